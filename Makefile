@@ -1,0 +1,40 @@
+# Every target sets up first; once that is done, a second call finds the stamp and starts at once.
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench format lock clean
+
+BIN := .venv/bin
+# Scripts in .venv name the checkout they belong to: one that was moved or copied has another stamp, and sets up again.
+STAMP := .venv/.setup-$(shell pwd | cksum | cut -d ' ' -f 1)
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Create .venv from the locked requirements (PYTHON=/path/to/python3 names the Python)
+	@echo "ready: $(BIN)/wizard"
+
+$(STAMP): pyproject.toml .ci/setup $(wildcard requirements/*.txt)
+	@bash .ci/setup $@
+
+run: $(STAMP) ## Start the gateway (ARGS="--port 9000" and the like are passed on)
+	@exec $(BIN)/wizard serve $(ARGS)
+
+test: $(STAMP) ## Run the whole suite, with coverage
+	@$(BIN)/python -W error -m pytest --cov $(ARGS)
+
+check: $(STAMP) ## Run every static check
+	@bash .ci/check
+
+bench: $(STAMP) ## Measure the gateway on this machine, paired with its floor
+	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+format: $(STAMP) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(STAMP) ## Compile the requirement files anew (ARGS=--upgrade moves the pins)
+	@bash .ci/lock $(ARGS)
+
+clean: ## Remove everything that make made
+	rm -rf .venv .uv .setup.log .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find app loadtests tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +

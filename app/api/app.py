@@ -1,0 +1,115 @@
+"""
+The FastAPI application: the front door with its hot routes, and the cold routes behind it.
+
+Hot routes are dispatched before FastAPI's middleware and router see the request (they would cost more than the
+whole relay), but they are registered there too, so that a wrong method gets its 405 and the API documents itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.telemetry import TelemetryConfig
+from prometheus_client import CollectorRegistry
+from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from app.api.asgi import Message, Receive, Scope, Send
+from app.api.cold import Exposition, models_router, operations_router
+from app.api.errors import error_response, internal_error
+from app.api.hot import ChatRoute, Desk, GenerateRoute
+from app.api.inbound import headers_of, request_id_of
+from app.api.openapi import hot_paths
+from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
+
+Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
+
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+_KINDS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+
+
+class Door(msgspec.Struct, frozen=True):
+    """What the application shows besides the calls: its version, start time and metrics (None: switched off)."""
+
+    version: str
+    started_wall: float
+    registry: CollectorRegistry | None
+    exposition: Exposition | None
+
+
+class Api(FastAPI):
+    """FastAPI with a short way in for the hot routes, and a request id on every other answer."""
+
+    def __init__(self, desk: Desk, door: Door, lifespan: Lifespan) -> None:
+        super().__init__(
+            title="Wizard",
+            summary="A self-hosted LLM gateway: one OpenAI-compatible address in front of every provider.",
+            version=door.version,
+            lifespan=lifespan,
+            redirect_slashes=False,
+            telemetry=_NO_TELEMETRY,
+        )
+        self._hot: Mapping[str, ChatRoute] = {
+            "/v1/chat/completions": ChatRoute(desk),
+            "/v1/generate": GenerateRoute(desk),
+        }
+        for path, endpoint in self._hot.items():
+            self.router.routes.append(Route(path, endpoint, methods=["POST"]))
+        self.include_router(models_router(desk.gateways, door.started_wall))
+        self.include_router(operations_router(desk.gateways, door.version, door.exposition))
+        self.add_exception_handler(HTTPException, _refused)
+        self.add_exception_handler(Exception, _failed)
+        if door.registry is not None:
+            Instrumentator(registry=door.registry).instrument(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the lifespan."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        hot = self._hot.get(scope["path"])
+        if hot is not None and scope["method"] == "POST":
+            await hot(scope, receive, send)
+            return
+        request_id = request_id_of(headers_of(scope)).encode()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start" and not _has_id(message):
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
+            await send(message)
+
+        await super().__call__(scope, receive, send_with_id)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of every route."""
+        described = super().openapi()
+        described["paths"] = {**hot_paths(), **described["paths"]}
+        return described
+
+
+def _has_id(message: Message) -> bool:
+    return any(name == b"x-request-id" for name, _ in message.get("headers", ()))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    kind = _KINDS.get(status, INVALID_REQUEST)
+    message = f"There is nothing at {request.url.path[:200]!r}."
+    if kind is METHOD_NOT_ALLOWED:
+        message = f"{request.method} is not possible at {request.url.path[:200]!r}."
+    allow = (error.headers or {}) if isinstance(error, HTTPException) else {}
+    return _response(GatewayError(kind, message), request, allow)
+
+
+async def _failed(request: Request, _error: Exception) -> Response:
+    return _response(internal_error(), request, {})
+
+
+def _response(error: GatewayError, request: Request, extra: Mapping[str, str]) -> Response:
+    status, headers, body = error_response(error, request_id_of(headers_of(request.scope)))
+    return Response(body, status, {**{name.decode(): value.decode() for name, value in headers}, **extra})

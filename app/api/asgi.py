@@ -1,0 +1,118 @@
+"""
+The ASGI side of a hot route: read the body within its bound, write the answer, notice a client that leaves.
+
+Pure ASGI: no middleware, no request object, nothing per chunk but one `send`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from app.core.errors import BODY_TOO_LARGE, GatewayError
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection; there is nobody left to answer."""
+
+
+async def read_body(receive: Receive, declared_bytes: str | None, max_bytes: int) -> bytes:
+    """
+    Return the whole request body.
+
+    Raises:
+        GatewayError: BODY_TOO_LARGE, before any of a body is read whose declared length is over the bound.
+        ClientGoneError: The client left in the middle.
+    """
+    if declared_bytes is not None and declared_bytes.isdigit() and int(declared_bytes) > max_bytes:
+        raise _too_large(max_bytes)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if len(body) <= max_bytes and message["type"] == "http.request" and not message.get("more_body", False):
+        return body
+    parts, size = [body], len(body)
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+
+
+def _too_large(max_bytes: int) -> GatewayError:
+    return GatewayError(BODY_TOO_LARGE, f"The body is larger than {max_bytes} bytes.")
+
+
+class AsgiSink:
+    """The `Sink` port on ASGI's `send`."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+
+    async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a complete response."""
+        await self.head(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Begin a response."""
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def part(self, data: bytes) -> None:
+        """Send a piece of the body; the server waits here while the client does not read."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        """End the body properly."""
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def abort(self) -> None:
+        """Leave the response incomplete: the server then drops the connection without the final chunk."""
+
+
+class ClientWatch:
+    """
+    While inside, cancel the current task when the client leaves, and turn that into `ClientGoneError`.
+
+    Enter it once the request body has been read: from then on the only news a client can send is that it is gone.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        """Start watching."""
+        self._handling = asyncio.current_task()
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop watching; a cancellation that was ours becomes `ClientGoneError`, any other stays what it is."""
+        self._watching.cancel()
+        if not self._gone or self._handling is None:
+            return
+        if self._handling.uncancel() == 0:
+            raise ClientGoneError from None
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        self._gone = True
+        if self._handling is not None:
+            self._handling.cancel()

@@ -1,0 +1,74 @@
+"""
+A failure as the client sees it. The only module that knows OpenAI's error object.
+
+One function for a whole response, one for an event in a stream that has already begun.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from app.api.headers import Headers, journal_headers
+from app.core.call import Journal
+from app.core.errors import INTERNAL, GatewayError
+
+SHOWN_WAIT_MAX_S = 60.0  # SDKs disagree on longer waits: some sleep them, some ignore them, some give up
+
+
+def error_response(error: GatewayError, request_id: str, journal: Journal | None = None) -> tuple[int, Headers, bytes]:
+    """
+    Return status, headers and body of a refusal.
+
+    `journal` is that of the call, if the request became one: it tells whether the gateway has spent its own retries
+    and what was tried.
+    """
+    headers: Headers = [
+        (b"content-type", b"application/json"),
+        (b"x-request-id", request_id.encode()),
+        (b"x-should-retry", b"true" if _should_retry(error, journal) else b"false"),
+    ]
+    if journal is not None:
+        headers += journal_headers(journal)
+    wait_s = error.retry_after_s
+    if wait_s is not None and error.kind.retryable:
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(wait_s))))
+        headers.append((b"retry-after-ms", b"%d" % max(1, math.ceil(wait_s * 1000))))
+    return error.kind.status, headers, msgspec.json.encode({"error": error_object(error, request_id, journal)})
+
+
+def error_frame(error: GatewayError, request_id: str, journal: Journal) -> bytes:
+    """Return the last event of a stream that failed after it had begun."""
+    return b"data: %b\n\n" % msgspec.json.encode({"error": error_object(error, request_id, journal)})
+
+
+def error_object(error: GatewayError, request_id: str, journal: Journal | None) -> dict[str, object]:
+    """Return the `error` object of OpenAI's dialect, with the gateway's own fields."""
+    found: dict[str, object] = {
+        "message": error.message,
+        "type": error.kind.type,
+        "code": error.kind.code,
+        "param": error.param,
+        "kind": error.kind.category,
+        "retryable": error.kind.retryable,
+        "retry_after_s": error.retry_after_s,
+        "suggestion": error.suggestion,
+        "provider": error.provider,
+        "source": "upstream" if error.from_upstream else "gateway",
+        "request_id": request_id,
+    }
+    if journal is not None and len(journal.tried) > 1:
+        found["attempts"] = [{"target": tried.target.name, "code": tried.code} for tried in journal.tried]
+    return found
+
+
+def internal_error() -> GatewayError:
+    """Return what a client is told of a bug: nothing but that there is one."""
+    return GatewayError(INTERNAL, "The gateway failed to handle this request.")
+
+
+def _should_retry(error: GatewayError, journal: Journal | None) -> bool:
+    if not error.kind.retryable or (journal is not None and journal.retries_spent):
+        return False
+    return error.retry_after_s is None or error.retry_after_s <= SHOWN_WAIT_MAX_S

@@ -1,0 +1,118 @@
+"""What a request's headers say: who asks, under which id, and what shall be done differently for this one call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from secrets import token_hex
+
+import msgspec
+
+from app.api.asgi import Scope
+from app.core.call import CallOptions
+from app.core.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
+
+RETRIES_MAX = 10
+_SANE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+# The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
+_FORWARDED = ("openai-beta", "idempotency-key", "traceparent", "tracestate")
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """What one request asks for itself; None and True leave the configuration as it is."""
+
+    timeout_s: float | None = None
+    max_attempts: int | None = None
+    retry: bool = True
+    fallback: bool = True
+
+    def options(self) -> CallOptions:
+        """Return the part of it that the stages read."""
+        return CallOptions(self.retry, self.fallback, self.max_attempts)
+
+
+NO_WISHES = Wishes()
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Return the request headers by lower-case name; of repeated ones the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Return the caller's own request id if it is sane, else a new one."""
+    given = headers.get("x-request-id")
+    return given if given is not None and _SANE_ID.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    """Return a fresh id."""
+    return f"req_{token_hex(12)}"
+
+
+def require_json(headers: Mapping[str, str]) -> None:
+    """
+    Refuse a body that is no plain JSON.
+
+    A browser may send other types, or none, to any address without asking first (no CORS preflight), so a page on
+    the internet could otherwise use a gateway on somebody's machine.
+
+    Raises:
+        GatewayError: UNSUPPORTED_MEDIA_TYPE.
+    """
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in {"application/json", ""} and not media.endswith("+json"):
+        raise GatewayError(UNSUPPORTED_MEDIA_TYPE, f"The content type {media[:80]!r} is not JSON.")
+    if not media and "origin" in headers:
+        raise GatewayError(
+            UNSUPPORTED_MEDIA_TYPE, "A request from a web page must say 'content-type: application/json'."
+        )
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
+
+
+def wishes_of(headers: Mapping[str, str]) -> Wishes:
+    """
+    Read the `x-wizard-*` request headers.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param` naming the header.
+    """
+    if not any(name.startswith("x-wizard-") for name in headers):
+        return NO_WISHES
+    timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, 86_400_000)
+    retries = _whole(headers, "x-wizard-retries", 0, RETRIES_MAX)
+    fallback = headers.get("x-wizard-fallback", "on").lower()
+    if fallback not in {"on", "off"}:
+        raise GatewayError(INVALID_REQUEST, "'x-wizard-fallback' must be 'on' or 'off'.", param="x-wizard-fallback")
+    return Wishes(
+        timeout_s=None if timeout_ms is None else timeout_ms / 1000,
+        max_attempts=None if retries is None else retries + 1,
+        fallback=fallback == "on",
+    )
+
+
+def merged(one: Wishes, other: Wishes) -> Wishes:
+    """Combine what the headers and the body ask for; the narrower of two wins."""
+    if other is NO_WISHES:
+        return one
+    return Wishes(
+        timeout_s=min((s for s in (one.timeout_s, other.timeout_s) if s is not None), default=None),
+        max_attempts=min((n for n in (one.max_attempts, other.max_attempts) if n is not None), default=None),
+        retry=one.retry and other.retry,
+        fallback=one.fallback and other.fallback,
+    )
+
+
+def forwarded(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the headers that may reach a provider."""
+    return tuple([(name, headers[name]) for name in _FORWARDED if name in headers])
+
+
+def _whole(headers: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    value = headers.get(name)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
+        raise GatewayError(INVALID_REQUEST, f"{name!r} must be a whole number from {least} to {most}.", param=name)
+    return int(value)

@@ -1,0 +1,106 @@
+"""
+Run a call and write its answer: the second half of every hot route.
+
+Nothing is sent before the pipeline returned, which for a stream is its commit point: until then every failure is
+still a status of its own. Afterwards a failure is one error event and a broken connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from types import TracebackType
+from typing import Self
+
+from app.api.encode import Style
+from app.api.errors import error_frame
+from app.api.headers import answer_headers
+from app.core.call import Call
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.gateway import Gateway
+from app.core.model import Completion
+from app.core.ports import Sink
+from app.core.stream import EventStream
+
+_COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
+_WHOLE = [(b"content-type", b"application/json")]
+_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock: Clock) -> None:
+    """
+    Send the answer to `call` into `sink`.
+
+    Raises:
+        GatewayError: The call failed and nothing has been sent yet.
+    """
+    reply = await gateway.handler(call)
+    headers = answer_headers(call, clock.now())
+    if isinstance(reply.body, Completion):
+        await sink.whole(200, _WHOLE + headers, style.whole(reply.body))
+        return
+    async with aclosing(reply.body):
+        await sink.head(200, _STREAM + headers)
+        async with KeepAlive(sink, gateway.edge.keep_alive_s) as keep_alive:
+            complete = await _relay(reply.body, call, sink, style, keep_alive)
+    await (sink.end() if complete else sink.abort())
+
+
+async def _relay(stream: EventStream, call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
+    """Forward the events and say whether they came to their proper end."""
+    try:
+        async for batch in stream:
+            keep_alive.touch()
+            await sink.part(style.part(batch))
+    except GatewayError as error:
+        await sink.part(error_frame(error, call.id, call.journal))
+        return False
+    return True
+
+
+class KeepAlive:
+    """
+    Send a comment whenever a stream was silent for `every_s`.
+
+    One timer a stream, not re-armed by traffic; a task exists only while a comment is being written.
+    """
+
+    def __init__(self, sink: Sink, every_s: float) -> None:
+        self._sink = sink
+        self._every_s = every_s
+        self._loop = asyncio.get_running_loop()
+        self._touched = self._loop.time()
+        self._writing: asyncio.Task[None] | None = None
+
+    def touch(self) -> None:
+        """Note that something else was sent."""
+        self._touched = self._loop.time()
+
+    async def __aenter__(self) -> Self:
+        """Start watching."""
+        self._timer = self._loop.call_later(self._every_s, self._look)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; no comment is under way afterwards."""
+        self._timer.cancel()
+        if self._writing is not None:
+            self._writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._writing
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = self._touched + self._every_s
+        if now >= due:
+            due = now + self._every_s
+            if self._writing is None or self._writing.done():  # else the client does not read: no use in more
+                self._writing = self._loop.create_task(self._sink.part(_COMMENT))
+        self._timer = self._loop.call_at(due, self._look)

@@ -1,0 +1,60 @@
+"""What `wizard serve` says when it is ready: where, with which models, and a command that works."""
+
+from __future__ import annotations
+
+from app import __version__
+from app.config.load import Loaded
+from app.config.schema import Settings
+from app.providers.local import LOCAL_MODELS
+
+_SHOWN_MAX = 8
+
+
+def banner(loaded: Loaded, address: str, local_missing: str | None) -> str:
+    """Return the text; `local_missing` says why the built-in model is not there, or is None."""
+    settings = loaded.settings
+    lines = [
+        "",
+        f"  Wizard {__version__} is listening on {address}",
+        "",
+        f"  config  {loaded.source}",
+        f"  models  {', '.join(_models(settings))}",
+    ]
+    if local_missing is not None:
+        lines.append(f"          (no built-in model: {local_missing})")
+    lines += [
+        f"  docs    {address}/docs",
+        "",
+        "  Try it:",
+        "",
+        f"  curl {address}/v1/chat/completions -H 'content-type: application/json' \\",
+        f"""    -d '{{"model": "{_example(settings)}", "messages": [{{"role": "user", "content": "Say hello."}}]}}'""",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _models(settings: Settings) -> list[str]:
+    """Return what can be called, shortened to a line: routes, known models, and providers known by their key only."""
+    names = list(settings.models)
+    for name, provider in settings.providers.items():
+        names += [f"{name}/{model}" for model in _known(provider.kind, provider.models)] or [f"{name}/*"]
+    if len(names) > _SHOWN_MAX:
+        return [*names[:_SHOWN_MAX], f"and {len(names) - _SHOWN_MAX} more"]
+    return names or ["none: configure a provider"]
+
+
+def _example(settings: Settings) -> str:
+    """Return the model that the shown command uses: the first route, else the real model, else what there is."""
+    if settings.models:
+        return next(iter(settings.models))
+    kinds = {provider.kind: name for name, provider in settings.providers.items()}
+    if "local" in kinds:
+        return f"{kinds['local']}/{LOCAL_MODELS[0]}"
+    if "sim" in kinds:
+        return f"{kinds['sim']}/echo"
+    return next((name for name in _models(settings) if not name.endswith("*")), "provider/model")
+
+
+def _known(kind: str, models: tuple[str, ...]) -> tuple[str, ...]:
+    return models or (LOCAL_MODELS if kind == "local" else ("echo",) if kind == "sim" else ())

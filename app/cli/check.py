@@ -1,0 +1,47 @@
+"""`wizard check`: say everything that is wrong with a configuration, or what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.assembly import Deps, attempt_stages, build_gateway, call_stages
+from app.config.schema import Settings
+from app.config.source import Source
+from app.core.catalog import Catalog
+from app.main import make_deps
+from app.providers.client import HttpxClient
+
+
+def check(path: Path | None) -> int:
+    """
+    Print the routes and the pipeline of a good configuration; calls nothing.
+
+    Raises:
+        ConfigError: With every problem at once.
+    """
+    loaded = Source(path, {}, {}).read()
+    client = HttpxClient()
+    deps = make_deps(client, client, lambda _signal: None)
+    gateway = build_gateway(loaded, deps)
+    print(f"{loaded.source}: good (digest {loaded.digest})")
+    print("\nproviders")
+    for name, provider in loaded.settings.providers.items():
+        print(f"  {name:<20} {provider.kind:<12} {provider.base_url or 'in this process'}")
+    print("\nroutes")
+    for line in _routes(loaded.settings, gateway.catalog):
+        print(f"  {line}")
+    print(f"\npipeline\n  {_pipeline(loaded.settings, deps)}")
+    return 0
+
+
+def _routes(settings: Settings, catalog: Catalog) -> Sequence[str]:
+    """Return a line for each route, its targets in the order in which they are tried."""
+    lines = [f"{name:<20} {' -> '.join(target.name for target in catalog.targets(name))}" for name in settings.models]
+    return [*lines, f"{'provider/model':<20} any model of {', '.join(settings.providers) or 'no provider'}"]
+
+
+def _pipeline(settings: Settings, deps: Deps) -> str:
+    once = [type(stage).__name__ for stage in call_stages(settings, deps)]
+    each = [type(stage).__name__ for stage in attempt_stages(settings, deps)]
+    return f"{' > '.join(once)} > Fallback( {' > '.join(each)} > Endpoint )"

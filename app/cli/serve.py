@@ -1,0 +1,104 @@
+"""`wizard serve`: find out what there is, say it, and run the server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.cli.banner import banner
+from app.config.load import find
+from app.config.presets import PRESETS
+from app.config.schema import Settings
+from app.config.source import Source
+from app.main import create_app
+from app.providers.client import HttpxClient
+from app.providers.discovery import discover
+from app.providers.local import available
+
+_KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
+_BACKLOG = 4096
+
+
+def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
+    """
+    Serve until a signal ends it.
+
+    Raises:
+        ConfigError: With every problem at once.
+    """
+    path = find(path)
+    source = Source(path, overrides, _found_here() if path is None else {})
+    loaded = source.read()
+    settings = loaded.settings
+    config = _uvicorn_config(source, settings)
+    listening = config.bind_socket()
+    text = banner(loaded, _address(listening, settings.server.host), available() if path is None else None)
+    if settings.server.workers > 1:
+        print(text, flush=True)
+        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+    else:
+        _AnnouncedServer(config, text).run(sockets=[listening])
+    return 0
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """A server that says where it is once it really is there."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._announcement, flush=True)
+
+
+def _found_here() -> dict[str, object]:
+    """Return, as settings, the providers that need no configuration because they run on this machine."""
+    addresses = {name: preset.base_url for name, preset in PRESETS.items() if preset.key_env is None}
+    found = asyncio.run(_probe(addresses))
+    providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in found.items()}
+    if available() is None:
+        providers["local"] = {"kind": "local"}
+    return {"providers": providers}
+
+
+async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    client = HttpxClient()
+    try:
+        return await discover(addresses, client)
+    finally:
+        await client.aclose()
+
+
+def _uvicorn_config(source: Source, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(create_app, source),
+        factory=True,
+        host=settings.server.host,
+        port=settings.server.port,
+        workers=settings.server.workers,
+        backlog=_BACKLOG,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,  # a caller could claim any address
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
+    )
+
+
+def _address(listening: socket.socket, host: str) -> str:
+    port = listening.getsockname()[1]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - compared, not bound
+    return f"http://{shown}:{port}"

@@ -1,0 +1,86 @@
+"""The checks that need more than one setting: references between routes and providers, and kinds without a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from app.config.origins import Origins
+from app.config.problems import Problem, did_you_mean, dotted
+from app.config.routing import Provider, Route
+from app.config.schema import Settings
+from app.config.trees import Loc
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """All names that are configured, also those whose own entry is wrong and is reported elsewhere."""
+
+    providers: AbstractSet[str]
+    routes: AbstractSet[str]
+
+
+def cross_check(settings: Settings, names: Names, origins: Origins) -> dict[Loc, Problem]:
+    """Find references that lead nowhere, and settings that their provider cannot use, by location."""
+    found: dict[Loc, _Complaint] = {}
+    for name, provider in settings.providers.items():
+        found |= {("providers", name, field): complaint for field, complaint in _provider(provider)}
+    for name, route in settings.models.items():
+        found |= {("models", name, *loc): complaint for loc, complaint in _route(name, route, names)}
+    return {
+        loc: Problem(dotted(loc), complaint.value, complaint.expected, complaint.suggestion, origins.of(loc))
+        for loc, complaint in found.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    value: str
+    expected: str
+    suggestion: str
+
+
+def _provider(provider: Provider) -> Iterator[tuple[str, _Complaint]]:
+    if provider.kind != "sim":
+        return
+    for field in ("base_url", "api_key", "headers"):
+        if getattr(provider, field):
+            yield field, _Complaint("(set)", f"no {field}: kind sim answers inside the gateway", "remove it")
+
+
+def _route(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, _Complaint]]:
+    for index, target in enumerate(route.targets):
+        if target.provider not in names.providers:
+            yield ("targets", index, "provider"), _unknown_provider(target.provider, target.provider, names)
+    for index, fallback in enumerate(route.fallbacks):
+        complaint = _fallback(name, fallback, names)
+        if complaint is not None:
+            yield ("fallbacks", index), complaint
+
+
+def _fallback(name: str, fallback: str, names: Names) -> _Complaint | None:
+    if fallback == name:
+        return _Complaint(
+            repr(fallback), "another route, or provider/model", "remove it: a route cannot replace itself"
+        )
+    if fallback in names.routes:
+        return None
+    provider, *model = re.split(r"[/:]", fallback, maxsplit=1)
+    if not model or not model[0]:
+        known = _listed(names.routes - {name})
+        suggestion = did_you_mean(fallback, names.routes - {name}) or "add the route under models"
+        return _Complaint(repr(fallback), f"a route ({known}), or provider/model", suggestion)
+    return None if provider in names.providers else _unknown_provider(fallback, provider, names)
+
+
+def _unknown_provider(value: str, provider: str, names: Names) -> _Complaint:
+    suggestion = did_you_mean(provider, names.providers) or f"add {provider} under providers"
+    return _Complaint(repr(value), f"a configured provider ({_listed(names.providers)})", suggestion)
+
+
+def _listed(names: AbstractSet[str]) -> str:
+    shown: Sequence[str] = sorted(names)[:8]
+    more = ", …" if len(names) > len(shown) else ""
+    return f"{', '.join(shown)}{more}" or "none yet"

@@ -1,0 +1,96 @@
+"""Settings from environment variables: `WIZARD_` and the path, its parts joined by two underscores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import EnvSettingsSource
+from pydantic_settings.sources.utils import parse_env_vars
+
+from app.config.problems import Problem, did_you_mean, shown_key
+from app.config.schema import Settings
+from app.config.shapes import leaf_locs, shape_at
+from app.config.trees import Loc, Tree
+
+PREFIX: Final = "WIZARD_"
+CONFIG_VARIABLE: Final = "WIZARD_CONFIG"
+SEPARATOR: Final = "__"
+
+# Kubernetes puts these into every pod for each Service whose name starts with "wizard".
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_SERVICE_LINK: Final = re.compile(
+    r"WIZARD(_[A-Z0-9]+)*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9]+)*|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_SERVICE_PORT: Final = re.compile(r"WIZARD(_[A-Z0-9]+)*_PORT=(tcp|udp|sctp)://.*")
+
+
+class _Variables(EnvSettingsSource):
+    """The environment source of pydantic-settings, on a given mapping instead of the process's own."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        # Sorted, so that WIZARD_A (a whole section as JSON) is read before WIZARD_A__B, which refines it.
+        self._given = dict(sorted(variables.items()))
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return parse_env_vars(self._given, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - overrides
+        """Read a list or mapping as JSON; what is no JSON stays text, for the schema to refuse with its path."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except (ValueError, RecursionError):
+            return value
+
+
+def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) -> tuple[Tree, dict[Loc, Problem]]:
+    """Read all settings that stand in the environment.
+
+    Args:
+        environ: The environment. Empty variables count as not set; the text `null` is null.
+
+        mentioned: Names that the file uses in placeholders; they may start with `WIZARD_` and be no setting.
+
+    Returns:
+        The settings as a tree, and a problem for each `WIZARD_` variable that means nothing.
+    """
+    variables: dict[str, str] = {}
+    problems: dict[Loc, Problem] = {}
+    for name, value in environ.items():
+        if not name.upper().startswith(PREFIX) or name == CONFIG_VARIABLE or _is_service_link(name, value):
+            continue
+        if shape_at(Settings, _loc(name)) is not None:
+            variables[name] = value
+        elif name not in mentioned:
+            problems[(name,)] = _unknown(name)
+    return _Variables(variables)(), problems
+
+
+def variable_name(loc: Loc) -> str:
+    """Name the variable that sets the value at `loc`; list entries have none of their own."""
+    return PREFIX + SEPARATOR.join(str(part).upper() for part in loc)
+
+
+def _loc(name: str) -> Loc:
+    return tuple(name[len(PREFIX) :].lower().split(SEPARATOR))
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    return bool(_SERVICE_LINK.fullmatch(name) or _SERVICE_PORT.fullmatch(f"{name}={value}"))
+
+
+def _unknown(name: str) -> Problem:
+    loc = _loc(name)
+    free_name = str(loc[1]) if len(loc) > 1 else "name"
+    known = [CONFIG_VARIABLE, *(variable_name(leaf) for leaf in leaf_locs(Settings, free_name))]
+    return Problem(
+        path=shown_key(name),
+        value="(a text)",
+        expected="the path of a setting: WIZARD_ and its parts joined by two underscores",
+        suggestion=did_you_mean(name, known) or "unset it; docs/configuration.md explains the names",
+        file=f"environment variable {shown_key(name)}",
+    )

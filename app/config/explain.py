@@ -1,0 +1,81 @@
+"""Turn pydantic's errors into problems: plain words, the place they come from, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+from app.config.origins import Origins
+from app.config.problems import MISSING, Problem, did_you_mean, dotted, kind_of, shown, shown_key
+from app.config.shapes import Shape, expectation, shape_at
+from app.config.trees import Loc, text_keys
+
+
+def explain(error: ValidationError, schema: type[BaseModel], origins: Origins) -> dict[Loc, Problem]:
+    """Explain every error of a failed validation, by location; `schema` is the model that refused."""
+    details = error.errors(include_url=False, include_context=False)
+    # A list whose only entry is wrong is also called too short: what surrounds another error is no error.
+    outer = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return {detail["loc"]: _explain(detail, schema, origins) for detail in details if detail["loc"] not in outer}
+
+
+def _explain(detail: ErrorDetails, schema: type[BaseModel], origins: Origins) -> Problem:
+    loc = detail["loc"]
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(detail, schema, origins)
+    shape = shape_at(schema, loc)
+    if shape is None:  # inside a value of free form
+        return Problem(dotted(loc), kind_of(detail["input"]), "a JSON value", "write a text", origins.of(loc))
+    if detail["type"] == "missing":
+        return _missing(loc, shape, origins)
+    if loc[-1] == "[key]":
+        name = repr(shown_key(str(loc[-2])))
+        return Problem(dotted(loc[:-1]), name, expectation(shape), "rename it", origins.of(loc[:-1]))
+    value = detail["input"]
+    return Problem(
+        path=dotted(loc),
+        value=shown(loc, value) if shape.is_scalar else kind_of(value),
+        expected=expectation(shape),
+        suggestion=_suggestion(shape, value),
+        file=origins.of(loc),
+    )
+
+
+def _unknown_key(detail: ErrorDetails, schema: type[BaseModel], origins: Origins) -> Problem:
+    loc = detail["loc"]
+    section = shape_at(schema, loc[:-1])
+    known = tuple(section.fields) if section else ()
+    return Problem(
+        path=dotted(loc),
+        value=kind_of(detail["input"]),
+        expected=f"one of the keys {', '.join(known)}",
+        suggestion=did_you_mean(str(loc[-1]), known) or "remove it",
+        file=origins.of(loc),
+    )
+
+
+def _missing(loc: Loc, shape: Shape, origins: Origins) -> Problem:
+    place = origins.of(loc)
+    written = [name for name in text_keys(origins.written, str(loc[0])) if name.lower() == loc[1] != name]
+    suggestion = f"add {loc[-1]}"
+    if written and place.startswith("environment"):
+        suggestion = f"rename {shown_key(written[0])} in the file to lower case, as names from the environment are"
+    return Problem(dotted(loc), MISSING, expectation(shape), suggestion, place)
+
+
+def _suggestion(shape: Shape, value: object) -> str:
+    if value is None:
+        return "fill it in, or remove it"
+    if shape.is_text and not isinstance(value, str | Mapping | list):
+        yaml = ": YAML reads bare on, off, yes and no as true and false" if isinstance(value, bool) else ""
+        return f"put it in quotes{yaml}"
+    if isinstance(value, str) and get_origin(shape.annotation) in {tuple, frozenset}:
+        return 'write a list, such as ["one", "two"]; in an environment variable exactly so, as JSON'
+    close = did_you_mean(value, shape.choices) if isinstance(value, str) else None
+    default = shape.default
+    if default is PydanticUndefined or not shape.is_scalar:
+        return close or "correct it"
+    return close or f"correct it, or remove it for the default {shown((), default)}"

@@ -1,0 +1,174 @@
+"""The kinds of value that settings are made of: their checks, and the words for what was expected.
+
+The words travel as metadata of the type (`Expected`, `Choices`), so that every failure of a field, whatever pydantic
+calls it, is explained by one sentence that lives next to the check.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from app.config.presets import PRESETS
+
+PROVIDER_KINDS: Final = ("sim", "local", *PRESETS)
+
+# Set by whoever frames the request; a configured copy would break it.
+_FRAMING_HEADERS: Final = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
+
+
+class Section(BaseModel):
+    """The base of every mapping in the configuration: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        validate_default=True,  # a default of 30 is the same 30.0 as a written one, also in the digest
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Words for what a field accepts, where its type alone does not say it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The closed list of words a text field accepts."""
+
+    values: tuple[str, ...]
+
+
+def _mismatch() -> PydanticCustomError:
+    # The wording comes from `Expected`; this text is never shown.
+    return PydanticCustomError("mismatch", "not what this field accepts")
+
+
+def _matching(pattern: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise _mismatch()
+        return value
+
+    return AfterValidator(check)
+
+
+def _not_bool(value: object) -> object:
+    # pydantic would take true for 1, and YAML reads a bare `yes` as true.
+    if isinstance(value, bool):
+        raise _mismatch()
+    return value
+
+
+def _known_kind(value: str) -> str:
+    if value not in PROVIDER_KINDS:
+        raise _mismatch()
+    return value
+
+
+def _base_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:  # a port or an IPv6 host that is none
+        raise _mismatch() from error
+    if not valid or "@" in parts.netloc or re.search(r"[?#\s\x00-\x1f\x7f]", value):
+        raise _mismatch()
+    return value.rstrip("/")
+
+
+def _stripped_or_none(value: object) -> object:
+    if isinstance(value, str):
+        return value.strip() or None
+    return value
+
+
+def _sendable(value: SecretStr | None) -> SecretStr | None:
+    # A key goes out in a header; the message must not carry it.
+    if value is not None and re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()) is None:
+        raise _mismatch()
+    return value
+
+
+def _header_name(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value) is None or value.lower() in _FRAMING_HEADERS:
+        raise _mismatch()
+    return value.lower()
+
+
+def _distinct_headers(value: object) -> object:
+    if isinstance(value, Mapping) and len({str(name).lower() for name in value}) < len(value):
+        raise _mismatch()
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_not_bool)]
+Number = Annotated[float, BeforeValidator(_not_bool)]
+# A day bounds every duration: whatever is longer is a wrong unit.
+Seconds = Annotated[Number, Field(gt=0, le=86_400)]
+# A year bounds how long something is kept.
+Lifetime = Annotated[Number, Field(gt=0, le=31_536_000)]
+Bytes = Annotated[Whole, Field(ge=1024, le=2**40)]
+Count = Annotated[Whole, Field(ge=1, le=1_000_000_000)]
+Ratio = Annotated[Number, Field(ge=0, le=1)]
+
+Host = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9_.:%-]+"),
+    Expected("a host name or an IP address, such as 127.0.0.1, 0.0.0.0 or ::"),
+]
+ProviderName = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"),
+    Expected("a name of letters, digits, '_', '.' and '-' that starts with a letter or a digit"),
+]
+ModelName = Annotated[
+    str,
+    _matching(r"[^\s\x00-\x1f\x7f]+"),
+    Expected("a name without spaces and control characters"),
+]
+ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(PROVIDER_KINDS)]
+# Empty is null in the three below, so that "${NAME:-}" may stand for a value that is not always there.
+BaseUrl = Annotated[
+    Annotated[str, AfterValidator(_base_url)] | None,
+    BeforeValidator(_stripped_or_none),
+    Expected("an http or https address with a host and without user, query and fragment, like https://example.com/v1"),
+]
+SecretFile = Annotated[
+    str | None,
+    BeforeValidator(_stripped_or_none),
+    Expected("the path of a file with nothing but the key in it"),
+]
+ApiKey = Annotated[
+    SecretStr | None,
+    BeforeValidator(_stripped_or_none),
+    AfterValidator(_sendable),
+    Expected("text of printable ASCII characters without spaces and line breaks"),
+]
+HeaderName = Annotated[
+    str,
+    AfterValidator(_header_name),
+    Expected(f"a header name, and none of {', '.join(sorted(_FRAMING_HEADERS))}"),
+]
+HeaderValue = Annotated[
+    str,
+    _matching(r"[\x20-\x7e]*"),
+    Expected("text of printable ASCII characters without line breaks"),
+]
+Headers = Annotated[
+    dict[HeaderName, HeaderValue],
+    BeforeValidator(_distinct_headers),
+    Expected("a mapping of header names to texts, each name once (upper and lower case are the same)"),
+]

@@ -1,0 +1,168 @@
+"""Read a configuration file; every way in which it can be unreadable becomes one problem with its place."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Never
+
+import yaml
+
+from app.config.problems import ConfigError, Problem, shown_key
+from app.config.trees import Tree
+
+# Far above any real configuration; stops YAML aliases that contain themselves or multiply without end.
+_MAX_VALUES: Final = 100_000
+_MAX_DEPTH: Final = 32
+
+
+class _SyntaxProblem(Exception):  # noqa: N818 - becomes a Problem, never leaves this module
+    """The text is not what its format asks for; `place` is a line and column, or empty."""
+
+    def __init__(self, reason: str, place: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.place = place
+
+
+def read_file(path: Path) -> Tree:
+    """Read the mapping in a YAML, TOML or JSON file, as its suffix says; an empty file is an empty mapping.
+
+    Raises:
+        ConfigError: The file is missing, unreadable, malformed, or no mapping at the top.
+    """
+    file = str(path)
+    parse = _PARSERS.get(path.suffix.lower())
+    if parse is None:
+        _refuse("configuration file", file, "a file name that ends in .yaml, .yml, .toml or .json", "rename the file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        _refuse(
+            "configuration file", file, "a readable configuration file", f"check the path and its permissions: {reason}"
+        )
+    except UnicodeDecodeError:
+        _refuse("configuration file", file, "a text file in UTF-8", "save the file as UTF-8")
+    return _mapping(parse, text, path) if text.strip() else {}
+
+
+def _mapping(parse: Callable[[str], object], text: str, path: Path) -> Tree:
+    language = "YAML" if path.suffix.lower() in {".yaml", ".yml"} else path.suffix[1:].upper()
+    try:
+        tree = parse(text)
+        _check_size(tree)
+    except _SyntaxProblem as error:
+        place = error.place or "configuration file"
+        _refuse(
+            place, error.reason, f"valid {language}", "correct the text there, or on the line before", file=str(path)
+        )
+    except RecursionError:
+        _refuse(
+            "configuration file",
+            "nested too deeply",
+            f"at most {_MAX_DEPTH} levels",
+            "flatten the file",
+            file=str(path),
+        )
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        kind = "a list" if isinstance(tree, list) else "a single value"
+        _refuse(
+            "configuration file",
+            kind,
+            "a mapping of sections, such as server and providers",
+            "see config.example.yaml",
+            str(path),
+        )
+    return tree
+
+
+def _refuse(path: str, value: str, expected: str, suggestion: str, file: str | None = None) -> Never:
+    raise ConfigError([Problem(path, value, expected, suggestion, file)]) from None
+
+
+def _check_size(tree: object) -> None:
+    waiting = [(tree, 0)]
+    seen = 0
+    while waiting:
+        value, depth = waiting.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        seen += len(inner)
+        if depth > _MAX_DEPTH or seen > _MAX_VALUES:
+            reason = "nested too deeply or too large; a YAML alias (*name) may contain itself"
+            raise _SyntaxProblem(reason)
+        waiting.extend((item, depth + 1) for item in inner)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """The safe loader, which also refuses a key that for the second time in one mapping."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - a text; its stub says mapping
+        """Compose the mapping; checked here, before merge keys (<<) add keys that may be overridden."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise _SyntaxProblem(f"the key {shown_key(key.value)!r} for the second time", _place(key.start_mark))
+            seen.add(key.value)
+        return node
+
+
+def _parse_yaml(text: str) -> object:
+    try:
+        loader = _StrictLoader(text)
+        return loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _SyntaxProblem(_without_quotes(error.problem or "malformed"), _place(mark)) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _SyntaxProblem("a character that YAML does not allow", f"line {line}") from error
+    except ValueError as error:  # a date or number that only looks like one; its text may be a secret
+        raise _SyntaxProblem("a date or number that does not exist; put texts in quotes") from error
+
+
+def _parse_toml(text: str) -> object:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        reason, _, place = str(error).partition(" (at ")
+        raise _SyntaxProblem(_without_quotes(reason), place.rstrip(")")) from error
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_distinct)
+    except json.JSONDecodeError as error:
+        raise _SyntaxProblem(error.msg, f"line {error.lineno}, column {error.colno}") from error
+    except ValueError as error:
+        raise _SyntaxProblem("a number with too many digits") from error
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> Tree:
+    result: Tree = {}
+    for key, value in pairs:
+        if key in result:
+            raise _SyntaxProblem(f"the key {shown_key(key)!r} for the second time in one mapping")
+        result[key] = value
+    return result
+
+
+def _place(mark: yaml.Mark | None) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _without_quotes(reason: str) -> str:
+    # A parser quotes what it stumbled over, and that can be a key or a password that lacks its quotes.
+    return re.sub(r"'[^'<]{2,}'|\"[^\"]{2,}\"", "that text", reason)
+
+
+_PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
+    {".yaml": _parse_yaml, ".yml": _parse_yaml, ".toml": _parse_toml, ".json": _parse_json}
+)

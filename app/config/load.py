@@ -1,0 +1,144 @@
+"""Find, read and check the configuration; the one entrance to this package.
+
+Environment beats file beats default, and every problem is reported at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import InitSettingsSource
+
+from app.config.checks import Names, cross_check
+from app.config.environment import CONFIG_VARIABLE, read_environment
+from app.config.explain import explain
+from app.config.files import read_file
+from app.config.origins import Origins
+from app.config.placeholders import Filler
+from app.config.presets import PRESETS
+from app.config.problems import ConfigError, Problem
+from app.config.schema import Settings
+from app.config.secret_files import with_secret_files
+from app.config.trees import Loc, Tree, contains, merged, text_keys, without
+from app.config.unbuilt import unavailable
+
+__all__ = ["EMBEDDED", "ConfigError", "Loaded", "Problem", "embedded", "find", "load"]
+
+EMBEDDED: Final = "embedded default"
+_LOCAL_FILE: Final = Path("config.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checked configuration: its settings, the file (or `embedded default`) it came from, and its digest."""
+
+    settings: Settings
+    source: str
+    digest: str
+
+
+def find(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Choose the file to read: `path`, else `WIZARD_CONFIG`, else ./config.yaml; None means the embedded default."""
+    if path is not None:
+        return path
+    named = environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    # Whatever stands there counts: a directory made by a wrong mount must fail, not start the default.
+    return _LOCAL_FILE if _LOCAL_FILE.exists() else None
+
+
+def embedded(environ: Mapping[str, str]) -> Tree:
+    """Build the configuration that needs no file: `sim`, and each preset whose key stands in the environment."""
+    providers: Tree = {"sim": {"kind": "sim", "models": ["echo"]}}
+    for name, preset in PRESETS.items():
+        key = environ.get(preset.key_env, "").strip() if preset.key_env else ""
+        if key:
+            providers[name] = {"kind": name, "api_key": key}
+    return {"providers": providers}
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    extra: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Read, merge and check the whole configuration.
+
+    Args:
+        path: The file named on the command line, if any; `find` says which file is read.
+
+        environ: The environment: settings, placeholders, and the keys of the embedded default.
+
+        extra: Settings that lie under the environment and the file (or embedded default), such as providers that
+            were found running on this machine.
+
+    Raises:
+        ConfigError: With every problem at once; only a file that cannot be read or parsed stops the search early.
+    """
+    found = find(path, environ)
+    label = str(found) if found else EMBEDDED
+    written, unfilled, mentioned = _written(found, environ)
+    environment, unknown = read_environment(environ, mentioned)
+    origins = Origins(environment, written, frozenset(name.upper() for name in environ), label)
+    # A placeholder that could not be filled does not matter where the environment sets the value.
+    problems = {loc: problem for loc, problem in unfilled.items() if not contains(environment, loc)}
+    tree = merged(merged(extra or {}, written), environment)
+    tree, unread = with_secret_files(tree, found.parent if found else Path(), origins)
+    settings, refused = _validated(tree, origins)
+    names = Names(text_keys(tree, "providers"), text_keys(tree, "models"))
+    follow_ups = (unread, refused, cross_check(settings, names, origins), unavailable(settings, origins), unknown)
+    for more in follow_ups:
+        problems = {**more, **problems}  # at one place the first problem is the cause, the others follow from it
+    if problems:
+        raise ConfigError(sorted(problems.values(), key=lambda problem: problem.path))
+    return Loaded(settings, label, digest(settings))
+
+
+def digest(settings: Settings) -> str:
+    """Name the effective settings by the first 16 hex digits of a SHA-256; secrets count, but cannot be read back."""
+    canonical = json.dumps(settings.model_dump(), sort_keys=True, default=_plain)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(type(value).__name__)
+
+
+def _written(found: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict[Loc, Problem], AbstractSet[str]]:
+    if found is None:
+        return embedded(environ), {}, frozenset()
+    filler = Filler(environ, str(found))
+    tree = filler.fill(read_file(found))
+    # A section whose lines are all commented out reads as null, and means its defaults.
+    sections = {name: section for name, section in tree.items() if section is not None}
+    return sections, filler.problems, filler.names
+
+
+def _validated(tree: Tree, origins: Origins) -> tuple[Settings, dict[Loc, Problem]]:
+    try:
+        return _settings(tree), {}
+    except ValidationError as error:
+        problems = explain(error, Settings, origins)
+    # What is wrong is taken out, so that the rest can be checked as well.
+    for loc in problems:
+        tree = without(tree, loc[:2])
+    return _settings(tree), problems
+
+
+def _settings(tree: Tree) -> Settings:
+    # As a source rather than as arguments, which could collide with those of pydantic-settings (`_env_file`).
+    build: Callable[..., Settings] = Settings
+    return build(_build_sources=((InitSettingsSource(Settings, tree),), {}))

@@ -1,0 +1,83 @@
+"""Fill `${NAME}` and `${NAME:-default}` inside the texts of a configuration file from the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from app.config.problems import Problem, did_you_mean, dotted, kind_of, shown_key
+from app.config.trees import Loc, Tree
+
+_PLACEHOLDER: Final = re.compile(
+    r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<broken>\$\{)"
+)
+
+
+class Filler:
+    """Walk one file's tree and fill its texts; what is wrong is collected, and filling goes on.
+
+    Text stays text: the schema turns `"8080"` into a number where it wants one, so a key of digits stays a key.
+    """
+
+    def __init__(self, environ: Mapping[str, str], file: str) -> None:
+        self._environ = environ
+        self._file = file
+        self.problems: dict[Loc, Problem] = {}
+        self.names: set[str] = set()
+
+    def fill(self, tree: Tree) -> Tree:
+        """Copy `tree` with every text filled and every key a text; see `problems` and `names` afterwards."""
+        return self._mapping(tree, ())
+
+    def _mapping(self, tree: Mapping[Any, object], loc: Loc) -> Tree:
+        return {self._key(key, loc): self._value(value, (*loc, str(key))) for key, value in tree.items()}
+
+    def _value(self, value: object, loc: Loc) -> object:
+        if isinstance(value, str):
+            return self._text(value, loc)
+        if isinstance(value, dict):
+            return self._mapping(value, loc)
+        if isinstance(value, list):
+            return [self._value(item, (*loc, index)) for index, item in enumerate(value)]
+        return value
+
+    def _key(self, key: object, loc: Loc) -> str:
+        if not isinstance(key, str):
+            suggestion = "put the key in quotes"
+            if isinstance(key, bool):
+                suggestion += ": YAML reads bare on, off, yes and no as true and false"
+            self._report((*loc, str(key)), f"the key {kind_of(key)}", "a text as the key", suggestion)
+        return str(key)
+
+    def _text(self, text: str, loc: Loc) -> str:
+        def replacement(match: re.Match[str]) -> str:
+            if match["escaped"]:
+                return "${"
+            if match["broken"]:
+                self._report(loc, "${…", "${NAME} or ${NAME:-default}", "write $${ where you mean a literal ${")
+                return match.group()
+            return self._variable(match, loc)
+
+        return _PLACEHOLDER.sub(replacement, text)
+
+    def _variable(self, match: re.Match[str], loc: Loc) -> str:
+        name, default = match["name"], match["default"]
+        self.names.add(name)
+        value = self._environ.get(name)
+        if default is not None:
+            return value or default
+        if value is None:
+            close = did_you_mean(name, (known for known in self._environ if "_" in known))
+            suggestion = f"export {name}, or write ${{{name}:-}} where it may stay empty"
+            self._report(
+                loc,
+                f"${{{shown_key(name)}}}",
+                f"the environment variable {name} to be set",
+                f"{close} Otherwise {suggestion}" if close else suggestion,
+            )
+            return match.group()
+        return value
+
+    def _report(self, loc: Loc, value: str, expected: str, suggestion: str) -> None:
+        self.problems.setdefault(loc, Problem(dotted(loc), value, expected, suggestion, self._file))

@@ -1,0 +1,97 @@
+"""The root of the configuration: `Settings`, with every default, as the contract lists them."""
+
+from __future__ import annotations
+
+from pydantic import Field, JsonValue
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.config.features import (
+    Admin,
+    Auth,
+    Cache,
+    CircuitBreaker,
+    Guards,
+    Redaction,
+    Redis,
+    Sessions,
+    Tracing,
+)
+from app.config.fields import ModelName, ProviderName
+from app.config.routing import Provider, Route, Target
+from app.config.sections import Fallback, Logging, Metrics, Retry, Server, Streaming, Timeouts, Validation
+
+__all__ = [
+    "Admin",
+    "Auth",
+    "Cache",
+    "CircuitBreaker",
+    "Fallback",
+    "Guards",
+    "Logging",
+    "Metrics",
+    "Provider",
+    "Redaction",
+    "Redis",
+    "Retry",
+    "Route",
+    "Server",
+    "Sessions",
+    "Settings",
+    "Streaming",
+    "Target",
+    "Timeouts",
+    "Tracing",
+    "Validation",
+]
+
+
+class Settings(BaseSettings):
+    """One complete, frozen reading of the configuration.
+
+    Made by `load`; made directly it takes its arguments and defaults only, and never looks at the environment.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        env_prefix="WIZARD_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        env_parse_none_str="null",
+    )
+
+    server: Server = Field(default_factory=Server, description="Where the gateway listens, and what it accepts.")
+    redis: Redis = Field(default_factory=Redis, description="The store that several processes share.")
+    auth: Auth = Field(default_factory=Auth, description="Who may call.")
+    keys: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Virtual keys.")
+    providers: dict[ProviderName, Provider] = Field(default_factory=dict, description="Where models answer, by name.")
+    models: dict[ModelName, Route] = Field(default_factory=dict, description="Routes, by the model name of callers.")
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long each phase of a call may take.")
+    validation: Validation = Field(default_factory=Validation, description="Bounds of an accepted request.")
+    redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
+    limits: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Rate limits.")
+    guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")
+    admin: Admin = Field(default_factory=Admin, description="The administration endpoints.")
+    cache: Cache = Field(default_factory=Cache, description="Stored answers.")
+    circuit_breaker: CircuitBreaker = Field(default_factory=CircuitBreaker, description="Leaving bad targets alone.")
+    retry: Retry = Field(default_factory=Retry, description="How one target is tried again.")
+    fallback: Fallback = Field(default_factory=Fallback, description="When the next target is tried.")
+    streaming: Streaming = Field(default_factory=Streaming, description="How answers are relayed.")
+    sessions: Sessions = Field(default_factory=Sessions, description="Where conversations are kept.")
+    logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
+    metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
+    tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature belongs to pydantic-settings
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments only: `load` reads the environment itself, from the mapping it was given."""
+        return (init_settings,)

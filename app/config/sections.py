@@ -1,0 +1,112 @@
+"""The sections of the configuration that this version acts on, except providers and routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.config.fields import Bytes, Count, Host, Number, Ratio, Seconds, Section, Whole
+
+Trigger = Literal[
+    "timeout",
+    "network",
+    "rate_limit",
+    "server_error",
+    "circuit_open",
+    "context_length",
+    "content_policy",
+    "budget",
+]
+
+DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
+    {"timeout", "network", "rate_limit", "server_error", "circuit_open", "context_length"}
+)
+
+
+class Server(Section):
+    """Where the gateway listens, and what it accepts."""
+
+    host: Host = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 listens on every interface.")
+    port: Whole = Field(default=8080, ge=0, le=65_535, description="TCP port; 0 picks a free one.")
+    workers: Whole = Field(default=1, ge=1, le=1024, description="Worker processes.")
+    body_max_bytes: Bytes = Field(default=10_485_760, description="Largest request body, in bytes.")
+    drain_s: Number = Field(default=30, ge=0, le=3600, description="Seconds that open calls get to finish on shutdown.")
+
+
+class Timeouts(Section):
+    """How long each phase of a call may take, in seconds."""
+
+    connect_s: Seconds = Field(default=5, description="Seconds to open a connection to a provider.")
+    first_token_s: Seconds = Field(default=30, description="Seconds from the request to the first committing event.")
+    idle_s: Seconds = Field(default=30, description="Longest silence in seconds inside a running answer.")
+    total_s: Seconds = Field(default=300, description="Seconds for the whole call, retries and fallbacks included.")
+
+
+class Validation(Section):
+    """Bounds of a request that is accepted at all."""
+
+    max_messages: Count = Field(default=2048, description="Most messages in one request.")
+    max_prompt_chars: Count = Field(default=2_000_000, description="Most characters of text in one request.")
+    max_json_depth: Whole = Field(default=64, ge=2, le=512, description="Deepest nesting of the JSON body.")
+    allow_control_chars: bool = Field(
+        default=False, description="Whether text may hold control characters other than tab and line breaks."
+    )
+
+
+class Retry(Section):
+    """How one target is tried again; delay = min(base_s * multiplier^n, max_s) * (1 +/- jitter)."""
+
+    max_attempts: Whole = Field(
+        default=3, ge=1, le=20, description="Tries per target, the first included; 1 never retries."
+    )
+    base_s: Number = Field(default=0.25, ge=0, le=60, description="Seconds before the first retry.")
+    max_s: Number = Field(default=8, ge=0, le=600, description="Longest pause between two tries, in seconds.")
+    multiplier: Number = Field(default=2, ge=1, le=10, description="Growth of the pause from try to try.")
+    jitter: Ratio = Field(default=0.25, description="Share of the pause that chance moves up or down.")
+    budget_ratio: Ratio = Field(default=0.2, description="Retries allowed per call, over time; caps retry storms.")
+    budget_floor_per_s: Number = Field(
+        default=3, ge=0, le=10_000, description="Retries per second that are always allowed, whatever the ratio."
+    )
+
+
+class Fallback(Section):
+    """When the next target of a route is tried."""
+
+    triggers: frozenset[Trigger] = Field(
+        default=DEFAULT_TRIGGERS, description="Kinds of failure that move a call to the next target."
+    )
+
+
+class Streaming(Section):
+    """How answers are relayed while they are produced."""
+
+    buffer_bytes: Annotated[Whole, Field(ge=1024, le=16_777_216)] = Field(
+        default=65_536, description="Bytes buffered per stream between provider and client."
+    )
+    overflow: Literal["block", "drop_oldest", "error"] = Field(
+        default="block", description="What happens when the buffer is full; block slows the provider down."
+    )
+    keep_alive_s: Annotated[Number, Field(gt=0, le=3600)] = Field(
+        default=15, description="Seconds of silence after which a keep-alive comment is sent."
+    )
+    commit: Literal["visible", "answer", "any_event"] = Field(
+        default="visible", description="Which first event ends the time in which retries and fallbacks are possible."
+    )
+
+
+class Logging(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe line that is kept."
+    )
+    format: Literal["json", "console"] = Field(
+        default="json", description="One JSON object a line, or text for people."
+    )
+
+
+class Metrics(Section):
+    """Whether Prometheus metrics are served."""
+
+    enabled: bool = Field(default=True, description="Whether GET /metrics answers.")

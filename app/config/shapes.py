@@ -1,0 +1,153 @@
+"""What the schema accepts at a given place, in words; the one reader of pydantic's type information."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from app.config.fields import Choices, Expected
+from app.config.trees import Loc
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The type that one place accepts, `Annotated` and `| None` taken off."""
+
+    annotation: object
+    metadata: tuple[object, ...]
+    optional: bool
+    field: FieldInfo | None = None
+
+    @property
+    def fields(self) -> Mapping[str, FieldInfo]:
+        """The keys that a mapping of this shape may have; empty for everything that is no section."""
+        if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
+            return self.annotation.model_fields
+        return {}
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that a closed text field accepts; empty for everything else."""
+        listed = next((item.values for item in self.metadata if isinstance(item, Choices)), ())
+        return listed or (get_args(self.annotation) if get_origin(self.annotation) is Literal else ())
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the value is written as text."""
+        return self.annotation in {str, SecretStr} or bool(self.choices)
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the value is one word, number or text rather than a list or a mapping."""
+        return self.is_text or self.annotation in {bool, int, float}
+
+    @property
+    def default(self) -> object:
+        """The default, or `PydanticUndefined` where a value is required or there is no field."""
+        return self.field.get_default(call_default_factory=True) if self.field else PydanticUndefined
+
+
+def shape_at(model: type[BaseModel], loc: Loc) -> Shape | None:
+    """Find what `model` accepts at `loc`, or None where it knows no such place.
+
+    A last part of `[key]` is pydantic's name for the key of a mapping itself.
+    """
+    shape: Shape | None = Shape(model, (), optional=False)
+    for part in (*loc[:-2], "[key]") if loc[-1:] == ("[key]",) else loc:
+        shape = None if shape is None else _child(shape, part)
+    return shape
+
+
+def expectation(shape: Shape) -> str:
+    """Say in plain words what a place accepts, such as `a whole number >= 1`."""
+    words = next((item.text for item in shape.metadata if isinstance(item, Expected)), None)
+    return f"{words or _plain_words(shape)}{', or null' if shape.optional else ''}"
+
+
+def leaf_locs(model: type[BaseModel], name: str = "*") -> Iterator[Loc]:
+    """List the location of every setting, with `name` for each name that is free to choose."""
+    yield from _leaf_locs(Shape(model, (), optional=False), (), name)
+
+
+def _leaf_locs(shape: Shape, loc: Loc, name: str) -> Iterator[Loc]:
+    free = get_args(shape.annotation)[-1:] if get_origin(shape.annotation) is dict else ()
+    inner = _shape_of(free[0]) if free else None
+    if inner is not None and inner.fields:
+        yield from _leaf_locs(inner, (*loc, name), name)
+    elif shape.fields:
+        for key, field in shape.fields.items():
+            yield from _leaf_locs(_shape_of_field(field), (*loc, key), name)
+    else:
+        yield loc
+
+
+def _child(shape: Shape, part: str | int) -> Shape | None:
+    origin, inner = get_origin(shape.annotation), get_args(shape.annotation)
+    if isinstance(part, str) and shape.fields:
+        field = shape.fields.get(part)
+        return None if field is None else _shape_of_field(field)
+    if origin is dict:
+        return _shape_of(inner[0 if part == "[key]" else 1])
+    if origin in {tuple, frozenset} and isinstance(part, int):
+        return _shape_of(inner[0])
+    return None
+
+
+def _shape_of_field(field: FieldInfo) -> Shape:
+    shape = _shape_of(field.annotation)
+    return Shape(shape.annotation, (*field.metadata, *shape.metadata), shape.optional, field)
+
+
+def _shape_of(annotation: object) -> Shape:
+    metadata: list[object] = []
+    optional = False
+    while True:
+        origin, inner = get_origin(annotation), get_args(annotation)
+        if origin is Annotated:
+            annotation = inner[0]
+            metadata += [part for item in inner[1:] for part in _parts(item)]
+        elif origin in {Union, UnionType}:
+            optional = type(None) in inner
+            annotation = next(member for member in inner if member is not type(None))
+        else:
+            return Shape(annotation, tuple(metadata), optional)
+
+
+def _parts(item: object) -> list[object]:
+    return list(item.metadata) if isinstance(item, FieldInfo) else [item]
+
+
+def _plain_words(shape: Shape) -> str:
+    if shape.choices:
+        return f"one of {', '.join(shape.choices)}" if len(shape.choices) > 1 else shape.choices[0]
+    if shape.annotation is int:
+        return f"a whole number{_range(shape.metadata)}"
+    if shape.annotation is float:
+        return f"a number{_range(shape.metadata)}"
+    if shape.annotation is bool:
+        return "true or false"
+    if shape.is_text:
+        return "text"
+    return _list_words(shape) if get_origin(shape.annotation) in {tuple, frozenset} else "a mapping"
+
+
+def _list_words(shape: Shape) -> str:
+    entry = _shape_of(get_args(shape.annotation)[0])
+    least = " with at least one entry" if any(isinstance(item, MinLen) for item in shape.metadata) else ""
+    return f"a list of {', '.join(entry.choices)}" if entry.choices else f"a list{least}"
+
+
+def _range(metadata: tuple[object, ...]) -> str:
+    low = next(
+        (f"> {item.gt}" if isinstance(item, Gt) else f">= {item.ge}" for item in metadata if isinstance(item, Gt | Ge)),
+        "",
+    )
+    high = next((f"<= {item.le}" for item in metadata if isinstance(item, Le)), "")
+    return f" {' and '.join(filter(None, (low, high)))}" if low or high else ""

@@ -1,0 +1,58 @@
+"""
+How many retries a target may see: a share of its traffic plus a floor, over the last ten seconds.
+
+A fixed number of tries per call multiplies an outage by that number; a budget caps the multiplication for all calls
+together. The shape is that of Finagle's RetryBudget and Tower's TpsBudget: ten slots of one second.
+"""
+
+from __future__ import annotations
+
+_SLOTS = 10
+_TARGETS_MAX = 4096  # any model of a provider may be asked for, so the table of targets needs an end
+
+
+class RetryBudget:
+    """The budget of one target; in any ten seconds retries <= ratio * calls + 10 * floor_per_s."""
+
+    def __init__(self, ratio: float, floor_per_s: float) -> None:
+        self._ratio = ratio
+        self._reserve = floor_per_s * _SLOTS
+        self._slots = [0.0] * _SLOTS
+        self._second = 0
+
+    def deposit(self, now: float) -> None:
+        """Count one call."""
+        self._slots[self._roll(now)] += self._ratio
+
+    def withdraw(self, now: float) -> bool:
+        """Take one retry if the budget has it; say whether it had."""
+        slot = self._roll(now)
+        if sum(self._slots) + self._reserve < 1.0:
+            return False
+        self._slots[slot] -= 1.0
+        return True
+
+    def _roll(self, now: float) -> int:
+        """Forget the seconds that have left the window and return the slot of the current one."""
+        second = int(now)
+        for passed in range(min(second - self._second, _SLOTS)):
+            self._slots[(second - passed) % _SLOTS] = 0.0
+        self._second = max(self._second, second)
+        return self._second % _SLOTS
+
+
+class RetryBudgets:
+    """One budget per target; the targets unused for longest are forgotten first."""
+
+    def __init__(self, ratio: float, floor_per_s: float) -> None:
+        self._ratio = ratio
+        self._floor_per_s = floor_per_s
+        self._budgets: dict[str, RetryBudget] = {}
+
+    def of(self, target: str) -> RetryBudget:
+        """Return the budget of the target named `provider/model`."""
+        budget = self._budgets.pop(target, None) or RetryBudget(self._ratio, self._floor_per_s)
+        self._budgets[target] = budget
+        if len(self._budgets) > _TARGETS_MAX:
+            del self._budgets[next(iter(self._budgets))]
+        return budget

@@ -1,0 +1,178 @@
+"""
+What travels through the pipeline: a `Call` above the fallback stage, an `Attempt` below it, a `Reply` back.
+
+Calls and attempts are frozen, so a second try starts from what the first one started from. What has happened to a
+call so far is written into its `Journal`, which only grows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from app.core.model import ChatRequest, Completion
+
+if TYPE_CHECKING:
+    from app.core.stream import EventStream
+
+FINISHER_LIMIT_S = 1.0  # long enough for one write to shared state, short enough to never hold a connection
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One model at one provider."""
+
+    provider: str
+    model: str
+
+    @property
+    def name(self) -> str:
+        """Return `provider/model`, the way users address it."""
+        return f"{self.provider}/{self.model}"
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """One attempt that failed: where, and with which code of the error table."""
+
+    target: Target
+    code: str
+
+
+class Journal(msgspec.Struct):
+    """
+    What has happened to one call so far.
+
+    `position` counts targets from 0; `upstream_s` is the time spent waiting for providers up to the commit point;
+    `retries_spent` says that the gateway used up its own tries, so the client should not add its own.
+    """
+
+    attempts: int = 0
+    position: int = 0
+    target: Target | None = None
+    tried: list[Tried] = msgspec.field(default_factory=list)
+    upstream_s: float = 0.0
+    retries_spent: bool = False
+
+
+class CallOptions(msgspec.Struct, frozen=True):
+    """What one caller asked to be done differently for one call."""
+
+    retry: bool = True
+    fallback: bool = True
+    max_attempts: int | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """
+    One client request, as every stage sees it.
+
+    `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be
+    forwarded to a provider, lower-case.
+    """
+
+    id: str
+    endpoint: str
+    request: ChatRequest
+    started: float
+    deadline: float
+    options: CallOptions
+    headers: tuple[tuple[str, str], ...]
+    journal: Journal
+
+    def overhead_s(self, committed: float) -> float:
+        """Return the time up to the commit point that was not spent waiting for a provider."""
+        return max(0.0, committed - self.started - self.journal.upstream_s)
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One call aimed at one target; only the fallback stage makes these. `last` says that no target is left."""
+
+    call: Call
+    target: Target
+    last: bool
+
+
+class End(Enum):
+    """The three ways in which a reply can end."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a reply ended, known only once its last byte is out."""
+
+    end: End
+    error: BaseException | None = None
+
+    @classmethod
+    def of(cls, error: BaseException | None) -> Outcome:
+        """Judge an ending: a client that left (cancellation) blames nobody."""
+        if error is None:
+            return cls(End.COMPLETED)
+        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            return cls(End.ABANDONED, error)
+        return cls(End.FAILED, error)
+
+
+Finisher: TypeAlias = Callable[[Outcome], Awaitable[None] | None]
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What comes back: a whole answer or a stream of events."""
+
+    body: Completion | EventStream
+
+    async def when_done(self, finisher: Finisher) -> None:
+        """Run `finisher` once: now for a completion, at the end for a stream."""
+        if isinstance(self.body, Completion):
+            await conclude(finisher, Outcome.of(None))
+        else:
+            self.body.when_done(finisher)
+
+
+async def conclude(finisher: Finisher, outcome: Outcome) -> None:
+    """
+    Run one finisher to its end, even while the call's own task is being cancelled.
+
+    A finisher that has to wait (shared state) runs in a task of its own behind a shield, for at most
+    `FINISHER_LIMIT_S`; one that fails is reported to the loop's exception handler and stops nothing.
+    """
+    try:
+        pending = finisher(outcome)
+    except Exception as error:  # noqa: BLE001 - one of the three broad handlers: a finisher must not stop the next one
+        _report(error)
+        return
+    if pending is None:
+        return
+    task = asyncio.ensure_future(_bounded(pending))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await _outlast(task)
+        raise
+
+
+async def _bounded(pending: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(FINISHER_LIMIT_S):
+            await pending
+    except Exception as error:  # noqa: BLE001 - as above, for the part of a finisher that waits
+        _report(error)
+
+
+async def _outlast(task: asyncio.Future[None]) -> None:
+    """Wait for `task` although this task is being cancelled again and again; it ends within its own limit."""
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
+
+
+def _report(error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": "a finisher failed", "exception": error})

@@ -1,0 +1,37 @@
+"""One reading of the configuration, built once and never changed: what the HTTP edge needs to serve a call."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from app.core.call import Call
+from app.core.catalog import Catalog
+from app.core.pipeline import Handler
+
+
+class EdgeOptions(msgspec.Struct, frozen=True):
+    """The bounds of the edge. `keep_alive_s` is the silence after which a comment is sent in a stream."""
+
+    body_max_bytes: int
+    total_s: float
+    keep_alive_s: float
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """The composed pipeline with the models it can reach; `digest` identifies the configuration it was built from."""
+
+    handler: Handler[Call]
+    catalog: Catalog
+    edge: EdgeOptions
+    digest: str
+
+
+class CurrentGateway(Protocol):
+    """Whoever holds the gateway that new calls use. A call reads it once and keeps what it read."""
+
+    @property
+    def current(self) -> Gateway:
+        """Return the gateway built from the newest good configuration."""
+        ...

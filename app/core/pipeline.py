@@ -1,0 +1,49 @@
+"""
+The one shape: a `Handler` takes a call and returns a reply; a `Stage` surrounds a handler.
+
+Stages are composed once, at start-up. The order is declared in `app/assembly.py` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias, TypeVar
+
+from app.core.call import Finisher, Outcome, Reply, conclude
+
+C = TypeVar("C")  # what travels: a Call above the fallback stage, an Attempt below it
+Handler: TypeAlias = Callable[[C], Awaitable[Reply]]
+
+
+class Stage(Protocol[C]):
+    """One concern around a handler; holds settings and ports, never a call."""
+
+    async def __call__(self, call: C, proceed: Handler[C], /) -> Reply:
+        """Handle `call`, calling `proceed` zero, one or several times."""
+        ...
+
+
+def compose(stages: Sequence[Stage[C]], endpoint: Handler[C]) -> Handler[C]:
+    """Nest `stages` around `endpoint`; the first listed sees the call first."""
+    handler = endpoint
+    for stage in reversed(stages):
+        handler = _around(stage, handler)
+    return handler
+
+
+def _around(stage: Stage[C], proceed: Handler[C]) -> Handler[C]:
+    def handle(call: C) -> Awaitable[Reply]:
+        return stage(call, proceed)
+
+    return handle
+
+
+async def settle(call: C, proceed: Handler[C], finisher: Finisher) -> Reply:
+    """Run the call and tell `finisher` its outcome exactly once, however it ends."""
+    try:
+        reply = await proceed(call)
+    except BaseException as error:
+        await conclude(finisher, Outcome.of(error))
+        raise
+    await reply.when_done(finisher)
+    return reply

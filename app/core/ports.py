@@ -1,0 +1,160 @@
+"""
+What the gateway needs from the outside world, as narrow protocols.
+
+Each port has one adapter or more elsewhere and, where there are several, one contract suite over all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from app.core.call import Target
+from app.core.errors import GatewayError
+from app.core.model import ChatRequest, Completion, StreamEvent
+
+Chance: TypeAlias = Callable[[], float]  # uniform numbers in [0, 1)
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """One request to a provider. `headers` are complete except for host and content-length."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    connect_s: float
+
+
+class UpstreamReply(Protocol):
+    """
+    The answer to one request, from its head on. Owns its connection until closed.
+
+    Header names are lower-case. The body's bytes are those of the wire with the transfer coding removed.
+    """
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers; of repeated ones, the last or all joined."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Iterate over the body as it arrives; once.
+
+        Raises:
+            GatewayError: TARGET_UNAVAILABLE when the connection breaks before the body is complete.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back if the body was read to its end, else drop it. Repeatable."""
+        ...
+
+
+class UpstreamClient(Protocol):
+    """Sends requests to providers. Never retries, never follows redirects, keeps no cookies."""
+
+    async def send(self, request: HttpRequest) -> UpstreamReply:
+        """
+        Send `request` and return once the head of the answer is there, whatever its status.
+
+        Cancelling the call closes the connection.
+
+        Raises:
+            GatewayError: TIMEOUT_CONNECT, or TARGET_UNAVAILABLE for every other failure of the network.
+        """
+        ...
+
+
+class Decoder(Protocol):
+    """Turns the bytes of one streamed answer into events. Fresh for each attempt; does no I/O."""
+
+    @property
+    def done(self) -> bool:
+        """Say whether the answer has come to its proper end."""
+        ...
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """
+        Take bytes as they arrive and return the events that are complete.
+
+        Raises:
+            GatewayError: The bytes are no answer (BAD_UPSTREAM_REPLY), or an error sent in its place.
+        """
+        ...
+
+    def end(self) -> list[StreamEvent]:
+        """
+        Take note that no more bytes come and return the last events.
+
+        Raises:
+            GatewayError: TARGET_UNAVAILABLE if the answer is not complete.
+        """
+        ...
+
+
+class Codec(Protocol):
+    """One provider dialect, without I/O."""
+
+    def encode(self, request: ChatRequest, target: Target) -> bytes:
+        """
+        Return the body for the provider.
+
+        Raises:
+            GatewayError: UNSUPPORTED_FEATURE for a part that the provider cannot express.
+        """
+        ...
+
+    @property
+    def chat_path(self) -> str:
+        """Return the path below the provider's base URL."""
+        ...
+
+    def decode(self, body: bytes) -> Completion:
+        """
+        Return the whole answer.
+
+        Raises:
+            GatewayError: BAD_UPSTREAM_REPLY, or an error that was sent with status 200.
+        """
+        ...
+
+    def decoder(self) -> Decoder:
+        """Return a fresh decoder for one streamed answer."""
+        ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+        """Return the failure that a status of 300 or more means; total. `wall_s` resolves HTTP dates."""
+        ...
+
+
+class Sink(Protocol):
+    """Where an answer goes: one HTTP response, told in order head, parts, end (or abort)."""
+
+    async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a complete response."""
+        ...
+
+    async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Begin a streamed response."""
+        ...
+
+    async def part(self, data: bytes) -> None:
+        """Send a piece of the body; waits while the client does not read."""
+        ...
+
+    async def end(self) -> None:
+        """End the body properly."""
+        ...
+
+    async def abort(self) -> None:
+        """Break the connection so that the client cannot take the body for complete."""
+        ...

@@ -1,0 +1,119 @@
+"""
+Facts the gateway reports about itself. Whoever is interested (metrics, logs, traces, a test) listens.
+
+A signal never holds a prompt, an answer, a key or the text of an error: only names, codes and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from app.core.model import Usage
+
+
+class CallStarted(msgspec.Struct, frozen=True):
+    """A call entered the pipeline."""
+
+    request_id: str
+    endpoint: str
+    model: str
+    stream: bool
+
+
+class StreamStarted(msgspec.Struct, frozen=True):
+    """A stream committed: the client is about to see it. Seconds are counted from the start of the call."""
+
+    request_id: str
+    provider: str
+    model: str
+    first_token_s: float
+
+
+class RetryScheduled(msgspec.Struct, frozen=True):
+    """The same target will be tried again after a pause; `attempt` is the one that failed, counted from 1."""
+
+    request_id: str
+    provider: str
+    model: str
+    code: str
+    category: str
+    attempt: int
+    pause_s: float
+
+
+class FellBack(msgspec.Struct, frozen=True):
+    """A target was given up for the next one; both are `provider/model`."""
+
+    request_id: str
+    origin: str
+    onward: str
+    code: str
+
+
+class CallEnded(msgspec.Struct, frozen=True):
+    """
+    A call left the pipeline; for a stream, after its last byte.
+
+    `model` is what the client asked for; `provider` and `target_model` say who answered or failed last (empty when
+    no target was reached). `outcome` is completed, failed or abandoned; `code` names the error's row, or is empty.
+    `overhead_s` is the time up to the commit point that was not spent waiting for a provider. `tokens_per_s` is
+    measured between the first and the last event of a stream whose usage is known.
+    """
+
+    request_id: str
+    endpoint: str
+    model: str
+    provider: str
+    target_model: str
+    stream: bool
+    outcome: str
+    status: int
+    code: str
+    category: str
+    attempts: int
+    position: int
+    duration_s: float
+    overhead_s: float
+    first_token_s: float | None
+    tokens_per_s: float | None
+    usage: Usage | None
+
+
+class CallRefused(msgspec.Struct, frozen=True):
+    """A request was refused at the edge before it became a call (bad JSON, too large a body, ...)."""
+
+    request_id: str
+    endpoint: str
+    status: int
+    code: str
+
+
+class InternalFault(msgspec.Struct, frozen=True):
+    """Something that is a bug: `error` is the exception's type and `trace` its frames, without its message."""
+
+    request_id: str
+    error: str
+    trace: str
+
+
+class LocalModelChanged(msgspec.Struct, frozen=True):
+    """The process of the built-in model started, died or was given up; `reason` is a fixed phrase."""
+
+    state: str
+    reason: str
+
+
+Signal: TypeAlias = (
+    CallStarted
+    | StreamStarted
+    | RetryScheduled
+    | FellBack
+    | CallEnded
+    | CallRefused
+    | InternalFault
+    | LocalModelChanged
+)
+Listener: TypeAlias = Callable[[Signal], None]

@@ -1,0 +1,134 @@
+"""
+A streamed answer and its life: held until it commits, observed while it passes, settled once at its end.
+
+A stage touches a stream in two ways: with a finisher (told how it ended) or an observer (told of each event; may
+count, may not wait or raise). No stage wraps the source: one loop with one `finally` is the only place that owns the
+connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from app.core.call import Finisher, Outcome, conclude
+from app.core.errors import STREAM_BROKEN, GatewayError
+from app.core.model import StreamEvent, Weight
+
+Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
+
+
+class CommitRule(Protocol):
+    """When a stream may be shown to the client, after which nothing is replayed."""
+
+    @property
+    def weight(self) -> Weight:
+        """Return the least weight of an event that commits."""
+        ...
+
+    @property
+    def held_max_bytes(self) -> int:
+        """Return how many bytes may be held back; more commit whatever they are."""
+        ...
+
+
+class EventStream:
+    """
+    The events of one upstream answer, in batches. Single use; owns the connection.
+
+    Args:
+        source: Batches as they are read; raises `GatewayError` when the upstream fails.
+
+        release: Gives the connection back; called exactly once, whatever happens.
+    """
+
+    def __init__(self, source: AsyncIterator[Batch], release: Callable[[], Awaitable[None]]) -> None:
+        self._source = source
+        self._release = release
+        self._held: list[Batch] = []
+        self._observers: list[Callable[[StreamEvent], None]] = []
+        self._finishers: list[Finisher] = []
+        self._running: AsyncGenerator[Batch, None] | None = None
+        self._settled = False
+
+    async def prime(self, rule: CommitRule) -> None:
+        """
+        Read up to the first committing event, so that an early failure raises here and can be tried again.
+
+        Raises:
+            GatewayError: The upstream failed, or ended, before it said anything.
+        """
+        held_bytes = 0
+        try:
+            async for batch in self._source:
+                self._held.append(batch)
+                held_bytes += sum(len(event.frame) for event in batch)
+                if held_bytes > rule.held_max_bytes or any(event.weight >= rule.weight for event in batch):
+                    return
+        except BaseException:
+            self._settled = True
+            await conclude(self._give_back, Outcome.of(None))
+            raise
+
+    def observe(self, observer: Callable[[StreamEvent], None]) -> None:
+        """Tell `observer` of every event that goes out."""
+        self._observers.append(observer)
+
+    def when_done(self, finisher: Finisher) -> None:
+        """Tell `finisher` once how the stream ended; the first registered is the first told."""
+        self._finishers.append(finisher)
+
+    def __aiter__(self) -> AsyncGenerator[Batch, None]:
+        self._running = self._run()
+        return self._running
+
+    async def aclose(self) -> None:
+        """End the stream early, also one that nobody began to read; does nothing once it has ended."""
+        if self._running is not None:
+            await self._running.aclose()
+        if not self._settled:  # an async generator that was never started does not run its `finally`
+            await self._settle(asyncio.CancelledError())
+
+    async def _run(self) -> AsyncGenerator[Batch, None]:
+        failure: BaseException | None = None
+        try:
+            for batch in self._held:
+                self._tell(batch)
+                yield batch
+            self._held.clear()
+            async for batch in self._source:
+                self._tell(batch)
+                yield batch
+        except GatewayError as error:
+            failure = after_commit(error)
+            raise failure from error
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            await self._settle(failure)
+
+    async def _settle(self, failure: BaseException | None) -> None:
+        self._settled = True
+        outcome = Outcome.of(failure)
+        await conclude(self._give_back, outcome)
+        for finisher in self._finishers:
+            await conclude(finisher, outcome)
+
+    def _give_back(self, _outcome: Outcome) -> Awaitable[None]:
+        return self._release()
+
+    def _tell(self, batch: Batch) -> None:
+        for observer in self._observers:
+            for event in batch:
+                observer(event)
+
+
+def after_commit(error: GatewayError) -> GatewayError:
+    """Say of a failure in the middle of an answer that the answer is broken; timeouts keep their own name."""
+    if error.kind.category not in {"network", "parse"}:
+        return error
+    broken = GatewayError(STREAM_BROKEN, error.message)
+    broken.provider, broken.from_upstream = error.provider, error.from_upstream
+    return broken

@@ -1,0 +1,88 @@
+"""
+The `UpstreamClient` on httpx2: the only module that imports it.
+
+It works at the transport level, below redirects, cookies, proxies from the environment and content decoding, none
+of which a gateway may do on its own account. It never retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import httpx2
+
+from app.core.errors import TARGET_UNAVAILABLE, TIMEOUT_CONNECT, GatewayError
+from app.core.ports import HttpRequest
+
+CONNECTIONS_MAX = 4096  # a stream holds one for minutes; the file limit of the process is the real bound
+KEEP_ALIVE_S = 60.0
+
+
+class HttpxClient:
+    """Sends requests over HTTP/1.1 with keep-alive. Owns its connections; close it with `aclose`."""
+
+    def __init__(self) -> None:
+        limits = httpx2.Limits(
+            max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S
+        )
+        self._transport = httpx2.AsyncHTTPTransport(limits=limits, trust_env=False, retries=0)
+
+    async def send(self, request: HttpRequest) -> HttpxReply:
+        """
+        Send `request`; see the port.
+
+        Raises:
+            GatewayError: TIMEOUT_CONNECT or TARGET_UNAVAILABLE.
+        """
+        timeout = {"connect": request.connect_s, "pool": request.connect_s, "read": None, "write": None}
+        outgoing = httpx2.Request(
+            request.method, request.url, headers=list(request.headers), content=request.body or None,
+            extensions={"timeout": timeout},
+        )  # fmt: skip
+        try:
+            response = await self._transport.handle_async_request(outgoing)
+        except (httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            message = f"No connection to the provider within {request.connect_s:g} s."
+            raise GatewayError(TIMEOUT_CONNECT, message) from error
+        except httpx2.TransportError as error:
+            raise GatewayError(TARGET_UNAVAILABLE, _reason(error)) from error
+        return HttpxReply(response)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
+
+
+class HttpxReply:
+    """One response of httpx2, seen through the port."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status."""
+        return self._response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers."""
+        return self._response.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Iterate over the body as it arrives; see the port."""
+        try:
+            async for data in self._response.aiter_raw():
+                yield data
+        except httpx2.TransportError as error:
+            raise GatewayError(TARGET_UNAVAILABLE, "The provider's connection broke in mid-answer.") from error
+
+    async def aclose(self) -> None:
+        """Give the connection back or drop it."""
+        await self._response.aclose()
+
+
+def _reason(error: httpx2.TransportError) -> str:
+    if isinstance(error, httpx2.ConnectError):
+        return "The connection to the provider was refused or its name is unknown."
+    return "The connection to the provider broke before it answered."

@@ -1,0 +1,51 @@
+"""Look which model servers run on this machine, so that the gateway can be started without a configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from app.core.errors import GatewayError
+from app.core.ports import HttpRequest, UpstreamClient
+from app.providers.reading import ReadGuard, read_whole
+
+PROBE_S = 0.3  # a server on this machine answers in a few milliseconds or is not there
+_LIST_MAX_BYTES = 1_048_576
+
+
+class _Model(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Models(msgspec.Struct, frozen=True):
+    data: list[_Model]
+
+
+async def discover(addresses: Mapping[str, str], client: UpstreamClient) -> dict[str, tuple[str, ...]]:
+    """
+    Return the models of each server that answers `GET {base_url}/models` at once.
+
+    Args:
+        addresses: Provider name to base URL.
+
+        client: What to ask with.
+    """
+    found = await asyncio.gather(*(_models(address, client) for address in addresses.values()))
+    return {name: models for name, models in zip(addresses, found, strict=True) if models is not None}
+
+
+async def _models(address: str, client: UpstreamClient) -> tuple[str, ...] | None:
+    request = HttpRequest("GET", f"{address}/models", (("accept", "application/json"),), b"", PROBE_S)
+    try:
+        async with asyncio.timeout(PROBE_S):
+            reply = await client.send(request)
+            try:
+                guard = ReadGuard(PROBE_S, asyncio.get_running_loop().time() + PROBE_S)
+                body = await read_whole(reply, guard, _LIST_MAX_BYTES)
+            finally:
+                await reply.aclose()
+        return tuple(model.id for model in msgspec.json.decode(body, type=_Models).data)
+    except (GatewayError, TimeoutError, msgspec.DecodeError):
+        return None

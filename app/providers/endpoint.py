@@ -1,0 +1,150 @@
+"""
+One attempt against one provider: encode, send, judge the status, hand the answer back.
+
+The only class that talks to providers. It raises before the commit point and returns a primed stream after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+
+import msgspec
+
+from app.core.call import Attempt, Reply
+from app.core.clock import Clock
+from app.core.errors import (
+    BAD_UPSTREAM_REPLY,
+    TARGET_MODEL_MISSING,
+    TIMEOUT_CONNECT,
+    TIMEOUT_IDLE,
+    TIMEOUT_TOTAL,
+    GatewayError,
+)
+from app.core.model import Weight
+from app.core.ports import Codec, HttpRequest, UpstreamClient, UpstreamReply
+from app.core.stream import Batch, EventStream
+from app.providers.reading import ReadGuard, read_events, read_whole
+
+ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
+ERROR_MAX_BYTES = 64 * 1024
+_GOOD = range(200, 300)
+_OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
+
+
+class Provider(msgspec.Struct, frozen=True):
+    """
+    A configured provider.
+
+    `headers` are sent with every request and carry the credentials; `models` are the names known to be there.
+    """
+
+    name: str
+    base_url: str
+    headers: tuple[tuple[str, str], ...]
+    codec: Codec
+    client: UpstreamClient
+    models: tuple[str, ...] = ()
+
+
+class ReadingOptions(msgspec.Struct, frozen=True):
+    """How answers are read: the bounds of the network and the commit rule of streams."""
+
+    connect_s: float
+    idle_s: float
+    weight: Weight
+    held_max_bytes: int
+
+
+class Endpoints:
+    """The innermost handler: sends each attempt to its target's provider."""
+
+    def __init__(self, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> None:
+        self._endpoints = {name: Endpoint(provider, options, clock) for name, provider in providers.items()}
+
+    async def __call__(self, attempt: Attempt) -> Reply:
+        """
+        Return the provider's answer.
+
+        Raises:
+            GatewayError: Every kind that blames the target, and those that the provider says of the request.
+        """
+        return await self._endpoints[attempt.target.provider](attempt)
+
+
+class Endpoint:
+    """One provider's end of the pipeline."""
+
+    def __init__(self, provider: Provider, options: ReadingOptions, clock: Clock) -> None:
+        self._provider = provider
+        self._options = options
+        self._clock = clock
+        self._url = provider.base_url + provider.codec.chat_path
+
+    async def __call__(self, attempt: Attempt) -> Reply:
+        """Send the attempt and return the answer; see `Endpoints`."""
+        body = self._provider.codec.encode(attempt.call.request, attempt.target)
+        headers = self._provider.headers + attempt.call.headers
+        request = HttpRequest("POST", self._url, headers, body, self._options.connect_s)
+        journal = attempt.call.journal
+        journal.attempts += 1
+        started = self._clock.now()
+        try:
+            return await self._exchange(request, attempt)
+        except GatewayError as error:
+            raise self._signed(error, attempt) from error.__cause__
+        finally:
+            journal.upstream_s += self._clock.now() - started
+
+    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> Reply:
+        reply = await self._provider.client.send(request)
+        kept = False
+        try:
+            if reply.status not in _GOOD:
+                raise await self._refusal(reply, attempt)
+            _require_plain(reply)
+            if attempt.call.request.stream and not _is_json(reply):
+                stream = EventStream(self._events(reply, attempt), reply.aclose)
+                kept = True  # from here on the stream owns the connection
+                await stream.prime(self._options)
+                return Reply(stream)
+            completion = self._provider.codec.decode(await self._whole(reply, attempt, ANSWER_MAX_BYTES))
+            if attempt.call.request.stream:
+                raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
+            return Reply(completion)
+        finally:
+            if not kept:
+                await reply.aclose()
+
+    async def _events(self, reply: UpstreamReply, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+        try:
+            async for batch in read_events(reply, self._provider.codec.decoder(), self._guard(attempt)):
+                yield batch
+        except GatewayError as error:
+            raise self._signed(error, attempt) from error.__cause__
+
+    async def _whole(self, reply: UpstreamReply, attempt: Attempt, max_bytes: int) -> bytes:
+        return await read_whole(reply, self._guard(attempt), max_bytes)
+
+    def _guard(self, attempt: Attempt) -> ReadGuard:
+        return ReadGuard(self._options.idle_s, attempt.call.deadline)
+
+    async def _refusal(self, reply: UpstreamReply, attempt: Attempt) -> GatewayError:
+        body = await self._whole(reply, attempt, ERROR_MAX_BYTES)
+        return self._provider.codec.error(reply.status, reply.headers, body, self._clock.wall())
+
+    def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:
+        """Say who failed; only the gateway's own limits are not the provider's answer."""
+        name = self._provider.name
+        if error.kind is TARGET_MODEL_MISSING:
+            error.message = f"{name!r} has no model {attempt.target.model!r}."
+        return error.at(name) if error.kind in _OWN_LIMITS else error.answered_by(name)
+
+
+def _is_json(reply: UpstreamReply) -> bool:
+    return reply.headers.get("content-type", "").startswith("application/json")
+
+
+def _require_plain(reply: UpstreamReply) -> None:
+    coding = reply.headers.get("content-encoding", "identity")
+    if coding != "identity":
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

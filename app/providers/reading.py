@@ -1,0 +1,132 @@
+"""
+Read what a provider sends, without ever waiting for it longer than allowed.
+
+One timer per answer watches the reads; it is not re-armed for each of them, so a chunk costs two assignments. Time
+during which nobody reads (the client is slow and back-pressure holds the answer up) counts as nobody's silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, GatewayError
+from app.core.ports import Decoder, UpstreamReply
+from app.core.stream import Batch
+
+_DRAIN_S = 0.1  # a provider's end of body follows its [DONE] at once; waiting for it keeps the connection usable
+
+
+class ReadGuard:
+    """
+    Bound each wait for the next bytes by `idle_s`, and all of them by `deadline` (seconds of the loop's clock).
+
+    Use as a context manager around the whole reading, from one task at a time.
+    """
+
+    def __init__(self, idle_s: float, deadline: float) -> None:
+        self._idle_s = idle_s
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+        self._reader: asyncio.Task[object] | None = None
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._expired: GatewayError | None = None
+
+    def __enter__(self) -> Self:
+        """Start watching."""
+        self._timer = self._loop.call_at(min(self._loop.time() + self._idle_s, self._deadline), self._look)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        """
+        Return the next bytes, or None at the end.
+
+        Raises:
+            GatewayError: TIMEOUT_IDLE, TIMEOUT_TOTAL, or what `chunks` raises.
+        """
+        self._since = self._loop.time()
+        self._reader = reader = asyncio.current_task()
+        try:
+            return await anext(chunks, None)
+        except asyncio.CancelledError:
+            expired, self._expired = self._expired, None
+            if expired is None or reader is None:
+                raise
+            if reader.uncancel() > 0:  # somebody else wants the task gone as well
+                raise
+            raise expired from None
+        finally:
+            self._reader = None
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        until = self._deadline
+        if self._reader is not None:
+            until = min(self._since + self._idle_s, self._deadline)
+            if now >= until:
+                self._expire(total=now >= self._deadline)
+                return
+        self._timer = self._loop.call_at(max(min(until, now + self._idle_s), now + 0.001), self._look)
+
+    def _expire(self, *, total: bool) -> None:
+        if total:
+            self._expired = GatewayError(TIMEOUT_TOTAL, "The call's time was over before the answer was complete.")
+        else:
+            self._expired = GatewayError(TIMEOUT_IDLE, f"The provider sent nothing for {self._idle_s:g} s.")
+        if self._reader is not None:
+            self._reader.cancel()
+
+
+async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> bytes:
+    """
+    Return the whole body.
+
+    Raises:
+        GatewayError: The kinds of `ReadGuard.next`, or BAD_UPSTREAM_REPLY beyond `max_bytes`.
+    """
+    parts: list[bytes] = []
+    size = 0
+    chunks = reply.chunks()
+    with guard:
+        while (data := await guard.next(chunks)) is not None:
+            size += len(data)
+            if size > max_bytes:
+                raise GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
+            parts.append(data)
+    return b"".join(parts) if len(parts) != 1 else parts[0]
+
+
+async def read_events(reply: UpstreamReply, decoder: Decoder, guard: ReadGuard) -> AsyncGenerator[Batch, None]:
+    """
+    Yield the events of a streamed answer, as many at a time as one read brought.
+
+    Raises:
+        GatewayError: The kinds of `ReadGuard.next` and of the decoder.
+    """
+    chunks = reply.chunks()
+    with guard:
+        while not decoder.done:
+            data = await guard.next(chunks)
+            events = decoder.end() if data is None else decoder.feed(data)
+            if events:
+                yield events
+    await _drain(chunks)
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read up to the end of the body behind the last event; a provider that sends more loses its connection."""
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            await anext(chunks, None)
+    except (TimeoutError, GatewayError):
+        return

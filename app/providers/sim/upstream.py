@@ -1,0 +1,186 @@
+"""
+The `UpstreamClient` that plays scripts, in process and without a network.
+
+It reads and writes what a provider would, so that everything between it and the client is the real thing. Its only
+sources of time and chance are the injected ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import cycle, islice
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from app.core.clock import Clock
+from app.core.errors import TARGET_UNAVAILABLE, GatewayError
+from app.core.model import Message, StreamOptions
+from app.core.ports import Chance, HttpRequest
+from app.providers.sim.parts import first_byte_s, stream_parts, whole_parts
+from app.providers.sim.reply import FOREVER_S, Body, SimReply
+from app.providers.sim.script import Play, Refusal, Script, parse
+from app.providers.sim.wire import Answer, error_body
+
+_SCRIPTS_MAX = 1024  # scripts come from clients, so what is remembered of them is bounded
+_WORD = re.compile(r"\S+\s*|\s+")
+_TEXT = ("all", "good", "gateways", "carry", "every", "word", "they", "are", "given", "and", "add", "none")
+# What real providers send along, so that tests can see how far each of these gets.
+_SENT_ALONG = {
+    "x-request-id": "req_sim",
+    "x-ratelimit-remaining-requests": "9999",
+    "openai-processing-ms": "1",
+    "set-cookie": "sim=1; HttpOnly",
+}
+_JSON: Final[Mapping[str, str]] = {"content-type": "application/json", **_SENT_ALONG}
+_SSE: Final[Mapping[str, str]] = {"content-type": "text/event-stream; charset=utf-8", **_SENT_ALONG}
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """The part of a chat request that scripts obey."""
+
+    model: str
+    messages: list[Message]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    n: Annotated[int, Meta(ge=1, le=16)] | None = None
+
+
+class SimUpstream:
+    """
+    The scripted provider.
+
+    `open_replies` counts the calls under way, from `send` to the reply's `aclose`; `left_early` counts those that
+    were cancelled, or closed before their end. Both are there for tests.
+    """
+
+    def __init__(self, clock: Clock, chance: Chance) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._asked = msgspec.json.Decoder(_Asked)
+        self._play = lru_cache(_SCRIPTS_MAX)(parse)
+        self._number = 0
+        self.open_replies = 0
+        self.left_early = 0
+
+    async def send(self, request: HttpRequest) -> SimReply:
+        """
+        Play the script that the body's `model` names, up to the head of the answer.
+
+        Raises:
+            GatewayError: TARGET_UNAVAILABLE where the script says so.
+        """
+        self.open_replies += 1
+        try:
+            return await self._begin(request.body)
+        except BaseException as error:
+            self._note_end(isinstance(error, asyncio.CancelledError))
+            raise
+
+    async def _begin(self, body: bytes) -> SimReply:
+        try:
+            asked = self._asked.decode(body)
+        except (ValueError, RecursionError) as error:
+            return self._refuse(Refusal(400, f"This is no chat request: {error}", "invalid_value"))
+        play = self._play(asked.model)
+        if isinstance(play, Refusal):
+            return self._refuse(play)
+        script = self._chosen(play)
+        if script.refuse:
+            raise GatewayError(TARGET_UNAVAILABLE, "The scripted provider refuses the connection.")
+        if script.hang:
+            await self._clock.sleep(FOREVER_S)
+            raise GatewayError(TARGET_UNAVAILABLE, "The scripted provider never answered.")
+        if script.status is not None:
+            await self._wait(script.first_token_s if script.head_s is None else script.head_s)
+            return self._fail(script, script.status)
+        return await self._answer(asked, play.name, script)
+
+    def _chosen(self, play: Play) -> Script:
+        """Decide whether this call meets the script's fault."""
+        play.calls += 1
+        script = play.script
+        if script.times is None and script.rate is None:
+            return script
+        early = script.times is not None and play.calls <= script.times
+        unlucky = script.rate is not None and self._chance() < script.rate
+        return script if early or unlucky else play.sound
+
+    async def _answer(self, asked: _Asked, name: str, script: Script) -> SimReply:
+        answer = self._composed(asked, name, script)
+        stream = bool(asked.stream)
+        begins_s = first_byte_s(script, answer, stream=stream)
+        head_s = begins_s if script.head_s is None else min(script.head_s, begins_s)
+        await self._wait(head_s)
+        parts = (stream_parts if stream else whole_parts)(script, answer, begins_s - head_s)
+        return self._reply(200, _SSE if stream else _JSON, Body(parts, script.ending[0]))
+
+    def _composed(self, asked: _Asked, name: str, script: Script) -> Answer:
+        self._number += 1
+        text = _counted_text(script.words) if name == "words" else _last_of_user(asked.messages)
+        if script.tool is not None:
+            text = msgspec.json.encode({"text": text}).decode()
+        words = _WORD.findall(text)
+        most = asked.max_completion_tokens or asked.max_tokens
+        finish = "stop" if script.tool is None else "tool_calls"
+        if most is not None and len(words) > most:
+            words, finish = words[:most], "length"
+        return Answer(
+            number=self._number,
+            model=asked.model,
+            created=int(self._clock.wall()),
+            words=words,
+            reasoning=_WORD.findall(script.reasoning),
+            tool=script.tool,
+            finish=script.finish or finish,
+            prompt_tokens=sum([len(_text_of(message).split()) for message in asked.messages]),
+            choices=asked.n or 1,
+            include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
+        )
+
+    def _fail(self, script: Script, status: int) -> SimReply:
+        headers = dict(_JSON)
+        if script.retry_after_s is not None:
+            headers["retry-after"] = str(math.ceil(script.retry_after_s))
+            headers["retry-after-ms"] = str(round(script.retry_after_s * 1000))
+        return self._reply(status, headers, _plain(error_body(status, f"The script answers {status}.", script.code)))
+
+    def _refuse(self, refusal: Refusal) -> SimReply:
+        body = error_body(refusal.status, refusal.message, refusal.code, refusal.param)
+        return self._reply(refusal.status, _JSON, _plain(body))
+
+    def _reply(self, status: int, headers: Mapping[str, str], body: Body) -> SimReply:
+        return SimReply((status, headers), body, self._clock, self._note_end)
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            await self._clock.sleep(seconds)
+
+    def _note_end(self, early: bool) -> None:  # noqa: FBT001 - the shape of a callback
+        self.open_replies -= 1
+        self.left_early += early
+
+
+def _plain(body: bytes) -> Body:
+    return Body(iter([(None, body)]))
+
+
+def _last_of_user(messages: list[Message]) -> str:
+    return next((_text_of(message) for message in reversed(messages) if message.role == "user"), "")
+
+
+def _text_of(message: Message) -> str:
+    if isinstance(message.content, str):
+        return message.content
+    return "".join(part.text or "" for part in message.content or ())
+
+
+def _counted_text(words: int) -> str:
+    return " ".join(islice(cycle(_TEXT), words))

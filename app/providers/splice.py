@@ -1,0 +1,61 @@
+"""
+Exchange one top-level value of a JSON object and leave every other byte alone.
+
+A body whose model has to be renamed is not re-encoded: unknown fields, number spellings, key order and white space
+reach the provider as the client wrote them.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from app.core.errors import INVALID_REQUEST, GatewayError
+
+_KEY = re.compile(rb'\s*[{,]\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+_END = re.compile(rb"\s*\}\s*")
+_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_ESCAPED_LETTER = b"\\u006"  # how a key could spell a letter of "model" without using it
+
+
+def replace_model(raw: bytes, model: str) -> bytes:
+    """
+    Return `raw`, a JSON object with a string at its top-level key `model`, with that string replaced.
+
+    Raises:
+        GatewayError: INVALID_REQUEST if a top-level key appears twice, because the provider and the gateway could
+            then disagree about what was asked for.
+    """
+    start, end = _find_fast(raw) or _find(raw)
+    return b"".join((raw[:start], msgspec.json.encode(model), raw[end:]))
+
+
+def _find_fast(raw: bytes) -> tuple[int, int] | None:
+    """
+    Find the value by its only possible spelling.
+
+    A match is a real key (inside a string its quotes would be escaped), and if `"model"` occurs once in the whole
+    body and no key can be an escaped spelling of it, that key is the top-level one.
+    """
+    if raw.count(b'"model"') != 1 or _ESCAPED_LETTER in raw:
+        return None
+    match = _MODEL.search(raw)
+    return match.span(1) if match else None
+
+
+def _find(raw: bytes) -> tuple[int, int]:
+    """Walk over the top-level keys, whose values msgspec has measured."""
+    values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    found: tuple[int, int] | None = None
+    position = 0
+    for name, value in values.items():
+        key = _KEY.match(raw, position)
+        if key is None or msgspec.json.decode(key[1]) != name:
+            break  # a repeated key has only one entry in `values`, so the walk loses step
+        position = key.end() + len(bytes(value))
+        if name == "model":
+            found = (key.end(), position)
+    if found is None or not _END.fullmatch(raw, position):
+        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
+    return found

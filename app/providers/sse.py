@@ -1,0 +1,122 @@
+"""
+Server-sent events from bytes, incrementally and without I/O.
+
+Follows the WHATWG event stream grammar: LF, CRLF and CR end lines, several `data` lines join, comments and frames
+without data are dropped, a byte order mark at the start is ignored. A frame is bounded in size, so that an upstream
+that never ends a line cannot fill the memory.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+
+FRAME_MAX_BYTES = 1_048_576  # the largest real frames seen (whole images in base64 aside) are far below 1 MiB
+_BOM = b"\xef\xbb\xbf"
+_BORDER = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_BORDER_OVERLAP = 3  # one byte less than the longest border
+
+
+class SseFrame(msgspec.Struct, frozen=True):
+    """
+    One event with data.
+
+    `raw` is the frame as received, with its blank line; `plain` says that it is nothing but one `data: ...` line
+    ended by LF, which is safe to forward to any client as it is.
+    """
+
+    raw: bytes
+    data: bytes
+    event: bytes
+    plain: bool
+
+
+class SseFrames:
+    """Feed bytes in, get complete frames out, however the bytes were cut."""
+
+    def __init__(self, frame_max_bytes: int = FRAME_MAX_BYTES) -> None:
+        self._frame_max_bytes = frame_max_bytes
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._tail = b""
+        self._begun = False
+
+    def feed(self, data: bytes) -> list[SseFrame]:
+        """
+        Take the next bytes and return the frames they complete.
+
+        Raises:
+            GatewayError: BAD_UPSTREAM_REPLY when a frame grows beyond its bound.
+        """
+        if self._pending:
+            joint = self._tail + data
+            if not _has_border(joint):
+                self._keep(data, joint)
+                return []
+            data = b"".join((*self._pending, data))
+            self._pending, self._pending_bytes = [], 0
+        if not self._begun:
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._keep(data, data)
+                return []
+            self._begun = True
+            data = data.removeprefix(_BOM)
+        return self._split(data)
+
+    def flush(self) -> list[SseFrame]:
+        """Return the last frame if its blank line is all that is missing."""
+        rest = b"".join(self._pending)
+        self._pending, self._pending_bytes = [], 0
+        return _parsed([rest + b"\n\n"]) if rest else []
+
+    def _split(self, data: bytes) -> list[SseFrame]:
+        pieces: list[bytes] = []
+        start = 0
+        if b"\r" in data:
+            for border in _BORDER.finditer(data):
+                pieces.append(data[start : border.end()])
+                start = border.end()
+        else:
+            while (end := data.find(b"\n\n", start)) >= 0:
+                pieces.append(data[start : end + 2])
+                start = end + 2
+        if start < len(data):
+            rest = data[start:] if start else data
+            self._keep(rest, rest)
+        return _parsed(pieces)
+
+    def _keep(self, data: bytes, joint: bytes) -> None:
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        self._tail = joint[-_BORDER_OVERLAP:]
+        if self._pending_bytes > self._frame_max_bytes:
+            raise GatewayError(
+                BAD_UPSTREAM_REPLY, f"The provider sent an event of more than {self._frame_max_bytes} bytes."
+            )
+
+
+def _has_border(data: bytes) -> bool:
+    return b"\n\n" in data if b"\r" not in data else _BORDER.search(data) is not None
+
+
+def _parsed(pieces: list[bytes]) -> list[SseFrame]:
+    return [frame for piece in pieces if (frame := _parse(piece)) is not None]
+
+
+def _parse(piece: bytes) -> SseFrame | None:
+    if piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2 and b"\r" not in piece:
+        return SseFrame(piece, piece[6:-2], b"", plain=True)
+    data: list[bytes] = []
+    event = b""
+    for line in _LINE_END.split(piece):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"event":
+            event = value
+    return SseFrame(piece, b"\n".join(data), event, plain=False) if data else None

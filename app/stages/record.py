@@ -1,0 +1,106 @@
+"""Tell the listeners how each call began and ended. Outermost, so that refusals and cancellations are seen too."""
+
+from __future__ import annotations
+
+from app.core.call import Call, End, Outcome, Reply
+from app.core.clock import Clock
+from app.core.errors import CLIENT_CLOSED, INTERNAL, GatewayError, Kind
+from app.core.model import Completion, StreamEvent, Usage
+from app.core.pipeline import Handler, settle
+from app.core.signals import CallEnded, CallStarted, Listener, StreamStarted
+
+
+class Record:
+    """Report `CallStarted`, `StreamStarted` and `CallEnded` for every call, exactly once each."""
+
+    def __init__(self, listener: Listener, clock: Clock) -> None:
+        self._listener = listener
+        self._clock = clock
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """Pass the call on unchanged."""
+        self._listener(CallStarted(call.id, call.endpoint, call.request.model, call.request.stream))
+        story = _Story(call, self._listener, self._clock)
+
+        async def observed(call: Call) -> Reply:
+            reply = await proceed(call)
+            story.answered(reply)
+            return reply
+
+        return await settle(call, observed, story.close)
+
+
+class _Story:
+    """What one call's record needs to remember until the end."""
+
+    def __init__(self, call: Call, listener: Listener, clock: Clock) -> None:
+        self._call = call
+        self._listener = listener
+        self._clock = clock
+        self._committed: float | None = None
+        self._first_token_s: float | None = None
+        self._usage: Usage | None = None
+
+    def answered(self, reply: Reply) -> None:
+        """Note the commit point: a whole answer, or a stream about to be shown."""
+        self._committed = self._clock.now()
+        body = reply.body
+        if isinstance(body, Completion):
+            self._usage = body.usage
+            return
+        self._first_token_s = self._committed - self._call.started
+        body.observe(self._watch)
+        target = self._call.journal.target
+        self._listener(
+            StreamStarted(
+                self._call.id,
+                target.provider if target else "",
+                target.model if target else "",
+                self._first_token_s,
+            )
+        )
+
+    def close(self, outcome: Outcome) -> None:
+        """Report the ending."""
+        call, journal, now = self._call, self._call.journal, self._clock.now()
+        kind = _kind(outcome)
+        target = journal.target
+        committed = now if self._committed is None else self._committed
+        self._listener(
+            CallEnded(
+                request_id=call.id,
+                endpoint=call.endpoint,
+                model=call.request.model,
+                provider=target.provider if target else "",
+                target_model=target.model if target else "",
+                stream=call.request.stream,
+                outcome=outcome.end.value,
+                status=kind.status if kind else 200,
+                code=kind.code if kind else "",
+                category=kind.category if kind else "",
+                attempts=journal.attempts,
+                position=journal.position,
+                duration_s=now - call.started,
+                overhead_s=call.overhead_s(committed),
+                first_token_s=self._first_token_s,
+                tokens_per_s=self._rate(now),
+                usage=self._usage,
+            )
+        )
+
+    def _watch(self, event: StreamEvent) -> None:
+        if event.chunk is not None and event.chunk.usage is not None:
+            self._usage = event.chunk.usage
+
+    def _rate(self, now: float) -> float | None:
+        if self._first_token_s is None or self._committed is None or self._usage is None or now <= self._committed:
+            return None
+        return self._usage.completion_tokens / (now - self._committed)
+
+
+def _kind(outcome: Outcome) -> Kind | None:
+    if outcome.end is End.COMPLETED:
+        return None
+    if outcome.end is End.ABANDONED:
+        return CLIENT_CLOSED
+    return outcome.error.kind if isinstance(outcome.error, GatewayError) else INTERNAL

@@ -1,0 +1,101 @@
+"""
+Try one target again while the failure allows it, time remains and the target's retry budget has room.
+
+There is no word about streams here: a stream fails like a whole answer until it commits, and never reaches this
+stage afterwards. Nothing else in the gateway retries, the HTTP client included.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.core.budget import RetryBudget, RetryBudgets
+from app.core.call import Attempt, CallOptions, Reply
+from app.core.clock import Clock
+from app.core.errors import Again, GatewayError
+from app.core.pipeline import Handler
+from app.core.ports import Chance
+from app.core.signals import Listener, RetryScheduled
+
+
+class RetryOptions(msgspec.Struct, frozen=True):
+    """
+    How to pause: `min(base_s * multiplier ** n, max_s) * (1 ± jitter * random)`, n counting from 0.
+
+    `max_attempts` counts tries of one target, the first included.
+    """
+
+    max_attempts: int
+    base_s: float
+    max_s: float
+    multiplier: float
+    jitter: float
+
+
+class Retry:
+    """Retry transient failures of one target. Outside the breaker, so that each try is judged alone."""
+
+    def __init__(
+        self, options: RetryOptions, budgets: RetryBudgets, clock: Clock, chance: Chance, listener: Listener
+    ) -> None:
+        self._options = options
+        self._budgets = budgets
+        self._clock = clock
+        self._chance = chance
+        self._listener = listener
+
+    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        """Return the first answer, or raise the failure after which no further try is allowed."""
+        tries_max = self._tries_max(attempt.call.options)
+        budget = self._budgets.of(attempt.target.name)
+        budget.deposit(self._clock.now())
+        tries = 1
+        while True:
+            try:
+                return await proceed(attempt)
+            except GatewayError as error:
+                if not _transient(error, attempt):
+                    raise
+                if tries >= tries_max:
+                    attempt.call.journal.retries_spent |= tries_max > 1
+                    raise
+                pause = self._pause_s(error, tries - 1)
+                self._check(error, attempt, pause, budget)
+                self._report(error, attempt, tries, pause)
+            await self._clock.sleep(pause)
+            tries += 1
+
+    def _tries_max(self, options: CallOptions) -> int:
+        if not options.retry:
+            return 1
+        return self._options.max_attempts if options.max_attempts is None else options.max_attempts
+
+    def _pause_s(self, error: GatewayError, failures_before: int) -> float:
+        """Choose the pause; the provider's own wish replaces ours."""
+        if error.retry_after_s is not None:
+            return error.retry_after_s
+        options = self._options
+        bound = min(options.base_s * options.multiplier**failures_before, options.max_s)
+        return bound * (1.0 + options.jitter * (2.0 * self._chance() - 1.0))
+
+    def _check(self, error: GatewayError, attempt: Attempt, pause: float, budget: RetryBudget) -> None:
+        """Raise `error` for good if the pause would outlast the deadline or the budget is empty."""
+        now = self._clock.now()
+        if now + pause >= attempt.call.deadline:
+            raise error
+        if not budget.withdraw(now):
+            attempt.call.journal.retries_spent = True
+            raise error
+
+    def _report(self, error: GatewayError, attempt: Attempt, tries: int, pause: float) -> None:
+        target, kind = attempt.target, error.kind
+        self._listener(
+            RetryScheduled(attempt.call.id, target.provider, target.model, kind.code, kind.category, tries, pause)
+        )
+
+
+def _transient(error: GatewayError, attempt: Attempt) -> bool:
+    """Say whether the same target may do better; a busy one is asked again only if no other is left."""
+    if error.kind.again is Again.HERE:
+        return True
+    return error.kind.again is Again.ELSEWHERE and error.kind.retryable and attempt.last

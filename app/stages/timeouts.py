@@ -1,0 +1,66 @@
+"""
+Bound how long a call may take: in total, and up to the first token of each attempt.
+
+Both end at the commit point, when the stage returns. Beyond it, silence and the deadline are watched where the
+stream is read (`app/providers/reading.py`), and the time to connect belongs to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.core.call import Attempt, Call, Reply
+from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
+from app.core.pipeline import Handler
+
+
+class TotalTimeout:
+    """Refuse to go on past the call's deadline; retries, their pauses and fallbacks are all inside it."""
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """
+        Run the call under its deadline.
+
+        Raises:
+            GatewayError: TIMEOUT_TOTAL.
+        """
+        limit = asyncio.timeout_at(call.deadline)
+        try:
+            async with limit:
+                return await proceed(call)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            allowed_s = call.deadline - call.started
+            raise GatewayError(TIMEOUT_TOTAL, f"No complete answer within {allowed_s:g} s.") from error
+
+
+class AttemptTimeout:
+    """
+    Give up a streamed attempt that says nothing for too long.
+
+    A whole answer has no first token to wait for: it comes all at once when it is ready, so only the total time
+    bounds it.
+    """
+
+    def __init__(self, first_token_s: float) -> None:
+        self._first_token_s = first_token_s
+
+    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        """
+        Run the attempt up to its first committing event.
+
+        Raises:
+            GatewayError: TIMEOUT_FIRST_TOKEN.
+        """
+        if not attempt.call.request.stream:
+            return await proceed(attempt)
+        limit = asyncio.timeout(self._first_token_s)
+        try:
+            async with limit:
+                return await proceed(attempt)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            message = f"{attempt.target.provider} sent no token within {self._first_token_s:g} s."
+            raise GatewayError(TIMEOUT_FIRST_TOKEN, message).at(attempt.target.provider) from error

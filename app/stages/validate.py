@@ -1,0 +1,98 @@
+"""
+Refuse what could never work, before any shared state or provider is touched.
+
+The types of the fields were checked when the body was decoded; this stage bounds sizes and characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from app.core.call import Call, Reply
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.model import ChatRequest, Message
+from app.core.pipeline import Handler
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+class ValidateOptions(msgspec.Struct, frozen=True):
+    """The bounds of a chat request."""
+
+    max_messages: int
+    max_prompt_chars: int
+    max_json_depth: int
+    allow_control_chars: bool
+
+
+class Validate:
+    """Check a chat request against the configured bounds."""
+
+    def __init__(self, options: ValidateOptions) -> None:
+        self._options = options
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """
+        Pass the call on unchanged.
+
+        Raises:
+            GatewayError: INVALID_REQUEST with `param` naming the field.
+        """
+        self._check(call.request)
+        return await proceed(call)
+
+    def _check(self, request: ChatRequest) -> None:
+        options, fields = self._options, request.fields
+        if not fields.model:
+            raise GatewayError(INVALID_REQUEST, "'model' must not be empty.", param="model")
+        if not fields.messages:
+            raise GatewayError(INVALID_REQUEST, "'messages' must hold at least one message.", param="messages")
+        if len(fields.messages) > options.max_messages:
+            message = f"'messages' holds {len(fields.messages)} messages; at most {options.max_messages} are allowed."
+            raise GatewayError(INVALID_REQUEST, message, param="messages")
+        self._check_depth(request.raw)
+        self._check_text(request)
+
+    def _check_depth(self, raw: bytes) -> None:
+        depth_max = self._options.max_json_depth
+        if raw.count(b"{") + raw.count(b"[") <= depth_max:
+            return  # fewer brackets than levels: no need to look closer
+        depth = 0
+        for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKET):
+            depth += 1 if bracket in b"{[" else -1
+            if depth > depth_max:
+                raise GatewayError(INVALID_REQUEST, f"The body is nested more than {depth_max} levels deep.")
+
+    def _check_text(self, request: ChatRequest) -> None:
+        # JSON can only spell a control character as an escape, so most bodies are cleared by three quick looks
+        raw = request.raw
+        suspicious = not self._options.allow_control_chars and (b"\\u00" in raw or b"\\b" in raw or b"\\f" in raw)
+        chars = 0
+        for index, message in enumerate(request.fields.messages):
+            for path, text in _texts(message):
+                chars += len(text)
+                if suspicious and _CONTROL.search(text):
+                    problem = "contains a control character, which 'validation.allow_control_chars' forbids."
+                    raise GatewayError(INVALID_REQUEST, f"The text {problem}", param=f"messages[{index}]{path}")
+        if chars > self._options.max_prompt_chars:
+            problem = f"hold {chars} characters; at most {self._options.max_prompt_chars} are allowed."
+            raise GatewayError(INVALID_REQUEST, f"The messages {problem}", param="messages")
+
+
+def _texts(message: Message) -> Iterator[tuple[str, str]]:
+    """Yield each text of a message with its path below the message."""
+    content = message.content
+    if isinstance(content, str):
+        yield ".content", content
+    elif content is not None:
+        for index, part in enumerate(content):
+            if part.text is not None:
+                yield f".content[{index}].text", part.text
+    for index, call in enumerate(message.tool_calls or ()):
+        if call.function is not None and call.function.arguments is not None:
+            yield f".tool_calls[{index}].function.arguments", call.function.arguments

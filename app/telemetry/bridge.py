@@ -1,0 +1,123 @@
+"""
+Brings what libraries say through the standard library's logging into the log book, without the content they quote.
+
+The message of an exception may quote a request, so only its type and frames are kept. Messages of records can quote
+too: arguments other than numbers are left out, and text made in advance ends where a representation may begin.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Callable, Iterator
+
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, WrappedLogger
+
+from app.telemetry.logs import LogBook
+from app.telemetry.rendering import Fields, iso
+
+_ABORTED = "ASGI callable returned without completing response."  # how a broken stream is cut off, on purpose
+_CHAIN_MAX = 5
+_QUOTING = re.compile(r"[\n(<{\[]")  # asyncio appends representations of tasks, handles and protocols
+_LOGGERS = ("", "uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "asyncio")
+
+
+def configure_stdlib(book: LogBook) -> Callable[[], None]:
+    """
+    Send records of WARNING and above, of every library, into `book`.
+
+    Takes over the loggers of uvicorn as well, which must be started without a log configuration of its own. The
+    access log stays silent: `request_completed` says more, and never holds a query string.
+
+    Returns:
+        What puts everything back as it was.
+    """
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(logger, logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [], logger.name != "uvicorn.access"
+        logger.setLevel(logging.NOTSET)
+    root = logging.getLogger()
+    root.handlers = [_Bridge(book)]
+    root.setLevel(logging.WARNING)
+
+    def undo() -> None:
+        for logger, handlers, level, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
+
+    return undo
+
+
+class _Bridge(logging.Handler):
+    def __init__(self, book: LogBook) -> None:
+        super().__init__()
+        self._book = book
+        self.addFilter(self._wanted)
+        self.setFormatter(ProcessorFormatter(processors=[_describe, book.render], use_get_message=False))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._book.write_line(self.format(record))
+
+    def _wanted(self, record: logging.LogRecord) -> bool:
+        return record.msg != _ABORTED and self._book.admits(record.levelno)
+
+
+def _describe(_logger: WrappedLogger, _method: str, event: EventDict) -> Fields:
+    """Replace what structlog took from a record with what may be logged of it (a structlog processor)."""
+    record: logging.LogRecord = event["_record"]
+    raised = event.get("exc_info")
+    fields: Fields = {
+        "timestamp": iso(record.created),
+        "level": record.levelname.lower(),
+        "event": "server_log",
+        "message": _message(record),
+        "logger": record.name,
+        "source": f"{record.module}:{record.lineno}",
+    }
+    if isinstance(raised, tuple) and raised[1] is not None:
+        fields["error"] = type(raised[1]).__qualname__
+        fields["trace"] = "\n".join(_frames(raised[1]))
+    return fields
+
+
+def _message(record: logging.LogRecord) -> str:
+    template = record.msg
+    if isinstance(template, OSError):  # uvicorn logs the failure to bind as it is; its text names the address
+        return template.strerror or type(template).__qualname__
+    if not isinstance(template, str):
+        return type(template).__qualname__
+    if not record.args:
+        return _QUOTING.split(template, maxsplit=1)[0].rstrip()
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    safe = arguments if record.name.startswith("app.") else tuple(map(_number, arguments))
+    try:
+        return (template % safe).partition("\n")[0]
+    except (TypeError, ValueError, KeyError):
+        return template.partition("\n")[0]
+
+
+def _number(argument: object) -> object:
+    return argument if isinstance(argument, (int, float)) else "?"
+
+
+def _frames(error: BaseException) -> Iterator[str]:
+    """Yield one line a frame, outermost first, each exception after what caused it; without any message."""
+    for link in reversed(_chain(error)):
+        yield f"{type(link).__qualname__}:"
+        frames = traceback.walk_tb(link.__traceback__)
+        for frame in traceback.StackSummary.extract(frames, lookup_lines=False):
+            yield f"  {frame.filename}:{frame.lineno} {frame.name}"
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while len(chain) < _CHAIN_MAX:  # causes may form a circle
+        last = chain[-1]
+        cause = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+        if cause is None:
+            break
+        chain.append(cause)
+    return chain

@@ -1,0 +1,107 @@
+"""
+The request log: one line for each event, written in batches.
+
+While a call runs its signals are only put on a list; rendering and writing happen a moment later, many at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+from app.core.clock import Clock
+from app.core.signals import Signal
+from app.telemetry.events import events, severity
+from app.telemetry.output import ByteFile, Output
+from app.telemetry.rendering import LineFormat, Renderer, iso, renderer
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+FLUSH_AFTER_S = 0.1  # a line is never older than this when it is written
+FLUSH_AT = 256  # signals; rendering them takes 1 to 2 ms, which no other call should have to wait for longer
+
+_THRESHOLDS: Final = MappingProxyType(
+    {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+)
+_NAMES: Final = MappingProxyType({number: level for level, number in _THRESHOLDS.items()})
+
+
+class LogBook:
+    """
+    A listener that logs. Belongs to one event loop; `write_line` and `admits` may be called from any thread.
+
+    Args:
+        file: Where lines go, as UTF-8. Stays open.
+
+        clock: Source of the timestamps.
+
+        level: The least severe level that is written.
+
+        line_format: `json` or `console`.
+    """
+
+    def __init__(
+        self, file: ByteFile, clock: Clock, *, level: Level = "info", line_format: LineFormat = "json"
+    ) -> None:
+        self._output = Output(file)
+        self._clock = clock
+        self._threshold = _THRESHOLDS[level]
+        self._render = renderer(line_format)
+        self._pending: list[tuple[float, Signal]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Return how many lines could not be written."""
+        return self._output.dropped
+
+    @property
+    def render(self) -> Renderer:
+        """Return what turns fields into a line, for others who write into the same book."""
+        return self._render
+
+    def __call__(self, signal: Signal) -> None:
+        """Take note of a signal, to be written within a tenth of a second."""
+        if self._threshold > logging.INFO and severity(signal) < self._threshold:
+            return
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
+        self._pending.append((self._clock.wall(), signal))
+        if len(self._pending) >= FLUSH_AT:
+            self.flush()
+
+    def set_level(self, level: Level) -> None:
+        """Change which signals are kept from now on."""
+        self._threshold = _THRESHOLDS[level]
+
+    def admits(self, level: int) -> bool:
+        """Say whether events of `level`, as the standard library numbers it, are written."""
+        return level >= self._threshold
+
+    def write_line(self, line: str) -> None:
+        """Write a line that was rendered elsewhere, at once."""
+        self._output.write(f"{line}\n".encode())
+
+    def flush(self) -> None:
+        """Render and write all signals noted so far."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        pending, self._pending = self._pending, []
+        lines = [line for wall_s, signal in pending for line in self._lines(wall_s, signal)]
+        if lines:
+            lines.append("")  # ends the last line
+            self._output.write("\n".join(lines).encode(), len(lines) - 1)
+
+    def close(self) -> None:
+        """Write what is left; waits for a slow reader for a second at most. Repeatable."""
+        self.flush()
+        self._output.close()
+
+    def _lines(self, wall_s: float, signal: Signal) -> Iterator[str]:
+        level = _NAMES[severity(signal)]
+        for name, fields in events(signal):
+            yield self._render(None, level, {"timestamp": iso(wall_s), "level": level, "event": name, **fields})

@@ -1,0 +1,114 @@
+"""
+Where log lines leave the process: a thread that writes, and a bounded backlog in front of it.
+
+A pipe whose reader stalls, a terminal that is paused, a full disk: none of them may hold up the event loop, so
+writing happens elsewhere, and lines that find no room or no reader are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import select
+import sys
+import threading
+from queue import SimpleQueue
+from typing import Protocol
+
+BACKLOG_MAX_BYTES = 4 * 1024 * 1024  # about ten thousand lines: seconds of full load, and no burden on the memory
+_CLOSE_LIMIT_S = 1.0  # a reader that takes longer than this to accept the last lines is not reading
+
+
+class ByteFile(Protocol):
+    """As much of a binary file as is needed here; unbuffered and buffered ones will do."""
+
+    def write(self, block: bytes, /) -> int | None:
+        """Write some of `block` and return how much, or None if a non-blocking file has no room."""
+        ...
+
+    def flush(self) -> None:
+        """Pass on what is buffered."""
+        ...
+
+    def fileno(self) -> int:
+        """Return the descriptor; asked for only after `write` returned None."""
+        ...
+
+
+def standard_output() -> ByteFile:
+    """Open the process's standard output, unbuffered; the descriptor stays open whatever happens to the file."""
+    return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
+
+
+class Output:
+    """
+    Write blocks of lines in the order in which they are given. Usable from any thread.
+
+    The thread starts with the first block and ends at `close`; later blocks are written by the caller itself, so
+    that what is said while the process ends is not lost. The file stays open: it belongs to the caller.
+    """
+
+    def __init__(self, file: ByteFile, *, backlog_max_bytes: int = BACKLOG_MAX_BYTES) -> None:
+        self._file = file
+        self._backlog_max_bytes = backlog_max_bytes
+        self._backlog: SimpleQueue[tuple[bytes, int] | None] = SimpleQueue()
+        self._waiting_bytes = 0
+        self._lock = threading.Lock()
+        self._writer: threading.Thread | None = None
+        self._closed = False
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Return how many lines were lost."""
+        return self._dropped
+
+    def write(self, block: bytes, lines: int = 1) -> None:
+        """Hand over `lines` complete lines for one write; never blocks (before `close`) and never raises."""
+        with self._lock:
+            if self._closed:
+                self._write_last(block, lines)
+            elif self._waiting_bytes + len(block) > self._backlog_max_bytes:
+                self._dropped += lines
+            else:
+                self._waiting_bytes += len(block)
+                self._backlog.put((block, lines))
+                self._start()
+
+    def close(self) -> None:
+        """Wait up to a second until everything is written. Repeatable."""
+        with self._lock:
+            writer, self._writer, self._closed = self._writer, None, True
+        if writer is not None:
+            self._backlog.put(None)
+            writer.join(_CLOSE_LIMIT_S)
+
+    def _start(self) -> None:
+        if self._writer is None:  # a daemon, so that a stuck write cannot keep the process alive
+            self._writer = threading.Thread(target=self._run, name="log-writer", daemon=True)
+            self._writer.start()
+
+    def _run(self) -> None:
+        while (entry := self._backlog.get()) is not None:
+            block, lines = entry
+            written = self._put(block)
+            with self._lock:
+                self._waiting_bytes -= len(block)
+                self._dropped += 0 if written else lines
+
+    def _write_last(self, block: bytes, lines: int) -> None:
+        """Write in the caller's thread, unless the closed writer is still stuck with earlier blocks."""
+        if self._waiting_bytes or not self._put(block):
+            self._dropped += lines
+
+    def _put(self, block: bytes) -> bool:
+        """Write all of `block`, in one piece wherever the file takes it, and say whether that worked."""
+        try:
+            while block:
+                written = self._file.write(block)
+                if written is None:  # someone else made the descriptor non-blocking
+                    select.select([], [self._file], [])
+                else:
+                    block = block[written:]
+            self._file.flush()
+        except (OSError, ValueError):  # no reader, no space; ValueError: the file has been closed
+            return False
+        return True

@@ -1,0 +1,89 @@
+"""From one event to one line, by structlog's renderers. They are called directly: nothing is configured globally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from structlog.dev import ConsoleRenderer
+from structlog.processors import JSONRenderer
+from structlog.typing import WrappedLogger
+
+LineFormat: TypeAlias = Literal["json", "console"]
+Fields: TypeAlias = MutableMapping[str, Any]  # structlog's EventDict
+Renderer: TypeAlias = Callable[[WrappedLogger, str, Fields], str]
+
+VALUE_MAX_BYTES = 1024  # names and ids come from callers; no honest one is longer
+TRACE_MAX_BYTES = 8192  # frames are our own words, and a trace without its innermost ones is worth nothing
+_SHORT = VALUE_MAX_BYTES // 4  # no text of so many characters has more bytes than it may
+
+
+def renderer(line_format: LineFormat) -> Renderer:
+    """Return what turns the fields of one event, in their order, into the text of one line (a structlog processor)."""
+    last = (
+        JSONRenderer(serializer=_json)
+        if line_format == "json"
+        else ConsoleRenderer(colors=False, sort_keys=False, pad_event_to=18, repr_native_str=True)
+    )
+
+    def render(logger: WrappedLogger, method: str, fields: Fields) -> str:
+        return str(last(logger, method, _tame(fields)))
+
+    return render
+
+
+def iso(wall_s: float) -> str:
+    """Return `wall_s`, seconds since the Unix epoch, as ISO 8601 in UTC with milliseconds."""
+    second, millisecond = divmod(round(wall_s * 1000), 1000)
+    return f"{_iso_second(second)}.{millisecond:03d}Z"
+
+
+def _tame(fields: Fields) -> Fields:
+    """
+    Bound every text, make it harmless for terminals and parsers, and leave out what is None or empty.
+
+    What JSON does not escape by itself is escaped here: DEL, C1 controls, direction marks, unpaired surrogates.
+    """
+    tame: Fields = {}
+    for name, value in fields.items():
+        if type(value) is not str:
+            if value is not None:
+                tame[name] = value
+        elif 0 < len(value) <= _SHORT and value.isprintable():
+            tame[name] = value
+        elif value:
+            tame[name] = _printable(_last(value) if name == "trace" else _first(value))
+    return tame
+
+
+def _first(value: str) -> str:
+    head = value[:VALUE_MAX_BYTES].encode("utf-8", "backslashreplace")
+    if len(value) <= VALUE_MAX_BYTES and len(head) <= VALUE_MAX_BYTES:
+        return head.decode()
+    return head[: VALUE_MAX_BYTES - 3].decode("utf-8", "ignore") + "..."
+
+
+def _last(trace: str) -> str:
+    tail = trace[-TRACE_MAX_BYTES:].encode("utf-8", "backslashreplace")
+    if len(trace) <= TRACE_MAX_BYTES and len(tail) <= TRACE_MAX_BYTES:
+        return tail.decode()
+    return "..." + tail[3 - TRACE_MAX_BYTES :].decode("utf-8", "ignore")
+
+
+def _printable(value: str) -> str:
+    if value.isprintable():
+        return value
+    return "".join(sign if sign.isprintable() or sign < " " else ascii(sign)[1:-1] for sign in value)
+
+
+def _json(fields: Fields, **_options: object) -> str:
+    """Encode with msgspec, nine times as fast as structlog's default, which is what takes the options."""
+    return msgspec.json.encode(fields).decode()
+
+
+@lru_cache(maxsize=4)  # thousands of lines share a second, and formatting it costs more than the rest of a line
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,152 @@
+"""
+What our own code costs: `python -m loadtests.own_code`, figures as JSON.
+
+The real ASGI application with its real pipeline, called inside this process with a `receive` and a `send` that only
+hold bytes, in front of an upstream client that only holds bytes. So neither uvicorn nor a socket nor the upstream
+client is in the figures; the framework, the stages, the codec, the metrics and the request log are. The few steps of
+the harness itself are in them too, so they are an upper bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+import uvloop
+
+from app.core.ports import HttpRequest
+from loadtests import messages
+from loadtests.results import InProcess
+
+Message: TypeAlias = MutableMapping[str, Any]
+App: TypeAlias = Callable[..., Awaitable[None]]
+
+_REQUESTS: Final = 1000
+_STREAMS: Final = 20
+_TOKENS: Final = 200
+_OK: Final = 200
+
+
+class CannedReply:
+    """An answer whose bytes are all there; each part is one read of the gateway."""
+
+    status = _OK
+
+    def __init__(self, media_type: str, parts: Sequence[bytes]) -> None:
+        self.headers: Mapping[str, str] = {"content-type": media_type}
+        self._parts = parts
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Iterate over the parts."""
+        for part in self._parts:
+            yield part
+
+    async def aclose(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+class CannedUpstream:
+    """An upstream client without a network: every request gets the answer that is set now."""
+
+    def __init__(self) -> None:
+        self._media_type = ""
+        self._parts: Sequence[bytes] = ()
+
+    def answer_unary(self) -> None:
+        """Answer with the completion from now on."""
+        self._media_type, self._parts = "application/json", [messages.completion()]
+
+    def answer_stream(self, tokens: int) -> None:
+        """Answer with a stream of `tokens` chunks from now on."""
+        frames = [messages.role_frame(), *(messages.token_frame(float(number)) for number in range(tokens))]
+        self._media_type, self._parts = "text/event-stream", [*frames, messages.closing_frames(tokens, usage=True)]
+
+    async def send(self, request: HttpRequest) -> CannedReply:  # noqa: ARG002 - the signature is the port's
+        """Return the answer, after letting others run once, as waiting for a network would."""
+        await asyncio.sleep(0)
+        return CannedReply(self._media_type, self._parts)
+
+    async def aclose(self) -> None:
+        """Do nothing: there are no connections."""
+
+
+class Exchange:
+    """One request and what came back; its `receive` and `send` are what a server would give the application."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+        self.status = 0
+        self.ended = False
+
+    async def receive(self) -> Message:
+        """Hand out the body, and then wait for a client that never leaves."""
+        if self._body is None:
+            await asyncio.get_running_loop().create_future()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        """Note status and end."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif not message.get("more_body", False):
+            self.ended = True
+
+
+async def cpu_us(app: App, body: bytes, times: int) -> float:
+    """
+    Answer the same request `times` times and return the CPU µs that one took.
+
+    Raises `AssertionError` if an answer is not a complete 200: its cost would mean nothing.
+    """
+    scope = _scope(body)
+    began_s = time.process_time()
+    for _ in range(times):
+        exchange = Exchange(body)
+        await app(dict(scope), exchange.receive, exchange.send)
+        assert exchange.status == _OK
+        assert exchange.ended
+    return (time.process_time() - began_s) / times * 1e6
+
+
+async def measure(app: App, upstream: CannedUpstream, rounds: int) -> InProcess:
+    """Measure `rounds` times after one round to warm up; an event's cost is what 200 more of them add to a stream."""
+    request_us, event_us = [], []
+    for _ in range(rounds + 1):
+        upstream.answer_unary()
+        request_us.append(await cpu_us(app, messages.chat_request("bench"), _REQUESTS))
+        upstream.answer_stream(1)
+        opened_us = await cpu_us(app, messages.chat_request("bench", tokens=1), _STREAMS)
+        upstream.answer_stream(1 + _TOKENS)
+        whole_us = await cpu_us(app, messages.chat_request("bench", tokens=1 + _TOKENS), _STREAMS)
+        event_us.append((whole_us - opened_us) / _TOKENS)
+    return InProcess(tuple(request_us[1:]), tuple(event_us[1:]))
+
+
+def _scope(body: bytes) -> dict[str, Any]:
+    """Make the ASGI scope of a chat completion as uvicorn makes it."""
+    headers = [
+        (b"host", b"127.0.0.1:8080"),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/chat/completions",
+        "raw_path": b"/v1/chat/completions",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8080),
+        "state": {},
+    }
