@@ -25,7 +25,8 @@ from app.core.pipeline import Handler, Stage, compose
 from app.core.ports import Chance, UpstreamClient
 from app.core.signals import Listener
 from app.providers.endpoint import Endpoints, Provider, ReadingOptions
-from app.providers.local import LOCAL_MODELS
+from app.providers.local.upstream import LOCAL_ORIGIN
+from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
 from app.providers.sim import SIM_MODELS
 from app.stages.fallback import Fallback
@@ -99,7 +100,7 @@ def _provider(name: str, given: ProviderSettings, deps: Deps) -> Provider:
         case "sim":
             return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
         case "local":
-            return Provider(name, "http://local/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
+            return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
         case _:
             return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), deps.client, given.models)
 

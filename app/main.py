@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from random import SystemRandom
 
 from prometheus_client import CollectorRegistry
@@ -25,14 +25,17 @@ from app.core.clock import SystemClock
 from app.core.ports import UpstreamClient
 from app.core.signals import Listener
 from app.providers.client import HttpxClient
-from app.providers.local import LocalModel, LocalUpstream
+from app.providers.local.supervisor import LocalModel
+from app.providers.local.upstream import AbsentModel, LocalUpstream
+from app.providers.local.wheels import child_command, missing
 from app.providers.sim import SimUpstream
 from app.reload import Holder
 from app.telemetry.bridge import configure_stdlib
-from app.telemetry.exposition import render
+from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
+from app.telemetry.output import standard_output
 
 
 def create_app(source: Source) -> Api:
@@ -44,31 +47,31 @@ def create_app(source: Source) -> Api:
     """
     loaded = source.read()
     settings = loaded.settings
-    clock, registry = SystemClock(), CollectorRegistry()
-    book = _log_book(settings, clock)
-    listener = FanOut([Metrics(registry, __version__), book])
+    clock = SystemClock()
+    book = LogBook(standard_output(), clock, level=settings.logging.level, line_format=settings.logging.format)
+    metrics = Metrics()
+    listener = FanOut([metrics, book])
     client = HttpxClient()
-    local = LocalModel(listener, clock)
-    holder = Holder(loaded, make_deps(client, LocalUpstream(local, client), listener))
+    local = LocalModel(child_command(), clock, listener) if missing() is None else None
+    holder = Holder(loaded, make_deps(client, _local_upstream(local, client), listener))
 
     @asynccontextmanager
     async def lifespan(_app: Api) -> AsyncGenerator[None]:
         async with AsyncExitStack() as opened:
             opened.callback(book.close)
+            opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
-            if _wants_local(settings):
-                await local.start()
-                opened.push_async_callback(local.aclose)
+            if local is not None and _wants_local(settings):
+                await opened.enter_async_context(local)
             _reload_on_hangup(holder, source)
             yield
 
-    exposed = settings.metrics.enabled
-    door = Door(
-        version=__version__,
-        started_wall=clock.wall(),
-        registry=registry if exposed else None,
-        exposition=(lambda accept: render(registry, accept)) if exposed else None,
-    )
+    door = Door(__version__, clock.wall(), None, None)
+    if settings.metrics.enabled:
+        registry = CollectorRegistry()
+        losses = {"logs": lambda: book.dropped, "fanout": lambda: listener.errors}
+        registry.register(MetricsCollector(metrics, __version__, losses))
+        door = Door(__version__, clock.wall(), registry, partial(render, registry))
     return Api(Desk(holder, listener, clock), door, lifespan)
 
 
@@ -78,10 +81,8 @@ def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener)
     return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance)
 
 
-def _log_book(settings: Settings, clock: SystemClock) -> LogBook:
-    book = LogBook(sys.stdout.buffer, clock, level=settings.logging.level, line_format=settings.logging.format)
-    configure_stdlib(book)
-    return book
+def _local_upstream(local: LocalModel | None, client: UpstreamClient) -> UpstreamClient:
+    return AbsentModel(missing() or "") if local is None else LocalUpstream(local, client)
 
 
 def _wants_local(settings: Settings) -> bool:

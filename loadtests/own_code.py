@@ -11,16 +11,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
 import uvloop
 
+from app.api.app import Api, Door
+from app.api.hot import Desk
+from app.config.source import Source
+from app.core.clock import SystemClock
 from app.core.ports import HttpRequest
+from app.main import make_deps
+from app.reload import Holder
+from app.telemetry.fanout import FanOut
+from app.telemetry.logs import LogBook
+from app.telemetry.metrics import Metrics
 from loadtests import messages
+from loadtests.contestants import gateway_config
 from loadtests.results import InProcess
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -150,3 +164,34 @@ def _scope(body: bytes) -> dict[str, Any]:
         "server": ("127.0.0.1", 8080),
         "state": {},
     }
+
+
+@asynccontextmanager
+async def _no_lifespan(_app: Api) -> AsyncGenerator[None]:
+    yield
+
+
+def make_app(config: Path, upstream: CannedUpstream, log: BinaryIO) -> Api:
+    """Compose the application as `app.main` does, but on `upstream` and with its request log in `log`."""
+    clock = SystemClock()
+    book = LogBook(log, clock)
+    listener = FanOut([Metrics(), book])
+    holder = Holder(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener))
+    door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
+    return Api(Desk(holder, listener, clock), door, _no_lifespan)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and print JSON."""
+    parser = argparse.ArgumentParser(prog="loadtests.own_code", description="CPU of the gateway's own code.")
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args(arguments).rounds
+    upstream = CannedUpstream()
+    with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("wb") as log:
+        config = gateway_config(Path(directory), port=8080, mock_port=8081, level="info")
+        found = uvloop.run(measure(make_app(config, upstream, log), upstream, rounds))
+    sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

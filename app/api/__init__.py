@@ -1,1 +1,1 @@
-"""The HTTP edge: the only package that knows about ASGI, FastAPI or the shape of OpenAI's bodies on the client's side."""
+"""The HTTP edge: the only package that knows about ASGI, FastAPI or the client's side of OpenAI's dialect."""

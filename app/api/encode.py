@@ -43,8 +43,10 @@ class Verbatim:
 
 class WithMetadata:
     """
-    The provider's bytes plus a `wizard` object: in a whole answer as one more member, in a stream as one more chunk
-    (of the usual form, without choices) right before `[DONE]`.
+    The provider's bytes plus a `wizard` object.
+
+    In a whole answer it is one more member, in a stream one more chunk (of the usual form, without choices) right
+    before `[DONE]`.
     """
 
     def __init__(self, call: Call, clock: Clock) -> None:

@@ -19,8 +19,10 @@ _OWN = ("prompt", "system", "session_id", "options")
 
 class GenerateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
-    What a call may ask to be done differently. Each only narrows what the configuration allows: `caching` and
-    `circuit_breaker` are satisfied as they are while the gateway has neither.
+    What a call may ask to be done differently.
+
+    Each only narrows what the configuration allows: `caching` and `circuit_breaker` are satisfied as they are while the
+    gateway has neither.
     """
 
     caching: bool | None = None

@@ -7,7 +7,6 @@ No framework code runs for them, and one broad `except` stands at the end: the e
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
 
 import msgspec
 
@@ -18,6 +17,7 @@ from app.api.errors import error_response, internal_error
 from app.api.generate import read_generate
 from app.api.inbound import (
     NO_WISHES,
+    Headers,
     Wishes,
     forwarded,
     headers_of,
@@ -69,18 +69,18 @@ class ChatRoute:
             else:
                 await sink.whole(*error_response(internal_error(), request_id))
 
-    async def _serve(self, request_id: str, headers: Mapping[str, str], receive: Receive, sink: AsgiSink) -> None:
+    async def _serve(self, request_id: str, headers: Headers, receive: Receive, sink: AsgiSink) -> None:
         gateway = self._desk.gateways.current  # read once: a reload in the meantime does not touch this call
         try:
             require_json(headers)
-            raw = await read_body(receive, headers.get("content-length"), gateway.edge.body_max_bytes)
+            raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
             request, wishes = self._read(raw)
             call = self._call(request_id, headers, request, merged(wishes_of(headers), wishes), gateway)
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, self.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*error_response(error, request_id))
             return
-        async with ClientWatch(receive):
+        with ClientWatch(receive):
             try:
                 await respond(call, gateway, sink, self._style(call), self._desk.clock)
             except GatewayError as error:
@@ -92,9 +92,7 @@ class ChatRoute:
     def _style(self, _call: Call) -> Style:
         return Verbatim()
 
-    def _call(
-        self, request_id: str, headers: Mapping[str, str], request: ChatRequest, wishes: Wishes, gateway: Gateway
-    ) -> Call:
+    def _call(self, request_id: str, headers: Headers, request: ChatRequest, wishes: Wishes, gateway: Gateway) -> Call:
         now = self._desk.clock.now()
         allowed_s = gateway.edge.total_s
         if wishes.timeout_s is not None:

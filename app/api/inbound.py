@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from secrets import token_hex
+from typing import TypeAlias
 
 import msgspec
 
@@ -12,10 +13,13 @@ from app.api.asgi import Scope
 from app.core.call import CallOptions
 from app.core.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
 
+Headers: TypeAlias = Mapping[bytes, bytes]
+
 RETRIES_MAX = 10
-_SANE_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+_DIGITS_MAX = 9  # before the number is even read
+_SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
-_FORWARDED = ("openai-beta", "idempotency-key", "traceparent", "tracestate")
+_FORWARDED = tuple((name.encode(), name) for name in ("openai-beta", "idempotency-key", "traceparent", "tracestate"))
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -34,15 +38,15 @@ class Wishes(msgspec.Struct, frozen=True):
 NO_WISHES = Wishes()
 
 
-def headers_of(scope: Scope) -> dict[str, str]:
-    """Return the request headers by lower-case name; of repeated ones the last."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+def headers_of(scope: Scope) -> Headers:
+    """Return the request headers by lower-case name, not decoded as few are looked at; of repeated ones the last."""
+    return dict(scope["headers"])
 
 
-def request_id_of(headers: Mapping[str, str]) -> str:
+def request_id_of(headers: Headers) -> str:
     """Return the caller's own request id if it is sane, else a new one."""
-    given = headers.get("x-request-id")
-    return given if given is not None and _SANE_ID.fullmatch(given) else new_request_id()
+    given = headers.get(b"x-request-id")
+    return given.decode() if given is not None and _SANE_ID.fullmatch(given) else new_request_id()
 
 
 def new_request_id() -> str:
@@ -50,7 +54,7 @@ def new_request_id() -> str:
     return f"req_{token_hex(12)}"
 
 
-def require_json(headers: Mapping[str, str]) -> None:
+def require_json(headers: Headers) -> None:
     """
     Refuse a body that is no plain JSON.
 
@@ -60,35 +64,34 @@ def require_json(headers: Mapping[str, str]) -> None:
     Raises:
         GatewayError: UNSUPPORTED_MEDIA_TYPE.
     """
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media not in {"application/json", ""} and not media.endswith("+json"):
-        raise GatewayError(UNSUPPORTED_MEDIA_TYPE, f"The content type {media[:80]!r} is not JSON.")
-    if not media and "origin" in headers:
+    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media not in {b"application/json", b""} and not media.endswith(b"+json"):
+        shown = media[:80].decode("latin-1")
+        raise GatewayError(UNSUPPORTED_MEDIA_TYPE, f"The content type {shown!r} is not JSON.")
+    if not media and b"origin" in headers:
         raise GatewayError(
             UNSUPPORTED_MEDIA_TYPE, "A request from a web page must say 'content-type: application/json'."
         )
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
 
 
-def wishes_of(headers: Mapping[str, str]) -> Wishes:
+def wishes_of(headers: Headers) -> Wishes:
     """
     Read the `x-wizard-*` request headers.
 
     Raises:
         GatewayError: INVALID_REQUEST with `param` naming the header.
     """
-    if not any(name.startswith("x-wizard-") for name in headers):
-        return NO_WISHES
     timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, 86_400_000)
     retries = _whole(headers, "x-wizard-retries", 0, RETRIES_MAX)
-    fallback = headers.get("x-wizard-fallback", "on").lower()
-    if fallback not in {"on", "off"}:
+    fallback = headers.get(b"x-wizard-fallback", b"on").lower()
+    if fallback not in {b"on", b"off"}:
         raise GatewayError(INVALID_REQUEST, "'x-wizard-fallback' must be 'on' or 'off'.", param="x-wizard-fallback")
     return Wishes(
         timeout_s=None if timeout_ms is None else timeout_ms / 1000,
         max_attempts=None if retries is None else retries + 1,
-        fallback=fallback == "on",
+        fallback=fallback == b"on",
     )
 
 
@@ -104,15 +107,15 @@ def merged(one: Wishes, other: Wishes) -> Wishes:
     )
 
 
-def forwarded(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def forwarded(headers: Headers) -> tuple[tuple[str, str], ...]:
     """Return the headers that may reach a provider."""
-    return tuple([(name, headers[name]) for name in _FORWARDED if name in headers])
+    return tuple([(name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers])
 
 
-def _whole(headers: Mapping[str, str], name: str, least: int, most: int) -> int | None:
-    value = headers.get(name)
+def _whole(headers: Headers, name: str, least: int, most: int) -> int | None:
+    value = headers.get(name.encode())
     if value is None:
         return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
+    if not (value.isdigit() and len(value) <= _DIGITS_MAX and least <= int(value) <= most):
         raise GatewayError(INVALID_REQUEST, f"{name!r} must be a whole number from {least} to {most}.", param=name)
     return int(value)

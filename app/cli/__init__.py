@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check(given.config)
         return serve(given.config, _overrides(given))
     except ConfigError as error:
-        print(error.render(), file=sys.stderr)
+        print(error, file=sys.stderr)
         return BAD_CONFIGURATION
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app import __version__
 from app.config.load import Loaded
 from app.config.schema import Settings
-from app.providers.local import LOCAL_MODELS
+from app.providers.local.wheels import LOCAL_MODELS
 
 _SHOWN_MAX = 8
 

@@ -19,7 +19,7 @@ from app.config.source import Source
 from app.main import create_app
 from app.providers.client import HttpxClient
 from app.providers.discovery import discover
-from app.providers.local import available
+from app.providers.local.wheels import missing
 
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
 _BACKLOG = 4096
@@ -38,10 +38,10 @@ def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
     settings = loaded.settings
     config = _uvicorn_config(source, settings)
     listening = config.bind_socket()
-    text = banner(loaded, _address(listening, settings.server.host), available() if path is None else None)
+    text = banner(loaded, _address(listening, settings.server.host), missing() if path is None else None)
     if settings.server.workers > 1:
         print(text, flush=True)
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+        Multiprocess(config, sockets=[listening]).run()
     else:
         _AnnouncedServer(config, text).run(sockets=[listening])
     return 0
@@ -65,7 +65,7 @@ def _found_here() -> dict[str, object]:
     addresses = {name: preset.base_url for name, preset in PRESETS.items() if preset.key_env is None}
     found = asyncio.run(_probe(addresses))
     providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in found.items()}
-    if available() is None:
+    if missing() is None:
         providers["local"] = {"kind": "local"}
     return {"providers": providers}
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 from app.config.origins import Origins
-from app.config.problems import Problem, did_you_mean, dotted
+from app.config.problems import Problem, did_you_mean, dotted, shown, shown_key
 from app.config.routing import Provider, Route
 from app.config.schema import Settings
 from app.config.trees import Loc
+
+_LISTED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +74,16 @@ def _fallback(name: str, fallback: str, names: Names) -> _Complaint | None:
     if not model or not model[0]:
         known = _listed(names.routes - {name})
         suggestion = did_you_mean(fallback, names.routes - {name}) or "add the route under models"
-        return _Complaint(repr(fallback), f"a route ({known}), or provider/model", suggestion)
+        return _Complaint(shown((), fallback), f"a route ({known}), or provider/model", suggestion)
     return None if provider in names.providers else _unknown_provider(fallback, provider, names)
 
 
 def _unknown_provider(value: str, provider: str, names: Names) -> _Complaint:
-    suggestion = did_you_mean(provider, names.providers) or f"add {provider} under providers"
-    return _Complaint(repr(value), f"a configured provider ({_listed(names.providers)})", suggestion)
+    suggestion = did_you_mean(provider, names.providers) or "add it under providers"
+    return _Complaint(shown((), value), f"a configured provider ({_listed(names.providers)})", suggestion)
 
 
 def _listed(names: AbstractSet[str]) -> str:
-    shown: Sequence[str] = sorted(names)[:8]
-    more = ", …" if len(names) > len(shown) else ""
-    return f"{', '.join(shown)}{more}" or "none yet"
+    first = [shown_key(name) for name in sorted(names)[:_LISTED]]
+    more = ", …" if len(names) > len(first) else ""
+    return f"{', '.join(first)}{more}" or "none yet"

@@ -24,11 +24,9 @@ def explain(error: ValidationError, schema: type[BaseModel], origins: Origins) -
 
 def _explain(detail: ErrorDetails, schema: type[BaseModel], origins: Origins) -> Problem:
     loc = detail["loc"]
-    if detail["type"] == "extra_forbidden":
-        return _unknown_key(detail, schema, origins)
     shape = shape_at(schema, loc)
-    if shape is None:  # inside a value of free form
-        return Problem(dotted(loc), kind_of(detail["input"]), "a JSON value", "write a text", origins.of(loc))
+    if shape is None:
+        return _unknown_key(detail, schema, origins)
     if detail["type"] == "missing":
         return _missing(loc, shape, origins)
     if loc[-1] == "[key]":

@@ -84,7 +84,7 @@ def _base_url(value: str) -> str:
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError as error:  # a port or an IPv6 host that is none
         raise _mismatch() from error
-    if not valid or "@" in parts.netloc or re.search(r"[?#\s\x00-\x1f\x7f]", value):
+    if not valid or "@" in parts.netloc or re.search(r"[?#]|[^\x21-\x7e]", value):
         raise _mismatch()
     return value.rstrip("/")
 
@@ -136,7 +136,7 @@ ProviderName = Annotated[
 ]
 ModelName = Annotated[
     str,
-    _matching(r"[^\s\x00-\x1f\x7f]+"),
+    _matching(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are halves of characters, which no answer can carry
     Expected("a name without spaces and control characters"),
 ]
 ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(PROVIDER_KINDS)]
@@ -144,7 +144,9 @@ ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(PROVIDER_KIND
 BaseUrl = Annotated[
     Annotated[str, AfterValidator(_base_url)] | None,
     BeforeValidator(_stripped_or_none),
-    Expected("an http or https address with a host and without user, query and fragment, like https://example.com/v1"),
+    Expected(
+        "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
+    ),
 ]
 SecretFile = Annotated[
     str | None,

@@ -159,8 +159,9 @@ def _place(mark: yaml.Mark | None) -> str:
 
 
 def _without_quotes(reason: str) -> str:
-    # A parser quotes what it stumbled over, and that can be a key or a password that lacks its quotes.
-    return re.sub(r"'[^'<]{2,}'|\"[^\"]{2,}\"", "that text", reason)
+    # A parser quotes what it stumbled over, and that can be a key or a password that lacks its quotes: only single
+    # characters and the names of tokens ('<stream end>') stay.
+    return re.sub(r"('[^']'|'<[^']*>')|['\"].*", lambda match: match[1] or "…", reason, flags=re.DOTALL)
 
 
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(

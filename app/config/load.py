@@ -109,12 +109,8 @@ def digest(settings: Settings) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(type(value).__name__)
+def _plain(value: SecretStr | frozenset[str]) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else sorted(value)
 
 
 def _written(found: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict[Loc, Problem], AbstractSet[str]]:
@@ -135,7 +131,10 @@ def _validated(tree: Tree, origins: Origins) -> tuple[Settings, dict[Loc, Proble
     # What is wrong is taken out, so that the rest can be checked as well.
     for loc in problems:
         tree = without(tree, loc[:2])
-    return _settings(tree), problems
+    try:
+        return _settings(tree), problems
+    except ValidationError:  # under a key that pydantic cannot repeat, such as half of a surrogate pair
+        return Settings(), problems
 
 
 def _settings(tree: Tree) -> Settings:

@@ -131,4 +131,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Ask for the known word that is closest to `word`; None when none is close."""
     names = {name.lower(): name for name in known}
     close = get_close_matches(word.lower(), names, n=1)
-    return f"did you mean {names[close[0]]}?" if close else None
+    return f"did you mean {shown_key(names[close[0]])}?" if close else None

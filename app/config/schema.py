@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.config.features import (
@@ -65,13 +65,13 @@ class Settings(BaseSettings):
     server: Server = Field(default_factory=Server, description="Where the gateway listens, and what it accepts.")
     redis: Redis = Field(default_factory=Redis, description="The store that several processes share.")
     auth: Auth = Field(default_factory=Auth, description="Who may call.")
-    keys: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Virtual keys.")
+    keys: tuple[dict[str, object], ...] = Field(default=(), description="Virtual keys.")
     providers: dict[ProviderName, Provider] = Field(default_factory=dict, description="Where models answer, by name.")
     models: dict[ModelName, Route] = Field(default_factory=dict, description="Routes, by the model name of callers.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long each phase of a call may take.")
     validation: Validation = Field(default_factory=Validation, description="Bounds of an accepted request.")
     redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
-    limits: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Rate limits.")
+    limits: tuple[dict[str, object], ...] = Field(default=(), description="Rate limits.")
     guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")
     admin: Admin = Field(default_factory=Admin, description="The administration endpoints.")
     cache: Cache = Field(default_factory=Cache, description="Stored answers.")

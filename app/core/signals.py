@@ -106,6 +106,20 @@ class LocalModelChanged(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ConfigReloaded(msgspec.Struct, frozen=True):
+    """A newer configuration is in use; both are digests."""
+
+    before: str
+    now: str
+
+
+class ConfigRejected(msgspec.Struct, frozen=True):
+    """A newer configuration is bad and was not used; `path` names the first of its problems."""
+
+    problems: int
+    path: str
+
+
 Signal: TypeAlias = (
     CallStarted
     | StreamStarted
@@ -115,5 +129,7 @@ Signal: TypeAlias = (
     | CallRefused
     | InternalFault
     | LocalModelChanged
+    | ConfigReloaded
+    | ConfigRejected
 )
 Listener: TypeAlias = Callable[[Signal], None]

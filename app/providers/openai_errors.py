@@ -82,7 +82,11 @@ def error_in_answer(body: bytes) -> GatewayError:
     words = _words(body)
     kind = _NAMES.get(words.code) or _NAMES.get(words.type)
     if kind is None:
-        kind = _by_status(int(words.code)) if words.code.isdigit() and len(words.code) == _STATUS_DIGITS else table.TARGET_FAILED
+        kind = (
+            _by_status(int(words.code))
+            if words.code.isdigit() and len(words.code) == _STATUS_DIGITS
+            else table.TARGET_FAILED
+        )
     return _failure(kind, words, "The provider sent an error in place of an answer.", None)
 
 

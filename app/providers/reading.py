@@ -23,7 +23,7 @@ class ReadGuard:
     """
     Bound each wait for the next bytes by `idle_s`, and all of them by `deadline` (seconds of the loop's clock).
 
-    Use as a context manager around the whole reading, from one task at a time.
+    Use as a context manager around the whole reading, which one task does.
     """
 
     def __init__(self, idle_s: float, deadline: float) -> None:
@@ -31,12 +31,14 @@ class ReadGuard:
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._reader: asyncio.Task[object] | None = None
+        self._reading = False
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._expired: GatewayError | None = None
 
     def __enter__(self) -> Self:
-        """Start watching."""
+        """Start watching; only the task that enters may read."""
+        self._reader = asyncio.current_task()
         self._timer = self._loop.call_at(min(self._loop.time() + self._idle_s, self._deadline), self._look)
         return self
 
@@ -55,23 +57,21 @@ class ReadGuard:
             GatewayError: TIMEOUT_IDLE, TIMEOUT_TOTAL, or what `chunks` raises.
         """
         self._since = self._loop.time()
-        self._reader = reader = asyncio.current_task()
+        self._reading = True
         try:
             return await anext(chunks, None)
         except asyncio.CancelledError:
             expired, self._expired = self._expired, None
-            if expired is None or reader is None:
-                raise
-            if reader.uncancel() > 0:  # somebody else wants the task gone as well
-                raise
+            if expired is None or self._reader is None or self._reader.uncancel() > 0:
+                raise  # not ours, or somebody else wants the task gone as well
             raise expired from None
         finally:
-            self._reader = None
+            self._reading = False
 
     def _look(self) -> None:
         now = self._loop.time()
         until = self._deadline
-        if self._reader is not None:
+        if self._reading:
             until = min(self._since + self._idle_s, self._deadline)
             if now >= until:
                 self._expire(total=now >= self._deadline)

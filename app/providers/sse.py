@@ -52,6 +52,8 @@ class SseFrames:
         Raises:
             GatewayError: BAD_UPSTREAM_REPLY when a frame grows beyond its bound.
         """
+        if self._begun and not self._pending and _is_one_plain_frame(data):
+            return [SseFrame(data, data[6:-2], b"", plain=True)]  # what nearly every read of a live stream brings
         if self._pending:
             joint = self._tail + data
             if not _has_border(joint):
@@ -99,6 +101,15 @@ class SseFrames:
             )
 
 
+def _is_one_plain_frame(data: bytes) -> bool:
+    return (
+        data.startswith(b"data: ")
+        and data.find(b"\n") == len(data) - 2
+        and data.endswith(b"\n\n")
+        and b"\r" not in data
+    )
+
+
 def _has_border(data: bytes) -> bool:
     return b"\n\n" in data if b"\r" not in data else _BORDER.search(data) is not None
 
@@ -108,7 +119,7 @@ def _parsed(pieces: list[bytes]) -> list[SseFrame]:
 
 
 def _parse(piece: bytes) -> SseFrame | None:
-    if piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2 and b"\r" not in piece:
+    if _is_one_plain_frame(piece):
         return SseFrame(piece, piece[6:-2], b"", plain=True)
     data: list[bytes] = []
     event = b""

@@ -13,12 +13,13 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.telemetry.logs import LogBook
 from app.telemetry.rendering import Fields, iso
 
 _ABORTED = "ASGI callable returned without completing response."  # how a broken stream is cut off, on purpose
+_TRACEBACK = "Traceback (most recent call last):"  # Starlette reports a failed start as such a text
 _CHAIN_MAX = 5
 _QUOTING = re.compile(r"[\n(<{\[]")  # asyncio appends representations of tasks, handles and protocols
 _LOGGERS = ("", "uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "asyncio")
@@ -56,7 +57,8 @@ class _Bridge(logging.Handler):
         super().__init__()
         self._book = book
         self.addFilter(self._wanted)
-        self.setFormatter(ProcessorFormatter(processors=[_describe, book.render], use_get_message=False))
+        chain: list[Processor] = [_describe, book.render]
+        self.setFormatter(ProcessorFormatter(processors=chain, use_get_message=False, pass_foreign_args=True))
 
     def emit(self, record: logging.LogRecord) -> None:
         self._book.write_line(self.format(record))
@@ -73,30 +75,33 @@ def _describe(_logger: WrappedLogger, _method: str, event: EventDict) -> Fields:
         "timestamp": iso(record.created),
         "level": record.levelname.lower(),
         "event": "server_log",
-        "message": _message(record),
+        "message": _message(record, event.get("positional_args", ())),
         "logger": record.name,
         "source": f"{record.module}:{record.lineno}",
     }
     if isinstance(raised, tuple) and raised[1] is not None:
         fields["error"] = type(raised[1]).__qualname__
         fields["trace"] = "\n".join(_frames(raised[1]))
+    elif isinstance(record.msg, str) and record.msg.startswith(_TRACEBACK):
+        fields["error"], fields["trace"] = _of_text(record.msg)
     return fields
 
 
-def _message(record: logging.LogRecord) -> str:
+def _message(record: logging.LogRecord, arguments: object) -> str:
     template = record.msg
     if isinstance(template, OSError):  # uvicorn logs the failure to bind as it is; its text names the address
         return template.strerror or type(template).__qualname__
     if not isinstance(template, str):
         return type(template).__qualname__
-    if not record.args:
+    if not arguments:
         return _QUOTING.split(template, maxsplit=1)[0].rstrip()
-    arguments = record.args if isinstance(record.args, tuple) else ()
-    safe = arguments if record.name.startswith("app.") else tuple(map(_number, arguments))
+    if isinstance(arguments, tuple) and not record.name.startswith("app."):
+        arguments = tuple(map(_number, arguments))
     try:
-        return (template % safe).partition("\n")[0]
-    except (TypeError, ValueError, KeyError):
-        return template.partition("\n")[0]
+        filled = template % arguments if isinstance(arguments, tuple) else template
+    except (TypeError, ValueError):  # fewer or other arguments than the template asks for
+        filled = template
+    return filled.partition("\n")[0]
 
 
 def _number(argument: object) -> object:
@@ -110,6 +115,18 @@ def _frames(error: BaseException) -> Iterator[str]:
         frames = traceback.walk_tb(link.__traceback__)
         for frame in traceback.StackSummary.extract(frames, lookup_lines=False):
             yield f"  {frame.filename}:{frame.lineno} {frame.name}"
+
+
+def _of_text(text: str) -> tuple[str, str]:
+    """Return type and frames of a traceback that was rendered already, without source lines and message."""
+    error, frames = "", []
+    for line in text.splitlines():
+        if line.startswith('  File "'):
+            frames.append(line)
+            error = ""
+        elif not error and not line.startswith(" "):
+            error = line.partition(":")[0]
+    return error, "\n".join(frames)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

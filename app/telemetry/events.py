@@ -10,6 +10,8 @@ from app.core.signals import (
     CallEnded,
     CallRefused,
     CallStarted,
+    ConfigRejected,
+    ConfigReloaded,
     FellBack,
     InternalFault,
     LocalModelChanged,
@@ -26,7 +28,7 @@ _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other st
 def severity(signal: Signal) -> int:
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:
-        case CallStarted() | StreamStarted() | RetryScheduled() | CallRefused():
+        case CallStarted() | StreamStarted() | RetryScheduled() | CallRefused() | ConfigReloaded():
             return logging.INFO
         case CallEnded():
             if signal.outcome != _FAILED:
@@ -34,13 +36,13 @@ def severity(signal: Signal) -> int:
             return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
         case FellBack():
             return logging.WARNING
-        case InternalFault():
+        case InternalFault() | ConfigRejected():
             return logging.ERROR
         case LocalModelChanged():
             return logging.INFO if signal.state in _WELL else logging.WARNING
 
 
-def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: PLR0911 - one for each signal
+def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 - one case for each signal
     """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
     match signal:
         case CallStarted():
@@ -59,6 +61,10 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: PLR0911 - one f
             return [("internal_fault", _fault(signal))]
         case LocalModelChanged():
             return [("local_model", {"state": signal.state, "reason": signal.reason})]
+        case ConfigReloaded():
+            return [("config_reloaded", {"before": signal.before, "now": signal.now})]
+        case ConfigRejected():
+            return [("config_rejected", {"problems": signal.problems, "path": signal.path})]
 
 
 def _started(signal: CallStarted) -> Fields:

@@ -8,6 +8,8 @@ from app.core.signals import (
     CallEnded,
     CallRefused,
     CallStarted,
+    ConfigRejected,
+    ConfigReloaded,
     FellBack,
     InternalFault,
     LocalModelChanged,
@@ -61,7 +63,7 @@ class Metrics:
                 self._fell_back(signal)
             case CallRefused():
                 self._series("", "").count(signal.status)
-            case InternalFault() | LocalModelChanged():
+            case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 
     def _ended(self, signal: CallEnded) -> None:

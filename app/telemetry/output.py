@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 BACKLOG_MAX_BYTES = 4 * 1024 * 1024  # about ten thousand lines: seconds of full load, and no burden on the memory
-_CLOSE_LIMIT_S = 1.0  # a reader that takes longer than this to accept the last lines is not reading
+CLOSE_LIMIT_S = 1.0  # a reader that takes longer than this to accept the last lines is not reading
 
 
 class ByteFile(Protocol):
@@ -46,9 +46,12 @@ class Output:
     that what is said while the process ends is not lost. The file stays open: it belongs to the caller.
     """
 
-    def __init__(self, file: ByteFile, *, backlog_max_bytes: int = BACKLOG_MAX_BYTES) -> None:
+    def __init__(
+        self, file: ByteFile, *, backlog_max_bytes: int = BACKLOG_MAX_BYTES, close_limit_s: float = CLOSE_LIMIT_S
+    ) -> None:
         self._file = file
         self._backlog_max_bytes = backlog_max_bytes
+        self._close_limit_s = close_limit_s
         self._backlog: SimpleQueue[tuple[bytes, int] | None] = SimpleQueue()
         self._waiting_bytes = 0
         self._lock = threading.Lock()
@@ -74,12 +77,12 @@ class Output:
                 self._start()
 
     def close(self) -> None:
-        """Wait up to a second until everything is written. Repeatable."""
+        """Wait until everything is written, for `close_limit_s` at most. Repeatable."""
         with self._lock:
             writer, self._writer, self._closed = self._writer, None, True
         if writer is not None:
             self._backlog.put(None)
-            writer.join(_CLOSE_LIMIT_S)
+            writer.join(self._close_limit_s)
 
     def _start(self) -> None:
         if self._writer is None:  # a daemon, so that a stuck write cannot keep the process alive

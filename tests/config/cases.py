@@ -20,7 +20,9 @@ def loaded(folder: Path, text: str, environ: Mapping[str, str] | None = None, na
     return load(file, environ or {})
 
 
-def refused(folder: Path, text: str, environ: Mapping[str, str] | None = None, name: str = "wizard.yaml") -> ConfigError:
+def refused(
+    folder: Path, text: str, environ: Mapping[str, str] | None = None, name: str = "wizard.yaml"
+) -> ConfigError:
     """Load a file that must be refused, and return the refusal."""
     with pytest.raises(ConfigError) as caught:
         loaded(folder, text, environ, name)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from app.config.load import EMBEDDED, ConfigError, find, load
 from app.config.presets import PRESETS
+from app.config.source import Source
 from tests.config.cases import loaded, problem
 
 
@@ -162,13 +163,13 @@ def test_variables_of_kubernetes_services_are_no_settings(folder: Path) -> None:
     [
         ("WIZARD_SERVER_PORT", "did you mean WIZARD_SERVER__PORT?"),
         ("WIZARD_SEVER__PORT", "did you mean WIZARD_SERVER__PORT?"),
-        ("WIZARD_PORT", "unset it; docs/configuration.md explains the names"),
+        ("WIZARD_PORT", "did you mean WIZARD_SERVER__PORT?"),
         ("WIZARD_ADMIN_TOKEN", "did you mean WIZARD_ADMIN__TOKEN?"),
         ("wizard_config", "did you mean WIZARD_CONFIG?"),
         ("WIZARD_PROVIDERS__BOX__API_KYE", "did you mean WIZARD_PROVIDERS__BOX__API_KEY?"),
         ("WIZARD_SERVER__PORT__X", "did you mean WIZARD_SERVER__PORT?"),
         ("WIZARD_LIMITS__0__PER", "did you mean WIZARD_LIMITS?"),
-        ("WIZARD_", "unset it; docs/configuration.md explains the names"),
+        ("WIZARD_COLOUR_THEME_OF_THE_DASHBOARD", "unset it; docs/configuration.md explains the names"),
     ],
 )
 def test_an_unknown_variable_is_a_problem(folder: Path, name: str, suggestion: str) -> None:
@@ -226,10 +227,37 @@ def test_a_list_that_is_no_json_is_explained(folder: Path) -> None:
     assert '["one", "two"]' in found.suggestion
 
 
+def test_a_bad_extra_is_explained(folder: Path) -> None:
+    """What the caller adds is checked like everything else."""
+    (folder / "a.yaml").touch()
+
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "a.yaml", {}, {"providers": {"x": {"kind": "nothing"}}})
+
+    assert ["providers.x.kind"] == [found.path for found in caught.value.problems]
+
+
+def test_a_source_can_be_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every reading takes the file and the environment as they are now, under the flags of the command line."""
+    monkeypatch.setenv("WIZARD_SERVER__PORT", "1")
+    monkeypatch.setenv("WIZARD_SERVER__WORKERS", "2")
+    source = Source(folder / "a.yaml", {"WIZARD_SERVER__PORT": "3"}, {"server": {"drain_s": 4}})
+    (folder / "a.yaml").write_text("server: {host: first}")
+    first = source.read().settings.server
+    (folder / "a.yaml").write_text("server: {host: second}")
+
+    second = source.read().settings.server
+
+    assert ("first", 3, 2, 4) == (first.host, first.port, first.workers, first.drain_s)
+    assert second.host == "second"
+
+
 def test_digest_follows_the_effective_settings(folder: Path) -> None:
     """The digest is the same however a value arrives, and differs as soon as any value, secrets included, does."""
     plain = loaded(folder, "server: {port: 8080}\nproviders: {a: {kind: openai, api_key: one}}")
-    same = loaded(folder, "providers: {a: {kind: openai, api_key: '${K}'}}", {"K": "one", "WIZARD_SERVER__WORKERS": "1"})
+    same = loaded(
+        folder, "providers: {a: {kind: openai, api_key: '${K}'}}", {"K": "one", "WIZARD_SERVER__WORKERS": "1"}
+    )
     other = loaded(folder, "providers: {a: {kind: openai, api_key: two}}")
 
     assert plain.digest == same.digest != other.digest

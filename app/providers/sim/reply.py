@@ -74,8 +74,7 @@ class SimReply:
                     held.clear()
                 await self._clock.sleep(wait_s)
             held.append(data)
-        if held:
-            yield b"".join(held)
+        yield b"".join(held)
         ending = self._body.ending
         if ending is Ending.STALLS:
             await self._clock.sleep(FOREVER_S)

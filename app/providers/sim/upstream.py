@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import cycle, islice
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -31,14 +31,14 @@ _SCRIPTS_MAX = 1024  # scripts come from clients, so what is remembered of them 
 _WORD = re.compile(r"\S+\s*|\s+")
 _TEXT = ("all", "good", "gateways", "carry", "every", "word", "they", "are", "given", "and", "add", "none")
 # What real providers send along, so that tests can see how far each of these gets.
-_SENT_ALONG = {
+_SENT_ALONG: Mapping[str, str] = {
     "x-request-id": "req_sim",
     "x-ratelimit-remaining-requests": "9999",
     "openai-processing-ms": "1",
     "set-cookie": "sim=1; HttpOnly",
 }
-_JSON: Final[Mapping[str, str]] = {"content-type": "application/json", **_SENT_ALONG}
-_SSE: Final[Mapping[str, str]] = {"content-type": "text/event-stream; charset=utf-8", **_SENT_ALONG}
+_JSON: Mapping[str, str] = {"content-type": "application/json", **_SENT_ALONG}
+_SSE: Mapping[str, str] = {"content-type": "text/event-stream; charset=utf-8", **_SENT_ALONG}
 
 
 class _Asked(msgspec.Struct, frozen=True):

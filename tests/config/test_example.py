@@ -1,0 +1,94 @@
+"""`config.example.yaml` and `docs/configuration.md` say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.config.load import load
+from app.config.presets import PRESETS
+from app.config.schema import Settings
+from app.config.shapes import leaf_locs
+from app.config.unbuilt import NOT_BUILT
+from tests.config.cases import refused
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "config.example.yaml"
+MANUAL = ROOT / "docs" / "configuration.md"
+ILLUSTRATIVE = {"providers", "models"}
+
+
+def values_at(tree: object, loc: tuple[str | int, ...]) -> list[object]:
+    """Collect what stands at `loc`, with * for every key."""
+    if not loc:
+        return [tree]
+    keys = [loc[0]] if loc[0] != "*" else list(tree) if isinstance(tree, dict) else []
+    return [value for key in keys if isinstance(tree, dict) and key in tree for value in values_at(tree[key], loc[1:])]
+
+
+def test_the_example_loads_in_an_empty_environment() -> None:
+    """Whoever copies the example has a configuration that starts."""
+    settings = load(EXAMPLE, {}).settings
+
+    assert {"openai", "claude", "box"} == settings.providers.keys()
+    assert {"fast", "big"} == settings.models.keys()
+
+
+def test_the_example_shows_the_defaults() -> None:
+    """Every value outside the illustrations is the default, so copying a line changes nothing."""
+    shown = load(EXAMPLE, {}).settings.model_dump(exclude=ILLUSTRATIVE)
+
+    assert shown == Settings().model_dump(exclude=ILLUSTRATIVE)
+
+
+@pytest.mark.parametrize("loc", list(leaf_locs(Settings)), ids=str)
+def test_the_example_has_every_setting(loc: tuple[str | int, ...]) -> None:
+    """No setting is left out, and each is introduced by a comment."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+
+    found = values_at(yaml.safe_load(text), loc)
+
+    assert found
+    assert re.search(rf"^ *#[^\n]*\n *(- )?{re.escape(str(loc[-1]))}:", text, re.MULTILINE), "no comment above it"
+
+
+def test_the_example_marks_what_is_not_built() -> None:
+    """A section that only accepts its defaults says so on the line above."""
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+
+    for path in NOT_BUILT:
+        index = next(n for n, line in enumerate(lines) if line.strip().startswith(f"{path[-1]}:"))
+        above = []
+        while index and lines[index - 1].lstrip().startswith("#"):
+            index -= 1
+            above.append(lines[index])
+        assert re.search(r"arrives?\s+with a later version", " ".join(above), re.IGNORECASE), path
+
+
+def test_no_bare_on_or_off() -> None:
+    """Words that YAML reads as booleans never stand bare, as a key or as a value."""
+    text = re.sub(r"#.*", "", EXAMPLE.read_text(encoding="utf-8"))
+
+    assert re.findall(r"[:\[,{]\s*(?:on|off|yes|no)\s*(?:[,}\]]|$)", text, re.MULTILINE | re.IGNORECASE) == []
+
+
+def test_the_manual_lists_every_preset() -> None:
+    """The table of presets has the address and the variable of each."""
+    text = MANUAL.read_text(encoding="utf-8")
+
+    for name, preset in PRESETS.items():
+        variable = f"`{preset.key_env}`" if preset.key_env else "none"
+        assert f"| `{name}` | `{preset.base_url}` | {variable} |" in text
+
+
+def test_the_manual_shows_real_errors(tmp_path: Path) -> None:
+    """The example of an error report is what the code prints for the file above it."""
+    blocks = re.findall(r"```(yaml|text)\n(.*?)```", MANUAL.read_text(encoding="utf-8"), re.DOTALL)
+    index = next(n for n, (_, body) in enumerate(blocks) if body.startswith("the configuration has"))
+
+    printed = str(refused(tmp_path, blocks[index - 1][1])).replace(str(tmp_path / "wizard.yaml"), "config.yaml")
+
+    assert printed == blocks[index][1].rstrip("\n")

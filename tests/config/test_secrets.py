@@ -1,0 +1,194 @@
+"""Keys come from files, and never appear in what the configuration prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from app.config.load import ConfigError, Problem, load
+from app.config.problems import is_secret
+from app.config.schema import Settings
+from app.config.shapes import leaf_locs
+from tests.config.cases import CANARY, loaded, problem
+
+LEAVES = sorted(leaf_locs(Settings, "box"), key=str)
+
+
+def nested(loc: tuple[str | int, ...], value: object) -> object:
+    """Build the tree that holds `value` at `loc`."""
+    for part in reversed(loc):
+        value = {part: value}
+    return value
+
+
+def said(file: Path, environ: dict[str, str]) -> str:
+    """Load, and return what a person could get to see of it: the refusal, or the providers with their keys."""
+    try:
+        return repr(load(file, environ).settings.providers)
+    except ConfigError as error:
+        context = (error.__cause__, None if error.__suppress_context__ else error.__context__)
+        return f"{error}{error!r}{error.problems!r}{context!r}"
+
+
+@pytest.mark.parametrize("loc", LEAVES, ids=str)
+def test_a_secret_in_any_place_is_never_shown(tmp_path: Path, loc: tuple[str | int, ...]) -> None:
+    """Whatever setting a key ends up in by mistake, and in whatever form, no message repeats it."""
+    file = tmp_path / "a.json"
+    forms: list[object] = [CANARY, [CANARY], {"x": CANARY}, {f"x:{CANARY}": 1}, f"http://u:{CANARY}@h?{CANARY}"]
+
+    texts = []
+    for form in forms:
+        file.write_text(json.dumps(nested(loc, form)))
+        texts.append(said(file, {}))
+
+    assert "CANARY" not in "".join(texts)
+
+
+@pytest.mark.parametrize("loc", LEAVES, ids=str)
+def test_a_secret_in_any_variable_is_never_shown(tmp_path: Path, loc: tuple[str | int, ...]) -> None:
+    """The same holds for values from the environment, filled in or direct."""
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(nested(loc, "${SECRET}")))
+
+    filled = said(file, {"SECRET": CANARY})
+    direct = said(file, {"SECRET": "", f"WIZARD_{'__'.join(map(str, loc)).upper()}": CANARY, "WIZARD_X": CANARY})
+
+    assert "CANARY" not in filled + direct
+
+
+@pytest.mark.parametrize("loc", [loc[:depth] for loc in LEAVES for depth in range(1, len(loc))], ids=str)
+def test_a_secret_instead_of_a_section_is_never_shown(tmp_path: Path, loc: tuple[str | int, ...]) -> None:
+    """`api_key:sk-…` without its space makes a text of a whole section; the text is not repeated."""
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(nested(loc, f"api_key:{CANARY}")))
+
+    assert "CANARY" not in said(file, {})
+
+
+@pytest.mark.parametrize(
+    ("loc", "secret"),
+    [
+        (("providers", "a", "api_key"), True),
+        (("admin", "token"), True),
+        (("keys",), True),
+        (("keys", 0, "hash"), True),
+        (("providers", "a", "headers", "x"), True),
+        (("providers", "a", "api_key_file"), False),
+        (("timeouts", "first_token_s"), False),
+        (("models", "fast", "targets"), False),
+        ((0,), False),
+        ((), False),
+    ],
+)
+def test_secrets_are_known_by_name(loc: tuple[str | int, ...], secret: bool) -> None:
+    """The last word of a name decides, so that timeouts and file names stay readable."""
+    assert secret == is_secret(loc)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("${A:-b}") | st.just("${"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from([*Settings.model_fields, "other"]), JSON, max_size=4), st.data())
+def test_any_tree_loads_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object], data: st.DataObject
+) -> None:
+    """Nothing that a file or a variable can hold causes anything but a list of problems."""
+    name = data.draw(st.sampled_from(["a.json", "a.yaml"]))
+    loc = data.draw(st.sampled_from(LEAVES))
+    file = tmp_path_factory.mktemp("any") / name
+    file.write_text(json.dumps(tree), encoding="utf-8")
+    environ = {f"WIZARD_{'__'.join(map(str, loc)).upper()}": data.draw(st.text(max_size=8) | JSON.map(json.dumps))}
+
+    try:
+        problems: tuple[Problem, ...] = ()
+        load(file, environ)
+    except ConfigError as error:
+        problems = error.problems
+
+    assert all(each.path and each.value and each.expected and each.suggestion for each in problems)
+
+
+def test_reads_a_key_from_a_file(tmp_path: Path) -> None:
+    """The file's contents, without the space around them, become the key; relative paths start at the folder."""
+    (tmp_path / "key").write_text(f"\n {CANARY}\n")
+    text = f"providers: {{a: {{kind: openai, api_key_file: key}}, b: {{kind: groq, api_key_file: '{tmp_path}/key'}}}}"
+
+    result = loaded(tmp_path, text).settings
+
+    assert [SecretStr(CANARY)] * 2 == [provider.api_key for provider in result.providers.values()]
+
+
+def test_a_changed_key_file_changes_the_digest(tmp_path: Path) -> None:
+    """Two gateways with different keys never look alike."""
+    text = "providers: {a: {kind: openai, api_key_file: key}}"
+    (tmp_path / "key").write_text("one")
+    first = loaded(tmp_path, text)
+    (tmp_path / "key").write_text("two")
+
+    second = loaded(tmp_path, text)
+
+    assert first.digest != second.digest
+
+
+def test_an_empty_name_of_a_key_file_is_none(tmp_path: Path) -> None:
+    """`${KEY_FILE:-}` may stay empty."""
+    text = "providers: {a: {kind: openai, api_key_file: '${KEY_FILE:-}', api_key: '${KEY:-}'}}"
+
+    provider = loaded(tmp_path, text).settings.providers["a"]
+
+    assert (None, None) == (provider.api_key_file, provider.api_key)
+
+
+@pytest.mark.parametrize(
+    ("contents", "reason"),
+    [
+        (None, "No such file or directory"),
+        (b" \n", "it is empty"),
+        (b"\xff\xfe", "it is not text"),
+        (b"x" * 20_000, "it is too long for a key"),
+    ],
+)
+def test_a_key_file_that_cannot_be_used_is_a_problem(tmp_path: Path, contents: bytes | None, reason: str) -> None:
+    """The path and the reason are named, the contents never."""
+    if contents is not None:
+        (tmp_path / "key").write_bytes(contents)
+
+    found = problem(tmp_path, "providers: {a: {kind: openai, api_key_file: ./key}}")
+
+    assert ("providers.a.api_key_file", "'./key'") == (found.path, found.value)
+    assert found.expected == "the path of a readable text file with nothing but the key in it"
+    assert found.suggestion == f"check the path and its permissions: {reason}"
+
+
+def test_a_key_file_with_more_than_a_key_is_a_problem(tmp_path: Path) -> None:
+    """A file with several lines is no key."""
+    (tmp_path / "key").write_text(f"OPENAI_API_KEY={CANARY}\nother line\n")
+
+    found = problem(tmp_path, "providers: {a: {kind: openai, api_key_file: key}}")
+
+    assert ("providers.a.api_key", "(hidden)") == (found.path, found.value)
+
+
+def test_a_key_twice_is_a_problem(tmp_path: Path) -> None:
+    """A key and a file with a key contradict each other."""
+    found = problem(tmp_path, "providers: {a: {kind: openai, api_key: k, api_key_file: key}}")
+
+    assert ("providers.a.api_key_file", "api_key is set as well") == (found.path, found.value)
+    assert ("either api_key or api_key_file", "remove one of the two") == (found.expected, found.suggestion)
+
+
+def test_a_key_file_must_be_a_text(tmp_path: Path) -> None:
+    """A path that is no text is left to the schema."""
+    found = problem(tmp_path, "providers: {a: {kind: openai, api_key_file: 12}}")
+
+    assert ("providers.a.api_key_file", "put it in quotes") == (found.path, found.suggestion)

@@ -1,0 +1,87 @@
+"""Features of later versions cannot be switched on, so that nobody relies on what is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.config.schema import Settings
+from app.config.shapes import leaf_locs
+from app.config.unbuilt import NOT_BUILT
+from tests.config.cases import problem, refused
+
+PREFIX = "not available in this version: only the default is accepted"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value", "default"),
+    [
+        ("redis: {url: 'redis://:pw@host'}", "redis.url", "(hidden)", "null"),
+        ("auth: {required: true}", "auth.required", "true", "false"),
+        ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
+        ("limits: [{name: a, per: global, requests: 1}]", "limits", "(a list of 1)", "[]"),
+        ("redaction: {enabled: true}", "redaction.enabled", "true", "false"),
+        (
+            "redaction: {detectors: []}",
+            "redaction.detectors",
+            "(a list of 0)",
+            "[email, phone, credit_card, iban, ssn, ip, secrets]",
+        ),
+        ("guards: {injection: {policy: block}}", "guards.injection.policy", "'block'", "'none'"),
+        ("admin: {token: t}", "admin.token", "(hidden)", "empty"),
+        ("cache: {enabled: true}", "cache.enabled", "true", "false"),
+        ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
+        ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),
+        ("circuit_breaker: {failure_threshold: 9}", "circuit_breaker.failure_threshold", "9", "5"),
+        ("sessions: {store: sqlite}", "sessions.store", "'sqlite'", "'memory'"),
+        ("tracing: {enabled: true}", "tracing.enabled", "true", "false"),
+        ("streaming: {overflow: error}", "streaming.overflow", "'error'", "'block'"),
+        (
+            "providers: {s: {kind: sim}}\nmodels: {r: {targets: [{provider: s, model: m}], strategy: cost}}",
+            "models.r.strategy",
+            "'cost'",
+            "'sequential'",
+        ),
+    ],
+)
+def test_asking_for_an_unbuilt_feature_is_a_problem(
+    tmp_path: Path, text: str, path: str, value: str, default: str
+) -> None:
+    """Path, value and default are named, and the suggestion says what to do without the feature."""
+    found = problem(tmp_path, text)
+
+    assert (path, value, f"{PREFIX} ({default})") == (found.path, found.value, found.expected)
+    assert found.suggestion.startswith("remove it")
+    assert found.suggestion in NOT_BUILT.values()
+    assert found.file == str(tmp_path / "wizard.yaml")
+
+
+def test_a_variable_cannot_switch_it_on_either(tmp_path: Path) -> None:
+    """The check looks at the effective settings, whatever source they come from."""
+    found = problem(tmp_path, "", {"WIZARD_AUTH__REQUIRED": "true"})
+
+    assert ("auth.required", "environment variable WIZARD_AUTH__REQUIRED") == (found.path, found.file)
+
+
+def test_each_unbuilt_setting_is_reported(tmp_path: Path) -> None:
+    """A whole section of an unbuilt feature lists every value that differs."""
+    found = refused(tmp_path, "cache: {enabled: true, ttl_s: 60, max_entries: 1000}").problems
+
+    assert ["cache.enabled", "cache.ttl_s"] == [each.path for each in found]
+
+
+def test_wrong_types_are_still_wrong_types(tmp_path: Path) -> None:
+    """A value that no version accepts is explained as such."""
+    found = problem(tmp_path, "cache: {eviction: lruu}")
+
+    assert ("one of lru, lfu, fifo", "did you mean lru?") == (found.expected, found.suggestion)
+
+
+def test_the_table_names_real_settings() -> None:
+    """No line of the table outlives the setting it closes."""
+    known = set(leaf_locs(Settings))
+
+    stale = [path for path in NOT_BUILT if not any(loc[: len(path)] == path for loc in known)]
+
+    assert stale == []

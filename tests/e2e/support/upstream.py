@@ -1,0 +1,212 @@
+"""
+A provider made of plain sockets and threads: it records the very bytes it is sent, and sends the very bytes it is told.
+
+What happens to a request is decided by its model. A test either scripts that in advance (`on`), or takes the request
+over and plays the provider itself, line by line (`hold`, `take`).
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+LIMIT_S = 20.0  # nothing here takes long; whatever reaches this limit hangs
+_READ_BYTES = 65_536
+_PIECE = b"x" * 65_536
+
+
+class _Body(msgspec.Struct):
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it came."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def model(self) -> str:
+        """Return the model that the body names; empty if it has none."""
+        try:
+            return msgspec.json.decode(self.body, type=_Body).model
+        except msgspec.DecodeError:
+            return ""
+
+
+class Exchange:
+    """A request waiting for its answer."""
+
+    def __init__(self, request: Received, connection: socket.socket) -> None:
+        self.request = request
+        self._connection = connection
+        self._over = threading.Event()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self._connection.sendall(data)
+
+    def answer(self, body: bytes, status: int = 200, headers: tuple[str, ...] = ()) -> None:
+        """Send a whole JSON answer and be ready for the next request."""
+        lines = [f"HTTP/1.1 {status} Status", "content-type: application/json", f"content-length: {len(body)}", *headers]
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        self.finish()
+
+    def begin(self, headers: tuple[str, ...] = ()) -> None:
+        """Send the head of a stream."""
+        lines = ["HTTP/1.1 200 OK", "content-type: text/event-stream", "transfer-encoding: chunked", *headers]
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n")
+
+    def part(self, data: bytes) -> None:
+        """Send a piece of a stream."""
+        self.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        """End a stream properly and be ready for the next request."""
+        self.send(b"0\r\n\r\n")
+        self.finish()
+
+    def finish(self) -> None:
+        """Leave the connection to the next request."""
+        self._over.set()
+
+    def break_off(self) -> None:
+        """Drop the connection."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+        self._over.set()
+
+    def peer_left(self) -> bool:
+        """Wait until the gateway has closed its end, and say whether it did."""
+        try:
+            left = self._connection.recv(1) == b""
+        except ConnectionResetError:
+            left = True
+        except TimeoutError:
+            left = False
+        self.break_off()
+        return left
+
+    def flood(self, most_bytes: int, still_s: float) -> int:
+        """Send pieces of a stream until nobody takes any for `still_s`; return how many bytes were taken."""
+        self._connection.settimeout(still_s)
+        frame = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % _PIECE
+        chunk = b"%x\r\n%b\r\n" % (len(frame), frame)
+        taken = 0
+        with suppress(TimeoutError):
+            while taken < most_bytes:
+                self._connection.sendall(chunk)
+                taken += len(chunk)
+        self._connection.settimeout(LIMIT_S)
+        return taken
+
+    def wait_until_over(self) -> None:
+        """Block until the answer is complete or broken off."""
+        self._over.wait(LIMIT_S)
+
+
+Script: TypeAlias = Callable[[Exchange], None]
+
+
+class Upstream:
+    """The provider: where it listens, what it was asked, and what it does."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._scripts: dict[str, Script] = {}
+        self._received: dict[str, list[Received]] = {}
+        self._held: dict[str, queue.Queue[Exchange]] = {}
+        self._open: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Return the base URL of its API."""
+        return f"http://127.0.0.1:{self._listening.getsockname()[1]}/v1"
+
+    def on(self, model: str, script: Script) -> None:
+        """Play `script` for every request for `model` from now on, and forget earlier ones."""
+        self._received[model] = []
+        self._scripts[model] = script
+
+    def hold(self, model: str) -> None:
+        """Keep the requests for `model` for the test to answer."""
+        held = self._held[model] = queue.Queue()
+        self.on(model, held.put)
+
+    def take(self, model: str) -> Exchange:
+        """Return the next held request for `model`, as soon as it is there."""
+        return self._held[model].get(timeout=LIMIT_S)
+
+    def received(self, model: str) -> list[Received]:
+        """Return the requests for `model` since it was scripted."""
+        return self._received[model]
+
+    def close(self) -> None:
+        """Stop listening and drop every connection."""
+        self._listening.close()
+        for connection in tuple(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                connection, _ = self._listening.accept()
+                connection.settimeout(LIMIT_S)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._open.add(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError, EOFError):  # whoever is gone needs no answer
+            while True:
+                connection.settimeout(None)
+                exchange = Exchange(_read_request(connection), connection)
+                connection.settimeout(LIMIT_S)
+                model = exchange.request.model
+                self._received[model].append(exchange.request)
+                self._scripts[model](exchange)
+                exchange.wait_until_over()
+        connection.close()
+        self._open.discard(connection)
+
+
+@contextmanager
+def listening() -> Iterator[Upstream]:
+    """Run a provider."""
+    upstream = Upstream()
+    try:
+        yield upstream
+    finally:
+        upstream.close()
+
+
+def _read_request(connection: socket.socket) -> Received:
+    read = b""
+    while b"\r\n\r\n" not in read:
+        read += _some(connection)
+    head, _, body = read.partition(b"\r\n\r\n")
+    line, *fields = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    while len(body) < int(headers.get("content-length", "0")):
+        body += _some(connection)
+    return Received(line, headers, body)
+
+
+def _some(connection: socket.socket) -> bytes:
+    data = connection.recv(_READ_BYTES)
+    if not data:
+        raise EOFError
+    return data

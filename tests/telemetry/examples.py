@@ -1,0 +1,139 @@
+"""Signals as the pipeline sends them, and stand-ins for the clock and the file that log lines go to."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from typing import Any
+
+import msgspec
+
+from app.core.model import Usage
+from app.core.signals import (
+    CallEnded,
+    CallRefused,
+    CallStarted,
+    ConfigRejected,
+    ConfigReloaded,
+    FellBack,
+    InternalFault,
+    LocalModelChanged,
+    RetryScheduled,
+    Signal,
+    StreamStarted,
+)
+
+WALL_S = 1_795_343_400.0625  # 2026-11-22T10:30:00.0625Z
+
+STARTED = CallStarted(request_id="req_1", endpoint="/v1/chat/completions", model="fast", stream=False)
+STREAM_STARTED = StreamStarted(request_id="req_1", provider="openai", model="gpt-4o-mini", first_token_s=0.25)
+RETRY = RetryScheduled(
+    request_id="req_1",
+    provider="openai",
+    model="gpt-4o-mini",
+    code="target_failed",
+    category="upstream",
+    attempt=1,
+    pause_s=0.5,
+)
+FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", code="target_busy")
+ENDED = CallEnded(
+    request_id="req_1",
+    endpoint="/v1/chat/completions",
+    model="fast",
+    provider="openai",
+    target_model="gpt-4o-mini",
+    stream=False,
+    outcome="completed",
+    status=200,
+    code="",
+    category="",
+    attempts=1,
+    position=0,
+    duration_s=0.75,
+    overhead_s=0.0005,
+    first_token_s=None,
+    tokens_per_s=None,
+    usage=Usage(prompt_tokens=12, completion_tokens=30, total_tokens=42),
+)
+REFUSED = CallRefused(request_id="req_1", endpoint="/v1/chat/completions", status=400, code="invalid_json")
+FAULT = InternalFault(request_id="req_1", error="KeyError", trace="app/api/chat.py:12 post\napp/api/chat.py:40 _open")
+LOCAL_MODEL = LocalModelChanged(state="ready", reason="loaded")
+RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
+REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
+
+SIGNALS: tuple[Signal, ...] = (
+    *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ENDED, REFUSED, FAULT),
+    *(LOCAL_MODEL, RELOADED, REJECTED),
+)
+
+
+def ended(**changes: Any) -> CallEnded:  # noqa: ANN401 - whatever the fields hold
+    """Return a completed unary call with some fields changed."""
+    return msgspec.structs.replace(ENDED, **changes)
+
+
+def failed(code: str, category: str, status: int, **changes: Any) -> CallEnded:  # noqa: ANN401 - likewise
+    """Return a call that failed."""
+    return ended(outcome="failed", code=code, category=category, status=status, usage=None, **changes)
+
+
+class FixedClock:
+    """A clock that stands still at `WALL_S`."""
+
+    def now(self) -> float:
+        """Return zero."""
+        return 0.0
+
+    def wall(self) -> float:
+        """Return `WALL_S`."""
+        return WALL_S
+
+    async def sleep(self, seconds: float) -> None:
+        """Give way to others once, whatever the length."""
+        await asyncio.sleep(seconds * 0)
+
+
+class Blocks(io.BytesIO):
+    """A file that remembers each write by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, block: Any, /) -> int:  # noqa: ANN401 - typeshed's buffer type is private
+        """Remember and accept a block."""
+        self.written.append(bytes(block))
+        return len(block)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return all JSON lines written so far."""
+        return [msgspec.json.decode(line) for line in b"".join(self.written).splitlines()]
+
+
+class StalledFile(Blocks):
+    """A file whose reader takes nothing until `resume` is called; `reached` is set by the first write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+        self._resumed = threading.Event()
+
+    def write(self, block: Any, /) -> int:  # noqa: ANN401 - as above
+        """Wait for the reader."""
+        self.reached.set()
+        self._resumed.wait(10)
+        return super().write(block)
+
+    def resume(self) -> None:
+        """Let all writes pass, waiting and later ones."""
+        self._resumed.set()
+
+
+class BrokenFile(Blocks):
+    """A pipe that nobody reads any more."""
+
+    def write(self, _block: Any, /) -> int:  # noqa: ANN401 - as above
+        """Fail as the operating system would."""
+        raise BrokenPipeError

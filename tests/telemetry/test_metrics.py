@@ -1,0 +1,280 @@
+"""What is counted, under which labels, as a scraper sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from app.core.model import Usage
+from app.core.signals import Signal
+from app.telemetry.collector import MetricsCollector, render
+from app.telemetry.metrics import Metrics
+from tests.telemetry.examples import (
+    ENDED,
+    FELL_BACK,
+    REFUSED,
+    RETRY,
+    SIGNALS,
+    STARTED,
+    STREAM_STARTED,
+    ended,
+    failed,
+)
+
+TARGET = {"provider": "openai", "model": "gpt-4o-mini"}
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+def registry_of(metrics: Metrics) -> CollectorRegistry:
+    """Return a registry that shows `metrics`."""
+    registry = CollectorRegistry()
+    registry.register(MetricsCollector(metrics, "1.2.3", {"logs": lambda: 7, "fanout": lambda: 0}))
+    return registry
+
+
+def seen(signals: Iterable[Signal], *, label_sets_max: int = 500) -> CollectorRegistry:
+    """Return a registry that shows what `signals` amount to."""
+    metrics = Metrics(label_sets_max=label_sets_max)
+    for signal in signals:
+        metrics(signal)
+    return registry_of(metrics)
+
+
+def families(registry: CollectorRegistry) -> dict[str, Metric]:
+    """Return what a scraper of the plain text format understands."""
+    _, body = render(registry, "")
+    return {family.name: family for family in parse_text(body.decode())}
+
+
+def test_a_request_is_counted_by_provider_model_and_status() -> None:
+    """The label `model` is the target's model, whatever the client called it."""
+    registry = seen([STARTED, ENDED, STARTED, ENDED, STARTED, failed("target_busy", "overloaded", 503)])
+
+    assert 2 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "200"})
+    assert 1 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "503"})
+
+
+def test_a_client_that_left_is_a_499() -> None:
+    """An abandoned call is told apart from success and failure."""
+    registry = seen([STARTED, ended(outcome="abandoned")])
+
+    assert 1 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "499"})
+    assert registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "200"}) is None
+
+
+def test_a_call_that_reached_no_target_has_labels_none() -> None:
+    """A refusal before any provider is counted too."""
+    registry = seen([STARTED, failed("unknown_model", "validation", 404, provider="", target_model=""), REFUSED])
+
+    labels = {"provider": "none", "model": "none"}
+    assert 1 == registry.get_sample_value("wizard_requests_total", {**labels, "status": "404"})
+    assert 1 == registry.get_sample_value("wizard_requests_total", {**labels, "status": "400"})
+    assert 1 == registry.get_sample_value("wizard_request_duration_seconds_count", labels)
+
+
+def test_durations_and_overhead_are_in_seconds() -> None:
+    """Every call that ends is timed."""
+    registry = seen([STARTED, ended(duration_s=0.75, overhead_s=0.0004)])
+
+    name = "wizard_request_duration_seconds"
+    assert 0 == registry.get_sample_value(f"{name}_bucket", {**TARGET, "le": "0.5"})
+    assert 1 == registry.get_sample_value(f"{name}_bucket", {**TARGET, "le": "1.0"})
+    assert 1 == registry.get_sample_value(f"{name}_bucket", {**TARGET, "le": "+Inf"})
+    assert 0.75 == registry.get_sample_value(f"{name}_sum", TARGET)
+    assert 1 == registry.get_sample_value("wizard_overhead_seconds_bucket", {"le": "0.0005"})
+    assert 0.0004 == registry.get_sample_value("wizard_overhead_seconds_sum")
+
+
+def test_the_first_token_is_timed_when_the_stream_starts() -> None:
+    """A stream shows up before it has ended."""
+    registry = seen([STARTED, STREAM_STARTED])
+
+    assert 0.25 == registry.get_sample_value("wizard_time_to_first_token_seconds_sum", TARGET)
+    assert 1 == registry.get_sample_value("wizard_time_to_first_token_seconds_count", TARGET)
+
+
+def test_tokens_are_summed_by_type() -> None:
+    """Prompt and completion are apart; a call without known usage adds nothing."""
+    registry = seen([ended(usage=Usage(12, 30, 42)), ended(usage=Usage(1, 2, 3)), ended(usage=None)])
+
+    assert 13 == registry.get_sample_value("wizard_tokens_total", {**TARGET, "type": "prompt"})
+    assert 32 == registry.get_sample_value("wizard_tokens_total", {**TARGET, "type": "completion"})
+
+
+def test_the_speed_of_streams_is_a_distribution() -> None:
+    """Only streams whose speed is known are in it."""
+    registry = seen([ended(tokens_per_s=60.0, first_token_s=0.2), ended(tokens_per_s=None, first_token_s=0.2)])
+
+    assert 1 == registry.get_sample_value("wizard_stream_tokens_per_second_count")
+    assert 60 == registry.get_sample_value("wizard_stream_tokens_per_second_sum")
+
+
+def test_retries_and_fallbacks_are_counted_by_cause() -> None:
+    """Labels say what went wrong and where."""
+    registry = seen([RETRY, RETRY, FELL_BACK])
+
+    assert 2 == registry.get_sample_value(
+        "wizard_retry_attempts_total", {"provider": "openai", "error_kind": "upstream"}
+    )
+    assert 1 == registry.get_sample_value(
+        "wizard_fallbacks_total", {"from": "openai/gpt-4o-mini", "to": "box/small", "reason": "target_busy"}
+    )
+
+
+def test_what_is_going_on_goes_up_and_down() -> None:
+    """Requests are active from start to end, streams from their first token to the end of the call."""
+    metrics = Metrics()
+    registry = registry_of(metrics)
+    gauges = []
+
+    for signal in (STARTED, STARTED, STREAM_STARTED, ENDED, ended(stream=True, first_token_s=0.25)):
+        metrics(signal)
+        gauges.append(
+            (
+                registry.get_sample_value("wizard_active_requests"),
+                registry.get_sample_value("wizard_streams_active"),
+            )
+        )
+
+    assert [(1, 0), (2, 0), (2, 1), (1, 1), (0, 0)] == gauges
+
+
+def test_a_stream_that_failed_before_its_first_token_was_never_active() -> None:
+    """A call that wanted a stream and got an error leaves the number of streams alone."""
+    registry = seen([STARTED, STREAM_STARTED, STARTED, failed("target_busy", "overloaded", 503, stream=True)])
+
+    assert 1 == registry.get_sample_value("wizard_streams_active")
+
+
+def test_gauges_never_fall_below_zero() -> None:
+    """Endings of calls whose beginning was not seen do no lasting harm."""
+    registry = seen([ended(first_token_s=0.2), ended(first_token_s=0.2), STARTED, STREAM_STARTED])
+
+    assert 1 == registry.get_sample_value("wizard_active_requests")
+    assert 1 == registry.get_sample_value("wizard_streams_active")
+
+
+def test_the_number_of_label_sets_is_bounded() -> None:
+    """Beyond the limit a model is `other`; what was known before keeps its name, and nothing is lost."""
+    signals = [ended(target_model=f"m{number}") for number in range(10)]
+
+    registry = seen([*signals, *signals], label_sets_max=3)
+
+    counts = {sample.labels["model"]: sample.value for sample in families(registry)["wizard_requests"].samples}
+    assert {"m0": 2, "m1": 2, "m2": 2, "other": 14} == counts
+
+
+@given(st.lists(st.text(max_size=3), max_size=40), st.integers(min_value=0, max_value=5))
+def test_whatever_callers_ask_for_the_exposition_stays_readable_and_small(names: list[str], limit: int) -> None:
+    """Any names at all: every request is counted, and the series stay within the limit (and `other`)."""
+    registry = seen([ended(target_model=name) for name in names], label_sets_max=limit)
+
+    samples = families(registry)["wizard_requests"].samples
+
+    assert len(names) == sum(sample.value for sample in samples)
+    assert len(samples) <= limit + 1
+
+
+@pytest.mark.parametrize("model", ["m" * 201, "a\nb", "\ud800", "\x1b[2J"])
+def test_a_name_that_is_no_label_is_other(model: str) -> None:
+    """Endless and unprintable names get no series of their own."""
+    registry = seen([ended(target_model=model)])
+
+    assert 1 == registry.get_sample_value(
+        "wizard_requests_total", {"provider": "openai", "model": "other", "status": "200"}
+    )
+
+
+def test_guessing_model_names_uses_up_no_labels() -> None:
+    """A model that the provider does not have is `other`, unless it was there before."""
+    guesses = [failed("target_model_missing", "configuration", 404, target_model=f"guess{n}") for n in range(5)]
+    gone = failed("target_model_missing", "configuration", 404)
+
+    registry = seen([ENDED, *guesses, gone], label_sets_max=2)
+
+    other = {"provider": "openai", "model": "other"}
+    assert 5 == registry.get_sample_value("wizard_requests_total", {**other, "status": "404"})
+    assert 1 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "404"})
+
+
+def test_the_number_of_fallback_labels_is_bounded() -> None:
+    """Fallbacks beyond the limit are counted under their reason."""
+    signals = [type(FELL_BACK)("req_1", f"openai/m{number}", "box/small", "target_busy") for number in range(4)]
+
+    registry = seen([*signals, *signals], label_sets_max=2)
+
+    kept = {"from": "openai/m1", "to": "box/small", "reason": "target_busy"}
+    other = {"from": "other", "to": "other", "reason": "target_busy"}
+    assert 2 == registry.get_sample_value("wizard_fallbacks_total", kept)
+    assert 4 == registry.get_sample_value("wizard_fallbacks_total", other)
+
+
+def test_the_gateway_names_its_version_and_its_own_losses() -> None:
+    """Telemetry that lost something says so."""
+    registry = seen([])
+
+    assert 1 == registry.get_sample_value("wizard_build_info", {"version": "1.2.3"})
+    assert 7 == registry.get_sample_value("wizard_telemetry_errors_total", {"part": "logs"})
+    assert 0 == registry.get_sample_value("wizard_telemetry_errors_total", {"part": "fanout"})
+
+
+TYPES = {
+    "wizard_build_info": "gauge",
+    "wizard_requests": "counter",
+    "wizard_request_duration_seconds": "histogram",
+    "wizard_time_to_first_token_seconds": "histogram",
+    "wizard_tokens": "counter",
+    "wizard_overhead_seconds": "histogram",
+    "wizard_retry_attempts": "counter",
+    "wizard_fallbacks": "counter",
+    "wizard_active_requests": "gauge",
+    "wizard_streams_active": "gauge",
+    "wizard_stream_tokens_per_second": "histogram",
+    "wizard_telemetry_errors": "counter",
+}
+
+
+@pytest.mark.parametrize("signals", [(), SIGNALS], ids=["idle", "busy"])
+def test_the_text_format_has_the_promised_types(signals: tuple[Signal, ...]) -> None:
+    """A scraper finds each metric once, with its type, even before anything happened."""
+    content_type, body = render(seen(signals), "")
+
+    found = [(family.name, family.type) for family in parse_text(body.decode())]
+
+    assert content_type.startswith("text/plain; version=0.0.4")
+    assert list(TYPES.items()) == found
+    assert b"_total_total" not in body
+
+
+def test_openmetrics_is_spoken_to_those_who_ask() -> None:
+    """The same metrics, in the format that the scraper prefers."""
+    content_type, body = render(seen(SIGNALS), OPENMETRICS)
+
+    parsed = parse_openmetrics(body.decode())  # type: ignore[no-untyped-call] # the library's own omission
+    found = {family.name: family.type for family in parsed}
+
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert body.endswith(b"# EOF\n")
+    assert TYPES == found
+
+
+def test_histograms_are_complete() -> None:
+    """Each has a bucket for everything, which equals its count, and a sum."""
+    found = families(seen([*SIGNALS, ended(tokens_per_s=5.0)]))
+
+    for family in found.values():
+        if family.type == "histogram":
+            values = {
+                (sample.name.removeprefix(family.name), sample.labels.get("le", "")): sample.value
+                for sample in family.samples
+            }
+            assert values["_bucket", "+Inf"] == values["_count", ""] > 0
+            assert math.isfinite(values["_sum", ""])
