@@ -63,14 +63,14 @@ def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sdk(gateway: GatewayProcess) -> Iterator[openai.OpenAI]:
     """Talk to the gateway through OpenAI's own client, which may retry as it likes."""
     with openai_client(f"{gateway.url}/v1") as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def direct(upstream: Upstream) -> Iterator[openai.OpenAI]:
     """Talk to the provider without a gateway, to see what the SDK sends and gets."""
     with openai_client(upstream.url) as client:

@@ -123,7 +123,7 @@ class GatewayProcess:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Replace the file that the configuration comes from."""
-        self.config_path.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
+        self.config_path.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
 
     def wait_until_ready(self) -> Self:
         """Return once `/readyz` says that calls can be served."""

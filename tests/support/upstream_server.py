@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ LIMIT_S = 10.0  # nothing here takes long; whatever reaches this limit hangs
 SSE_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)", re.IGNORECASE | re.MULTILINE)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -154,6 +156,8 @@ class UpstreamServer:
         for line in self._lines:
             line.drop()
         ends = await asyncio.gather(*(line.task for line in self._lines), return_exceptions=True)
+        for connection in self.connections:
+            await connection.wait_closed()
         await self._server.wait_closed()
         for end in ends:
             if isinstance(end, Exception):
@@ -162,29 +166,29 @@ class UpstreamServer:
     def _accept(self) -> _Line:
         connection = Connection(len(self.connections))
         self.connections.append(connection)
-        line = _Line(connection, self._answer)
-        self._lines.append(line)
-        return line
+        self._lines.append(_Line(connection, self._answer))
+        return self._lines[-1]
 
-    def _answer(self, request: Received) -> Iterable[Step]:
-        request = Received(
-            request.method, request.target, request.headers, request.body, len(self.requests), request.connection
-        )
+    def _answer(self, head: bytes, body: bytes, connection: Connection) -> Iterable[Step]:
+        request_line, *lines = head.decode("latin-1").split("\r\n")
+        method, target, _version = request_line.split(" ")
+        headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
+        request = Received(method, target, headers, body, len(self.requests), connection.number)
         self.requests.append(request)
         self._changed.set()
         return self.script(request)
 
 
 class _Line(asyncio.Protocol):
-    """One connection's end: reads requests and plays the script for each of them, in order."""
+    """The server's end of one connection: reads requests and plays the script for each of them, in order."""
 
     transport: asyncio.Transport
     task: asyncio.Task[None]
 
-    def __init__(self, connection: Connection, answer: Script) -> None:
+    def __init__(self, connection: Connection, answer: Callable[[bytes, bytes, Connection], Iterable[Step]]) -> None:
         self._connection = connection
         self._answer = answer
-        self._unread = bytearray()
+        self._unread = b""
         self._news = asyncio.Event()
         self._flushed = asyncio.Event()
         self._flushed.set()
@@ -206,25 +210,40 @@ class _Line(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._flushed.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio hands it over
         self._connection.closed_at = asyncio.get_running_loop().time()
         self._connection.closed.set()
-        if self._connection.by_peer:
-            self.task.cancel()
+        self.task.cancel()
 
     def drop(self) -> None:
-        self._connection.by_peer &= self._connection.closed.is_set()
-        self.transport.abort()
-        self.task.cancel()
+        if not self._connection.closed.is_set():
+            self._connection.by_peer = False
+            self.transport.abort()
 
     async def _serve(self) -> None:
         try:
             while not self.transport.is_closing():
-                for step in self._answer(await self._request()):
+                for step in await self._steps():
                     await self._take(step)
         except Exception:
-            self.drop()
+            self.drop()  # nobody shall wait for the rest of the answer
             raise
+
+    async def _steps(self) -> Iterable[Step]:
+        """Receive one request and return what to do about it."""
+        while _HEAD_END not in self._unread:
+            await self._more()
+        head, _, self._unread = self._unread.partition(_HEAD_END)
+        length = _LENGTH.search(head)
+        size = int(length[1]) if length else 0
+        while len(self._unread) < size:
+            await self._more()
+        body, self._unread = self._unread[:size], self._unread[size:]
+        return self._answer(head, body, self._connection)
+
+    async def _more(self) -> None:
+        self._news.clear()
+        await self._news.wait()
 
     async def _take(self, step: Step) -> None:
         match step:
@@ -233,13 +252,6 @@ class _Line(asyncio.Protocol):
                 await self._flushed.wait()
             case asyncio.Event():
                 await step.wait()
-            case Act():
-                await self._act(step)
-            case _:
-                await asyncio.sleep(step)
-
-    async def _act(self, act: Act) -> None:
-        match act:
             case Act.HALF_CLOSE:
                 self.transport.write_eof()
             case Act.HANG:
@@ -249,27 +261,11 @@ class _Line(asyncio.Protocol):
                 self.transport.close()
             case Act.RESET:
                 self._connection.by_peer = False
-                with contextlib.suppress(OSError):  # the peer may have been faster
-                    self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-                self.transport.abort()
+                self._reset()
+            case _:
+                await asyncio.sleep(step)
 
-    def _socket(self) -> socket.socket:
-        found: socket.socket = self.transport.get_extra_info("socket")
-        return found
-
-    async def _request(self) -> Received:
-        head = bytes(await self._until(lambda: self._unread.find(_HEAD_END) + len(_HEAD_END)))
-        request_line, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        method, target, _ = request_line.split(" ")
-        headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
-        length = int({name.lower(): value for name, value in headers}.get("content-length", "0"))
-        body = bytes(await self._until(lambda: length if len(self._unread) >= length else 0)) if length else b""
-        return Received(method, target, headers, body, 0, self._connection.number)
-
-    async def _until(self, ready: Callable[[], int]) -> bytearray:
-        """Take as many bytes as `ready` says, once it says so."""
-        while (size := ready()) < len(_HEAD_END):
-            self._news.clear()
-            await self._news.wait()
-        taken, self._unread = self._unread[:size], self._unread[size:]
-        return taken
+    def _reset(self) -> None:
+        with contextlib.suppress(OSError):  # the peer may have been faster
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.transport.abort()
