@@ -53,7 +53,8 @@ def create_app(source: Source) -> Api:
     listener = FanOut([metrics, book])
     client = HttpxClient()
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
-    holder = Holder(loaded, make_deps(client, _local_upstream(local, client), listener))
+    deps = make_deps(client, _local_upstream(local, client), listener)
+    holder = Holder(loaded, deps, lambda settings: book.set_level(settings.logging.level))
 
     @asynccontextmanager
     async def lifespan(_app: Api) -> AsyncGenerator[None]:

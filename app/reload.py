@@ -12,15 +12,21 @@ from collections.abc import Callable
 
 from app.assembly import Deps, build_gateway
 from app.config.load import ConfigError, Loaded
+from app.config.schema import Settings
 from app.core.gateway import Gateway
 from app.core.signals import ConfigRejected, ConfigReloaded
 
 
 class Holder:
-    """Holds the gateway that new calls use."""
+    """
+    Holds the gateway that new calls use.
 
-    def __init__(self, loaded: Loaded, deps: Deps) -> None:
+    `applied` is called with the settings of each reload, for what lives outside the gateway and can follow them.
+    """
+
+    def __init__(self, loaded: Loaded, deps: Deps, applied: Callable[[Settings], None]) -> None:
         self._deps = deps
+        self._applied = applied
         self.current: Gateway = build_gateway(loaded, deps)
 
     def reload(self, read: Callable[[], Loaded]) -> None:
@@ -32,4 +38,5 @@ class Holder:
             return
         before = self.current.digest
         self.current = build_gateway(loaded, self._deps)
+        self._applied(loaded.settings)
         self._deps.listener(ConfigReloaded(before, loaded.digest))

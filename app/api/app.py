@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
-from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
@@ -29,8 +29,7 @@ from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Gate
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
-_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
-_KINDS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+_KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -52,7 +51,7 @@ class Api(FastAPI):
             version=door.version,
             lifespan=lifespan,
             redirect_slashes=False,
-            telemetry=_NO_TELEMETRY,
+            telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
         self._hot: Mapping[str, ChatRoute] = {
             "/v1/chat/completions": ChatRoute(desk),

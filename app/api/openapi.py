@@ -2,98 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
-_MESSAGE = {
-    "type": "object",
-    "required": ["role"],
-    "properties": {
-        "role": {"type": "string", "examples": ["user"]},
-        "content": {"description": "Text, or a list of content parts.", "examples": ["Say hello."]},
-    },
-}
-_CHAT = {
-    "type": "object",
-    "required": ["model", "messages"],
-    "additionalProperties": True,
-    "description": "OpenAI's chat completion request; unknown fields reach the provider untouched.",
-    "properties": {
+Json: TypeAlias = dict[str, object]
+
+
+def hot_paths() -> Json:
+    """Return the `paths` entries of the hot routes."""
+    return {
+        "/v1/chat/completions": _post("Chat completion (OpenAI)", _chat()),
+        "/v1/generate": _post("Chat completion with gateway options and metadata", _generate()),
+    }
+
+
+def _post(summary: str, body: Json) -> Json:
+    answer = {
+        "description": "The answer: JSON, or server-sent events if `stream` is true.",
+        "content": {"application/json": {}, "text/event-stream": {}},
+    }
+    refusal = {"description": "A typed refusal.", "content": {"application/json": {"schema": _error()}}}
+    return {
+        "post": {
+            "summary": summary,
+            "tags": ["chat"],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": {"200": answer, "4XX": refusal, "5XX": refusal},
+        }
+    }
+
+
+def _object(properties: Json, *required: str, **more: object) -> Json:
+    found: Json = {"type": "object", "properties": properties, **more}
+    return {**found, "required": list(required)} if required else found
+
+
+def _chat() -> Json:
+    about = "OpenAI's chat completion request; unknown fields reach the provider untouched."
+    return _object(_chat_fields(), "model", "messages", description=about, additionalProperties=True)
+
+
+def _generate() -> Json:
+    about = "Everything a chat completion takes, or the short form with `prompt`; plus `options`."
+    fields: Json = {
+        **_chat_fields(),
+        "prompt": {"type": "string", "examples": ["Say hello."]},
+        "system": {"type": "string"},
+        "options": _object(_options(), additionalProperties=False),
+    }
+    return _object(fields, "model", description=about, additionalProperties=True)
+
+
+def _chat_fields() -> Json:
+    message = _object(
+        {
+            "role": {"type": "string", "examples": ["user"]},
+            "content": {"description": "Text, or a list of content parts.", "examples": ["Say hello."]},
+        },
+        "role",
+    )
+    return {
         "model": {"type": "string", "description": "A route name or `provider/model`.", "examples": ["sim/echo"]},
-        "messages": {"type": "array", "items": _MESSAGE, "minItems": 1},
+        "messages": {"type": "array", "items": message, "minItems": 1},
         "stream": {"type": "boolean", "default": False},
         "temperature": {"type": "number"},
         "max_tokens": {"type": "integer"},
         "tools": {"type": "array", "items": {"type": "object"}},
         "response_format": {"type": "object"},
-    },
-}
-_GENERATE = {
-    "type": "object",
-    "required": ["model"],
-    "additionalProperties": True,
-    "description": "Everything a chat completion takes, or the short form with `prompt`; plus `options`.",
-    "properties": {
-        **_CHAT["properties"],  # type: ignore[dict-item]  # the literal's values are of mixed types
-        "prompt": {"type": "string", "examples": ["Say hello."]},
-        "system": {"type": "string"},
-        "options": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "caching": {"type": "boolean"},
-                "retry": {"type": "boolean"},
-                "fallback": {"type": "boolean"},
-                "circuit_breaker": {"type": "boolean"},
-                "max_attempts": {"type": "integer", "minimum": 1},
-                "timeout_s": {"type": "number", "exclusiveMinimum": 0},
-                "cache_ttl_s": {"type": "number", "minimum": 0},
-            },
-        },
-    },
-}
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "code": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "kind": {"type": "string"},
-                "retryable": {"type": "boolean"},
-                "retry_after_s": {"type": ["number", "null"]},
-                "suggestion": {"type": "string"},
-                "provider": {"type": ["string", "null"]},
-                "source": {"type": "string", "enum": ["gateway", "upstream"]},
-                "request_id": {"type": "string"},
-            },
-        }
-    },
-}
+    }
 
 
-def hot_paths() -> dict[str, Any]:
-    """Return the `paths` entries of the hot routes."""
+def _options() -> Json:
     return {
-        "/v1/chat/completions": _post("Chat completion (OpenAI)", _CHAT, "chat"),
-        "/v1/generate": _post("Chat completion with gateway options and metadata", _GENERATE, "chat"),
+        "caching": {"type": "boolean"},
+        "retry": {"type": "boolean"},
+        "fallback": {"type": "boolean"},
+        "circuit_breaker": {"type": "boolean"},
+        "max_attempts": {"type": "integer", "minimum": 1},
+        "timeout_s": {"type": "number", "exclusiveMinimum": 0},
+        "cache_ttl_s": {"type": "number", "minimum": 0},
     }
 
 
-def _post(summary: str, body: Mapping[str, Any], tag: str) -> dict[str, Any]:
-    answer = {
-        "description": "The answer: JSON, or server-sent events if `stream` is true.",
-        "content": {"application/json": {}, "text/event-stream": {}},
+def _error() -> Json:
+    text, nothing_or_text = {"type": "string"}, {"type": ["string", "null"]}
+    fields: Json = {
+        "message": text,
+        "type": text,
+        "code": text,
+        "param": nothing_or_text,
+        "kind": text,
+        "retryable": {"type": "boolean"},
+        "retry_after_s": {"type": ["number", "null"]},
+        "suggestion": text,
+        "provider": nothing_or_text,
+        "source": {"type": "string", "enum": ["gateway", "upstream"]},
+        "request_id": text,
     }
-    refusal = {"description": "A typed refusal.", "content": {"application/json": {"schema": _ERROR}}}
-    return {
-        "post": {
-            "summary": summary,
-            "tags": [tag],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": {"200": answer, "4XX": refusal, "5XX": refusal},
-        }
-    }
+    return _object({"error": _object(fields)})

@@ -24,12 +24,12 @@ from app.core.ports import Sink
 from app.core.stream import EventStream
 
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
-_WHOLE = [(b"content-type", b"application/json")]
-_STREAM = [
+_WHOLE = ((b"content-type", b"application/json"),)
+_STREAM = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
-]
+)
 
 
 async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock: Clock) -> None:
@@ -42,10 +42,10 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
     reply = await gateway.handler(call)
     headers = answer_headers(call, clock.now())
     if isinstance(reply.body, Completion):
-        await sink.whole(200, _WHOLE + headers, style.whole(reply.body))
+        await sink.whole(200, [*_WHOLE, *headers], style.whole(reply.body))
         return
     async with aclosing(reply.body):
-        await sink.head(200, _STREAM + headers)
+        await sink.head(200, [*_STREAM, *headers])
         async with KeepAlive(sink, gateway.edge.keep_alive_s) as keep_alive:
             complete = await _relay(reply.body, call, sink, style, keep_alive)
     await (sink.end() if complete else sink.abort())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from app.config.origins import Origins
@@ -15,6 +16,8 @@ from app.config.schema import Settings
 from app.config.trees import Loc
 
 _LISTED: Final = 8
+# What kinds that answer on this machine by themselves have no use for, and must therefore not be given.
+_WITHOUT: Final = MappingProxyType({"sim": ("base_url", "api_key", "headers"), "local": ("base_url", "api_key")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,9 @@ class _Complaint:
 
 
 def _provider(provider: Provider) -> Iterator[tuple[str, _Complaint]]:
-    if provider.kind != "sim":
-        return
-    for field in ("base_url", "api_key", "headers"):
+    for field in _WITHOUT.get(provider.kind, ()):
         if getattr(provider, field):
-            yield field, _Complaint("(set)", f"no {field}: kind sim answers inside the gateway", "remove it")
+            yield field, _Complaint("(set)", f"no {field}: kind {provider.kind} needs none", "remove it")
 
 
 def _route(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, _Complaint]]:

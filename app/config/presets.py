@@ -1,7 +1,7 @@
 """The providers that are known by name: where they answer and which variable usually holds their key.
 
 Pure data, so that adding a provider that speaks the OpenAI dialect is one line. The addresses are the OpenAI-compatible
-ones that each provider publishes in its own documentation (read in November 2026).
+ones that the providers publish for their APIs.
 """
 
 from __future__ import annotations

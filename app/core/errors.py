@@ -257,11 +257,9 @@ KINDS: Final[tuple[Kind, ...]] = (
 
 class GatewayError(Exception):
     """
-    The only exception type that crosses a stage.
+    The only exception type that crosses a stage: a row of the table, and what is special about this case.
 
     Args:
-        kind: The row of the table.
-
         message: One sentence for the caller. It may quote an upstream's own refusal of the caller's request, so it
             is shown to that caller and never logged.
 
@@ -291,7 +289,7 @@ class GatewayError(Exception):
         self.from_upstream = False
 
     def answered_by(self, provider: str) -> Self:
-        """Mark the failure as the provider's own words (`source: upstream`) and return the error."""
+        """Mark the failure as the provider's own (`source: upstream`) and return the error."""
         self.provider = provider
         self.from_upstream = True
         return self

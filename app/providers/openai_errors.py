@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 
 import msgspec
 
@@ -18,45 +19,49 @@ from app.core.errors import Blame, GatewayError, Kind
 _WORDS_MAX = 1000
 _CALLERS_FAULT, _SERVERS_FAULT = 400, 500  # where these classes of statuses begin
 _STATUS_DIGITS = 3
-_STATUSES = {
-    401: table.TARGET_MISCONFIGURED,
-    402: table.TARGET_QUOTA_SPENT,
-    403: table.TARGET_MISCONFIGURED,
-    404: table.TARGET_MODEL_MISSING,
-    408: table.TARGET_TIMEOUT,
-    409: table.CONFLICT,
-    413: table.BODY_TOO_LARGE,
-    422: table.UNPROCESSABLE,
-    429: table.TARGET_RATE_LIMITED,
-    503: table.TARGET_BUSY,
-    504: table.TARGET_TIMEOUT,
-    524: table.TARGET_TIMEOUT,
-    529: table.TARGET_BUSY,
-}
+_STATUSES = MappingProxyType(
+    {
+        401: table.TARGET_MISCONFIGURED,
+        402: table.TARGET_QUOTA_SPENT,
+        403: table.TARGET_MISCONFIGURED,
+        404: table.TARGET_MODEL_MISSING,
+        408: table.TARGET_TIMEOUT,
+        409: table.CONFLICT,
+        413: table.BODY_TOO_LARGE,
+        422: table.UNPROCESSABLE,
+        429: table.TARGET_RATE_LIMITED,
+        503: table.TARGET_BUSY,
+        504: table.TARGET_TIMEOUT,
+        524: table.TARGET_TIMEOUT,
+        529: table.TARGET_BUSY,
+    }
+)
 # Codes and types as OpenAI, Azure, Groq, Mistral, OpenRouter and vLLM send them.
-_NAMES = {
-    "context_length_exceeded": table.CONTEXT_TOO_LONG,
-    "string_above_max_length": table.CONTEXT_TOO_LONG,
-    "exceed_context_size_error": table.CONTEXT_TOO_LONG,
-    "content_filter": table.CONTENT_BLOCKED,
-    "content_policy_violation": table.CONTENT_BLOCKED,
-    "insufficient_quota": table.TARGET_QUOTA_SPENT,
-    "billing_hard_limit_reached": table.TARGET_QUOTA_SPENT,
-    "rate_limit_exceeded": table.TARGET_RATE_LIMITED,
-    "rate_limit_error": table.TARGET_RATE_LIMITED,
-    "tokens": table.TARGET_RATE_LIMITED,
-    "requests": table.TARGET_RATE_LIMITED,
-    "model_not_found": table.TARGET_MODEL_MISSING,
-    "invalid_api_key": table.TARGET_MISCONFIGURED,
-    "authentication_error": table.TARGET_MISCONFIGURED,
-    "permission_error": table.TARGET_MISCONFIGURED,
-    "overloaded_error": table.TARGET_BUSY,
-    "server_overloaded": table.TARGET_BUSY,
-    "service_unavailable": table.TARGET_BUSY,
-    "timeout_error": table.TARGET_TIMEOUT,
-    "invalid_request_error": table.INVALID_REQUEST,
-    "bad_request_error": table.INVALID_REQUEST,
-}
+_NAMES = MappingProxyType(
+    {
+        "context_length_exceeded": table.CONTEXT_TOO_LONG,
+        "string_above_max_length": table.CONTEXT_TOO_LONG,
+        "exceed_context_size_error": table.CONTEXT_TOO_LONG,
+        "content_filter": table.CONTENT_BLOCKED,
+        "content_policy_violation": table.CONTENT_BLOCKED,
+        "insufficient_quota": table.TARGET_QUOTA_SPENT,
+        "billing_hard_limit_reached": table.TARGET_QUOTA_SPENT,
+        "rate_limit_exceeded": table.TARGET_RATE_LIMITED,
+        "rate_limit_error": table.TARGET_RATE_LIMITED,
+        "tokens": table.TARGET_RATE_LIMITED,
+        "requests": table.TARGET_RATE_LIMITED,
+        "model_not_found": table.TARGET_MODEL_MISSING,
+        "invalid_api_key": table.TARGET_MISCONFIGURED,
+        "authentication_error": table.TARGET_MISCONFIGURED,
+        "permission_error": table.TARGET_MISCONFIGURED,
+        "overloaded_error": table.TARGET_BUSY,
+        "server_overloaded": table.TARGET_BUSY,
+        "service_unavailable": table.TARGET_BUSY,
+        "timeout_error": table.TARGET_TIMEOUT,
+        "invalid_request_error": table.INVALID_REQUEST,
+        "bad_request_error": table.INVALID_REQUEST,
+    }
+)
 
 
 class _Words(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ MODELS = {"acme": ("small", "large"), "box": ("org/coder:7b",), "empty": ()}
 
 
 def refusal(catalog: Catalog, name: str) -> GatewayError:
+    """Return the error with which the catalog refuses a name."""
     with pytest.raises(GatewayError) as caught:
         catalog.targets(name)
     assert caught.value.kind is UNKNOWN_MODEL

