@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from app.api.app import Api
 from app.cli.banner import banner
-from app.config.load import find
+from app.config.load import ConfigError, find
 from app.config.presets import PRESETS
 from app.config.schema import Settings
 from app.config.source import Source
@@ -21,13 +26,14 @@ from app.providers.client import HttpxClient
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing
 
+CANNOT_LISTEN = 1
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
 _BACKLOG = 4096
 
 
 def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
     """
-    Serve until a signal ends it.
+    Serve until a signal ends it, and return the exit code.
 
     Raises:
         ConfigError: With every problem at once.
@@ -37,7 +43,13 @@ def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
     loaded = source.read()
     settings = loaded.settings
     config = _uvicorn_config(source, settings)
-    listening = config.bind_socket()
+    try:
+        listening = _listen(settings.server.host, settings.server.port)
+    except OSError as error:
+        print(f"cannot listen on {settings.server.host} port {settings.server.port}: {error.strerror}", file=sys.stderr)
+        return CANNOT_LISTEN
+    for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has shut down in good order
+        signal.signal(ending, _leave)
     text = banner(loaded, _address(listening, settings.server.host), missing() if path is None else None)
     if settings.server.workers > 1:
         print(text, flush=True)
@@ -78,9 +90,29 @@ async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         await client.aclose()
 
 
+def _app(source: Source) -> Api:
+    """Build the application in a worker; one that finds the file gone bad since says so and is not started."""
+    try:
+        return create_app(source)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listening.set_inheritable(True)  # worker processes accept from it
+    return listening
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(0)
+
+
 def _uvicorn_config(source: Source, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        partial(create_app, source),
+        partial(_app, source),
         factory=True,
         host=settings.server.host,
         port=settings.server.port,

@@ -47,7 +47,9 @@ class Catalog:
         self._models = models
         self._routes = routes
         self._targets = {name: tuple(self._walk(name, set())) for name in routes}
-        self._listed = {listed.id: listed for listed in self._list()}
+        self._listed: dict[str, Listed] = {}
+        for listed in self._list():
+            self._listed.setdefault(listed.id, listed)
 
     def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
         """
@@ -107,13 +109,14 @@ class Catalog:
                 yield Listed(f"{provider}/{model}", provider)
 
     def _unknown(self, name: str) -> Target:
-        near = difflib.get_close_matches(name, self._listed, n=_NEAR_MAX)
-        near += [known for known in self._listed if known.endswith(f"/{name}") and known not in near]
-        hint = f"Did you mean {' or '.join(repr(known) for known in near[:_NEAR_MAX])}? " if near else ""
         shown = name if len(name) <= _SHOWN_MAX_CHARS else f"{name[:_SHOWN_MAX_CHARS]}..."
-        raise GatewayError(
-            UNKNOWN_MODEL,
-            f"There is no model {shown!r} here.",
-            param="model",
-            suggestion=hint + UNKNOWN_MODEL.suggestion,
-        )
+        near = self._near(name) if shown == name else []  # nobody mistypes so much, and comparing it would take long
+        hint = f"Did you mean {' or '.join(repr(known) for known in near)}? " if near else ""
+        message, suggestion = f"There is no model {shown!r} here.", hint + UNKNOWN_MODEL.suggestion
+        raise GatewayError(UNKNOWN_MODEL, message, param="model", suggestion=suggestion)
+
+    def _near(self, name: str) -> list[str]:
+        """Return the models that may be meant: those that only lack their provider, then those spelled much alike."""
+        found = [known for known in self._listed if known.endswith(f"/{name}")]
+        found += [known for known in difflib.get_close_matches(name, self._listed, n=_NEAR_MAX) if known not in found]
+        return found[:_NEAR_MAX]

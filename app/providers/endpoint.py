@@ -7,6 +7,7 @@ The only class that talks to providers. It raises before the commit point and re
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
 import msgspec
 
@@ -116,9 +117,11 @@ class Endpoint:
                 await reply.aclose()
 
     async def _events(self, reply: UpstreamReply, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+        events = read_events(reply, self._provider.codec.decoder(), self._guard(attempt))
         try:
-            async for batch in read_events(reply, self._provider.codec.decoder(), self._guard(attempt)):
-                yield batch
+            async with aclosing(events):  # else a stream that is left early leaves its timer behind
+                async for batch in events:
+                    yield batch
         except GatewayError as error:
             raise self._signed(error, attempt) from error.__cause__
 

@@ -13,9 +13,10 @@ import msgspec
 
 from app.core.errors import INVALID_REQUEST, GatewayError
 
-_KEY = re.compile(rb'\s*[{,]\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+_STRING = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'  # possessive: a long text takes no memory
+_KEY = re.compile(rb"\s*[{,]\s*" + _STRING + rb"\s*:\s*")
 _END = re.compile(rb"\s*\}\s*")
-_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_MODEL = re.compile(rb'"model"\s*:\s*' + _STRING)
 _ESCAPED_LETTER = b"\\u006"  # how a key could spell a letter of "model" without using it
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.budget import RetryBudget, RetryBudgets
+from app.core.budget import RetryBudgets
 from app.core.call import Attempt, CallOptions, Reply
 from app.core.clock import Clock
 from app.core.errors import Again, GatewayError
@@ -56,11 +56,14 @@ class Retry:
             except GatewayError as error:
                 if not _transient(error, attempt):
                     raise
-                if tries >= tries_max:
-                    attempt.call.journal.retries_spent |= tries_max > 1
-                    raise
                 pause = self._pause_s(error, tries - 1)
-                self._check(error, attempt, pause, budget)
+                now = self._clock.now()
+                if tries >= tries_max or now + pause >= attempt.call.deadline:
+                    attempt.call.journal.retries_spent |= tries > 1
+                    raise
+                if not budget.withdraw(now):
+                    attempt.call.journal.retries_spent = True  # a client that tried again would defeat the budget
+                    raise
                 self._report(error, attempt, tries, pause)
             await self._clock.sleep(pause)
             tries += 1
@@ -77,15 +80,6 @@ class Retry:
         options = self._options
         bound = min(options.base_s * options.multiplier**failures_before, options.max_s)
         return bound * (1.0 + options.jitter * (2.0 * self._chance() - 1.0))
-
-    def _check(self, error: GatewayError, attempt: Attempt, pause: float, budget: RetryBudget) -> None:
-        """Raise `error` for good if the pause would outlast the deadline or the budget is empty."""
-        now = self._clock.now()
-        if now + pause >= attempt.call.deadline:
-            raise error
-        if not budget.withdraw(now):
-            attempt.call.journal.retries_spent = True
-            raise error
 
     def _report(self, error: GatewayError, attempt: Attempt, tries: int, pause: float) -> None:
         target, kind = attempt.target, error.kind
