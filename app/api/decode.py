@@ -32,6 +32,8 @@ class ChatDecoder:
             GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
         """
         try:
+            if not raw.isascii():
+                raw.decode()  # msgspec skips the strings that it does not read, providers do not
             return ChatRequest(self._fields.decode(raw), raw)
         except msgspec.ValidationError as error:
             raise wrong_field(error, raw) from error

@@ -132,7 +132,10 @@ class Endpoint:
         return ReadGuard(self._options.idle_s, attempt.call.deadline)
 
     async def _refusal(self, reply: UpstreamReply, attempt: Attempt) -> GatewayError:
-        body = await self._whole(reply, attempt, ERROR_MAX_BYTES)
+        try:
+            body = await self._whole(reply, attempt, ERROR_MAX_BYTES)
+        except GatewayError:
+            body = b""  # the status says enough
         return self._provider.codec.error(reply.status, reply.headers, body, self._clock.wall())
 
     def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:

@@ -57,6 +57,8 @@ class ReadGuard:
             GatewayError: TIMEOUT_IDLE, TIMEOUT_TOTAL, or what `chunks` raises.
         """
         self._since = self._loop.time()
+        if self._since >= self._deadline:
+            raise _too_late()
         self._reading = True
         try:
             return await anext(chunks, None)
@@ -70,21 +72,17 @@ class ReadGuard:
 
     def _look(self) -> None:
         now = self._loop.time()
-        until = self._deadline
-        if self._reading:
-            until = min(self._since + self._idle_s, self._deadline)
-            if now >= until:
-                self._expire(total=now >= self._deadline)
-                return
-        self._timer = self._loop.call_at(max(min(until, now + self._idle_s), now + 0.001), self._look)
-
-    def _expire(self, *, total: bool) -> None:
-        if total:
-            self._expired = GatewayError(TIMEOUT_TOTAL, "The call's time was over before the answer was complete.")
-        else:
-            self._expired = GatewayError(TIMEOUT_IDLE, f"The provider sent nothing for {self._idle_s:g} s.")
-        if self._reader is not None:
+        until = min((self._since if self._reading else now) + self._idle_s, self._deadline)
+        if now < until:
+            self._timer = self._loop.call_at(until, self._look)
+        elif self._reading and self._reader is not None:  # else the next read will notice the deadline by itself
+            silence = GatewayError(TIMEOUT_IDLE, f"The provider sent nothing for {self._idle_s:g} s.")
+            self._expired = _too_late() if now >= self._deadline else silence
             self._reader.cancel()
+
+
+def _too_late() -> GatewayError:
+    return GatewayError(TIMEOUT_TOTAL, "The call's time was over before the answer was complete.")
 
 
 async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> bytes:

@@ -46,15 +46,19 @@ def _find_fast(raw: bytes) -> tuple[int, int] | None:
 
 
 def _find(raw: bytes) -> tuple[int, int]:
-    """Walk over the top-level keys, whose values msgspec has measured."""
-    values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    """Walk over the top-level members, whose values msgspec has measured; of a repeated one it knows only the last."""
+    try:
+        values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise GatewayError(INVALID_REQUEST, "A top-level field's name is not text.") from error
     found: tuple[int, int] | None = None
     position = 0
-    for name, value in values.items():
-        key = _KEY.match(raw, position)
-        if key is None or msgspec.json.decode(key[1]) != name:
-            break  # a repeated key has only one entry in `values`, so the walk loses step
-        position = key.end() + len(bytes(value))
+    while key := _KEY.match(raw, position):
+        name = msgspec.json.decode(key[1], type=str)
+        value = bytes(values.pop(name, b""))
+        position = key.end() + len(value)
+        if not value or raw[key.end() : position] != value:
+            break
         if name == "model":
             found = (key.end(), position)
     if found is None or not _END.fullmatch(raw, position):

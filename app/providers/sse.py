@@ -73,6 +73,8 @@ class SseFrames:
         """Return the last frame if its blank line is all that is missing."""
         rest = b"".join(self._pending)
         self._pending, self._pending_bytes = [], 0
+        if not self._begun:
+            rest = rest.removeprefix(_BOM)
         return _parsed([rest + b"\n\n"]) if rest else []
 
     def _split(self, data: bytes) -> list[SseFrame]:

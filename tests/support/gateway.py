@@ -117,9 +117,7 @@ class GatewayProcess:
         self.stderr = Printed(self.process.stderr)
         self.url = ""
         # A connection of its own for each request: with several workers, each has its chance.
-        self._http = httpx2.Client(
-            trust_env=False, timeout=LIMIT_S, limits=httpx2.Limits(max_keepalive_connections=0)
-        )
+        self._http = httpx2.Client(trust_env=False, timeout=LIMIT_S, limits=httpx2.Limits(max_keepalive_connections=0))
 
     @property
     def port(self) -> int:
