@@ -19,6 +19,7 @@ from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.gateway import Gateway
+from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.ports import Sink
 from app.core.stream import EventStream
@@ -58,7 +59,7 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
 async def _relay(stream: EventStream, call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
     """Forward the events and say whether they came to their proper end; a client that stops reading has left."""
     try:
-        async with asyncio.timeout_at(call.deadline + _GRACE_S):
+        with TimeLimit(call.deadline + _GRACE_S):
             async for batch in stream:
                 keep_alive.touch()
                 await sink.part(style.part(batch))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from app.core.limit import TimeLimit
 from app.core.model import ChatRequest, Completion
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ async def conclude(finisher: Finisher, outcome: Outcome) -> None:
 
 async def _bounded(pending: Awaitable[None]) -> None:
     try:
-        async with asyncio.timeout(FINISHER_LIMIT_S):
+        with TimeLimit(asyncio.get_running_loop().time() + FINISHER_LIMIT_S):
             await pending
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above; what it waited for may be cancelled
         _report(error)

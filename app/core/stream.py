@@ -40,10 +40,11 @@ class EventStream:
     Args:
         source: Batches as they are read; raises `GatewayError` when the upstream fails.
 
-        release: Gives the connection back; called exactly once, whatever happens.
+        release: Gives the connection back; called exactly once, whatever happens. Returns None if that took no
+            waiting.
     """
 
-    def __init__(self, source: AsyncGenerator[Batch, None], release: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, source: AsyncGenerator[Batch, None], release: Callable[[], Awaitable[None] | None]) -> None:
         self._source = source
         self._release = release
         self._held: list[Batch] = []
@@ -132,7 +133,7 @@ class EventStream:
     def _close_source(self, outcome: Outcome) -> Awaitable[None] | None:
         return None if outcome.end is End.COMPLETED else self._source.aclose()  # a completed one has closed itself
 
-    def _give_back(self, _outcome: Outcome) -> Awaitable[None]:
+    def _give_back(self, _outcome: Outcome) -> Awaitable[None] | None:
         return self._release()
 
     def _tell(self, batch: Batch) -> None:

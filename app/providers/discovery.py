@@ -12,7 +12,7 @@ from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
 from app.providers.reading import ReadGuard, read_whole
 
-PROBE_S = 0.3  # a server on this machine answers in a few milliseconds or is not there
+PROBE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
 _LIST_MAX_BYTES = 1_048_576
 
 

@@ -21,7 +21,7 @@ from app.providers.sse import SseFrame, SseFrames
 
 _DONE = b"[DONE]"
 _DONE_EVENT = StreamEvent(b"data: [DONE]\n\n", None, Weight.ANSWER, done=True)
-_NULL = (b"", b"null")
+_NO_ERROR = (b"", b"null", b"{}", b'""')  # an empty one is none, as the SDKs see it
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class OpenAiCodec:
             answer = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is not a chat completion.") from error
-        if bytes(answer.error) not in _NULL:
+        if bytes(answer.error) not in _NO_ERROR:
             raise error_in_answer(bytes(answer.error))
         if not answer.choices:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no choices.")
@@ -113,13 +113,13 @@ class _OpenAiDecoder:
         return events
 
     def _event(self, frame: SseFrame) -> StreamEvent:
-        if frame.data == _DONE:
+        if frame.data.rstrip() == _DONE:
             if not self._finished:
                 raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a finish reason.")
             self.done = True
             return _DONE_EVENT
         chunk = self._decode(frame.data)
-        if chunk is not None and bytes(chunk.error) not in _NULL:
+        if chunk is not None and bytes(chunk.error) not in _NO_ERROR:
             raise error_in_answer(bytes(chunk.error))
         return StreamEvent(_forwardable(frame), chunk, Weight.ANSWER if chunk is None else self._weigh(chunk))
 
@@ -139,7 +139,7 @@ class _OpenAiDecoder:
             event = _loosely(data)
         except (msgspec.DecodeError, RecursionError) as error:
             raise _undecodable() from error
-        if event["error"] is not None:
+        if event["error"]:
             raise error_in_answer(msgspec.json.encode(event["error"]))
         choices = event["choices"]
         self._finished |= isinstance(choices, list) and any(

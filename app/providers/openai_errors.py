@@ -22,7 +22,11 @@ _WORDS_MAX, _PARAM_MAX = 1000, 100
 _CALLERS_FAULT, _SERVERS_FAULT = 400, 500  # where these classes of statuses begin
 _STATUS = re.compile("[1-5][0-9]{2}")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}")
-_FULL_CONTEXT = re.compile("maximum context length", re.IGNORECASE)  # vLLM, Mistral and OpenRouter have no code for it
+# For what some providers have no code: a full context (vLLM, Mistral, OpenRouter), a refused key (xAI, Gemini).
+_PHRASES = (
+    (re.compile("maximum context length", re.IGNORECASE), table.CONTEXT_TOO_LONG),
+    (re.compile("api[ _-]?key", re.IGNORECASE), table.TARGET_MISCONFIGURED),
+)
 _STATUSES = MappingProxyType(
     {
         401: table.TARGET_MISCONFIGURED,
@@ -135,8 +139,8 @@ def _by_status(status: int) -> Kind:
 def _more_exactly(kind: Kind, words: _Words) -> Kind:
     """Let the body tell kinds apart that share a status."""
     exact = _NAMES.get(words.code) or _NAMES.get(words.type)
-    if exact in {None, table.INVALID_REQUEST} and _FULL_CONTEXT.search(words.message):
-        exact = table.CONTEXT_TOO_LONG
+    if exact in {None, table.INVALID_REQUEST}:
+        exact = next((told for pattern, told in _PHRASES if pattern.search(words.message)), exact)
     return exact if exact is not None and exact in _REFINED.get(kind, ()) else kind
 
 
@@ -153,6 +157,8 @@ def _words(body: bytes) -> _Words:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Words()
+    if isinstance(found, list) and len(found) == 1:  # Gemini's compatible endpoint
+        found = found[0]
     if isinstance(found, dict) and found.get("error") is not None:
         found = found["error"]
     if isinstance(found, str):

@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, GatewayError
+from app.core.limit import TimeLimit
 from app.core.ports import Decoder, UpstreamReply
 from app.core.stream import Batch
 
+_LOOK_AGAIN_S = 0.001  # uvloop calls timers with less than a millisecond to go at once, again and again
 _DRAIN_S = 0.1  # a provider's end of body follows its [DONE] at once; waiting for it keeps the connection usable
 
 
@@ -74,7 +76,7 @@ class ReadGuard:
         now = self._loop.time()
         until = min((self._since if self._reading else now) + self._idle_s, self._deadline)
         if now < until:
-            self._timer = self._loop.call_at(until, self._look)
+            self._timer = self._loop.call_at(max(until, now + _LOOK_AGAIN_S), self._look)
         elif self._reading and self._reader is not None:  # else the next read will notice the deadline by itself
             silence = GatewayError(TIMEOUT_IDLE, f"The provider sent nothing for {self._idle_s:g} s.")
             self._expired = _too_late() if now >= self._deadline else silence
@@ -124,7 +126,7 @@ async def read_events(reply: UpstreamReply, decoder: Decoder, guard: ReadGuard) 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
     """Read up to the end of the body behind the last event; a provider that sends more loses its connection."""
     try:
-        async with asyncio.timeout(_DRAIN_S):
+        with TimeLimit(asyncio.get_running_loop().time() + _DRAIN_S):
             await anext(chunks, None)
     except (TimeoutError, GatewayError):
         return

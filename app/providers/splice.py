@@ -25,8 +25,8 @@ def replace_model(raw: bytes, model: str) -> bytes:
     Return `raw`, a JSON object with a string at its top-level key `model`, with that string replaced.
 
     Raises:
-        GatewayError: INVALID_REQUEST if a top-level key appears twice, because the provider and the gateway could
-            then disagree about what was asked for.
+        GatewayError: INVALID_REQUEST if the value cannot be told from another one, because `model` appears more than
+            once and some top-level key does so too.
     """
     start, end = _find_fast(raw) or _find(raw)
     return b"".join((raw[:start], msgspec.json.encode(model), raw[end:]))

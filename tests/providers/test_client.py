@@ -37,7 +37,7 @@ async def test_ignores_the_password_file(
         assert server.requests[0].header("authorization") is None
 
 
-@pytest.mark.parametrize("value", ["caf\xe9", "\xff", "日本", "a\x00b", "a\r\nx-smuggled: 1", "a\nb", " a", "a\t"])
+@pytest.mark.parametrize("value", ["\xe9", "\xff", "日本", "a\x00b", "a\r\nx-smuggled: 1", "a\nb", " a", "a\t"])
 async def test_no_header_value_gets_out_of_hand(client: HttpxClient, value: str) -> None:
     """A header that a caller filled with odd characters is sent as one header, or the call fails as a gateway error."""
     async with UpstreamServer(always(whole(b"{}"))) as server:

@@ -144,8 +144,8 @@ async def test_an_endless_body_costs_only_the_connection(client: HttpxClient, be
 @pytest.mark.parametrize(
     "answer",
     [
-        streamed(b'data: {"error":{}}\n\n'),
-        streamed(ROLE, b'data: {"error":{}}\n\n'),
+        streamed(b'data: {"error":{"message":"no"}}\n\n'),
+        streamed(ROLE, b'data: {"error":{"message":"no"}}\n\n'),
         [whole(b"{}", 200, "content-encoding: gzip")[:-1]],
         [whole(b"x" * 100_000, 500)[:-1]],
     ],

@@ -44,15 +44,15 @@ class Connection(asyncio.Protocol):
     byte of the present answer. `lost` is done when the socket is closed.
     """
 
-    __slots__ = ("_busy", "_home", "_options", "_parser", "_transport", "_used",
-                 "born", "closed", "lost", "rested_since", "stale")  # fmt: skip
+    __slots__ = ("_busy", "_home", "_options", "_parser", "_used",
+                 "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
 
     def __init__(self, home: Home, options: PoolOptions) -> None:
         loop = asyncio.get_running_loop()
         self._home = home
         self._options = options
         self._parser = ReplyParser(options)
-        self._transport: asyncio.Transport
+        self.transport: asyncio.Transport
         self._busy = False
         self._used = False
         self.born = self.rested_since = loop.time()
@@ -67,18 +67,18 @@ class Connection(asyncio.Protocol):
         self._busy = True
         size = len(body)
         if not size and head.may_lack_body:
-            self._transport.write(head.lines + b"\r\n")
+            self.transport.write(head.lines + b"\r\n")
         elif size <= _JOINED_MAX_BYTES:
-            self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head.lines, size, body))
+            self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head.lines, size, body))
         else:
-            self._transport.writelines((b"%bcontent-length: %d\r\n\r\n" % (head.lines, size), body))
+            self.transport.writelines((b"%bcontent-length: %d\r\n\r\n" % (head.lines, size), body))
         return reply
 
     def drop(self) -> None:
         """Close at once."""
         if not self.closed:
             self.closed = True
-            self._transport.abort()
+            self.transport.abort()
             self._home.gone(self, busy=self._busy)
 
     def fail(self, failure: GatewayError) -> None:
@@ -91,13 +91,13 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read on."""
-        self._transport.resume_reading()
+        self.transport.resume_reading()
 
     # --- called by the transport ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport to send on."""
-        self._transport = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Fill the reply and wake who waits for it."""
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
             self._release()
         elif reply.held_bytes > self._options.buffer_max_bytes and not reply.paused:
             reply.paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
         if reply.status:
             reply.wake()
 
@@ -121,12 +121,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody, unless it was closed from here."""
         self._broken(exc)
-        if not self.lost.done():
-            self.lost.set_result(None)
+        self.lost.set_result(None)
 
     def _release(self) -> None:
         """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""
-        if self._parser.reusable and not self._transport.get_write_buffer_size():
+        if self._parser.reusable and not self.transport.get_write_buffer_size():
             self._busy = False
             self._used = True
             self._home.ready(self)

@@ -76,4 +76,6 @@ def _reason(error: Exception) -> str:
         return "The provider's host name is unknown."
     if isinstance(error, ConnectionRefusedError | FileNotFoundError):
         return "The connection to the provider was refused: nobody listens there."
+    if isinstance(error, ConnectionError):
+        return "The provider broke the connection off while it was being opened."
     return "The provider cannot be reached."

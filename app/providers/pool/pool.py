@@ -87,10 +87,11 @@ class PoolClient:
         self._closed = True
         for lane in self._lanes.values():
             lane.close()
-        losses = [connection.lost for connection in self._open]
-        for connection in [*self._open]:
+        closing = [*self._open]
+        for connection in closing:
             connection.fail(_closed())
-        await asyncio.gather(*losses)
+        if closing:
+            await asyncio.wait([connection.lost for connection in closing])
 
     def _planned(self, method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Lane, Head]:
         lane, address = self._find(url)
