@@ -66,7 +66,8 @@ async def _relay(stream: EventStream, call: Call, sink: Sink, style: Style, keep
     except TimeoutError:
         return False
     except GatewayError as error:
-        await sink.part(error_frame(error, call.id, call.journal))
+        with suppress(TimeoutError), TimeLimit(asyncio.get_running_loop().time() + _GRACE_S):
+            await sink.part(error_frame(error, call.id, call.journal))
         return False
     return True
 
@@ -101,8 +102,7 @@ class KeepAlive:
         self._timer.cancel()
         if self._writing is not None:
             self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
+            await asyncio.wait([self._writing])
 
     def _look(self) -> None:
         now = self._loop.time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -29,6 +30,9 @@ from app.providers.local.wheels import missing
 CANNOT_LISTEN = 1
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
 _BACKLOG = 4096
+_WORKER_START_S = (
+    60  # a worker that is still importing does not answer its supervisor; on a busy machine that takes a while
+)
 
 
 def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
@@ -53,7 +57,7 @@ def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
     text = banner(loaded, _address(listening, settings.server.host), missing() if path is None else None)
     if settings.server.workers > 1:
         print(text, flush=True)
-        Multiprocess(config, sockets=[listening]).run()
+        _Workers(config, sockets=[listening]).run()
     else:
         _AnnouncedServer(config, text).run(sockets=[listening])
     return 0
@@ -70,6 +74,15 @@ class _AnnouncedServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             print(self._announcement, flush=True)
+
+
+class _Workers(Multiprocess):
+    """Worker processes that are told of a hang-up: each reads the configuration anew, none is restarted for it."""
+
+    def handle_hup(self) -> None:
+        for worker in self.processes:
+            if worker.pid is not None:
+                os.kill(worker.pid, signal.SIGHUP)
 
 
 def _found_here() -> dict[str, object]:
@@ -126,6 +139,7 @@ def _uvicorn_config(source: Source, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,  # a caller could claim any address
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_worker_healthcheck=_WORKER_START_S,
         timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
     )
 

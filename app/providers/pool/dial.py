@@ -58,12 +58,11 @@ class Dialer:
             return connection
         found = await self._resolve(origin.host, origin.port)
         reached = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_HEAD_START_S, interleave=1)
-        if origin.secure:
-            _, connection = await loop.create_connection(
-                make, sock=reached, ssl=self._context, server_hostname=origin.host
-            )
-        else:
-            _, connection = await loop.create_connection(make, sock=reached)
+        context, name = (self._context, origin.host) if origin.secure else (None, None)
+        _, connection = await loop.create_connection(make, sock=reached, ssl=context, server_hostname=name)
+        # Where a connection ends in the very moment of its opening, uvloop closes the descriptor and forgets to tell
+        # the socket, which would close it a second time when it is collected: by then it may be somebody else's.
+        connection.lost.add_done_callback(lambda _: reached.detach())
         return connection
 
 

@@ -15,7 +15,7 @@ MEGABYTE = 1024 * 1024
 
 
 async def settle() -> None:
-    """Wait until the sockets have taken all they will take."""
+    """Give the sockets the time to take all they will take."""
     for _ in range(200):
         await asyncio.sleep(0.001)
 
@@ -128,12 +128,13 @@ async def test_leaving_in_any_phase_closes_the_connection(pool: PoolClient, befo
 async def test_leaving_while_the_request_is_on_its_way(pool: PoolClient) -> None:
     """A call may be given up while the provider has not even taken its body."""
     async with UpstreamServer(always(Act.HANG)) as server:
-        server_is_deaf = asyncio.create_task(ask(pool, server.url, b"x" * (32 * MEGABYTE)))
-        await asyncio.sleep(0.01)
-        server_is_deaf.cancel()
-        await asyncio.wait([server_is_deaf])
+        calling = asyncio.create_task(ask(pool, server.url, b"x" * (32 * MEGABYTE)))
+        await settle()
+        calling.cancel()
+        await asyncio.wait([calling])
+        await server.connections[0].wait_closed()
 
-        assert server_is_deaf.cancelled()
+        assert calling.cancelled()
 
 
 async def test_a_failure_is_told_as_often_as_it_is_asked_for(pool: PoolClient) -> None:
