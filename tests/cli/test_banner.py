@@ -41,7 +41,7 @@ def test_shows_the_models_and_an_example(sections: dict[str, Any], models: str, 
     text = shown(**sections)
 
     assert models_of(text) == models
-    assert f'"model": "{example}"' in text
+    assert f'"model":"{example}"' in text
 
 
 def test_route_is_the_best_example() -> None:
@@ -51,7 +51,7 @@ def test_route_is_the_best_example() -> None:
     text = shown(providers={"box": BOX, "own": {"kind": "local"}}, models={"fast": route})
 
     assert models_of(text).startswith("fast, ")
-    assert '"model": "fast"' in text
+    assert '"model":"fast"' in text
 
 
 def test_many_models_are_counted() -> None:
