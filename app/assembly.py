@@ -73,9 +73,12 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
+    bounds = _bounds(settings)
     return [
         Retry(_retry_options(settings), _budgets(settings), deps.clock, deps.chance, deps.listener),
-        Bulkhead(_bounds(settings), deps.traffic.slots),  # refuses at once, before the attempt's own time begins
+        *(
+            [Bulkhead(bounds, deps.traffic.slots)] if bounds else []
+        ),  # refuses at once, before the try's own time begins
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]

@@ -36,11 +36,11 @@ class PeakEwma:
 
     def add(self, seconds: float, now: float) -> None:
         """Take a value into account."""
-        value = self.read(now)
-        if value is None or seconds > value:
+        kept = self._kept(now)
+        if self._value is None or seconds > self._value * kept:
             self._value = seconds
         else:
-            self._value = value + seconds * (1.0 - self._kept(now))
+            self._value = self._value * kept + seconds * (1.0 - kept)
         self._stamp = max(self._stamp, now)
 
     def _kept(self, now: float) -> float:

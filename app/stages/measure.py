@@ -14,6 +14,7 @@ from app.core.loads import Load, Loads
 from app.core.pipeline import Handler, settle
 from app.core.signals import AttemptEnded, Listener
 
+_COMPLETED = End.COMPLETED.value  # quick to read
 _REFUSED = "refused"  # the target did its duty: the request was wrong
 
 
@@ -30,13 +31,9 @@ class Measure:
         load = self._loads.of(attempt.target.name)
         watch = _Watch(attempt, load, self._clock, self._listener)
         load.in_flight += 1
-
-        async def timed(attempt: Attempt) -> Reply:
-            reply = await proceed(attempt)
-            watch.answered()
-            return reply
-
-        return await settle(attempt, timed, watch.close)
+        reply = await settle(attempt, proceed, watch.close)
+        watch.answered()
+        return reply
 
 
 class _Watch:
@@ -52,10 +49,11 @@ class _Watch:
         self._answered = False
 
     def answered(self) -> None:
-        """Note the first token of a stream, or a whole answer."""
-        now = self._clock.now()
-        self._answered = True
-        self._load.answered(now - self._began, stream=self._stream, now=now)
+        """Note the first token of a stream, or a whole answer; the first time counts."""
+        if not self._answered:
+            self._answered = True
+            now = self._clock.now()
+            self._load.answered(now - self._began, stream=self._stream, now=now)
 
     def close(self, outcome: Outcome) -> None:
         """Count the ending."""
@@ -66,11 +64,13 @@ class _Watch:
 
     def _judged(self, outcome: Outcome) -> tuple[str, str]:
         """Let the ending count for the target, and return it as a word with the code of its error."""
-        error, now = outcome.error, self._clock.now()
-        seconds, load, stream = now - self._began, self._load, self._stream
+        load, stream, error = self._load, self._stream, outcome.error
         if outcome.end is End.COMPLETED:
+            self.answered()  # a whole answer is told here first
             load.judge(good=True)
-            return outcome.end.value, ""
+            return _COMPLETED, ""
+        now = self._clock.now()
+        seconds = now - self._began
         if outcome.end is End.ABANDONED or not isinstance(error, GatewayError) or error.kind is TIMEOUT_TOTAL:
             if not self._answered:
                 load.waited(seconds, stream=stream, now=now)

@@ -56,6 +56,8 @@ class Metrics:
                 self.active_requests += 1
             case CallEnded():
                 self._ended(signal)
+            case AttemptEnded():
+                self._series(signal.provider, signal.model, signal.code).tried(signal.outcome)
             case StreamStarted():
                 self.active_streams += 1
                 self._series(signal.provider, signal.model).first_tokens.observe(signal.first_token_s)
@@ -64,8 +66,6 @@ class Metrics:
                 self.retries[retry] = self.retries.get(retry, 0) + 1
             case FellBack():
                 self._fell_back(signal)
-            case AttemptEnded():
-                self._series(signal.provider, signal.model, signal.code).tried(signal.outcome)
             case CallRefused():
                 self._series("", "").count(signal.status)
             case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
