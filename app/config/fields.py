@@ -16,11 +16,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from app.config.presets import PRESETS
-from app.core.errors import KINDS, Again
+from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, Again
 
 PROVIDER_KINDS: Final = ("sim", "local", *PRESETS)
 
-_PASSING: Final = tuple(kind for kind in KINDS if kind.retryable and kind.again is not Again.NEVER)
+_REFUSALS: Final = (CIRCUIT_OPEN, OVERLOADED)  # the gateway's own, which it never waits for
+_PASSING: Final = tuple(
+    kind for kind in KINDS if kind.retryable and kind.again is not Again.NEVER and kind not in _REFUSALS
+)
 # What retry.errors takes besides statuses: families and codes of the failures that may pass by themselves.
 RETRY_WORDS: Final = tuple(dict.fromkeys([*(kind.category for kind in _PASSING), *(kind.code for kind in _PASSING)]))
 

@@ -12,10 +12,12 @@ import msgspec
 from app.core.budget import RetryBudgets
 from app.core.call import Attempt, CallOptions, Reply
 from app.core.clock import Clock
-from app.core.errors import OVERLOADED, Again, GatewayError
+from app.core.errors import CIRCUIT_OPEN, OVERLOADED, Again, GatewayError
 from app.core.pipeline import Handler
 from app.core.ports import Chance
 from app.core.signals import Listener, RetryScheduled
+
+_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)  # refused on this side of the target: the caller is told at once
 
 
 class RetryOptions(msgspec.Struct, frozen=True):
@@ -52,10 +54,14 @@ class Retry:
         budget = self._budgets.of(attempt.target.name)
         budget.deposit(self._clock.now())
         tries = 1
+        failure: GatewayError | None = None
         while True:
             try:
                 return await proceed(attempt)
             except GatewayError as error:
+                if failure is not None and error.kind in _NOT_ASKED:
+                    attempt.call.journal.retries_spent = True
+                    raise failure from error  # what the target said tells more than that it was not asked again
                 if not self._transient(error, attempt):
                     raise
                 pause = self._pause_s(error, tries - 1)
@@ -67,6 +73,7 @@ class Retry:
                     attempt.call.journal.retries_spent = True  # a client that tried again would defeat the budget
                     raise
                 self._report(error, attempt, tries, pause)
+                failure = error
             await self._clock.sleep(pause)
             tries += 1
 
@@ -78,8 +85,8 @@ class Retry:
     def _transient(self, error: GatewayError, attempt: Attempt) -> bool:
         """Say whether the same target may do better; a busy one is asked again only if no other is left."""
         kind, errors = error.kind, self._options.errors
-        if kind is OVERLOADED:
-            return False  # waiting inside a full gateway would make it fuller: the client waits, outside
+        if kind in _NOT_ASKED:
+            return False  # waiting inside the gateway would only make it fuller
         if errors is None:
             wanted = kind.again is Again.HERE or (kind.again is Again.ELSEWHERE and kind.retryable)
         else:

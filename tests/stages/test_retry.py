@@ -8,6 +8,7 @@ import pytest
 
 from app.core.call import CallOptions
 from app.core.errors import (
+    CIRCUIT_OPEN,
     KINDS,
     OVERLOADED,
     TARGET_BUSY,
@@ -127,7 +128,7 @@ async def test_a_failure_for_elsewhere_is_retried_here_only_as_a_last_resort(kin
     await none_left.failure(an_attempt(last=True))
 
     assert len(others_left.provider.asked) == 1
-    assert len(none_left.provider.asked) == (3 if kind.retryable and kind is not OVERLOADED else 1)
+    assert len(none_left.provider.asked) == (3 if kind.retryable and kind not in {CIRCUIT_OPEN, OVERLOADED} else 1)
 
 
 async def test_a_failure_that_is_no_gateway_error_passes() -> None:

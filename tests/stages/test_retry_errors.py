@@ -9,6 +9,7 @@ import pytest
 from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Call, CallOptions, Reply
 from app.core.errors import (
+    CIRCUIT_OPEN,
     CONFLICT,
     OVERLOADED,
     TARGET_BUSY,
@@ -22,7 +23,7 @@ from app.core.errors import (
 )
 from app.core.pipeline import Handler, compose
 from app.stages.retry import Retry, RetryOptions
-from tests.support.calls import FakeProvider, a_call, an_attempt
+from tests.support.calls import FakeProvider, a_call, an_attempt, fails
 from tests.support.virtual_time import VirtualClock
 
 
@@ -83,10 +84,25 @@ async def test_another_target_goes_first_although_it_is_listed(kind: Kind, word:
     assert await tries_of(error, frozenset({word}), last=True) == 3
 
 
-@pytest.mark.parametrize("errors", [None, frozenset({"overloaded"})])
-async def test_a_full_gateway_is_not_waited_for(errors: frozenset[str | int] | None) -> None:
-    """What the gateway itself had no room for goes back to the client at once."""
-    assert await tries_of(refusal(OVERLOADED), errors) == 1
+@pytest.mark.parametrize("kind", [OVERLOADED, CIRCUIT_OPEN])
+@pytest.mark.parametrize("errors", [None, frozenset({"overloaded", "circuit_breaker"})])
+async def test_a_refusal_of_our_own_is_not_waited_for(kind: Kind, errors: frozenset[str | int] | None) -> None:
+    """What the gateway had no room for, or left alone, goes back to the client at once."""
+    assert await tries_of(refusal(kind), errors) == 1
+
+
+@pytest.mark.parametrize("kind", [OVERLOADED, CIRCUIT_OPEN])
+async def test_what_the_target_said_goes_before_a_refusal_of_our_own(kind: Kind, clock: VirtualClock) -> None:
+    """A further try that is not let through ends the tries, with the failure that made it necessary."""
+    provider, attempt = FakeProvider(fails(TARGET_FAILED), fails(kind)), an_attempt()
+    stage = Retry(RetryOptions(3, 0.5, 8.0, 2.0, 0.0), RetryBudgets(0.0, 1000.0), clock, lambda: 0.5, lambda _: None)
+
+    with pytest.raises(GatewayError) as caught:
+        await compose([stage], provider)(attempt)
+
+    assert caught.value.kind is TARGET_FAILED
+    assert len(provider.asked) == 2
+    assert attempt.call.journal.retries_spent
 
 
 async def test_a_caller_who_retries_himself_is_left_to_it() -> None:
