@@ -74,11 +74,10 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
     bounds = _bounds(settings)
+    bulkhead = [Bulkhead(bounds, deps.traffic.slots)] if bounds else []
     return [
         Retry(_retry_options(settings), _budgets(settings), deps.clock, deps.chance, deps.listener),
-        *(
-            [Bulkhead(bounds, deps.traffic.slots)] if bounds else []
-        ),  # refuses at once, before the try's own time begins
+        *bulkhead,  # refuses at once, before the time of the try begins
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]
