@@ -31,7 +31,6 @@ NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         ("circuit_breaker",): "remove it: retries and fallbacks work without it",
         ("sessions",): "remove it, and send the whole conversation with each request",
         ("tracing",): "remove it, and use the metrics and the request log",
-        ("models", "*", "strategy"): "remove it: targets are tried from top to bottom",
         ("streaming", "overflow"): "remove it: a slow client slows its provider down",
     }
 )

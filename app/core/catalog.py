@@ -25,6 +25,13 @@ class Route(msgspec.Struct, frozen=True):
     fallbacks: tuple[str, ...] = ()
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Targets that stand on one step: those of a route, or the one behind a direct name (`route` is then None)."""
+
+    route: str | None
+    targets: tuple[Target, ...]
+
+
 class Listed(msgspec.Struct, frozen=True):
     """A model as `GET /v1/models` shows it; `owner` is the provider, or `wizard` for a route."""
 
@@ -46,21 +53,29 @@ class Catalog:
     def __init__(self, routes: Mapping[str, Route], models: Mapping[str, tuple[str, ...]]) -> None:
         self._models = models
         self._routes = routes
-        self._targets = {name: tuple(self._walk(name, set())) for name in routes}
+        self._groups = {name: tuple(self._walk(name, set())) for name in routes}
         self._listed: dict[str, Listed] = {}
         for listed in self._list():
             self._listed.setdefault(listed.id, listed)
 
-    def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
+    def groups(self, name: str) -> tuple[Group, ...]:
         """
-        Return the targets of the model `name` in the order in which they are tried.
+        Return the targets of the model `name` step by step: its own, then those of each fallback; each target once.
 
         Raises:
             GatewayError: UNKNOWN_MODEL, naming models that are spelled much alike.
         """
-        found = self._targets.get(name)
-        if found is None:
-            return (self._direct(name) or self._unknown(name),)
+        found = self._groups.get(name)
+        return (Group(None, (self._direct(name) or self._unknown(name),)),) if found is None else found
+
+    def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
+        """
+        Return the targets of the model `name` in the order in which they are configured.
+
+        Raises:
+            GatewayError: UNKNOWN_MODEL.
+        """
+        found = tuple([target for group in self.groups(name) for target in group.targets])
         return found if fallback else found[:1]
 
     def listed(self) -> list[Listed]:
@@ -80,16 +95,19 @@ class Catalog:
         target = self._direct(name) or self._unknown(name)
         return Listed(target.name, target.provider)
 
-    def _walk(self, name: str, seen: set[str]) -> Iterator[Target]:
+    def _walk(self, name: str, seen: set[str]) -> Iterator[Group]:
         """Yield a route's targets and then its fallbacks', each name and each target once."""
         seen.add(name)
         route = self._routes.get(name)
         direct = None if route else self._direct(name)
+        targets = []
         for target in route.targets if route else (direct,) if direct else ():
             mark = f"\0{target.name}"  # cannot be a name, so targets and names share one set
             if mark not in seen:
                 seen.add(mark)
-                yield target
+                targets.append(target)
+        if targets:
+            yield Group(name if route else None, tuple(targets))
         for fallback in route.fallbacks if route else ():
             if fallback not in seen:
                 yield from self._walk(fallback, seen)

@@ -138,7 +138,9 @@ class Endpoint:
             body = await read_whole(reply, guard, ERROR_MAX_BYTES)
         except GatewayError:
             body = b""  # the status says enough
-        return self._provider.codec.error(reply.status, reply.headers, body, self._clock.wall())
+        error = self._provider.codec.error(reply.status, reply.headers, body, self._clock.wall())
+        error.upstream_status = reply.status
+        return error
 
     def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:
         """Say who failed; only the gateway's own limits are not the provider's answer."""

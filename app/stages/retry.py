@@ -12,17 +12,20 @@ import msgspec
 from app.core.budget import RetryBudgets
 from app.core.call import Attempt, CallOptions, Reply
 from app.core.clock import Clock
-from app.core.errors import Again, GatewayError
+from app.core.errors import CIRCUIT_OPEN, OVERLOADED, Again, GatewayError
 from app.core.pipeline import Handler
 from app.core.ports import Chance
 from app.core.signals import Listener, RetryScheduled
+
+_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)  # refused on this side of the target: the caller is told at once
 
 
 class RetryOptions(msgspec.Struct, frozen=True):
     """
     How to pause: `min(base_s * multiplier ** n, max_s) * (1 ± jitter * random)`, n counting from 0.
 
-    `max_attempts` counts tries of one target, the first included.
+    `max_attempts` counts tries of one target, the first included. `errors` holds the failures that are tried again:
+    kinds, codes and statuses of the provider; None leaves the choice to the error table.
     """
 
     max_attempts: int
@@ -30,6 +33,7 @@ class RetryOptions(msgspec.Struct, frozen=True):
     max_s: float
     multiplier: float
     jitter: float
+    errors: frozenset[str | int] | None = None
 
 
 class Retry:
@@ -50,11 +54,15 @@ class Retry:
         budget = self._budgets.of(attempt.target.name)
         budget.deposit(self._clock.now())
         tries = 1
+        failure: GatewayError | None = None
         while True:
             try:
                 return await proceed(attempt)
             except GatewayError as error:
-                if not _transient(error, attempt):
+                if failure is not None and error.kind in _NOT_ASKED:
+                    attempt.call.journal.retries_spent = True
+                    raise failure from error  # what the target said tells more than that it was not asked again
+                if not self._transient(error, attempt):
                     raise
                 pause = self._pause_s(error, tries - 1)
                 now = self._clock.now()
@@ -65,6 +73,7 @@ class Retry:
                     attempt.call.journal.retries_spent = True  # a client that tried again would defeat the budget
                     raise
                 self._report(error, attempt, tries, pause)
+                failure = error
             await self._clock.sleep(pause)
             tries += 1
 
@@ -72,6 +81,17 @@ class Retry:
         if not options.retry:
             return 1
         return self._options.max_attempts if options.max_attempts is None else options.max_attempts
+
+    def _transient(self, error: GatewayError, attempt: Attempt) -> bool:
+        """Say whether the same target may do better; a busy one is asked again only if no other is left."""
+        kind, errors = error.kind, self._options.errors
+        if kind in _NOT_ASKED:
+            return False  # waiting inside the gateway would only make it fuller
+        if errors is None:
+            wanted = kind.again is Again.HERE or (kind.again is Again.ELSEWHERE and kind.retryable)
+        else:
+            wanted = not errors.isdisjoint((kind.code, kind.category, error.upstream_status or 0))
+        return wanted and (kind.again is not Again.ELSEWHERE or attempt.last)
 
     def _pause_s(self, error: GatewayError, failures_before: int) -> float:
         """Choose the pause; the provider's own wish replaces ours."""
@@ -86,10 +106,3 @@ class Retry:
         self._listener(
             RetryScheduled(attempt.call.id, target.provider, target.model, kind.code, kind.category, tries, pause)
         )
-
-
-def _transient(error: GatewayError, attempt: Attempt) -> bool:
-    """Say whether the same target may do better; a busy one is asked again only if no other is left."""
-    if error.kind.again is Again.HERE:
-        return True
-    return error.kind.again is Again.ELSEWHERE and error.kind.retryable and attempt.last

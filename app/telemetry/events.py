@@ -7,6 +7,7 @@ import logging
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, INTERNAL
 from app.core.signals import (
+    AttemptEnded,
     CallEnded,
     CallRefused,
     CallStarted,
@@ -28,7 +29,7 @@ _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other st
 def severity(signal: Signal) -> int:
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:
-        case CallStarted() | StreamStarted() | RetryScheduled() | CallRefused() | ConfigReloaded():
+        case CallStarted() | StreamStarted() | RetryScheduled() | AttemptEnded() | CallRefused() | ConfigReloaded():
             return logging.INFO
         case CallEnded():
             if signal.outcome != _FAILED:
@@ -55,6 +56,8 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 -
             return [("retry_attempt", _retry(signal))]
         case FellBack():
             return [("fallback_triggered", _fell_back(signal))]
+        case AttemptEnded():
+            return []  # for the metrics: the log tells what became of the call, and why it went on
         case CallRefused():
             return [("request_failed", _refused(signal))]
         case InternalFault():

@@ -105,15 +105,15 @@ async def test_targets_are_tried_in_order() -> None:
 
 async def test_the_last_targets_failure_comes_out() -> None:
     """When all have failed the caller gets the last failure, and the journal lists every one."""
-    bench = Bench(fails(TARGET_FAILED), fails(TARGET_TIMEOUT), fails(TARGET_UNAVAILABLE))
+    bench = Bench(fails(TARGET_FAILED), fails(TARGET_UNAVAILABLE), fails(TARGET_TIMEOUT))
 
     error = await bench.failure()
 
-    assert error.kind is TARGET_UNAVAILABLE
+    assert error.kind is TARGET_TIMEOUT
     assert [tried.code for tried in bench.call.journal.tried] == [
         "target_failed",
-        "target_timeout",
         "target_unavailable",
+        "target_timeout",
     ]
     assert len(bench.signals) == 2
     assert (bench.call.journal.position, bench.call.journal.target) == (2, THIRD)

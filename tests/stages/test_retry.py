@@ -8,7 +8,9 @@ import pytest
 
 from app.core.call import CallOptions
 from app.core.errors import (
+    CIRCUIT_OPEN,
     KINDS,
+    OVERLOADED,
     TARGET_BUSY,
     TARGET_FAILED,
     TARGET_UNAVAILABLE,
@@ -119,14 +121,14 @@ async def test_a_final_failure_is_not_retried(kind: Kind, last: bool) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.again is Again.ELSEWHERE], ids=named)
 async def test_a_failure_for_elsewhere_is_retried_here_only_as_a_last_resort(kind: Kind) -> None:
-    """Another target comes first; the last one is asked again if later can be better."""
+    """Another target comes first; the last one is asked again if later can be better, and if it was asked at all."""
     others_left, none_left = Bench(fails(kind)), Bench(fails(kind), fails(kind), fails(kind))
 
     await others_left.failure(an_attempt(last=False))
     await none_left.failure(an_attempt(last=True))
 
     assert len(others_left.provider.asked) == 1
-    assert len(none_left.provider.asked) == (3 if kind.retryable else 1)
+    assert len(none_left.provider.asked) == (3 if kind.retryable and kind not in {CIRCUIT_OPEN, OVERLOADED} else 1)
 
 
 async def test_a_failure_that_is_no_gateway_error_passes() -> None:
