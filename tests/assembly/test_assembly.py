@@ -33,13 +33,13 @@ def route(*models: str, fallbacks: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def test_order_of_the_stages(bench: Bench) -> None:
-    """The order is the contract's: record, total timeout, validate, then for each target retry and attempt timeout."""
+    """The order is the contract's: record, total timeout, validate, then for each target retry, measure and attempt timeout."""
     settings = Settings()
 
     once = [type(stage).__name__ for stage in call_stages(settings, bench.deps)]
     each = [type(stage).__name__ for stage in attempt_stages(settings, bench.deps)]
 
-    assert (once, each) == (["Record", "TotalTimeout", "Validate"], ["Retry", "AttemptTimeout"])
+    assert (once, each) == (["Record", "TotalTimeout", "Validate"], ["Retry", "Measure", "AttemptTimeout"])
 
 
 async def test_nothing_is_opened(bench: Bench) -> None:

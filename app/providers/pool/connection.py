@@ -44,27 +44,28 @@ class Connection(asyncio.Protocol):
     byte of the present answer. `lost` is done when the socket is closed.
     """
 
-    __slots__ = ("_busy", "_home", "_options", "_parser", "_used",
+    __slots__ = ("_answer", "_busy", "_home", "_loop", "_options", "_parser", "_used",
                  "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
 
     def __init__(self, home: Home, options: PoolOptions) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         self._home = home
         self._options = options
         self._parser = ReplyParser(options)
         self.transport: asyncio.Transport
+        self._answer: asyncio.Future[PoolReply] | None = None  # as long as the head is not there
         self._busy = False
         self._used = False
-        self.born = self.rested_since = loop.time()
+        self.born = self.rested_since = self._loop.time()
         self.closed = False
         self.stale = False
-        self.lost: asyncio.Future[None] = loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
 
-    def exchange(self, head: Head, body: bytes) -> PoolReply:
-        """Send a request and return the reply to wait for."""
-        reply = PoolReply(self)
-        self._parser.expect(reply, bodiless=head.asks_for_head)
+    def exchange(self, head: Head, body: bytes) -> asyncio.Future[PoolReply]:
+        """Send a request and return what to wait for: a reply whose head is there, or a GatewayError."""
+        self._parser.expect(PoolReply(self), bodiless=head.asks_for_head)
         self._busy = True
+        self._answer = answer = self._loop.create_future()
         size = len(body)
         if not size and head.may_lack_body:
             self.transport.write(head.lines + b"\r\n")
@@ -72,7 +73,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head.lines, size, body))
         else:
             self.transport.writelines((b"%bcontent-length: %d\r\n\r\n" % (head.lines, size), body))
-        return reply
+        return answer
 
     def drop(self) -> None:
         """Close at once."""
@@ -87,7 +88,7 @@ class Connection(asyncio.Protocol):
         self.drop()
         if reply is not None:
             reply.fail(failure)
-            reply.wake()
+            self._tell(reply, failure)
 
     def resume(self) -> None:
         """Read on."""
@@ -112,7 +113,7 @@ class Connection(asyncio.Protocol):
             reply.paused = True
             self.transport.pause_reading()
         if reply.status:
-            reply.wake()
+            self._tell(reply)
 
     def eof_received(self) -> None:
         """Close: a peer that has finished sending is of no more use."""
@@ -122,6 +123,18 @@ class Connection(asyncio.Protocol):
         """Tell everybody, unless it was closed from here."""
         self._broken(exc)
         self.lost.set_result(None)
+
+    def _tell(self, reply: PoolReply, failure: GatewayError | None = None) -> None:
+        """Wake who waits, for the head or for more of the body."""
+        answer, self._answer = self._answer, None
+        if answer is None:
+            reply.wake()
+        elif answer.done():
+            return  # cancelled
+        elif failure is None:
+            answer.set_result(reply)
+        else:
+            answer.set_exception(failure)
 
     def _release(self) -> None:
         """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""
@@ -138,7 +151,7 @@ class Connection(asyncio.Protocol):
             return
         if cause is None and reply is not None and self._parser.end():
             self.drop()
-            reply.wake()
+            self._tell(reply)
             return
         self.stale = self._used and not self._parser.begun
         failure = GatewayError(TARGET_UNAVAILABLE, self._what_happened(cause))

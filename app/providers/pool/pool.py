@@ -54,18 +54,16 @@ class PoolClient:
         """
         lane, head = self._plan(request.method, request.url, request.headers)
         connection = lane.reuse() or await self._obtain(lane, request.connect_s)
-        reply = connection.exchange(head, request.body)
-        try:
-            await reply.head()
-        except GatewayError:
-            if not connection.stale:
+        while True:
+            try:
+                return await connection.exchange(head, request.body)
+            except GatewayError:
+                if not connection.stale:
+                    raise
+            except asyncio.CancelledError:
+                connection.drop()
                 raise
-        else:
-            return reply
-        connection = await self._obtain(lane, request.connect_s, fresh=True)
-        reply = connection.exchange(head, request.body)
-        await reply.head()
-        return reply
+            connection = await self._obtain(lane, request.connect_s, fresh=True)  # which can't be stale
 
     async def warm(self, url: str, count: int, connect_s: float) -> int:
         """

@@ -30,8 +30,9 @@ class PoolReply:
     """
     The `UpstreamReply` of the pool, and the iterator over its own body.
 
-    `status` is 0 until the head is there. Once `complete` it has nothing to do with a connection any more, but what
-    was received can still be read. The connection appends to `parts` and keeps count in `held_bytes`.
+    `status` is 0 until the head is there; only then the caller gets to see it. Once `complete` it has nothing to do with
+    a connection any more, but what was received can still be read. The connection appends to `parts` and keeps count
+    in `held_bytes`.
     """
 
     __slots__ = ("_failure", "_headers", "_line", "_waiter", "complete", "held_bytes", "parts",
@@ -61,22 +62,6 @@ class PoolReply:
             }
         return self._headers
 
-    async def head(self) -> None:
-        """
-        Return once the status and the headers are there.
-
-        Raises:
-            GatewayError: They will not come.
-        """
-        try:
-            while not self.status:
-                if self._failure is not None:
-                    raise self._failure
-                await self._news()
-        except asyncio.CancelledError:
-            self._leave()
-            raise
-
     def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body, once; see the port. All that has arrived is one chunk."""
         return self
@@ -85,25 +70,32 @@ class PoolReply:
         return self
 
     async def __anext__(self) -> bytes:
-        try:
-            while not self.parts:
-                if self._failure is not None:
-                    raise self._failure
-                if self.complete:
-                    raise StopAsyncIteration
-                await self._news()
-        except asyncio.CancelledError:
-            self._leave()
-            raise
+        while not self.parts:
+            if self._failure is not None:
+                raise self._failure
+            if self.complete:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                await self.aclose()
+                raise
         parts, self.parts = self.parts, []
         self.held_bytes = 0
         if self.paused:
-            self._resume()
+            self.paused = False
+            if self._line is not None:
+                self._line.resume()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def aclose(self) -> None:
         """Let go of the answer; the connection is closed unless all of it had arrived."""
-        self._leave()
+        self.parts = []
+        self.complete = True
+        line, self._line = self._line, None
+        if line is not None:
+            line.drop()
 
     # --- the connection's side --------------------------------------------------------------------------------------
 
@@ -126,19 +118,3 @@ class PoolReply:
         """Let the caller look again."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    def _news(self) -> asyncio.Future[None]:
-        self._waiter = waiter = asyncio.get_running_loop().create_future()
-        return waiter
-
-    def _resume(self) -> None:
-        self.paused = False
-        if self._line is not None:
-            self._line.resume()
-
-    def _leave(self) -> None:
-        self.parts = []
-        self.complete = True
-        line, self._line = self._line, None
-        if line is not None:
-            line.drop()
