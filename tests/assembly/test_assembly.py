@@ -33,7 +33,7 @@ def route(*models: str, fallbacks: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def test_order_of_the_stages(bench: Bench) -> None:
-    """The order is the contract's: record, total timeout, validate, then for each target retry, measure and attempt timeout."""
+    """The order is the contract's: record, total timeout, validate, then for each target the rest."""
     settings = Settings()
 
     once = [type(stage).__name__ for stage in call_stages(settings, bench.deps)]

@@ -144,7 +144,7 @@ class GatewayProcess:
 
     def ask(self, model: str) -> httpx2.Response:
         """Ask a model to say hi."""
-        body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+        body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 8}
         return self._http.post(f"{self.url}/v1/chat/completions", json=body)
 
     def metric(self, name: str, **labels: str) -> float:

@@ -40,12 +40,13 @@ class Connection(asyncio.Protocol):
     """
     Sends requests and fills replies.
 
-    `born` and `rested_since` are moments of the loop's clock. `stale` says that it was used before and broke without a
+    `answer` is done when the head of the present reply is there, or failed with why it will not come. `born` and
+    `rested_since` are moments of the loop's clock. `stale` says that it was used before and broke without a
     byte of the present answer. `lost` is done when the socket is closed.
     """
 
-    __slots__ = ("_answer", "_busy", "_home", "_loop", "_options", "_parser", "_used",
-                 "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
+    __slots__ = ("_busy", "_home", "_loop", "_options", "_parser", "_used",
+                 "answer", "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
 
     def __init__(self, home: Home, options: PoolOptions) -> None:
         self._loop = asyncio.get_running_loop()
@@ -53,19 +54,20 @@ class Connection(asyncio.Protocol):
         self._options = options
         self._parser = ReplyParser(options)
         self.transport: asyncio.Transport
-        self._answer: asyncio.Future[PoolReply] | None = None  # as long as the head is not there
         self._busy = False
         self._used = False
         self.born = self.rested_since = self._loop.time()
+        self.answer: asyncio.Future[None]
         self.closed = False
         self.stale = False
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
-    def exchange(self, head: Head, body: bytes) -> asyncio.Future[PoolReply]:
-        """Send a request and return what to wait for: a reply whose head is there, or a GatewayError."""
-        self._parser.expect(PoolReply(self), bodiless=head.asks_for_head)
+    def exchange(self, head: Head, body: bytes) -> PoolReply:
+        """Send a request and return the reply, which is good for nothing but to be closed before `answer` is done."""
+        reply = PoolReply(self)
+        self._parser.expect(reply, bodiless=head.asks_for_head)
         self._busy = True
-        self._answer = answer = self._loop.create_future()
+        self.answer = self._loop.create_future()
         size = len(body)
         if not size and head.may_lack_body:
             self.transport.write(head.lines + b"\r\n")
@@ -73,7 +75,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head.lines, size, body))
         else:
             self.transport.writelines((b"%bcontent-length: %d\r\n\r\n" % (head.lines, size), body))
-        return answer
+        return reply
 
     def drop(self) -> None:
         """Close at once."""
@@ -126,15 +128,12 @@ class Connection(asyncio.Protocol):
 
     def _tell(self, reply: PoolReply, failure: GatewayError | None = None) -> None:
         """Wake who waits, for the head or for more of the body."""
-        answer, self._answer = self._answer, None
-        if answer is None:
+        if self.answer.done():
             reply.wake()
-        elif answer.done():
-            return  # cancelled
         elif failure is None:
-            answer.set_result(reply)
+            self.answer.set_result(None)
         else:
-            answer.set_exception(failure)
+            self.answer.set_exception(failure)
 
     def _release(self) -> None:
         """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""

@@ -55,19 +55,22 @@ class PoolClient:
         lane, head = self._plan(request.method, request.url, request.headers)
         connection = lane.reuse() or await self._obtain(lane, request.connect_s)
         while True:
+            reply = connection.exchange(head, request.body)
             try:
-                return await connection.exchange(head, request.body)
+                await connection.answer
             except GatewayError:
                 if not connection.stale:
                     raise
             except asyncio.CancelledError:
-                connection.drop()
+                await reply.aclose()
                 raise
-            connection = await self._obtain(lane, request.connect_s, fresh=True)  # which can't be stale
+            else:
+                return reply
+            connection = await self._obtain(lane, request.connect_s, fresh=True)  # which cannot be stale
 
     async def warm(self, url: str, count: int, connect_s: float) -> int:
         """
-        Open connections until `count` rest at the origin of `url`, and return how many do.
+        Open connections until `count` rest at the origin of `url`, or as many as it may have, and return how many do.
 
         A connection that cannot be had within `connect_s` is left out: calls will find out why, if it matters.
 
@@ -76,7 +79,7 @@ class PoolClient:
         """
         lane, _ = self._find(url)
         async with asyncio.TaskGroup() as group:
-            for _ in range(count - lane.resting):
+            for _ in range(min(count, self._options.per_origin_max) - lane.resting):
                 group.create_task(self._warm_one(lane, connect_s))
         return lane.resting
 

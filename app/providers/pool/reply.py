@@ -30,9 +30,8 @@ class PoolReply:
     """
     The `UpstreamReply` of the pool, and the iterator over its own body.
 
-    `status` is 0 until the head is there; only then the caller gets to see it. Once `complete` it has nothing to do with
-    a connection any more, but what was received can still be read. The connection appends to `parts` and keeps count
-    in `held_bytes`.
+    `status` is 0 until the head is there. Once `complete` it has nothing to do with a connection any more, but what was
+    received can still be read. The connection appends to `parts` and keeps count in `held_bytes`.
     """
 
     __slots__ = ("_failure", "_headers", "_line", "_waiter", "complete", "held_bytes", "parts",

@@ -118,6 +118,23 @@ async def test_who_leaves_the_line_takes_no_place() -> None:
         assert await ask(pool, server.url, connect_s=1.0) == b"x"
 
 
+async def test_who_leaves_takes_nobody_along() -> None:
+    """A call that is cancelled as its answer arrives does not close the connection that is already another's."""
+    async with (
+        pool_with(PoolOptions(per_origin_max=1)) as pool,
+        UpstreamServer(lambda asked: [whole(asked.body)]) as server,
+    ):
+        for count in range(60):
+            leaving, staying = (asyncio.create_task(ask(pool, server.url, name)) for name in (b"one", b"two"))
+            await ticks(count)
+            leaving.cancel()
+            async with asyncio.timeout(5):
+                answer = await staying
+
+            assert answer == b"two"
+            await asyncio.wait([leaving])
+
+
 async def test_a_connection_that_rests_too_long_is_closed() -> None:
     """After `idle_s` without a call the pool lets go by itself."""
     async with (
@@ -186,6 +203,14 @@ async def test_warming_up_opens_connections(pool: PoolClient) -> None:
 
         assert opened == [3, 4]
         assert len(server.connections) == 4
+
+
+async def test_warming_up_stays_within_the_share() -> None:
+    """No more connections are opened than the origin may have."""
+    async with pool_with(PoolOptions(per_origin_max=2)) as pool, UpstreamServer(always(whole(b"x"))) as server:
+        opened = await pool.warm(server.url, 5, 5.0)
+
+        assert (opened, len(server.connections)) == (2, 2)
 
 
 async def test_warming_up_an_absent_provider_is_no_failure(pool: PoolClient) -> None:
