@@ -29,6 +29,7 @@ from app.core.pipeline import Handler, Stage, compose
 from app.core.ports import Chance, UpstreamClient
 from app.core.routing import Policy, Router
 from app.core.signals import Listener
+from app.providers.client import ProxiedClients
 from app.providers.endpoint import Endpoints, Provider, ReadingOptions
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
@@ -50,7 +51,7 @@ class Deps(msgspec.Struct, frozen=True):
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `traffic` is
-    what strategies and bulkheads have counted so far.
+    what strategies and bulkheads have counted so far, and `proxied` the clients of providers behind a proxy.
     """
 
     client: UpstreamClient
@@ -60,6 +61,7 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     traffic: Traffic = msgspec.field(default_factory=Traffic)
+    proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
 
 
 def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
@@ -144,7 +146,8 @@ def _provider(name: str, given: ProviderSettings, deps: Deps) -> Provider:
         case "local":
             return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
         case _:
-            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), deps.client, given.models)
+            client = deps.proxied.through(given.proxy) if given.proxy else deps.client
+            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models)
 
 
 def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:

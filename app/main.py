@@ -24,10 +24,10 @@ from app.config.source import Source
 from app.core.clock import SystemClock
 from app.core.ports import UpstreamClient
 from app.core.signals import Listener
-from app.providers.client import HttpxClient
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
+from app.providers.pool import PoolClient, PoolOptions
 from app.providers.sim import SimUpstream
 from app.reload import Holder
 from app.telemetry.bridge import configure_stdlib
@@ -51,7 +51,7 @@ def create_app(source: Source) -> Api:
     book = LogBook(standard_output(), clock, level=settings.logging.level, line_format=settings.logging.format)
     metrics = Metrics()
     listener = FanOut([metrics, book])
-    client = HttpxClient()
+    client = PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
     deps = make_deps(client, _local_upstream(local, client), listener)
 
@@ -68,6 +68,7 @@ def create_app(source: Source) -> Api:
             opened.callback(book.close)
             opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
+            opened.push_async_callback(deps.proxied.aclose)
             if local is not None:
                 opened.push_async_callback(local.aclose)
             applied(settings)

@@ -17,7 +17,7 @@ import msgspec
 import uvloop
 
 from app.core.ports import HttpRequest, UpstreamClient
-from app.providers.client import HttpxClient
+from app.providers.pool import PoolClient, PoolOptions
 from loadtests import messages
 from loadtests.results import InProcess, OneRound, in_process
 from loadtests.yardstick import yardstick_us
@@ -30,7 +30,7 @@ _CONNECT_S: Final = 5.0
 
 async def measure(port: int, rounds: int) -> InProcess:
     """Measure `rounds` times after one round to warm up."""
-    client = HttpxClient()
+    client = PoolClient(PoolOptions())
     try:
         found = [await _round(client, port) for _ in range(rounds + 1)]
     finally:

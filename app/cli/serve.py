@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -30,6 +31,9 @@ from app.providers.local.wheels import missing
 CANNOT_LISTEN = 1
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
 _BACKLOG = 4096
+_GC_ALLOCATIONS = (
+    10_000  # a call leaves no cycles behind, so the collector may look for them less often than by default
+)
 _WORKER_START_S = (
     60  # a worker that is still importing does not answer its supervisor; on a busy machine that takes a while
 )
@@ -106,10 +110,14 @@ async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 def _app(source: Source) -> Api:
     """Build the application in a worker; one that finds the file gone bad since says so and is not started."""
     try:
-        return create_app(source)
+        app = create_app(source)
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(STARTUP_FAILURE)
+    gc.collect()
+    gc.freeze()  # what the start has made lives as long as the process: looking through it again and again finds nothing
+    gc.set_threshold(_GC_ALLOCATIONS)
+    return app
 
 
 def _listen(host: str, port: int) -> socket.socket:

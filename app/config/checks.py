@@ -18,7 +18,9 @@ from app.config.trees import Loc
 
 _LISTED: Final = 8
 # What kinds that answer on this machine by themselves have no use for, and must therefore not be given.
-_WITHOUT: Final = MappingProxyType({"sim": ("base_url", "api_key", "headers"), "local": ("base_url", "api_key")})
+_WITHOUT: Final = MappingProxyType(
+    {"sim": ("base_url", "api_key", "headers", "proxy"), "local": ("base_url", "api_key", "proxy")}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Provider(Section):
     api_key: ApiKey = Field(default=None, description="Key that the gateway sends; null or empty sends none.")
     api_key_file: SecretFile = Field(default=None, description="File with the key in it, instead of api_key.")
     headers: Headers = Field(default_factory=dict, repr=False, description="Headers added to every request.")
+    proxy: BaseUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
     max_in_flight: Count | None = Field(default=None, description="Most calls at the same time; null has no bound.")
 

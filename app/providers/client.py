@@ -1,5 +1,5 @@
 """
-The `UpstreamClient` on httpx2: the only module that imports it.
+The `UpstreamClient` on httpx2: the only module that imports it. It serves what the pool leaves out, such as proxies.
 
 It works at the transport level, below redirects, cookies, proxies from the environment and content decoding, none
 of which a gateway may do on its own account. It never retries.
@@ -19,13 +19,17 @@ KEEP_ALIVE_S = 60.0
 
 
 class HttpxClient:
-    """Sends requests over HTTP/1.1 with keep-alive. Owns its connections; close it with `aclose`."""
+    """
+    Sends requests over HTTP/1.1 with keep-alive, through the HTTP proxy at `proxy` if one is given.
 
-    def __init__(self) -> None:
+    Owns its connections; close it with `aclose`.
+    """
+
+    def __init__(self, proxy: str | None = None) -> None:
         limits = httpx2.Limits(
             max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S
         )
-        self._transport = httpx2.AsyncHTTPTransport(limits=limits, trust_env=False, retries=0)
+        self._transport = httpx2.AsyncHTTPTransport(limits=limits, trust_env=False, retries=0, proxy=proxy)
 
     async def send(self, request: HttpRequest) -> HttpxReply:
         """
@@ -55,6 +59,24 @@ class HttpxClient:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+
+
+class ProxiedClients:
+    """One client for each proxy that was asked for; owns them all."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, HttpxClient] = {}
+
+    def through(self, proxy: str) -> HttpxClient:
+        """Return the client that goes through `proxy`."""
+        if proxy not in self._clients:
+            self._clients[proxy] = HttpxClient(proxy)
+        return self._clients[proxy]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            await client.aclose()
 
 
 class HttpxReply:

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest
-from app.providers.client import HttpxClient
+from app.providers.client import HttpxClient, ProxiedClients
 from tests.providers.contract.adapters import call, closed_port, request
 from tests.support.upstream_server import UpstreamServer, always, whole
 
@@ -49,3 +49,17 @@ async def test_no_header_value_gets_out_of_hand(client: HttpxClient, value: str)
         else:
             assert server.requests[0].header("x-smuggled") is None
             assert server.requests[0].header("openai-beta") is not None
+
+
+async def test_goes_through_the_proxy_it_was_given() -> None:
+    """With a proxy, the request is sent there, for the address of the provider."""
+    clients = ProxiedClients()
+    async with UpstreamServer(always(whole(b"{}"))) as proxy:
+        asked = HttpRequest("POST", "http://provider.invalid/v1/x", (), b"{}", 5.0)
+
+        answer = await call(clients.through(proxy.url), asked)
+        again = clients.through(proxy.url) is clients.through(proxy.url)
+        await clients.aclose()
+
+        assert (answer, again) == ((200, b"{}"), True)
+        assert (proxy.requests[0].method, proxy.requests[0].target) == ("POST", "http://provider.invalid/v1/x")

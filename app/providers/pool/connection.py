@@ -88,9 +88,13 @@ class Connection(asyncio.Protocol):
         """Close at once; who waits for an answer is told why."""
         reply = self._parser.reply
         self.drop()
-        if reply is not None:
-            reply.fail(failure)
-            self._tell(reply, failure)
+        if reply is None:
+            return
+        reply.fail(failure)
+        if self.answer.done():
+            reply.wake()
+        else:
+            self.answer.set_exception(failure)
 
     def resume(self) -> None:
         """Read on."""
@@ -114,8 +118,10 @@ class Connection(asyncio.Protocol):
         elif reply.held_bytes > self._options.buffer_max_bytes and not reply.paused:
             reply.paused = True
             self.transport.pause_reading()
-        if reply.status:
-            self._tell(reply)
+        if self.answer.done():
+            reply.wake()
+        elif reply.status:
+            self.answer.set_result(None)
 
     def eof_received(self) -> None:
         """Close: a peer that has finished sending is of no more use."""
@@ -125,15 +131,6 @@ class Connection(asyncio.Protocol):
         """Tell everybody, unless it was closed from here."""
         self._broken(exc)
         self.lost.set_result(None)
-
-    def _tell(self, reply: PoolReply, failure: GatewayError | None = None) -> None:
-        """Wake who waits, for the head or for more of the body."""
-        if self.answer.done():
-            reply.wake()
-        elif failure is None:
-            self.answer.set_result(None)
-        else:
-            self.answer.set_exception(failure)
 
     def _release(self) -> None:
         """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""
@@ -150,7 +147,7 @@ class Connection(asyncio.Protocol):
             return
         if cause is None and reply is not None and self._parser.end():
             self.drop()
-            self._tell(reply)
+            reply.wake()
             return
         self.stale = self._used and not self._parser.begun
         failure = GatewayError(TARGET_UNAVAILABLE, self._what_happened(cause))

@@ -71,8 +71,11 @@ class Lane:
 
     def ready(self, connection: Connection) -> None:
         """Keep a connection whose exchange is over, unless it has grown old."""
-        self._everyone.leave()
-        self._gate.leave()
+        if self._gate.line or self._everyone.line:
+            self.leave()
+        else:
+            self._gate.free += 1
+            self._everyone.free += 1
         connection.rested_since = now = self._loop.time()
         if now - connection.born >= self._options.age_s:
             connection.drop()

@@ -30,18 +30,17 @@ class ReplyParser:
     """
 
     __slots__ = ("_bodiless", "_headers", "_http", "_options", "_overhead",
-                 "begun", "on_header", "reply", "reusable")  # fmt: skip
+                 "begun", "reply", "reusable")  # fmt: skip
 
     def __init__(self, options: PoolOptions) -> None:
         self._options = options
         self._headers: dict[bytes, bytes] = {}
-        self.on_header = self._headers.__setitem__  # what httptools calls for each header need not be Python
         self._bodiless = False
         self._overhead = 0  # bytes since the last piece of the body, or of the head so far
         self.reply: PoolReply | None = None
         self.begun = False
         self.reusable = False
-        self._http = httptools.HttpResponseParser(self)  # it looks up the `on_` methods here, once
+        self._http = httptools.HttpResponseParser(self)  # it calls the `on_` methods below
 
     def expect(self, reply: PoolReply, *, bodiless: bool) -> None:
         """Fill `reply` next; `bodiless` as the answer to a HEAD is, whatever its headers say."""
@@ -72,7 +71,7 @@ class ReplyParser:
             if not reply.complete:
                 raise _named(error) from error
         if self._bodiless and reply.status:
-            self._complete(reply)
+            self._complete(reply)  # whatever llhttp waits for
         elif reply.held_bytes != held_bytes:
             self._overhead = 0
         elif self._overhead > self._options.head_max_bytes and not reply.complete:
@@ -91,9 +90,14 @@ class ReplyParser:
 
     def on_message_begin(self) -> None:
         """Start afresh; a message that nobody asked for makes the connection unfit for the next one."""
-        self._headers.clear()
         if self.reply is None:
             self.reusable = False
+        if self._headers:  # of a 1xx, or trailers
+            self._headers = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; of repeated ones, the last."""
+        self._headers[name] = value
 
     def on_headers_complete(self) -> None:
         """Hand the head over, unless its status is 1xx: then it only announces another."""
@@ -110,7 +114,8 @@ class ReplyParser:
         self._overhead = 0
         if status in _NO_BODY:
             self._bodiless = True
-        reply.begin(status, self._headers.copy())
+        reply.status = status
+        reply.raw_headers, self._headers = self._headers, {}
 
     def on_body(self, body: bytes) -> None:
         """Hand a piece of the body over."""

@@ -31,7 +31,8 @@ class PoolReply:
     The `UpstreamReply` of the pool, and the iterator over its own body.
 
     `status` is 0 until the head is there. Once `complete` it has nothing to do with a connection any more, but what was
-    received can still be read. The connection appends to `parts` and keeps count in `held_bytes`.
+    received can still be read. The connection sets `status` and `raw_headers`, appends to `parts` and keeps count in
+    `held_bytes`.
     """
 
     __slots__ = ("_failure", "_headers", "_line", "_waiter", "complete", "held_bytes", "parts",
@@ -97,11 +98,6 @@ class PoolReply:
             line.drop()
 
     # --- the connection's side --------------------------------------------------------------------------------------
-
-    def begin(self, status: int, raw_headers: Mapping[bytes, bytes]) -> None:
-        """Take the head."""
-        self.status = status
-        self.raw_headers = raw_headers
 
     def finish(self) -> None:
         """Take note that this was all."""
