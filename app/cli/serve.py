@@ -115,7 +115,7 @@ def _app(source: Source) -> Api:
         print(error, file=sys.stderr)
         sys.exit(STARTUP_FAILURE)
     gc.collect()
-    gc.freeze()  # what the start has made lives as long as the process: looking through it again and again finds nothing
+    gc.freeze()  # what the start has made lives as long as the process: there is nothing to collect among it
     gc.set_threshold(_GC_ALLOCATIONS)
     return app
 

@@ -67,7 +67,7 @@ def test_first_visible_event_begins_the_answer(wire: Wire, upstream: Upstream, c
 
 @pytest.mark.parametrize(
     "failing",
-    [refused(500), refused(503), dies(), dies(ROLE), streamed(ROLE), streamed(ROLE, ERROR), streamed(ROLE, DONE)],
+    [refused(500), refused(503), dies(ROLE), streamed(ROLE), streamed(ROLE, ERROR), streamed(ROLE, DONE)],
 )
 def test_stream_is_tried_again_before_it_commits(http: httpx2.Client, upstream: Upstream, failing: Script) -> None:
     """Whatever fails before the commit point is tried again, and the client sees the good try only."""
@@ -77,6 +77,16 @@ def test_stream_is_tried_again_before_it_commits(http: httpx2.Client, upstream: 
 
     assert (answer.status_code, answer.content) == (200, STREAM)
     assert answer.headers["x-wizard-attempts"] == "2"
+
+
+def test_stream_that_breaks_before_its_head_is_tried_again(http: httpx2.Client, upstream: Upstream) -> None:
+    """A connection that ends without a byte of the answer costs another try, silently so if it had been used before."""
+    upstream.on("moody", in_turn(dies(), streamed()))
+
+    answer = streamed_answer(http, "box/moody")
+
+    assert (answer.status_code, answer.content) == (200, STREAM)
+    assert len(upstream.received("moody")) == 2
 
 
 def test_stream_falls_back_before_it_commits(http: httpx2.Client, upstream: Upstream) -> None:
@@ -164,22 +174,31 @@ def test_keeps_the_connection_for_the_next_call(wire: Wire, upstream: Upstream) 
 
 
 @pytest.mark.parametrize(
-    ("failing", "code"),
+    ("onward", "code"),
     [
-        (dies(ROLE, word("a")), "stream_broken"),
-        (streamed(word("a")), "stream_broken"),
-        (streamed(word("a"), FINISH), "stream_broken"),
-        (streamed(word("a"), DONE), "stream_broken"),
-        (streamed(word("a"), b"data: {\n\n"), "stream_broken"),
-        (streamed(word("a"), b'data: {"choices":[],"x":"\xff"}\n\n'), "stream_broken"),
-        (streamed(word("a"), ERROR), "target_busy"),
+        (None, "stream_broken"),
+        ([], "stream_broken"),
+        ([FINISH], "stream_broken"),
+        ([DONE], "stream_broken"),
+        ([b"data: {\n\n"], "stream_broken"),
+        ([b'data: {"choices":[],"x":"\xff"}\n\n'], "stream_broken"),
+        ([ERROR], "target_busy"),
     ],
 )
-def test_broken_stream_is_never_complete(wire: Wire, upstream: Upstream, failing: Script, code: str) -> None:
+def test_broken_stream_is_never_complete(wire: Wire, upstream: Upstream, onward: list[bytes] | None, code: str) -> None:
     """A failure after the commit is one error event; then the connection breaks, without `[DONE]` and last chunk."""
-    upstream.on("frail", failing)
+    upstream.hold("frail")
     wire.ask("box/frail")
-    head = wire.head()
+    exchange = upstream.take("frail")
+    exchange.begin()
+    exchange.part(word("a"))
+    head = wire.head()  # the commit point: what fails in the same breath as the first word would be tried again
+    if onward is None:
+        exchange.break_off()
+    else:
+        for part in onward:
+            exchange.part(part)
+        exchange.end()
 
     content, ended = dechunked(wire.rest())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,7 +112,19 @@ async def test_the_operating_system_gives_up() -> None:
         await dial(Dialer(client_context(TlsOptions()), resolve), Origin("x.test", 80))
 
 
-async def test_a_resolver_that_hangs(pool: PoolClient) -> None:
+async def test_no_way_to_the_network() -> None:
+    """Whatever else the operating system reports is an unavailable provider."""
+
+    async def resolve(_host: str, _port: int) -> Sequence[AddrInfoType]:
+        raise OSError(errno.ENETUNREACH, "no route")
+
+    with pytest.raises(GatewayError) as caught:
+        await dial(Dialer(client_context(TlsOptions()), resolve), Origin("x.test", 80))
+
+    assert caught.value.kind is TARGET_UNAVAILABLE
+
+
+async def test_a_handshake_that_hangs(pool: PoolClient) -> None:
     """The time to connect includes everything before the request."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
