@@ -94,7 +94,7 @@ def test_nobody_retries_what_cannot_help(sdk: openai.OpenAI, upstream: Upstream)
 
 def test_gateway_hides_short_failures(sdk: openai.OpenAI, upstream: Upstream) -> None:
     """Two failures in a row are gone before the SDK hears of any."""
-    upstream.on("moody", in_turn(refused(503), dies(), whole()))
+    upstream.on("moody", in_turn(refused(503), refused(500), whole()))
 
     raw = sdk.chat.completions.with_raw_response.create(model="box/moody", messages=USER)
 

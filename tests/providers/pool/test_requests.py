@@ -90,9 +90,9 @@ def test_a_given_host_is_sent() -> None:
 
 def test_latin_values_are_sent_as_they_are() -> None:
     """The characters that HTTP/1.1 has room for are sent in its own encoding."""
-    head = encode_head("POST", ADDRESS, (("x", "caf\xe9\tau lait"),))
+    head = encode_head("POST", ADDRESS, (("x", "\xe4\tb"),))
 
-    assert head.lines.endswith(b"x: caf\xe9\tau lait\r\n")
+    assert head.lines.endswith(b"x: \xe4\tb\r\n")
 
 
 @pytest.mark.parametrize(
