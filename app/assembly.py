@@ -7,6 +7,7 @@ numbers are configuration, because a different order would be a different produc
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -18,17 +19,19 @@ from app.config.schema import Settings
 from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Call, Target
 from app.core.catalog import Catalog, Route
+from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
-from app.core.gateway import EdgeOptions, Gateway
+from app.core.gateway import AdminOptions, EdgeOptions, Gateway
 from app.core.model import Weight
 from app.core.pipeline import Handler, Stage, compose
-from app.core.ports import Chance, UpstreamClient
+from app.core.ports import Chance, Circuits, UpstreamClient
 from app.core.signals import Listener
 from app.providers.endpoint import Endpoints, Provider, ReadingOptions
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
 from app.providers.sim import SIM_MODELS
+from app.stages.breaker import Breaker
 from app.stages.fallback import Fallback
 from app.stages.record import Record
 from app.stages.retry import Retry, RetryOptions
@@ -42,7 +45,8 @@ class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine.
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`
+    keep their state when the configuration changes.
     """
 
     client: UpstreamClient
@@ -51,6 +55,7 @@ class Deps(msgspec.Struct, frozen=True):
     listener: Listener
     clock: Clock
     chance: Chance
+    circuits: Circuits
 
 
 def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
@@ -64,8 +69,10 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
+    circuit_breaker = [Breaker(deps.circuits, _circuit_policy(settings))] if settings.circuit_breaker.enabled else []
     return [
         Retry(_retry_options(settings), _budgets(settings), deps.clock, deps.chance, deps.listener),
+        *circuit_breaker,  # inside the retry: each try is judged alone, and none wakes a target that rests
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]
 
@@ -78,7 +85,7 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     attempt = compose(attempt_stages(settings, deps), Endpoints(providers, _reading_options(settings), deps.clock))
     fallback = Fallback(_router(catalog), attempt, settings.fallback.triggers, deps.listener)
     handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
-    return Gateway(handler, catalog, _edge_options(settings), loaded.digest)
+    return Gateway(handler, catalog, _edge_options(settings), _admin_options(settings, deps), loaded.digest)
 
 
 def _router(catalog: Catalog) -> Callable[[Call], tuple[Target, ...]]:
@@ -157,3 +164,21 @@ def _edge_options(settings: Settings) -> EdgeOptions:
         total_s=settings.timeouts.total_s,
         keep_alive_s=settings.streaming.keep_alive_s,
     )
+
+
+def _circuit_policy(settings: Settings) -> CircuitPolicy:
+    given = settings.circuit_breaker
+    return CircuitPolicy(
+        failure_threshold=given.failure_threshold,
+        window_s=given.window_s,
+        failure_ratio=given.failure_ratio,
+        open_s=given.open_s,
+        open_max_s=given.open_max_s,
+        half_open_max_calls=given.half_open_max_calls,
+    )
+
+
+def _admin_options(settings: Settings, deps: Deps) -> AdminOptions:
+    token = settings.admin.token.get_secret_value().encode()
+    digest = hashlib.sha256(token).digest() if token else None
+    return AdminOptions(digest, deps.circuits, _circuit_policy(settings))

@@ -30,6 +30,8 @@ from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
 from app.providers.sim import SimUpstream
 from app.reload import Holder
+from app.state.announcer import Announcer
+from app.state.memory import LocalCircuits
 from app.telemetry.bridge import configure_stdlib
 from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.fanout import FanOut
@@ -79,7 +81,8 @@ def create_app(source: Source) -> Api:
 def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener) -> Deps:
     """Return what every gateway of this process shares, with the machine's own time and chance."""
     clock, chance = SystemClock(), SystemRandom().random
-    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance)
+    circuits = LocalCircuits(clock, chance, Announcer(listener))
+    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits)
 
 
 def _local_upstream(local: LocalModel | None, client: UpstreamClient) -> UpstreamClient:

@@ -1,4 +1,4 @@
-"""The sections of features that later versions build; `unbuilt.py` says which of them are still closed."""
+"""The sections of single features; `unbuilt.py` says which of them are still closed."""
 
 from __future__ import annotations
 
@@ -81,6 +81,7 @@ class Cache(Section):
 class CircuitBreaker(Section):
     """When a target that keeps failing is left alone."""
 
+    enabled: bool = Field(default=True, description="Whether targets have circuits at all.")
     failure_threshold: Count = Field(default=5, description="Failures inside the window that open the circuit.")
     window_s: Seconds = Field(default=60, description="Length of the sliding window, in seconds.")
     failure_ratio: Ratio = Field(default=0.5, description="Least share of failed calls that opens the circuit.")

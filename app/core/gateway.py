@@ -8,7 +8,9 @@ import msgspec
 
 from app.core.call import Call
 from app.core.catalog import Catalog
+from app.core.circuits import CircuitPolicy
 from app.core.pipeline import Handler
+from app.core.ports import Circuits
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -19,12 +21,25 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     keep_alive_s: float
 
 
+class AdminOptions(msgspec.Struct, frozen=True):
+    """
+    What the administration needs: its token, as a SHA-256 (None: there is no administration), and the circuits.
+
+    The circuits are there also when no call asks them; `circuit_breaker` is how they would decide.
+    """
+
+    token_sha256: bytes | None
+    circuits: Circuits
+    circuit_breaker: CircuitPolicy
+
+
 class Gateway(msgspec.Struct, frozen=True):
     """The composed pipeline with the models it can reach; `digest` identifies the configuration it was built from."""
 
     handler: Handler[Call]
     catalog: Catalog
     edge: EdgeOptions
+    admin: AdminOptions
     digest: str
 
 

@@ -12,7 +12,7 @@ import msgspec
 from app.core.budget import RetryBudget, RetryBudgets
 from app.core.call import Attempt, CallOptions, Reply
 from app.core.clock import Clock
-from app.core.errors import Again, GatewayError
+from app.core.errors import CIRCUIT_OPEN, Again, GatewayError
 from app.core.pipeline import Handler
 from app.core.ports import Chance
 from app.core.signals import Listener, RetryScheduled
@@ -50,10 +50,14 @@ class Retry:
         budget = self._budgets.of(attempt.target.name)
         budget.deposit(self._clock.now())
         tries = 1
+        failure: GatewayError | None = None
         while True:
             try:
                 return await proceed(attempt)
             except GatewayError as error:
+                if failure is not None and error.kind is CIRCUIT_OPEN:
+                    attempt.call.journal.retries_spent = True
+                    raise failure from error  # what opened the circuit tells more than that it is open
                 if not _transient(error, attempt):
                     raise
                 if tries >= tries_max:
@@ -62,6 +66,7 @@ class Retry:
                 pause = self._pause_s(error, tries - 1)
                 self._check(error, attempt, pause, budget)
                 self._report(error, attempt, tries, pause)
+                failure = error
             await self._clock.sleep(pause)
             tries += 1
 
@@ -95,7 +100,12 @@ class Retry:
 
 
 def _transient(error: GatewayError, attempt: Attempt) -> bool:
-    """Say whether the same target may do better; a busy one is asked again only if no other is left."""
+    """
+    Say whether the same target may do better; a busy one is asked again only if no other is left.
+
+    An open circuit is no failure of the target to be slept on: its caller is told at once.
+    """
     if error.kind.again is Again.HERE:
         return True
-    return error.kind.again is Again.ELSEWHERE and error.kind.retryable and attempt.last
+    elsewhere = error.kind.again is Again.ELSEWHERE and error.kind is not CIRCUIT_OPEN
+    return elsewhere and error.kind.retryable and attempt.last

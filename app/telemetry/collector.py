@@ -48,18 +48,8 @@ class MetricsCollector(Collector):
             (),
             [((), metrics.overheads.read())],
         )
-        yield _counter(
-            "wizard_retry_attempts",
-            "Further tries at the same target, by the kind of error that caused them.",
-            ("provider", "error_kind"),
-            list(metrics.retries.items()),
-        )
-        yield _counter(
-            "wizard_fallbacks",
-            "Targets given up for the next one, by the code of the error.",
-            ("from", "to", "reason"),
-            list(metrics.fallbacks.items()),
-        )
+        yield from _further_tries(metrics)
+        yield from _circuits(metrics)
         yield _gauge("wizard_active_requests", "Requests being worked on.", metrics.active_requests, {})
         yield _gauge("wizard_streams_active", "Streams being sent.", metrics.active_streams, {})
         yield _histogram(
@@ -115,6 +105,39 @@ def _requests(rows: _Rows) -> Iterator[Metric]:
             for kind, count in (("prompt", series.prompt_tokens), ("completion", series.completion_tokens))
         ],
     )
+
+
+def _further_tries(metrics: Metrics) -> Iterator[Metric]:
+    yield _counter(
+        "wizard_retry_attempts",
+        "Further tries at the same target, by the kind of error that caused them.",
+        ("provider", "error_kind"),
+        list(metrics.retries.items()),
+    )
+    yield _counter(
+        "wizard_fallbacks",
+        "Targets given up for the next one, by the code of the error.",
+        ("from", "to", "reason"),
+        list(metrics.fallbacks.items()),
+    )
+
+
+def _circuits(metrics: Metrics) -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "wizard_circuit_state",
+        "The worst state among the circuits of a provider's targets: 0 closed, 1 half-open, 2 open.",
+        labels=("provider",),
+    )
+    for labels, level in metrics.circuits.states():
+        states.add_metric(labels, level)
+    yield states
+    yield _counter(
+        "wizard_circuit_transitions",
+        "Changes of state that this process decided.",
+        ("provider", "from", "to"),
+        metrics.circuits.transitions(),
+    )
+    yield _gauge("wizard_state_degraded", "1 while shared state is out of reach.", int(metrics.state_degraded), {})
 
 
 def _counter(name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[Sequence[str], int]]) -> Metric:

@@ -8,6 +8,7 @@ from app.core.signals import (
     CallEnded,
     CallRefused,
     CallStarted,
+    CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
     FellBack,
@@ -15,8 +16,10 @@ from app.core.signals import (
     LocalModelChanged,
     RetryScheduled,
     Signal,
+    StateDegraded,
     StreamStarted,
 )
+from app.telemetry.circuits import CircuitCounts
 from app.telemetry.counters import OVERHEAD_S, TOKENS_PER_S, Histogram, TargetSeries
 
 LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes without a thought
@@ -43,6 +46,8 @@ class Metrics:
         self.fallbacks: dict[tuple[str, str, str], int] = {}
         self.overheads = Histogram(OVERHEAD_S)
         self.token_rates = Histogram(TOKENS_PER_S)
+        self.circuits = CircuitCounts()
+        self.state_degraded = False
         self.active_requests = 0
         self.active_streams = 0
 
@@ -63,6 +68,10 @@ class Metrics:
                 self._fell_back(signal)
             case CallRefused():
                 self._series("", "").count(signal.status)
+            case CircuitChanged():
+                self.circuits.count(signal)
+            case StateDegraded():
+                self.state_degraded = signal.degraded
             case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 
