@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from random import SystemRandom
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from app import __version__
@@ -31,7 +32,11 @@ from app.providers.local.wheels import child_command, missing
 from app.providers.sim import SimUpstream
 from app.reload import Holder
 from app.state.announcer import Announcer
-from app.state.memory import LocalCircuits
+from app.state.connecting import connect
+from app.state.degrading import Link, LinkOptions
+from app.state.memory import LocalCircuits, Means
+from app.state.mirror import SharedCircuits
+from app.state.redis import RedisCircuits
 from app.telemetry.bridge import configure_stdlib
 from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.fanout import FanOut
@@ -55,7 +60,7 @@ def create_app(source: Source) -> Api:
     listener = FanOut([metrics, book])
     client = HttpxClient()
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
-    deps = make_deps(client, _local_upstream(local, client), listener)
+    deps, link = _with_redis(make_deps(client, _local_upstream(local, client), listener), settings)
     holder = Holder(loaded, deps, lambda settings: book.set_level(settings.logging.level))
 
     @asynccontextmanager
@@ -64,6 +69,8 @@ def create_app(source: Source) -> Api:
             opened.callback(book.close)
             opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
+            if link is not None:
+                await opened.enter_async_context(link)
             if local is not None and _wants_local(settings):
                 await opened.enter_async_context(local)
             _reload_on_hangup(holder, source)
@@ -81,8 +88,21 @@ def create_app(source: Source) -> Api:
 def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener) -> Deps:
     """Return what every gateway of this process shares, with the machine's own time and chance."""
     clock, chance = SystemClock(), SystemRandom().random
-    circuits = LocalCircuits(clock, chance, Announcer(listener))
+    circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
     return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits)
+
+
+def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, Link | None]:
+    """Let what is shared be shared through Redis, if there is one; the link is for the caller to enter."""
+    given = settings.redis
+    if given.url is None:
+        return deps, None
+    client = connect(given.url.get_secret_value(), given.connect_s)
+    link = Link(client, LinkOptions(given.timeout_s, given.connect_s), deps.chance, deps.listener)
+    means = Means(deps.clock, deps.chance, Announcer(deps.listener))
+    store = RedisCircuits(link.submit, given.key_prefix)
+    circuits = SharedCircuits(store, link, LocalCircuits(means), means, given.fail.circuits)
+    return msgspec.structs.replace(deps, circuits=circuits), link
 
 
 def _local_upstream(local: LocalModel | None, client: UpstreamClient) -> UpstreamClient:

@@ -20,7 +20,6 @@ from app.config.trees import Loc
 # Path (with * for a free name) to what an operator can do instead; everything below a path is closed with it.
 NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
-        ("redis",): "remove it: state is kept in memory, and one process serves it",
         ("auth",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
         ("keys",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
         ("limits",): "remove it, and limit requests in the proxy before the gateway",

@@ -31,6 +31,10 @@ class Announcer:
         self._listener = listener
         self._told: dict[str, CircuitState] = {}
 
+    def told(self) -> list[str]:
+        """Return the targets whose circuits the listeners take for something else than closed."""
+        return list(self._told)
+
     def changed(self, target: str, reading: Reading, cause: str | None = None) -> None:
         """Report the state of the circuit of `target` if it is news; `cause` says why, if it is not the usual."""
         now = reading.state

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from app.core.call import Target
 from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
 from app.core.clock import Clock
@@ -67,13 +69,20 @@ class MemoryCircuits:
         return circuit
 
 
+class Means(msgspec.Struct, frozen=True):
+    """What circuits need from their process; the announcer is one for all of them."""
+
+    clock: Clock
+    chance: Chance
+    announcer: Announcer
+
+
 class LocalCircuits:
     """The `Circuits` of one process."""
 
-    def __init__(self, clock: Clock, chance: Chance, announcer: Announcer) -> None:
-        self._clock = clock
-        self._chance = chance
-        self._announcer = announcer
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._announcer = means.announcer
         self._circuits = MemoryCircuits()
 
     async def admit(self, target: Target, policy: CircuitPolicy) -> Ticket:
@@ -92,7 +101,7 @@ class LocalCircuits:
         """Take note at once."""
         if verdict is Verdict.IGNORED and not ticket.slot:
             return
-        self.take(ticket.target.name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._chance))
+        self.take(ticket.target.name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means))
 
     def take(self, target: str, policy: CircuitPolicy, finding: Finding) -> None:
         """Take note of how calls of one target ended."""
@@ -115,10 +124,10 @@ class LocalCircuits:
         self._circuits.adopt(readings, self._now_ms())
 
     def _now_ms(self) -> int:
-        return int(self._clock.now() * 1000)
+        return int(self._means.clock.now() * 1000)
 
 
-def finding_of(ticket: Ticket, verdict: Verdict, least_open_s: float, chance: Chance) -> Finding:
+def finding_of(ticket: Ticket, verdict: Verdict, least_open_s: float, means: Means) -> Finding:
     """Return what is to be noted of one call."""
     return Finding(
         generation=ticket.generation,
@@ -126,5 +135,5 @@ def finding_of(ticket: Ticket, verdict: Verdict, least_open_s: float, chance: Ch
         completed=int(verdict is Verdict.OK),
         failed=int(verdict is Verdict.FAILED),
         least_open_s=least_open_s,
-        shrink=1.0 - JITTER * chance(),
+        shrink=1.0 - JITTER * means.chance(),
     )

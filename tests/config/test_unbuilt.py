@@ -17,7 +17,6 @@ PREFIX = "not available in this version: only the default is accepted"
 @pytest.mark.parametrize(
     ("text", "path", "value", "default"),
     [
-        ("redis: {url: 'redis://:pw@host'}", "redis.url", "(hidden)", "null"),
         ("auth: {required: true}", "auth.required", "true", "false"),
         ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
         ("limits: [{name: a, per: global, requests: 1}]", "limits", "(a list of 1)", "[]"),

@@ -22,7 +22,7 @@ from app.core.pipeline import compose
 from app.core.signals import CircuitChanged, Signal
 from app.stages.breaker import NAME_MAX_CHARS, Breaker
 from app.state.announcer import Announcer
-from app.state.memory import LocalCircuits
+from app.state.memory import LocalCircuits, Means
 from tests.support.calls import (
     TARGET,
     FakeProvider,
@@ -52,7 +52,7 @@ class Bench:
 
     def __init__(self, clock: VirtualClock, *script: Step) -> None:
         self.told: list[Signal] = []
-        self.circuits = LocalCircuits(clock, lambda: 0.0, Announcer(self.told.append))
+        self.circuits = LocalCircuits(Means(clock, lambda: 0.0, Announcer(self.told.append)))
         self.provider = FakeProvider(*script)
         self._handler = compose([Breaker(self.circuits, POLICY)], self.provider)
 
@@ -119,7 +119,7 @@ async def test_others_are_refused_while_a_probe_is_under_way(clock: VirtualClock
 
     said = await asyncio.gather(bench.ask(), bench.ask(), bench.ask())
 
-    assert ["well", "circuit_open", "circuit_open"] == said
+    assert ["well", "circuit_open", "circuit_open"] == list(said)
 
 
 @pytest.mark.parametrize("kind", [INVALID_REQUEST, TARGET_RATE_LIMITED, TARGET_MISCONFIGURED])
