@@ -16,6 +16,7 @@ from redis.asyncio import Redis, RedisCluster, Sentinel, SSLConnection
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from app.state.batch import Client
@@ -26,7 +27,7 @@ _CONNECTIONS_MAX = 4  # one is in use at a time; the others are being connected 
 
 def connect(url: str, connect_s: float) -> Client:
     """
-    Return a client for `url`; no connection is opened yet. The caller closes it.
+    Return a client for `url`; no connection is opened yet. The caller closes it, with `disconnect`.
 
     Raises:
         ValueError: An option of the address means nothing.
@@ -43,11 +44,20 @@ def connect(url: str, connect_s: float) -> Client:
             return Redis.from_url(f"{scheme}://{rest}", max_connections=_CONNECTIONS_MAX, **calm)
 
 
+async def disconnect(client: Client) -> None:
+    """Close every connection of a client, those to Sentinels included, which redis-py leaves open."""
+    await client.aclose()
+    pool = None if isinstance(client, RedisCluster) else client.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
 def _sentinel(scheme: str, rest: str, calm: dict[str, Any]) -> Redis:
     hosts, name, options = _several(scheme, rest, _SENTINEL_PORT)
     tls = options.pop("connection_class", None) is SSLConnection
     options |= calm | {"ssl": tls}
-    sentinels = {"socket_connect_timeout": calm["socket_connect_timeout"], "ssl": tls}
+    sentinels = {**calm, "ssl": tls}
     made: Sentinel = Sentinel(hosts, sentinel_kwargs=sentinels)  # type: ignore[no-untyped-call] # redis-py's omission
     client: Redis = made.master_for(name, **options)
     return client

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
 from app.state.batch import Batch, Client, Command, StateLostError
+from app.state.connecting import disconnect
 from app.state.scripts import Script
 
 BEAT_S = 1.0  # a change that another replica made is known here after this time
@@ -116,7 +117,7 @@ class Link:
         self.up = False
         await self._batch.aclose()
         with suppress(RedisError, OSError):
-            await self._client.aclose()
+            await disconnect(self._client)
 
     async def _keep(self) -> None:
         pause_s = PAUSE_S

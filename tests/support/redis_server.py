@@ -17,13 +17,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 _TRIES, _PAUSE_S = 500, 0.02
-_SETTINGS = ("--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--loglevel", "warning")
+_SETTINGS = ("--bind", "127.0.0.1", "--loglevel", "warning")
 
 
 def servers() -> Mapping[str, Path]:
@@ -51,7 +54,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it, empty, on its port."""
         self._process = subprocess.Popen(
-            [self._program, "--port", str(self.port), *_SETTINGS, *self._settings],
+            [self._program, *self._settings, "--port", str(self.port), *_SETTINGS],
             cwd=self._folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -66,7 +69,8 @@ class RedisServer:
 
     def do(self, *command: str | int) -> Any:  # noqa: ANN401 - whatever Redis answers
         """Send one command and return its answer."""
-        with Redis(port=self.port, socket_timeout=10, decode_responses=True) as client:
+        calm = Retry(NoBackoff(), 0)
+        with Redis("127.0.0.1", self.port, socket_timeout=10, retry=calm, decode_responses=True) as client:
             return client.execute_command(*command)
 
     def _answers(self) -> bool:
@@ -113,7 +117,10 @@ def _carried(package: str, name: str) -> str | None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Choose a port below those of outgoing connections; a node of a cluster also takes the one 10,000 above."""
+    chance = SystemRandom()
+    while True:
+        port = chance.randrange(15_000, 22_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port

@@ -14,8 +14,13 @@ class Script(msgspec.Struct, frozen=True):
     text: str
     sha1: str
 
+    @classmethod
+    def of(cls, text: str) -> Script:
+        """Name a text as Redis does."""
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
 
 def script(*names: str) -> Script:
     """Read the Lua files `names`, in this order, as one script."""
     text = "\n".join(files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8") for name in names)
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return Script.of(text)
