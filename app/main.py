@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
+from importlib import import_module
 from random import SystemRandom
 
 import msgspec
@@ -32,11 +33,7 @@ from app.providers.local.wheels import child_command, missing
 from app.providers.sim import SimUpstream
 from app.reload import Holder
 from app.state.announcer import Announcer
-from app.state.connecting import connect
-from app.state.degrading import Link, LinkOptions
 from app.state.memory import LocalCircuits, Means
-from app.state.mirror import SharedCircuits
-from app.state.redis import RedisCircuits
 from app.telemetry.bridge import configure_stdlib
 from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.fanout import FanOut
@@ -69,8 +66,7 @@ def create_app(source: Source) -> Api:
             opened.callback(book.close)
             opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
-            if link is not None:
-                await opened.enter_async_context(link)
+            await opened.enter_async_context(link)
             if local is not None and _wants_local(settings):
                 await opened.enter_async_context(local)
             _reload_on_hangup(holder, source)
@@ -92,16 +88,21 @@ def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener)
     return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits)
 
 
-def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, Link | None]:
-    """Let what is shared be shared through Redis, if there is one; the link is for the caller to enter."""
+def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:
+    """Let what is shared be shared through Redis, if there is one; the link to it is for the caller to enter."""
     given = settings.redis
     if given.url is None:
-        return deps, None
-    client = connect(given.url.get_secret_value(), given.connect_s)
-    link = Link(client, LinkOptions(given.timeout_s, given.connect_s), deps.chance, deps.listener)
+        return deps, nullcontext()
+    opening = import_module("app.state.opening")  # half a second that a gateway without Redis need not spend
+    options = opening.SharingOptions(
+        url=given.url.get_secret_value(),
+        timeout_s=given.timeout_s,
+        connect_s=given.connect_s,
+        key_prefix=given.key_prefix,
+        circuits_fail=given.fail.circuits,
+    )
     means = Means(deps.clock, deps.chance, Announcer(deps.listener))
-    store = RedisCircuits(link.submit, given.key_prefix)
-    circuits = SharedCircuits(store, link, LocalCircuits(means), means, given.fail.circuits)
+    circuits, link = opening.share(options, means, deps.listener)
     return msgspec.structs.replace(deps, circuits=circuits), link
 
 

@@ -101,6 +101,11 @@ class Circuit:
         self._leases[slot] = now + _ms(policy.probe_lease_s)
         return self._reading(now, slot=slot)
 
+    def succeeded(self, now: int, policy: CircuitPolicy, generation: int) -> None:
+        """Take note of one good answer to an ordinary call: the short way of `report`, and the usual one."""
+        if generation == self.generation and self.state is CircuitState.CLOSED:
+            self._window.add(now, policy, 0, 1)
+
     def report(self, now: int, policy: CircuitPolicy, finding: Finding) -> Reading:
         """Take note of how calls ended; those of another generation say nothing about this one."""
         if finding.generation != self.generation:

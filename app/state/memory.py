@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from app.core.call import Target
-from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
+from app.core.circuits import CircuitPolicy, CircuitState, CircuitView, Force, Ticket, Verdict
 from app.core.clock import Clock
 from app.core.ports import Chance
 from app.state.announcer import FORCED, FORGOTTEN, Announcer
@@ -28,6 +28,14 @@ class MemoryCircuits:
         self._circuits_max = circuits_max
         self._circuits: dict[str, Circuit] = {}
 
+    def closed(self, target: str) -> int | None:
+        """Return the generation of a circuit that is closed: the short way of `admit`, and the usual one."""
+        circuit = self._circuits.pop(target, None)
+        if circuit is None:
+            return None
+        self._circuits[target] = circuit
+        return circuit.generation if circuit.state is CircuitState.CLOSED else None
+
     def admit(self, target: str, policy: CircuitPolicy, now_ms: int) -> Reading:
         """Let a call of `target` through, or not (see `Reading.slot`)."""
         return self._of(target, now_ms).admit(now_ms, policy)
@@ -35,6 +43,12 @@ class MemoryCircuits:
     def report(self, target: str, policy: CircuitPolicy, finding: Finding, now_ms: int) -> Reading:
         """Take note of how calls ended."""
         return self._of(target, now_ms).report(now_ms, policy, finding)
+
+    def succeeded(self, target: str, policy: CircuitPolicy, generation: int, now_ms: int) -> None:
+        """Take note of one good answer to an ordinary call."""
+        circuit = self._circuits.get(target)
+        if circuit is not None:
+            circuit.succeeded(now_ms, policy, generation)
 
     def force(self, target: str, action: Force, now_ms: int) -> Reading:
         """Do as an operator says."""
@@ -87,9 +101,13 @@ class LocalCircuits:
 
     async def admit(self, target: Target, policy: CircuitPolicy) -> Ticket:
         """Decide at once."""
+        name = target.name
+        generation = self._circuits.closed(name)
+        if generation is not None:
+            return Ticket(target, policy, generation, "")
         now_ms = self._now_ms()
-        reading = self._circuits.admit(target.name, policy, now_ms)
-        self._announcer.changed(target.name, reading)
+        reading = self._circuits.admit(name, policy, now_ms)
+        self._announcer.changed(name, reading)
         evicted = self._circuits.evict()
         if evicted is not None:
             self._announcer.changed(evicted, Circuit(now_ms).read(now_ms, policy), FORGOTTEN)
@@ -99,8 +117,12 @@ class LocalCircuits:
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:
         """Take note at once."""
-        if verdict is Verdict.IGNORED and not ticket.slot:
-            return
+        if not ticket.slot:
+            if verdict is Verdict.IGNORED:
+                return
+            if verdict is Verdict.OK:
+                self._circuits.succeeded(ticket.target.name, ticket.policy, ticket.generation, self._now_ms())
+                return
         self.take(ticket.target.name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means))
 
     def take(self, target: str, policy: CircuitPolicy, finding: Finding) -> None:

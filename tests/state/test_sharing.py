@@ -237,3 +237,65 @@ async def _failures(one: Replica, count: int) -> bool:
 
 async def _passes(one: Replica) -> bool:
     return await one.ask(policy=BRIEF) == "passed"
+
+
+async def test_after_a_recovery_counting_begins_anew(shared_server: RedisServer) -> None:
+    """Good answers of the time before are not mixed with those of the new generation."""
+    async with replica(shared_server.url, "anew") as one:
+        early = await one.circuits.admit(TARGET, POLICY)
+        await one.fail()
+        await until(one.changes)
+        await one.circuits.force(TARGET, "reset", POLICY)
+        one.circuits.report(early, Verdict.OK, 0.0)
+        for _ in range(2):
+            await one.ask()
+        await one.ask(Verdict.FAILED)
+        await until(lambda: _failures(one, 1))
+
+        (view,) = await one.circuits.views(POLICY)
+
+    assert (CLOSED, 1, 3) == (view.state, view.failures, view.calls)
+
+
+async def test_what_redis_did_not_take_counts_here(server: RedisServer) -> None:
+    """Failures whose report is lost open the circuit of this process."""
+    async with replica(server.url, "kept", link=LinkOptions(0.1, 0.2, beat_s=60.0)) as one:
+        server.freeze()
+        await one.fail(policy=POLICY)
+        still_up = one.link.up
+        await until(one.changes)
+        said = await one.ask()
+        seen = await one.state()
+        server.thaw()
+
+    assert still_up
+    assert ("circuit_open", OPEN) == (said, seen)
+    assert [("closed", "open", "failures")] == one.changes()
+
+
+async def test_an_operator_sees_this_process_if_redis_hangs(server: RedisServer) -> None:
+    """The look does not hang with it, and the change is refused."""
+    async with replica(server.url, "look", link=LinkOptions(0.1, 0.2, beat_s=60.0)) as one:
+        await one.fail(1)
+        await until(lambda: _failures(one, 1))
+        server.freeze()
+
+        with pytest.raises(GatewayError, match="nothing was changed"):
+            await one.circuits.force(TARGET, "open", POLICY)
+        views = await one.circuits.views(POLICY)
+        server.thaw()
+
+    assert [] == views
+
+
+async def test_a_lost_look_is_answered_from_here(server: RedisServer) -> None:
+    """Also if the look itself is what finds Redis hanging."""
+    async with replica(server.url, "lost", link=LinkOptions(0.1, 0.2, beat_s=60.0)) as one:
+        await one.fail(1)
+        await until(lambda: _failures(one, 1))
+        server.freeze()
+
+        views = await one.circuits.views(POLICY)
+        server.thaw()
+
+    assert [] == views
