@@ -54,6 +54,9 @@ class CircuitPolicy(msgspec.Struct, frozen=True):
     probe_lease_s: float = PROBE_LEASE_S
 
 
+NO_GENERATION = -1  # of tickets that no circuit gave: their verdicts count for nothing
+
+
 class Ticket(msgspec.Struct, frozen=True):
     """
     What admits one call, to be handed back with its verdict.

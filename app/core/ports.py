@@ -164,9 +164,11 @@ class Sink(Protocol):
 class Circuits(Protocol):
     """One circuit for each target, shared by every call of this process and, with Redis, by every replica."""
 
-    async def admit(self, target: Target, policy: CircuitPolicy) -> Ticket:
+    async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """
         Let one call through, or refuse it; the ticket must come back by `report`.
+
+        A call without another hope (`last_resort`) is refused only by a circuit that an operator opened.
 
         Raises:
             GatewayError: CIRCUIT_OPEN with the time until another try makes sense, or STATE_UNAVAILABLE where shared

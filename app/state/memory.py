@@ -12,7 +12,7 @@ from app.core.clock import Clock
 from app.core.ports import Chance
 from app.state.announcer import FORCED, FORGOTTEN, Announcer
 from app.state.circuit import JITTER, Circuit, Finding, Reading
-from app.state.views import refusal, view_of
+from app.state.views import refuse, view_of
 
 CIRCUITS_MAX = 4096  # any model of a provider may be asked for, so the table needs an end
 
@@ -99,7 +99,7 @@ class LocalCircuits:
         self._announcer = means.announcer
         self._circuits = MemoryCircuits()
 
-    async def admit(self, target: Target, policy: CircuitPolicy) -> Ticket:
+    async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """Decide at once."""
         name = target.name
         generation = self._circuits.closed(name)
@@ -112,7 +112,7 @@ class LocalCircuits:
         if evicted is not None:
             self._announcer.changed(evicted, Circuit(now_ms).read(now_ms, policy), FORGOTTEN)
         if reading.slot is None:
-            raise refusal(target, reading, policy)
+            return refuse(target, reading, policy, last_resort=last_resort)
         return Ticket(target, policy, reading.generation, reading.slot)
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from app.core.call import Target
-from app.core.circuits import CircuitPolicy, CircuitState, CircuitView, Force, Ticket, Verdict
+from app.core.circuits import NO_GENERATION, CircuitPolicy, CircuitState, CircuitView, Force, Ticket, Verdict
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import ELSEWHERE
 from app.state.announcer import FORCED
@@ -26,14 +26,13 @@ from app.state.degrading import Link
 from app.state.memory import LocalCircuits, Means, finding_of
 from app.state.redis import RedisCircuits, reading_of
 from app.state.scripts import Script
-from app.state.views import PROBING_WAIT_S, refusal, view_of
+from app.state.views import PROBING_WAIT_S, refuse, view_of
 
 Fail: TypeAlias = Literal["open", "closed", "local"]
 
 ADD_UP_S = 0.25  # good answers wait this long for others, so that a busy target costs four commands a second
 FULL_S = 0.2  # after all places for probes were taken, nobody asks again for this long
 NAMES_MAX = 512  # closed circuits that an operator sees; any model of a provider may be asked for
-_NO_GENERATION = -1  # of tickets that no circuit gave: their verdicts count for nothing
 _CLOSED = Reading(CircuitState.CLOSED, 0, 0, forced=False, failures=0, calls=0, age_ms=0)
 
 
@@ -92,24 +91,20 @@ class SharedCircuits:
 
     # --- the calls' side -----------------------------------------------------------------------------------------
 
-    async def admit(self, target: Target, policy: CircuitPolicy) -> Ticket:
+    async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """Decide by the mirror if it is closed or surely open; else ask Redis."""
         if not self._link.up:
-            return await self._alone(target, policy)
+            return await self._alone(target, policy, last_resort=last_resort)
         seen = self._mirror.get(target.name)
-        if seen is None:
-            return Ticket(target, policy, 0, "")
+        if seen is None or seen.reading.state is CircuitState.CLOSED:
+            return Ticket(target, policy, 0 if seen is None else seen.reading.generation, "")
         now = self._means.clock.now()
-        if now < seen.refuses_until:
-            raise refusal(target, seen.by(now), policy)
-        if seen.reading.state is CircuitState.CLOSED:
-            return Ticket(target, policy, seen.reading.generation, "")
         try:
-            reading = await self._ask(target, policy)
+            reading = seen.by(now) if now < seen.refuses_until else await self._ask(target, policy)
         except StateLostError:
-            return await self._alone(target, policy)
+            return await self._alone(target, policy, last_resort=last_resort)
         if reading.slot is None:
-            raise refusal(target, reading, policy)
+            return refuse(target, reading, policy, last_resort=last_resort)
         return Ticket(target, policy, reading.generation, reading.slot)
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:
@@ -166,12 +161,12 @@ class SharedCircuits:
         self._tallies.clear()
         self._local.adopt({name: seen.by(now) for name, seen in self._mirror.items()})
 
-    async def _alone(self, target: Target, policy: CircuitPolicy) -> Ticket:
+    async def _alone(self, target: Target, policy: CircuitPolicy, *, last_resort: bool) -> Ticket:
         match self._fail:
             case "local":
-                return await self._local.admit(target, policy)
+                return await self._local.admit(target, policy, last_resort=last_resort)
             case "open":
-                return Ticket(target, policy, _NO_GENERATION, "")
+                return Ticket(target, policy, NO_GENERATION, "")
             case "closed":
                 message = "Circuits are shared through Redis, which is out of reach."
                 raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=PROBING_WAIT_S)

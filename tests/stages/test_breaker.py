@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.call import CallOptions, Target
+from app.core.call import CallOptions, Target, Tried
 from app.core.circuits import CircuitPolicy, CircuitState, CircuitView
 from app.core.errors import (
     CIRCUIT_OPEN,
@@ -24,6 +24,7 @@ from app.stages.breaker import NAME_MAX_CHARS, Breaker
 from app.state.announcer import Announcer
 from app.state.memory import LocalCircuits, Means
 from tests.support.calls import (
+    OTHER,
     TARGET,
     FakeProvider,
     Line,
@@ -60,6 +61,15 @@ class Bench:
         """Return the text of the answer, or the code of the failure."""
         try:
             return await text_of(await self._handler(an_attempt(a_call(options=options), target)))
+        except GatewayError as error:
+            return error.kind.code
+
+    async def ask_last(self, tried: list[str]) -> str:
+        """Ask for the last target of a call whose others ended with these codes."""
+        call = a_call()
+        call.journal.tried.extend(Tried(OTHER, code) for code in tried)
+        try:
+            return await text_of(await self._handler(an_attempt(call, last=True)))
         except GatewayError as error:
             return error.kind.code
 
@@ -190,3 +200,32 @@ async def test_names_that_no_model_has_get_no_circuit(clock: VirtualClock) -> No
 
     assert ["target_failed"] * 3 == said
     assert [] == await bench.circuits.views(POLICY)
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (["circuit_open"], "target_failed"),
+        (["circuit_open", "circuit_open"], "target_failed"),
+        (["circuit_open", "target_failed"], "circuit_open"),
+        ([], "circuit_open"),
+    ],
+)
+async def test_the_last_target_is_never_taken_away(clock: VirtualClock, before: list[str], said: str) -> None:
+    """If all other targets of a call are left alone it is tried all the same; a call that has only one is refused."""
+    bench = Bench(clock, *BROKEN, fails(TARGET_FAILED))
+    await bench.ask()
+    await bench.ask()
+
+    found = await bench.ask_last(before)
+
+    assert said == found
+    assert CircuitState.OPEN is (await bench.view()).state
+
+
+async def test_a_target_that_an_operator_took_away_is_gone(clock: VirtualClock) -> None:
+    """Even if it is the last."""
+    bench = Bench(clock)
+    await bench.circuits.force(TARGET, "open", POLICY)
+
+    assert "circuit_open" == await bench.ask_last(["circuit_open"])
