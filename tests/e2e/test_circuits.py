@@ -135,7 +135,7 @@ def test_an_operator_opens_closes_and_resets(gateway: GatewayProcess) -> None:
         ("GET", "/circuits", {"authorization": "Bearer canary-toke"}, 401, "unauthorized"),
         ("GET", "/circuits", {"authorization": "Bearer"}, 401, "unauthorized"),
         ("GET", "/circuits", {"authorization": "Basic canary-token"}, 401, "unauthorized"),
-        ("GET", "/circuits", {"authorization": "Bearer caf\u00e9"}, 401, "unauthorized"),
+        ("GET", "/circuits", {"authorization": "Bearer t\u00f6ken"}, 401, "unauthorized"),
         ("POST", "/circuits/sim/echo/open", {}, 401, "unauthorized"),
         ("POST", "/circuits/nobody/echo/open", TOKEN, 404, "unknown_model"),
         ("POST", "/circuits/pair/open", TOKEN, 404, "unknown_model"),
