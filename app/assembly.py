@@ -8,16 +8,20 @@ numbers are configuration, because a different order would be a different produc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from app import __version__
 from app.config.load import Loaded
 from app.config.routing import Provider as ProviderSettings
+from app.config.routing import Route as RouteSettings
 from app.config.schema import Settings
+from app.config.strategies import build_strategy
+from app.core.balancing import Tools, Traffic
 from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Call, Target
+from app.core.candidates import Candidate
 from app.core.catalog import Catalog, Route
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
@@ -25,6 +29,7 @@ from app.core.gateway import AdminOptions, EdgeOptions, Gateway
 from app.core.model import Weight
 from app.core.pipeline import Handler, Stage, compose
 from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.routing import Policy, Router
 from app.core.signals import Listener
 from app.providers.endpoint import Endpoints, Provider, ReadingOptions
 from app.providers.local.upstream import LOCAL_ORIGIN
@@ -32,7 +37,9 @@ from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
 from app.providers.sim import SIM_MODELS
 from app.stages.breaker import Breaker
+from app.stages.bulkhead import Bulkhead
 from app.stages.fallback import Fallback
+from app.stages.measure import Measure
 from app.stages.record import Record
 from app.stages.retry import Retry, RetryOptions
 from app.stages.timeouts import AttemptTimeout, TotalTimeout
@@ -45,8 +52,8 @@ class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`
-    keep their state when the configuration changes.
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
+    their state when the configuration changes, and `traffic` is what strategies and bulkheads have counted so far.
     """
 
     client: UpstreamClient
@@ -56,6 +63,7 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     circuits: Circuits
+    traffic: Traffic = msgspec.field(default_factory=Traffic)
 
 
 def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
@@ -70,9 +78,13 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
     circuit_breaker = [Breaker(deps.circuits, _circuit_policy(settings))] if settings.circuit_breaker.enabled else []
+    bounds = _bounds(settings)
+    bulkhead = [Bulkhead(bounds, deps.traffic.slots)] if bounds else []
     return [
         Retry(_retry_options(settings), _budgets(settings), deps.clock, deps.chance, deps.listener),
         *circuit_breaker,  # inside the retry: each try is judged alone, and none wakes a target that rests
+        *bulkhead,  # refuses at once, before the time of the try begins; a refused try takes no place
+        Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]
 
@@ -83,16 +95,10 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     providers = {name: _provider(name, given, deps) for name, given in settings.providers.items()}
     catalog = Catalog(_routes(settings), {name: provider.models for name, provider in providers.items()})
     attempt = compose(attempt_stages(settings, deps), Endpoints(providers, _reading_options(settings), deps.clock))
-    fallback = Fallback(_router(catalog), attempt, settings.fallback.triggers, deps.listener)
+    router = Router(catalog, _policies(settings, deps))
+    fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener)
     handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
-    return Gateway(handler, catalog, _edge_options(settings), _admin_options(settings, deps), loaded.digest)
-
-
-def _router(catalog: Catalog) -> Callable[[Call], tuple[Target, ...]]:
-    def route(call: Call) -> tuple[Target, ...]:
-        return catalog.targets(call.request.model, fallback=call.options.fallback)
-
-    return route
+    return Gateway(handler, catalog, _edge_options(settings), loaded.digest, _admin_options(settings, deps))
 
 
 def _routes(settings: Settings) -> dict[str, Route]:
@@ -100,6 +106,41 @@ def _routes(settings: Settings) -> dict[str, Route]:
         name: Route(tuple(Target(target.provider, target.model) for target in route.targets), route.fallbacks)
         for name, route in settings.models.items()
     }
+
+
+def _policies(settings: Settings, deps: Deps) -> dict[str, Policy]:
+    return {
+        name: Policy(
+            build_strategy(route.strategy, Tools(name, deps.clock, deps.chance, deps.traffic)), _candidates(route)
+        )
+        for name, route in settings.models.items()
+    }
+
+
+def _candidates(route: RouteSettings) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(
+            Target(given.provider, given.model),
+            weight=given.weight,
+            input_usd_per_mtok=given.input_usd_per_mtok,
+            output_usd_per_mtok=given.output_usd_per_mtok,
+            capabilities=given.capabilities,
+            context_window=given.context_window,
+        )
+        for given in route.targets
+    )
+
+
+def _bounds(settings: Settings) -> dict[str, int]:
+    """Return the most attempts in flight, by provider name and by `provider/model`."""
+    providers = {name: given.max_in_flight for name, given in settings.providers.items()}
+    targets = {
+        Target(given.provider, given.model).name: given.max_in_flight
+        for route in settings.models.values()
+        for given in route.targets
+        if given.max_in_flight is not None
+    }
+    return {name: most for name, most in (providers | targets).items() if most is not None}
 
 
 def _provider(name: str, given: ProviderSettings, deps: Deps) -> Provider:
@@ -142,7 +183,13 @@ def _retry_options(settings: Settings) -> RetryOptions:
         max_s=given.max_s,
         multiplier=given.multiplier,
         jitter=given.jitter,
+        errors=_retried(settings),
     )
+
+
+def _retried(settings: Settings) -> frozenset[str | int] | None:
+    given = settings.retry.errors
+    return None if given is None else frozenset(int(word) if word.isdigit() else word for word in given)
 
 
 def _budgets(settings: Settings) -> RetryBudgets:
@@ -178,7 +225,8 @@ def _circuit_policy(settings: Settings) -> CircuitPolicy:
     )
 
 
-def _admin_options(settings: Settings, deps: Deps) -> AdminOptions:
+def _admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
     token = settings.admin.token.get_secret_value().encode()
-    digest = hashlib.sha256(token).digest() if token else None
-    return AdminOptions(digest, deps.circuits, _circuit_policy(settings))
+    if not token:
+        return None
+    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, _circuit_policy(settings))

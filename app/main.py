@@ -58,7 +58,13 @@ def create_app(source: Source) -> Api:
     client = HttpxClient()
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
     deps, link = _with_redis(make_deps(client, _local_upstream(local, client), listener), settings)
-    holder = Holder(loaded, deps, lambda settings: book.set_level(settings.logging.level))
+
+    def applied(settings: Settings) -> None:
+        book.set_level(settings.logging.level)
+        if local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
+            local.start()
+
+    holder = Holder(loaded, deps, applied)
 
     @asynccontextmanager
     async def lifespan(_app: Api) -> AsyncGenerator[None]:
@@ -67,18 +73,15 @@ def create_app(source: Source) -> Api:
             opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
             await opened.enter_async_context(link)
-            if local is not None and _wants_local(settings):
-                await opened.enter_async_context(local)
+            if local is not None:
+                opened.push_async_callback(local.aclose)
+            applied(settings)
             _reload_on_hangup(holder, source)
             yield
 
-    door = Door(__version__, clock.wall(), None, None)
-    if settings.metrics.enabled:
-        registry = CollectorRegistry()
-        losses = {"logs": lambda: book.dropped, "fanout": lambda: listener.errors}
-        registry.register(MetricsCollector(metrics, __version__, losses))
-        door = Door(__version__, clock.wall(), registry, partial(render, registry))
-    return Api(Desk(holder, listener, clock), door, lifespan)
+    losses = {"logs": lambda: book.dropped, "fanout": lambda: listener.errors}
+    collector = MetricsCollector(metrics, __version__, losses) if settings.metrics.enabled else None
+    return Api(Desk(holder, listener, clock), _door(clock.wall(), collector), lifespan)
 
 
 def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener) -> Deps:
@@ -106,12 +109,16 @@ def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncCont
     return msgspec.structs.replace(deps, circuits=circuits), link
 
 
+def _door(started_wall: float, collector: MetricsCollector | None) -> Door:
+    if collector is None:
+        return Door(__version__, started_wall, None, None)
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return Door(__version__, started_wall, registry, partial(render, registry))
+
+
 def _local_upstream(local: LocalModel | None, client: UpstreamClient) -> UpstreamClient:
     return AbsentModel(missing() or "") if local is None else LocalUpstream(local, client)
-
-
-def _wants_local(settings: Settings) -> bool:
-    return any(provider.kind == "local" for provider in settings.providers.values())
 
 
 def _reload_on_hangup(holder: Holder, source: Source) -> None:

@@ -19,7 +19,8 @@ import uvloop
 from app.core.ports import HttpRequest, UpstreamClient
 from app.providers.client import HttpxClient
 from loadtests import messages
-from loadtests.results import InProcess
+from loadtests.results import InProcess, OneRound, in_process
+from loadtests.yardstick import yardstick_us
 
 _CONCURRENCY: Final = 32
 _CALLS: Final = 10
@@ -30,16 +31,19 @@ _CONNECT_S: Final = 5.0
 async def measure(port: int, rounds: int) -> InProcess:
     """Measure `rounds` times after one round to warm up."""
     client = HttpxClient()
-    unary, short, long = (_request(port, tokens) for tokens in (None, 1, 1 + _TOKENS))
-    request_us, event_us = [], []
     try:
-        for _ in range(rounds + 1):
-            request_us.append(await _cpu_us(client, unary, _CALLS))
-            opened_us = await _cpu_us(client, short, 1)
-            event_us.append((await _cpu_us(client, long, 1) - opened_us) / _TOKENS)
+        found = [await _round(client, port) for _ in range(rounds + 1)]
     finally:
         await client.aclose()
-    return InProcess(tuple(request_us[1:]), tuple(event_us[1:]))
+    return in_process(found[1:])
+
+
+async def _round(client: UpstreamClient, port: int) -> OneRound:
+    yardstick = await yardstick_us()
+    unary_us = await _cpu_us(client, _request(port, None), _CALLS)
+    stream_us = await _cpu_us(client, _request(port, 1), _CALLS)
+    long_us = await _cpu_us(client, _request(port, 1 + _TOKENS), 1)
+    return unary_us, stream_us, (long_us - stream_us) / _TOKENS, yardstick
 
 
 async def _cpu_us(client: UpstreamClient, request: HttpRequest, calls: int) -> float:

@@ -26,8 +26,12 @@ from loadtests.processes import Cores, Fleet, StartError, pinned
 from loadtests.results import InProcess, Machine, Memory, Plan, Results, StreamRounds, UnaryRounds
 from loadtests.rounds import StreamRound, UnaryRound
 
-FULL: Final = Plan(rounds=5, seconds=1.0, concurrency=(1, 32), streams=32, tokens=400, contestants=contestants.ALL)
-QUICK: Final = Plan(rounds=2, seconds=0.5, concurrency=(32,), streams=32, tokens=100, contestants=contestants.ALL)
+FULL: Final = Plan(
+    rounds=5, seconds=1.0, starts=5, concurrency=(1, 32), streams=32, tokens=400, contestants=contestants.ALL
+)
+QUICK: Final = Plan(
+    rounds=2, seconds=0.3, starts=1, concurrency=(32,), streams=32, tokens=60, contestants=contestants.ALL
+)
 _ALONE_LIMIT_S: Final = 120.0
 
 R = TypeVar("R")
@@ -56,7 +60,7 @@ def measure(plan: Plan) -> Results:
     gateway = contestants.WIZARD in plan.contestants
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        starts = startup.measure(directory, cores, plan.rounds) if gateway else []
+        starts = startup.measure(directory, cores, plan.starts) if gateway else []
         with Fleet() as fleet, pinned(cores.rest):
             field = contestants.start(Stage(fleet, cores, directory), plan.contestants)
             idle = _resident(field)

@@ -3,8 +3,7 @@ What our own code costs: `python -m loadtests.own_code`, figures as JSON.
 
 The real ASGI application with its real pipeline, called inside this process with a `receive` and a `send` that only
 hold bytes, in front of an upstream client that only holds bytes. So neither uvicorn nor a socket nor the upstream
-client is in the figures; the framework, the stages, the codec, the metrics and the request log are. The few steps of
-the harness itself are in them too, so they are an upper bound.
+client is in the figures; the framework, the stages, the codec, the metrics and the request log are.
 """
 
 from __future__ import annotations
@@ -15,8 +14,18 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -25,20 +34,24 @@ import uvloop
 
 from app.api.app import Api, Door
 from app.api.hot import Desk
+from app.assembly import build_gateway
 from app.config.source import Source
 from app.core.clock import SystemClock
+from app.core.gateway import Gateway
 from app.core.ports import HttpRequest
 from app.main import make_deps
-from app.reload import Holder
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
 from loadtests import messages
 from loadtests.contestants import gateway_config
-from loadtests.results import InProcess
+from loadtests.results import InProcess, OneRound, in_process
+from loadtests.yardstick import yardstick_us
 
 Message: TypeAlias = MutableMapping[str, Any]
-App: TypeAlias = Callable[..., Awaitable[None]]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _REQUESTS: Final = 1000
 _STREAMS: Final = 20
@@ -89,6 +102,13 @@ class CannedUpstream:
         """Do nothing: there are no connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Holds a gateway that is never exchanged."""
+
+    current: Gateway
+
+
 class Exchange:
     """One request and what came back; its `receive` and `send` are what a server would give the application."""
 
@@ -129,17 +149,30 @@ async def cpu_us(app: App, body: bytes, times: int) -> float:
 
 
 async def measure(app: App, upstream: CannedUpstream, rounds: int) -> InProcess:
-    """Measure `rounds` times after one round to warm up; an event's cost is what 200 more of them add to a stream."""
-    request_us, event_us = [], []
-    for _ in range(rounds + 1):
-        upstream.answer_unary()
-        request_us.append(await cpu_us(app, messages.chat_request("bench"), _REQUESTS))
-        upstream.answer_stream(1)
-        opened_us = await cpu_us(app, messages.chat_request("bench", tokens=1), _STREAMS)
-        upstream.answer_stream(1 + _TOKENS)
-        whole_us = await cpu_us(app, messages.chat_request("bench", tokens=1 + _TOKENS), _STREAMS)
-        event_us.append((whole_us - opened_us) / _TOKENS)
-    return InProcess(tuple(request_us[1:]), tuple(event_us[1:]))
+    """Measure `rounds` times after one round to warm up; what the harness itself costs is taken off."""
+    return in_process([await _round(app, upstream) for _ in range(rounds + 1)][1:])
+
+
+async def _round(app: App, upstream: CannedUpstream) -> OneRound:
+    before_us = await yardstick_us()
+    unary, short, long = (messages.chat_request("bench", tokens=tokens) for tokens in (None, 1, 1 + _TOKENS))
+    harness_us = await cpu_us(_harness_only, unary, _REQUESTS)
+    upstream.answer_unary()
+    request_us = await cpu_us(app, unary, _REQUESTS)
+    upstream.answer_stream(1)
+    stream_us = await cpu_us(app, short, _REQUESTS // 2)
+    upstream.answer_stream(1 + _TOKENS)
+    long_us = await cpu_us(app, long, _STREAMS)
+    yardstick = (before_us + await yardstick_us()) / 2
+    return request_us - harness_us, stream_us - harness_us, (long_us - stream_us) / _TOKENS, yardstick
+
+
+async def _harness_only(_scope: Message, receive: Receive, send: Send) -> None:
+    """Do what every application under test does, and nothing else."""
+    await receive()
+    await asyncio.sleep(0)
+    await send({"type": "http.response.start", "status": _OK, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _scope(body: bytes) -> dict[str, Any]:
@@ -171,14 +204,21 @@ async def _no_lifespan(_app: Api) -> AsyncGenerator[None]:
     yield
 
 
-def make_app(config: Path, upstream: CannedUpstream, log: BinaryIO) -> Api:
+@contextmanager
+def open_app(config: Path, upstream: CannedUpstream, log: BinaryIO) -> Iterator[Api]:
     """Compose the application as `app.main` does, but on `upstream` and with its request log in `log`."""
     clock = SystemClock()
-    book = LogBook(log, clock)
-    listener = FanOut([Metrics(), book])
-    holder = Holder(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener))
-    door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
-    return Api(Desk(holder, listener, clock), door, _no_lifespan)
+    with closing(LogBook(log, clock)) as book:
+        listener = FanOut([Metrics(), book])
+        gateway = build_gateway(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener))
+        door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
+        yield Api(Desk(Fixed(gateway), listener, clock), door, _no_lifespan)
+
+
+async def _measured(config: Path, log: BinaryIO, rounds: int) -> InProcess:
+    upstream = CannedUpstream()
+    with open_app(config, upstream, log) as app:
+        return await measure(app, upstream, rounds)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -186,10 +226,9 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="loadtests.own_code", description="CPU of the gateway's own code.")
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args(arguments).rounds
-    upstream = CannedUpstream()
     with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("wb") as log:
         config = gateway_config(Path(directory), port=8080, mock_port=8081, level="info")
-        found = uvloop.run(measure(make_app(config, upstream, log), upstream, rounds))
+        found = uvloop.run(_measured(config, log, rounds))
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
 
 

@@ -17,12 +17,14 @@ class Plan(msgspec.Struct, frozen=True):
     """
     How much to measure.
 
-    `seconds` is the length of a round; `concurrency` lists the closed loops of unary requests; `streams` of `tokens`
-    chunks run side by side; `contestants` are names of `loadtests.contestants.ALL`.
+    `seconds` is the length of a round; `starts` counts starts of the gateway; `concurrency` lists the closed loops of
+    unary requests; `streams` of `tokens` chunks run side by side; `contestants` are names of
+    `loadtests.contestants.ALL`.
     """
 
     rounds: int
     seconds: float
+    starts: int
     concurrency: tuple[int, ...]
     streams: int
     tokens: int
@@ -51,17 +53,34 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Startup(msgspec.Struct, frozen=True):
-    """One start of the gateway: seconds from the start of the process to its first answer, and MiB resident then."""
+    """One start of the gateway: seconds to its first answer, CPU seconds spent until then, MiB resident afterwards."""
 
     first_answer_s: float
+    cpu_s: float
     idle_mib: float
 
 
 class InProcess(msgspec.Struct, frozen=True):
-    """CPU µs, one figure per round, of something run inside one process: per request, and per streamed event."""
+    """
+    CPU µs of something run inside one process, one figure per round.
+
+    Per unary request, per stream of one chunk, per further chunk of a stream, and of the yardstick in the same moment.
+    """
 
     request_us: tuple[float, ...]
+    stream_us: tuple[float, ...]
     event_us: tuple[float, ...]
+    yardstick_us: tuple[float, ...]
+
+
+OneRound: TypeAlias = tuple[float, float, float, float]
+"""The four figures of one round, in the order of `InProcess`."""
+
+
+def in_process(rounds: Sequence[OneRound]) -> InProcess:
+    """Turn rounds of figures into figures by rounds."""
+    request, stream, event, yardstick = zip(*rounds, strict=True)
+    return InProcess(request, stream, event, yardstick)
 
 
 class Results(msgspec.Struct, frozen=True):

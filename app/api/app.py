@@ -85,6 +85,8 @@ class Api(FastAPI):
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
 
+        if scope["method"] == "HEAD":  # the server leaves the body out by itself
+            scope = {**scope, "method": "GET"}
         await super().__call__(scope, receive, send_with_id)
 
     def openapi(self) -> dict[str, Any]:

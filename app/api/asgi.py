@@ -107,7 +107,9 @@ class ClientWatch:
         """Stop watching; a cancellation that was ours becomes `ClientGoneError`, any other stays what it is."""
         self._over = True
         self._watching.close()
-        if self._gone and self._handling is not None and self._handling.uncancel() == 0:
+        if not self._gone or self._handling is None or self._handling.uncancel() > 0:
+            return
+        if kind is None or issubclass(kind, asyncio.CancelledError):  # a bug is one, also when nobody waits any more
             raise ClientGoneError from None
 
     async def _watch(self, receive: Receive) -> None:

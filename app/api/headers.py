@@ -7,6 +7,7 @@ from typing import TypeAlias
 from app.core.call import Call, Journal
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+_NAME_MAX_CHARS = 256
 
 
 def answer_headers(call: Call, committed: float) -> Headers:
@@ -32,7 +33,8 @@ def journal_headers(journal: Journal) -> Headers:
 
 
 def _visible(name: str) -> bytes:
-    """Spell a name that a caller may have chosen so that it cannot break a header."""
+    """Spell a name that a caller may have chosen so that it cannot break a header, nor a client that bounds them."""
+    name = name[:_NAME_MAX_CHARS]
     if name.isascii() and name.isprintable():
         return name.encode()
     return "".join(char if " " <= char <= "~" else "?" for char in name).encode()

@@ -24,6 +24,7 @@ from app.api.inbound import (
     merged,
     request_id_of,
     require_json,
+    sdk_patience_s,
     wishes_of,
 )
 from app.api.respond import respond
@@ -94,9 +95,9 @@ class ChatRoute:
 
     def _call(self, request_id: str, headers: Headers, request: ChatRequest, wishes: Wishes, gateway: Gateway) -> Call:
         now = self._desk.clock.now()
-        allowed_s = gateway.edge.total_s
-        if wishes.timeout_s is not None:
-            allowed_s = min(allowed_s, wishes.timeout_s)  # a caller may only lower it
+        patience_s = None if request.stream else sdk_patience_s(headers)
+        given = (gateway.edge.total_s, wishes.timeout_s, patience_s)
+        allowed_s = min([seconds for seconds in given if seconds is not None])  # a caller may only lower it
         return Call(
             id=request_id,
             endpoint=self.endpoint,

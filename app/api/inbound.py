@@ -18,6 +18,8 @@ Headers: TypeAlias = Mapping[bytes, bytes]
 RETRIES_MAX = 10
 _DIGITS_MAX = 9  # before the number is even read
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
+# SDKs write whatever they were given: "600", "0.5", "NOT_GIVEN", "None". A day is more than any answer takes.
+_SDK_SECONDS = re.compile(rb"\d{1,5}(?:\.\d{1,9})?")
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
 _FORWARDED = tuple((name.encode(), name) for name in ("openai-beta", "idempotency-key", "traceparent", "tracestate"))
 
@@ -92,8 +94,20 @@ def wishes_of(headers: Headers) -> Wishes:
     return Wishes(
         timeout_s=None if timeout_ms is None else timeout_ms / 1000,
         max_attempts=None if retries is None else retries + 1,
+        retry=not _is_sdk_retry(headers),  # one layer retries: the SDK has begun to
         fallback=fallback == b"on",
     )
+
+
+def sdk_patience_s(headers: Headers) -> float | None:
+    """
+    Return the seconds after which the caller's SDK gives up a whole answer, as it says itself; None if it does not.
+
+    For a stream the same header bounds only the silence between two pieces, so it says nothing about the whole.
+    """
+    given = headers.get(b"x-stainless-read-timeout", b"")
+    seconds = float(given) if _SDK_SECONDS.fullmatch(given) else 0.0
+    return seconds if seconds > 0 else None
 
 
 def merged(one: Wishes, other: Wishes) -> Wishes:
@@ -112,6 +126,11 @@ def merged(one: Wishes, other: Wishes) -> Wishes:
 def forwarded(headers: Headers) -> tuple[tuple[str, str], ...]:
     """Return the headers that may reach a provider."""
     return tuple([(name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers])
+
+
+def _is_sdk_retry(headers: Headers) -> bool:
+    count = headers.get(b"x-stainless-retry-count", b"0")
+    return count.isdigit() and len(count) <= _DIGITS_MAX and int(count) > 0
 
 
 def _whole(headers: Headers, name: str, least: int, most: int) -> int | None:

@@ -19,10 +19,12 @@ from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.gateway import Gateway
+from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.ports import Sink
 from app.core.stream import EventStream
 
+_GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
 _WHOLE = ((b"content-type", b"application/json"),)
 _STREAM = (
@@ -48,17 +50,24 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
         await sink.head(200, [*_STREAM, *headers])
         async with KeepAlive(sink, gateway.edge.keep_alive_s) as keep_alive:
             complete = await _relay(reply.body, call, sink, style, keep_alive)
-    await (sink.end() if complete else sink.abort())
+    if complete:
+        await sink.end()
+    else:
+        await sink.abort()
 
 
 async def _relay(stream: EventStream, call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
-    """Forward the events and say whether they came to their proper end."""
+    """Forward the events and say whether they came to their proper end; a client that stops reading has left."""
     try:
-        async for batch in stream:
-            keep_alive.touch()
-            await sink.part(style.part(batch))
+        with TimeLimit(call.deadline + _GRACE_S):
+            async for batch in stream:
+                keep_alive.touch()
+                await sink.part(style.part(batch))
+    except TimeoutError:
+        return False
     except GatewayError as error:
-        await sink.part(error_frame(error, call.id, call.journal))
+        with suppress(TimeoutError), TimeLimit(asyncio.get_running_loop().time() + _GRACE_S):
+            await sink.part(error_frame(error, call.id, call.journal))
         return False
     return True
 
@@ -93,8 +102,7 @@ class KeepAlive:
         self._timer.cancel()
         if self._writing is not None:
             self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
+            await asyncio.wait([self._writing])
 
     def _look(self) -> None:
         now = self._loop.time()

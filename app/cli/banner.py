@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
+import msgspec
+
 from app import __version__
 from app.config.load import Loaded
 from app.config.schema import Settings
@@ -28,17 +32,22 @@ def banner(loaded: Loaded, address: str, local_missing: str | None) -> str:
         "  Try it:",
         "",
         f"  curl {address}/v1/chat/completions -H 'content-type: application/json' \\",
-        f"""    -d '{{"model": "{_example(settings)}", "messages": [{{"role": "user", "content": "Say hello."}}]}}'""",
+        f"    -d {_body(_example(settings))}",
         "",
     ]
     return "\n".join(lines)
 
 
-def _models(settings: Settings) -> list[str]:
-    """Return what can be called, shortened to a line: routes, known models, and providers known by their key only."""
+def _names(settings: Settings) -> list[str]:
+    """Return what can be called: routes, known models, and providers of which only the key is known."""
     names = list(settings.models)
     for name, provider in settings.providers.items():
         names += [f"{name}/{model}" for model in _known(provider.kind, provider.models)] or [f"{name}/*"]
+    return names
+
+
+def _models(settings: Settings) -> list[str]:
+    names = _names(settings)
     if len(names) > _SHOWN_MAX:
         return [*names[:_SHOWN_MAX], f"and {len(names) - _SHOWN_MAX} more"]
     return names or ["none: configure a provider"]
@@ -53,7 +62,13 @@ def _example(settings: Settings) -> str:
         return f"{kinds['local']}/{LOCAL_MODELS[0]}"
     if "sim" in kinds:
         return f"{kinds['sim']}/echo"
-    return next((name for name in _models(settings) if not name.endswith("*")), "provider/model")
+    return next((name for name in _names(settings) if not name.endswith("*")), "provider/model")
+
+
+def _body(model: str) -> str:
+    """Return a request as one word of the shell, whatever the model is called."""
+    messages = [{"role": "user", "content": "Say hello."}]
+    return shlex.quote(msgspec.json.encode({"model": model, "messages": messages}).decode())
 
 
 def _known(kind: str, models: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,9 +36,13 @@ def check(path: Path | None) -> int:
 
 
 def _routes(settings: Settings, catalog: Catalog) -> Sequence[str]:
-    """Return a line for each route, its targets in the order in which they are tried."""
-    lines = [f"{name:<20} {' -> '.join(target.name for target in catalog.targets(name))}" for name in settings.models]
-    return [*lines, f"{'provider/model':<20} any model of {', '.join(settings.providers) or 'no provider'}"]
+    """Return a line for each route: its strategy, and its targets in the order in which they are configured."""
+    lines = [
+        f"{name:<20} {route.strategy:<12} {' -> '.join(target.name for target in catalog.targets(name))}"
+        for name, route in settings.models.items()
+    ]
+    direct = f"any model of {', '.join(settings.providers) or 'no provider'}"
+    return [*lines, f"{'provider/model':<20} {'direct':<12} {direct}"]
 
 
 def _pipeline(settings: Settings, deps: Deps) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from app.api.app import Api
 from app.cli.banner import banner
-from app.config.load import find
+from app.config.load import ConfigError, find
 from app.config.presets import PRESETS
 from app.config.schema import Settings
 from app.config.source import Source
@@ -21,13 +27,17 @@ from app.providers.client import HttpxClient
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing
 
+CANNOT_LISTEN = 1
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
 _BACKLOG = 4096
+_WORKER_START_S = (
+    60  # a worker that is still importing does not answer its supervisor; on a busy machine that takes a while
+)
 
 
 def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
     """
-    Serve until a signal ends it.
+    Serve until a signal ends it, and return the exit code.
 
     Raises:
         ConfigError: With every problem at once.
@@ -37,11 +47,17 @@ def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
     loaded = source.read()
     settings = loaded.settings
     config = _uvicorn_config(source, settings)
-    listening = config.bind_socket()
+    try:
+        listening = _listen(settings.server.host, settings.server.port)
+    except OSError as error:
+        print(f"cannot listen on {settings.server.host} port {settings.server.port}: {error.strerror}", file=sys.stderr)
+        return CANNOT_LISTEN
+    for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has shut down in good order
+        signal.signal(ending, _leave)
     text = banner(loaded, _address(listening, settings.server.host), missing() if path is None else None)
     if settings.server.workers > 1:
         print(text, flush=True)
-        Multiprocess(config, sockets=[listening]).run()
+        _Workers(config, sockets=[listening]).run()
     else:
         _AnnouncedServer(config, text).run(sockets=[listening])
     return 0
@@ -58,6 +74,15 @@ class _AnnouncedServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             print(self._announcement, flush=True)
+
+
+class _Workers(Multiprocess):
+    """Worker processes that are told of a hang-up: each reads the configuration anew, none is restarted for it."""
+
+    def handle_hup(self) -> None:
+        for worker in self.processes:
+            if worker.pid is not None:
+                os.kill(worker.pid, signal.SIGHUP)
 
 
 def _found_here() -> dict[str, object]:
@@ -78,9 +103,29 @@ async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         await client.aclose()
 
 
+def _app(source: Source) -> Api:
+    """Build the application in a worker; one that finds the file gone bad since says so and is not started."""
+    try:
+        return create_app(source)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listening.set_inheritable(True)  # worker processes accept from it
+    return listening
+
+
+def _leave(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(0)
+
+
 def _uvicorn_config(source: Source, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        partial(create_app, source),
+        partial(_app, source),
         factory=True,
         host=settings.server.host,
         port=settings.server.port,
@@ -94,6 +139,7 @@ def _uvicorn_config(source: Source, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,  # a caller could claim any address
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_worker_healthcheck=_WORKER_START_S,
         timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
     )
 

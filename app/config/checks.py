@@ -1,4 +1,4 @@
-"""The checks that need more than one setting: references between routes and providers, and kinds without a key."""
+"""The checks that need more than one setting: references between routes and providers, strategies and their prices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from app.config.origins import Origins
-from app.config.problems import Problem, did_you_mean, dotted, shown, shown_key
+from app.config.problems import MISSING, Problem, did_you_mean, dotted, shown, shown_key
 from app.config.routing import Provider, Route
 from app.config.schema import Settings
+from app.config.strategies import GROUP, StrategyError, require_strategy, strategy_names
 from app.config.trees import Loc
 
 _LISTED: Final = 8
@@ -35,6 +36,7 @@ def cross_check(settings: Settings, names: Names, origins: Origins) -> dict[Loc,
         found |= {("providers", name, field): complaint for field, complaint in _provider(provider)}
     for name, route in settings.models.items():
         found |= {("models", name, *loc): complaint for loc, complaint in _route(name, route, names)}
+    found |= dict(_bounds(settings))
     return {
         loc: Problem(dotted(loc), complaint.value, complaint.expected, complaint.suggestion, origins.of(loc))
         for loc, complaint in found.items()
@@ -62,6 +64,47 @@ def _route(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, _Compla
         complaint = _fallback(name, fallback, names)
         if complaint is not None:
             yield ("fallbacks", index), complaint
+    complaint = _strategy(route.strategy)
+    if complaint is not None:
+        yield ("strategy",), complaint
+    if route.strategy == "cost":
+        yield from _prices(route)
+
+
+def _strategy(name: str) -> _Complaint | None:
+    try:
+        require_strategy(name)
+    except StrategyError as error:
+        if not error.unknown:
+            return _Complaint(repr(name), f"a strategy that works: {error}", "repair or reinstall its package")
+        known = strategy_names()
+        suggestion = did_you_mean(name, known) or f"install the package that offers it (entry points of {GROUP})"
+        return _Complaint(shown((), name), f"one of {', '.join(known)}", suggestion)
+    return None
+
+
+def _prices(route: Route) -> Iterator[tuple[Loc, _Complaint]]:
+    for index, target in enumerate(route.targets):
+        for field in ("input_usd_per_mtok", "output_usd_per_mtok"):
+            if getattr(target, field) is None:
+                suggestion = f"add {field} (0 for a model of your own), or choose another strategy"
+                expected = "a price in US dollars per million tokens: strategy cost compares prices"
+                yield ("targets", index, field), _Complaint(MISSING, expected, suggestion)
+
+
+def _bounds(settings: Settings) -> Iterator[tuple[Loc, _Complaint]]:
+    """Find targets that several routes bound differently: the bound belongs to the target, not to the route."""
+    first: dict[tuple[str, str], tuple[str, int]] = {}
+    for name, route in settings.models.items():
+        for index, target in enumerate(route.targets):
+            most = target.max_in_flight
+            if most is None:
+                continue
+            where, other = first.setdefault((target.provider, target.model), (name, most))
+            if most != other:
+                expected = f"{other}, as route {shown_key(where)} has it for the same target"
+                suggestion = "write the same number, or leave one of them out: the bound holds for all routes together"
+                yield ("models", name, "targets", index, "max_in_flight"), _Complaint(str(most), expected, suggestion)
 
 
 def _fallback(name: str, fallback: str, names: Names) -> _Complaint | None:

@@ -17,8 +17,16 @@ from pydantic_core import PydanticCustomError
 
 from app.config.presets import PRESETS
 from app.config.redis_address import is_redis_address
+from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, Again
 
 PROVIDER_KINDS: Final = ("sim", "local", *PRESETS)
+
+_REFUSALS: Final = (CIRCUIT_OPEN, OVERLOADED)  # the gateway's own, which it never waits for
+_PASSING: Final = tuple(
+    kind for kind in KINDS if kind.retryable and kind.again is not Again.NEVER and kind not in _REFUSALS
+)
+# What retry.errors takes besides statuses: families and codes of the failures that may pass by themselves.
+RETRY_WORDS: Final = tuple(dict.fromkeys([*(kind.category for kind in _PASSING), *(kind.code for kind in _PASSING)]))
 
 # Set by whoever frames the request; a configured copy would break it.
 _FRAMING_HEADERS: Final = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
@@ -79,6 +87,16 @@ def _known_kind(value: str) -> str:
     return value
 
 
+def _status_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _retry_word(value: str) -> str:
+    if value not in RETRY_WORDS and re.fullmatch(r"[45]\d\d", value) is None:
+        raise _mismatch()
+    return value
+
+
 def _base_url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -132,6 +150,9 @@ Bytes = Annotated[Whole, Field(ge=1024, le=2**40)]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000_000)]
 Ratio = Annotated[Number, Field(ge=0, le=1)]
 
+Weight = Annotated[Number, Field(gt=0, le=1_000_000)]
+Price = Annotated[Number, Field(ge=0, le=1_000_000)]
+
 Host = Annotated[
     str,
     _matching(r"[A-Za-z0-9_.:%-]+"),
@@ -146,6 +167,13 @@ ModelName = Annotated[
     str,
     _matching(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are halves of characters, which no answer can carry
     Expected("a name without spaces and control characters"),
+]
+# Which names there are is a question of what is installed, so it is answered where references are checked.
+StrategyName = Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), Expected("the name of a strategy")]
+RetryWord = Annotated[
+    Annotated[str, AfterValidator(_retry_word), Choices(RETRY_WORDS)],
+    BeforeValidator(_status_text),
+    Expected(f"a status from 400 to 599, or one of {', '.join(RETRY_WORDS)}"),
 ]
 ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(PROVIDER_KINDS)]
 # Empty is null in the three below, so that "${NAME:-}" may stand for a value that is not always there.

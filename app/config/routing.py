@@ -10,17 +10,20 @@ from pydantic import Field, model_validator
 from app.config.fields import (
     ApiKey,
     BaseUrl,
+    Count,
     Headers,
     ModelName,
-    Number,
+    Price,
     ProviderKind,
     ProviderName,
     SecretFile,
     Section,
+    StrategyName,
+    Weight,
 )
 from app.config.presets import PRESETS
 
-Strategy = Literal["sequential", "weighted", "round_robin", "least_busy", "latency", "cost"]
+Capability = Literal["tools", "vision", "json_schema", "audio"]
 
 
 class Provider(Section):
@@ -36,6 +39,7 @@ class Provider(Section):
     api_key_file: SecretFile = Field(default=None, description="File with the key in it, instead of api_key.")
     headers: Headers = Field(default_factory=dict, repr=False, description="Headers added to every request.")
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
+    max_in_flight: Count | None = Field(default=None, description="Most calls at the same time; null has no bound.")
 
     @model_validator(mode="before")
     @classmethod
@@ -52,8 +56,21 @@ class Target(Section):
 
     provider: ProviderName = Field(description="Name of a configured provider.")
     model: ModelName = Field(description="Name of the model, as the provider calls it.")
-    weight: Number = Field(
-        default=1, gt=0, le=1_000_000, description="Share of the traffic; counts for strategy weighted."
+    weight: Weight = Field(default=1, description="Share of the traffic; counts for strategy weighted.")
+    input_usd_per_mtok: Price | None = Field(
+        default=None, description="US dollars for a million tokens of prompt; counts for strategy cost."
+    )
+    output_usd_per_mtok: Price | None = Field(
+        default=None, description="US dollars for a million tokens of answer; counts for strategy cost."
+    )
+    capabilities: frozenset[Capability] | None = Field(
+        default=None, description="What it can do; requests for anything else pass it by. null can do everything."
+    )
+    context_window: Count | None = Field(
+        default=None, description="Tokens of prompt and answer; longer requests pass it by. null has no bound."
+    )
+    max_in_flight: Count | None = Field(
+        default=None, description="Most calls at the same time, over all routes; null has no bound."
     )
 
 
@@ -61,7 +78,7 @@ class Route(Section):
     """A model name of the gateway, and what stands behind it."""
 
     targets: tuple[Target, ...] = Field(min_length=1, description="Models that can answer; at least one.")
-    strategy: Strategy = Field(
+    strategy: StrategyName = Field(
         default="sequential", description="How a target is chosen; sequential goes from top to bottom."
     )
     fallbacks: tuple[ModelName, ...] = Field(

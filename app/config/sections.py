@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.config.fields import Bytes, Count, Host, Number, Ratio, Seconds, Section, Whole
+from app.config.fields import Bytes, Count, Expected, Host, Number, Ratio, RetryWord, Seconds, Section, Whole
 
 Trigger = Literal[
     "timeout",
@@ -60,6 +60,10 @@ class Retry(Section):
     max_attempts: Whole = Field(
         default=3, ge=1, le=20, description="Tries per target, the first included; 1 never retries."
     )
+    errors: Annotated[
+        frozenset[RetryWord] | None,
+        Expected('a list of failures to try again, such as ["network", "target_failed", 503]'),
+    ] = Field(default=None, description="Which failures are tried again; null takes those that the errors page lists.")
     base_s: Number = Field(default=0.25, ge=0, le=60, description="Seconds before the first retry.")
     max_s: Number = Field(default=8, ge=0, le=600, description="Longest pause between two tries, in seconds.")
     multiplier: Number = Field(default=2, ge=1, le=10, description="Growth of the pause from try to try.")

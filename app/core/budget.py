@@ -2,13 +2,15 @@
 How many retries a target may see: a share of its traffic plus a floor, over the last ten seconds.
 
 A fixed number of tries per call multiplies an outage by that number; a budget caps the multiplication for all calls
-together. The shape is that of Finagle's RetryBudget and Tower's TpsBudget: ten slots of one second.
+together. The shape is that of Finagle's RetryBudget and Tower's TpsBudget, with slots of one second.
 """
 
 from __future__ import annotations
 
-_SLOTS = 10
+_WINDOW_S = 10
+_SLOTS = _WINDOW_S + 1  # retries count a slot longer than calls, so that no ten seconds hold more than was promised
 _TARGETS_MAX = 4096  # any model of a provider may be asked for, so the table of targets needs an end
+_ROUNDING = 1e-9  # a hundred times 0.1 may be a little less than ten
 
 
 class RetryBudget:
@@ -16,27 +18,30 @@ class RetryBudget:
 
     def __init__(self, ratio: float, floor_per_s: float) -> None:
         self._ratio = ratio
-        self._reserve = floor_per_s * _SLOTS
-        self._slots = [0.0] * _SLOTS
+        self._reserve = floor_per_s * _WINDOW_S
+        self._calls = [0] * _SLOTS
+        self._retries = [0] * _SLOTS
         self._second = 0
 
     def deposit(self, now: float) -> None:
         """Count one call."""
-        self._slots[self._roll(now)] += self._ratio
+        self._calls[self._roll(now)] += 1
 
     def withdraw(self, now: float) -> bool:
         """Take one retry if the budget has it; say whether it had."""
         slot = self._roll(now)
-        if sum(self._slots) + self._reserve < 1.0:
+        calls = sum(self._calls) - self._calls[(slot + 1) % _SLOTS]
+        if self._ratio * calls + self._reserve - sum(self._retries) < 1.0 - _ROUNDING:
             return False
-        self._slots[slot] -= 1.0
+        self._retries[slot] += 1
         return True
 
     def _roll(self, now: float) -> int:
         """Forget the seconds that have left the window and return the slot of the current one."""
         second = int(now)
         for passed in range(min(second - self._second, _SLOTS)):
-            self._slots[(second - passed) % _SLOTS] = 0.0
+            slot = (second - passed) % _SLOTS
+            self._calls[slot] = self._retries[slot] = 0
         self._second = max(self._second, second)
         return self._second % _SLOTS
 

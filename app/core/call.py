@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from app.core.limit import TimeLimit
 from app.core.model import ChatRequest, Completion
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ async def conclude(finisher: Finisher, outcome: Outcome) -> None:
 
 async def _bounded(pending: Awaitable[None]) -> None:
     try:
-        async with asyncio.timeout(FINISHER_LIMIT_S):
+        with TimeLimit(asyncio.get_running_loop().time() + FINISHER_LIMIT_S):
             await pending
-    except Exception as error:  # noqa: BLE001 - as above, for the part of a finisher that waits
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above; what it waited for may be cancelled
         _report(error)
 
 
@@ -175,5 +176,5 @@ async def _outlast(task: asyncio.Future[None]) -> None:
             continue
 
 
-def _report(error: Exception) -> None:
+def _report(error: BaseException) -> None:
     asyncio.get_running_loop().call_exception_handler({"message": "a finisher failed", "exception": error})

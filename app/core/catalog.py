@@ -25,6 +25,13 @@ class Route(msgspec.Struct, frozen=True):
     fallbacks: tuple[str, ...] = ()
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Targets that stand on one step: those of a route, or the one behind a direct name (`route` is then None)."""
+
+    route: str | None
+    targets: tuple[Target, ...]
+
+
 class Listed(msgspec.Struct, frozen=True):
     """A model as `GET /v1/models` shows it; `owner` is the provider, or `wizard` for a route."""
 
@@ -46,19 +53,29 @@ class Catalog:
     def __init__(self, routes: Mapping[str, Route], models: Mapping[str, tuple[str, ...]]) -> None:
         self._models = models
         self._routes = routes
-        self._targets = {name: tuple(self._walk(name, set())) for name in routes}
-        self._listed = {listed.id: listed for listed in self._list()}
+        self._groups = {name: tuple(self._walk(name, set())) for name in routes}
+        self._listed: dict[str, Listed] = {}
+        for listed in self._list():
+            self._listed.setdefault(listed.id, listed)
 
-    def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
+    def groups(self, name: str) -> tuple[Group, ...]:
         """
-        Return the targets of the model `name` in the order in which they are tried.
+        Return the targets of the model `name` step by step: its own, then those of each fallback; each target once.
 
         Raises:
             GatewayError: UNKNOWN_MODEL, naming models that are spelled much alike.
         """
-        found = self._targets.get(name)
-        if found is None:
-            return (self._direct(name) or self._unknown(name),)
+        found = self._groups.get(name)
+        return (Group(None, (self._direct(name) or self._unknown(name),)),) if found is None else found
+
+    def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
+        """
+        Return the targets of the model `name` in the order in which they are configured.
+
+        Raises:
+            GatewayError: UNKNOWN_MODEL.
+        """
+        found = tuple([target for group in self.groups(name) for target in group.targets])
         return found if fallback else found[:1]
 
     def listed(self) -> list[Listed]:
@@ -87,16 +104,19 @@ class Catalog:
         """
         return self._direct(name) or self._unknown(name)
 
-    def _walk(self, name: str, seen: set[str]) -> Iterator[Target]:
+    def _walk(self, name: str, seen: set[str]) -> Iterator[Group]:
         """Yield a route's targets and then its fallbacks', each name and each target once."""
         seen.add(name)
         route = self._routes.get(name)
         direct = None if route else self._direct(name)
+        targets = []
         for target in route.targets if route else (direct,) if direct else ():
             mark = f"\0{target.name}"  # cannot be a name, so targets and names share one set
             if mark not in seen:
                 seen.add(mark)
-                yield target
+                targets.append(target)
+        if targets:
+            yield Group(name if route else None, tuple(targets))
         for fallback in route.fallbacks if route else ():
             if fallback not in seen:
                 yield from self._walk(fallback, seen)
@@ -116,13 +136,14 @@ class Catalog:
                 yield Listed(f"{provider}/{model}", provider)
 
     def _unknown(self, name: str) -> Target:
-        near = difflib.get_close_matches(name, self._listed, n=_NEAR_MAX)
-        near += [known for known in self._listed if known.endswith(f"/{name}") and known not in near]
-        hint = f"Did you mean {' or '.join(repr(known) for known in near[:_NEAR_MAX])}? " if near else ""
         shown = name if len(name) <= _SHOWN_MAX_CHARS else f"{name[:_SHOWN_MAX_CHARS]}..."
-        raise GatewayError(
-            UNKNOWN_MODEL,
-            f"There is no model {shown!r} here.",
-            param="model",
-            suggestion=hint + UNKNOWN_MODEL.suggestion,
-        )
+        near = self._near(name) if shown == name else []  # nobody mistypes so much, and comparing it would take long
+        hint = f"Did you mean {' or '.join(repr(known) for known in near)}? " if near else ""
+        message, suggestion = f"There is no model {shown!r} here.", hint + UNKNOWN_MODEL.suggestion
+        raise GatewayError(UNKNOWN_MODEL, message, param="model", suggestion=suggestion)
+
+    def _near(self, name: str) -> list[str]:
+        """Return the models that may be meant: those that only lack their provider, then those spelled much alike."""
+        found = [known for known in self._listed if known.endswith(f"/{name}")]
+        found += [known for known in difflib.get_close_matches(name, self._listed, n=_NEAR_MAX) if known not in found]
+        return found[:_NEAR_MAX]

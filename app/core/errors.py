@@ -287,12 +287,12 @@ class GatewayError(Exception):
         self.suggestion = suggestion or kind.suggestion
         self.provider: str | None = None
         self.from_upstream = False
+        self.upstream_status: int | None = None
 
     def answered_by(self, provider: str) -> Self:
         """Mark the failure as the provider's own (`source: upstream`) and return the error."""
-        self.provider = provider
         self.from_upstream = True
-        return self
+        return self.at(provider)
 
     def at(self, provider: str) -> Self:
         """Name the provider at which the gateway itself noticed the failure and return the error."""

@@ -23,24 +23,26 @@ class EdgeOptions(msgspec.Struct, frozen=True):
 
 class AdminOptions(msgspec.Struct, frozen=True):
     """
-    What the administration needs: its token, as a SHA-256 (None: there is no administration), and the circuits.
-
-    The circuits are there also when no call asks them; `circuit_breaker` is how they would decide.
+    What the administration needs: the SHA-256 of its token, and the circuits with the policy by which they decide.
     """
 
-    token_sha256: bytes | None
+    token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
 
 
 class Gateway(msgspec.Struct, frozen=True):
-    """The composed pipeline with the models it can reach; `digest` identifies the configuration it was built from."""
+    """
+    The composed pipeline with the models it can reach.
+
+    `digest` identifies the configuration it was built from; without `admin` there is no administration.
+    """
 
     handler: Handler[Call]
     catalog: Catalog
     edge: EdgeOptions
-    admin: AdminOptions
     digest: str
+    admin: AdminOptions | None = None
 
 
 class CurrentGateway(Protocol):

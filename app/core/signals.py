@@ -53,6 +53,21 @@ class FellBack(msgspec.Struct, frozen=True):
     code: str
 
 
+class AttemptEnded(msgspec.Struct, frozen=True):
+    """
+    One try at one target ended; for a stream, after its last byte.
+
+    `outcome` is completed, failed, refused (the request was wrong, not the target) or abandoned; `code` names the
+    error's row, or is empty.
+    """
+
+    request_id: str
+    provider: str
+    model: str
+    outcome: str
+    code: str
+
+
 class CallEnded(msgspec.Struct, frozen=True):
     """
     A call left the pipeline; for a stream, after its last byte.
@@ -154,6 +169,7 @@ Signal: TypeAlias = (
     | StreamStarted
     | RetryScheduled
     | FellBack
+    | AttemptEnded
     | CallEnded
     | CallRefused
     | InternalFault

@@ -9,11 +9,11 @@ connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from app.core.call import Finisher, Outcome, conclude
-from app.core.errors import STREAM_BROKEN, GatewayError
+from app.core.call import End, Finisher, Outcome, conclude
+from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
 
 Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
@@ -35,21 +35,22 @@ class CommitRule(Protocol):
 
 class EventStream:
     """
-    The events of one upstream answer, in batches. Single use; owns the connection.
+    The events of one upstream answer, in batches. For one reading; owns the connection.
 
     Args:
         source: Batches as they are read; raises `GatewayError` when the upstream fails.
 
-        release: Gives the connection back; called exactly once, whatever happens.
+        release: Gives the connection back; called exactly once, whatever happens. Returns None if that took no
+            waiting.
     """
 
-    def __init__(self, source: AsyncIterator[Batch], release: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, source: AsyncGenerator[Batch, None], release: Callable[[], Awaitable[None] | None]) -> None:
         self._source = source
         self._release = release
         self._held: list[Batch] = []
         self._observers: list[Callable[[StreamEvent], None]] = []
         self._finishers: list[Finisher] = []
-        self._running: AsyncGenerator[Batch, None] | None = None
+        self._reading: AsyncGenerator[Batch, None] | None = None
         self._settled = False
 
     async def prime(self, rule: CommitRule) -> None:
@@ -59,13 +60,8 @@ class EventStream:
         Raises:
             GatewayError: The upstream failed, or ended, before it said anything.
         """
-        held_bytes = 0
         try:
-            async for batch in self._source:
-                self._held.append(batch)
-                held_bytes += sum(len(event.frame) for event in batch)
-                if held_bytes > rule.held_max_bytes or any(event.weight >= rule.weight for event in batch):
-                    return
+            await self._hold(rule)
         except BaseException:
             self._settled = True
             await conclude(self._give_back, Outcome.of(None))
@@ -80,17 +76,26 @@ class EventStream:
         self._finishers.append(finisher)
 
     def __aiter__(self) -> AsyncGenerator[Batch, None]:
-        self._running = self._run()
-        return self._running
+        """Return the one reading of this stream; asked again, it goes on where it stopped."""
+        if self._reading is None:
+            self._reading = self._read()
+        return self._reading
 
     async def aclose(self) -> None:
         """End the stream early, also one that nobody began to read; does nothing once it has ended."""
-        if self._running is not None:
-            await self._running.aclose()
-        if not self._settled:  # an async generator that was never started does not run its `finally`
-            await self._settle(asyncio.CancelledError())
+        await aiter(self).aclose()
+        await self._settle(asyncio.CancelledError())  # a generator that was never started does not run its `finally`
 
-    async def _run(self) -> AsyncGenerator[Batch, None]:
+    async def _hold(self, rule: CommitRule) -> None:
+        held_bytes = 0
+        async for batch in self._source:
+            self._held.append(batch)
+            held_bytes += sum(len(event.frame) for event in batch)
+            if held_bytes > rule.held_max_bytes or any(event.weight >= rule.weight for event in batch):
+                return
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider ended its stream before it said anything.")
+
+    async def _read(self) -> AsyncGenerator[Batch, None]:
         failure: BaseException | None = None
         try:
             for batch in self._held:
@@ -102,6 +107,8 @@ class EventStream:
                 yield batch
         except GatewayError as error:
             failure = after_commit(error)
+            if failure is error:
+                raise
             raise failure from error
         except BaseException as error:
             failure = error
@@ -110,13 +117,23 @@ class EventStream:
             await self._settle(failure)
 
     async def _settle(self, failure: BaseException | None) -> None:
+        """Close the source, give the connection back and tell everybody, also if this task is cancelled meanwhile."""
+        if self._settled:
+            return
         self._settled = True
-        outcome = Outcome.of(failure)
-        await conclude(self._give_back, outcome)
-        for finisher in self._finishers:
-            await conclude(finisher, outcome)
+        outcome, cancelled = Outcome.of(failure), None
+        for step in (self._close_source, self._give_back, *self._finishers):
+            try:
+                await conclude(step, outcome)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
-    def _give_back(self, _outcome: Outcome) -> Awaitable[None]:
+    def _close_source(self, outcome: Outcome) -> Awaitable[None] | None:
+        return None if outcome.end is End.COMPLETED else self._source.aclose()  # a completed one has closed itself
+
+    def _give_back(self, _outcome: Outcome) -> Awaitable[None] | None:
         return self._release()
 
     def _tell(self, batch: Batch) -> None:

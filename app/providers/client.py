@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx2
 
-from app.core.errors import TARGET_UNAVAILABLE, TIMEOUT_CONNECT, GatewayError
+from app.core.errors import INVALID_REQUEST, TARGET_UNAVAILABLE, TIMEOUT_CONNECT, GatewayError
 from app.core.ports import HttpRequest
 
 CONNECTIONS_MAX = 4096  # a stream holds one for minutes; the file limit of the process is the real bound
@@ -34,9 +34,13 @@ class HttpxClient:
         Raises:
             GatewayError: TIMEOUT_CONNECT or TARGET_UNAVAILABLE.
         """
+        try:
+            headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
+        except UnicodeEncodeError as error:
+            raise GatewayError(INVALID_REQUEST, "A header holds characters that HTTP cannot carry.") from error
         timeout = {"connect": request.connect_s, "pool": request.connect_s, "read": None, "write": None}
         outgoing = httpx2.Request(
-            request.method, request.url, headers=list(request.headers), content=request.body or None,
+            request.method, request.url, headers=headers, content=request.body or None,
             extensions={"timeout": timeout},
         )  # fmt: skip
         try:

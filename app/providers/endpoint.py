@@ -6,7 +6,8 @@ The only class that talks to providers. It raises before the commit point and re
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
 
 import msgspec
 
@@ -27,6 +28,7 @@ from app.providers.reading import ReadGuard, read_events, read_whole
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
+ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
 _GOOD = range(200, 300)
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
 
@@ -103,11 +105,13 @@ class Endpoint:
                 raise await self._refusal(reply, attempt)
             _require_plain(reply)
             if attempt.call.request.stream and not _is_json(reply):
-                stream = EventStream(self._events(reply, attempt), reply.aclose)
+                line = _Line(reply)
+                stream = EventStream(self._events(line, attempt), line.release)
                 kept = True  # from here on the stream owns the connection
                 await stream.prime(self._options)
                 return Reply(stream)
-            completion = self._provider.codec.decode(await self._whole(reply, attempt, ANSWER_MAX_BYTES))
+            body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
+            completion = self._provider.codec.decode(body)
             if attempt.call.request.stream:
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)
@@ -115,22 +119,28 @@ class Endpoint:
             if not kept:
                 await reply.aclose()
 
-    async def _events(self, reply: UpstreamReply, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    async def _events(self, line: _Line, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+        events = read_events(line.reply, self._provider.codec.decoder(), self._guard(attempt))
         try:
-            async for batch in read_events(reply, self._provider.codec.decoder(), self._guard(attempt)):
-                yield batch
+            async with aclosing(events):  # else a stream that is left early leaves its timer behind
+                async for batch in events:
+                    yield batch
+            await line.give_back()
         except GatewayError as error:
             raise self._signed(error, attempt) from error.__cause__
-
-    async def _whole(self, reply: UpstreamReply, attempt: Attempt, max_bytes: int) -> bytes:
-        return await read_whole(reply, self._guard(attempt), max_bytes)
 
     def _guard(self, attempt: Attempt) -> ReadGuard:
         return ReadGuard(self._options.idle_s, attempt.call.deadline)
 
     async def _refusal(self, reply: UpstreamReply, attempt: Attempt) -> GatewayError:
-        body = await self._whole(reply, attempt, ERROR_MAX_BYTES)
-        return self._provider.codec.error(reply.status, reply.headers, body, self._clock.wall())
+        try:
+            guard = ReadGuard(min(self._options.idle_s, ERROR_WAIT_S), attempt.call.deadline)
+            body = await read_whole(reply, guard, ERROR_MAX_BYTES)
+        except GatewayError:
+            body = b""  # the status says enough
+        error = self._provider.codec.error(reply.status, reply.headers, body, self._clock.wall())
+        error.upstream_status = reply.status
+        return error
 
     def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:
         """Say who failed; only the gateway's own limits are not the provider's answer."""
@@ -138,6 +148,21 @@ class Endpoint:
         if error.kind is TARGET_MODEL_MISSING:
             error.message = f"{name!r} has no model {attempt.target.model!r}."
         return error.at(name) if error.kind in _OWN_LIMITS else error.answered_by(name)
+
+
+class _Line:
+    """A reply's connection, given back at once after a proper end so that nothing has to wait for it later."""
+
+    def __init__(self, reply: UpstreamReply) -> None:
+        self.reply = reply
+        self._given_back = False
+
+    async def give_back(self) -> None:
+        await self.reply.aclose()
+        self._given_back = True
+
+    def release(self) -> Awaitable[None] | None:
+        return None if self._given_back else self.reply.aclose()
 
 
 def _is_json(reply: UpstreamReply) -> bool:

@@ -21,7 +21,7 @@ from app.providers.sse import SseFrame, SseFrames
 
 _DONE = b"[DONE]"
 _DONE_EVENT = StreamEvent(b"data: [DONE]\n\n", None, Weight.ANSWER, done=True)
-_NULL = (b"", b"null")
+_NO_ERROR = (b"", b"null", b"{}", b'""')  # an empty one is none, as the SDKs see it
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -55,15 +55,26 @@ class OpenAiCodec:
             GatewayError: BAD_UPSTREAM_REPLY, or an error that was sent with status 200.
         """
         try:
-            answer = self._body.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+            _require_text(body)
+            answer = self._decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is not a chat completion.") from error
-        if bytes(answer.error) not in _NULL:
+        if bytes(answer.error) not in _NO_ERROR:
             raise error_in_answer(bytes(answer.error))
         if not answer.choices:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no choices.")
         reasons = tuple(choice.finish_reason for choice in answer.choices if choice.finish_reason)
         return Completion(body, answer.usage, reasons)
+
+    def _decode(self, body: bytes) -> _Body:
+        try:
+            return self._body.decode(body)
+        except msgspec.ValidationError:
+            found = _loosely(body)  # a usage that cannot be read does not spoil the answer
+            return _Body(
+                choices=msgspec.convert(found["choices"], list[_Choice]),
+                error=msgspec.Raw(msgspec.json.encode(found["error"])),
+            )
 
     def decoder(self) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
@@ -97,24 +108,24 @@ class _OpenAiDecoder:
         for frame in frames:
             if self.done:
                 break
-            events.append(self._event(frame))
+            if frame.data:  # some proxies send empty ones to keep a connection alive, and some SDKs fail on them
+                events.append(self._event(frame))
         return events
 
     def _event(self, frame: SseFrame) -> StreamEvent:
-        if frame.data == _DONE:
+        if frame.data.rstrip() == _DONE:
             if not self._finished:
                 raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a finish reason.")
             self.done = True
             return _DONE_EVENT
         chunk = self._decode(frame.data)
-        if chunk is not None and bytes(chunk.error) not in _NULL:
+        if chunk is not None and bytes(chunk.error) not in _NO_ERROR:
             raise error_in_answer(bytes(chunk.error))
         return StreamEvent(_forwardable(frame), chunk, Weight.ANSWER if chunk is None else self._weigh(chunk))
 
     def _decode(self, data: bytes) -> Chunk | None:
         try:
-            if not data.isascii():
-                data.decode()  # msgspec skips the strings it does not read, but clients will not
+            _require_text(data)
             return self._chunk.decode(data)
         except msgspec.ValidationError:
             self._note_unfamiliar(data)
@@ -123,15 +134,17 @@ class _OpenAiDecoder:
             raise _undecodable() from error
 
     def _note_unfamiliar(self, data: bytes) -> None:
-        """Look for a finish reason in a valid event whose other fields have types that we do not know."""
+        """Look for an error or a finish reason in an event whose other fields have types that we do not know."""
         try:
-            event = msgspec.json.decode(data)
+            event = _loosely(data)
         except (msgspec.DecodeError, RecursionError) as error:
             raise _undecodable() from error
-        choices = event.get("choices") if isinstance(event, dict) else None
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict) and choice.get("finish_reason"):
-                self._finished = True
+        if event["error"]:
+            raise error_in_answer(msgspec.json.encode(event["error"]))
+        choices = event["choices"]
+        self._finished |= isinstance(choices, list) and any(
+            isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
+        )
 
     def _weigh(self, chunk: Chunk) -> Weight:
         weight = Weight.NOTHING
@@ -149,6 +162,19 @@ def _weight(delta: Delta) -> Weight:
     if delta.reasoning_content or delta.reasoning:
         return Weight.THOUGHT
     return Weight.NOTHING
+
+
+def _loosely(data: bytes) -> dict[str, object]:
+    """Return the members of an object that say whether and how an answer ends, whatever their types."""
+    found = msgspec.json.decode(data)
+    members = found if isinstance(found, dict) else {}
+    return {"choices": members.get("choices"), "error": members.get("error")}
+
+
+def _require_text(data: bytes) -> None:
+    """Raise `UnicodeDecodeError` unless all is UTF-8: msgspec skips the strings it does not read, clients will not."""
+    if not data.isascii():
+        data.decode()
 
 
 def _undecodable() -> GatewayError:

@@ -7,6 +7,8 @@ text could hold a piece of the gateway's key or of its network.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -16,15 +18,23 @@ import msgspec
 from app.core import errors as table
 from app.core.errors import Blame, GatewayError, Kind
 
-_WORDS_MAX = 1000
+_WORDS_MAX, _PARAM_MAX = 1000, 100
 _CALLERS_FAULT, _SERVERS_FAULT = 400, 500  # where these classes of statuses begin
-_STATUS_DIGITS = 3
+_STATUS = re.compile("[1-5][0-9]{2}")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}")
+# For what some providers have no code: a full context (vLLM, Mistral, OpenRouter), a refused key (xAI, Gemini).
+_PHRASES = (
+    (re.compile("maximum context length", re.IGNORECASE), table.CONTEXT_TOO_LONG),
+    (re.compile("api[ _-]?key", re.IGNORECASE), table.TARGET_MISCONFIGURED),
+)
 _STATUSES = MappingProxyType(
     {
         401: table.TARGET_MISCONFIGURED,
         402: table.TARGET_QUOTA_SPENT,
         403: table.TARGET_MISCONFIGURED,
         404: table.TARGET_MODEL_MISSING,
+        405: table.TARGET_MISCONFIGURED,
+        407: table.TARGET_MISCONFIGURED,
         408: table.TARGET_TIMEOUT,
         409: table.CONFLICT,
         413: table.BODY_TOO_LARGE,
@@ -34,6 +44,21 @@ _STATUSES = MappingProxyType(
         504: table.TARGET_TIMEOUT,
         524: table.TARGET_TIMEOUT,
         529: table.TARGET_BUSY,
+    }
+)
+# What the body may make of a status; nothing but a status tells the others.
+_REFINED = MappingProxyType(
+    {
+        table.INVALID_REQUEST: (
+            table.CONTEXT_TOO_LONG,
+            table.CONTENT_BLOCKED,
+            table.TARGET_QUOTA_SPENT,
+            table.TARGET_MODEL_MISSING,
+            table.TARGET_MISCONFIGURED,
+        ),
+        table.UNPROCESSABLE: (table.CONTEXT_TOO_LONG, table.CONTENT_BLOCKED, table.TARGET_MISCONFIGURED),
+        table.BODY_TOO_LARGE: (table.CONTEXT_TOO_LONG, table.TARGET_RATE_LIMITED),
+        table.TARGET_RATE_LIMITED: (table.TARGET_QUOTA_SPENT,),
     }
 )
 # Codes and types as OpenAI, Azure, Groq, Mistral, OpenRouter and vLLM send them.
@@ -65,20 +90,18 @@ _NAMES = MappingProxyType(
 
 
 class _Words(msgspec.Struct, frozen=True):
-    """An error object; every field may be missing or of any type."""
+    """An error object as far as it could be read."""
 
     message: str = ""
     type: str = ""
     code: str = ""
-    param: str | None = None
+    param: str = ""
 
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
     words = _words(body)
-    kind = _by_status(status)
-    if kind in {table.INVALID_REQUEST, table.TARGET_RATE_LIMITED, table.TARGET_MODEL_MISSING}:
-        kind = _more_exactly(kind, words)
+    kind = _more_exactly(_by_status(status), words)
     return _failure(kind, words, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
 
 
@@ -87,11 +110,7 @@ def error_in_answer(body: bytes) -> GatewayError:
     words = _words(body)
     kind = _NAMES.get(words.code) or _NAMES.get(words.type)
     if kind is None:
-        kind = (
-            _by_status(int(words.code))
-            if words.code.isdigit() and len(words.code) == _STATUS_DIGITS
-            else table.TARGET_FAILED
-        )
+        kind = _by_status(int(words.code)) if _STATUS.fullmatch(words.code) else table.TARGET_FAILED
     return _failure(kind, words, "The provider sent an error in place of an answer.", None)
 
 
@@ -99,13 +118,13 @@ def retry_after_s(headers: Mapping[str, str], wall_s: float) -> float | None:
     """Read `retry-after-ms`, or `retry-after` in seconds or as an HTTP date; None where there is no sane value."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
-        if value.replace(".", "", 1).isascii() and value.replace(".", "", 1).isdigit():
+        if _SECONDS.fullmatch(value):
             return float(value) * unit
     try:
-        until = parsedate_to_datetime(headers["retry-after"])
-        return max(0.0, until.timestamp() - wall_s)
+        wait_s = parsedate_to_datetime(headers["retry-after"]).timestamp() - wall_s
     except (KeyError, ValueError, OverflowError):
         return None
+    return max(0.0, wait_s) if math.isfinite(wait_s) else None
 
 
 def _by_status(status: int) -> Kind:
@@ -118,19 +137,18 @@ def _by_status(status: int) -> Kind:
 
 
 def _more_exactly(kind: Kind, words: _Words) -> Kind:
-    """Let the error's code tell kinds apart that share a status."""
+    """Let the body tell kinds apart that share a status."""
     exact = _NAMES.get(words.code) or _NAMES.get(words.type)
-    same_status = {
-        table.CONTEXT_TOO_LONG, table.CONTENT_BLOCKED, table.TARGET_QUOTA_SPENT, table.TARGET_MODEL_MISSING,
-    }  # fmt: skip
-    return exact if exact in same_status else kind
+    if exact in {None, table.INVALID_REQUEST}:
+        exact = next((told for pattern, told in _PHRASES if pattern.search(words.message)), exact)
+    return exact if exact is not None and exact in _REFINED.get(kind, ()) else kind
 
 
 def _failure(kind: Kind, words: _Words, instead: str, wait_s: float | None) -> GatewayError:
-    quotable = kind.blame is Blame.CALLER and words.message
-    message = _clean(words.message) if quotable else instead
-    param = _clean(words.param)[:100] if quotable and words.param else None
-    return GatewayError(kind, message, param=param, retry_after_s=wait_s if kind.retryable else None)
+    message, param = "", ""
+    if kind.blame is Blame.CALLER:
+        message, param = _clean(words.message, _WORDS_MAX), _clean(words.param, _PARAM_MAX)
+    return GatewayError(kind, message or instead, param=param or None, retry_after_s=wait_s if kind.retryable else None)
 
 
 def _words(body: bytes) -> _Words:
@@ -139,22 +157,29 @@ def _words(body: bytes) -> _Words:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Words()
-    if isinstance(found, dict) and "error" in found:
+    if isinstance(found, list) and len(found) == 1:  # Gemini's compatible endpoint
+        found = found[0]
+    if isinstance(found, dict) and found.get("error") is not None:
         found = found["error"]
     if isinstance(found, str):
         return _Words(message=found)
     if not isinstance(found, dict):
         return _Words()
-    message = found.get("message") or found.get("detail")
-    param = found.get("param")
     return _Words(
-        message=message if isinstance(message, str) else "",
-        type=str(found.get("type") or ""),
-        code=str(found.get("code") or ""),
-        param=param if isinstance(param, str) else None,
+        message=_text(found.get("message")) or _text(found.get("detail")),
+        type=_text(found.get("type")),
+        code=_text(found.get("code")),
+        param=_text(found.get("param")),
     )
 
 
-def _clean(text: str) -> str:
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and abs(value) <= _SERVERS_FAULT * 2 else ""  # a status, at the most
+
+
+def _clean(text: str, chars_max: int) -> str:
     """Cut a foreign text to a bounded, printable one."""
-    return "".join(char if char.isprintable() else " " for char in text[:_WORDS_MAX])
+    clean = "".join(char if char.isprintable() else " " for char in text[:chars_max])
+    return "" if clean.isspace() else clean

@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, GatewayError
+from app.core.limit import TimeLimit
 from app.core.ports import Decoder, UpstreamReply
 from app.core.stream import Batch
 
+_LOOK_AGAIN_S = 0.001  # uvloop calls timers with less than a millisecond to go at once, again and again
 _DRAIN_S = 0.1  # a provider's end of body follows its [DONE] at once; waiting for it keeps the connection usable
 
 
@@ -57,6 +59,8 @@ class ReadGuard:
             GatewayError: TIMEOUT_IDLE, TIMEOUT_TOTAL, or what `chunks` raises.
         """
         self._since = self._loop.time()
+        if self._since >= self._deadline:
+            raise _too_late()
         self._reading = True
         try:
             return await anext(chunks, None)
@@ -70,21 +74,17 @@ class ReadGuard:
 
     def _look(self) -> None:
         now = self._loop.time()
-        until = self._deadline
-        if self._reading:
-            until = min(self._since + self._idle_s, self._deadline)
-            if now >= until:
-                self._expire(total=now >= self._deadline)
-                return
-        self._timer = self._loop.call_at(max(min(until, now + self._idle_s), now + 0.001), self._look)
-
-    def _expire(self, *, total: bool) -> None:
-        if total:
-            self._expired = GatewayError(TIMEOUT_TOTAL, "The call's time was over before the answer was complete.")
-        else:
-            self._expired = GatewayError(TIMEOUT_IDLE, f"The provider sent nothing for {self._idle_s:g} s.")
-        if self._reader is not None:
+        until = min((self._since if self._reading else now) + self._idle_s, self._deadline)
+        if now < until:
+            self._timer = self._loop.call_at(max(until, now + _LOOK_AGAIN_S), self._look)
+        elif self._reading and self._reader is not None:  # else the next read will notice the deadline by itself
+            silence = GatewayError(TIMEOUT_IDLE, f"The provider sent nothing for {self._idle_s:g} s.")
+            self._expired = _too_late() if now >= self._deadline else silence
             self._reader.cancel()
+
+
+def _too_late() -> GatewayError:
+    return GatewayError(TIMEOUT_TOTAL, "The call's time was over before the answer was complete.")
 
 
 async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> bytes:
@@ -126,7 +126,7 @@ async def read_events(reply: UpstreamReply, decoder: Decoder, guard: ReadGuard) 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
     """Read up to the end of the body behind the last event; a provider that sends more loses its connection."""
     try:
-        async with asyncio.timeout(_DRAIN_S):
+        with TimeLimit(asyncio.get_running_loop().time() + _DRAIN_S):
             await anext(chunks, None)
     except (TimeoutError, GatewayError):
         return

@@ -13,9 +13,10 @@ import msgspec
 
 from app.core.errors import INVALID_REQUEST, GatewayError
 
-_KEY = re.compile(rb'\s*[{,]\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+_STRING = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'  # possessive: a long text takes no memory
+_KEY = re.compile(rb"\s*[{,]\s*" + _STRING + rb"\s*:\s*")
 _END = re.compile(rb"\s*\}\s*")
-_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_MODEL = re.compile(rb'"model"\s*:\s*' + _STRING)
 _ESCAPED_LETTER = b"\\u006"  # how a key could spell a letter of "model" without using it
 
 
@@ -24,8 +25,8 @@ def replace_model(raw: bytes, model: str) -> bytes:
     Return `raw`, a JSON object with a string at its top-level key `model`, with that string replaced.
 
     Raises:
-        GatewayError: INVALID_REQUEST if a top-level key appears twice, because the provider and the gateway could
-            then disagree about what was asked for.
+        GatewayError: INVALID_REQUEST if the value cannot be told from another one, because `model` appears more than
+            once and some top-level key does so too.
     """
     start, end = _find_fast(raw) or _find(raw)
     return b"".join((raw[:start], msgspec.json.encode(model), raw[end:]))
@@ -45,15 +46,19 @@ def _find_fast(raw: bytes) -> tuple[int, int] | None:
 
 
 def _find(raw: bytes) -> tuple[int, int]:
-    """Walk over the top-level keys, whose values msgspec has measured."""
-    values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    """Walk over the top-level members, whose values msgspec has measured; of a repeated one it knows only the last."""
+    try:
+        values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise GatewayError(INVALID_REQUEST, "A top-level field's name is not text.") from error
     found: tuple[int, int] | None = None
     position = 0
-    for name, value in values.items():
-        key = _KEY.match(raw, position)
-        if key is None or msgspec.json.decode(key[1]) != name:
-            break  # a repeated key has only one entry in `values`, so the walk loses step
-        position = key.end() + len(bytes(value))
+    while key := _KEY.match(raw, position):
+        name = msgspec.json.decode(key[1], type=str)
+        value = bytes(values.pop(name, b""))
+        position = key.end() + len(value)
+        if not value or raw[key.end() : position] != value:
+            break
         if name == "model":
             found = (key.end(), position)
     if found is None or not _END.fullmatch(raw, position):

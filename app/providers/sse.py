@@ -14,7 +14,7 @@ import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 
-FRAME_MAX_BYTES = 1_048_576  # the largest real frames seen (whole images in base64 aside) are far below 1 MiB
+FRAME_MAX_BYTES = 16_777_216  # some models stream whole images, 1 to 3 MB each, as one frame
 _BOM = b"\xef\xbb\xbf"
 _BORDER = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -73,6 +73,8 @@ class SseFrames:
         """Return the last frame if its blank line is all that is missing."""
         rest = b"".join(self._pending)
         self._pending, self._pending_bytes = [], 0
+        if not self._begun:
+            rest = rest.removeprefix(_BOM)
         return _parsed([rest + b"\n\n"]) if rest else []
 
     def _split(self, data: bytes) -> list[SseFrame]:

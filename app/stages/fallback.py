@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
-from app.core.call import Attempt, Call, Reply, Target, Tried
-from app.core.errors import Again, GatewayError, Kind
+from app.core.call import Attempt, Call, Reply, Tried
+from app.core.errors import CIRCUIT_OPEN, OVERLOADED, TARGET_UNAVAILABLE, TIMEOUT_CONNECT, Again, GatewayError, Kind
 from app.core.pipeline import Handler
+from app.core.routing import Targets
 from app.core.signals import FellBack, Listener
+
+_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)
+_NOT_REACHED = (TARGET_UNAVAILABLE, TIMEOUT_CONNECT)
 
 
 class Fallback:
@@ -27,7 +31,7 @@ class Fallback:
 
     def __init__(
         self,
-        route: Callable[[Call], Sequence[Target]],
+        route: Callable[[Call], Targets],
         attempt: Handler[Attempt],
         triggers: AbstractSet[str],
         listener: Listener,
@@ -38,29 +42,42 @@ class Fallback:
         self._listener = listener
 
     async def __call__(self, call: Call) -> Reply:
-        """Return the first target's answer, or raise the last target's failure."""
+        """Return the first target's answer, or raise the most useful of the failures."""
         journal = call.journal
         targets = self._route(call)
-        onward = len(targets) - 1
-        for position in range(onward):
-            target = targets[position]
+        failures: list[GatewayError] = []
+        while True:
+            position = len(failures)
+            target, last = targets[position], position == len(targets) - 1
             journal.position, journal.target = position, target
             try:
-                return await self._attempt(Attempt(call, target, last=False))
+                return await self._attempt(Attempt(call, target, last))
             except GatewayError as error:
                 journal.tried.append(Tried(target, error.kind.code))
-                if not self._moves_on(error.kind):
-                    raise
+                failures.append(error)
+                if last or not self._moves_on(error.kind):
+                    break
                 self._listener(FellBack(call.id, target.name, targets[position + 1].name, error.kind.code))
-        target = targets[onward]
-        journal.position, journal.target = onward, target
+        told = _most_useful(failures)
+        journal.position, journal.target = told, targets[told]
         try:
-            return await self._attempt(Attempt(call, target, last=True))
-        except GatewayError as error:
-            journal.tried.append(Tried(target, error.kind.code))
-            raise
+            raise failures[told]
+        finally:
+            failures.clear()  # a failure and the frame it passed through would keep each other alive
 
     def _moves_on(self, kind: Kind) -> bool:
         if kind.trigger is not None:
             return kind.trigger in self._triggers
         return kind.again is not Again.NEVER
+
+
+def _most_useful(failures: Sequence[GatewayError]) -> int:
+    """Choose the failure that tells the caller most, of equals the last; return its position."""
+    return max(range(len(failures)), key=lambda position: (_told(failures[position].kind), position))
+
+
+def _told(kind: Kind) -> int:
+    """Rank what a failure tells: 0 the target was not asked, 1 it was not reached, 2 it had its say, or its time."""
+    if kind in _NOT_ASKED:
+        return 0
+    return 1 if kind in _NOT_REACHED else 2

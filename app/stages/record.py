@@ -39,6 +39,7 @@ class _Story:
         self._clock = clock
         self._committed: float | None = None
         self._first_token_s: float | None = None
+        self._last_event = 0.0
         self._usage: Usage | None = None
 
     def answered(self, reply: Reply) -> None:
@@ -83,19 +84,20 @@ class _Story:
                 duration_s=now - call.started,
                 overhead_s=call.overhead_s(committed),
                 first_token_s=self._first_token_s,
-                tokens_per_s=self._rate(now),
+                tokens_per_s=self._rate(),
                 usage=self._usage,
             )
         )
 
     def _watch(self, event: StreamEvent) -> None:
+        self._last_event = self._clock.now()
         if event.chunk is not None and event.chunk.usage is not None:
             self._usage = event.chunk.usage
 
-    def _rate(self, now: float) -> float | None:
-        if self._first_token_s is None or self._committed is None or self._usage is None or now <= self._committed:
+    def _rate(self) -> float | None:
+        if self._committed is None or self._usage is None or self._last_event <= self._committed:
             return None
-        return self._usage.completion_tokens / (now - self._committed)
+        return self._usage.completion_tokens / (self._last_event - self._committed)
 
 
 def _kind(outcome: Outcome) -> Kind | None:

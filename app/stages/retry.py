@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.budget import RetryBudget, RetryBudgets
+from app.core.budget import RetryBudgets
 from app.core.call import Attempt, CallOptions, Reply
 from app.core.clock import Clock
-from app.core.errors import CIRCUIT_OPEN, Again, GatewayError
+from app.core.errors import CIRCUIT_OPEN, OVERLOADED, Again, GatewayError
 from app.core.pipeline import Handler
 from app.core.ports import Chance
 from app.core.signals import Listener, RetryScheduled
+
+_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)  # refused on this side of the target: the caller is told at once
 
 
 class RetryOptions(msgspec.Struct, frozen=True):
     """
     How to pause: `min(base_s * multiplier ** n, max_s) * (1 ± jitter * random)`, n counting from 0.
 
-    `max_attempts` counts tries of one target, the first included.
+    `max_attempts` counts tries of one target, the first included. `errors` holds the failures that are tried again:
+    kinds, codes and statuses of the provider; None leaves the choice to the error table.
     """
 
     max_attempts: int
@@ -30,6 +33,7 @@ class RetryOptions(msgspec.Struct, frozen=True):
     max_s: float
     multiplier: float
     jitter: float
+    errors: frozenset[str | int] | None = None
 
 
 class Retry:
@@ -55,16 +59,19 @@ class Retry:
             try:
                 return await proceed(attempt)
             except GatewayError as error:
-                if failure is not None and error.kind is CIRCUIT_OPEN:
+                if failure is not None and error.kind in _NOT_ASKED:
                     attempt.call.journal.retries_spent = True
-                    raise failure from error  # what opened the circuit tells more than that it is open
-                if not _transient(error, attempt):
-                    raise
-                if tries >= tries_max:
-                    attempt.call.journal.retries_spent |= tries_max > 1
+                    raise failure from error  # what the target said tells more than that it was not asked again
+                if not self._transient(error, attempt):
                     raise
                 pause = self._pause_s(error, tries - 1)
-                self._check(error, attempt, pause, budget)
+                now = self._clock.now()
+                if tries >= tries_max or now + pause >= attempt.call.deadline:
+                    attempt.call.journal.retries_spent |= tries > 1
+                    raise
+                if not budget.withdraw(now):
+                    attempt.call.journal.retries_spent = True  # a client that tried again would defeat the budget
+                    raise
                 self._report(error, attempt, tries, pause)
                 failure = error
             await self._clock.sleep(pause)
@@ -75,6 +82,17 @@ class Retry:
             return 1
         return self._options.max_attempts if options.max_attempts is None else options.max_attempts
 
+    def _transient(self, error: GatewayError, attempt: Attempt) -> bool:
+        """Say whether the same target may do better; a busy one is asked again only if no other is left."""
+        kind, errors = error.kind, self._options.errors
+        if kind in _NOT_ASKED:
+            return False  # waiting inside the gateway would only make it fuller
+        if errors is None:
+            wanted = kind.again is Again.HERE or (kind.again is Again.ELSEWHERE and kind.retryable)
+        else:
+            wanted = not errors.isdisjoint((kind.code, kind.category, error.upstream_status or 0))
+        return wanted and (kind.again is not Again.ELSEWHERE or attempt.last)
+
     def _pause_s(self, error: GatewayError, failures_before: int) -> float:
         """Choose the pause; the provider's own wish replaces ours."""
         if error.retry_after_s is not None:
@@ -83,29 +101,8 @@ class Retry:
         bound = min(options.base_s * options.multiplier**failures_before, options.max_s)
         return bound * (1.0 + options.jitter * (2.0 * self._chance() - 1.0))
 
-    def _check(self, error: GatewayError, attempt: Attempt, pause: float, budget: RetryBudget) -> None:
-        """Raise `error` for good if the pause would outlast the deadline or the budget is empty."""
-        now = self._clock.now()
-        if now + pause >= attempt.call.deadline:
-            raise error
-        if not budget.withdraw(now):
-            attempt.call.journal.retries_spent = True
-            raise error
-
     def _report(self, error: GatewayError, attempt: Attempt, tries: int, pause: float) -> None:
         target, kind = attempt.target, error.kind
         self._listener(
             RetryScheduled(attempt.call.id, target.provider, target.model, kind.code, kind.category, tries, pause)
         )
-
-
-def _transient(error: GatewayError, attempt: Attempt) -> bool:
-    """
-    Say whether the same target may do better; a busy one is asked again only if no other is left.
-
-    An open circuit is no failure of the target to be slept on: its caller is told at once.
-    """
-    if error.kind.again is Again.HERE:
-        return True
-    elsewhere = error.kind.again is Again.ELSEWHERE and error.kind is not CIRCUIT_OPEN
-    return elsewhere and error.kind.retryable and attempt.last

@@ -11,6 +11,7 @@ import asyncio
 
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
+from app.core.limit import TimeLimit
 from app.core.pipeline import Handler
 
 
@@ -24,12 +25,12 @@ class TotalTimeout:
         Raises:
             GatewayError: TIMEOUT_TOTAL.
         """
-        limit = asyncio.timeout_at(call.deadline)
+        limit = TimeLimit(call.deadline)
         try:
-            async with limit:
+            with limit:
                 return await proceed(call)
         except TimeoutError as error:
-            if not limit.expired():
+            if not limit.expired:
                 raise
             allowed_s = call.deadline - call.started
             raise GatewayError(TIMEOUT_TOTAL, f"No complete answer within {allowed_s:g} s.") from error
@@ -55,12 +56,12 @@ class AttemptTimeout:
         """
         if not attempt.call.request.stream:
             return await proceed(attempt)
-        limit = asyncio.timeout(self._first_token_s)
+        limit = TimeLimit(asyncio.get_running_loop().time() + self._first_token_s)
         try:
-            async with limit:
+            with limit:
                 return await proceed(attempt)
         except TimeoutError as error:
-            if not limit.expired():
+            if not limit.expired:
                 raise
             message = f"{attempt.target.provider} sent no token within {self._first_token_s:g} s."
             raise GatewayError(TIMEOUT_FIRST_TOKEN, message).at(attempt.target.provider) from error

@@ -13,11 +13,11 @@ import msgspec
 
 from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.model import ChatRequest, Message
+from app.core.model import ChatRequest, Message, Part
 from app.core.pipeline import Handler
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: a long text takes no memory
 _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
@@ -89,10 +89,16 @@ def _texts(message: Message) -> Iterator[tuple[str, str]]:
     content = message.content
     if isinstance(content, str):
         yield ".content", content
-    elif content is not None:
-        for index, part in enumerate(content):
-            if part.text is not None:
-                yield f".content[{index}].text", part.text
+    else:
+        for index, part in enumerate(content or ()):
+            yield from _texts_of_part(part, f".content[{index}]")
     for index, call in enumerate(message.tool_calls or ()):
         if call.function is not None and call.function.arguments is not None:
             yield f".tool_calls[{index}].function.arguments", call.function.arguments
+
+
+def _texts_of_part(part: Part, path: str) -> Iterator[tuple[str, str]]:
+    if part.text is not None:
+        yield f"{path}.text", part.text
+    if part.refusal is not None:
+        yield f"{path}.refusal", part.refusal

@@ -42,13 +42,14 @@ class MetricsCollector(Collector):
             "wizard_build_info", "Version of the gateway; the value is always 1.", 1, {"version": self._version}
         )
         yield from _requests(rows)
+        yield _attempts(rows)
         yield _histogram(
             "wizard_overhead_seconds",
             "Time up to the first byte of the answer that was not spent waiting for a provider.",
             (),
             [((), metrics.overheads.read())],
         )
-        yield from _further_tries(metrics)
+        yield from _moves(metrics)
         yield from _circuits(metrics)
         yield _gauge("wizard_active_requests", "Requests being worked on.", metrics.active_requests, {})
         yield _gauge("wizard_streams_active", "Streams being sent.", metrics.active_streams, {})
@@ -74,6 +75,37 @@ def render(registry: CollectorRegistry, accept: str) -> tuple[str, bytes]:
     """
     encode, content_type = choose_encoder(accept)
     return content_type, encode(registry)
+
+
+def _moves(metrics: Metrics) -> Iterator[Metric]:
+    """Yield what calls did beyond a first try at a first target."""
+    yield _counter(
+        "wizard_retry_attempts",
+        "Further tries at the same target, by the kind of error that caused them.",
+        ("provider", "error_kind"),
+        list(metrics.retries.items()),
+    )
+    yield _counter(
+        "wizard_fallbacks",
+        "Targets given up for the next one, by the code of the error.",
+        ("from", "to", "reason"),
+        list(metrics.fallbacks.items()),
+    )
+    yield _counter(
+        "wizard_success_position",
+        "Completed requests by the position of the target that answered (0: the first; 9: that and beyond).",
+        ("position",),
+        [((str(position),), count) for position, count in enumerate(metrics.success_positions)],
+    )
+
+
+def _attempts(rows: _Rows) -> Metric:
+    return _counter(
+        "wizard_attempts",
+        "Tries at a target by their outcome: completed, failed, refused (the request was wrong), abandoned.",
+        (*_TARGET, "outcome"),
+        [((*labels, word), count) for labels, series in rows for word, count in list(series.attempts.items())],
+    )
 
 
 def _requests(rows: _Rows) -> Iterator[Metric]:
@@ -104,21 +136,6 @@ def _requests(rows: _Rows) -> Iterator[Metric]:
             for labels, series in rows
             for kind, count in (("prompt", series.prompt_tokens), ("completion", series.completion_tokens))
         ],
-    )
-
-
-def _further_tries(metrics: Metrics) -> Iterator[Metric]:
-    yield _counter(
-        "wizard_retry_attempts",
-        "Further tries at the same target, by the kind of error that caused them.",
-        ("provider", "error_kind"),
-        list(metrics.retries.items()),
-    )
-    yield _counter(
-        "wizard_fallbacks",
-        "Targets given up for the next one, by the code of the error.",
-        ("from", "to", "reason"),
-        list(metrics.fallbacks.items()),
     )
 
 

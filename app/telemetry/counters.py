@@ -51,10 +51,11 @@ class Histogram:
 class TargetSeries:
     """What is counted for one model at one provider."""
 
-    __slots__ = ("completion_tokens", "durations", "first_tokens", "prompt_tokens", "statuses")
+    __slots__ = ("attempts", "completion_tokens", "durations", "first_tokens", "prompt_tokens", "statuses")
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
+        self.attempts: dict[str, int] = {}
         self.durations = Histogram(DURATION_S)
         self.first_tokens = Histogram(FIRST_TOKEN_S)
         self.prompt_tokens = 0
@@ -63,3 +64,7 @@ class TargetSeries:
     def count(self, status: int) -> None:
         """Count one request that ended with `status`."""
         self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def tried(self, outcome: str) -> None:
+        """Count one attempt that ended with `outcome`."""
+        self.attempts[outcome] = self.attempts.get(outcome, 0) + 1

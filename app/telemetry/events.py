@@ -10,6 +10,7 @@ from app.core.call import End
 from app.core.circuits import CircuitState
 from app.core.errors import CLIENT_CLOSED, INTERNAL
 from app.core.signals import (
+    AttemptEnded,
     CallEnded,
     CallRefused,
     CallStarted,
@@ -41,7 +42,7 @@ _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other st
 def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each kind
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:
-        case CallStarted() | StreamStarted() | RetryScheduled() | CallRefused() | ConfigReloaded():
+        case CallStarted() | StreamStarted() | RetryScheduled() | AttemptEnded() | CallRefused() | ConfigReloaded():
             return logging.INFO
         case CallEnded():
             if signal.outcome != _FAILED:
@@ -59,7 +60,7 @@ def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each kind
             return logging.WARNING if signal.degraded else logging.INFO
 
 
-def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 - one case for each signal
+def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911, PLR0912 - one case for each signal
     """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
     match signal:
         case CallStarted():
@@ -72,6 +73,8 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 -
             return [("retry_attempt", _retry(signal))]
         case FellBack():
             return [("fallback_triggered", _fell_back(signal))]
+        case AttemptEnded():
+            return []  # for the metrics: the log tells what became of the call, and why it went on
         case CallRefused():
             return [("request_failed", _refused(signal))]
         case InternalFault():

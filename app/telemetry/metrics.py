@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, TARGET_MODEL_MISSING
 from app.core.signals import (
+    AttemptEnded,
     CallEnded,
     CallRefused,
     CallStarted,
@@ -26,7 +27,8 @@ LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes
 NONE = "none"  # provider and model of a call that reached no target
 OTHER = "other"  # model of targets beyond the limit
 _LABEL_MAX_CHARS = 200
-_ABANDONED = End.ABANDONED.value
+POSITION_MAX = 9  # positions beyond it count as this one
+_COMPLETED, _ABANDONED = End.COMPLETED.value, End.ABANDONED.value
 
 
 class Metrics:
@@ -44,6 +46,7 @@ class Metrics:
         self.targets: dict[tuple[str, str], TargetSeries] = {}
         self.retries: dict[tuple[str, str], int] = {}
         self.fallbacks: dict[tuple[str, str, str], int] = {}
+        self.success_positions = [0] * (POSITION_MAX + 1)
         self.overheads = Histogram(OVERHEAD_S)
         self.token_rates = Histogram(TOKENS_PER_S)
         self.circuits = CircuitCounts()
@@ -51,13 +54,15 @@ class Metrics:
         self.active_requests = 0
         self.active_streams = 0
 
-    def __call__(self, signal: Signal) -> None:
+    def __call__(self, signal: Signal) -> None:  # noqa: C901 - one case for each signal
         """Count a signal."""
         match signal:
             case CallStarted():
                 self.active_requests += 1
             case CallEnded():
                 self._ended(signal)
+            case AttemptEnded():
+                self._series(signal.provider, signal.model, signal.code).tried(signal.outcome)
             case StreamStarted():
                 self.active_streams += 1
                 self._series(signal.provider, signal.model).first_tokens.observe(signal.first_token_s)
@@ -82,6 +87,8 @@ class Metrics:
         series = self._series(signal.provider, signal.target_model, signal.code)
         series.count(CLIENT_CLOSED.status if signal.outcome == _ABANDONED else signal.status)
         series.durations.observe(signal.duration_s)
+        if signal.outcome == _COMPLETED:
+            self.success_positions[min(signal.position, POSITION_MAX)] += 1
         self.overheads.observe(signal.overhead_s)
         if signal.tokens_per_s is not None:
             self.token_rates.observe(signal.tokens_per_s)

@@ -90,12 +90,21 @@ def test_a_wrong_provider_is_reported_once(tmp_path: Path) -> None:
     assert ["models.slow.targets", "providers.box.kind"] == [each.path for each in found]
 
 
-@pytest.mark.parametrize("setting", ["base_url: http://x", "api_key: k", "headers: {a: b}"])
-def test_what_sim_cannot_use_is_refused(tmp_path: Path, setting: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [
+        ("sim", "base_url: http://x"),
+        ("sim", "api_key: k"),
+        ("sim", "headers: {a: b}"),
+        ("local", "base_url: http://x"),
+        ("local", "api_key: k"),
+    ],
+)
+def test_what_a_kind_cannot_use_is_refused(tmp_path: Path, kind: str, setting: str) -> None:
     """A setting that would have no effect is a mistake, and not ignored."""
     name = setting.partition(":")[0]
 
-    found = problem(tmp_path, f"providers: {{s: {{kind: sim, {setting}}}}}")
+    found = problem(tmp_path, f"providers: {{s: {{kind: {kind}, {setting}}}}}")
 
     assert (f"providers.s.{name}", "(set)", "remove it") == (found.path, found.value, found.suggestion)
-    assert found.expected == f"no {name}: kind sim answers inside the gateway"
+    assert found.expected == f"no {name}: kind {kind} needs none"

@@ -34,12 +34,6 @@ PREFIX = "not available in this version: only the default is accepted"
         ("sessions: {store: sqlite}", "sessions.store", "'sqlite'", "'memory'"),
         ("tracing: {enabled: true}", "tracing.enabled", "true", "false"),
         ("streaming: {overflow: error}", "streaming.overflow", "'error'", "'block'"),
-        (
-            "providers: {s: {kind: sim}}\nmodels: {r: {targets: [{provider: s, model: m}], strategy: cost}}",
-            "models.r.strategy",
-            "'cost'",
-            "'sequential'",
-        ),
     ],
 )
 def test_asking_for_an_unbuilt_feature_is_a_problem(

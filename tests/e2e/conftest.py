@@ -50,6 +50,13 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
         yield process
 
 
+@pytest.fixture(scope="session")
+def impatient(upstream: Upstream) -> Iterator[GatewayProcess]:
+    """Run a gateway that fills every silence of a twentieth of a second."""
+    with running(Start({**configuration(upstream), "streaming": {"keep_alive_s": 0.05}})) as process:
+        yield process
+
+
 @pytest.fixture
 def wire(gateway: GatewayProcess) -> Iterator[Wire]:
     """Connect to the gateway with a plain socket."""

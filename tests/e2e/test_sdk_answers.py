@@ -155,3 +155,18 @@ async def test_async_answers_do_not_wait_for_each_other(async_sdk: openai.AsyncO
 
     assert quick.choices[0].message.content == USER[0]["content"]
     assert slow.choices[0].message.content == "one two"
+
+
+async def test_many_streams_at_once(async_sdk: openai.AsyncOpenAI) -> None:
+    """Fifty callers get fifty answers, each its own."""
+
+    async def said(text: str) -> str:
+        messages: Any = [{"role": "user", "content": text}]
+        stream = await async_sdk.chat.completions.create(
+            model="sim/echo?tokens_per_s=50", messages=messages, stream=True
+        )
+        return "".join([choice.delta.content or "" async for chunk in stream for choice in chunk.choices])
+
+    texts = [f"answer number {number} of fifty" for number in range(50)]
+
+    assert await asyncio.gather(*map(said, texts)) == texts

@@ -8,23 +8,11 @@ import openai
 import pytest
 
 from tests.e2e.conftest import openai_client
-from tests.e2e.support.answers import FINISH, ROLE, in_turn, refused, streamed, whole, word
-from tests.e2e.support.upstream import Exchange, Upstream
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.e2e.support.answers import FINISH, ROLE, dies, in_turn, refused, stays, streamed, whole, word
+from tests.e2e.support.upstream import Upstream
+from tests.support.gateway import Start, running
 
 USER: Any = [{"role": "user", "content": "hi"}]
-
-
-def dies(*parts: bytes) -> Any:  # noqa: ANN401 - a script
-    """Break the connection after these parts of a stream."""
-
-    def play(exchange: Exchange) -> None:
-        exchange.begin()
-        for part in parts:
-            exchange.part(part)
-        exchange.break_off()
-
-    return play
 
 
 def test_bad_request(sdk: openai.OpenAI) -> None:
@@ -130,11 +118,11 @@ def test_failures_before_a_stream_are_exceptions_of_the_call(
 def test_failure_in_mid_stream(sdk: openai.OpenAI, upstream: Upstream) -> None:
     """A stream that breaks is an APIError behind the text that came; it never looks complete."""
     upstream.on("frail", dies(ROLE, word("half of")))
-    seen = []
+    seen: list[str | None] = []
 
+    chunks = sdk.chat.completions.create(model="box/frail", messages=USER, stream=True)
     with pytest.raises(openai.APIError) as raised:
-        for chunk in sdk.chat.completions.create(model="box/frail", messages=USER, stream=True):
-            seen.append(chunk.choices[0].delta.content)
+        seen.extend(chunk.choices[0].delta.content for chunk in chunks)
 
     assert seen == ["", "half of"]
     assert raised.value.code == "stream_broken"
@@ -154,14 +142,13 @@ def test_stream_without_an_end(sdk: openai.OpenAI, upstream: Upstream) -> None:
 def test_connection_is_broken_behind_the_error(sdk: openai.OpenAI, upstream: Upstream) -> None:
     """A client that does not know error events gets a broken connection, not the end of an answer."""
     upstream.on("frail", dies(ROLE, word("half of")))
-    lines = []
+    lines: list[str] = []
 
     with (
         sdk.chat.completions.with_streaming_response.create(model="box/frail", messages=USER, stream=True) as raw,
         pytest.raises(Exception, match="incomplete chunked read"),
     ):
-        for line in raw.iter_lines():
-            lines.append(line)  # noqa: PERF402 - what came before the failure counts
+        lines.extend(raw.iter_lines())
 
     assert any(line.startswith('data: {"error"') for line in lines)
     assert "data: [DONE]" not in lines
@@ -169,22 +156,13 @@ def test_connection_is_broken_behind_the_error(sdk: openai.OpenAI, upstream: Ups
 
 def test_gateway_that_dies(upstream: Upstream) -> None:
     """A gateway that is killed in mid-stream is an APIConnectionError, not the end of an answer."""
-    upstream.hold("held")
+    upstream.on("held", stays(ROLE, word("one")))
     box = {"kind": "openai", "base_url": upstream.url}
 
     with running(Start({"providers": {"box": box}})) as gateway, openai_client(f"{gateway.url}/v1") as client:
-        chunks = _stream(client, upstream, gateway)
+        chunks = client.chat.completions.create(model="box/held", messages=USER, stream=True)
         next(chunks)
         gateway.process.kill()
+
         with pytest.raises(openai.APIConnectionError):
             list(chunks)
-
-
-def _stream(client: openai.OpenAI, upstream: Upstream, _gateway: GatewayProcess) -> Any:  # noqa: ANN401
-    def begin(exchange: Exchange) -> None:
-        exchange.begin()
-        exchange.part(ROLE + word("one"))
-        exchange.wait_until_over()
-
-    upstream.on("held", begin)
-    return client.chat.completions.create(model="box/held", messages=USER, stream=True)

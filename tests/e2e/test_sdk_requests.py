@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.support.answers import STREAM, WHOLE, streamed, whole
 from tests.e2e.support.upstream import Upstream
 
-USER = [{"role": "user", "content": "Zürich, \u2028 and \U0001f600: what is there?"}]
+USER: Any = [{"role": "user", "content": "Zürich, \u2028 and \U0001f600: what is there?"}]
 SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "number"}}, "required": ["b"]}
 TOOL = {"type": "function", "function": {"name": "look_up", "description": "d", "parameters": SCHEMA, "strict": True}}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
@@ -86,7 +86,7 @@ def test_forwards_a_request_for_a_stream_byte_for_byte(
     upstream.on("verbatim", streamed())
 
     for client in (direct, sdk):
-        options = {"include_usage": True}
+        options: Any = {"include_usage": True}
         list(client.chat.completions.create(model="verbatim", stream=True, stream_options=options, **REQUESTS[name]))
 
     sent, forwarded = upstream.received("verbatim")

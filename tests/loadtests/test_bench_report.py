@@ -11,6 +11,7 @@ from loadtests import bench, contestants, report
 from loadtests.results import InProcess, Machine, Memory, Results, Startup
 from loadtests.rounds import StreamRound, UnaryRound
 from loadtests.stats import Spread, percentile, quotient, ratio, spread
+from loadtests.yardstick import QUIET_US
 
 
 def some_results(own_us: float) -> Results:
@@ -27,8 +28,8 @@ def some_results(own_us: float) -> Results:
         streams={"floor": [stream]},
         first_token={"direct": [msgspec.structs.replace(stream, first_p50_ms=0.25)], "floor": [stream]},
         memory={"floor": Memory(30.0, 31.0)},
-        startup=[Startup(0.9, 55.0)],
-        own_code=InProcess(request_us=(own_us,), event_us=(2.0,)),
+        startup=[Startup(0.9, 0.7, 55.0)],
+        own_code=InProcess(request_us=(own_us,), stream_us=(own_us,), event_us=(2.0,), yardstick_us=(2 * QUIET_US,)),
         adapter=None,
     )
 
@@ -78,14 +79,14 @@ def test_quotient_of_nothing_is_no_figure() -> None:
 
 def test_report_gives_ratios_added_latency_and_verdicts() -> None:
     """
-    The tables hold the paired ratio to the floor, the time added to direct, and which budget is missed.
+    The tables hold the paired ratio to the floor, the time added to direct, and which budget is missed at rest.
     """
-    text = report.render(some_results(own_us=75.0))
+    text = report.render(some_results(own_us=150.0))
 
     assert "| wizard | 80.0 (40.0-120.0) | 2.50 | 1000 |" in text
     assert "| floor | 1.00 (1.00-1.00) | 0.75 |" in text
-    assert "| our code, CPU µs/request | 75.00 (75.00-75.00) | 60 | MISSED |" in text
-    assert "| start to first answer, s | 0.90 (0.90-0.90) | 2 | met |" in text
+    assert "| our code, CPU µs/unary request | 150.00 (150.00-150.00) | 75.00 (75.00-75.00) | 60 | MISSED |" in text
+    assert "| start to first answer, s | 0.90 (0.90-0.90) | 0.90 (0.90-0.90) | 2 | met |" in text
 
 
 def test_results_survive_the_json_file() -> None:

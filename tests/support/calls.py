@@ -160,9 +160,14 @@ class FakeProvider:
         self.asked: list[Call | Attempt] = []
 
     @property
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts it was given, in order."""
+        return [asked for asked in self.asked if isinstance(asked, Attempt)]
+
+    @property
     def targets(self) -> list[Target]:
         """Return the targets of the attempts, in order."""
-        return [asked.target for asked in self.asked if isinstance(asked, Attempt)]
+        return [attempt.target for attempt in self.attempts]
 
     async def __call__(self, asked: Call | Attempt) -> Reply:
         """Play the next step."""

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -115,6 +116,8 @@ class GatewayProcess:
         self.stdout = Printed(self.process.stdout)
         self.stderr = Printed(self.process.stderr)
         self.url = ""
+        # A connection of its own for each request: with several workers, each has its chance.
+        self._http = httpx2.Client(trust_env=False, timeout=LIMIT_S, limits=httpx2.Limits(max_keepalive_connections=0))
 
     @property
     def port(self) -> int:
@@ -132,12 +135,17 @@ class GatewayProcess:
         except AssertionError as error:
             raise AssertionError(f"{error}\nstderr:\n{self.stderr.text}") from None
         self.url = found[1]
-        _poll(self._is_ready, "the gateway never became ready")
+        eventually(self._is_ready, "the gateway never became ready")
         return self
 
     def get(self, path: str) -> httpx2.Response:
         """Ask for a path."""
-        return httpx2.get(self.url + path, trust_env=False, timeout=LIMIT_S)
+        return self._http.get(self.url + path)
+
+    def ask(self, model: str) -> httpx2.Response:
+        """Ask a model to say hi."""
+        body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 8}
+        return self._http.post(f"{self.url}/v1/chat/completions", json=body)
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the value of one sample of `/metrics`; 0 if there is none."""
@@ -147,7 +155,7 @@ class GatewayProcess:
 
     def wait_for_metric(self, name: str, value: float, **labels: str) -> None:
         """Return once a sample of `/metrics` has this value."""
-        _poll(lambda: self.metric(name, **labels) == value, f"{name} never became {value}")
+        eventually(lambda: self.metric(name, **labels) == value, f"{name} never became {value}")
 
     def logs(self) -> list[dict[str, Any]]:
         """Return the log lines so far."""
@@ -172,6 +180,7 @@ class GatewayProcess:
         code = self.process.wait(LIMIT_S)
         self.stdout.close()
         self.stderr.close()
+        self._http.close()
         return code
 
     def stop(self) -> int:
@@ -217,16 +226,14 @@ def launched(start: Start) -> Iterator[GatewayProcess]:
             gateway.stop()
 
 
+def eventually(happened: Callable[[], object], otherwise: str) -> None:
+    """Return once something is so; the limit is there for hangs only."""
+    pause, until = threading.Event(), time.monotonic() + LIMIT_S
+    while not happened():
+        assert time.monotonic() < until, otherwise
+        pause.wait(_POLL_S)
+
+
 def _parsed(lines: Sequence[str]) -> list[dict[str, Any]]:
     """Return the log lines among what was printed: the banner's lines do not begin like an object."""
     return [msgspec.json.decode(line, type=dict[str, Any]) for line in lines if line.startswith("{")]
-
-
-def _poll(happened: Callable[[], bool], otherwise: str) -> None:
-    """Wait until something is so; the limit is there for hangs only."""
-    pause = threading.Event()
-    for _ in range(int(LIMIT_S / _POLL_S)):
-        if happened():
-            return
-        pause.wait(_POLL_S)
-    raise AssertionError(otherwise)

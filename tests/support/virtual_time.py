@@ -76,10 +76,7 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
-def pytest_asyncio_loop_factories(
-    config: pytest.Config,  # noqa: ARG001 - pytest hands over by name
-    item: pytest.Item,  # noqa: ARG001 - likewise
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every asynchronous test of the folder on virtual time."""
     return {"virtual": VirtualTimeLoop}
 

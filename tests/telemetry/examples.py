@@ -11,6 +11,7 @@ import msgspec
 
 from app.core.model import Usage
 from app.core.signals import (
+    AttemptEnded,
     CallEnded,
     CallRefused,
     CallStarted,
@@ -40,6 +41,7 @@ RETRY = RetryScheduled(
     pause_s=0.5,
 )
 FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", code="target_busy")
+ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini", outcome="completed", code="")
 ENDED = CallEnded(
     request_id="req_1",
     endpoint="/v1/chat/completions",
@@ -80,7 +82,7 @@ RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 
 SIGNALS: tuple[Signal, ...] = (
-    *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ENDED, REFUSED, FAULT),
+    *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ATTEMPT, ENDED, REFUSED, FAULT),
     *(LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
 )
 

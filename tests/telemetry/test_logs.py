@@ -182,7 +182,7 @@ async def test_lines_are_written_together_a_moment_later() -> None:
 
     assert [] == before
     assert 1 == len(file.written)
-    assert len(SIGNALS) == len(file.lines())
+    assert len(SIGNALS) - 1 == len(file.lines())  # the ends of attempts are for the metrics alone
 
 
 async def test_a_full_batch_does_not_wait_for_the_timer() -> None:

@@ -19,6 +19,7 @@ from app.core.signals import CircuitChanged, Signal
 from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.metrics import Metrics
 from tests.telemetry.examples import (
+    ATTEMPT,
     CLOSED,
     DEGRADED,
     ENDED,
@@ -168,6 +169,28 @@ def test_lost_shared_state_is_a_gauge() -> None:
     assert 0 == back.get_sample_value("wizard_state_degraded")
 
 
+def test_attempts_are_counted_by_outcome() -> None:
+    """Each try counts for its target, whatever became of the call; a model nobody has gets no series of its own."""
+    failed_try = msgspec.structs.replace(ATTEMPT, outcome="failed", code="target_busy")
+    guessed = msgspec.structs.replace(ATTEMPT, model="guessed", outcome="failed", code="target_model_missing")
+
+    registry = seen([ATTEMPT, ATTEMPT, failed_try, guessed])
+
+    assert 2 == registry.get_sample_value("wizard_attempts_total", {**TARGET, "outcome": "completed"})
+    assert 1 == registry.get_sample_value("wizard_attempts_total", {**TARGET, "outcome": "failed"})
+    other = {"provider": "openai", "model": "other", "outcome": "failed"}
+    assert 1 == registry.get_sample_value("wizard_attempts_total", other)
+
+
+def test_successes_are_counted_by_position() -> None:
+    """Only completed calls count, and everything from the tenth target on is one series."""
+    registry = seen([ended(position=0), ended(position=9), ended(position=23), ended(outcome="failed", position=3)])
+
+    found = {n: registry.get_sample_value("wizard_success_position_total", {"position": str(n)}) for n in range(11)}
+
+    assert {**dict.fromkeys(range(1, 9), 0), 0: 1, 9: 2, 10: None} == found
+
+
 def test_what_is_going_on_goes_up_and_down() -> None:
     """Requests are active from start to end, streams from their first token to the end of the call."""
     metrics = Metrics()
@@ -272,9 +295,11 @@ TYPES = {
     "wizard_request_duration_seconds": "histogram",
     "wizard_time_to_first_token_seconds": "histogram",
     "wizard_tokens": "counter",
+    "wizard_attempts": "counter",
     "wizard_overhead_seconds": "histogram",
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",
+    "wizard_success_position": "counter",
     "wizard_circuit_state": "gauge",
     "wizard_circuit_transitions": "counter",
     "wizard_state_degraded": "gauge",

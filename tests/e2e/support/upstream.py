@@ -19,7 +19,6 @@ import msgspec
 
 LIMIT_S = 20.0  # nothing here takes long; whatever reaches this limit hangs
 _READ_BYTES = 65_536
-_PIECE = b"x" * 65_536
 
 
 class _Body(msgspec.Struct):
@@ -57,7 +56,12 @@ class Exchange:
 
     def answer(self, body: bytes, status: int = 200, headers: tuple[str, ...] = ()) -> None:
         """Send a whole JSON answer and be ready for the next request."""
-        lines = [f"HTTP/1.1 {status} Status", "content-type: application/json", f"content-length: {len(body)}", *headers]
+        lines = [
+            f"HTTP/1.1 {status} Status",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+            *headers,
+        ]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         self.finish()
 
@@ -86,8 +90,9 @@ class Exchange:
         self._connection.close()
         self._over.set()
 
-    def peer_left(self) -> bool:
+    def peer_left(self, within_s: float = LIMIT_S) -> bool:
         """Wait until the gateway has closed its end, and say whether it did."""
+        self._connection.settimeout(within_s)
         try:
             left = self._connection.recv(1) == b""
         except ConnectionResetError:
@@ -97,17 +102,14 @@ class Exchange:
         self.break_off()
         return left
 
-    def flood(self, most_bytes: int, still_s: float) -> int:
-        """Send pieces of a stream until nobody takes any for `still_s`; return how many bytes were taken."""
+    def flood(self, frame: bytes, most: int, still_s: float) -> int:
+        """Send `frame` again and again until nobody takes any for `still_s`; return how many were taken whole."""
         self._connection.settimeout(still_s)
-        frame = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % _PIECE
-        chunk = b"%x\r\n%b\r\n" % (len(frame), frame)
         taken = 0
         with suppress(TimeoutError):
-            while taken < most_bytes:
-                self._connection.sendall(chunk)
-                taken += len(chunk)
-        self._connection.settimeout(LIMIT_S)
+            while taken < most:
+                self.part(frame)
+                taken += 1
         return taken
 
     def wait_until_over(self) -> None:
@@ -127,7 +129,8 @@ class Upstream:
         self._received: dict[str, list[Received]] = {}
         self._held: dict[str, queue.Queue[Exchange]] = {}
         self._open: set[socket.socket] = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def url(self) -> str:
@@ -154,6 +157,8 @@ class Upstream:
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
+        self._listening.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts, which closing would not
+        self._accepting.join(LIMIT_S)
         self._listening.close()
         for connection in tuple(self._open):
             with suppress(OSError):

@@ -73,13 +73,25 @@ class Wire:
         body, self._read = self._read[:length], self._read[length:]
         return msgspec.json.decode(body)
 
+    def rest_or_head(self) -> Head | None:
+        """Read the head of the next answer; None if the gateway has closed the connection instead."""
+        while b"\r\n\r\n" not in self._read:
+            try:
+                data = self._socket.recv(65_536)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self._read += data
+        return self.head()
+
     def rest(self) -> bytes:
         """Read until the gateway closes the connection."""
+        parts, self._read = [self._read], b""
         with suppress(ConnectionResetError):
             while data := self._socket.recv(65_536):
-                self._read += data
-        read, self._read = self._read, b""
-        return read
+                parts.append(data)
+        return b"".join(parts)
 
     def close(self) -> None:
         """Leave."""
@@ -104,11 +116,13 @@ def request_head(method: str, path: str, headers: Mapping[str, str] = _NO_HEADER
 
 def dechunked(raw: bytes) -> tuple[bytes, bool]:
     """Return the content of a chunked body, and whether it was ended properly."""
-    content = b""
-    while raw:
-        size, _, raw = raw.partition(b"\r\n")
-        length = int(size, 16)
+    parts: list[bytes] = []
+    at = 0
+    while at < len(raw):
+        end = raw.index(b"\r\n", at)
+        length = int(raw[at:end], 16)
         if length == 0:
-            return content, True
-        content, raw = content + raw[:length], raw[length + 2 :]
-    return content, False
+            return b"".join(parts), True
+        parts.append(raw[end + 2 : end + 2 + length])
+        at = end + 2 + length + 2
+    return b"".join(parts), False

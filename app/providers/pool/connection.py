@@ -1,0 +1,165 @@
+"""
+One connection to a provider: an `asyncio.Protocol` that carries one exchange at a time.
+
+It is in one of three states: *busy* from `exchange` until all of the answer has arrived, *resting* in between, and
+*closed*. Whatever goes wrong closes it; whatever arrives while it rests does, too.
+
+A request is handed to the transport as a whole. While the peer does not read, the transport keeps a reference to the
+body, which the caller holds anyway, and the caller waits for the answer, which is read all the while: an early refusal
+(413) is seen at once, and nobody needs to wait for a drain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Final, Protocol, cast
+
+from app.core.errors import TARGET_UNAVAILABLE, GatewayError
+from app.providers.pool.encode import Head
+from app.providers.pool.options import PoolOptions
+from app.providers.pool.parser import ReplyParser
+from app.providers.pool.reply import PoolReply
+
+_JOINED_MAX_BYTES: Final = 16 * 1024  # up to here one copy is cheaper than two buffers
+
+
+class Home(Protocol):
+    """Where a connection belongs."""
+
+    def ready(self, connection: Connection) -> None:
+        """Take it back: its exchange is over and it can carry another."""
+        ...
+
+    def gone(self, connection: Connection, *, busy: bool) -> None:
+        """Forget it: it is closed; `busy` if it was in the middle of an exchange."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """
+    Sends requests and fills replies.
+
+    `answer` is done when the head of the present reply is there, or failed with why it will not come. `born` and
+    `rested_since` are moments of the loop's clock. `stale` says that it was used before and broke without a
+    byte of the present answer. `lost` is done when the socket is closed.
+    """
+
+    __slots__ = ("_busy", "_home", "_loop", "_options", "_parser", "_used",
+                 "answer", "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
+
+    def __init__(self, home: Home, options: PoolOptions) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._home = home
+        self._options = options
+        self._parser = ReplyParser(options)
+        self.transport: asyncio.Transport
+        self._busy = False
+        self._used = False
+        self.born = self.rested_since = self._loop.time()
+        self.answer: asyncio.Future[None]
+        self.closed = False
+        self.stale = False
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    def exchange(self, head: Head, body: bytes) -> PoolReply:
+        """Send a request and return the reply, which is good for nothing but to be closed before `answer` is done."""
+        reply = PoolReply(self)
+        self._parser.expect(reply, bodiless=head.asks_for_head)
+        self._busy = True
+        self.answer = self._loop.create_future()
+        size = len(body)
+        if not size and head.may_lack_body:
+            self.transport.write(head.lines + b"\r\n")
+        elif size <= _JOINED_MAX_BYTES:
+            self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head.lines, size, body))
+        else:
+            self.transport.writelines((b"%bcontent-length: %d\r\n\r\n" % (head.lines, size), body))
+        return reply
+
+    def drop(self) -> None:
+        """Close at once."""
+        if not self.closed:
+            self.closed = True
+            self.transport.abort()
+            self._home.gone(self, busy=self._busy)
+
+    def fail(self, failure: GatewayError) -> None:
+        """Close at once; who waits for an answer is told why."""
+        reply = self._parser.reply
+        self.drop()
+        if reply is not None:
+            reply.fail(failure)
+            self._tell(reply, failure)
+
+    def resume(self) -> None:
+        """Read on."""
+        self.transport.resume_reading()
+
+    # --- called by the transport ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport to send on."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Fill the reply and wake who waits for it."""
+        try:
+            reply = self._parser.feed(data)
+        except GatewayError as failure:
+            self.fail(failure)
+            return
+        if reply.complete:
+            self._release()
+        elif reply.held_bytes > self._options.buffer_max_bytes and not reply.paused:
+            reply.paused = True
+            self.transport.pause_reading()
+        if reply.status:
+            self._tell(reply)
+
+    def eof_received(self) -> None:
+        """Close: a peer that has finished sending is of no more use."""
+        self._broken(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everybody, unless it was closed from here."""
+        self._broken(exc)
+        self.lost.set_result(None)
+
+    def _tell(self, reply: PoolReply, failure: GatewayError | None = None) -> None:
+        """Wake who waits, for the head or for more of the body."""
+        if self.answer.done():
+            reply.wake()
+        elif failure is None:
+            self.answer.set_result(None)
+        else:
+            self.answer.set_exception(failure)
+
+    def _release(self) -> None:
+        """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""
+        if self._parser.reusable and not self.transport.get_write_buffer_size():
+            self._busy = False
+            self._used = True
+            self._home.ready(self)
+        else:
+            self.drop()
+
+    def _broken(self, cause: Exception | None) -> None:
+        reply = self._parser.reply
+        if self.closed:
+            return
+        if cause is None and reply is not None and self._parser.end():
+            self.drop()
+            self._tell(reply)
+            return
+        self.stale = self._used and not self._parser.begun
+        failure = GatewayError(TARGET_UNAVAILABLE, self._what_happened(cause))
+        failure.__cause__ = cause
+        self.fail(failure)
+
+    def _what_happened(self, cause: Exception | None) -> str:
+        if isinstance(cause, ssl.SSLError):
+            return f"The provider broke the TLS connection off ({cause.reason})."
+        if self._parser.begun:
+            return "The provider's connection broke in mid-answer."
+        return "The connection to the provider broke before it answered."

@@ -1,0 +1,119 @@
+"""
+One answer, from both sides: the connection fills it, the caller empties it.
+
+There is no queue and no event between the two, only a list of parts and at most one future: an answer that came whole
+wakes its caller once, and then everything is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol, Self
+
+from app.core.errors import GatewayError
+
+
+class Line(Protocol):
+    """What an answer may do to the connection that it arrives on."""
+
+    def resume(self) -> None:
+        """Read on: the caller has taken what was held."""
+        ...
+
+    def drop(self) -> None:
+        """Close at once: nobody wants the rest."""
+        ...
+
+
+class PoolReply:
+    """
+    The `UpstreamReply` of the pool, and the iterator over its own body.
+
+    `status` is 0 until the head is there. Once `complete` it has nothing to do with a connection any more, but what was
+    received can still be read. The connection appends to `parts` and keeps count in `held_bytes`.
+    """
+
+    __slots__ = ("_failure", "_headers", "_line", "_waiter", "complete", "held_bytes", "parts",
+                 "paused", "raw_headers", "status")  # fmt: skip
+
+    def __init__(self, line: Line) -> None:
+        self.status = 0
+        self.parts: list[bytes] = []
+        self.held_bytes = 0
+        self.paused = False
+        self.complete = False
+        self._line: Line | None = line
+        self.raw_headers: Mapping[bytes, bytes]
+        self._headers: dict[str, str] | None = None
+        self._failure: GatewayError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    # --- the caller's side ------------------------------------------------------------------------------------------
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers, their names in lower case; of repeated ones, the last."""
+        if self._headers is None:
+            self._headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1").strip(" \t")
+                for name, value in self.raw_headers.items()
+            }
+        return self._headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Iterate over the body, once; see the port. All that has arrived is one chunk."""
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self.parts:
+            if self._failure is not None:
+                raise self._failure
+            if self.complete:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                await self.aclose()
+                raise
+        parts, self.parts = self.parts, []
+        self.held_bytes = 0
+        if self.paused:
+            self.paused = False
+            if self._line is not None:
+                self._line.resume()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def aclose(self) -> None:
+        """Let go of the answer; the connection is closed unless all of it had arrived."""
+        self.parts = []
+        self.complete = True
+        line, self._line = self._line, None
+        if line is not None:
+            line.drop()
+
+    # --- the connection's side --------------------------------------------------------------------------------------
+
+    def begin(self, status: int, raw_headers: Mapping[bytes, bytes]) -> None:
+        """Take the head."""
+        self.status = status
+        self.raw_headers = raw_headers
+
+    def finish(self) -> None:
+        """Take note that this was all."""
+        self.complete = True
+        self._line = None
+
+    def fail(self, failure: GatewayError) -> None:
+        """Take note that the rest will not come; what came before is handed out first."""
+        self._failure = failure
+        self._line = None
+
+    def wake(self) -> None:
+        """Let the caller look again."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,60 @@
+"""Bound how many attempts run at the same time at one target or provider, so that one slow place cannot take all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.core.call import Attempt, Outcome, Reply
+from app.core.errors import OVERLOADED, GatewayError
+from app.core.pipeline import Handler, settle
+from app.core.slots import Slots
+
+RETRY_AFTER_S = 1.0  # a place is free again as soon as any answer ends; nobody knows when that is
+
+
+class Bulkhead:
+    """
+    Refuse at once what finds no free place; a place is held until the last byte.
+
+    Args:
+        limits: Most attempts in flight, by provider name and by `provider/model`; names without one are not bounded.
+
+        slots: The places in use, which outlive a configuration.
+    """
+
+    def __init__(self, limits: Mapping[str, int], slots: Slots) -> None:
+        self._limits = limits
+        self._slots = slots
+
+    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        """
+        Run the attempt if there is room.
+
+        Raises:
+            GatewayError: OVERLOADED.
+        """
+        target = attempt.target
+        names = [name for name in (target.provider, target.name) if name in self._limits]
+        if not names:
+            return await proceed(attempt)
+        taken = self._take(names, target.provider)
+
+        def free(_outcome: Outcome) -> None:
+            self._free(taken)
+
+        return await settle(attempt, proceed, free)
+
+    def _take(self, names: list[str], provider: str) -> list[str]:
+        """Take a place under every name, or none at all."""
+        taken: list[str] = []
+        for name in names:
+            if not self._slots.take(name, self._limits[name]):
+                self._free(taken)
+                message = f"{name!r} is at its limit of {self._limits[name]} calls at the same time."
+                raise GatewayError(OVERLOADED, message, retry_after_s=RETRY_AFTER_S).at(provider)
+            taken.append(name)
+        return taken
+
+    def _free(self, names: list[str]) -> None:
+        for name in names:
+            self._slots.give_back(name)

@@ -1,0 +1,154 @@
+"""The `wizard` command as a function: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app import __version__
+from app.cli import main
+
+ROUTES = """
+providers:
+  sim: {kind: sim}
+  box: {kind: openai, base_url: "http://127.0.0.1:9/v1"}
+models:
+  fast:
+    targets: [{provider: box, model: small}, {provider: sim, model: echo}]
+    fallbacks: [big]
+  big: {targets: [{provider: sim, model: words}]}
+"""
+WRONG = """
+server: {prot: 80, workers: none}
+providers: {x: {kind: opnai}, y: {kind: openai, base_url: "ftp://there", api_key: sk-secret-of-y}}
+models: {fast: {targets: [{provider: z, model: m}]}}
+"""
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Work in an empty folder, without a variable that names a configuration, and write files there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WIZARD_CONFIG", raising=False)
+
+    def file(text: str, name: str = "given.yaml") -> str:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return name
+
+    return file
+
+
+def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """A good file is shown as providers, routes with their targets in order, and the pipeline; exit code 0."""
+    code = main(["check", "--config", write(ROUTES)])
+
+    printed = capsys.readouterr()
+    lines = [" ".join(line.split()) for line in printed.out.splitlines()]
+    assert (code, printed.err) == (0, "")
+    assert "fast sequential box/small -> sim/echo -> sim/words" in lines
+    assert "box openai http://127.0.0.1:9/v1" in lines
+    assert (
+        "Record > TotalTimeout > Validate > Fallback( Retry > Breaker > Measure > AttemptTimeout > Endpoint )" in lines
+    )
+
+
+def test_check_shows_every_problem(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong file is told with all its problems at once, each with path, expectation and suggestion; exit code 2."""
+    code = main(["check", "--config", write(WRONG)])
+
+    printed = capsys.readouterr()
+    assert (code, printed.out) == (2, "")
+    for path in ("server.prot", "server.workers", "providers.x.kind", "providers.y.base_url", "models.fast.targets[0]"):
+        assert path in printed.err
+    assert "did you mean port?" in printed.err
+    assert printed.err.count("expected:") == printed.err.count("suggestion:") == 5
+    assert "sk-secret-of-y" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.toml", '[providers.sim]\nkind = "sim"\n'), ("a.json", '{"providers": {"sim": {"kind": "sim"}}}')],
+)
+def test_check_reads_every_format(write: Write, capsys: pytest.CaptureFixture[str], name: str, text: str) -> None:
+    """TOML and JSON are as good as YAML."""
+    assert main(["check", "--config", write(text, name)]) == 0
+    assert f"{name}: good" in capsys.readouterr().out
+
+
+def test_check_without_a_file(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a file the embedded default is checked; a ./config.yaml comes before that."""
+    alone = main(["check"])
+    shown = capsys.readouterr().out
+    write("nonsense: 1", "config.yaml")
+    beside = main(["check"])
+
+    assert (alone, beside) == (0, 2)
+    assert shown.startswith("embedded default: good")
+    assert "sim" in shown
+
+
+def test_check_obeys_the_environment(
+    write: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable beats the file, and is named where it is wrong."""
+    monkeypatch.setenv("WIZARD_SERVER__PORT", "high")
+
+    code = main(["check", "--config", write(ROUTES)])
+
+    assert code == 2
+    assert "WIZARD_SERVER__PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "path"),
+    [(("--port", "eighty"), "server.port"), (("--workers", "0"), "server.workers"), (("--host", "a b"), "server.host")],
+)
+def test_serve_refuses_wrong_flags(
+    write: Write, capsys: pytest.CaptureFixture[str], flags: tuple[str, str], path: str
+) -> None:
+    """A wrong flag is a problem of the configuration like any other."""
+    code = main(["serve", "--config", write(ROUTES), *flags])
+
+    printed = capsys.readouterr().err
+    assert code == 2
+    assert path in printed
+    assert "suggestion:" in printed
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_file_that_cannot_be_read(write: Write, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """A file that is not there, or is none, is told in words."""
+    assert callable(write)
+
+    codes = [main(["check", "--config", name]), main(["serve", "--config", name])]
+
+    assert codes == [2, 2]
+    assert "suggestion:" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints the version and nothing else."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"wizard {__version__}\n"
+
+
+def test_without_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a verb the command says what it can do."""
+    assert main([]) == 0
+    assert "serve" in capsys.readouterr().out
+
+
+def test_unknown_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown verb is told, with the ones there are; exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(["dance"])
+
+    assert ended.value.code == 2
+    assert "serve" in capsys.readouterr().err

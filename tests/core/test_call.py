@@ -1,0 +1,58 @@
+"""What travels, and what may not change on the way."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from app.core.call import CallOptions, End, Journal, Outcome, Tried
+from app.core.catalog import Catalog
+from app.core.gateway import EdgeOptions, Gateway
+from tests.support.calls import TARGET, FakeProvider, a_call, an_attempt, word
+from tests.support.virtual_time import START_S
+
+
+@pytest.mark.parametrize(
+    ("upstream_s", "committed", "overhead_s"),
+    [(0.0, 2.0, 2.0), (1.5, 2.0, 0.5), (2.0, 2.0, 0.0), (2.5, 2.0, 0.0)],
+)
+def test_overhead_is_what_was_not_waiting_for_a_provider(
+    upstream_s: float, committed: float, overhead_s: float
+) -> None:
+    """The time up to the commit point less that spent upstream is ours, and never negative."""
+    call = a_call(started=START_S)
+    call.journal.upstream_s = upstream_s
+
+    assert call.overhead_s(START_S + committed) == overhead_s
+
+
+@pytest.mark.parametrize(
+    "frozen",
+    [a_call(), a_call().request, an_attempt(), TARGET, CallOptions(), word(), Outcome(End.COMPLETED)],
+    ids=lambda frozen: type(frozen).__name__,
+)
+def test_what_travels_cannot_be_changed(frozen: msgspec.Struct) -> None:
+    """No field of it can be set, so a second try starts from exactly what the first one was given."""
+    for field in msgspec.structs.fields(frozen):
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(frozen, field.name, None)
+
+
+def test_each_call_has_a_journal_of_its_own() -> None:
+    """What happened to one call is not written into another's journal."""
+    one, other = Journal(), Journal()
+
+    one.tried.append(Tried(TARGET, "target_failed"))
+
+    assert other.tried == []
+
+
+async def test_a_gateway_is_one_reading_of_the_configuration() -> None:
+    """A gateway holds the pipeline and the models that belong together, and neither can be exchanged."""
+    provider, catalog = FakeProvider(), Catalog({}, {})
+
+    gateway = Gateway(provider, catalog, EdgeOptions(1, 1.0, 1.0), "digest")
+
+    assert (gateway.handler, gateway.catalog, gateway.digest) == (provider, catalog, "digest")
+    with pytest.raises(AttributeError, match="immutable"):
+        gateway.catalog = Catalog({}, {})  # type: ignore[misc]
