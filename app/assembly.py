@@ -7,6 +7,7 @@ numbers are configuration, because a different order would be a different produc
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import msgspec
@@ -22,11 +23,12 @@ from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Call, Target
 from app.core.candidates import Candidate
 from app.core.catalog import Catalog, Route
+from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
-from app.core.gateway import EdgeOptions, Gateway
+from app.core.gateway import AdminOptions, EdgeOptions, Gateway
 from app.core.model import Weight
 from app.core.pipeline import Handler, Stage, compose
-from app.core.ports import Chance, UpstreamClient
+from app.core.ports import Chance, Circuits, UpstreamClient
 from app.core.routing import Policy, Router
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
@@ -35,6 +37,7 @@ from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
 from app.providers.sim import SIM_MODELS
+from app.stages.breaker import Breaker
 from app.stages.bulkhead import Bulkhead
 from app.stages.fallback import Fallback
 from app.stages.measure import Measure
@@ -50,8 +53,9 @@ class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `traffic` is
-    what strategies and bulkheads have counted so far, and `proxied` the clients of providers behind a proxy.
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
+    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far, and
+    `proxied` are the clients of providers behind a proxy.
     """
 
     client: UpstreamClient
@@ -60,6 +64,7 @@ class Deps(msgspec.Struct, frozen=True):
     listener: Listener
     clock: Clock
     chance: Chance
+    circuits: Circuits
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
 
@@ -75,11 +80,13 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
+    circuit_breaker = [Breaker(deps.circuits, _circuit_policy(settings))] if settings.circuit_breaker.enabled else []
     bounds = _bounds(settings)
     bulkhead = [Bulkhead(bounds, deps.traffic.slots)] if bounds else []
     return [
         Retry(_retry_options(settings), _budgets(settings), deps.clock, deps.chance, deps.listener),
-        *bulkhead,  # refuses at once, before the time of the try begins
+        *circuit_breaker,  # inside the retry: each try is judged alone, and none wakes a target that rests
+        *bulkhead,  # refuses at once, before the time of the try begins; a refused try takes no place
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]
@@ -94,7 +101,7 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     router = Router(catalog, _policies(settings, deps))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener)
     handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
-    return Gateway(handler, catalog, _edge_options(settings), loaded.digest)
+    return Gateway(handler, catalog, _edge_options(settings), loaded.digest, _admin_options(settings, deps))
 
 
 def _routes(settings: Settings) -> dict[str, Route]:
@@ -208,3 +215,22 @@ def _edge_options(settings: Settings) -> EdgeOptions:
         total_s=settings.timeouts.total_s,
         keep_alive_s=settings.streaming.keep_alive_s,
     )
+
+
+def _circuit_policy(settings: Settings) -> CircuitPolicy:
+    given = settings.circuit_breaker
+    return CircuitPolicy(
+        failure_threshold=given.failure_threshold,
+        window_s=given.window_s,
+        failure_ratio=given.failure_ratio,
+        open_s=given.open_s,
+        open_max_s=given.open_max_s,
+        half_open_max_calls=given.half_open_max_calls,
+    )
+
+
+def _admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
+    token = settings.admin.token.get_secret_value().encode()
+    if not token:
+        return None
+    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, _circuit_policy(settings))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
+from importlib import import_module
 from random import SystemRandom
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from app import __version__
@@ -30,6 +32,8 @@ from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient, PoolOptions
 from app.providers.sim import SimUpstream
 from app.reload import Holder
+from app.state.announcer import Announcer
+from app.state.memory import LocalCircuits, Means
 from app.telemetry.bridge import configure_stdlib
 from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.fanout import FanOut
@@ -53,7 +57,7 @@ def create_app(source: Source) -> Api:
     listener = FanOut([metrics, book])
     client = PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
-    deps = make_deps(client, _local_upstream(local, client), listener)
+    deps, link = _with_redis(make_deps(client, _local_upstream(local, client), listener), settings)
 
     def applied(settings: Settings) -> None:
         book.set_level(settings.logging.level)
@@ -69,6 +73,7 @@ def create_app(source: Source) -> Api:
             opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
             opened.push_async_callback(deps.proxied.aclose)
+            await opened.enter_async_context(link)
             if local is not None:
                 opened.push_async_callback(local.aclose)
             applied(settings)
@@ -83,7 +88,26 @@ def create_app(source: Source) -> Api:
 def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener) -> Deps:
     """Return what every gateway of this process shares, with the machine's own time and chance."""
     clock, chance = SystemClock(), SystemRandom().random
-    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance)
+    circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
+    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits)
+
+
+def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:
+    """Let what is shared be shared through Redis, if there is one; the link to it is for the caller to enter."""
+    given = settings.redis
+    if given.url is None:
+        return deps, nullcontext()
+    opening = import_module("app.state.opening")  # half a second that a gateway without Redis need not spend
+    options = opening.SharingOptions(
+        url=given.url.get_secret_value(),
+        timeout_s=given.timeout_s,
+        connect_s=given.connect_s,
+        key_prefix=given.key_prefix,
+        circuits_fail=given.fail.circuits,
+    )
+    means = Means(deps.clock, deps.chance, Announcer(deps.listener))
+    circuits, link = opening.share(options, means, deps.listener)
+    return msgspec.structs.replace(deps, circuits=circuits), link
 
 
 def _door(started_wall: float, collector: MetricsCollector | None) -> Door:

@@ -19,13 +19,14 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from app.api.admin import admin_router
 from app.api.asgi import Message, Receive, Scope, Send
 from app.api.cold import Exposition, models_router, operations_router
 from app.api.errors import error_response, internal_error
 from app.api.hot import ChatRoute, Desk, GenerateRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
-from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
+from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED, GatewayError
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
@@ -61,6 +62,8 @@ class Api(FastAPI):
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
         self.include_router(models_router(desk.gateways, door.started_wall))
         self.include_router(operations_router(desk.gateways, door.version, door.exposition))
+        self.include_router(admin_router(desk.gateways))
+        self.add_exception_handler(GatewayError, _gateway_error)
         self.add_exception_handler(HTTPException, _refused)
         self.add_exception_handler(Exception, _failed)
         if door.registry is not None:
@@ -105,6 +108,11 @@ async def _refused(request: Request, error: Exception) -> Response:
         message = f"{request.method} is not possible at {request.url.path[:200]!r}."
     allow = (error.headers or {}) if isinstance(error, HTTPException) else {}
     return _response(GatewayError(kind, message), request, allow)
+
+
+async def _gateway_error(request: Request, error: Exception) -> Response:
+    challenge = {"www-authenticate": "Bearer"} if isinstance(error, GatewayError) and error.kind is UNAUTHORIZED else {}
+    return _response(error if isinstance(error, GatewayError) else internal_error(), request, challenge)
 
 
 async def _failed(request: Request, _error: Exception) -> Response:

@@ -21,14 +21,14 @@ class GenerateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     What a call may ask to be done differently.
 
-    Each only narrows what the configuration allows: `caching` and `circuit_breaker` are satisfied as they are while the
-    gateway has neither.
+    `caching` is satisfied as it is while the gateway has no cache; a call without `circuit_breaker` is neither refused
+    by an open circuit nor counted by one.
     """
 
     caching: bool | None = None
     retry: bool = True
     fallback: bool = True
-    circuit_breaker: bool | None = None
+    circuit_breaker: bool = True
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=RETRIES_MAX + 1)] | None = None
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     cache_ttl_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
@@ -64,7 +64,8 @@ def read_generate(raw: bytes) -> tuple[bytes, Wishes]:
     elif own.system is not None:
         raise GatewayError(INVALID_REQUEST, "'system' goes with 'prompt'; put it into 'messages'.", param="system")
     asked = own.options
-    return msgspec.json.encode(fields), Wishes(asked.timeout_s, asked.max_attempts, asked.retry, asked.fallback)
+    wishes = Wishes(asked.timeout_s, asked.max_attempts, asked.retry, asked.fallback, asked.circuit_breaker)
+    return msgspec.json.encode(fields), wishes
 
 
 def _messages(own: _Own) -> list[dict[str, str]]:

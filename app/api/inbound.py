@@ -31,10 +31,11 @@ class Wishes(msgspec.Struct, frozen=True):
     max_attempts: int | None = None
     retry: bool = True
     fallback: bool = True
+    circuit_breaker: bool = True
 
     def options(self) -> CallOptions:
         """Return the part of it that the stages read."""
-        return CallOptions(self.retry, self.fallback, self.max_attempts)
+        return CallOptions(self.retry, self.fallback, self.max_attempts, self.circuit_breaker)
 
 
 NO_WISHES = Wishes()
@@ -118,6 +119,7 @@ def merged(one: Wishes, other: Wishes) -> Wishes:
         max_attempts=min((n for n in (one.max_attempts, other.max_attempts) if n is not None), default=None),
         retry=one.retry and other.retry,
         fallback=one.fallback and other.fallback,
+        circuit_breaker=one.circuit_breaker and other.circuit_breaker,
     )
 
 

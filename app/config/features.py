@@ -1,22 +1,36 @@
-"""The sections of features that later versions build; `unbuilt.py` says which of them are still closed."""
+"""The sections of single features; `unbuilt.py` says which of them are still closed."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from app.config.fields import Bytes, Count, Lifetime, Number, Ratio, Seconds, Section, Whole
+from app.config.fields import Bytes, Count, KeyPrefix, Lifetime, Number, Ratio, RedisUrl, Seconds, Section, Whole
 
 Detector = Literal["email", "phone", "credit_card", "iban", "ssn", "ip", "secrets"]
+
+
+class RedisFail(Section):
+    """What happens to each feature while Redis is out of reach."""
+
+    circuits: Literal["local", "open", "closed"] = Field(
+        default="local", description="local decides per process, open lets every call through, closed refuses them."
+    )
 
 
 class Redis(Section):
     """The store that several processes share."""
 
-    url: SecretStr | None = Field(
-        default=None, description="redis:// address; null keeps state in memory, in one process."
+    url: RedisUrl = Field(default=None, description="Address of Redis; null keeps state in memory, in one process.")
+    timeout_s: Annotated[Number, Field(ge=0.001, le=5)] = Field(
+        default=0.05, description="Seconds that a call waits for Redis at most."
     )
+    connect_s: Annotated[Number, Field(ge=0.01, le=60)] = Field(
+        default=2, description="Seconds to open a connection to Redis, in the background."
+    )
+    key_prefix: KeyPrefix = Field(default="wizard", description="Beginning of every key; one for each gateway.")
+    fail: RedisFail = Field(default_factory=RedisFail, description="What happens while Redis is out of reach.")
 
 
 class Auth(Section):
@@ -81,6 +95,7 @@ class Cache(Section):
 class CircuitBreaker(Section):
     """When a target that keeps failing is left alone."""
 
+    enabled: bool = Field(default=True, description="Whether targets have circuits at all.")
     failure_threshold: Count = Field(default=5, description="Failures inside the window that open the circuit.")
     window_s: Seconds = Field(default=60, description="Length of the sliding window, in seconds.")
     failure_ratio: Ratio = Field(default=0.5, description="Least share of failed calls that opens the circuit.")

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from app.config.presets import PRESETS
+from app.config.redis_address import is_redis_address
 from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, Again
 
 PROVIDER_KINDS: Final = ("sim", "local", *PRESETS)
@@ -120,6 +121,13 @@ def _sendable(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _redis_address(value: SecretStr | None) -> SecretStr | None:
+    # It may hold a password; the message must not carry it.
+    if value is not None and not is_redis_address(value.get_secret_value()):
+        raise _mismatch()
+    return value
+
+
 def _header_name(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value) is None or value.lower() in _FRAMING_HEADERS:
         raise _mismatch()
@@ -186,6 +194,20 @@ ApiKey = Annotated[
     BeforeValidator(_stripped_or_none),
     AfterValidator(_sendable),
     Expected("text of printable ASCII characters without spaces and line breaks"),
+]
+RedisUrl = Annotated[
+    SecretStr | None,
+    BeforeValidator(_stripped_or_none),
+    AfterValidator(_redis_address),
+    Expected(
+        "an address like redis://user:password@host:6379/0 (rediss:// with TLS), redis+sentinel://host,host/master,"
+        " redis+cluster://host,host or unix:///path, with options that are known"
+    ),
+]
+KeyPrefix = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9_.:-]{1,64}"),
+    Expected("1 to 64 letters, digits, '_', '.', ':' and '-'"),
 ]
 HeaderName = Annotated[
     str,

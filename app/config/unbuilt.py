@@ -20,15 +20,12 @@ from app.config.trees import Loc
 # Path (with * for a free name) to what an operator can do instead; everything below a path is closed with it.
 NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
-        ("redis",): "remove it: state is kept in memory, and one process serves it",
         ("auth",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
         ("keys",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
         ("limits",): "remove it, and limit requests in the proxy before the gateway",
         ("redaction",): "remove it, and redact prompts before they are sent to the gateway",
         ("guards",): "remove it, and check prompts before they are sent to the gateway",
-        ("admin",): "remove it: /admin answers 404",
         ("cache",): "remove it: every call goes to a provider",
-        ("circuit_breaker",): "remove it: retries and fallbacks work without it",
         ("sessions",): "remove it, and send the whole conversation with each request",
         ("tracing",): "remove it, and use the metrics and the request log",
         ("streaming", "overflow"): "remove it: a slow client slows its provider down",

@@ -64,6 +64,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     retry: bool = True
     fallback: bool = True
     max_attempts: int | None = None
+    circuit_breaker: bool = True
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -95,6 +95,15 @@ class Catalog:
         target = self._direct(name) or self._unknown(name)
         return Listed(target.name, target.provider)
 
+    def target(self, name: str) -> Target:
+        """
+        Return the target called `provider/model`.
+
+        Raises:
+            GatewayError: UNKNOWN_MODEL, also for the name of a route.
+        """
+        return self._direct(name) or self._unknown(name)
+
     def _walk(self, name: str, seen: set[str]) -> Iterator[Group]:
         """Yield a route's targets and then its fallbacks', each name and each target once."""
         seen.add(name)

@@ -8,7 +8,9 @@ import msgspec
 
 from app.core.call import Call
 from app.core.catalog import Catalog
+from app.core.circuits import CircuitPolicy
 from app.core.pipeline import Handler
+from app.core.ports import Circuits
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -19,13 +21,28 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     keep_alive_s: float
 
 
+class AdminOptions(msgspec.Struct, frozen=True):
+    """
+    What the administration needs: the SHA-256 of its token, and the circuits with the policy by which they decide.
+    """
+
+    token_sha256: bytes
+    circuits: Circuits
+    circuit_breaker: CircuitPolicy
+
+
 class Gateway(msgspec.Struct, frozen=True):
-    """The composed pipeline with the models it can reach; `digest` identifies the configuration it was built from."""
+    """
+    The composed pipeline with the models it can reach.
+
+    `digest` identifies the configuration it was built from; without `admin` there is no administration.
+    """
 
     handler: Handler[Call]
     catalog: Catalog
     edge: EdgeOptions
     digest: str
+    admin: AdminOptions | None = None
 
 
 class CurrentGateway(Protocol):

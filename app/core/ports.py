@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from app.core.call import Target
+from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
 from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion, StreamEvent
 
@@ -157,4 +158,37 @@ class Sink(Protocol):
 
     async def abort(self) -> None:
         """Break the connection so that the client cannot take the body for complete."""
+        ...
+
+
+class Circuits(Protocol):
+    """One circuit for each target, shared by every call of this process and, with Redis, by every replica."""
+
+    async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
+        """
+        Let one call through, or refuse it; the ticket must come back by `report`.
+
+        A call without another hope (`last_resort`) is refused only by a circuit that an operator opened.
+
+        Raises:
+            GatewayError: CIRCUIT_OPEN with the time until another try makes sense, or STATE_UNAVAILABLE where shared
+                state is out of reach and the policy for that is to refuse.
+        """
+        ...
+
+    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:
+        """Tell how an admitted call ended; `least_open_s` is the target's own wish. Never waits, never raises."""
+        ...
+
+    async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
+        """Return every circuit that is known, by name."""
+        ...
+
+    async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:
+        """
+        Open a circuit until further notice, or close it (`reset` also forgets how often it opened before).
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE, and nothing changed.
+        """
         ...

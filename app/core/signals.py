@@ -7,7 +7,7 @@ A signal never holds a prompt, an answer, a key or the text of an error: only na
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -121,6 +121,35 @@ class LocalModelChanged(msgspec.Struct, frozen=True):
     reason: str
 
 
+ELSEWHERE: Final = "elsewhere"  # the reason of a change that another replica decided, and reported as its own
+
+
+class CircuitChanged(msgspec.Struct, frozen=True):
+    """
+    A target's circuit changed its state; `before` and `now` are closed, half_open or open.
+
+    `reason` is a fixed word: failures, probing, probe_failed, recovered, forced (by an operator), elsewhere (another
+    replica decided it) or forgotten. `failures` of `calls` ended badly in the window that opened it; `open_s` is how
+    long it stays open at least.
+    """
+
+    provider: str
+    model: str
+    before: str
+    now: str
+    reason: str
+    failures: int = 0
+    calls: int = 0
+    open_s: float | None = None
+
+
+class StateDegraded(msgspec.Struct, frozen=True):
+    """Shared state went out of reach (`degraded`) or came back; `reason` is the type of the error."""
+
+    degraded: bool
+    reason: str
+
+
 class ConfigReloaded(msgspec.Struct, frozen=True):
     """A newer configuration is in use; both are digests."""
 
@@ -145,6 +174,8 @@ Signal: TypeAlias = (
     | CallRefused
     | InternalFault
     | LocalModelChanged
+    | CircuitChanged
+    | StateDegraded
     | ConfigReloaded
     | ConfigRejected
 )

@@ -50,6 +50,7 @@ class MetricsCollector(Collector):
             [((), metrics.overheads.read())],
         )
         yield from _moves(metrics)
+        yield from _circuits(metrics)
         yield _gauge("wizard_active_requests", "Requests being worked on.", metrics.active_requests, {})
         yield _gauge("wizard_streams_active", "Streams being sent.", metrics.active_streams, {})
         yield _histogram(
@@ -136,6 +137,24 @@ def _requests(rows: _Rows) -> Iterator[Metric]:
             for kind, count in (("prompt", series.prompt_tokens), ("completion", series.completion_tokens))
         ],
     )
+
+
+def _circuits(metrics: Metrics) -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "wizard_circuit_state",
+        "The worst state among the circuits of a provider's targets: 0 closed, 1 half-open, 2 open.",
+        labels=("provider",),
+    )
+    for labels, level in metrics.circuits.states():
+        states.add_metric(labels, level)
+    yield states
+    yield _counter(
+        "wizard_circuit_transitions",
+        "Changes of state that this process decided.",
+        ("provider", "from", "to"),
+        metrics.circuits.transitions(),
+    )
+    yield _gauge("wizard_state_degraded", "1 while shared state is out of reach.", int(metrics.state_degraded), {})
 
 
 def _counter(name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[Sequence[str], int]]) -> Metric:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from app.core.call import End
+from app.core.circuits import CircuitState
 from app.core.errors import CLIENT_CLOSED, INTERNAL
 from app.core.signals import (
     AttemptEnded,
     CallEnded,
     CallRefused,
     CallStarted,
+    CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
     FellBack,
@@ -18,15 +22,24 @@ from app.core.signals import (
     LocalModelChanged,
     RetryScheduled,
     Signal,
+    StateDegraded,
     StreamStarted,
 )
 from app.telemetry.rendering import Fields
 
 _COMPLETED, _FAILED, _ABANDONED = (end.value for end in (End.COMPLETED, End.FAILED, End.ABANDONED))  # quick to read
+_OPEN = CircuitState.OPEN.value
+_CIRCUIT: Mapping[str, str] = MappingProxyType(
+    {
+        CircuitState.CLOSED.value: "circuit_closed",
+        CircuitState.HALF_OPEN.value: "circuit_half_opened",
+        _OPEN: "circuit_opened",
+    }
+)
 _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other state of the local model is a warning
 
 
-def severity(signal: Signal) -> int:
+def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each kind
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:
         case CallStarted() | StreamStarted() | RetryScheduled() | AttemptEnded() | CallRefused() | ConfigReloaded():
@@ -41,9 +54,13 @@ def severity(signal: Signal) -> int:
             return logging.ERROR
         case LocalModelChanged():
             return logging.INFO if signal.state in _WELL else logging.WARNING
+        case CircuitChanged():
+            return logging.WARNING if signal.now == _OPEN else logging.INFO
+        case StateDegraded():
+            return logging.WARNING if signal.degraded else logging.INFO
 
 
-def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 - one case for each signal
+def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911, PLR0912 - one case for each signal
     """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
     match signal:
         case CallStarted():
@@ -64,6 +81,10 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 -
             return [("internal_fault", _fault(signal))]
         case LocalModelChanged():
             return [("local_model", {"state": signal.state, "reason": signal.reason})]
+        case CircuitChanged():
+            return [(_CIRCUIT[signal.now], _circuit(signal))]
+        case StateDegraded():
+            return [("state_degraded" if signal.degraded else "state_restored", {"reason": signal.reason})]
         case ConfigReloaded():
             return [("config_reloaded", {"before": signal.before, "now": signal.now})]
         case ConfigRejected():
@@ -115,6 +136,18 @@ def _refused(signal: CallRefused) -> Fields:
 
 def _fault(signal: InternalFault) -> Fields:
     return {"request_id": signal.request_id, "error": signal.error, "trace": signal.trace}
+
+
+def _circuit(signal: CircuitChanged) -> Fields:
+    return {
+        "provider": signal.provider,
+        "target_model": signal.model,
+        "before": signal.before,
+        "reason": signal.reason,
+        "failures": signal.failures or None,
+        "calls": signal.calls or None,
+        "open_ms": _ms(signal.open_s),
+    }
 
 
 def _ended(signal: CallEnded) -> list[tuple[str, Fields]]:

@@ -9,6 +9,7 @@ from app.core.signals import (
     CallEnded,
     CallRefused,
     CallStarted,
+    CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
     FellBack,
@@ -16,8 +17,10 @@ from app.core.signals import (
     LocalModelChanged,
     RetryScheduled,
     Signal,
+    StateDegraded,
     StreamStarted,
 )
+from app.telemetry.circuits import CircuitCounts
 from app.telemetry.counters import OVERHEAD_S, TOKENS_PER_S, Histogram, TargetSeries
 
 LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes without a thought
@@ -46,10 +49,12 @@ class Metrics:
         self.success_positions = [0] * (POSITION_MAX + 1)
         self.overheads = Histogram(OVERHEAD_S)
         self.token_rates = Histogram(TOKENS_PER_S)
+        self.circuits = CircuitCounts()
+        self.state_degraded = False
         self.active_requests = 0
         self.active_streams = 0
 
-    def __call__(self, signal: Signal) -> None:
+    def __call__(self, signal: Signal) -> None:  # noqa: C901 - one case for each signal
         """Count a signal."""
         match signal:
             case CallStarted():
@@ -68,6 +73,10 @@ class Metrics:
                 self._fell_back(signal)
             case CallRefused():
                 self._series("", "").count(signal.status)
+            case CircuitChanged():
+                self.circuits.count(signal)
+            case StateDegraded():
+                self.state_degraded = signal.degraded
             case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 

@@ -13,6 +13,8 @@ from app.core.gateway import Gateway
 from app.core.ports import HttpRequest
 from app.core.signals import Signal
 from app.providers.sim import SimUpstream
+from app.state.announcer import Announcer
+from app.state.memory import LocalCircuits, Means
 from tests.support.calls import a_call, asking
 from tests.support.virtual_time import VirtualClock
 
@@ -53,7 +55,8 @@ class Bench:
         self.told: list[Signal] = []
         self.real, self.local = Recorder(), Recorder()
         self.sim = SimUpstream(clock, lambda: 0.5)
-        self.deps = Deps(self.real, self.sim, self.local, self.told.append, clock, lambda: 0.5)
+        circuits = LocalCircuits(Means(clock, lambda: 0.5, Announcer(self.told.append)))
+        self.deps = Deps(self.real, self.sim, self.local, self.told.append, clock, lambda: 0.5, circuits)
 
     def gateway(self, **sections: Any) -> Gateway:  # noqa: ANN401 - what pydantic takes
         """Build the gateway of these sections."""

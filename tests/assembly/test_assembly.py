@@ -39,7 +39,7 @@ def test_order_of_the_stages(bench: Bench) -> None:
     once = [type(stage).__name__ for stage in call_stages(settings, bench.deps)]
     each = [type(stage).__name__ for stage in attempt_stages(settings, bench.deps)]
 
-    assert (once, each) == (["Record", "TotalTimeout", "Validate"], ["Retry", "Measure", "AttemptTimeout"])
+    assert (once, each) == (["Record", "TotalTimeout", "Validate"], ["Retry", "Breaker", "Measure", "AttemptTimeout"])
 
 
 async def test_nothing_is_opened(bench: Bench) -> None:
@@ -157,9 +157,30 @@ async def test_retry_settings(bench: Bench, clock: VirtualClock) -> None:
     assert clock.slept == [1.0, 3.0, 5.0]  # chance 0.5 is the middle of the jitter
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"failure_threshold": 2}, ["target_failed", "target_failed", "circuit_open"]),
+        ({"failure_threshold": 2, "enabled": False}, ["target_failed"] * 3),
+    ],
+)
+async def test_circuit_breaker_settings(bench: Bench, settings: dict[str, object], said: list[str]) -> None:
+    """`circuit_breaker` decides when a target is left alone, and whether at all."""
+    gateway = bench.gateway(retry={"max_attempts": 1}, circuit_breaker=settings)
+    codes = []
+
+    for _ in range(3):
+        with pytest.raises(GatewayError) as raised:
+            await ask(gateway, "sim/fail")
+        codes.append(raised.value.kind.code)
+
+    assert said == codes
+
+
 async def test_retry_budget(bench: Bench) -> None:
     """`retry.budget_*` caps the retries of all calls together."""
-    gateway = bench.gateway(retry={"budget_ratio": 0.5, "budget_floor_per_s": 0, "base_s": 0})
+    retry = {"budget_ratio": 0.5, "budget_floor_per_s": 0, "base_s": 0}
+    gateway = bench.gateway(retry=retry, circuit_breaker={"enabled": False})
 
     for _ in range(8):
         with pytest.raises(GatewayError):

@@ -15,6 +15,7 @@ from app.core.signals import (
     CallEnded,
     CallRefused,
     CallStarted,
+    CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
     FellBack,
@@ -22,6 +23,7 @@ from app.core.signals import (
     LocalModelChanged,
     RetryScheduled,
     Signal,
+    StateDegraded,
     StreamStarted,
 )
 
@@ -62,12 +64,26 @@ ENDED = CallEnded(
 REFUSED = CallRefused(request_id="req_1", endpoint="/v1/chat/completions", status=400, code="invalid_json")
 FAULT = InternalFault(request_id="req_1", error="KeyError", trace="app/api/chat.py:12 post\napp/api/chat.py:40 _open")
 LOCAL_MODEL = LocalModelChanged(state="ready", reason="loaded")
+OPENED = CircuitChanged(
+    provider="openai",
+    model="gpt-4o-mini",
+    before="closed",
+    now="open",
+    reason="failures",
+    failures=5,
+    calls=8,
+    open_s=30.0,
+)
+HALF_OPENED = CircuitChanged("openai", "gpt-4o-mini", "open", "half_open", "probing")
+CLOSED = CircuitChanged("openai", "gpt-4o-mini", "half_open", "closed", "recovered")
+DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
+RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ATTEMPT, ENDED, REFUSED, FAULT),
-    *(LOCAL_MODEL, RELOADED, REJECTED),
+    *(LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
 )
 
 

@@ -15,13 +15,18 @@ from app.core.signals import CallStarted, InternalFault, LocalModelChanged, Sign
 from app.telemetry.logs import FLUSH_AT, Level, LogBook
 from app.telemetry.rendering import TRACE_MAX_BYTES, VALUE_MAX_BYTES, LineFormat
 from tests.telemetry.examples import (
+    CLOSED,
+    DEGRADED,
     ENDED,
     FAULT,
     FELL_BACK,
+    HALF_OPENED,
     LOCAL_MODEL,
+    OPENED,
     REFUSED,
     REJECTED,
     RELOADED,
+    RESTORED,
     RETRY,
     SIGNALS,
     STARTED,
@@ -46,6 +51,11 @@ LOGGED: tuple[Signal, ...] = (
     FAULT,
     LOCAL_MODEL,
     LocalModelChanged("died", "exited"),
+    OPENED,
+    HALF_OPENED,
+    CLOSED,
+    DEGRADED,
+    RESTORED,
     RELOADED,
     REJECTED,
 )

@@ -15,14 +15,19 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from app.core.model import Usage
-from app.core.signals import Signal
+from app.core.signals import CircuitChanged, Signal
 from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.metrics import Metrics
 from tests.telemetry.examples import (
     ATTEMPT,
+    CLOSED,
+    DEGRADED,
     ENDED,
     FELL_BACK,
+    HALF_OPENED,
+    OPENED,
     REFUSED,
+    RESTORED,
     RETRY,
     SIGNALS,
     STARTED,
@@ -129,6 +134,39 @@ def test_retries_and_fallbacks_are_counted_by_cause() -> None:
     assert 1 == registry.get_sample_value(
         "wizard_fallbacks_total", {"from": "openai/gpt-4o-mini", "to": "box/small", "reason": "target_busy"}
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "level"), [((OPENED,), 2), ((OPENED, HALF_OPENED), 1), ((OPENED, HALF_OPENED, CLOSED), 0)]
+)
+def test_a_provider_is_as_bad_as_its_worst_circuit(changes: tuple[CircuitChanged, ...], level: int) -> None:
+    """Circuits belong to targets, the metric to providers."""
+    other = msgspec.structs.replace(HALF_OPENED, model="other")
+
+    alone = seen(changes)
+    together = seen((other, *changes))
+
+    assert level == alone.get_sample_value("wizard_circuit_state", {"provider": "openai"})
+    assert max(level, 1) == together.get_sample_value("wizard_circuit_state", {"provider": "openai"})
+
+
+def test_transitions_of_circuits_are_counted_where_they_were_decided() -> None:
+    """What another replica decided changes the state here, and is counted there."""
+    registry = seen([OPENED, OPENED, msgspec.structs.replace(HALF_OPENED, reason="elsewhere")])
+
+    labels = {"provider": "openai", "from": "closed", "to": "open"}
+    assert 2 == registry.get_sample_value("wizard_circuit_transitions_total", labels)
+    labels = {"provider": "openai", "from": "open", "to": "half_open"}
+    assert registry.get_sample_value("wizard_circuit_transitions_total", labels) is None
+    assert 1 == registry.get_sample_value("wizard_circuit_state", {"provider": "openai"})
+
+
+def test_lost_shared_state_is_a_gauge() -> None:
+    """It is 1 from the loss to the return."""
+    lost, back = seen([DEGRADED]), seen([DEGRADED, RESTORED])
+
+    assert 1 == lost.get_sample_value("wizard_state_degraded")
+    assert 0 == back.get_sample_value("wizard_state_degraded")
 
 
 def test_attempts_are_counted_by_outcome() -> None:
@@ -262,6 +300,9 @@ TYPES = {
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",
     "wizard_success_position": "counter",
+    "wizard_circuit_state": "gauge",
+    "wizard_circuit_transitions": "counter",
+    "wizard_state_degraded": "gauge",
     "wizard_active_requests": "gauge",
     "wizard_streams_active": "gauge",
     "wizard_stream_tokens_per_second": "histogram",

@@ -1,0 +1,104 @@
+"""
+The words for circuit breaking: states, the policy, what admits one call, and how its ending is judged.
+
+What a circuit does with them stands in `app/state/circuit.py`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from app.core.call import End, Outcome, Target
+from app.core.errors import TARGET_RATE_LIMITED, Blame, GatewayError
+
+# How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a
+# second probe; short enough that a replica which dies with the place in its hand blocks nobody for long.
+PROBE_LEASE_S = 60.0
+
+Force: TypeAlias = Literal["open", "close", "reset"]
+
+
+class CircuitState(Enum):
+    """Closed lets every call pass, open none, half-open a few that find out whether the target is well again."""
+
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+
+class Verdict(Enum):
+    """What the ending of a call says about its target."""
+
+    OK = "ok"
+    FAILED = "failed"
+    IGNORED = "ignored"
+
+
+class CircuitPolicy(msgspec.Struct, frozen=True):
+    """
+    When a circuit opens and closes; see `docs/circuit-breaker.md`.
+
+    It opens after `failure_threshold` failures within `window_s` that are at least `failure_ratio` of the calls. It
+    stays open for `open_s`, twice as long after each failed probe, up to `open_max_s`.
+    """
+
+    failure_threshold: int
+    window_s: float
+    failure_ratio: float
+    open_s: float
+    open_max_s: float
+    half_open_max_calls: int
+    probe_lease_s: float = PROBE_LEASE_S
+
+
+NO_GENERATION = -1  # of tickets that no circuit gave: their verdicts count for nothing
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """
+    What admits one call, to be handed back with its verdict.
+
+    `generation` names the period of the circuit in which the call began: a verdict from another period counts for
+    nothing. `slot` is the place of a probe, or empty.
+    """
+
+    target: Target
+    policy: CircuitPolicy
+    generation: int
+    slot: str
+
+
+class CircuitView(msgspec.Struct, frozen=True):
+    """
+    One circuit as an operator sees it.
+
+    `failures` of `calls` ended badly within the window; `age_s` is the time in this state; `wait_s` the time until
+    probes are let through (None: not until somebody closes it).
+    """
+
+    target: str
+    state: CircuitState
+    forced: bool
+    failures: int
+    calls: int
+    age_s: float
+    wait_s: float | None
+
+
+def verdict_of(outcome: Outcome) -> Verdict:
+    """Judge an ending: only what is the target's own fault is a failure, and a rate limit is none."""
+    if outcome.end is End.COMPLETED:
+        return Verdict.OK
+    error = outcome.error
+    if isinstance(error, GatewayError) and error.kind.blame is Blame.TARGET and error.kind is not TARGET_RATE_LIMITED:
+        return Verdict.FAILED
+    return Verdict.IGNORED
+
+
+def wished_s(outcome: Outcome) -> float:
+    """Return for how long the target asked to be left alone; 0 if it did not say."""
+    error = outcome.error
+    return (error.retry_after_s or 0.0) if isinstance(error, GatewayError) else 0.0

@@ -1,0 +1,41 @@
+"""Leave targets alone that keep failing; judge each answer at its end. One circuit for each target."""
+
+from __future__ import annotations
+
+from app.core.call import Attempt, Outcome, Reply
+from app.core.circuits import CircuitPolicy, verdict_of, wished_s
+from app.core.errors import CIRCUIT_OPEN
+from app.core.pipeline import Handler, settle
+from app.core.ports import Circuits
+
+NAME_MAX_CHARS = 512  # no model has such a name, and a caller who makes one up must not fill the store with it
+
+
+class Breaker:
+    """Ask the target's circuit before each try. Inside the retry, so that each try is judged alone."""
+
+    def __init__(self, circuits: Circuits, policy: CircuitPolicy) -> None:
+        self._circuits = circuits
+        self._policy = policy
+
+    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        """
+        Pass the attempt on unless its circuit is open, or its caller asked for no circuit breaking.
+
+        Raises:
+            GatewayError: CIRCUIT_OPEN or STATE_UNAVAILABLE.
+        """
+        if not attempt.call.options.circuit_breaker or len(attempt.target.model) > NAME_MAX_CHARS:
+            return await proceed(attempt)
+        ticket = await self._circuits.admit(attempt.target, self._policy, last_resort=_is_last_resort(attempt))
+
+        def judge(outcome: Outcome) -> None:
+            self._circuits.report(ticket, verdict_of(outcome), wished_s(outcome))
+
+        return await settle(attempt, proceed, judge)
+
+
+def _is_last_resort(attempt: Attempt) -> bool:
+    """Say whether every other target of the call is left alone: the last one is then tried, however bad it is."""
+    tried = attempt.call.journal.tried
+    return attempt.last and bool(tried) and all(each.code == CIRCUIT_OPEN.code for each in tried)

@@ -1,0 +1,144 @@
+"""
+Sends decisions to Redis: those that are asked for in the same tick of the loop leave as one pipeline.
+
+While one pipeline is under way the next one gathers, so a busy gateway needs one connection and few packets. Each has
+the same short time; what it does not answer in time is lost, and so is whatever waited behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import msgspec
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoScriptError, RedisError
+
+from app.state.scripts import Script
+
+Client: TypeAlias = "Redis | RedisCluster"
+Argument: TypeAlias = str | int | float
+
+WAITING_MAX = 10_000  # commands that may gather behind a slow pipeline, a few megabytes
+
+
+class StateLostError(Exception):
+    """Redis did not decide: it is out of reach, too slow, or refuses to."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """One decision that is asked for; all keys of one share a hash slot."""
+
+    script: Script
+    keys: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+
+
+class Batch:
+    """
+    A queue of commands and the task that sends them.
+
+    Args:
+        client: Belongs to the caller, and so does its closing.
+
+        timeout_s: What one pipeline may take, a reconnect included.
+
+        lost: Told of the error when a pipeline failed.
+    """
+
+    def __init__(self, client: Client, timeout_s: float, lost: Callable[[Exception], None]) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        self._lost = lost
+        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    def add(self, command: Command) -> asyncio.Future[Any]:
+        """Return what will hold the answer of Redis, or `StateLostError`."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        if len(self._waiting) >= WAITING_MAX:
+            answer.set_exception(StateLostError("too many commands wait"))
+            return answer
+        self._waiting.append((command, answer))
+        if self._sending is None or self._sending.done():
+            self._sending = loop.create_task(self._send_all())
+        return answer
+
+    async def load(self, scripts: Sequence[Script]) -> None:
+        """
+        Give Redis the texts of scripts.
+
+        Raises:
+            RedisError: Or OSError.
+        """
+        for script in scripts:
+            await self._client.script_load(script.text)
+
+    async def aclose(self) -> None:
+        """Drop what has not been sent."""
+        if self._sending is not None:
+            self._sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sending
+        self._fail(StateLostError("closed"))
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            sent, self._waiting = self._waiting, []
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    answers = await self._execute([command for command, _ in sent])
+            except (RedisError, OSError, TimeoutError) as error:
+                self._waiting = sent + self._waiting
+                self._fail(error)
+                self._lost(error)
+                return
+            except asyncio.CancelledError:
+                self._waiting = sent + self._waiting
+                raise
+            self._deliver([answer for _, answer in sent], answers)
+
+    async def _execute(self, commands: list[Command]) -> list[Any]:
+        answers = await self._pipeline(commands)
+        forgotten = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if forgotten:
+            again = [commands[n] for n in forgotten]
+            await self.load(list({command.script for command in again}))
+            for n, answer in zip(forgotten, await self._pipeline(again), strict=True):
+                answers[n] = answer
+        return answers
+
+    async def _pipeline(self, commands: list[Command]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            sha1, keys = command.script.sha1, command.keys
+            pipeline.execute_command("EVALSHA", sha1, len(keys), *keys, *command.arguments)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
+    def _deliver(self, waiting: list[asyncio.Future[Any]], answers: list[Any]) -> None:
+        refusals = [answer for answer in answers if isinstance(answer, Exception)]
+        for future, answer in zip(waiting, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(_lost_by(answer))
+            else:
+                future.set_result(answer)
+        if refusals:  # no writes, no memory, still loading: as good as gone
+            self._lost(refusals[0])
+
+    def _fail(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, answer in waiting:
+            if not answer.done():
+                answer.set_exception(_lost_by(error))
+
+
+def _lost_by(error: Exception) -> StateLostError:
+    lost = StateLostError(type(error).__name__)
+    lost.__cause__ = error
+    return lost

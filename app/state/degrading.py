@@ -1,0 +1,165 @@
+"""
+Whether Redis can be asked, so that no call ever waits to find that out.
+
+The link is up or down. While it is down nothing is sent for a call: whoever shares state decides alone, by its own
+policy. A task of the link's own reconnects, at once after a loss and then with growing pauses, and looks every second
+whether Redis still takes writes; only that task ever waits for a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import msgspec
+from redis.exceptions import RedisError
+
+from app.core.ports import Chance
+from app.core.signals import Listener, StateDegraded
+from app.state.batch import Batch, Client, Command, StateLostError
+from app.state.connecting import disconnect
+from app.state.scripts import Script
+
+BEAT_S = 1.0  # a change that another replica made is known here after this time
+PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between tries to get back; short, since nothing is lost by a refused connection
+
+
+class LinkOptions(msgspec.Struct, frozen=True):
+    """
+    What Redis may take: `timeout_s` for a pipeline of decisions, `connect_s` for a connection.
+
+    `beat_s` is the pause between two looks at Redis.
+    """
+
+    timeout_s: float
+    connect_s: float
+    beat_s: float = BEAT_S
+
+
+class Follower(Protocol):
+    """Someone who shares state over the link."""
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return the scripts that will be asked for."""
+        ...
+
+    async def beat(self) -> None:
+        """
+        Catch up with what others did; asks for at least one thing that Redis has to write.
+
+        Raises:
+            StateLostError: Redis did not answer.
+        """
+        ...
+
+    def lost(self) -> None:
+        """Take note that the link is down."""
+        ...
+
+
+class Link:
+    """
+    The way to Redis; used as a context manager, which closes the client at its end.
+
+    Entering tries once to connect, for `connect_s` at most, and succeeds also if that fails.
+    """
+
+    def __init__(self, client: Client, options: LinkOptions, chance: Chance, listener: Listener) -> None:
+        self.up = False
+        self._client = client
+        self._options = options
+        self._chance = chance
+        self._listener = listener
+        self._batch = Batch(client, options.timeout_s, self._lose)
+        self._followers: list[Follower] = []
+        self._told_degraded = False
+        self._wake = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def follow(self, follower: Follower) -> None:
+        """Let `follower` share the link's life; before the link is entered."""
+        self._followers.append(follower)
+
+    def submit(self, command: Command) -> asyncio.Future[Any]:
+        """Ask for one decision, if the link is up; the future fails with `StateLostError` if Redis does not decide."""
+        return self._batch.add(command)
+
+    async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
+        """
+        Wait for what `submit` returned, however long the pipelines before it take, for `timeout_s` at most.
+
+        Raises:
+            StateLostError: There is no answer.
+        """
+        try:
+            async with asyncio.timeout(self._options.timeout_s):
+                return await asyncio.shield(answer)
+        except TimeoutError as error:
+            raise StateLostError("timeout") from error
+
+    async def __aenter__(self) -> Self:
+        """Connect if that is possible, and keep at it."""
+        await self._look()
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and close the client."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+        self.up = False
+        await self._batch.aclose()
+        with suppress(RedisError, OSError):
+            await disconnect(self._client)
+
+    async def _keep(self) -> None:
+        pause_s = PAUSE_S
+        while True:
+            if self.up:
+                pause_s, wait_s = PAUSE_S, self._options.beat_s
+            else:
+                wait_s = pause_s * (1.0 - self._chance() / 4)
+                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._look()
+
+    async def _look(self) -> None:
+        """Connect if need be, and let the followers catch up."""
+        try:
+            if not self.up:
+                async with asyncio.timeout(self._options.connect_s):
+                    await self._client.ping()
+                    await self._batch.load([script for each in self._followers for script in each.scripts])
+            for follower in self._followers:
+                await follower.beat()
+        except (RedisError, OSError, TimeoutError, StateLostError) as error:
+            self._lose(error)
+        else:
+            self._regain()
+
+    def _lose(self, error: Exception) -> None:
+        if self.up:
+            self._wake.set()  # a short trouble is over with the first try
+        self.up = False
+        cause = error.__cause__ if isinstance(error, StateLostError) and error.__cause__ is not None else error
+        if not self._told_degraded:
+            self._told_degraded = True
+            for follower in self._followers:
+                follower.lost()
+            self._listener(StateDegraded(degraded=True, reason=type(cause).__name__))
+
+    def _regain(self) -> None:
+        self.up = True
+        if self._told_degraded:
+            self._told_degraded = False
+            self._listener(StateDegraded(degraded=False, reason=""))

@@ -1,0 +1,246 @@
+"""
+Circuits that replicas share: decided in Redis, mirrored here.
+
+A call whose circuit is closed asks nobody: the mirror is as old as the last beat of the link, or as the last failure
+that this process reported. Only a call that might become a probe waits for Redis. Answers are reported in the
+background; good ones are added up for a moment first. While Redis is out of reach this process decides alone (`fail`),
+beginning from the mirror; generations keep what was decided apart from what will count again once Redis is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from app.core.call import Target
+from app.core.circuits import NO_GENERATION, CircuitPolicy, CircuitState, CircuitView, Force, Ticket, Verdict
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.core.signals import ELSEWHERE
+from app.state.announcer import FORCED
+from app.state.batch import StateLostError
+from app.state.circuit import Finding, Reading
+from app.state.degrading import Link
+from app.state.memory import LocalCircuits, Means, finding_of
+from app.state.redis import RedisCircuits, reading_of
+from app.state.scripts import Script
+from app.state.views import PROBING_WAIT_S, refuse, view_of
+
+Fail: TypeAlias = Literal["open", "closed", "local"]
+
+ADD_UP_S = 0.25  # good answers wait this long for others, so that a busy target costs four commands a second
+FULL_S = 0.2  # after all places for probes were taken, nobody asks again for this long
+NAMES_MAX = 512  # closed circuits that an operator sees; any model of a provider may be asked for
+_CLOSED = Reading(CircuitState.CLOSED, 0, 0, forced=False, failures=0, calls=0, age_ms=0)
+
+
+class _Seen(msgspec.Struct):
+    """A circuit as it was at the time `at`, and until when no call needs to ask Redis before it is refused."""
+
+    reading: Reading
+    at: float
+    refuses_until: float
+
+    def by(self, now: float) -> Reading:
+        """Return what it must be by now, if nobody touched it."""
+        passed_ms = round((now - self.at) * 1000)
+        reading = self.reading
+        wait_ms = max(0, reading.wait_ms - passed_ms)
+        return msgspec.structs.replace(reading, wait_ms=wait_ms, age_ms=reading.age_ms + passed_ms)
+
+
+class _Tally(msgspec.Struct):
+    """Good answers of one generation that have not been reported yet."""
+
+    policy: CircuitPolicy
+    generation: int
+    completed: int
+
+
+class SharedCircuits:
+    """
+    The `Circuits` of one replica among several; follows `link`.
+
+    Args:
+        store: Decides in Redis.
+
+        link: Says whether Redis can be asked.
+
+        local: Decides while it cannot, if `fail` is local; open then lets every call through, closed refuses them.
+
+        means: Those of `local`.
+    """
+
+    def __init__(self, store: RedisCircuits, link: Link, local: LocalCircuits, means: Means, fail: Fail) -> None:
+        self._store = store
+        self._link = link
+        self._local = local
+        self._means = means
+        self._fail = fail
+        self._mirror: dict[str, _Seen] = {}
+        self._tallies: dict[str, _Tally] = {}
+        self._names: dict[str, None] = {}
+        link.follow(self)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return those of the store."""
+        return self._store.scripts
+
+    # --- the calls' side -----------------------------------------------------------------------------------------
+
+    async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
+        """Decide by the mirror if it is closed or surely open; else ask Redis."""
+        if not self._link.up:
+            return await self._alone(target, policy, last_resort=last_resort)
+        seen = self._mirror.get(target.name)
+        if seen is None or seen.reading.state is CircuitState.CLOSED:
+            return Ticket(target, policy, 0 if seen is None else seen.reading.generation, "")
+        now = self._means.clock.now()
+        try:
+            reading = seen.by(now) if now < seen.refuses_until else await self._ask(target, policy)
+        except StateLostError:
+            return await self._alone(target, policy, last_resort=last_resort)
+        if reading.slot is None:
+            return refuse(target, reading, policy, last_resort=last_resort)
+        return Ticket(target, policy, reading.generation, reading.slot)
+
+    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:
+        """Add a good answer to others, and send everything else at once."""
+        if verdict is Verdict.IGNORED and not ticket.slot:
+            return
+        if not self._link.up:
+            self._keep(ticket.target.name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means))
+        elif verdict is Verdict.OK and not ticket.slot:
+            self._add_up(ticket)
+        else:
+            name = ticket.target.name
+            self._send_tally(name)  # first, so that the share of failures is that of all calls so far
+            self._send(name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means))
+
+    # --- the operator's side -------------------------------------------------------------------------------------
+
+    async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
+        """Return what Redis says, or else this process."""
+        names = sorted({*self._mirror, *self._names})
+        if not self._link.up:
+            return await self._local.views(policy)
+        try:
+            readings = await asyncio.gather(*(self._store.read(name, policy) for name in names))
+        except StateLostError:
+            return await self._local.views(policy)
+        return [view_of(name, reading) for name, reading in zip(names, readings, strict=True)]
+
+    async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:  # noqa: ARG002 - the port's
+        """Tell Redis, and through it every replica."""
+        try:
+            reading = await self._store.force(target.name, action)
+        except StateLostError as error:
+            message = "The circuits are shared through Redis, which is out of reach; nothing was changed."
+            raise GatewayError(STATE_UNAVAILABLE, message) from error
+        self._take(target.name, reading, FORCED)
+        return view_of(target.name, reading)
+
+    # --- the link's side -----------------------------------------------------------------------------------------
+
+    async def beat(self) -> None:
+        """Take over what replicas decided."""
+        found = await self._store.every()
+        gone = self._mirror.keys() - found.keys()
+        for name in {*gone, *self._means.announcer.told()} - found.keys():
+            self._mirror.pop(name, None)
+            self._means.announcer.changed(name, _CLOSED, ELSEWHERE)
+        for name, reading in found.items():
+            self._take(name, reading, ELSEWHERE)
+
+    def lost(self) -> None:
+        """Go on alone from what is known."""
+        now = self._means.clock.now()
+        self._tallies.clear()
+        self._local.adopt({name: seen.by(now) for name, seen in self._mirror.items()})
+
+    async def _alone(self, target: Target, policy: CircuitPolicy, *, last_resort: bool) -> Ticket:
+        match self._fail:
+            case "local":
+                return await self._local.admit(target, policy, last_resort=last_resort)
+            case "open":
+                return Ticket(target, policy, NO_GENERATION, "")
+            case "closed":
+                message = "Circuits are shared through Redis, which is out of reach."
+                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=PROBING_WAIT_S)
+
+    async def _ask(self, target: Target, policy: CircuitPolicy) -> Reading:
+        asked = asyncio.ensure_future(self._store.admit(target.name, policy))
+        try:
+            reading: Reading = await self._link.ask(asked)
+        except asyncio.CancelledError:
+            asked.add_done_callback(lambda answer: self._give_back(target, policy, answer))
+            raise
+        self._take(target.name, reading, None)
+        return reading
+
+    def _give_back(self, target: Target, policy: CircuitPolicy, answer: asyncio.Future[Reading]) -> None:
+        """Free the place of a probe whose caller left before it was granted."""
+        if not answer.cancelled() and answer.exception() is None and answer.result().slot:
+            reading = answer.result()
+            self._send(target.name, policy, Finding(reading.generation, reading.slot or ""))
+
+    def _add_up(self, ticket: Ticket) -> None:
+        name = ticket.target.name
+        tally = self._tallies.get(name)
+        if tally is not None and tally.generation == ticket.generation:
+            tally.completed += 1
+            return
+        if tally is not None:
+            self._send_tally(name)
+        elif not self._tallies:
+            asyncio.get_running_loop().call_later(ADD_UP_S, self._send_tallies)
+        self._tallies[name] = _Tally(ticket.policy, ticket.generation, 1)
+
+    def _send_tallies(self) -> None:
+        for name in list(self._tallies):
+            self._send_tally(name)
+
+    def _send_tally(self, name: str) -> None:
+        tally = self._tallies.pop(name, None)
+        if tally is not None:
+            self._send(name, tally.policy, Finding(tally.generation, completed=tally.completed))
+
+    def _send(self, name: str, policy: CircuitPolicy, finding: Finding) -> None:
+        if name not in self._names and len(self._names) < NAMES_MAX:
+            self._names[name] = None
+
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if answer.cancelled():
+                return
+            if answer.exception() is None:
+                self._take(name, reading_of(answer.result()), None)
+            else:
+                self._keep(name, policy, finding)
+
+        self._store.reporting(name, policy, finding).add_done_callback(answered)
+
+    def _keep(self, name: str, policy: CircuitPolicy, finding: Finding) -> None:
+        """Let what Redis did not take note of count here, while this process decides alone."""
+        if self._fail == "local" and not self._link.up:
+            self._local.take(name, policy, finding)
+
+    def _take(self, name: str, reading: Reading, cause: str | None) -> None:
+        """Take over a newer reading."""
+        before = self._mirror.get(name)
+        self._means.announcer.changed(name, reading, cause)
+        if reading.state is CircuitState.CLOSED and reading.generation == 0:
+            self._mirror.pop(name, None)
+            return
+        now = self._means.clock.now()
+        refuses_until = now
+        if reading.state is CircuitState.OPEN:
+            refuses_until = math.inf if reading.forced else now + reading.wait_ms / 1000
+        elif reading.state is CircuitState.HALF_OPEN and reading.slot is None:
+            known = before is not None and before.reading.state is CircuitState.HALF_OPEN
+            refuses_until = before.refuses_until if before is not None and known else now
+            if cause is None:
+                refuses_until = now + FULL_S
+        self._mirror[name] = _Seen(reading, now, refuses_until)

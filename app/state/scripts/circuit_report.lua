@@ -1,0 +1,43 @@
+-- Take note of how calls of one generation ended.
+-- ARGV[3]  their generation                      ARGV[4]  slot of a probe, or ''
+-- ARGV[5]  how many ended well                   ARGV[6]  how many failed
+-- ARGV[7]  least milliseconds to stay open       ARGV[8]  what chance makes of an open time, as a factor
+-- ARGV[9]  failures that open                    ARGV[10] least share of them
+-- ARGV[11] milliseconds open, doubled in a row   ARGV[12] most milliseconds open
+-- ARGV[13] milliseconds of one bucket
+local slot, completed, failed = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+if tonumber(ARGV[3]) ~= circuit.generation then return answer(false) end
+
+local function open()
+  enter('open')
+  local ours = math.min(tonumber(ARGV[12]), tonumber(ARGV[11]) * 2 ^ math.min(circuit.openings, 30))
+  circuit.till = now + math.max(math.floor(ours * tonumber(ARGV[8])), tonumber(ARGV[7]))
+  circuit.openings = circuit.openings + 1
+  save()
+end
+
+if circuit.state == 'half_open' and slot ~= '' then
+  if failed > 0 then
+    open()
+  elseif completed > 0 then
+    circuit.openings = 0
+    enter('closed')
+    save()
+  else
+    circuit.leases[slot] = nil
+    save()
+  end
+elseif circuit.state == 'closed' and failed + completed > 0 then
+  local width = tonumber(ARGV[13])
+  local bucket = string.format('%d', math.floor(now / width))
+  local calls = redis.call('HINCRBY', KEYS[2], 'c' .. bucket, failed + completed)
+  if failed > 0 then redis.call('HINCRBY', KEYS[2], 'f' .. bucket, failed) end
+  redis.call('PEXPIRE', KEYS[2], 2 * BUCKETS * width)
+  if failed > 0 or calls == failed + completed then -- a new bucket: time to look which have left the window
+    local failures, all = sums(width)
+    if failed == 0 then return answer(false) end
+    if failures >= tonumber(ARGV[9]) and failures >= tonumber(ARGV[10]) * all then open() end
+    return answer(false, failures, all)
+  end
+end
+return answer(false)

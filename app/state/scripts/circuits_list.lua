@@ -1,0 +1,22 @@
+-- Every circuit that is or was anything but closed, for the mirrors of the replicas.
+-- KEYS[1]  hash: name of a target -> its packed circuit
+-- KEYS[2]  written to, so that a Redis that takes no writes is not taken for a healthy one
+-- ARGV[1]  how many circuits are kept; beyond that, those that have been closed for a day are forgotten
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('SET', KEYS[2], now, 'PX', 60000)
+
+local fields, found = redis.call('HGETALL', KEYS[1]), {}
+local crowded = #fields / 2 > tonumber(ARGV[1])
+for i = 1, #fields, 2 do
+  local circuit = cmsgpack.unpack(fields[i + 1])
+  local rests = circuit.forced == 0 and now >= circuit.till
+  if crowded and rests and now - math.max(circuit.since, circuit.till) > 86400000 then
+    redis.call('HDEL', KEYS[1], fields[i])
+  else
+    local wait = 0
+    if circuit.state == 'open' and circuit.forced == 0 then wait = math.max(0, circuit.till - now) end
+    found[#found + 1] = { fields[i], circuit.state, circuit.generation, wait, circuit.forced, 0, 0, now - circuit.since }
+  end
+end
+return found

@@ -1,0 +1,229 @@
+"""Whatever happens to Redis, calls are answered: nobody is refused or waits for it, and it comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.gateway import LIMIT_S, GatewayProcess, Start, running
+from tests.support.redis_server import RedisServer, redis_server
+
+FAILING = {"provider": "sim", "model": "fail?id=always"}
+CONFIG: dict[str, Any] = {
+    "providers": {"sim": {"kind": "sim", "models": ["echo"]}},
+    "models": {"pair": {"targets": [FAILING, {"provider": "sim", "model": "echo"}]}},
+    "circuit_breaker": {"failure_threshold": 3, "open_s": 1, "open_max_s": 1},
+    "retry": {"max_attempts": 1},
+    "admin": {"token": "t"},
+}
+ADMIN = {"authorization": "Bearer t"}
+CLIENTS = 4
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    """Run the Redis that suffers."""
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gateway(redis: RedisServer) -> Iterator[GatewayProcess]:
+    """Run the gateway that uses it."""
+    with running(Start({**CONFIG, "redis": {"url": redis.url}})) as process:
+        yield process
+
+
+class Answers:
+    """Status and code of every answer so far."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, str]] = []
+        self._came = asyncio.Condition()
+
+    @property
+    def kinds(self) -> set[tuple[int, str]]:
+        """Return what kinds of answers there were."""
+        return set(self._found)
+
+    async def add(self, answer: httpx2.Response) -> None:
+        """Take one more."""
+        async with self._came:
+            self._found.append((answer.status_code, answer.json().get("error", {}).get("code", "")))
+            self._came.notify_all()
+
+    async def more(self, count: int = 40) -> None:
+        """Wait for so many further ones."""
+        enough = len(self._found) + count
+        async with self._came:
+            await self._came.wait_for(lambda: len(self._found) >= enough)
+
+
+@asynccontextmanager
+async def load(gateway: GatewayProcess) -> AsyncIterator[Answers]:
+    """Keep calling while inside: a route whose first target fails."""
+    answers = Answers()
+    over = asyncio.Event()
+
+    async def keep_calling(client: httpx2.AsyncClient) -> None:
+        while not over.is_set():
+            answer = await client.post(f"{gateway.url}/v1/generate", json={"model": "pair", "prompt": "hi"})
+            await answers.add(answer)
+
+    async with httpx2.AsyncClient(trust_env=False, timeout=LIMIT_S) as client:
+        calling = [asyncio.ensure_future(keep_calling(client)) for _ in range(CLIENTS)]
+        try:
+            yield answers
+        finally:
+            over.set()
+            await asyncio.gather(*calling)
+
+
+async def degraded(gateway: GatewayProcess, value: float) -> None:
+    """Wait until the gateway says so."""
+    await asyncio.to_thread(gateway.wait_for_metric, "wizard_state_degraded", value)
+
+
+def killed(redis: RedisServer) -> None:
+    """Take it away with everything in it."""
+    redis.kill()
+
+
+def made_read_only(redis: RedisServer) -> None:
+    """Let it follow a master that is not there."""
+    redis.do("REPLICAOF", "127.0.0.1", 1)
+
+
+def writable_again(redis: RedisServer) -> None:
+    """Let it be its own master."""
+    redis.do("REPLICAOF", "NO", "ONE")
+
+
+def full(redis: RedisServer) -> None:
+    """Leave it no memory for writes."""
+    redis.do("CONFIG", "SET", "maxmemory", 1)
+
+
+def roomy(redis: RedisServer) -> None:
+    """Give it as much as it likes."""
+    redis.do("CONFIG", "SET", "maxmemory", 0)
+
+
+FAULTS: Mapping[str, tuple[Callable[[RedisServer], None], Callable[[RedisServer], None]]] = {
+    "frozen": (RedisServer.freeze, RedisServer.thaw),
+    "killed": (killed, RedisServer.start),
+    "read-only": (made_read_only, writable_again),
+    "full": (full, roomy),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_no_call_fails_while_redis_does(gateway: GatewayProcess, redis: RedisServer, name: str) -> None:
+    """A failing target and a failing Redis at once: every call is answered, before, during and after."""
+    harm, mend = FAULTS[name]
+    await degraded(gateway, 0)
+
+    async with load(gateway) as answers:
+        await answers.more()
+        harm(redis)
+        await degraded(gateway, 1)
+        await answers.more()
+        mend(redis)
+        await degraded(gateway, 0)
+        await answers.more()
+
+    assert {(200, "")} == answers.kinds
+
+
+async def test_a_pause_is_survived(gateway: GatewayProcess, redis: RedisServer) -> None:
+    """`CLIENT PAUSE ALL`: Redis holds its breath for two seconds."""
+    await degraded(gateway, 0)
+
+    async with load(gateway) as answers:
+        redis.do("CLIENT", "PAUSE", 2000, "ALL")
+        await degraded(gateway, 1)
+        await answers.more()
+        await degraded(gateway, 0)
+
+    assert {(200, "")} == answers.kinds
+
+
+async def test_forgotten_scripts_are_given_again(gateway: GatewayProcess, redis: RedisServer) -> None:
+    """`SCRIPT FLUSH` is not even noticed."""
+    await degraded(gateway, 0)
+    lost_before = len([line for line in gateway.logs() if line["event"] == "state_degraded"])
+
+    async with load(gateway) as answers:
+        for _ in range(3):
+            redis.do("SCRIPT", "FLUSH")
+            await answers.more()
+
+    assert {(200, "")} == answers.kinds
+    assert lost_before == len([line for line in gateway.logs() if line["event"] == "state_degraded"])
+
+
+async def test_an_emptied_redis_is_filled_anew(gateway: GatewayProcess, redis: RedisServer) -> None:
+    """`FLUSHALL` closes circuits; those of targets that still fail open again."""
+    await degraded(gateway, 0)
+
+    async with load(gateway) as answers:
+        await answers.more()
+        redis.do("FLUSHALL")
+        await answers.more(400)
+
+    assert {(200, "")} == answers.kinds
+    assert redis.do("HEXISTS", "{wizard:circuits}:states", "sim/fail?id=always")
+
+
+def test_a_gateway_starts_without_redis() -> None:
+    """It decides for itself, says so, and shares from the moment that Redis is there."""
+    with redis_server() as server:
+        server.kill()
+        with running(Start({**CONFIG, "redis": {"url": server.url}})) as gateway:
+            codes = [_code(gateway, "sim/fail?id=alone") for _ in range(4)]
+            said = gateway.wait_for_log("state_degraded")
+            forced = _post(gateway, "/admin/circuits/sim/echo/open")
+            server.start()
+            gateway.wait_for_log("state_restored")
+            known = _post(gateway, "/admin/circuits/sim/echo/open")
+
+            assert ["target_failed"] * 3 + ["circuit_open"] == codes
+            assert said["reason"] == "ConnectionError"
+            assert (503, "state_unavailable") == (forced.status_code, forced.json()["error"]["code"])
+            assert known.json()["forced"] is True
+
+
+@pytest.mark.parametrize(("fail", "codes"), [("open", {"target_failed"}), ("closed", {"state_unavailable"})])
+def test_the_policy_without_redis_can_be_chosen(fail: str, codes: set[str]) -> None:
+    """Open lets every call through, closed refuses them."""
+    redis = {"url": "redis://127.0.0.1:1/0", "fail": {"circuits": fail}}
+    with running(Start({**CONFIG, "redis": redis})) as gateway:
+        found = {_code(gateway, "sim/fail?id=alone") for _ in range(6)}
+
+        assert codes == found
+
+
+def test_a_password_is_never_shown() -> None:
+    """Not in the log of a gateway that cannot log in."""
+    with redis_server(None, "--requirepass", "right") as server:
+        url = server.url.replace("//", "//:canary-wrong@")
+        with running(Start({**CONFIG, "redis": {"url": url}})) as gateway:
+            said = gateway.wait_for_log("state_degraded")
+
+            assert said["reason"] == "AuthenticationError"
+            assert "canary-wrong" not in gateway.stdout.text + gateway.stderr.text
+
+
+def _post(gateway: GatewayProcess, path: str) -> httpx2.Response:
+    return httpx2.post(gateway.url + path, headers=ADMIN, trust_env=False, timeout=LIMIT_S)
+
+
+def _code(gateway: GatewayProcess, model: str) -> str:
+    body = {"model": model, "prompt": "hi"}
+    answer = httpx2.post(f"{gateway.url}/v1/generate", json=body, trust_env=False, timeout=LIMIT_S)
+    return str(answer.json().get("error", {}).get("code", "ok"))

