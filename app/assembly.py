@@ -24,12 +24,14 @@ from app.core.candidates import Candidate
 from app.core.catalog import Catalog, Route
 from app.core.clock import Clock
 from app.core.gateway import EdgeOptions, Gateway
+from app.core.keys import KeyPools
 from app.core.model import Weight
 from app.core.pipeline import Handler, Stage, compose
 from app.core.ports import Chance, UpstreamClient
 from app.core.routing import Policy, Router
 from app.core.signals import Listener
 from app.providers.endpoint import Endpoints, Provider, ReadingOptions
+from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
@@ -50,7 +52,7 @@ class Deps(msgspec.Struct, frozen=True):
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `traffic` is
-    what strategies and bulkheads have counted so far.
+    what strategies and bulkheads have counted so far, `keys` what became of the keys of providers that have several.
     """
 
     client: UpstreamClient
@@ -60,6 +62,7 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     traffic: Traffic = msgspec.field(default_factory=Traffic)
+    keys: KeyPools = msgspec.field(default_factory=KeyPools)
 
 
 def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
@@ -86,7 +89,8 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
 def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     """Compose the gateway that `loaded` describes. Opens nothing."""
     settings = loaded.settings
-    providers = {name: _provider(name, given, deps) for name, given in settings.providers.items()}
+    rings = _key_rings(settings, deps)
+    providers = {name: _provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
     catalog = Catalog(_routes(settings), {name: provider.models for name, provider in providers.items()})
     attempt = compose(attempt_stages(settings, deps), Endpoints(providers, _reading_options(settings), deps.clock))
     router = Router(catalog, _policies(settings, deps))
@@ -137,14 +141,25 @@ def _bounds(settings: Settings) -> dict[str, int]:
     return {name: most for name, most in (providers | targets).items() if most is not None}
 
 
-def _provider(name: str, given: ProviderSettings, deps: Deps) -> Provider:
+def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
+    """Return the keys of each provider that has several; with a single one there is nothing to choose."""
+    secrets = {
+        name: [key.get_secret_value() for key in given.api_keys]
+        for name, given in settings.providers.items()
+        if len(given.api_keys) > 1
+    }
+    return {name: KeyRing(name, pool, deps.clock, deps.listener) for name, pool in deps.keys.renew(secrets).items()}
+
+
+def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
     match given.kind:
         case "sim":
             return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
         case "local":
             return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
         case _:
-            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), deps.client, given.models)
+            headers = _headers(given)
+            return Provider(name, given.base_url or "", headers, OpenAiCodec(), deps.client, given.models, keys)
 
 
 def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
@@ -153,8 +168,9 @@ def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
         "accept-encoding": "identity",  # frames and bodies are forwarded as they come, so they must come plain
         "user-agent": f"wizard/{__version__}",
     }
-    if given.api_key is not None:
-        headers["authorization"] = f"Bearer {given.api_key.get_secret_value()}"
+    keys = given.api_keys if given.api_key is None else (given.api_key,)
+    if len(keys) == 1:  # of several, each request has its own
+        headers["authorization"] = f"Bearer {keys[0].get_secret_value()}"
     headers.update({header.lower(): value for header, value in given.headers.items()})
     return tuple(headers.items())
 

@@ -15,6 +15,7 @@ from app.core.signals import (
     ConfigReloaded,
     FellBack,
     InternalFault,
+    KeySetAside,
     LocalModelChanged,
     RetryScheduled,
     Signal,
@@ -35,7 +36,7 @@ def severity(signal: Signal) -> int:
             if signal.outcome != _FAILED:
                 return logging.INFO
             return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
-        case FellBack():
+        case FellBack() | KeySetAside():
             return logging.WARNING
         case InternalFault() | ConfigRejected():
             return logging.ERROR
@@ -62,6 +63,8 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 -
             return [("request_failed", _refused(signal))]
         case InternalFault():
             return [("internal_fault", _fault(signal))]
+        case KeySetAside():
+            return [("provider_key_set_aside", _key_set_aside(signal))]
         case LocalModelChanged():
             return [("local_model", {"state": signal.state, "reason": signal.reason})]
         case ConfigReloaded():
@@ -115,6 +118,15 @@ def _refused(signal: CallRefused) -> Fields:
 
 def _fault(signal: InternalFault) -> Fields:
     return {"request_id": signal.request_id, "error": signal.error, "trace": signal.trace}
+
+
+def _key_set_aside(signal: KeySetAside) -> Fields:
+    return {
+        "provider": signal.provider,
+        "key": signal.position,
+        "reason": signal.reason,
+        "pause_ms": _ms(signal.pause_s),
+    }
 
 
 def _ended(signal: CallEnded) -> list[tuple[str, Fields]]:

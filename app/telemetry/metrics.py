@@ -13,6 +13,7 @@ from app.core.signals import (
     ConfigReloaded,
     FellBack,
     InternalFault,
+    KeySetAside,
     LocalModelChanged,
     RetryScheduled,
     Signal,
@@ -68,6 +69,8 @@ class Metrics:
                 self._fell_back(signal)
             case CallRefused():
                 self._series("", "").count(signal.status)
+            case KeySetAside():
+                pass  # the states of keys are asked for when they are shown: keys return without a signal
             case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 

@@ -19,6 +19,7 @@ from app.core.signals import (
     ConfigReloaded,
     FellBack,
     InternalFault,
+    KeySetAside,
     LocalModelChanged,
     RetryScheduled,
     Signal,
@@ -61,13 +62,14 @@ ENDED = CallEnded(
 )
 REFUSED = CallRefused(request_id="req_1", endpoint="/v1/chat/completions", status=400, code="invalid_json")
 FAULT = InternalFault(request_id="req_1", error="KeyError", trace="app/api/chat.py:12 post\napp/api/chat.py:40 _open")
+KEY_SET_ASIDE = KeySetAside(provider="openai", position=2, reason="rate_limited", pause_s=20.0)
 LOCAL_MODEL = LocalModelChanged(state="ready", reason="loaded")
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ATTEMPT, ENDED, REFUSED, FAULT),
-    *(LOCAL_MODEL, RELOADED, REJECTED),
+    *(KEY_SET_ASIDE, LOCAL_MODEL, RELOADED, REJECTED),
 )
 
 
