@@ -17,7 +17,8 @@ from app.config.routing import Provider as ProviderSettings
 from app.config.routing import Route as RouteSettings
 from app.config.schema import Settings
 from app.config.strategies import build_strategy
-from app.core.balancing import Tools, Traffic
+from app.core.affinity import COMMON, Affinity
+from app.core.balancing import Strategy, Tools, Traffic
 from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Call, Target
 from app.core.candidates import Candidate
@@ -107,12 +108,13 @@ def _routes(settings: Settings) -> dict[str, Route]:
 
 
 def _policies(settings: Settings, deps: Deps) -> dict[str, Policy]:
-    return {
-        name: Policy(
-            build_strategy(route.strategy, Tools(name, deps.clock, deps.chance, deps.traffic)), _candidates(route)
-        )
-        for name, route in settings.models.items()
-    }
+    return {name: Policy(_strategy(name, route, deps), _candidates(route)) for name, route in settings.models.items()}
+
+
+def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
+    tools = Tools(name, deps.clock, deps.chance, deps.traffic)
+    strategy = build_strategy(route.strategy, tools)
+    return strategy if route.affinity == "none" else Affinity(COMMON[route.affinity], strategy, tools)
 
 
 def _candidates(route: RouteSettings) -> tuple[Candidate, ...]:

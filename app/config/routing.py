@@ -84,6 +84,9 @@ class Route(Section):
     strategy: StrategyName = Field(
         default="sequential", description="How a target is chosen; sequential goes from top to bottom."
     )
+    affinity: Literal["none", "session", "user", "prefix"] = Field(
+        default="none", description="What calls have in common that go to the same target; none leaves it to strategy."
+    )
     fallbacks: tuple[ModelName, ...] = Field(
         default=(), description="Route names or provider/model, tried in order after the targets."
     )
