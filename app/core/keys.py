@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 from app.core.errors import TARGET_MISCONFIGURED, TARGET_QUOTA_SPENT, TARGET_RATE_LIMITED, GatewayError, Kind
@@ -36,11 +37,13 @@ class KeyState(Enum):
     DISABLED = "disabled"
 
 
-_KINDS: Final[Mapping[Fault, Kind]] = {
-    Fault.RATE_LIMITED: TARGET_RATE_LIMITED,
-    Fault.REFUSED: TARGET_MISCONFIGURED,
-    Fault.QUOTA_SPENT: TARGET_QUOTA_SPENT,
-}
+_KINDS: Final[Mapping[Fault, Kind]] = MappingProxyType(
+    {
+        Fault.RATE_LIMITED: TARGET_RATE_LIMITED,
+        Fault.REFUSED: TARGET_MISCONFIGURED,
+        Fault.QUOTA_SPENT: TARGET_QUOTA_SPENT,
+    }
+)
 
 
 class Key:

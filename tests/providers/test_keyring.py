@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -161,6 +162,20 @@ async def test_a_disabled_key_is_back_once_it_worked() -> None:
         await bench.ask()
 
     assert bench.sent == ["k1", "k2", "k1", "k2", "k1", "k2"]
+
+
+async def test_a_fault_is_told_once() -> None:
+    """Attempts that were under way with the same key fail as well; one line in the log is enough."""
+    bench = Bench(1)
+
+    async def send(_key: str) -> Reply:
+        await asyncio.sleep(0)
+        raise failure(*LIMITED)
+
+    ends = await asyncio.gather(bench.ring.send(send), bench.ring.send(send), return_exceptions=True)
+
+    assert [type(end) for end in ends] == [GatewayError] * 2
+    assert bench.told == [KeySetAside("acme", 1, "rate_limited", COOL_S)]
 
 
 async def test_no_key_appears_in_what_is_told() -> None:
