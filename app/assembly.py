@@ -18,7 +18,8 @@ from app.config.routing import Provider as ProviderSettings
 from app.config.routing import Route as RouteSettings
 from app.config.schema import Settings
 from app.config.strategies import build_strategy
-from app.core.balancing import Tools, Traffic
+from app.core.affinity import COMMON, Affinity
+from app.core.balancing import Strategy, Tools, Traffic
 from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Call, Target
 from app.core.candidates import Candidate
@@ -26,6 +27,7 @@ from app.core.catalog import Catalog, Route
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.gateway import AdminOptions, EdgeOptions, Gateway
+from app.core.keys import KeyPools
 from app.core.model import Weight
 from app.core.pipeline import Handler, Stage, compose
 from app.core.ports import Chance, Circuits, UpstreamClient
@@ -33,6 +35,7 @@ from app.core.routing import Policy, Router
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
 from app.providers.endpoint import Endpoints, Provider, ReadingOptions
+from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
@@ -54,8 +57,8 @@ class Deps(msgspec.Struct, frozen=True):
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
-    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far, and
-    `proxied` are the clients of providers behind a proxy.
+    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
+    `proxied` are the clients of providers behind a proxy, `keys` what became of the keys of providers that have several.
     """
 
     client: UpstreamClient
@@ -67,6 +70,7 @@ class Deps(msgspec.Struct, frozen=True):
     circuits: Circuits
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
+    keys: KeyPools = msgspec.field(default_factory=KeyPools)
 
 
 def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
@@ -95,7 +99,8 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
 def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     """Compose the gateway that `loaded` describes. Opens nothing."""
     settings = loaded.settings
-    providers = {name: _provider(name, given, deps) for name, given in settings.providers.items()}
+    rings = _key_rings(settings, deps)
+    providers = {name: _provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
     catalog = Catalog(_routes(settings), {name: provider.models for name, provider in providers.items()})
     attempt = compose(attempt_stages(settings, deps), Endpoints(providers, _reading_options(settings), deps.clock))
     router = Router(catalog, _policies(settings, deps))
@@ -112,12 +117,13 @@ def _routes(settings: Settings) -> dict[str, Route]:
 
 
 def _policies(settings: Settings, deps: Deps) -> dict[str, Policy]:
-    return {
-        name: Policy(
-            build_strategy(route.strategy, Tools(name, deps.clock, deps.chance, deps.traffic)), _candidates(route)
-        )
-        for name, route in settings.models.items()
-    }
+    return {name: Policy(_strategy(name, route, deps), _candidates(route)) for name, route in settings.models.items()}
+
+
+def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
+    tools = Tools(name, deps.clock, deps.chance, deps.traffic)
+    strategy = build_strategy(route.strategy, tools)
+    return strategy if route.affinity == "none" else Affinity(COMMON[route.affinity], strategy, tools)
 
 
 def _candidates(route: RouteSettings) -> tuple[Candidate, ...]:
@@ -146,7 +152,17 @@ def _bounds(settings: Settings) -> dict[str, int]:
     return {name: most for name, most in (providers | targets).items() if most is not None}
 
 
-def _provider(name: str, given: ProviderSettings, deps: Deps) -> Provider:
+def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
+    """Return the keys of each provider that has several; with a single one there is nothing to choose."""
+    secrets = {
+        name: [key.get_secret_value() for key in given.api_keys]
+        for name, given in settings.providers.items()
+        if len(given.api_keys) > 1
+    }
+    return {name: KeyRing(name, pool, deps.clock, deps.listener) for name, pool in deps.keys.renew(secrets).items()}
+
+
+def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
     match given.kind:
         case "sim":
             return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
@@ -154,7 +170,7 @@ def _provider(name: str, given: ProviderSettings, deps: Deps) -> Provider:
             return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
         case _:
             client = deps.proxied.through(given.proxy) if given.proxy else deps.client
-            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models)
+            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models, keys)
 
 
 def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
@@ -163,8 +179,9 @@ def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
         "accept-encoding": "identity",  # frames and bodies are forwarded as they come, so they must come plain
         "user-agent": f"wizard/{__version__}",
     }
-    if given.api_key is not None:
-        headers["authorization"] = f"Bearer {given.api_key.get_secret_value()}"
+    keys = given.api_keys if given.api_key is None else (given.api_key,)
+    if len(keys) == 1:  # of several, each request has its own
+        headers["authorization"] = f"Bearer {keys[0].get_secret_value()}"
     headers.update({header.lower(): value for header, value in given.headers.items()})
     return tuple(headers.items())
 

@@ -81,8 +81,9 @@ def create_app(source: Source) -> Api:
             yield
 
     losses = {"logs": lambda: book.dropped, "fanout": lambda: listener.errors}
-    collector = MetricsCollector(metrics, __version__, losses) if settings.metrics.enabled else None
-    return Api(Desk(holder, listener, clock), _door(clock.wall(), collector), lifespan)
+    collector = MetricsCollector(metrics, __version__, losses, lambda: deps.keys.counts(clock.now()))
+    door = _door(clock.wall(), collector if settings.metrics.enabled else None)
+    return Api(Desk(holder, listener, clock), door, lifespan)
 
 
 def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener) -> Deps:

@@ -18,6 +18,7 @@ Headers: TypeAlias = Mapping[bytes, bytes]
 RETRIES_MAX = 10
 _DIGITS_MAX = 9  # before the number is even read
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
+_SANE_SESSION = re.compile(rb"[\x21-\x7e]{1,256}")
 # SDKs write whatever they were given: "600", "0.5", "NOT_GIVEN", "None". A day is more than any answer takes.
 _SDK_SECONDS = re.compile(rb"\d{1,5}(?:\.\d{1,9})?")
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
@@ -32,10 +33,11 @@ class Wishes(msgspec.Struct, frozen=True):
     retry: bool = True
     fallback: bool = True
     circuit_breaker: bool = True
+    session: str | None = None
 
     def options(self) -> CallOptions:
         """Return the part of it that the stages read."""
-        return CallOptions(self.retry, self.fallback, self.max_attempts, self.circuit_breaker)
+        return CallOptions(self.retry, self.fallback, self.max_attempts, self.circuit_breaker, self.session)
 
 
 NO_WISHES = Wishes()
@@ -91,11 +93,16 @@ def wishes_of(headers: Headers) -> Wishes:
     fallback = headers.get(b"x-wizard-fallback", b"on").lower()
     if fallback not in {b"on", b"off"}:
         raise GatewayError(INVALID_REQUEST, "'x-wizard-fallback' must be 'on' or 'off'.", param="x-wizard-fallback")
+    session = headers.get(b"x-wizard-session")
+    if session is not None and not _SANE_SESSION.fullmatch(session):
+        message = "'x-wizard-session' must be 1 to 256 printable ASCII characters without spaces."
+        raise GatewayError(INVALID_REQUEST, message, param="x-wizard-session")
     return Wishes(
         timeout_s=None if timeout_ms is None else timeout_ms / 1000,
         max_attempts=None if retries is None else retries + 1,
         retry=not _is_sdk_retry(headers),  # one layer retries: the SDK has begun to
         fallback=fallback == b"on",
+        session=None if session is None else session.decode(),
     )
 
 
@@ -120,6 +127,7 @@ def merged(one: Wishes, other: Wishes) -> Wishes:
         retry=one.retry and other.retry,
         fallback=one.fallback and other.fallback,
         circuit_breaker=one.circuit_breaker and other.circuit_breaker,
+        session=one.session or other.session,
     )
 
 

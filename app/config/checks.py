@@ -19,7 +19,10 @@ from app.config.trees import Loc
 _LISTED: Final = 8
 # What kinds that answer on this machine by themselves have no use for, and must therefore not be given.
 _WITHOUT: Final = MappingProxyType(
-    {"sim": ("base_url", "api_key", "headers", "proxy"), "local": ("base_url", "api_key", "proxy")}
+    {
+        "sim": ("base_url", "api_key", "api_keys", "headers", "proxy"),
+        "local": ("base_url", "api_key", "api_keys", "proxy"),
+    }
 )
 
 
@@ -56,6 +59,13 @@ def _provider(provider: Provider) -> Iterator[tuple[str, _Complaint]]:
     for field in _WITHOUT.get(provider.kind, ()):
         if getattr(provider, field):
             yield field, _Complaint("(set)", f"no {field}: kind {provider.kind} needs none", "remove it")
+    if provider.api_keys and provider.api_key:
+        yield "api_keys", _Complaint("(set)", "either api_key or api_keys", "move the one key into the list")
+    if provider.api_keys and "authorization" in provider.headers:
+        yield (
+            "headers",
+            _Complaint("authorization is set", "no authorization besides api_keys", "remove one of the two"),
+        )
 
 
 def _route(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, _Complaint]]:

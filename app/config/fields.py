@@ -114,6 +114,16 @@ def _stripped_or_none(value: object) -> object:
     return value
 
 
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _distinct_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if len(set(keys)) < len(keys):
+        raise _mismatch()
+    return keys
+
+
 def _sendable(value: SecretStr | None) -> SecretStr | None:
     # A key goes out in a header; the message must not carry it.
     if value is not None and re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()) is None:
@@ -208,6 +218,19 @@ KeyPrefix = Annotated[
     str,
     _matching(r"[A-Za-z0-9_.:-]{1,64}"),
     Expected("1 to 64 letters, digits, '_', '.', ':' and '-'"),
+]
+ApiKeys = Annotated[
+    tuple[
+        Annotated[
+            SecretStr,
+            BeforeValidator(_stripped),
+            AfterValidator(_sendable),
+            Expected("text of printable ASCII characters without spaces and line breaks"),
+        ],
+        ...,
+    ],
+    AfterValidator(_distinct_keys),
+    Expected("a list of keys, each of them once"),
 ]
 HeaderName = Annotated[
     str,

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from app.config.fields import (
     ApiKey,
+    ApiKeys,
     BaseUrl,
     Count,
     Headers,
@@ -30,13 +31,15 @@ class Provider(Section):
     """One place where models answer.
 
     `base_url` is filled from the preset of its kind; None for the kinds that have no address (sim, local).
-    `api_key` already holds the contents of `api_key_file`.
+    `api_key` already holds the contents of `api_key_file`, and `api_keys` those of `api_keys_file`.
     """
 
     kind: ProviderKind = Field(description="openai (any compatible server), sim, local, or the name of a preset.")
     base_url: BaseUrl = Field(default=None, description="Address of the API; null takes the one of the preset.")
     api_key: ApiKey = Field(default=None, description="Key that the gateway sends; null or empty sends none.")
     api_key_file: SecretFile = Field(default=None, description="File with the key in it, instead of api_key.")
+    api_keys: ApiKeys = Field(default=(), description="Several keys instead of api_key, used in turn.")
+    api_keys_file: SecretFile = Field(default=None, description="File with a key on each line, instead of api_keys.")
     headers: Headers = Field(default_factory=dict, repr=False, description="Headers added to every request.")
     proxy: BaseUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
@@ -81,6 +84,9 @@ class Route(Section):
     targets: tuple[Target, ...] = Field(min_length=1, description="Models that can answer; at least one.")
     strategy: StrategyName = Field(
         default="sequential", description="How a target is chosen; sequential goes from top to bottom."
+    )
+    affinity: Literal["none", "session", "user", "prefix"] = Field(
+        default="none", description="What calls have in common that go to the same target; none leaves it to strategy."
     )
     fallbacks: tuple[ModelName, ...] = Field(
         default=(), description="Route names or provider/model, tried in order after the targets."

@@ -1,7 +1,9 @@
-"""Read the keys that a configuration keeps in files of their own (`api_key_file`)."""
+"""Read the keys that a configuration keeps in files of their own (`api_key_file`, `api_keys_file`)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,30 +15,68 @@ from app.config.trees import Loc, Tree, merged
 _MAX_CHARS: Final = 16_384
 
 
-def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree, dict[Loc, Problem]]:
-    """Copy `tree` with each `api_key_file` read into `api_key`.
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A setting that names a file, and the setting that its contents become."""
 
-    A relative path starts at `folder`. Line breaks and spaces around the key are dropped.
+    name: str
+    becomes: str
+    contents: Callable[[str], object]
+    expected: str
+
+
+_KINDS: Final = (
+    _Kind("api_key_file", "api_key", str.strip, "the path of a readable text file with nothing but the key in it"),
+    _Kind(
+        "api_keys_file",
+        "api_keys",
+        lambda text: [line.strip() for line in text.splitlines() if line.strip()],
+        "the path of a readable text file with a key on each line",
+    ),
+)
+
+
+def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree, dict[Loc, Problem]]:
+    """Copy `tree` with each `api_key_file` read into `api_key`, and each `api_keys_file` into `api_keys`.
+
+    A relative path starts at `folder`. Line breaks and spaces around keys are dropped, and so are empty lines.
     """
     problems: dict[Loc, Problem] = {}
     providers = tree.get("providers")
     for name, provider in providers.items() if isinstance(providers, dict) else ():
-        path = provider.get("api_key_file") if isinstance(provider, dict) else None
-        if not isinstance(path, str) or not path.strip():  # absent, or of a wrong type that the schema reports
-            continue
-        loc = ("providers", name, "api_key_file")
-        if provider.get("api_key"):
-            problem = ("api_key is set as well", "either api_key or api_key_file", "remove one of the two")
-            problems[loc] = Problem(dotted(loc), *problem, origins.of(loc))
-            continue
-        try:
-            tree = merged(tree, {"providers": {name: {"api_key": _read(folder / path.strip())}}})
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            expected = "the path of a readable text file with nothing but the key in it"
-            suggestion = f"check the path and its permissions: {reason}"
-            problems[loc] = Problem(dotted(loc), shown(loc, path), expected, suggestion, origins.of(loc))
+        for kind in _KINDS if isinstance(provider, dict) else ():
+            try:
+                read = _contents(kind, provider, folder)
+            except _UnusableError as error:
+                loc = ("providers", name, kind.name)
+                value = error.value or shown(loc, provider[kind.name])
+                problems[loc] = Problem(dotted(loc), value, error.expected, error.suggestion, origins.of(loc))
+            else:
+                tree = merged(tree, {"providers": {name: read}})
     return tree, problems
+
+
+class _UnusableError(Exception):
+    def __init__(self, value: str, expected: str, suggestion: str) -> None:
+        super().__init__(expected)
+        self.value = value
+        self.expected = expected
+        self.suggestion = suggestion
+
+
+def _contents(kind: _Kind, provider: Mapping[str, object], folder: Path) -> Tree:
+    """Return what the file adds to the settings of its provider: nothing if none is named."""
+    path = provider.get(kind.name)
+    if not isinstance(path, str) or not path.strip():  # absent, or of a wrong type that the schema reports
+        return {}
+    if provider.get(kind.becomes):
+        expected = f"either {kind.becomes} or {kind.name}"
+        raise _UnusableError(f"{kind.becomes} is set as well", expected, "remove one of the two")
+    try:
+        return {kind.becomes: kind.contents(_read(folder / path.strip()))}
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _UnusableError("", kind.expected, f"check the path and its permissions: {reason}") from None
 
 
 def _read(path: Path) -> str:

@@ -59,12 +59,13 @@ class Journal(msgspec.Struct):
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """What one caller asked to be done differently for one call."""
+    """What one caller asked to be done differently for one call; `session` names what the call belongs to."""
 
     retry: bool = True
     fallback: bool = True
     max_attempts: int | None = None
     circuit_breaker: bool = True
+    session: str | None = None
 
 
 class Call(msgspec.Struct, frozen=True):

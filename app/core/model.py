@@ -101,6 +101,7 @@ class ChatFields(msgspec.Struct, frozen=True):
     tool_choice: msgspec.Raw = msgspec.Raw()
     response_format: msgspec.Raw = msgspec.Raw()
     user: str | None = None
+    prompt_cache_key: str | None = None
 
 
 class ChatRequest(msgspec.Struct, frozen=True):

@@ -114,6 +114,19 @@ class InternalFault(msgspec.Struct, frozen=True):
     trace: str
 
 
+class KeySetAside(msgspec.Struct, frozen=True):
+    """
+    One of a provider's several keys is left out for `pause_s`.
+
+    `position` counts the keys in the configuration from 1; `reason` is rate_limited, refused or quota_spent.
+    """
+
+    provider: str
+    position: int
+    reason: str
+    pause_s: float
+
+
 class LocalModelChanged(msgspec.Struct, frozen=True):
     """The process of the built-in model started, died or was given up; `reason` is a fixed phrase."""
 
@@ -173,6 +186,7 @@ Signal: TypeAlias = (
     | CallEnded
     | CallRefused
     | InternalFault
+    | KeySetAside
     | LocalModelChanged
     | CircuitChanged
     | StateDegraded

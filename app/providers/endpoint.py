@@ -24,6 +24,7 @@ from app.core.errors import (
 from app.core.model import Weight
 from app.core.ports import Codec, HttpRequest, UpstreamClient, UpstreamReply
 from app.core.stream import Batch, EventStream
+from app.providers.keyring import KeyRing
 from app.providers.reading import ReadGuard, read_events, read_whole
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
@@ -37,7 +38,8 @@ class Provider(msgspec.Struct, frozen=True):
     """
     A configured provider.
 
-    `headers` are sent with every request and carry the credentials; `models` are the names known to be there.
+    `headers` are sent with every request and carry the credentials, unless there are several `keys`; `models` are the
+    names known to be there.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Provider(msgspec.Struct, frozen=True):
     codec: Codec
     client: UpstreamClient
     models: tuple[str, ...] = ()
+    keys: KeyRing | None = None
 
 
 class ReadingOptions(msgspec.Struct, frozen=True):
@@ -84,8 +87,18 @@ class Endpoint:
 
     async def __call__(self, attempt: Attempt) -> Reply:
         """Send the attempt and return the answer; see `Endpoints`."""
-        body = self._provider.codec.encode(attempt.call.request, attempt.target)
-        headers = self._provider.headers + attempt.call.headers
+        provider = self._provider
+        body = provider.codec.encode(attempt.call.request, attempt.target)
+        headers = provider.headers + attempt.call.headers
+        if provider.keys is None:
+            return await self._send(attempt, body, headers)
+
+        def send(key: str) -> Awaitable[Reply]:
+            return self._send(attempt, body, (*headers, ("authorization", f"Bearer {key}")))
+
+        return await provider.keys.send(send)
+
+    async def _send(self, attempt: Attempt, body: bytes, headers: tuple[tuple[str, str], ...]) -> Reply:
         request = HttpRequest("POST", self._url, headers, body, self._options.connect_s)
         journal = attempt.call.journal
         journal.attempts += 1

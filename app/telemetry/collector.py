@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from app.core.keys import KeyState
 from app.telemetry.counters import Reading, TargetSeries
 from app.telemetry.metrics import Metrics
 
@@ -27,12 +28,21 @@ class MetricsCollector(Collector):
         version: The gateway's, for `wizard_build_info`.
 
         losses: What telemetry itself lost, by part (`logs`, `fanout`): functions that return totals.
+
+        keys: Tells how many keys of which provider are in which state.
     """
 
-    def __init__(self, metrics: Metrics, version: str, losses: Mapping[str, Callable[[], int]]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        version: str,
+        losses: Mapping[str, Callable[[], int]],
+        keys: Callable[[], Iterable[tuple[str, KeyState, int]]],
+    ) -> None:
         self._metrics = metrics
         self._version = version
         self._losses = dict(losses)
+        self._keys = keys
 
     def collect(self) -> Iterator[Metric]:
         """Yield each metric with its present values."""
@@ -53,6 +63,7 @@ class MetricsCollector(Collector):
         yield from _circuits(metrics)
         yield _gauge("wizard_active_requests", "Requests being worked on.", metrics.active_requests, {})
         yield _gauge("wizard_streams_active", "Streams being sent.", metrics.active_streams, {})
+        yield _provider_keys(self._keys())
         yield _histogram(
             "wizard_stream_tokens_per_second",
             "Completion tokens per second of each stream, from its first event to its last.",
@@ -168,6 +179,14 @@ def _counter(name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[S
 def _gauge(name: str, text: str, value: int, labels: Mapping[str, str]) -> Metric:
     family = GaugeMetricFamily(name, text, labels=tuple(labels))
     family.add_metric(tuple(labels.values()), value)
+    return family
+
+
+def _provider_keys(rows: Iterable[tuple[str, KeyState, int]]) -> Metric:
+    text = "Keys of providers that have several, by state: usable, cooling (rate limited), disabled (refused)."
+    family = GaugeMetricFamily("wizard_provider_keys", text, labels=("provider", "state"))
+    for provider, state, count in rows:
+        family.add_metric((provider, state.value), count)
     return family
 
 

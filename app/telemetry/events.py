@@ -19,6 +19,7 @@ from app.core.signals import (
     ConfigReloaded,
     FellBack,
     InternalFault,
+    KeySetAside,
     LocalModelChanged,
     RetryScheduled,
     Signal,
@@ -48,7 +49,7 @@ def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each kind
             if signal.outcome != _FAILED:
                 return logging.INFO
             return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
-        case FellBack():
+        case FellBack() | KeySetAside():
             return logging.WARNING
         case InternalFault() | ConfigRejected():
             return logging.ERROR
@@ -79,6 +80,8 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911, 
             return [("request_failed", _refused(signal))]
         case InternalFault():
             return [("internal_fault", _fault(signal))]
+        case KeySetAside():
+            return [("provider_key_set_aside", _key_set_aside(signal))]
         case LocalModelChanged():
             return [("local_model", {"state": signal.state, "reason": signal.reason})]
         case CircuitChanged():
@@ -147,6 +150,15 @@ def _circuit(signal: CircuitChanged) -> Fields:
         "failures": signal.failures or None,
         "calls": signal.calls or None,
         "open_ms": _ms(signal.open_s),
+    }
+
+
+def _key_set_aside(signal: KeySetAside) -> Fields:
+    return {
+        "provider": signal.provider,
+        "key": signal.position,
+        "reason": signal.reason,
+        "pause_ms": _ms(signal.pause_s),
     }
 
 

@@ -14,6 +14,7 @@ from app.core.signals import (
     ConfigReloaded,
     FellBack,
     InternalFault,
+    KeySetAside,
     LocalModelChanged,
     RetryScheduled,
     Signal,
@@ -77,6 +78,8 @@ class Metrics:
                 self.circuits.count(signal)
             case StateDegraded():
                 self.state_degraded = signal.degraded
+            case KeySetAside():
+                pass  # the states of keys are asked for when they are shown: keys return without a signal
             case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 

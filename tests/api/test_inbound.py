@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.api.asgi import ClientGoneError, Message, read_body
 from app.api.decode import ChatDecoder
 from app.api.generate import read_generate
-from app.api.inbound import Wishes, merged
+from app.api.inbound import Wishes, merged, wishes_of
 from app.core.call import Call
 from app.core.errors import GatewayError
 from app.core.gateway import EdgeOptions
@@ -132,6 +132,25 @@ async def test_caller_may_only_lower_the_time(
     (call,) = provider.asked
     assert isinstance(call, Call)
     assert (call.started, call.deadline) == (clock.now(), clock.now() + allowed_s)
+
+
+@pytest.mark.parametrize("session", [b"s", b"a" * 256, b"user:17/conversation#3"])
+def test_a_session_has_a_name(session: bytes) -> None:
+    """Any short printable name is taken as it is, and reaches the stages."""
+    wishes = wishes_of({b"x-wizard-session": session})
+
+    assert wishes.options().session == session.decode()
+    assert merged(wishes, Wishes(retry=False)).session == session.decode()
+    assert wishes_of({}).session is None
+
+
+@pytest.mark.parametrize("session", [b"", b"two words", b"a" * 257, b"\xe9", b"a\tb"])
+def test_a_session_that_is_no_name_is_refused(session: bytes) -> None:
+    """What could not be told apart or shown is refused, and the header is named."""
+    with pytest.raises(GatewayError) as raised:
+        wishes_of({b"x-wizard-session": session})
+
+    assert (raised.value.kind.code, raised.value.param) == ("invalid_request", "x-wizard-session")
 
 
 @pytest.mark.parametrize(

@@ -192,3 +192,62 @@ def test_a_key_file_must_be_a_text(tmp_path: Path) -> None:
     found = problem(tmp_path, "providers: {a: {kind: openai, api_key_file: 12}}")
 
     assert ("providers.a.api_key_file", "put it in quotes") == (found.path, found.suggestion)
+
+
+def test_reads_several_keys_from_a_file(tmp_path: Path) -> None:
+    """Each line that is not empty becomes a key, in order."""
+    (tmp_path / "keys").write_text(f"{CANARY}\n\n  second \nthird\n")
+
+    provider = loaded(tmp_path, "providers: {a: {kind: openai, api_keys_file: keys}}").settings.providers["a"]
+
+    assert [CANARY, "second", "third"] == [key.get_secret_value() for key in provider.api_keys]
+    assert provider.api_key is None
+
+
+def test_several_keys_come_from_a_list_or_a_variable(tmp_path: Path) -> None:
+    """Placeholders are filled inside the list; a variable holds the list as JSON; the digest tells keys apart."""
+    text = "providers: {a: {kind: openai, api_keys: ['${ONE}', two]}}"
+
+    written = loaded(tmp_path, text, {"ONE": "one"})
+    given = loaded(tmp_path, text, {"ONE": "x", "WIZARD_PROVIDERS__A__API_KEYS": '["one", "two"]'})
+    other = loaded(tmp_path, text, {"ONE": "three"})
+
+    assert [SecretStr("one"), SecretStr("two")] == list(written.settings.providers["a"].api_keys)
+    assert written.digest == given.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "expected"),
+    [
+        ("api_keys: one", "api_keys", "a list of keys, each of them once"),
+        ("api_keys: [one, one]", "api_keys", "a list of keys, each of them once"),
+        (
+            "api_keys: [one, 'two three']",
+            "api_keys[1]",
+            "text of printable ASCII characters without spaces and line breaks",
+        ),
+        ("api_keys: ['']", "api_keys[0]", "text of printable ASCII characters without spaces and line breaks"),
+        ("api_keys: [one], api_key: two", "api_keys", "either api_key or api_keys"),
+        (
+            "api_keys: [one, two], headers: {Authorization: x}",
+            "headers",
+            "no authorization besides api_keys",
+        ),
+        ("api_keys: [one], api_keys_file: key", "api_keys_file", "either api_keys or api_keys_file"),
+        ("api_keys_file: none", "api_keys_file", "the path of a readable text file with a key on each line"),
+    ],
+)
+def test_wrong_lists_of_keys_are_explained(tmp_path: Path, settings: str, path: str, expected: str) -> None:
+    """What contradicts itself or cannot be sent is named by its path, without any key."""
+    found = problem(tmp_path, f"providers: {{a: {{kind: openai, {settings}}}}}")
+
+    assert (found.path, found.expected) == (f"providers.a.{path}", expected)
+    assert not {"one", "two"} & set(found.value.replace("'", " ").split())
+
+
+@pytest.mark.parametrize("kind", ["sim", "local"])
+def test_kinds_of_this_machine_take_no_keys(tmp_path: Path, kind: str) -> None:
+    """A key that would never be sent is a mistake."""
+    found = problem(tmp_path, f"providers: {{a: {{kind: {kind}, api_keys: [one, two]}}}}")
+
+    assert (found.path, found.expected) == ("providers.a.api_keys", f"no api_keys: kind {kind} needs none")

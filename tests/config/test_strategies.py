@@ -197,3 +197,19 @@ def test_retried_errors_are_a_list(tmp_path: Path) -> None:
 
     assert (found.path, found.value) == ("retry.errors", "(a text)")
     assert found.expected == 'a list of failures to try again, such as ["network", "target_failed", 503], or null'
+
+
+@pytest.mark.parametrize("affinity", ["none", "session", "user", "prefix"])
+def test_every_affinity_can_be_named(tmp_path: Path, affinity: str) -> None:
+    """An affinity goes with any strategy."""
+    text = route(f"latency, affinity: {affinity}")
+
+    assert loaded(tmp_path, text).settings.models["fast"].affinity == affinity
+
+
+def test_an_unknown_affinity_is_a_problem(tmp_path: Path) -> None:
+    """A typing mistake gets a suggestion."""
+    found = problem(tmp_path, route("weighted, affinity: prefx"))
+
+    assert (found.path, found.expected) == ("models.fast.affinity", "one of none, session, user, prefix")
+    assert found.suggestion == "did you mean prefix?"

@@ -20,6 +20,7 @@ from app.core.signals import (
     ConfigReloaded,
     FellBack,
     InternalFault,
+    KeySetAside,
     LocalModelChanged,
     RetryScheduled,
     Signal,
@@ -63,6 +64,7 @@ ENDED = CallEnded(
 )
 REFUSED = CallRefused(request_id="req_1", endpoint="/v1/chat/completions", status=400, code="invalid_json")
 FAULT = InternalFault(request_id="req_1", error="KeyError", trace="app/api/chat.py:12 post\napp/api/chat.py:40 _open")
+KEY_SET_ASIDE = KeySetAside(provider="openai", position=2, reason="rate_limited", pause_s=20.0)
 LOCAL_MODEL = LocalModelChanged(state="ready", reason="loaded")
 OPENED = CircuitChanged(
     provider="openai",
@@ -83,7 +85,7 @@ REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ATTEMPT, ENDED, REFUSED, FAULT),
-    *(LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
+    *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
 )
 
 

@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from app.core.keys import KeyState
 from app.core.model import Usage
 from app.core.signals import CircuitChanged, Signal
 from app.telemetry.collector import MetricsCollector, render
@@ -43,7 +44,8 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 def registry_of(metrics: Metrics) -> CollectorRegistry:
     """Return a registry that shows `metrics`."""
     registry = CollectorRegistry()
-    registry.register(MetricsCollector(metrics, "1.2.3", {"logs": lambda: 7, "fanout": lambda: 0}))
+    losses = {"logs": lambda: 7, "fanout": lambda: 0}
+    registry.register(MetricsCollector(metrics, "1.2.3", losses, lambda: [("openai", KeyState.COOLING, 2)]))
     return registry
 
 
@@ -67,6 +69,13 @@ def test_a_request_is_counted_by_provider_model_and_status() -> None:
 
     assert 2 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "200"})
     assert 1 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "503"})
+
+
+def test_keys_are_counted_by_state() -> None:
+    """The keys of a provider are asked for when somebody looks, since they return without a signal."""
+    registry = seen([])
+
+    assert 2 == registry.get_sample_value("wizard_provider_keys", {"provider": "openai", "state": "cooling"})
 
 
 def test_a_client_that_left_is_a_499() -> None:
@@ -305,6 +314,7 @@ TYPES = {
     "wizard_state_degraded": "gauge",
     "wizard_active_requests": "gauge",
     "wizard_streams_active": "gauge",
+    "wizard_provider_keys": "gauge",
     "wizard_stream_tokens_per_second": "histogram",
     "wizard_telemetry_errors": "counter",
 }

@@ -76,6 +76,7 @@ WRONG: Mapping[str, tuple[object, str | None]] = {
     "temperature": (asking(temperature="hot"), "temperature"),
     "max_tokens": (asking(max_tokens=1.5), "max_tokens"),
     "stop": (asking(stop=["a", 1]), "stop[1]"),
+    "prompt_cache_key": (asking(prompt_cache_key=1), "prompt_cache_key"),
     "tool": (asking(tools=[{"type": "function"}, {"function": {"name": "f"}}]), "tools[1].type"),
     "stream_options": (asking(stream_options={"include_usage": 1}), "stream_options.include_usage"),
     "control character": (saying({"role": "user", "content": "a\x00b"}), "messages[0].content"),
