@@ -12,6 +12,8 @@ from app.core.signals import (
     ConfigRejected,
     ConfigReloaded,
     FellBack,
+    HedgeEnded,
+    HedgeStarted,
     InternalFault,
     LocalModelChanged,
     RetryScheduled,
@@ -43,6 +45,7 @@ class Metrics:
         self.targets: dict[tuple[str, str], TargetSeries] = {}
         self.retries: dict[tuple[str, str], int] = {}
         self.fallbacks: dict[tuple[str, str, str], int] = {}
+        self.hedges = {"won": 0, "lost": 0, "failed": 0, "abandoned": 0}
         self.success_positions = [0] * (POSITION_MAX + 1)
         self.overheads = Histogram(OVERHEAD_S)
         self.token_rates = Histogram(TOKENS_PER_S)
@@ -66,9 +69,11 @@ class Metrics:
                 self.retries[retry] = self.retries.get(retry, 0) + 1
             case FellBack():
                 self._fell_back(signal)
+            case HedgeEnded():
+                self.hedges[signal.outcome] += 1
             case CallRefused():
                 self._series("", "").count(signal.status)
-            case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
+            case HedgeStarted() | InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 
     def _ended(self, signal: CallEnded) -> None:

@@ -22,6 +22,8 @@ from tests.telemetry.examples import (
     ATTEMPT,
     ENDED,
     FELL_BACK,
+    HEDGE,
+    HEDGE_ENDED,
     REFUSED,
     RETRY,
     SIGNALS,
@@ -129,6 +131,14 @@ def test_retries_and_fallbacks_are_counted_by_cause() -> None:
     assert 1 == registry.get_sample_value(
         "wizard_fallbacks_total", {"from": "openai/gpt-4o-mini", "to": "box/small", "reason": "target_busy"}
     )
+
+
+def test_hedges_are_counted_by_outcome() -> None:
+    """A hedge counts once, when it is known what it was good for; outcomes that never were are zero."""
+    registry = seen([HEDGE, HEDGE_ENDED, HEDGE])
+
+    found = [registry.get_sample_value("wizard_hedges_total", {"outcome": word}) for word in ("won", "lost", "failed")]
+    assert found == [1, 0, 0]
 
 
 def test_attempts_are_counted_by_outcome() -> None:
@@ -261,6 +271,7 @@ TYPES = {
     "wizard_overhead_seconds": "histogram",
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",
+    "wizard_hedges": "counter",
     "wizard_success_position": "counter",
     "wizard_active_requests": "gauge",
     "wizard_streams_active": "gauge",

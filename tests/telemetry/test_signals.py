@@ -21,7 +21,8 @@ JUDGED = frozenset(
         *("request_id", "endpoint", "model", "provider", "target_model", "origin", "onward", "stream"),
         *("outcome", "status", "code", "category", "error", "trace", "state", "reason"),
         *("problems", "path", "before", "now"),
-        *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
+        *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "tokens_per_s"),
+        *("pause_s", "delay_s"),
         *("usage", "prompt_tokens", "completion_tokens", "total_tokens"),
     }
 )
