@@ -147,9 +147,8 @@ async def test_hedge_settings(bench: Bench, *, stream: bool) -> None:
 
     for model in ("slow", "fast", "fast"):
         asked_at = bench.clock.now()
-        reply = await ask(gateway, model, stream=stream)
+        await text_of(await ask(gateway, model, stream=stream))
         took.append(bench.clock.now() - asked_at)
-        assert await text_of(reply) == "a b c"
 
     assert took == [9.0, 9.0, 2.0]
     assert [signal for signal in bench.told if isinstance(signal, HedgeEnded)] == [
