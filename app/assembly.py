@@ -43,6 +43,7 @@ from app.providers.sim import SIM_MODELS
 from app.stages.breaker import Breaker
 from app.stages.bulkhead import Bulkhead
 from app.stages.fallback import Fallback
+from app.stages.hedge import Hedge, HedgeOptions
 from app.stages.measure import Measure
 from app.stages.record import Record
 from app.stages.retry import Retry, RetryOptions
@@ -58,7 +59,7 @@ class Deps(msgspec.Struct, frozen=True):
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
     their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, `keys` what became of the keys of providers that have several.
+    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
     """
 
     client: UpstreamClient
@@ -104,7 +105,7 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     catalog = Catalog(_routes(settings), {name: provider.models for name, provider in providers.items()})
     attempt = compose(attempt_stages(settings, deps), Endpoints(providers, _reading_options(settings), deps.clock))
     router = Router(catalog, _policies(settings, deps))
-    fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener)
+    fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, _hedge(settings, deps))
     handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
     return Gateway(handler, catalog, _edge_options(settings), loaded.digest, _admin_options(settings, deps))
 
@@ -138,6 +139,22 @@ def _candidates(route: RouteSettings) -> tuple[Candidate, ...]:
         )
         for given in route.targets
     )
+
+
+def _hedge(settings: Settings, deps: Deps) -> Hedge | None:
+    """Return what lets second targets begin early, if any route wants that."""
+    routes = {
+        name: HedgeOptions(
+            percentile=route.hedge.percentile,
+            min_s=route.hedge.min_s,
+            max_s=route.hedge.max_s,
+            budget_ratio=route.hedge.budget_ratio,
+            targets=frozenset(Target(given.provider, given.model) for given in route.targets),
+        )
+        for name, route in settings.models.items()
+        if route.hedge.enabled
+    }
+    return Hedge(routes, deps.traffic.loads, deps.clock, deps.listener) if routes else None
 
 
 def _bounds(settings: Settings) -> dict[str, int]:

@@ -89,6 +89,8 @@ class WithMetadata:
             "fallback": journal.position,
             "duration_ms": _ms(now - call.started),
         }
+        if journal.hedge is not None:
+            found["hedge"] = journal.hedge
         if self._first_part is None:
             found["overhead_ms"] = _ms(call.overhead_s(now))
             return found

@@ -24,11 +24,13 @@ def journal_headers(journal: Journal) -> Headers:
     """Return the headers that say where a call went; none if it never reached a target."""
     if journal.target is None:
         return []
+    hedge = [(b"x-wizard-hedge", journal.hedge.encode())] if journal.hedge is not None else []
     return [
         (b"x-wizard-provider", _visible(journal.target.provider)),
         (b"x-wizard-model", _visible(journal.target.model)),
         (b"x-wizard-attempts", b"%d" % journal.attempts),
         (b"x-wizard-fallback", b"%d" % journal.position),
+        *hedge,
     ]
 
 

@@ -81,6 +81,17 @@ def _route(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, _Compla
         yield ("strategy",), complaint
     if route.strategy == "cost":
         yield from _prices(route)
+    if route.hedge.enabled:
+        yield from _hedge(route)
+
+
+def _hedge(route: Route) -> Iterator[tuple[Loc, _Complaint]]:
+    if len({(target.provider, target.model) for target in route.targets}) == 1:
+        expected = "false, as this route has one target: a hedge needs another one, and fallbacks are for failures"
+        yield ("hedge", "enabled"), _Complaint("true", expected, "add a target that is as good, or leave hedge out")
+    if route.hedge.min_s > route.hedge.max_s:
+        most = f"{route.hedge.max_s:g}"
+        yield ("hedge", "min_s"), _Complaint(f"{route.hedge.min_s:g}", f"at most max_s, which is {most}", "lower it")
 
 
 def _strategy(name: str) -> _Complaint | None:

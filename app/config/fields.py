@@ -159,6 +159,8 @@ Lifetime = Annotated[Number, Field(gt=0, le=31_536_000)]
 Bytes = Annotated[Whole, Field(ge=1024, le=2**40)]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000_000)]
 Ratio = Annotated[Number, Field(ge=0, le=1)]
+# A hundred answers are remembered, which know nothing finer; below the half every call would be slow.
+Percentile = Annotated[Number, Field(ge=0.5, le=0.99)]
 
 Weight = Annotated[Number, Field(gt=0, le=1_000_000)]
 Price = Annotated[Number, Field(ge=0, le=1_000_000)]

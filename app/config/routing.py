@@ -14,9 +14,12 @@ from app.config.fields import (
     Count,
     Headers,
     ModelName,
+    Percentile,
     Price,
     ProviderKind,
     ProviderName,
+    Ratio,
+    Seconds,
     SecretFile,
     Section,
     StrategyName,
@@ -78,6 +81,18 @@ class Target(Section):
     )
 
 
+class Hedge(Section):
+    """When a second target is asked beside the first."""
+
+    enabled: bool = Field(default=False, description="Whether calls of this route are hedged.")
+    percentile: Percentile = Field(
+        default=0.95, description="Share of the first target's last answers that came sooner than the second is asked."
+    )
+    min_s: Seconds = Field(default=0.05, description="Least silence before the second target is asked.")
+    max_s: Seconds = Field(default=10, description="Most silence, and the silence while too few answers are known.")
+    budget_ratio: Ratio = Field(default=0.05, description="Most hedges per call, 0 to 1.")
+
+
 class Route(Section):
     """A model name of the gateway, and what stands behind it."""
 
@@ -91,3 +106,4 @@ class Route(Section):
     fallbacks: tuple[ModelName, ...] = Field(
         default=(), description="Route names or provider/model, tried in order after the targets."
     )
+    hedge: Hedge = Field(default_factory=Hedge, description="A second target for calls whose first is slow.")

@@ -1,8 +1,11 @@
 """
-How many retries a target may see: a share of its traffic plus a floor, over the last ten seconds.
+How much a gateway may do beyond its callers' traffic.
 
-A fixed number of tries per call multiplies an outage by that number; a budget caps the multiplication for all calls
-together. The shape is that of Finagle's RetryBudget and Tower's TpsBudget, with slots of one second.
+Retries: a share of a target's traffic plus a floor, over the last ten seconds. A fixed number of tries per call
+multiplies an outage by that number; a budget caps the multiplication for all calls together. The shape is that of
+Finagle's RetryBudget and Tower's TpsBudget, with slots of one second.
+
+Hedges: a share of a route's traffic and nothing else, in a token bucket.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ _WINDOW_S = 10
 _SLOTS = _WINDOW_S + 1  # retries count a slot longer than calls, so that no ten seconds hold more than was promised
 _TARGETS_MAX = 4096  # any model of a provider may be asked for, so the table of targets needs an end
 _ROUNDING = 1e-9  # a hundred times 0.1 may be a little less than ten
+_SAVED_MAX = 10.0  # of a share: what calm hours have saved may not come all at once when a target falls silent
 
 
 class RetryBudget:
@@ -61,3 +65,27 @@ class RetryBudgets:
         if len(self._budgets) > _TARGETS_MAX:
             del self._budgets[next(iter(self._budgets))]
         return budget
+
+
+class Share:
+    """
+    A share of the calls, without a floor: each call brings `ratio` of a token, what is taken costs a whole one.
+
+    Never more is taken than `ratio` of the calls counted so far; after them at most ten in a row. Nothing expires, so
+    that a quiet route comes to its share as well.
+    """
+
+    def __init__(self, ratio: float) -> None:
+        self._ratio = ratio
+        self._saved = 0.0
+
+    def deposit(self) -> None:
+        """Count one call."""
+        self._saved = min(self._saved + self._ratio, _SAVED_MAX)
+
+    def withdraw(self) -> bool:
+        """Take a token if there is one; say whether there was."""
+        if self._saved < 1.0 - _ROUNDING:
+            return False
+        self._saved -= 1.0
+        return True

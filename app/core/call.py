@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -47,7 +47,8 @@ class Journal(msgspec.Struct):
     What has happened to one call so far.
 
     `position` counts targets from 0; `upstream_s` is the time spent waiting for providers up to the commit point;
-    `retries_spent` says that the gateway used up its own tries, so the client should not add its own.
+    `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
+    a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     """
 
     attempts: int = 0
@@ -56,6 +57,7 @@ class Journal(msgspec.Struct):
     tried: list[Tried] = msgspec.field(default_factory=list)
     upstream_s: float = 0.0
     retries_spent: bool = False
+    hedge: Literal["won", "lost"] | None = None
 
 
 class CallOptions(msgspec.Struct, frozen=True):
@@ -156,7 +158,7 @@ async def conclude(finisher: Finisher, outcome: Outcome) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await _outlast(task)
+        await outlast(task)
         raise
 
 
@@ -168,8 +170,8 @@ async def _bounded(pending: Awaitable[None]) -> None:
         _report(error)
 
 
-async def _outlast(task: asyncio.Future[None]) -> None:
-    """Wait for `task` although this task is being cancelled again and again; it ends within its own limit."""
+async def outlast(task: asyncio.Future[None]) -> None:
+    """Wait for `task` although this task is being cancelled again and again; it must end by itself."""
     while not task.done():
         try:
             await asyncio.shield(task)

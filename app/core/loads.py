@@ -8,6 +8,7 @@ still counted.
 from __future__ import annotations
 
 import math
+from collections import deque
 
 # Half of what was learned is forgotten after 20 s: models are slow and calls few, so Finagle's 10 s would forget
 # between two calls.
@@ -15,6 +16,8 @@ DECAY_S = 30.0
 UNKNOWN_S = 1.0  # what a target is taken for while its first answer is awaited; Tower's default as well
 FAILURE_S = 10.0  # a failure counts as an answer this slow at least, or failing fast would look like being fast
 FAILURE_MAX_S = 300.0  # the usual total timeout: no answer is slower
+KNOWN_MIN = 20  # values before a percentile means anything: the 95th is then that of the slowest but one
+_RECENT_MAX = 100
 _OUTCOME_SHARE = 0.1  # of the newest outcome in the reliability: about the last 20 calls count
 _TARGETS_MAX = 4096  # any model of a provider may be asked for, so the table of targets needs an end
 
@@ -47,6 +50,35 @@ class PeakEwma:
         return math.exp(-max(0.0, now - self._stamp) / DECAY_S)
 
 
+class Recent:
+    """
+    The last hundred values, for their percentiles.
+
+    A wait that ended without an answer is a value too small by an unknown amount. It counts from the median on, where
+    it says "slow", and not below, where it would say "fast". Otherwise the slowest answers, which are the ones that
+    are given up, would be missing.
+    """
+
+    def __init__(self) -> None:
+        self._values: deque[float] = deque(maxlen=_RECENT_MAX)
+
+    def add(self, seconds: float) -> None:
+        """Take note of a value."""
+        self._values.append(seconds)
+
+    def waited(self, seconds: float) -> None:
+        """Take note that the value is larger than `seconds`."""
+        median = self.percentile(0.5)
+        if median is not None and seconds >= median:
+            self.add(seconds)
+
+    def percentile(self, share: float) -> float | None:
+        """Return the value that `share` (0 to 1) of all do not exceed; None while fewer than `KNOWN_MIN` are known."""
+        if len(self._values) < KNOWN_MIN:
+            return None
+        return sorted(self._values)[max(0, math.ceil(share * len(self._values)) - 1)]
+
+
 class Load:
     """
     What is known of one target. Only the stage that measures attempts writes it.
@@ -59,25 +91,33 @@ class Load:
         self.reliability = 1.0
         self._whole = PeakEwma()
         self._first_token = PeakEwma()
+        self._recent_whole = Recent()
+        self._recent_first_token = Recent()
 
     def latency_s(self, *, stream: bool, now: float) -> float | None:
         """Return the time to the first token of a stream, or to a whole answer; None while there was none."""
         return self._of(stream=stream).read(now)
 
+    def percentile_s(self, share: float, *, stream: bool) -> float | None:
+        """Return within what time `share` of the last answers came, as above; None while too little is known."""
+        return self._recent(stream=stream).percentile(share)
+
     def answered(self, seconds: float, *, stream: bool, now: float) -> None:
         """Note how long a whole answer or the first token of a stream took."""
         self._of(stream=stream).add(seconds, now)
+        self._recent(stream=stream).add(seconds)
 
     def waited(self, seconds: float, *, stream: bool, now: float) -> None:
-        """Note that nothing came within `seconds`: the truth is longer, so this can only raise the estimate."""
+        """Note that nothing came within `seconds`: the truth is longer, so this can only raise the estimates."""
         known = self.latency_s(stream=stream, now=now)
         if seconds > (UNKNOWN_S if known is None else known):
-            self.answered(seconds, stream=stream, now=now)
+            self._of(stream=stream).add(seconds, now)
+        self._recent(stream=stream).waited(seconds)
 
     def failed(self, seconds: float, *, stream: bool, now: float) -> None:
         """Note a failure after `seconds` as an answer that was much slower than usual."""
         known = self.latency_s(stream=stream, now=now) or 0.0
-        self.answered(min(max(seconds, FAILURE_S, 2.0 * known), FAILURE_MAX_S), stream=stream, now=now)
+        self._of(stream=stream).add(min(max(seconds, FAILURE_S, 2.0 * known), FAILURE_MAX_S), now)
 
     def judge(self, *, good: bool) -> None:
         """Let one ended attempt count for the reliability."""
@@ -85,6 +125,9 @@ class Load:
 
     def _of(self, *, stream: bool) -> PeakEwma:
         return self._first_token if stream else self._whole
+
+    def _recent(self, *, stream: bool) -> Recent:
+        return self._recent_first_token if stream else self._recent_whole
 
 
 class Loads:

@@ -53,6 +53,29 @@ class FellBack(msgspec.Struct, frozen=True):
     code: str
 
 
+class HedgeStarted(msgspec.Struct, frozen=True):
+    """A second target was asked because the first was silent for `delay_s`; both are `provider/model`."""
+
+    request_id: str
+    origin: str
+    onward: str
+    delay_s: float
+
+
+class HedgeEnded(msgspec.Struct, frozen=True):
+    """
+    It is known what a hedge was good for.
+
+    `outcome` is won (the second target answered), lost (the first did), failed (neither) or abandoned (the call ended
+    before either had).
+    """
+
+    request_id: str
+    origin: str
+    onward: str
+    outcome: str
+
+
 class AttemptEnded(msgspec.Struct, frozen=True):
     """
     One try at one target ended; for a stream, after its last byte.
@@ -182,6 +205,8 @@ Signal: TypeAlias = (
     | StreamStarted
     | RetryScheduled
     | FellBack
+    | HedgeStarted
+    | HedgeEnded
     | AttemptEnded
     | CallEnded
     | CallRefused

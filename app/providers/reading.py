@@ -25,22 +25,21 @@ class ReadGuard:
     """
     Bound each wait for the next bytes by `idle_s`, and all of them by `deadline` (seconds of the loop's clock).
 
-    Use as a context manager around the whole reading, which one task does.
+    Use as a context manager around the whole reading. A wait belongs to the task that is in `next`: the one that reads
+    up to the commit point need not be the one that reads on.
     """
 
     def __init__(self, idle_s: float, deadline: float) -> None:
         self._idle_s = idle_s
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
-        self._reader: asyncio.Task[object] | None = None
-        self._reading = False
+        self._reader: asyncio.Task[object] | None = None  # as long as somebody waits
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._expired: GatewayError | None = None
 
     def __enter__(self) -> Self:
-        """Start watching; only the task that enters may read."""
-        self._reader = asyncio.current_task()
+        """Start watching."""
         self._timer = self._loop.call_at(min(self._loop.time() + self._idle_s, self._deadline), self._look)
         return self
 
@@ -61,23 +60,23 @@ class ReadGuard:
         self._since = self._loop.time()
         if self._since >= self._deadline:
             raise _too_late()
-        self._reading = True
+        self._reader = reader = asyncio.current_task(self._loop)
         try:
             return await anext(chunks, None)
         except asyncio.CancelledError:
             expired, self._expired = self._expired, None
-            if expired is None or self._reader is None or self._reader.uncancel() > 0:
+            if expired is None or reader is None or reader.uncancel() > 0:
                 raise  # not ours, or somebody else wants the task gone as well
             raise expired from None
         finally:
-            self._reading = False
+            self._reader = None
 
     def _look(self) -> None:
         now = self._loop.time()
-        until = min((self._since if self._reading else now) + self._idle_s, self._deadline)
+        until = min((now if self._reader is None else self._since) + self._idle_s, self._deadline)
         if now < until:
             self._timer = self._loop.call_at(max(until, now + _LOOK_AGAIN_S), self._look)
-        elif self._reading and self._reader is not None:  # else the next read will notice the deadline by itself
+        elif self._reader is not None:  # else the next read will notice the deadline by itself
             silence = GatewayError(TIMEOUT_IDLE, f"The provider sent nothing for {self._idle_s:g} s.")
             self._expired = _too_late() if now >= self._deadline else silence
             self._reader.cancel()

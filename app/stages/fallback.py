@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
 
 from app.core.call import Attempt, Call, Reply, Tried
 from app.core.errors import CIRCUIT_OPEN, OVERLOADED, TARGET_UNAVAILABLE, TIMEOUT_CONNECT, Again, GatewayError, Kind
 from app.core.pipeline import Handler
 from app.core.routing import Targets
 from app.core.signals import FellBack, Listener
+
+# Runs the attempts of one call in another way than one after another, if it returns something; see `hedge`.
+Hedging: TypeAlias = Callable[[Call, Targets, Handler[Attempt]], AbstractAsyncContextManager[Handler[Attempt]] | None]
 
 _NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)
 _NOT_REACHED = (TARGET_UNAVAILABLE, TIMEOUT_CONNECT)
@@ -27,6 +32,8 @@ class Fallback:
         triggers: Names of the failures (`Kind.trigger`) that may move a call to the next target.
 
         listener: Told of each move.
+
+        hedging: What may give a target a head start.
     """
 
     def __init__(
@@ -35,23 +42,32 @@ class Fallback:
         attempt: Handler[Attempt],
         triggers: AbstractSet[str],
         listener: Listener,
+        hedging: Hedging | None = None,
     ) -> None:
         self._route = route
         self._attempt = attempt
         self._triggers = triggers
         self._listener = listener
+        self._hedging = hedging
 
     async def __call__(self, call: Call) -> Reply:
         """Return the first target's answer, or raise the most useful of the failures."""
-        journal = call.journal
         targets = self._route(call)
+        hedged = None if self._hedging is None else self._hedging(call, targets, self._attempt)
+        if hedged is None:
+            return await self._walk(call, targets, self._attempt)
+        async with hedged as attempt:
+            return await self._walk(call, targets, attempt)
+
+    async def _walk(self, call: Call, targets: Targets, attempt: Handler[Attempt]) -> Reply:
+        journal = call.journal
         failures: list[GatewayError] = []
         while True:
             position = len(failures)
             target, last = targets[position], position == len(targets) - 1
             journal.position, journal.target = position, target
             try:
-                return await self._attempt(Attempt(call, target, last))
+                return await attempt(Attempt(call, target, last))
             except GatewayError as error:
                 journal.tried.append(Tried(target, error.kind.code))
                 failures.append(error)

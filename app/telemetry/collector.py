@@ -103,6 +103,12 @@ def _moves(metrics: Metrics) -> Iterator[Metric]:
         list(metrics.fallbacks.items()),
     )
     yield _counter(
+        "wizard_hedges",
+        "Second targets asked while the first was silent: won (it answered), lost (the first did), failed, abandoned.",
+        ("outcome",),
+        [((outcome,), count) for outcome, count in metrics.hedges.items()],
+    )
+    yield _counter(
         "wizard_success_position",
         "Completed requests by the position of the target that answered (0: the first; 9: that and beyond).",
         ("position",),

@@ -18,6 +18,8 @@ from app.core.signals import (
     ConfigRejected,
     ConfigReloaded,
     FellBack,
+    HedgeEnded,
+    HedgeStarted,
     InternalFault,
     KeySetAside,
     LocalModelChanged,
@@ -43,7 +45,10 @@ _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other st
 def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each kind
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:
-        case CallStarted() | StreamStarted() | RetryScheduled() | AttemptEnded() | CallRefused() | ConfigReloaded():
+        case (
+            CallStarted() | StreamStarted() | CallRefused() | ConfigReloaded()
+            | RetryScheduled() | HedgeStarted() | HedgeEnded() | AttemptEnded()
+        ):  # fmt: skip
             return logging.INFO
         case CallEnded():
             if signal.outcome != _FAILED:
@@ -74,6 +79,8 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911, 
             return [("retry_attempt", _retry(signal))]
         case FellBack():
             return [("fallback_triggered", _fell_back(signal))]
+        case HedgeStarted() | HedgeEnded():
+            return [("hedge", _hedge(signal))]
         case AttemptEnded():
             return []  # for the metrics: the log tells what became of the call, and why it went on
         case CallRefused():
@@ -126,6 +133,13 @@ def _retry(signal: RetryScheduled) -> Fields:
 
 def _fell_back(signal: FellBack) -> Fields:
     return {"request_id": signal.request_id, "from": signal.origin, "to": signal.onward, "reason": signal.code}
+
+
+def _hedge(signal: HedgeStarted | HedgeEnded) -> Fields:
+    fields: Fields = {"request_id": signal.request_id, "from": signal.origin, "to": signal.onward}
+    if isinstance(signal, HedgeStarted):
+        return {**fields, "outcome": "started", "delay_ms": _ms(signal.delay_s)}
+    return {**fields, "outcome": signal.outcome}
 
 
 def _refused(signal: CallRefused) -> Fields:

@@ -13,6 +13,8 @@ from app.core.signals import (
     ConfigRejected,
     ConfigReloaded,
     FellBack,
+    HedgeEnded,
+    HedgeStarted,
     InternalFault,
     KeySetAside,
     LocalModelChanged,
@@ -47,6 +49,7 @@ class Metrics:
         self.targets: dict[tuple[str, str], TargetSeries] = {}
         self.retries: dict[tuple[str, str], int] = {}
         self.fallbacks: dict[tuple[str, str, str], int] = {}
+        self.hedges = {"won": 0, "lost": 0, "failed": 0, "abandoned": 0}
         self.success_positions = [0] * (POSITION_MAX + 1)
         self.overheads = Histogram(OVERHEAD_S)
         self.token_rates = Histogram(TOKENS_PER_S)
@@ -72,6 +75,8 @@ class Metrics:
                 self.retries[retry] = self.retries.get(retry, 0) + 1
             case FellBack():
                 self._fell_back(signal)
+            case HedgeEnded():
+                self.hedges[signal.outcome] += 1
             case CallRefused():
                 self._series("", "").count(signal.status)
             case CircuitChanged():
@@ -80,7 +85,7 @@ class Metrics:
                 self.state_degraded = signal.degraded
             case KeySetAside():
                 pass  # the states of keys are asked for when they are shown: keys return without a signal
-            case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
+            case HedgeStarted() | InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 
     def _ended(self, signal: CallEnded) -> None:

@@ -12,7 +12,7 @@ from app.config.schema import Settings
 from app.core.call import CallOptions, Target
 from app.core.errors import GatewayError
 from app.core.model import Completion
-from app.core.signals import CallEnded, CallStarted, FellBack, RetryScheduled
+from app.core.signals import CallEnded, CallStarted, FellBack, HedgeEnded, RetryScheduled
 from app.core.stream import EventStream
 from tests.assembly.support import ANSWER, Bench, ask, call
 from tests.support.calls import text_of
@@ -134,6 +134,27 @@ async def test_caller_may_refuse_fallbacks(bench: Bench) -> None:
         await ask(gateway, "fast", options=CallOptions(fallback=False))
 
     assert not [signal for signal in bench.told if isinstance(signal, FellBack)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_hedge_settings(bench: Bench, *, stream: bool) -> None:
+    """`hedge` of a route decides whether, when and how often a second target is asked; nothing of the first is left."""
+    hedge = {"enabled": True, "percentile": 0.5, "min_s": 1, "max_s": 2, "budget_ratio": 0.5}
+    slow, quick = "echo?first_token_s=9", "echo?id=quick"
+    models = {"fast": {**route(slow, quick), "hedge": hedge}, "slow": route(slow, quick)}
+    gateway = bench.gateway(models=models)
+    took = []
+
+    for model in ("slow", "fast", "fast"):
+        asked_at = bench.clock.now()
+        await text_of(await ask(gateway, model, stream=stream))
+        took.append(bench.clock.now() - asked_at)
+
+    assert took == [9.0, 9.0, 2.0]
+    assert [signal for signal in bench.told if isinstance(signal, HedgeEnded)] == [
+        HedgeEnded("req_1", f"sim/{slow}", f"sim/{quick}", "won")
+    ]
+    assert (bench.sim.open_replies, bench.sim.left_early) == (0, 1)
 
 
 async def test_triggers(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""How many retries a target may see."""
+"""How many retries a target may see, and how many hedges a route."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from app.core.budget import RetryBudget, RetryBudgets
+from app.core.budget import RetryBudget, RetryBudgets, Share
 
 WINDOW_S = 10.0
 START_S = 5_000.0
@@ -149,3 +149,39 @@ def test_the_table_forgets_the_target_unused_for_longest() -> None:
 
     assert granted(budgets.of("acme/busy"), START_S) == 0
     assert granted(budgets.of("acme/idle"), START_S) == 10
+
+
+@given(st.lists(st.booleans(), max_size=500), st.floats(0.0, 1.0))
+def test_a_share_is_never_exceeded(steps: list[bool], ratio: float) -> None:
+    """Whatever is counted and asked for in whatever order, no more is taken than the share of the calls so far."""
+    share, calls, taken = Share(ratio), 0, 0
+
+    for call in steps:
+        if call:
+            share.deposit()
+            calls += 1
+        else:
+            taken += share.withdraw()
+        assert taken <= ratio * calls + 1e-6
+
+
+def test_a_share_is_used_to_the_full() -> None:
+    """One in twenty is one after twenty calls, not after nineteen, and ten after two hundred."""
+    share, found = Share(0.05), []
+
+    for calls in range(1, 201):
+        share.deposit()
+        if share.withdraw():
+            found.append(calls)
+
+    assert found == list(range(20, 201, 20))
+
+
+def test_calm_hours_are_not_saved_up() -> None:
+    """After any number of calls without a hedge at most ten follow each other."""
+    share = Share(0.5)
+
+    for _ in range(1000):
+        share.deposit()
+
+    assert sum(share.withdraw() for _ in range(100)) == 10

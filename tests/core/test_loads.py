@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.loads import DECAY_S, FAILURE_MAX_S, FAILURE_S, UNKNOWN_S, Load, Loads, PeakEwma
+from app.core.loads import DECAY_S, FAILURE_MAX_S, FAILURE_S, KNOWN_MIN, UNKNOWN_S, Load, Loads, PeakEwma, Recent
 from app.core.slots import Slots
 
 NOW = 5_000.0
@@ -109,6 +109,60 @@ def test_waiting_in_vain_only_raises_the_estimate(known: float | None, waited_s:
     load.waited(waited_s, stream=True, now=NOW)
 
     assert load.latency_s(stream=True, now=NOW) == estimate
+
+
+def answered(load: Load, count: int, *, stream: bool = True) -> None:
+    """Note answers that took 1, 2, 3, ... seconds."""
+    for number in range(count):
+        load.answered(number + 1.0, stream=stream, now=NOW)
+
+
+@pytest.mark.parametrize(("count", "found"), [(KNOWN_MIN - 1, None), (KNOWN_MIN, 19.0), (100, 95.0), (130, 125.0)])
+def test_the_usual_time_is_learned_from_the_last_hundred(count: int, found: float | None) -> None:
+    """Too few answers tell nothing; the percentile is a time that really was, among the last hundred."""
+    load = Load()
+
+    answered(load, count)
+
+    assert load.percentile_s(0.95, stream=True) == found
+    assert load.percentile_s(0.95, stream=False) is None
+
+
+@pytest.mark.parametrize(("waited_s", "found"), [(9.0, 19.0), (10.0, 19.0), (50.0, 50.0)])
+def test_waits_in_vain_count_where_they_say_slow(waited_s: float, found: float) -> None:
+    """Slow answers that were given up move the percentile up; callers who left early do not move it down."""
+    load = Load()
+    answered(load, 20)
+
+    for _ in range(2):
+        load.waited(waited_s, stream=True, now=NOW)
+
+    assert load.percentile_s(0.95, stream=True) == found
+
+
+def test_waits_alone_teach_nothing() -> None:
+    """Neither callers who left nor failures say how long an answer takes."""
+    load = Load()
+
+    for _ in range(50):
+        load.waited(5.0, stream=True, now=NOW)
+        load.failed(5.0, stream=True, now=NOW)
+
+    assert load.percentile_s(0.95, stream=True) is None
+
+
+@given(st.lists(seconds, min_size=KNOWN_MIN, max_size=100), st.floats(0.5, 0.99))
+def test_a_percentile_is_not_exceeded_by_its_share(values: list[float], share: float) -> None:
+    """At least that share of the values is no larger, and it is the smallest such value."""
+    recent = Recent()
+
+    for value in values:
+        recent.add(value)
+
+    found = recent.percentile(share)
+    assert found is not None
+    assert sum(value <= found for value in values) >= share * len(values)
+    assert sum(value < found for value in values) < share * len(values)
 
 
 def test_reliability_follows_the_outcomes() -> None:

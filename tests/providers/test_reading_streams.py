@@ -45,6 +45,17 @@ async def test_a_stream_that_ends_early_has_failed() -> None:
 
 
 @on_virtual_time
+async def test_another_task_may_read_on() -> None:
+    """Silence ends the wait of whoever reads at that moment, although the task that began is over."""
+    reading = events(ScriptedReply(HELLO, 3.0, HELLO, FOREVER_S), guard(idle_s=10.0))
+    await asyncio.ensure_future(reading.asend(None))
+
+    error = await failure_of(drained(reading))
+
+    assert (error.kind, now()) == (TIMEOUT_IDLE, 13.0)
+
+
+@on_virtual_time
 async def test_a_silent_stream_is_given_up() -> None:
     """The guard watches streams as it watches bodies, pauses of the reader left aside."""
     got = 0

@@ -19,6 +19,8 @@ from app.core.signals import (
     ConfigRejected,
     ConfigReloaded,
     FellBack,
+    HedgeEnded,
+    HedgeStarted,
     InternalFault,
     KeySetAside,
     LocalModelChanged,
@@ -42,6 +44,8 @@ RETRY = RetryScheduled(
     pause_s=0.5,
 )
 FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", code="target_busy")
+HEDGE = HedgeStarted(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", delay_s=1.25)
+HEDGE_ENDED = HedgeEnded(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", outcome="won")
 ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini", outcome="completed", code="")
 ENDED = CallEnded(
     request_id="req_1",
@@ -84,7 +88,7 @@ RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 
 SIGNALS: tuple[Signal, ...] = (
-    *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ATTEMPT, ENDED, REFUSED, FAULT),
+    *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
 )
 

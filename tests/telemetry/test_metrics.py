@@ -27,6 +27,8 @@ from tests.telemetry.examples import (
     FELL_BACK,
     HALF_OPENED,
     OPENED,
+    HEDGE,
+    HEDGE_ENDED,
     REFUSED,
     RESTORED,
     RETRY,
@@ -178,6 +180,14 @@ def test_lost_shared_state_is_a_gauge() -> None:
     assert 0 == back.get_sample_value("wizard_state_degraded")
 
 
+def test_hedges_are_counted_by_outcome() -> None:
+    """A hedge counts once, when it is known what it was good for; outcomes that never were are zero."""
+    registry = seen([HEDGE, HEDGE_ENDED, HEDGE])
+
+    found = [registry.get_sample_value("wizard_hedges_total", {"outcome": word}) for word in ("won", "lost", "failed")]
+    assert found == [1, 0, 0]
+
+
 def test_attempts_are_counted_by_outcome() -> None:
     """Each try counts for its target, whatever became of the call; a model nobody has gets no series of its own."""
     failed_try = msgspec.structs.replace(ATTEMPT, outcome="failed", code="target_busy")
@@ -308,6 +318,7 @@ TYPES = {
     "wizard_overhead_seconds": "histogram",
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",
+    "wizard_hedges": "counter",
     "wizard_success_position": "counter",
     "wizard_circuit_state": "gauge",
     "wizard_circuit_transitions": "counter",

@@ -22,7 +22,7 @@ JUDGED = frozenset(
         *("outcome", "status", "code", "category", "error", "trace", "state", "reason"),
         *("problems", "path", "before", "now"),
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
-        *("failures", "calls", "open_s", "degraded"),
+        *("failures", "calls", "open_s", "degraded", "delay_s"),
         *("usage", "prompt_tokens", "completion_tokens", "total_tokens"),
     }
 )
