@@ -7,15 +7,20 @@ import logging
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, INTERNAL
 from app.core.signals import (
+    AdmissionLimitChanged,
     AttemptEnded,
     CallEnded,
+    CallQueued,
     CallRefused,
+    CallShed,
     CallStarted,
+    CallUnqueued,
     ConfigRejected,
     ConfigReloaded,
     FellBack,
     InternalFault,
     LocalModelChanged,
+    Overloaded,
     RetryScheduled,
     Signal,
     StreamStarted,
@@ -26,16 +31,18 @@ _COMPLETED, _FAILED, _ABANDONED = (end.value for end in (End.COMPLETED, End.FAIL
 _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other state of the local model is a warning
 
 
-def severity(signal: Signal) -> int:
+def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each level, and those without a line
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:
         case CallStarted() | StreamStarted() | RetryScheduled() | AttemptEnded() | CallRefused() | ConfigReloaded():
+            return logging.INFO
+        case CallQueued() | CallUnqueued() | CallShed() | AdmissionLimitChanged():
             return logging.INFO
         case CallEnded():
             if signal.outcome != _FAILED:
                 return logging.INFO
             return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
-        case FellBack():
+        case FellBack() | Overloaded():
             return logging.WARNING
         case InternalFault() | ConfigRejected():
             return logging.ERROR
@@ -43,7 +50,7 @@ def severity(signal: Signal) -> int:
             return logging.INFO if signal.state in _WELL else logging.WARNING
 
 
-def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 - one case for each signal
+def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911, PLR0912 - one case for each signal
     """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
     match signal:
         case CallStarted():
@@ -58,6 +65,10 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911 -
             return [("fallback_triggered", _fell_back(signal))]
         case AttemptEnded():
             return []  # for the metrics: the log tells what became of the call, and why it went on
+        case CallQueued() | CallUnqueued() | CallShed() | AdmissionLimitChanged():
+            return []  # likewise: `request_failed` names each call that was refused
+        case Overloaded():
+            return [("call_refused_overload", _overloaded(signal))]
         case CallRefused():
             return [("request_failed", _refused(signal))]
         case InternalFault():
@@ -102,6 +113,15 @@ def _retry(signal: RetryScheduled) -> Fields:
 
 def _fell_back(signal: FellBack) -> Fields:
     return {"request_id": signal.request_id, "from": signal.origin, "to": signal.onward, "reason": signal.code}
+
+
+def _overloaded(signal: Overloaded) -> Fields:
+    return {
+        "refused": signal.refused,
+        "waiting": signal.waiting,
+        "in_flight": signal.in_flight,
+        "limit": signal.limit,
+    }
 
 
 def _refused(signal: CallRefused) -> Fields:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from app.core.admission import Priority
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, TARGET_MODEL_MISSING
 from app.core.signals import (
+    AdmissionLimitChanged,
     AttemptEnded,
     CallEnded,
+    CallQueued,
     CallRefused,
+    CallShed,
     CallStarted,
+    CallUnqueued,
     ConfigRejected,
     ConfigReloaded,
     FellBack,
     InternalFault,
     LocalModelChanged,
+    Overloaded,
     RetryScheduled,
     Signal,
     StreamStarted,
 )
-from app.telemetry.counters import OVERHEAD_S, TOKENS_PER_S, Histogram, TargetSeries
+from app.telemetry.counters import OVERHEAD_S, QUEUE_WAIT_S, TOKENS_PER_S, Histogram, TargetSeries
 
 LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes without a thought
 NONE = "none"  # provider and model of a call that reached no target
@@ -48,8 +54,12 @@ class Metrics:
         self.token_rates = Histogram(TOKENS_PER_S)
         self.active_requests = 0
         self.active_streams = 0
+        self.queue_depths = {priority.word: 0 for priority in Priority}
+        self.queue_waits = Histogram(QUEUE_WAIT_S)
+        self.shed: dict[str, int] = {}
+        self.admission_limit: int | None = None
 
-    def __call__(self, signal: Signal) -> None:
+    def __call__(self, signal: Signal) -> None:  # noqa: C901 - one case for each signal
         """Count a signal."""
         match signal:
             case CallStarted():
@@ -68,7 +78,11 @@ class Metrics:
                 self._fell_back(signal)
             case CallRefused():
                 self._series("", "").count(signal.status)
-            case InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
+            case CallQueued() | CallUnqueued() | CallShed() | AdmissionLimitChanged():
+                self._at_the_gate(signal)
+            case ConfigReloaded():
+                self.admission_limit = None  # the next call says what it is now, if there is one
+            case InternalFault() | LocalModelChanged() | ConfigRejected() | Overloaded():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 
     def _ended(self, signal: CallEnded) -> None:
@@ -86,6 +100,18 @@ class Metrics:
         if signal.usage is not None:
             series.prompt_tokens += signal.usage.prompt_tokens
             series.completion_tokens += signal.usage.completion_tokens
+
+    def _at_the_gate(self, signal: CallQueued | CallUnqueued | CallShed | AdmissionLimitChanged) -> None:
+        match signal:
+            case CallQueued():
+                self.queue_depths[signal.priority] += 1
+            case CallUnqueued():
+                self.queue_depths[signal.priority] = max(0, self.queue_depths[signal.priority] - 1)
+                self.queue_waits.observe(signal.wait_s)
+            case CallShed():
+                self.shed[signal.reason] = self.shed.get(signal.reason, 0) + 1
+            case AdmissionLimitChanged():
+                self.admission_limit = signal.limit
 
     def _series(self, provider: str, model: str, code: str = "") -> TargetSeries:
         """Find the series of a target; `code` is what its call failed with."""

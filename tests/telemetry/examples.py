@@ -11,15 +11,20 @@ import msgspec
 
 from app.core.model import Usage
 from app.core.signals import (
+    AdmissionLimitChanged,
     AttemptEnded,
     CallEnded,
+    CallQueued,
     CallRefused,
+    CallShed,
     CallStarted,
+    CallUnqueued,
     ConfigRejected,
     ConfigReloaded,
     FellBack,
     InternalFault,
     LocalModelChanged,
+    Overloaded,
     RetryScheduled,
     Signal,
     StreamStarted,
@@ -40,6 +45,11 @@ RETRY = RetryScheduled(
 )
 FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", code="target_busy")
 ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini", outcome="completed", code="")
+QUEUED = CallQueued(priority="low")
+UNQUEUED = CallUnqueued(priority="low", wait_s=1.5)
+SHED = CallShed(request_id="req_1", priority="low", reason="queue_full")
+OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
+LIMIT = AdmissionLimitChanged(limit=50)
 ENDED = CallEnded(
     request_id="req_1",
     endpoint="/v1/chat/completions",
@@ -68,6 +78,7 @@ REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, ATTEMPT, ENDED, REFUSED, FAULT),
     *(LOCAL_MODEL, RELOADED, REJECTED),
+    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
 )
 
 
