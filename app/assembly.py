@@ -18,6 +18,7 @@ from app.config.routing import Provider as ProviderSettings
 from app.config.routing import Route as RouteSettings
 from app.config.schema import Settings
 from app.config.strategies import build_strategy
+from app.core.admission import Bounds
 from app.core.affinity import COMMON, Affinity
 from app.core.balancing import Strategy, Tools, Traffic
 from app.core.budget import RetryBudgets
@@ -40,6 +41,7 @@ from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
 from app.providers.sim import SIM_MODELS
+from app.stages.admission import Admission, AdmissionOptions
 from app.stages.breaker import Breaker
 from app.stages.bulkhead import Bulkhead
 from app.stages.fallback import Fallback
@@ -80,6 +82,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         Validate(_validate_options(settings)),  # cheap refusals before any shared state is touched
+        *_admission(settings, deps),  # after it, so that bad requests need no place
     ]
 
 
@@ -201,6 +204,15 @@ def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
         headers["authorization"] = f"Bearer {keys[0].get_secret_value()}"
     headers.update({header.lower(): value for header, value in given.headers.items()})
     return tuple(headers.items())
+
+
+def _admission(settings: Settings, deps: Deps) -> list[Admission]:
+    given = settings.admission
+    if given.max_in_flight is None:
+        return []
+    bounds = Bounds(given.max_in_flight, given.queue_max, given.adaptive)
+    options = AdmissionOptions(bounds, given.queue_wait_s)
+    return [Admission(options, deps.traffic.gate, deps.clock, deps.chance, deps.listener)]
 
 
 def _validate_options(settings: Settings) -> ValidateOptions:

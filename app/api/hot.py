@@ -19,6 +19,7 @@ from app.api.inbound import (
     NO_WISHES,
     Headers,
     Wishes,
+    caller_of,
     forwarded,
     headers_of,
     merged,
@@ -107,6 +108,7 @@ class ChatRoute:
             options=wishes.options(),
             headers=forwarded(headers),
             journal=Journal(),
+            caller=caller_of(headers),
         )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from secrets import token_hex
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
 
 from app.api.asgi import Scope
+from app.core.admission import Priority
 from app.core.call import CallOptions
 from app.core.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
 
@@ -34,13 +36,18 @@ class Wishes(msgspec.Struct, frozen=True):
     fallback: bool = True
     circuit_breaker: bool = True
     session: str | None = None
+    priority: Priority = Priority.NORMAL
 
     def options(self) -> CallOptions:
         """Return the part of it that the stages read."""
-        return CallOptions(self.retry, self.fallback, self.max_attempts, self.circuit_breaker, self.session)
+        return CallOptions(
+            self.retry, self.fallback, self.max_attempts, self.circuit_breaker, self.session, self.priority
+        )
 
 
 NO_WISHES = Wishes()
+
+_PRIORITIES = MappingProxyType({priority.word.encode(): priority for priority in Priority})
 
 
 def headers_of(scope: Scope) -> Headers:
@@ -103,7 +110,18 @@ def wishes_of(headers: Headers) -> Wishes:
         retry=not _is_sdk_retry(headers),  # one layer retries: the SDK has begun to
         fallback=fallback == b"on",
         session=None if session is None else session.decode(),
+        priority=_priority(headers),
     )
+
+
+def caller_of(headers: Headers) -> int:
+    """
+    Return a number for who asks: the same for the same key, 0 without one.
+
+    Python hashes bytes with a secret of the process, so the number gives nothing away and means nothing elsewhere.
+    """
+    key = headers.get(b"authorization") or headers.get(b"x-api-key")
+    return hash(key) if key else 0
 
 
 def sdk_patience_s(headers: Headers) -> float | None:
@@ -128,12 +146,24 @@ def merged(one: Wishes, other: Wishes) -> Wishes:
         fallback=one.fallback and other.fallback,
         circuit_breaker=one.circuit_breaker and other.circuit_breaker,
         session=one.session or other.session,
+        priority=one.priority,  # a body has no word for it
     )
 
 
 def forwarded(headers: Headers) -> tuple[tuple[str, str], ...]:
     """Return the headers that may reach a provider."""
     return tuple([(name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers])
+
+
+def _priority(headers: Headers) -> Priority:
+    given = headers.get(b"x-wizard-priority")
+    if given is None:
+        return Priority.NORMAL
+    found = _PRIORITIES.get(given.lower())
+    if found is None:
+        words = "'high', 'normal' or 'low'"
+        raise GatewayError(INVALID_REQUEST, f"'x-wizard-priority' must be {words}.", param="x-wizard-priority")
+    return found
 
 
 def _is_sdk_retry(headers: Headers) -> bool:

@@ -42,6 +42,7 @@ def cross_check(settings: Settings, names: Names, origins: Origins) -> dict[Loc,
     for name, route in settings.models.items():
         found |= {("models", name, *loc): complaint for loc, complaint in _route(name, route, names)}
     found |= dict(_bounds(settings))
+    found |= dict(_admission(settings))
     return {
         loc: Problem(dotted(loc), complaint.value, complaint.expected, complaint.suggestion, origins.of(loc))
         for loc, complaint in found.items()
@@ -128,6 +129,12 @@ def _bounds(settings: Settings) -> Iterator[tuple[Loc, _Complaint]]:
                 expected = f"{other}, as route {shown_key(where)} has it for the same target"
                 suggestion = "write the same number, or leave one of them out: the bound holds for all routes together"
                 yield ("models", name, "targets", index, "max_in_flight"), _Complaint(str(most), expected, suggestion)
+
+
+def _admission(settings: Settings) -> Iterator[tuple[Loc, _Complaint]]:
+    if settings.admission.adaptive and settings.admission.max_in_flight is None:
+        expected = "false, as admission.max_in_flight is null: an adaptive limit moves below that one"
+        yield ("admission", "adaptive"), _Complaint("true", expected, "set admission.max_in_flight, or remove it")
 
 
 def _fallback(name: str, fallback: str, names: Names) -> _Complaint | None:

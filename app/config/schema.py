@@ -18,10 +18,11 @@ from app.config.features import (
 )
 from app.config.fields import ModelName, ProviderName
 from app.config.routing import Provider, Route, Target
-from app.config.sections import Fallback, Logging, Metrics, Retry, Server, Streaming, Timeouts, Validation
+from app.config.sections import Admission, Fallback, Logging, Metrics, Retry, Server, Streaming, Timeouts, Validation
 
 __all__ = [
     "Admin",
+    "Admission",
     "Auth",
     "Cache",
     "CircuitBreaker",
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     models: dict[ModelName, Route] = Field(default_factory=dict, description="Routes, by the model name of callers.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long each phase of a call may take.")
     validation: Validation = Field(default_factory=Validation, description="Bounds of an accepted request.")
+    admission: Admission = Field(default_factory=Admission, description="How many calls are worked on at once.")
     redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
     limits: tuple[dict[str, object], ...] = Field(default=(), description="Rate limits.")
     guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")

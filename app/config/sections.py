@@ -54,6 +54,19 @@ class Validation(Section):
     )
 
 
+class Admission(Section):
+    """How many calls are worked on at the same time, and how many may wait for that. Each process counts for itself."""
+
+    max_in_flight: Count | None = Field(
+        default=None, description="Most calls at the same time, each to its last byte; null has no bound and no queue."
+    )
+    queue_max: Whole = Field(default=100, ge=0, le=10_000, description="Most calls that wait; 0 refuses at once.")
+    queue_wait_s: Seconds = Field(default=5, description="Longest time in the queue, in seconds.")
+    adaptive: bool = Field(
+        default=False, description="Whether the limit moves below max_in_flight with the speed of the answers."
+    )
+
+
 class Retry(Section):
     """How one target is tried again; delay = min(base_s * multiplier^n, max_s) * (1 +/- jitter)."""
 

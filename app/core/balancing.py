@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
+from app.core.admission import Gate
 from app.core.call import Call
 from app.core.candidates import Candidate, answer_tokens, prompt_tokens
 from app.core.clock import Clock
@@ -30,6 +31,7 @@ class Traffic:
     def __init__(self) -> None:
         self.loads = Loads()
         self.slots = Slots()
+        self.gate = Gate()
         self._turns: dict[str, int] = {}
 
     def turn(self, route: str) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from app.core.admission import Priority
 from app.core.limit import TimeLimit
 from app.core.model import ChatRequest, Completion
 
@@ -66,8 +67,12 @@ class CallOptions(msgspec.Struct, frozen=True):
     retry: bool = True
     fallback: bool = True
     max_attempts: int | None = None
+<<<<<<< HEAD
     circuit_breaker: bool = True
     session: str | None = None
+=======
+    priority: Priority = Priority.NORMAL
+>>>>>>> queue
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -75,7 +80,8 @@ class Call(msgspec.Struct, frozen=True):
     One client request, as every stage sees it.
 
     `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be
-    forwarded to a provider, lower-case.
+    forwarded to a provider, lower-case. `caller` tells callers apart: a number made from the key, which says nothing
+    about it outside of this process.
     """
 
     id: str
@@ -86,6 +92,7 @@ class Call(msgspec.Struct, frozen=True):
     options: CallOptions
     headers: tuple[tuple[str, str], ...]
     journal: Journal
+    caller: int = 0
 
     def overhead_s(self, committed: float) -> float:
         """Return the time up to the commit point that was not spent waiting for a provider."""

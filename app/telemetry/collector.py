@@ -60,7 +60,11 @@ class MetricsCollector(Collector):
             [((), metrics.overheads.read())],
         )
         yield from _moves(metrics)
+<<<<<<< HEAD
         yield from _circuits(metrics)
+=======
+        yield from _gate(metrics)
+>>>>>>> queue
         yield _gauge("wizard_active_requests", "Requests being worked on.", metrics.active_requests, {})
         yield _gauge("wizard_streams_active", "Streams being sent.", metrics.active_streams, {})
         yield _provider_keys(self._keys())
@@ -113,6 +117,30 @@ def _moves(metrics: Metrics) -> Iterator[Metric]:
         "Completed requests by the position of the target that answered (0: the first; 9: that and beyond).",
         ("position",),
         [((str(position),), count) for position, count in enumerate(metrics.success_positions)],
+    )
+
+
+def _gate(metrics: Metrics) -> Iterator[Metric]:
+    """Yield who waits to be let in, and who is sent away."""
+    depths = GaugeMetricFamily("wizard_queue_depth", "Calls that wait for a place.", labels=("priority",))
+    for priority, depth in metrics.queue_depths.items():
+        depths.add_metric((priority,), depth)
+    yield depths
+    yield _histogram(
+        "wizard_queue_wait_seconds",
+        "Time that calls which had to wait for a place did so, whatever became of them.",
+        (),
+        [((), metrics.queue_waits.read())],
+    )
+    limit = GaugeMetricFamily("wizard_admission_limit", "Calls that may be worked on at the same time.", labels=())
+    if metrics.admission_limit is not None:
+        limit.add_metric((), metrics.admission_limit)
+    yield limit
+    yield _counter(
+        "wizard_admission_refused",
+        "Calls for which there was no room: queue_full, pushed_out, too_late.",
+        ("reason",),
+        [((reason,), count) for reason, count in list(metrics.shed.items())],
     )
 
 

@@ -10,10 +10,14 @@ from app.core.call import End
 from app.core.circuits import CircuitState
 from app.core.errors import CLIENT_CLOSED, INTERNAL
 from app.core.signals import (
+    AdmissionLimitChanged,
     AttemptEnded,
     CallEnded,
+    CallQueued,
     CallRefused,
+    CallShed,
     CallStarted,
+    CallUnqueued,
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
@@ -23,6 +27,7 @@ from app.core.signals import (
     InternalFault,
     KeySetAside,
     LocalModelChanged,
+    Overloaded,
     RetryScheduled,
     Signal,
     StateDegraded,
@@ -42,7 +47,7 @@ _CIRCUIT: Mapping[str, str] = MappingProxyType(
 _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other state of the local model is a warning
 
 
-def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each kind
+def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each level, and those without a line
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:
         case (
@@ -50,11 +55,13 @@ def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each kind
             | RetryScheduled() | HedgeStarted() | HedgeEnded() | AttemptEnded()
         ):  # fmt: skip
             return logging.INFO
+        case CallQueued() | CallUnqueued() | CallShed() | AdmissionLimitChanged():
+            return logging.INFO
         case CallEnded():
             if signal.outcome != _FAILED:
                 return logging.INFO
             return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
-        case FellBack() | KeySetAside():
+        case FellBack() | KeySetAside() | Overloaded():
             return logging.WARNING
         case InternalFault() | ConfigRejected():
             return logging.ERROR
@@ -83,6 +90,10 @@ def events(signal: Signal) -> list[tuple[str, Fields]]:  # noqa: C901, PLR0911, 
             return [("hedge", _hedge(signal))]
         case AttemptEnded():
             return []  # for the metrics: the log tells what became of the call, and why it went on
+        case CallQueued() | CallUnqueued() | CallShed() | AdmissionLimitChanged():
+            return []  # likewise: `request_failed` names each call that was refused
+        case Overloaded():
+            return [("call_refused_overload", _overloaded(signal))]
         case CallRefused():
             return [("request_failed", _refused(signal))]
         case InternalFault():
@@ -140,6 +151,15 @@ def _hedge(signal: HedgeStarted | HedgeEnded) -> Fields:
     if isinstance(signal, HedgeStarted):
         return {**fields, "outcome": "started", "delay_ms": _ms(signal.delay_s)}
     return {**fields, "outcome": signal.outcome}
+
+
+def _overloaded(signal: Overloaded) -> Fields:
+    return {
+        "refused": signal.refused,
+        "waiting": signal.waiting,
+        "in_flight": signal.in_flight,
+        "limit": signal.limit,
+    }
 
 
 def _refused(signal: CallRefused) -> Fields:

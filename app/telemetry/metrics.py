@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from app.core.admission import Priority
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, TARGET_MODEL_MISSING
 from app.core.signals import (
+    AdmissionLimitChanged,
     AttemptEnded,
     CallEnded,
+    CallQueued,
     CallRefused,
+    CallShed,
     CallStarted,
+    CallUnqueued,
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
@@ -18,13 +23,14 @@ from app.core.signals import (
     InternalFault,
     KeySetAside,
     LocalModelChanged,
+    Overloaded,
     RetryScheduled,
     Signal,
     StateDegraded,
     StreamStarted,
 )
 from app.telemetry.circuits import CircuitCounts
-from app.telemetry.counters import OVERHEAD_S, TOKENS_PER_S, Histogram, TargetSeries
+from app.telemetry.counters import OVERHEAD_S, QUEUE_WAIT_S, TOKENS_PER_S, Histogram, TargetSeries
 
 LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes without a thought
 NONE = "none"  # provider and model of a call that reached no target
@@ -57,6 +63,10 @@ class Metrics:
         self.state_degraded = False
         self.active_requests = 0
         self.active_streams = 0
+        self.queue_depths = {priority.word: 0 for priority in Priority}
+        self.queue_waits = Histogram(QUEUE_WAIT_S)
+        self.shed: dict[str, int] = {}
+        self.admission_limit: int | None = None
 
     def __call__(self, signal: Signal) -> None:  # noqa: C901 - one case for each signal
         """Count a signal."""
@@ -85,7 +95,11 @@ class Metrics:
                 self.state_degraded = signal.degraded
             case KeySetAside():
                 pass  # the states of keys are asked for when they are shown: keys return without a signal
-            case HedgeStarted() | InternalFault() | LocalModelChanged() | ConfigReloaded() | ConfigRejected():
+            case CallQueued() | CallUnqueued() | CallShed() | AdmissionLimitChanged():
+                self._at_the_gate(signal)
+            case ConfigReloaded():
+                self.admission_limit = None  # the next call says what it is now, if there is one
+            case HedgeStarted() | InternalFault() | LocalModelChanged() | ConfigRejected() | Overloaded():
                 pass  # the log tells these; what a fault did to its call is counted with the call
 
     def _ended(self, signal: CallEnded) -> None:
@@ -103,6 +117,18 @@ class Metrics:
         if signal.usage is not None:
             series.prompt_tokens += signal.usage.prompt_tokens
             series.completion_tokens += signal.usage.completion_tokens
+
+    def _at_the_gate(self, signal: CallQueued | CallUnqueued | CallShed | AdmissionLimitChanged) -> None:
+        match signal:
+            case CallQueued():
+                self.queue_depths[signal.priority] += 1
+            case CallUnqueued():
+                self.queue_depths[signal.priority] = max(0, self.queue_depths[signal.priority] - 1)
+                self.queue_waits.observe(signal.wait_s)
+            case CallShed():
+                self.shed[signal.reason] = self.shed.get(signal.reason, 0) + 1
+            case AdmissionLimitChanged():
+                self.admission_limit = signal.limit
 
     def _series(self, provider: str, model: str, code: str = "") -> TargetSeries:
         """Find the series of a target; `code` is what its call failed with."""

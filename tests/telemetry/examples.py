@@ -11,10 +11,14 @@ import msgspec
 
 from app.core.model import Usage
 from app.core.signals import (
+    AdmissionLimitChanged,
     AttemptEnded,
     CallEnded,
+    CallQueued,
     CallRefused,
+    CallShed,
     CallStarted,
+    CallUnqueued,
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
@@ -24,6 +28,7 @@ from app.core.signals import (
     InternalFault,
     KeySetAside,
     LocalModelChanged,
+    Overloaded,
     RetryScheduled,
     Signal,
     StateDegraded,
@@ -47,6 +52,11 @@ FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="bo
 HEDGE = HedgeStarted(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", delay_s=1.25)
 HEDGE_ENDED = HedgeEnded(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", outcome="won")
 ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini", outcome="completed", code="")
+QUEUED = CallQueued(priority="low")
+UNQUEUED = CallUnqueued(priority="low", wait_s=1.5)
+SHED = CallShed(request_id="req_1", priority="low", reason="queue_full")
+OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
+LIMIT = AdmissionLimitChanged(limit=50)
 ENDED = CallEnded(
     request_id="req_1",
     endpoint="/v1/chat/completions",
@@ -90,6 +100,7 @@ REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
+    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
 )
 
 

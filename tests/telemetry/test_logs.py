@@ -21,11 +21,12 @@ from tests.telemetry.examples import (
     FAULT,
     FELL_BACK,
     HALF_OPENED,
-    KEY_SET_ASIDE,
     HEDGE,
     HEDGE_ENDED,
+    KEY_SET_ASIDE,
     LOCAL_MODEL,
     OPENED,
+    OVERLOADED,
     REFUSED,
     REJECTED,
     RELOADED,
@@ -111,6 +112,21 @@ async def test_a_completed_stream_has_a_line_of_its_own() -> None:
     } == stream
 
 
+async def test_overload_is_told_with_its_extent() -> None:
+    """One warning says how many calls were refused since the last one, and how full the house is."""
+    (line,) = logged([OVERLOADED], "warning")
+
+    del line["timestamp"]
+    assert line == {
+        "level": "warning",
+        "event": "call_refused_overload",
+        "refused": 3,
+        "waiting": 100,
+        "in_flight": 50,
+        "limit": 50,
+    }
+
+
 async def test_a_stream_without_known_usage_says_nothing_about_speed() -> None:
     """Unknown figures are left out instead of being guessed."""
     signal = ended(stream=True, first_token_s=0.25, usage=None)
@@ -188,7 +204,7 @@ async def test_lines_are_written_together_a_moment_later() -> None:
 
     assert [] == before
     assert 1 == len(file.written)
-    assert len(SIGNALS) - 1 == len(file.lines())  # the ends of attempts are for the metrics alone
+    assert len(SIGNALS) - 5 == len(file.lines())  # five kinds are for the metrics alone
 
 
 async def test_a_full_batch_does_not_wait_for_the_timer() -> None:

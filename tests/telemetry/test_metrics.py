@@ -26,15 +26,20 @@ from tests.telemetry.examples import (
     ENDED,
     FELL_BACK,
     HALF_OPENED,
-    OPENED,
     HEDGE,
     HEDGE_ENDED,
+    LIMIT,
+    OPENED,
+    QUEUED,
     REFUSED,
+    RELOADED,
     RESTORED,
     RETRY,
+    SHED,
     SIGNALS,
     STARTED,
     STREAM_STARTED,
+    UNQUEUED,
     ended,
     failed,
 )
@@ -210,6 +215,22 @@ def test_successes_are_counted_by_position() -> None:
     assert {**dict.fromkeys(range(1, 9), 0), 0: 1, 9: 2, 10: None} == found
 
 
+def test_the_queue_is_counted_by_priority() -> None:
+    """Who waits is a gauge, how long they did is a distribution, and refusals have a reason."""
+    registry = seen([QUEUED, QUEUED, UNQUEUED, SHED, SHED])
+
+    assert 1 == registry.get_sample_value("wizard_queue_depth", {"priority": "low"})
+    assert 0 == registry.get_sample_value("wizard_queue_depth", {"priority": "high"})
+    assert 1.5 == registry.get_sample_value("wizard_queue_wait_seconds_sum")
+    assert 2 == registry.get_sample_value("wizard_admission_refused_total", {"reason": "queue_full"})
+
+
+@pytest.mark.parametrize(("signals", "limit"), [((), None), ((LIMIT,), 50), ((LIMIT, RELOADED), None)])
+def test_the_limit_is_shown_while_there_is_one(signals: tuple[Signal, ...], limit: float | None) -> None:
+    """Before the first call, and after a reload that took the limit away, no number is made up."""
+    assert limit == seen(signals).get_sample_value("wizard_admission_limit")
+
+
 def test_what_is_going_on_goes_up_and_down() -> None:
     """Requests are active from start to end, streams from their first token to the end of the call."""
     metrics = Metrics()
@@ -323,6 +344,10 @@ TYPES = {
     "wizard_circuit_state": "gauge",
     "wizard_circuit_transitions": "counter",
     "wizard_state_degraded": "gauge",
+    "wizard_queue_depth": "gauge",
+    "wizard_queue_wait_seconds": "histogram",
+    "wizard_admission_limit": "gauge",
+    "wizard_admission_refused": "counter",
     "wizard_active_requests": "gauge",
     "wizard_streams_active": "gauge",
     "wizard_provider_keys": "gauge",
