@@ -32,6 +32,7 @@ from app.core.keys import KeyPools
 from app.core.model import Weight
 from app.core.pipeline import Handler, Stage, compose
 from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.resting import Resting
 from app.core.routing import Policy, Router
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
@@ -71,6 +72,7 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     circuits: Circuits
+    resting: Resting = msgspec.field(default_factory=Resting)
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
@@ -157,7 +159,7 @@ def _hedge(settings: Settings, deps: Deps) -> Hedge | None:
         for name, route in settings.models.items()
         if route.hedge.enabled
     }
-    return Hedge(routes, deps.traffic.loads, deps.clock, deps.listener) if routes else None
+    return Hedge(routes, deps.traffic.loads, deps.clock, deps.listener, deps.resting.fit) if routes else None
 
 
 def _bounds(settings: Settings) -> dict[str, int]:

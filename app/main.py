@@ -25,6 +25,7 @@ from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.core.ports import UpstreamClient
+from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
@@ -54,10 +55,11 @@ def create_app(source: Source) -> Api:
     clock = SystemClock()
     book = LogBook(standard_output(), clock, level=settings.logging.level, line_format=settings.logging.format)
     metrics = Metrics()
-    listener = FanOut([metrics, book])
+    resting = Resting()
+    listener = FanOut([metrics, book, resting])
     client = PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
-    deps, link = _with_redis(make_deps(client, _local_upstream(local, client), listener), settings)
+    deps, link = _with_redis(make_deps(client, _local_upstream(local, client), listener, resting), settings)
 
     def applied(settings: Settings) -> None:
         book.set_level(settings.logging.level)
@@ -86,11 +88,13 @@ def create_app(source: Source) -> Api:
     return Api(Desk(holder, listener, clock), door, lifespan)
 
 
-def make_deps(client: UpstreamClient, local: UpstreamClient, listener: Listener) -> Deps:
-    """Return what every gateway of this process shares, with the machine's own time and chance."""
+def make_deps(
+    client: UpstreamClient, local: UpstreamClient, listener: Listener, resting: Resting | None = None
+) -> Deps:
+    """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
     clock, chance = SystemClock(), SystemRandom().random
     circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
-    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits)
+    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits, resting or Resting())
 
 
 def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:

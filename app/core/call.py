@@ -67,12 +67,9 @@ class CallOptions(msgspec.Struct, frozen=True):
     retry: bool = True
     fallback: bool = True
     max_attempts: int | None = None
-<<<<<<< HEAD
     circuit_breaker: bool = True
     session: str | None = None
-=======
     priority: Priority = Priority.NORMAL
->>>>>>> queue
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -60,11 +60,8 @@ class MetricsCollector(Collector):
             [((), metrics.overheads.read())],
         )
         yield from _moves(metrics)
-<<<<<<< HEAD
         yield from _circuits(metrics)
-=======
         yield from _gate(metrics)
->>>>>>> queue
         yield _gauge("wizard_active_requests", "Requests being worked on.", metrics.active_requests, {})
         yield _gauge("wizard_streams_active", "Streams being sent.", metrics.active_streams, {})
         yield _provider_keys(self._keys())
