@@ -50,13 +50,11 @@ def create_app(source: Source) -> Api:
     Raises:
         ConfigError: With every problem at once.
     """
-    loaded = source.read()
+    loaded, clock = source.read(), SystemClock()
     settings = loaded.settings
-    clock = SystemClock()
     book = LogBook(standard_output(), clock, level=settings.logging.level, line_format=settings.logging.format)
     metrics = Metrics()
-    resting = Resting()
-    listener = FanOut([metrics, book, resting])
+    listener = FanOut([metrics, book, resting := Resting()])
     client = PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
     deps, link = _with_redis(make_deps(client, _local_upstream(local, client), listener, resting), settings)
@@ -84,8 +82,7 @@ def create_app(source: Source) -> Api:
 
     losses = {"logs": lambda: book.dropped, "fanout": lambda: listener.errors}
     collector = MetricsCollector(metrics, __version__, losses, lambda: deps.keys.counts(clock.now()))
-    door = _door(clock.wall(), collector if settings.metrics.enabled else None)
-    return Api(Desk(holder, listener, clock), door, lifespan)
+    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), collector), lifespan)
 
 
 def make_deps(
@@ -115,8 +112,8 @@ def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncCont
     return msgspec.structs.replace(deps, circuits=circuits), link
 
 
-def _door(started_wall: float, collector: MetricsCollector | None) -> Door:
-    if collector is None:
+def _door(settings: Settings, started_wall: float, collector: MetricsCollector) -> Door:
+    if not settings.metrics.enabled:
         return Door(__version__, started_wall, None, None)
     registry = CollectorRegistry()
     registry.register(collector)
