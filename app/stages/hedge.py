@@ -43,11 +43,6 @@ class HedgeOptions(msgspec.Struct, frozen=True):
     targets: frozenset[Target]
 
 
-def always(_target: Target) -> bool:
-    """Let every target be asked."""
-    return True
-
-
 class Hedge:
     """
     Decide which calls may be hedged.
@@ -70,7 +65,7 @@ class Hedge:
         loads: Loads,
         clock: Clock,
         listener: Listener,
-        may_hedge: Callable[[Target], bool] = always,
+        may_hedge: Callable[[Target], bool],
     ) -> None:
         self._routes = {name: _Route(given, loads, clock, listener, may_hedge) for name, given in routes.items()}
 
