@@ -18,6 +18,7 @@ from app.api.generate import read_generate
 from app.api.inbound import (
     NO_WISHES,
     Headers,
+    RequestIds,
     Wishes,
     caller_of,
     forwarded,
@@ -43,6 +44,7 @@ class Desk(msgspec.Struct, frozen=True):
     gateways: CurrentGateway
     listener: Listener
     clock: Clock
+    ids: RequestIds = msgspec.field(default_factory=RequestIds)
 
 
 class ChatRoute:
@@ -57,7 +59,7 @@ class ChatRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         headers = headers_of(scope)
-        request_id = request_id_of(headers)
+        request_id = request_id_of(headers, self._desk.ids)
         sink = AsgiSink(send)
         try:
             await self._serve(request_id, headers, receive, sink)

@@ -47,6 +47,9 @@ _CIRCUIT: Mapping[str, str] = MappingProxyType(
 _WELL = frozenset({"starting", "started", "ready", "stopped"})  # every other state of the local model is a warning
 
 
+SILENT = frozenset({AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged})  # have no line
+
+
 def severity(signal: Signal) -> int:  # noqa: PLR0911 - one case for each level, and those without a line
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
     match signal:

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from app.core.clock import Clock
 from app.core.signals import Signal
-from app.telemetry.events import events, severity
+from app.telemetry.events import SILENT, events, severity
 from app.telemetry.output import ByteFile, Output
 from app.telemetry.rendering import LineFormat, Renderer, iso, renderer
 
@@ -65,7 +65,7 @@ class LogBook:
 
     def __call__(self, signal: Signal) -> None:
         """Take note of a signal, to be written within a tenth of a second."""
-        if self._threshold > logging.INFO and severity(signal) < self._threshold:
+        if type(signal) in SILENT or (self._threshold > logging.INFO and severity(signal) < self._threshold):
             return
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
