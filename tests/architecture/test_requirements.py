@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "requirements").glob("*.txt"))}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
 def pins(name: str) -> dict[str, str]:
@@ -30,6 +31,7 @@ def accepts(requirement: Requirement, locked: dict[str, str]) -> bool:
         ("runtime", PROJECT["project"]["dependencies"]),
         ("local", PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["local"]),
         ("dev", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]),
+        ("dev", [line for extra in ("bedrock", "otlp-grpc", "semantic", "vertex") for line in EXTRAS[extra]]),
         ("build", PROJECT["dependency-groups"]["build"]),
     ],
 )
