@@ -1,0 +1,123 @@
+"""Rate limits in the memory of this process. Nothing here waits, hence every decision is atomic under asyncio."""
+
+from __future__ import annotations
+
+from app.core.clock import Clock
+from app.core.gcra import US_PER_S, Bucket
+from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
+
+BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
+_SWEEP_MIN = 1024
+
+
+class MemoryLimits:
+    """
+    The buckets and places of any number of rules; `now_us` is the time of each decision, of one clock.
+
+    Args:
+        alone: What its decisions say of themselves.
+
+        buckets_max: Beyond that many, the oldest is forgotten although it may not be empty.
+    """
+
+    def __init__(self, *, alone: bool = False, buckets_max: int = BUCKETS_MAX) -> None:
+        self._alone = alone
+        self._buckets_max = buckets_max
+        self._buckets: dict[str, Bucket] = {}
+        self._places: dict[str, dict[str, int]] = {}  # by name, and when each is free again at the latest
+        self._sweep_at = _SWEEP_MIN
+        self._granted = 0
+
+    def acquire(self, ask: Ask, now_us: int) -> Decision:
+        """Take everything that is asked for, or nothing."""
+        standings = tuple([self._look(claim, now_us) for claim in ask.claims])
+        for standing in standings:
+            if standing.wait_us and not standing.claim.rule.shadow:
+                return Decision(admitted=False, standings=standings, alone=self._alone)
+        till_us = now_us + round(ask.hold_s * US_PER_S)
+        taken = tuple([each if each.wait_us else self._take(each.claim, now_us, till_us) for each in standings])
+        if len(self._buckets) > self._sweep_at:
+            self._sweep(now_us)
+        return Decision(admitted=True, standings=taken, alone=self._alone)
+
+    def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
+        """Give back places, and replace reserved tokens by the true ones."""
+        for standing in decision.standings:
+            if standing.place:
+                self._leave(standing)
+            elif standing.hold is not None and (owed := owed_us(standing, tokens)):
+                bucket = self._bucket(standing.claim.bucket, now_us)
+                bucket.settle(now_us, standing.hold, standing.hold.charge_us + owed)
+
+    def read(self, claim: Claim, now_us: int) -> Standing:
+        """Look without touching."""
+        return self._look(claim, now_us)
+
+    def _look(self, claim: Claim, now_us: int) -> Standing:
+        rate = claim.rule.rate
+        if rate is None:
+            used = len(self._held(claim.bucket, now_us))
+            return Standing(claim, 0 if used < claim.rule.most else PLACE_WAIT_US, used)
+        bucket = self._buckets.get(claim.bucket)
+        used = 0 if bucket is None else bucket.used_us(now_us)
+        if claim.charge_us > rate.room_us:
+            return Standing(claim, NEVER, used)
+        return Standing(claim, max(0, used + claim.charge_us - rate.room_us), used)
+
+    def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing:
+        if claim.rule.rate is None:
+            self._granted += 1
+            place = f"p{self._granted}"
+            held = self._places.setdefault(claim.bucket, {})
+            held[place] = till_us
+            return Standing(claim, 0, len(held), place=place)
+        bucket = self._bucket(claim.bucket, now_us)
+        hold = bucket.take(now_us, claim.charge_us)
+        return Standing(claim, 0, bucket.used_us(now_us), hold)
+
+    def _bucket(self, name: str, now_us: int) -> Bucket:
+        found = self._buckets.get(name)
+        if found is None:
+            found = self._buckets[name] = Bucket(now_us, 0, now_us)
+        return found
+
+    def _held(self, name: str, now_us: int) -> dict[str, int]:
+        """Return the places that are taken, having freed those of calls that never came back."""
+        held = self._places.get(name)
+        if held is None:
+            return {}
+        for place in [place for place, till_us in held.items() if till_us <= now_us]:
+            del held[place]
+        return held
+
+    def _leave(self, standing: Standing) -> None:
+        name = standing.claim.bucket
+        held = self._places.get(name, {})
+        held.pop(standing.place, None)
+        if not held:
+            self._places.pop(name, None)
+
+    def _sweep(self, now_us: int) -> None:
+        """Forget buckets that are as good as new, and the oldest if there are still too many."""
+        kept = [(name, bucket) for name, bucket in self._buckets.items() if bucket.served_us > now_us]
+        self._buckets = dict(kept[-self._buckets_max :])
+        self._sweep_at = max(_SWEEP_MIN, min(2 * len(self._buckets), self._buckets_max + _SWEEP_MIN))
+
+
+class LocalLimits:
+    """The `Limits` of one process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._limits = MemoryLimits()
+
+    async def acquire(self, ask: Ask) -> Decision:
+        """Decide at once."""
+        return self._limits.acquire(ask, self._now_us())
+
+    def settle(self, decision: Decision, tokens: int) -> None:
+        """Settle at once."""
+        self._limits.settle(decision, tokens, self._now_us())
+
+    def _now_us(self) -> int:
+        return int(self._clock.now() * US_PER_S)
