@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.model import Usage
+from app.core.usage import Usage
 
 
 class CallStarted(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.core.model import Usage
 from app.core.signals import CallStarted, InternalFault, LocalModelChanged, Signal
+from app.core.usage import Usage
 from app.telemetry.logs import FLUSH_AT, Level, LogBook
 from app.telemetry.rendering import TRACE_MAX_BYTES, VALUE_MAX_BYTES, LineFormat
 from tests.telemetry.examples import (

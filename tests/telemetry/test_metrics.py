@@ -15,8 +15,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from app.core.keys import KeyState
-from app.core.model import Usage
 from app.core.signals import CircuitChanged, Signal
+from app.core.usage import Usage
 from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.metrics import Metrics
 from tests.telemetry.examples import (

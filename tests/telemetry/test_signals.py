@@ -7,8 +7,8 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 
-from app.core.model import Usage
 from app.core.signals import Signal
+from app.core.usage import Usage
 from app.telemetry.logs import LogBook
 from tests.telemetry.examples import SIGNALS, Blocks, FixedClock, ended
 
