@@ -123,8 +123,9 @@ class Decision(msgspec.Struct, frozen=True):
     `alone` says that this process decided without the others.
     """
 
-    admitted: bool
     standings: tuple[Standing, ...]
+    slot: str
+    admitted: bool
     alone: bool = False
 
     @property

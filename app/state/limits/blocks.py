@@ -1,9 +1,9 @@
 """
 Blocks of work that this replica has taken from shared buckets, to hand them out without asking (`lease` of a rule).
 
-A block is charged to its bucket when it is taken, and lives for `BLOCK_US`. So what all replicas let in within any window
-is at most `burst + rate * (window + BLOCK_US)`: a second's worth more than without leases, for any number of replicas.
-What is left of a block is given back.
+A block is charged to its bucket when it is taken, and lives for `BLOCK_US`. So what all replicas let in within any
+window is at most `burst + rate * (window + BLOCK_US)`: a second's worth more than without leases, for any number of
+replicas. What is left of a block is given back.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Blocks:
             found.append((claim, block))
         for claim, block in found:
             block.left_us -= claim.charge_us
-        return Decision(admitted=True, standings=tuple([_standing(claim, block) for claim, block in found]))
+        return Decision(tuple([_standing(claim, block) for claim, block in found]), ask.slot, admitted=True)
 
     def wants(self, ask: Ask) -> list[Want]:
         """Return what to ask of the buckets instead, new blocks included; `fill` or `give_up` has to follow."""

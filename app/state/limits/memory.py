@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.core.clock import Clock
 from app.core.gcra import US_PER_S, Bucket
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
+from app.state.limits.seen import Seen
 
 BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
 _SWEEP_MIN = 1024
@@ -33,12 +34,12 @@ class MemoryLimits:
         standings = tuple([self._look(claim, now_us) for claim in ask.claims])
         for standing in standings:
             if standing.wait_us and not standing.claim.rule.shadow:
-                return Decision(admitted=False, standings=standings, alone=self._alone)
+                return Decision(standings, ask.slot, admitted=False, alone=self._alone)
         till_us = now_us + round(ask.hold_s * US_PER_S)
         taken = tuple([each if each.wait_us else self._take(each.claim, now_us, till_us) for each in standings])
         if len(self._buckets) > self._sweep_at:
             self._sweep(now_us)
-        return Decision(admitted=True, standings=taken, alone=self._alone)
+        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
 
     def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
         """Give back places, and replace reserved tokens by the true ones."""
@@ -110,14 +111,21 @@ class LocalLimits:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._limits = MemoryLimits()
+        self._seen = Seen()
 
     async def acquire(self, ask: Ask) -> Decision:
         """Decide at once."""
+        self._seen.note(ask)
         return self._limits.acquire(ask, self._now_us())
 
     def settle(self, decision: Decision, tokens: int) -> None:
         """Settle at once."""
         self._limits.settle(decision, tokens, self._now_us())
+
+    async def levels(self) -> list[Standing]:
+        """Return how the buckets stand that were used."""
+        now_us = self._now_us()
+        return [self._limits.read(claim, now_us) for _, claim in self._seen.all()]
 
     def _now_us(self) -> int:
         return int(self._clock.now() * US_PER_S)

@@ -15,7 +15,7 @@ import msgspec
 
 from app.core.gcra import US_PER_S, Hold
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing
-from app.state.batch import Argument, Command
+from app.state.link import Argument, Command
 from app.state.scripts import Script, script
 
 Submit: TypeAlias = Callable[[Command], asyncio.Future[Any]]
@@ -25,7 +25,7 @@ _NUMBERS = 6  # that a decision tells of each claim
 
 
 class Want(msgspec.Struct, frozen=True):
-    """What is asked of one bucket: the work that has to fit, and how much more is taken on top as far as it is there."""
+    """What is asked of one bucket: work that has to fit, and how much more is taken on top as far as it is there."""
 
     charge_us: int
     more_us: int = 0
@@ -104,7 +104,9 @@ class RedisLimits:
 
     async def beat(self, alive_ms: int) -> int:
         """Say that this replica is alive, and return how many are; those silent for `alive_ms` are not."""
-        alive: int = await self._submit(Command(self._beat, (f"{{{self._prefix}:limits}}:replicas",), (self._name, alive_ms)))
+        alive: int = await self._submit(
+            Command(self._beat, (f"{{{self._prefix}:limits}}:replicas",), (self._name, alive_ms))
+        )
         return alive
 
     def _now(self) -> Argument:
@@ -130,7 +132,7 @@ def decision_of(ask: Ask, place: str, answer: Sequence[int]) -> tuple[Decision, 
             standings.append(Standing(claim, 0, used, place=place))
         else:
             standings.append(Standing(claim, 0, used, Hold(claim.charge_us, served_us, moved_us, born_us)))
-    return Decision(admitted=answer[0] == 1, standings=tuple(standings)), tuple(taken)
+    return Decision(tuple(standings), ask.slot, admitted=answer[0] == 1), tuple(taken)
 
 
 def _wait_us(claim: Claim, wait_us: int) -> int:

@@ -49,7 +49,7 @@ class Refusals:
             if now_us >= known.till_us:
                 del self._refused[claim.bucket]
             elif claim.charge_us >= known.standing.claim.charge_us and not claim.rule.shadow:
-                return Decision(admitted=False, standings=(_by(known, claim, now_us),))
+                return Decision((_by(known, claim, now_us),), ask.slot, admitted=False)
         return None
 
     def forget(self, bucket: str) -> None:

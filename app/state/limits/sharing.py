@@ -18,14 +18,13 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.gcra import US_PER_S
-from app.core.rules import Ask, Claim, Decision, Rule, Standing, owed_us
-from app.state.batch import StateLostError
-from app.state.degrading import Link
+from app.core.rules import Ask, Claim, Decision, Standing, owed_us
 from app.state.limits.blocks import Blocks, leased
 from app.state.limits.memory import MemoryLimits
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
 from app.state.limits.seen import Seen
+from app.state.link import Link, StateLostError
 from app.state.scripts import Script
 
 Fail: TypeAlias = Literal["open", "closed", "local"]
@@ -145,7 +144,7 @@ class SharedLimits:
                 part = tuple([_part(claim, self._replicas) for claim in ask.claims])
                 return self._alone.acquire(Ask(part, ask.slot, ask.hold_s), now_us)
             case "open":
-                return Decision(admitted=True, standings=(), alone=True)
+                return Decision((), ask.slot, admitted=True, alone=True)
             case "closed":
                 message = "Rate limits are shared through Redis, which is out of reach."
                 raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=_CLOSED_WAIT_S)
