@@ -116,27 +116,25 @@ async def in_redis(port: int, hand: Hand | None, prefix: str | None = None) -> A
     assert not failures
 
 
-def rule(measure: Measure, amount: int, window_s: float = 60.0, burst: int | None = None, **more: object) -> Rule:
-    """Return a rule named after its measure."""
-    if measure is Measure.CONCURRENCY:
-        return Rule(measure.value, measure, amount, **more)  # type: ignore[arg-type] # tests know what they say
-    most = burst or amount
-    return Rule(measure.value, measure, most, Rate.of(amount, window_s, most), **more)  # type: ignore[arg-type]
-
-
-def requests(amount: int, window_s: float = 60.0, burst: int | None = None, **more: object) -> Rule:
+def requests(
+    amount: int, window_s: float = 60.0, burst: int | None = None, *, shadow: bool = False, lease: int = 0
+) -> Rule:
     """Return a rule that counts requests."""
-    return rule(Measure.REQUESTS, amount, window_s, burst, **more)
+    rate = Rate.of(amount, window_s, burst or amount)
+    return Rule("requests", Measure.REQUESTS, rate.burst, rate, shadow=shadow, lease=lease)
 
 
-def tokens(amount: int, window_s: float = 60.0, burst: int | None = None, **more: object) -> Rule:
+def tokens(
+    amount: int, window_s: float = 60.0, burst: int | None = None, *, shadow: bool = False, lease: int = 0
+) -> Rule:
     """Return a rule that counts tokens."""
-    return rule(Measure.TOKENS, amount, window_s, burst, **more)
+    rate = Rate.of(amount, window_s, burst or amount)
+    return Rule("tokens", Measure.TOKENS, rate.burst, rate, shadow=shadow, lease=lease)
 
 
-def places(number: int, **more: object) -> Rule:
+def places(number: int, *, shadow: bool = False) -> Rule:
     """Return a rule that bounds how many calls are under way."""
-    return rule(Measure.CONCURRENCY, number, **more)
+    return Rule("places", Measure.CONCURRENCY, number, shadow=shadow)
 
 
 def claim(asked: Rule, units: int = 1, of: str = "") -> Claim:
