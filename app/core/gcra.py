@@ -5,9 +5,10 @@ A bucket is a queue that one server works off at constant speed. A call of `unit
 in if it would be through within `room_us` from now. So in any window of W microseconds the work let in is at most
 `room_us + W`, and its units at most `burst + rate * W`: never more, whatever the order and the size of the calls.
 
-Work that turns out not to be needed is taken out of the queue again, but only what the server has not reached yet: the
-rest of the queue moves forward, nothing else changes, and the bound stays exact. (Taking off all of it, as is usual,
-would give back time that has passed already, and a bucket full of large reservations could let twice its burst in.)
+Work that turns out not to be needed is taken out of the queue again, but only what the server has surely not reached
+yet: the queue moves forward, and the bound stays exact. (Taking off all of it, as is usual, gives back time that has
+passed already, and lets a bucket full of large reservations spend up to twice its burst.) Where a call stands in the
+queue is known up to what others have given back since it came, so less may be given back than could be, never more.
 
 `scripts/limits_*.lua` say the same to Redis, and one contract suite keeps the two alike.
 """

@@ -3,6 +3,7 @@
 -- ARGV[2]  a name for the places of this call
 -- then for each claim five:
 --   rate   'rate', 1 if it refuses nobody (shadow), work of the call, work in a full bucket, more work that is wanted
+--          (of which it gets what is there, at most half: the others want some as well)
 --   places 'place', 1 if it refuses nobody, number of places, microseconds for which one is held, time to wait for one
 -- Answers 1 or 0, and for each claim six: time to wait, what is used afterwards, what was taken, and the hold.
 local answer, found, refused = { 1 }, {}, false
@@ -26,7 +27,7 @@ for i, key in ipairs(KEYS) do
   local claim, taken = found[i], 0
   if not refused and claim.wait == 0 then
     if claim.kind == 'rate' then
-      taken = claim.a + math.min(claim.c, claim.b - claim.used - claim.a)
+      taken = claim.a + math.min(claim.c, math.floor((claim.b - claim.used - claim.a) / 2))
       claim.used = claim.used + taken
       claim.served = now + claim.used
       save(key, claim.served, claim.moved, claim.born)
