@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from app.core.balancing import Traffic
-from app.core.clock import Clock
+from app.core.clock import Clock, SystemClock
 from app.core.keys import KeyPools
-from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.ports import Chance, Circuits, Limits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
+from app.state.limits.memory import LocalLimits
 
 
 class Deps(msgspec.Struct, frozen=True):
@@ -19,7 +20,8 @@ class Deps(msgspec.Struct, frozen=True):
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
     their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
+    `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers with several, and
+    `limits` are the buckets of rate limits.
     """
 
     client: UpstreamClient
@@ -33,3 +35,4 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))

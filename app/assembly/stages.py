@@ -11,6 +11,7 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.limits import rate_limit, target_limit
 from app.assembly.retry import retry
 from app.assembly.validation import validate
 from app.config.schema import Settings
@@ -28,6 +29,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
         *admission(settings, deps),  # after it, so that bad requests need no place
+        *rate_limit(settings, deps),  # before the cache: it protects us, not only them
     ]
 
 
@@ -37,6 +39,7 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]

@@ -19,6 +19,7 @@ from app.core.admission import Priority
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.limit import TimeLimit
 from app.core.model import Completion, Request
+from app.core.rules import Standing
 
 if TYPE_CHECKING:
     from app.core.stream import EventStream
@@ -54,8 +55,8 @@ class Journal(msgspec.Struct):
     `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
-    bypass, coalesced), `cost_usd` what the call cost as far as that is known. `notes` are further response headers that
-    stages owe the client, by lower-case name.
+    bypass, coalesced), `cost_usd` what the call cost as far as that is known. `limits` is how the buckets of all rate
+    limits that it met stand. `notes` are further response headers that stages owe the client, by lower-case name.
     """
 
     attempts: int = 0
@@ -68,6 +69,7 @@ class Journal(msgspec.Struct):
     dropped: tuple[str, ...] = ()
     cache: str | None = None
     cost_usd: float | None = None
+    limits: tuple[Standing, ...] = ()
     notes: dict[str, str] = msgspec.field(default_factory=dict)
 
 

@@ -10,7 +10,8 @@ from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
 from app.core.pipeline import Handler
-from app.core.ports import Circuits
+from app.core.ports import Circuits, Limits
+from app.core.rules import Rule
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -23,12 +24,17 @@ class EdgeOptions(msgspec.Struct, frozen=True):
 
 class AdminOptions(msgspec.Struct, frozen=True):
     """
-    What the administration needs: the SHA-256 of its token, and the circuits with the policy by which they decide.
+    What the administration needs.
+
+    It has the SHA-256 of its token, the circuits with the policy by which they decide, and the buckets of rate limits
+    with the configured rules.
     """
 
     token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
+    limits: Limits
+    rules: tuple[Rule, ...]
 
 
 class Gateway(msgspec.Struct, frozen=True):

@@ -81,12 +81,14 @@ class Ask(msgspec.Struct, frozen=True):
     Everything that one call asks for, to be given whole or not at all.
 
     `slot` names what all buckets of the same kind of call have in common, so that a cluster can keep them together;
-    `hold_s` is the longest time for which a place may be held without a word.
+    `hold_s` is the longest time for which a place may be held without a word. `prompt` is how many tokens the call
+    brings, by estimate; None if no rule counts tokens.
     """
 
     claims: tuple[Claim, ...]
     slot: str
     hold_s: float
+    prompt: int | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):

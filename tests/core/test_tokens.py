@@ -24,8 +24,8 @@ from tests.support.calls import asking
 ENGLISH = (
     "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience and "
     "should act towards one another in a spirit of brotherhood. Can you please summarise the following article in "
-    "three bullet points? I'd like the summary to focus on practical consequences for small companies, and to mention any "
-    "deadlines that apply."
+    "three bullet points? I'd like the summary to focus on practical consequences for small companies, and to mention "
+    "any deadlines that apply."
 )
 GERMAN = (
     "Alle Menschen sind frei und gleich an W\u00fcrde und Rechten geboren. Sie sind mit Vernunft und Gewissen begabt "

@@ -23,6 +23,7 @@ from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStart
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.state import StateDegraded, StateSignal
 
@@ -33,6 +34,7 @@ Signal: TypeAlias = (
     | CircuitSignal
     | ConfigurationSignal
     | HedgingSignal
+    | LimitSignal
     | ProviderSignal
     | StateSignal
 )
@@ -56,6 +58,7 @@ __all__ = [
     "HedgeStarted",
     "InternalFault",
     "KeySetAside",
+    "LimitExceeded",
     "Listener",
     "LocalModelChanged",
     "Overloaded",

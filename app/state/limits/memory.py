@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from app.core.clock import Clock
 from app.core.gcra import US_PER_S, Bucket
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
@@ -106,15 +108,20 @@ class MemoryLimits:
 
 
 class LocalLimits:
-    """The `Limits` of one process."""
+    """
+    The `Limits` of one process; with `parts`, of one of so many that cannot agree: it has its part of every limit.
+    """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, parts: int = 1) -> None:
         self._clock = clock
+        self._parts = parts
         self._limits = MemoryLimits()
         self._seen = Seen()
 
     async def acquire(self, ask: Ask) -> Decision:
         """Decide at once."""
+        if self._parts > 1:
+            ask = part_of(ask, self._parts)
         self._seen.note(ask)
         return self._limits.acquire(ask, self._now_us())
 
@@ -129,3 +136,23 @@ class LocalLimits:
 
     def _now_us(self) -> int:
         return int(self._clock.now() * US_PER_S)
+
+
+def part_of(ask: Ask, parts: int) -> Ask:
+    """
+    Return what one of several processes may grant of an ask while they cannot agree.
+
+    A single call that is larger than this part is taken for as large as the part: it is not impossible for good.
+    """
+    return Ask(tuple([_part_of(claim, parts) for claim in ask.claims]), ask.slot, ask.hold_s, ask.prompt)
+
+
+def _part_of(claim: Claim, parts: int) -> Claim:
+    rule = claim.rule
+    if rule.rate is None:
+        return msgspec.structs.replace(claim, rule=msgspec.structs.replace(rule, most=max(1, rule.most // parts)))
+    if claim.charge_us > rule.rate.room_us:
+        return claim  # impossible in any case
+    rate = rule.rate.shared_by(parts)
+    charge_us = min(rate.charge_us(claim.units), rate.room_us)
+    return Claim(msgspec.structs.replace(rule, rate=rate, most=rate.burst), claim.bucket, claim.units, charge_us)

@@ -18,9 +18,9 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.gcra import US_PER_S
-from app.core.rules import Ask, Claim, Decision, Standing, owed_us
+from app.core.rules import Ask, Decision, Standing, owed_us
 from app.state.limits.blocks import Blocks, leased
-from app.state.limits.memory import MemoryLimits
+from app.state.limits.memory import MemoryLimits, part_of
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
 from app.state.limits.seen import Seen
@@ -117,7 +117,7 @@ class SharedLimits:
         """Return what Redis says of the buckets that this replica has seen; while it is out of reach, this process."""
         found: list[Standing] = []
         if not self._link.up:
-            return [self._alone.read(_part(claim, self._replicas), self._now_us()) for _, claim in self._seen.all()]
+            return self._levels_alone()
         try:
             for slot, claims in self._seen.by_slot().items():
                 found += await self._store.read(slot, claims)
@@ -138,11 +138,14 @@ class SharedLimits:
         """Go on alone."""
         self._blocks.drop()
 
+    def _levels_alone(self) -> list[Standing]:
+        everything = part_of(Ask(tuple(claim for _, claim in self._seen.all()), "", 0.0), self._replicas)
+        return [self._alone.read(claim, self._now_us()) for claim in everything.claims]
+
     def _decide_alone(self, ask: Ask, now_us: int) -> Decision:
         match self._fail:
             case "local":
-                part = tuple([_part(claim, self._replicas) for claim in ask.claims])
-                return self._alone.acquire(Ask(part, ask.slot, ask.hold_s), now_us)
+                return self._alone.acquire(part_of(ask, self._replicas), now_us)
             case "open":
                 return Decision((), ask.slot, admitted=True, alone=True)
             case "closed":
@@ -202,18 +205,3 @@ class SharedLimits:
 
     def _now_us(self) -> int:
         return int(self._clock.now() * US_PER_S)
-
-
-def _part(claim: Claim, replicas: int) -> Claim:
-    """
-    Return what one of several replicas may grant of a claim while they cannot agree.
-
-    A single call that is larger than this share is taken for as large as the share: it is not impossible for good.
-    """
-    rule = claim.rule
-    if rule.rate is None:
-        rule = msgspec.structs.replace(rule, most=max(1, rule.most // replicas))
-        return msgspec.structs.replace(claim, rule=rule)
-    rate = rule.rate.shared_by(replicas)
-    charge_us = min(rate.charge_us(claim.units), rate.room_us)
-    return Claim(msgspec.structs.replace(rule, rate=rate, most=rate.burst), claim.bucket, claim.units, charge_us)
