@@ -19,6 +19,7 @@ from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, open_state
+from app.assembly.spending import alone
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
@@ -33,6 +34,7 @@ from app.providers.sim import SimUpstream
 from app.reload import Holder
 from app.state.announcer import Announcer
 from app.state.memory import LocalCircuits, Means
+from app.telemetry.alerts import Alerts
 from app.telemetry.bridge import configure_stdlib
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
@@ -58,11 +60,10 @@ def create_app(source: Source) -> Api:
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
     deps, link = open_state(make_deps(client, _local_upstream(local, client), listener, resting), settings)
 
-    def applied(settings: Settings) -> None:
-        book.set_level(settings.logging.level)
-        if local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
-            local.start()
+    alerts = Alerts(client, clock)
+    listener.add(deps.usage, alerts)
 
+    applied = partial(_apply, book, local, alerts)
     holder = Holder(loaded, deps, applied)
 
     @asynccontextmanager
@@ -72,16 +73,25 @@ def create_app(source: Source) -> Api:
             opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
             opened.push_async_callback(deps.proxied.aclose)
-            await opened.enter_async_context(link)
+            for each in (link, deps.usage, alerts):
+                await opened.enter_async_context(each)
             if local is not None:
                 opened.push_async_callback(local.aclose)
             applied(settings)
             _reload_on_hangup(holder, source)
             yield
 
-    losses = Losses({"logs": lambda: book.dropped, "fanout": lambda: listener.errors})
+    losses = Losses({"logs": lambda: book.dropped, "alerts": lambda: alerts.lost, "fanout": lambda: listener.errors})
     parts = [Build(__version__), *metrics.parts, ProviderKeys(lambda: deps.keys.counts(clock.now())), losses]
     return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), MetricsCollector(parts)), lifespan)
+
+
+def _apply(book: LogBook, local: LocalModel | None, alerts: Alerts, settings: Settings) -> None:
+    """Let what lives outside of the gateway follow the settings."""
+    book.set_level(settings.logging.level)
+    alerts.url = settings.alerts.webhook_url
+    if local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
+        local.start()
 
 
 def make_deps(
@@ -90,7 +100,8 @@ def make_deps(
     """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
     clock, chance = SystemClock(), SystemRandom().random
     circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
-    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits, resting or Resting())
+    sim = SimUpstream(clock, chance)
+    return Deps(client, sim, local, listener, clock, chance, circuits, *alone(clock, listener), resting or Resting())
 
 
 def _door(settings: Settings, started_wall: float, collector: MetricsCollector) -> Door:

@@ -7,8 +7,9 @@ import hashlib
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
 from app.assembly.limits import gateway_rules
+from app.assembly.spending import rules
 from app.config.schema import Settings
-from app.core.gateway import AdminOptions
+from app.core.gateway import AdminOptions, Limiting, Spending
 
 
 def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
@@ -16,5 +17,6 @@ def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
     token = settings.admin.token.get_secret_value().encode()
     if not token:
         return None
-    digest = hashlib.sha256(token).digest()
-    return AdminOptions(digest, deps.circuits, circuit_policy(settings), deps.limits, gateway_rules(settings))
+    spending = Spending(rules(settings), deps.budgets, deps.usage, deps.clock)
+    limiting = Limiting(gateway_rules(settings), deps.limits)
+    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), spending, limiting)

@@ -9,8 +9,10 @@ import msgspec
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
+from app.core.clock import Clock
+from app.core.money import Budget
 from app.core.pipeline import Handler
-from app.core.ports import Circuits, Limits
+from app.core.ports import Budgets, Circuits, Limits, UsageReader
 from app.core.rules import Rule
 
 
@@ -22,19 +24,30 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     keep_alive_s: float
 
 
-class AdminOptions(msgspec.Struct, frozen=True):
-    """
-    What the administration needs.
+class Spending(msgspec.Struct, frozen=True):
+    """What the administration knows of money: the budgets for everybody with their levels, and what was used."""
 
-    It has the SHA-256 of its token, the circuits with the policy by which they decide, and the buckets of rate limits
-    with the configured rules.
-    """
+    rules: tuple[Budget, ...]
+    budgets: Budgets
+    usage: UsageReader
+    clock: Clock
+
+
+class Limiting(msgspec.Struct, frozen=True):
+    """What the administration knows of rate limits: the rules of the gateway, and how full the buckets are."""
+
+    rules: tuple[Rule, ...]
+    limits: Limits
+
+
+class AdminOptions(msgspec.Struct, frozen=True):
+    """What the administration needs: the SHA-256 of its token, and what each of its topics works with."""
 
     token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
-    limits: Limits
-    rules: tuple[Rule, ...]
+    spending: Spending
+    limiting: Limiting
 
 
 class Gateway(msgspec.Struct, frozen=True):

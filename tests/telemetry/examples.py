@@ -12,6 +12,7 @@ import msgspec
 from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
+    BudgetReached,
     CallEnded,
     CallQueued,
     CallRefused,
@@ -26,10 +27,12 @@ from app.core.signals import (
     HedgeStarted,
     InternalFault,
     KeySetAside,
+    LimitExceeded,
     LocalModelChanged,
     Overloaded,
     RetryScheduled,
     Signal,
+    Spent,
     StateDegraded,
     StreamStarted,
 )
@@ -55,6 +58,20 @@ ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini
 QUEUED = CallQueued(priority="low")
 UNQUEUED = CallUnqueued(priority="low", wait_s=1.5)
 SHED = CallShed(request_id="req_1", priority="low", reason="queue_full")
+SPENT = Spent(
+    request_id="req_1",
+    key="team-a",
+    team="red",
+    route="fast",
+    provider="openai",
+    model="gpt-4o-mini",
+    usage=Usage(9, 4, 13),
+    cost_nusd=3_750,
+    estimated=False,
+    outcome="completed",
+    at=WALL_S,
+)
+BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
 ENDED = CallEnded(
@@ -94,13 +111,16 @@ HALF_OPENED = CircuitChanged("openai", "gpt-4o-mini", "open", "half_open", "prob
 CLOSED = CircuitChanged("openai", "gpt-4o-mini", "half_open", "closed", "recovered")
 DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
+EXCEEDED = LimitExceeded(request_id="req_1", limit="everyone", measure="requests", wait_s=1.5, shadow=False)
+SHADOWED = msgspec.structs.replace(EXCEEDED, wait_s=None, shadow=True)
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
-    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
+    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED),
+    *(SPENT, BUDGET),
 )
 
 

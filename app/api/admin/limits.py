@@ -20,9 +20,9 @@ def limits_router(gateways: CurrentGateway) -> APIRouter:
     @router.get("/limits", summary="List the rate limits and their levels")
     async def list_limits(request: Request) -> Response:
         admin = admitted(request, gateways.current)
-        levels: dict[Rule, list[Standing]] = {rule: [] for rule in admin.rules}
-        configured = {(rule.name, rule.measure): rule for rule in admin.rules}
-        for standing in await admin.limits.levels():
+        levels: dict[Rule, list[Standing]] = {rule: [] for rule in admin.limiting.rules}
+        configured = {(rule.name, rule.measure): rule for rule in admin.limiting.rules}
+        for standing in await admin.limiting.limits.levels():
             rule = standing.claim.rule  # a part of the configured one, where processes cannot agree
             levels.setdefault(configured.get((rule.name, rule.measure), rule), []).append(standing)
         return json_answer({"limits": [_shown(rule, found) for rule, found in levels.items()]})

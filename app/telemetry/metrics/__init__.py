@@ -28,6 +28,7 @@ from app.telemetry.metrics.circuits import CircuitCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
+from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
 from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
 
@@ -46,6 +47,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         StateHealth(),
         AdmissionCounts(),
         LimitCounts(),
+        SpendingCounts(targets),
     )
 
 
