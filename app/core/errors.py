@@ -260,8 +260,7 @@ class GatewayError(Exception):
     The only exception type that crosses a stage: a row of the table, and what is special about this case.
 
     Args:
-        message: One sentence for the caller. It may quote an upstream's own refusal of the caller's request, so it
-            is shown to that caller and never logged.
+        message: One sentence for the caller, never logged: it may quote an upstream's refusal of the caller's request.
 
         param: The path of the wrong field, as in `messages[0].role`.
 

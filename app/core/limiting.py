@@ -10,9 +10,9 @@ from app.core.call import Call, Outcome, Reply, conclude
 from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
 from app.core.gcra import US_PER_S
 from app.core.metering import Meter
-from app.core.model import ChatRequest, Request
+from app.core.model import ChatRequest, Completion, Request
 from app.core.ports import Limits
-from app.core.rules import NEVER, Ask, Decision, Rule, Standing
+from app.core.rules import NEVER, Ask, Decision, Rule, Standing, settled
 from app.core.signals import LimitExceeded, Listener
 
 _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
@@ -49,6 +49,11 @@ class Limiter:
             await conclude(stay.close, Outcome.of(error))
             raise
         await reply.when_done(stay.close)
+        if stay.tokens is not None and isinstance(reply.body, Completion):  # its headers are still to be written
+            own = decision.standings
+            call.journal.limits = tuple(
+                [settled(each, stay.tokens) if each in own else each for each in call.journal.limits]
+            )
         return reply
 
     def _refuse(self, call: Call, ask: Ask, refusal: Standing, provider: str | None) -> NoReturn:
@@ -60,7 +65,7 @@ class Limiter:
                 call.request, ask.prompt or 0, refusal, INVALID_REQUEST if provider is None else CONTEXT_TOO_LONG
             )
         else:
-            message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached."
+            message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached; come back in {wait_s:.3g} s."
             error = GatewayError(RATE_LIMITED, message, retry_after_s=round(wait_s, 3))
         error.provider, error.limit = provider, rule.name
         raise error
@@ -69,9 +74,10 @@ class Limiter:
 class _Stay:
     """The time from a decision to the end of what was decided about."""
 
-    __slots__ = ("_decision", "_limits", "_meter")
+    __slots__ = ("_decision", "_limits", "_meter", "tokens")
 
     def __init__(self, limits: Limits, decision: Decision, meter: Meter | None) -> None:
+        self.tokens: int | None = None
         self._limits = limits
         self._decision = decision
         self._meter = meter
@@ -81,8 +87,10 @@ class _Stay:
         return reply if self._meter is None else self._meter.watch(reply)
 
     def close(self, outcome: Outcome) -> None:
-        """Settle."""
-        self._limits.settle(self._decision, 0 if self._meter is None else self._meter.used(outcome))
+        """Settle; `tokens` are those that were used, where somebody counts them."""
+        if self._meter is not None:
+            self.tokens = self._meter.used(outcome)
+        self._limits.settle(self._decision, self.tokens or 0)
 
 
 def _impossible(request: Request, prompt: int, refusal: Standing, kind: Kind) -> GatewayError:
@@ -107,7 +115,4 @@ def _spelled(rule: Rule) -> str:
     if rate is None:
         return f"{rule.most} calls at the same time"
     window_s = rate.window_us / US_PER_S
-    window = _WINDOWS.get(window_s, f"{window_s:g} seconds")
-    return f"{rate.amount} {rule.measure.value} in {'a ' if window_s in _WINDOWS else ''}{window}".replace(
-        " a hour", " an hour"
-    )
+    return f"{rate.amount} {rule.measure.value} per {_WINDOWS.get(window_s, f'{window_s:g} seconds')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.core.call import Call, End, Outcome, Reply
+from app.core.errors import TIMEOUT_CONNECT, GatewayError
 from app.core.model import Completion
 from app.core.stream import Batch
 from app.core.usage import Usage
@@ -52,7 +53,7 @@ class Meter:
         if self._seen:
             return self.prompt + max(self._pieces, self._chars // CHARS_PER_TOKEN)
         asked = self._call.journal.attempts > self._attempts
-        return self.prompt if asked and outcome.end is End.ABANDONED else 0  # a provider that failed charges nothing
+        return self.prompt if asked and _worked(outcome) else 0
 
     def _look(self, batch: Batch) -> Batch:
         for event in batch:
@@ -67,3 +68,11 @@ class Meter:
                     self._pieces += 1
                     self._chars += len(said)
         return batch
+
+
+def _worked(outcome: Outcome) -> bool:
+    """Say whether a provider that was asked and gave no answer has read the prompt; for refusals none charges."""
+    error = outcome.error
+    if isinstance(error, GatewayError):
+        return error.kind.category == "timeout" and error.kind is not TIMEOUT_CONNECT
+    return outcome.end is End.ABANDONED

@@ -150,3 +150,9 @@ def owed_us(standing: Standing, tokens: int) -> int:
     if rate is None or hold is None or standing.claim.rule.measure is not Measure.TOKENS:
         return 0
     return rate.charge_us(tokens) - hold.charge_us
+
+
+def settled(standing: Standing, tokens: int) -> Standing:
+    """Return how a bucket must stand now that the tokens of its call are known, if nobody else touched it."""
+    owed = owed_us(standing, tokens)
+    return msgspec.structs.replace(standing, used=max(0, standing.used + owed)) if owed else standing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from app.config.checks.complaint import Complaint, Names
 from app.config.features.limits import KeyLimit, Limit
@@ -32,16 +32,7 @@ def contents(loc: Loc, limit: KeyLimit, names: Names) -> Iterator[tuple[Loc, Com
         yield loc, Complaint("a limit of nothing", "requests, tokens or concurrency", "say what is limited")
         return
     yield from _useless(loc, limit)
-    if limit.burst is not None and len(rates) > 1:
-        expected = "a limit of either requests or tokens, as each needs a burst of its own"
-        yield (*loc, "burst"), Complaint(str(limit.burst), expected, "write two limits, or leave burst out")
-    elif limit.burst is not None and rates and limit.burst / rates[0] * limit.window_s > YEAR_S:
-        expected = f"at most what comes together in a year, which is {int(rates[0] * YEAR_S / limit.window_s)}"
-        yield (*loc, "burst"), Complaint(str(limit.burst), expected, "lower it, or shorten window_s")
-    least = min(rates, default=0) if limit.burst is None else limit.burst
-    if rates and limit.lease > least // 2:
-        expected = f"at most half of what the limit allows at once, which is {least // 2}"
-        yield (*loc, "lease"), Complaint(str(limit.lease), expected, "lower it; a hundredth is usual")
+    yield from _ambiguous(loc, limit) if len(rates) > 1 else _excessive(loc, limit, rates)
     for position, model in enumerate(limit.models):
         yield from _model((*loc, "models", position), model, names)
 
@@ -57,6 +48,26 @@ def _scopes(loc: Loc, limit: Limit) -> Iterator[tuple[Loc, Complaint]]:
             (*loc, "per"),
             Complaint(", ".join(limit.per), "global alone, or what is counted separately", "remove global"),
         )
+
+
+def _ambiguous(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
+    """Find numbers that cannot be meant for requests and tokens alike."""
+    for name in ("burst", "lease"):
+        if getattr(limit, name):
+            expected = f"a limit of either requests or tokens, as each needs a {name} of its own"
+            yield (*loc, name), Complaint(str(getattr(limit, name)), expected, f"write two limits, or leave {name} out")
+
+
+def _excessive(loc: Loc, limit: KeyLimit, rates: Sequence[int]) -> Iterator[tuple[Loc, Complaint]]:
+    """Find bursts that take years to come together, and leases that leave nothing for other replicas."""
+    for amount in rates:
+        if limit.burst is not None and limit.burst / amount * limit.window_s > YEAR_S:
+            expected = f"at most what comes together in a year, which is {int(amount * YEAR_S / limit.window_s)}"
+            yield (*loc, "burst"), Complaint(str(limit.burst), expected, "lower it, or shorten window_s")
+        most = limit.burst or amount
+        if limit.lease > most // 2:
+            expected = f"at most half of what the limit allows at once, which is {most // 2}"
+            yield (*loc, "lease"), Complaint(str(limit.lease), expected, "lower it; a hundredth is usual")
 
 
 def _useless(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 import msgspec
 
 from app.core.gcra import US_PER_S
@@ -9,7 +13,9 @@ from app.core.rules import NEVER, Ask, Claim, Decision, Measure, Standing
 
 REFUSALS_MAX = 10_000
 # For how long a refusal is believed. Requests are given back by nobody, tokens and places by every replica.
-_BELIEVED_US = {Measure.REQUESTS: 5 * US_PER_S, Measure.TOKENS: US_PER_S // 2, Measure.CONCURRENCY: US_PER_S // 20}
+_BELIEVED_US: Final[Mapping[Measure, int]] = MappingProxyType(
+    {Measure.REQUESTS: 5 * US_PER_S, Measure.TOKENS: US_PER_S // 2, Measure.CONCURRENCY: US_PER_S // 20}
+)
 
 
 class _Refused(msgspec.Struct, frozen=True):
