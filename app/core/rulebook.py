@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -77,7 +78,7 @@ class RuleBook:
                 claims.append(Claim(entry.rule, bucket, 1, entry.unit_us))
         if not claims:
             return None
-        slot = "" if self._slot is None else _value(self._slot, call, target) or ""
+        slot = "" if self._slot is None else _OWNERS[self._slot](call, target) or ""
         hold_s = max(0.0, call.deadline - now) + HOLD_SPARE_S
         return Ask(tuple(claims), slot, hold_s, None if length is None else length.prompt)
 
@@ -96,13 +97,13 @@ class RuleBook:
 class _Entry:
     """A rule with what does not change from call to call."""
 
-    __slots__ = ("_models", "_prefix", "_scopes", "rule", "unit_us")
+    __slots__ = ("_models", "_owners", "_prefix", "rule", "unit_us")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.unit_us = 0 if rule.rate is None else rule.rate.charge_us(1)
         self._prefix = bucket_prefix(rule)
-        self._scopes = tuple(scope for scope in rule.per if scope is not Scope.GLOBAL)
+        self._owners = tuple(_OWNERS[scope] for scope in rule.per if scope in _OWNERS)
         self._models = AllowList(rule.models) if rule.models else None
 
     def bucket(self, call: Call, target: Target | None) -> str | None:
@@ -112,8 +113,8 @@ class _Entry:
         if not asked and (target is None or models is None or not models.allows(target.name)):
             return None
         name = self._prefix
-        for scope in self._scopes:
-            value = _value(scope, call, target)
+        for owner in self._owners:
+            value = owner(call, target)
             if value is None:
                 return None
             name += f":{value}"
@@ -159,39 +160,52 @@ def owner_of(claim: Claim) -> tuple[str, ...]:
     return tuple([unquote(value) for value in rest.split(":")]) if rest else ()
 
 
-def _value(scope: Scope, call: Call, target: Target | None) -> str | None:  # noqa: PLR0911 - one case for each scope
-    """
-    Return whose bucket it is; None if the call belongs to nobody of that kind.
-
-    Users and sessions are those of one tenant. A call that names no user counts for its key.
-    """
-    caller = call.caller
-    match scope:
-        case Scope.GLOBAL:
-            return ""
-        case Scope.KEY:
-            return _key(call)
-        case Scope.TEAM:
-            return _escaped(caller.team) if caller.team else None
-        case Scope.USER:
-            user = caller.user or call.request.user
-            return f"{_escaped(caller.tenant)}:{_escaped(user)}" if user else f"{_key(call)}:"
-        case Scope.SESSION:
-            session = call.options.session
-            return f"{_escaped(caller.tenant)}:{_escaped(session)}" if session else None
-        case Scope.ROUTE:
-            return _escaped(route_of(call))
-        case Scope.MODEL:
-            return None if target is None else _escaped(target.name)
-        case Scope.PROVIDER:
-            return None if target is None else _escaped(target.provider)
-
-
-def _key(call: Call) -> str:
+def _key(call: Call, _target: Target | None) -> str:
     """Return the id of the key; where no keys are known, what tells what callers send apart, and nothing else of it."""
     if call.caller.known or call.credential is None:
         return _escaped(call.caller.id)
     return _digest(call.credential.token)
+
+
+def _team(call: Call, _target: Target | None) -> str | None:
+    return _escaped(call.caller.team) if call.caller.team else None
+
+
+def _user(call: Call, _target: Target | None) -> str:
+    """Return a user of one tenant; a call that names none counts for its key."""
+    user = call.caller.user or call.request.user
+    return f"{_escaped(call.caller.tenant)}:{_escaped(user)}" if user else f"{_key(call, None)}:"
+
+
+def _session(call: Call, _target: Target | None) -> str | None:
+    session = call.options.session
+    return f"{_escaped(call.caller.tenant)}:{_escaped(session)}" if session else None
+
+
+def _route(call: Call, _target: Target | None) -> str:
+    return _escaped(route_of(call))
+
+
+def _model(_call: Call, target: Target | None) -> str | None:
+    return None if target is None else _escaped(target.name)
+
+
+def _provider(_call: Call, target: Target | None) -> str | None:
+    return None if target is None else _escaped(target.provider)
+
+
+# Whose bucket it is; None if the call belongs to nobody of that kind. What is global is nobody's in particular.
+_OWNERS: Final[Mapping[Scope, Callable[[Call, Target | None], str | None]]] = MappingProxyType(
+    {
+        Scope.KEY: _key,
+        Scope.USER: _user,
+        Scope.TEAM: _team,
+        Scope.SESSION: _session,
+        Scope.ROUTE: _route,
+        Scope.MODEL: _model,
+        Scope.PROVIDER: _provider,
+    }
+)
 
 
 def _escaped(value: str) -> str:

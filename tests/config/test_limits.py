@@ -69,6 +69,7 @@ WHOLE = "a whole number >= 1 and <= 1000000000"
         ("name: a, requests: 1, rate: 2", "rate", "one of the keys name, requests"),
         ("name: a", "", "requests, tokens or concurrency"),
         ("name: a, requests: 4, tokens: 4, burst: 3", "burst", "a limit of either requests or tokens"),
+        ("name: a, requests: 4, tokens: 4, lease: 1", "lease", "a limit of either requests or tokens"),
         (
             "name: a, requests: 1, window_s: 86400, burst: 367",
             "burst",
