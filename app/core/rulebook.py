@@ -30,7 +30,7 @@ _OF_TARGETS: Final = frozenset({Scope.MODEL, Scope.PROVIDER})
 # By what the buckets of one kind of call may be spread over a cluster. A key has one team, but many users and sessions:
 # its own limits could not be kept together with theirs.
 _SLOTS: Final = (Scope.KEY, Scope.TEAM, Scope.MODEL, Scope.PROVIDER)
-_SPEAKING: Final = frozenset({Operation.CHAT, Operation.COMPLETIONS})  # the others answer without words of their own
+_SPEAKING: Final = (Operation.CHAT, Operation.COMPLETIONS)  # the others answer without words of their own
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@-]{1,64}")
 _SPELLED_MAX_CHARS: Final = 192
 
@@ -47,7 +47,8 @@ class RuleBook:
 
     def __init__(self, rules: Iterable[Rule], *, of_targets: bool) -> None:
         self._entries = [_Entry(rule) for rule in rules if bool(_OF_TARGETS & set(rule.per)) is of_targets]
-        self._slot = _common([entry.rule for entry in self._entries])
+        common = _common([entry.rule for entry in self._entries])
+        self._slot = None if common is None else _OWNERS[common]
         self._of_callers: dict[str, tuple[tuple[Rule, ...], list[_Entry]]] = {}
 
     @property
@@ -71,14 +72,14 @@ class RuleBook:
             bucket = entry.bucket(call, target)
             if bucket is None:
                 continue
-            if entry.rule.measure is Measure.TOKENS:
+            if entry.counts_tokens:
                 length = length or length_of(call.request)
                 claims.append(claim_tokens(entry.rule, bucket, length))
             else:
                 claims.append(Claim(entry.rule, bucket, 1, entry.unit_us))
         if not claims:
             return None
-        slot = "" if self._slot is None else _OWNERS[self._slot](call, target) or ""
+        slot = "" if self._slot is None else self._slot(call, target) or ""
         hold_s = max(0.0, call.deadline - now) + HOLD_SPARE_S
         return Ask(tuple(claims), slot, hold_s, None if length is None else length.prompt)
 
@@ -97,10 +98,11 @@ class RuleBook:
 class _Entry:
     """A rule with what does not change from call to call."""
 
-    __slots__ = ("_models", "_owners", "_prefix", "rule", "unit_us")
+    __slots__ = ("_models", "_owners", "_prefix", "counts_tokens", "rule", "unit_us")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
+        self.counts_tokens = rule.measure is Measure.TOKENS
         self.unit_us = 0 if rule.rate is None else rule.rate.charge_us(1)
         self._prefix = bucket_prefix(rule)
         self._owners = tuple(_OWNERS[scope] for scope in rule.per if scope in _OWNERS)

@@ -9,6 +9,7 @@ scripts over the Universal Declaration of Human Rights, with the published vocab
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
@@ -59,26 +60,24 @@ class Family(Enum):
     QWEN = (22, 5, 0, 27, 137, 44, 100, 260, 97, 37, 47, 47, 85, 50, 65, 63, 85, 100)
 
 
-# By a part of the model's name, the first that is found. Whoever is not known is taken for the newest of OpenAI's.
+# By a part of the model's name. Whoever is not known is taken for the newest of OpenAI's.
 _FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
     {
         "claude": Family.CLAUDE,
         "qwen": Family.QWEN,
         "llama": Family.LLAMA,
-        "gpt-4o": Family.O200K,
-        "gpt-4.1": Family.O200K,
-        "gpt-4.5": Family.O200K,
         "gpt-4": Family.CL100K,
         "gpt-3.5": Family.CL100K,
         "embedding": Family.CL100K,
     }
 )
+_FAMILY_NAME: Final = re.compile(r"claude|qwen|llama|gpt-4(?![o.])|gpt-3\.5|embedding", re.IGNORECASE)
 
 
 def family_of(model: str) -> Family:
     """Return the vocabulary of a model by its name."""
-    name = model.lower()
-    return next((family for part, family in _FAMILIES.items() if part in name), Family.O200K)
+    found = _FAMILY_NAME.search(model)
+    return Family.O200K if found is None else _FAMILIES[found[0].lower()]
 
 
 def text_tokens(text: str, family: Family = Family.O200K) -> int:

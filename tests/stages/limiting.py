@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.call import Attempt, Call, Reply
+from app.core.call import Attempt, Call, Reply, Target
 from app.core.errors import GatewayError
 from app.core.gcra import Rate
 from app.core.limiting import Limiter
@@ -58,11 +58,10 @@ class House:
         """Return what attempts go through."""
         return compose([self._attempts], self.provider)
 
-    def walk(self, targets: tuple[object, ...] = (TARGET,)) -> Handler[Call]:
+    def walk(self, targets: tuple[Target, ...] = (TARGET,)) -> Handler[Call]:
         """Return what calls go through that may fall back on further targets."""
-        fallback = Fallback(
-            lambda _call: targets, self.attempts(), {"rate_limit", "context_length", "timeout"}, self.told.append
-        )  # type: ignore[arg-type, return-value] # targets
+        triggers = {"rate_limit", "context_length", "timeout"}
+        fallback = Fallback(lambda _call: targets, self.attempts(), triggers, self.told.append)
         return compose([self._calls], fallback)
 
     def call(self, text: str = "hi", **fields: object) -> Call:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from app.core.clock import Clock
-from app.core.gcra import US_PER_S, Bucket
+from app.core.gcra import US_PER_S, YEAR_US, Bucket
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
 from app.state.limits.seen import Seen
 
 BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
 _SWEEP_MIN = 1024
+
+
+class _Places(msgspec.Struct):
+    """Places that are taken, by name, and when each is free again at the latest; none is before `first_us`."""
+
+    held: dict[str, int]
+    first_us: int
 
 
 class MemoryLimits:
@@ -27,18 +34,17 @@ class MemoryLimits:
         self._alone = alone
         self._buckets_max = buckets_max
         self._buckets: dict[str, Bucket] = {}
-        self._places: dict[str, dict[str, int]] = {}  # by name, and when each is free again at the latest
+        self._places: dict[str, _Places] = {}
         self._sweep_at = _SWEEP_MIN
         self._granted = 0
 
     def acquire(self, ask: Ask, now_us: int) -> Decision:
         """Take everything that is asked for, or nothing."""
-        standings = tuple([self._look(claim, now_us) for claim in ask.claims])
-        for standing in standings:
-            if standing.wait_us and not standing.claim.rule.shadow:
-                return Decision(standings, ask.slot, admitted=False, alone=self._alone)
+        for claim in ask.claims:
+            if not self._fits(claim, now_us):
+                return self._acquire_some(ask, now_us)
         till_us = now_us + round(ask.hold_s * US_PER_S)
-        taken = tuple([each if each.wait_us else self._take(each.claim, now_us, till_us) for each in standings])
+        taken = tuple([self._take(claim, now_us, till_us) for claim in ask.claims])
         if len(self._buckets) > self._sweep_at:
             self._sweep(now_us)
         return Decision(taken, ask.slot, admitted=True, alone=self._alone)
@@ -56,10 +62,27 @@ class MemoryLimits:
         """Look without touching."""
         return self._look(claim, now_us)
 
+    def _acquire_some(self, ask: Ask, now_us: int) -> Decision:
+        """Decide about an ask of which something does not fit: rules in shadow do not refuse it."""
+        standings = tuple([self._look(claim, now_us) for claim in ask.claims])
+        if any(each.wait_us and not each.claim.rule.shadow for each in standings):
+            return Decision(standings, ask.slot, admitted=False, alone=self._alone)
+        till_us = now_us + round(ask.hold_s * US_PER_S)
+        taken = tuple([each if each.wait_us else self._take(each.claim, now_us, till_us) for each in standings])
+        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+
+    def _fits(self, claim: Claim, now_us: int) -> bool:
+        rate = claim.rule.rate
+        if rate is None:
+            return self._held(claim.bucket, now_us) < claim.rule.most
+        bucket = self._buckets.get(claim.bucket)
+        used = bucket.served_us - now_us if bucket is not None and bucket.served_us > now_us else 0
+        return used + claim.charge_us <= rate.room_us
+
     def _look(self, claim: Claim, now_us: int) -> Standing:
         rate = claim.rule.rate
         if rate is None:
-            used = len(self._held(claim.bucket, now_us))
+            used = self._held(claim.bucket, now_us)
             return Standing(claim, 0 if used < claim.rule.most else PLACE_WAIT_US, used)
         bucket = self._buckets.get(claim.bucket)
         used = 0 if bucket is None else bucket.used_us(now_us)
@@ -71,9 +94,10 @@ class MemoryLimits:
         if claim.rule.rate is None:
             self._granted += 1
             place = f"p{self._granted}"
-            held = self._places.setdefault(claim.bucket, {})
-            held[place] = till_us
-            return Standing(claim, 0, len(held), place=place)
+            places = self._places.setdefault(claim.bucket, _Places({}, till_us))
+            places.held[place] = till_us
+            places.first_us = min(places.first_us, till_us)
+            return Standing(claim, 0, len(places.held), place=place)
         bucket = self._bucket(claim.bucket, now_us)
         hold = bucket.take(now_us, claim.charge_us)
         return Standing(claim, 0, bucket.used_us(now_us), hold)
@@ -84,21 +108,23 @@ class MemoryLimits:
             found = self._buckets[name] = Bucket(now_us, 0, now_us)
         return found
 
-    def _held(self, name: str, now_us: int) -> dict[str, int]:
-        """Return the places that are taken, having freed those of calls that never came back."""
-        held = self._places.get(name)
-        if held is None:
-            return {}
-        for place in [place for place, till_us in held.items() if till_us <= now_us]:
-            del held[place]
-        return held
+    def _held(self, name: str, now_us: int) -> int:
+        """Return how many places are taken, having freed those of calls that never came back."""
+        places = self._places.get(name)
+        if places is None:
+            return 0
+        if places.first_us <= now_us:
+            places.held = {place: till_us for place, till_us in places.held.items() if till_us > now_us}
+            places.first_us = min(places.held.values(), default=now_us + YEAR_US)
+        return len(places.held)
 
     def _leave(self, standing: Standing) -> None:
         name = standing.claim.bucket
-        held = self._places.get(name, {})
-        held.pop(standing.place, None)
-        if not held:
-            self._places.pop(name, None)
+        places = self._places.get(name)
+        if places is not None:
+            places.held.pop(standing.place, None)
+            if not places.held:
+                del self._places[name]
 
     def _sweep(self, now_us: int) -> None:
         """Forget buckets that are as good as new, and the oldest if there are still too many."""
