@@ -21,7 +21,7 @@ from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.model import Request
-from app.core.signals import CallRefused, InternalFault, Listener
+from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -74,6 +74,9 @@ class HotRoute:
                 await respond(call, gateway, sink, dialect.style(call, self._desk.clock), self._desk.clock)
             except GatewayError as error:
                 await sink.whole(*dialect.refusal(error, request_id, call.journal))
+            finally:
+                if call.journal.trimmed:
+                    self._desk.listener(StreamTrimmed(request_id, call.journal.trimmed))
 
     def _call(self, request_id: str, headers: Headers, request: Request, wishes: Wishes, gateway: Gateway) -> Call:
         now = self._desk.clock.now()

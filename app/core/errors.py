@@ -20,6 +20,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     rate_limited                429  rate_limit      caller   never
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
+    client_too_slow             408  stream          caller   never
     target_rate_limited         429  rate_limit      target   elsewhere  rate_limit
     target_quota_spent          429  budget          gateway  elsewhere  rate_limit
     target_model_missing        404  configuration   gateway  elsewhere
@@ -125,6 +126,10 @@ CLIENT_CLOSED: Final = Kind(
     "client_closed", 499, _BAD, "network", Blame.CALLER, Again.NEVER, False,
     "The client left before the answer was complete; raise its timeout if it did not mean to.",
 )  # fmt: skip
+CLIENT_TOO_SLOW: Final = Kind(
+    "client_too_slow", 408, _BAD, "stream", Blame.CALLER, Again.NEVER, True,
+    "Read the stream faster; or raise 'streaming.buffer_bytes', or set 'streaming.overflow' to block.",
+)  # fmt: skip
 TARGET_RATE_LIMITED: Final = Kind(
     "target_rate_limited", 429, "rate_limit_error", "rate_limit", Blame.TARGET, Again.ELSEWHERE, True,
     "The provider limits the gateway's own key; wait, add a fallback target, or raise the provider's limit.",
@@ -204,8 +209,8 @@ INTERNAL: Final = Kind(
 KINDS: Final[tuple[Kind, ...]] = (
     INVALID_REQUEST, INVALID_JSON, UNAUTHORIZED, FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT,
     BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
-    SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT,
-    TARGET_MODEL_MISSING, TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY,
-    TARGET_TIMEOUT, TIMEOUT_CONNECT, TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED,
-    STREAM_BROKEN, STATE_UNAVAILABLE, INTERNAL,
+    SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, CLIENT_TOO_SLOW, TARGET_RATE_LIMITED,
+    TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY,
+    BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT, TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN,
+    OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE, INTERNAL,
 )  # fmt: skip

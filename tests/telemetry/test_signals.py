@@ -26,6 +26,7 @@ JUDGED = frozenset(
         *("failures", "calls", "open_s", "degraded", "delay_s"),
         "usage",
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
+        "events",
         *("budget", "share", "spent_usd", "limit_usd"),
     }
 )
