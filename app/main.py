@@ -34,10 +34,11 @@ from app.reload import Holder
 from app.state.announcer import Announcer
 from app.state.memory import LocalCircuits, Means
 from app.telemetry.bridge import configure_stdlib
-from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
+from app.telemetry.metrics.collector import MetricsCollector, render
 from app.telemetry.output import standard_output
 
 
@@ -78,9 +79,9 @@ def create_app(source: Source) -> Api:
             _reload_on_hangup(holder, source)
             yield
 
-    losses = {"logs": lambda: book.dropped, "fanout": lambda: listener.errors}
-    collector = MetricsCollector(metrics, __version__, losses, lambda: deps.keys.counts(clock.now()))
-    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), collector), lifespan)
+    losses = Losses({"logs": lambda: book.dropped, "fanout": lambda: listener.errors})
+    parts = [Build(__version__), *metrics.parts, ProviderKeys(lambda: deps.keys.counts(clock.now())), losses]
+    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), MetricsCollector(parts)), lifespan)
 
 
 def make_deps(
