@@ -9,6 +9,7 @@ import msgspec
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
+from app.core.configuration import Shown
 from app.core.pipeline import Handler
 from app.core.ports import Circuits
 
@@ -23,12 +24,16 @@ class EdgeOptions(msgspec.Struct, frozen=True):
 
 class AdminOptions(msgspec.Struct, frozen=True):
     """
-    What the administration needs: the SHA-256 of its token, and the circuits with the policy by which they decide.
+    What the administration needs.
+
+    `token_sha256` is what its token hashes to, `circuit_breaker` the policy by which `circuits` decide, and `shown` the
+    configuration as it may be seen.
     """
 
     token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
+    shown: Shown
 
 
 class Gateway(msgspec.Struct, frozen=True):

@@ -362,6 +362,9 @@ TYPES = {
     "wizard_queue_wait_seconds": "histogram",
     "wizard_admission_limit": "gauge",
     "wizard_admission_refused": "counter",
+    "wizard_config_reloads": "counter",
+    "wizard_config_rejected": "gauge",
+    "wizard_draining": "gauge",
     "wizard_provider_keys": "gauge",
     "wizard_telemetry_errors": "counter",
 }

@@ -23,6 +23,7 @@ from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStart
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.state import StateDegraded, StateSignal
 
@@ -33,6 +34,7 @@ Signal: TypeAlias = (
     | CircuitSignal
     | ConfigurationSignal
     | HedgingSignal
+    | LifecycleSignal
     | ProviderSignal
     | StateSignal
 )
@@ -51,6 +53,8 @@ __all__ = [
     "CircuitChanged",
     "ConfigRejected",
     "ConfigReloaded",
+    "DrainEnded",
+    "DrainStarted",
     "FellBack",
     "HedgeEnded",
     "HedgeStarted",
@@ -63,4 +67,5 @@ __all__ = [
     "Signal",
     "StateDegraded",
     "StreamStarted",
+    "WorkerReplaced",
 ]
