@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.config.load import Loaded
 from app.config.source import Source
+from app.serving.ending import Ending
 from app.serving.messages import Beat, Downwards, Reloaded, Started, Stop, Upwards, from_worker, say
 from app.serving.worker import work
 
@@ -66,11 +67,11 @@ class Child:
         if not self.line.closed:
             say(self.line, message)
 
-    def stop(self, now: float, *, quick: bool = False) -> None:
+    def stop(self, now: float, how: Ending) -> None:
         """Let it end in order; said again, at once. One that does not serve yet has nothing to put in order."""
         self.told_to_stop = now if self.told_to_stop is None else self.told_to_stop
         if self.started:
-            self.say(Stop(quick))
+            self.say(Stop(how))
         elif self.exit_code is None:
             self.process.terminate()
 

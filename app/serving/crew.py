@@ -9,6 +9,7 @@ from app.config.sections import Server
 from app.core.clock import Clock
 from app.core.signals import Signal, WorkerReplaced
 from app.serving.children import Child
+from app.serving.ending import Ending
 
 START_S: Final = 120.0  # a worker that is still importing says nothing; on a busy machine that takes a while
 SILENT_S: Final = 30.0  # no call may hold up the event loop for so long: whoever does hangs
@@ -61,9 +62,10 @@ class Crew:
         """Say whether a worker serves in every place."""
         return all(place.child is not None and place.child.started for place in self._places)
 
-    def failed(self, code: int) -> bool:
-        """Say whether a worker ended with `code` before it served."""
-        return any(child.exit_code == code and not child.started for child in self)
+    @property
+    def failed(self) -> bool:
+        """Say whether a worker ended before it served."""
+        return any(child.exit_code is not None and not child.started for child in self)
 
     def mend(self) -> None:
         """See who is gone or hangs, and fill the places."""
@@ -88,10 +90,10 @@ class Crew:
                 self._note(WorkerReplaced(place.child.pid, reason, None))
                 return
 
-    def stop(self, *, quick: bool) -> None:
+    def stop(self, how: Ending) -> None:
         """Let everybody end; said again, at once."""
         for child in self:
-            child.stop(self._clock.now(), quick=quick)
+            child.stop(self._clock.now(), how)
 
     def kill(self) -> None:
         """End everybody, whatever they do."""
@@ -128,7 +130,7 @@ class Crew:
 
     def _hand_over(self, place: _Place, now: float) -> None:
         if place.child is not None:
-            place.child.stop(now)
+            place.child.stop(now, Ending.RELIEVED)
             self._leaving.append(place.child)
         place.child, place.heir = place.heir, None
 

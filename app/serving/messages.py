@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from app.serving.ending import Ending
+
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
     """The worker serves calls."""
@@ -29,9 +31,9 @@ class Reload(msgspec.Struct, frozen=True, tag="reload"):
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """End; said once more, end at once. See `GatewayServer.end` for `quick`."""
+    """End; said once more, end at once."""
 
-    quick: bool
+    how: Ending
 
 
 Upwards: TypeAlias = Started | Beat | Reloaded

@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.core.clock import Clock
 from app.core.signals import DrainEnded, DrainStarted
 from app.main import Service
+from app.serving.ending import Ending
 
 BODY_GRACE_S: Final = 1.0  # after which a request whose body is still not there has no claim to be waited for
 LAST_WORDS_S: Final = 2.0  # for error frames to get out, and for stages to take note of the end
@@ -65,26 +66,23 @@ class GatewayServer(uvicorn.Server):
         self._service = service
         self._keeper = keeper
         self._clock = clock
-        self._quick = False
+        self._how = Ending.ORDERLY
 
-    def end(self, *, quick: bool = False) -> None:
-        """
-        Begin to end; called again, end at once.
-
-        A `quick` end has no moment for load balancers: whoever presses Ctrl-C has none.
-        """
+    def end(self, how: Ending) -> None:
+        """Begin to end; called again, end at once."""
         if self.should_exit:
             self.force_exit = True
             return
         self.should_exit = True
-        self._quick = quick
-        self._service.lifecycle.drain()
+        self._how = how
+        if how is not Ending.RELIEVED:  # for the others are ready, and a probe may come here
+            self._service.lifecycle.drain()
         self.config.encoded_headers.append(_CLOSE)  # of every answer from now on; copied once a second, so also here
         self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Obey SIGTERM or SIGINT."""
-        self.end(quick=sig == signal.SIGINT)
+        self.end(Ending.QUICK if sig == signal.SIGINT else Ending.ORDERLY)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
@@ -102,11 +100,14 @@ class GatewayServer(uvicorn.Server):
         """End in order; see the module."""
         began = self._clock.now()
         given = self._service.settings.server
-        window_s = 0.0 if self._quick else given.drain_delay_s
+        window_s = 0.0 if self._how is Ending.QUICK else given.drain_delay_s
         self._keeper.stopping()
         self._service.listener(DrainStarted(len(self.server_state.tasks), window_s))
+        if self._how is Ending.RELIEVED:
+            self._stop_listening(sockets)
         await self._wait(began + window_s)
         self._stop_listening(sockets)
+        self._close_connections()
         await self._finish(self._clock.now() + given.drain_s)
         cut = await self._cut_off()
         self._service.listener(DrainEnded(cut, self._clock.now() - began))
@@ -115,11 +116,15 @@ class GatewayServer(uvicorn.Server):
                 await self.lifespan.shutdown()
 
     def _stop_listening(self, sockets: list[socket.socket] | None) -> None:
-        """Take no more connections, close those that rest, and let the others be closed after their answer."""
+        """Take no more connections. Repeatable."""
         for server in self.servers:
             server.close()
         for listening in sockets or ():
             listening.close()
+
+    def _close_connections(self) -> None:
+        """Close those that rest, and let the others be closed after their answer."""
+        self._service.lifecycle.drain()
         for connection in [*self.server_state.connections]:
             connection.shutdown()
 

@@ -22,10 +22,11 @@ from app.core.signals import Signal
 from app.serving.bell import Bell
 from app.serving.children import Child
 from app.serving.crew import Crew
+from app.serving.ending import Ending
 from app.serving.messages import Reload, Reloaded
 from app.serving.notify import Notifier
 
-CANNOT_START: Final = 3  # uvicorn's code for that
+CANNOT_START: Final = 3  # uvicorn's code for that; whoever supervises the supervisor may try again
 _TURN_S: Final = 0.5
 
 
@@ -76,10 +77,10 @@ class Supervisor:
                     self._outlook.notifier.ready()
                 rung = bell.take()
                 if signal.SIGTERM in rung or signal.SIGINT in rung:
-                    self._end(bell, crew, quick=signal.SIGINT in rung)
+                    self._end(bell, crew, Ending.QUICK if signal.SIGINT in rung else Ending.ORDERLY)
                     return 0
-                if not ready and crew.failed(CANNOT_START):
-                    self._end(bell, crew, quick=True)
+                if not ready and crew.failed:
+                    self._end(bell, crew, Ending.QUICK)
                     return CANNOT_START
                 if signal.SIGHUP in rung:
                     self._reload(crew, None)
@@ -114,18 +115,18 @@ class Supervisor:
         except ConfigError:
             return
 
-    def _end(self, bell: Bell, crew: Crew, *, quick: bool) -> None:
+    def _end(self, bell: Bell, crew: Crew, how: Ending) -> None:
         """Let everybody end in order; each further signal makes it quicker, the second one for good."""
         self._outlook.notifier.stopping()
         self._listening.close()
-        crew.stop(quick=quick)
+        crew.stop(how)
         told = 1
         while not crew.gone():
             _wait(bell, crew)
             self._hear(crew)
             for _ in bell.take():
                 told += 1
-                crew.stop(quick=True)
+                crew.stop(Ending.QUICK)
                 if told > 2:  # noqa: PLR2004 - those who did not obey two will not obey the third
                     crew.kill()
         for child in [*crew]:

@@ -14,6 +14,7 @@ from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.main import Service
+from app.serving.ending import Ending
 from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
 from app.serving.process import settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
@@ -90,8 +91,8 @@ class WorkerServer(GatewayServer):
         match message:
             case Reload():
                 self._reload()
-            case Stop(quick):
-                self.end(quick=quick)
+            case Stop(how):
+                self.end(how)
             case None:
                 asyncio.get_running_loop().remove_reader(self._line.fileno())
-                self.end()
+                self.end(Ending.ORDERLY)
