@@ -8,10 +8,11 @@ import msgspec
 
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
+from app.assembly.spending import rules
 from app.config.load import Loaded
 from app.config.showing import redacted
 from app.core.configuration import Shown
-from app.core.gateway import AdminOptions
+from app.core.gateway import AdminOptions, Spending
 
 
 def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
@@ -20,5 +21,6 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
     token = settings.admin.token.get_secret_value().encode()
     if not token:
         return None
+    spending = Spending(rules(settings), deps.budgets, deps.usage, deps.clock)
     shown = Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings))))
-    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), shown)
+    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), spending, shown)

@@ -365,6 +365,10 @@ TYPES = {
     "wizard_config_reloads": "counter",
     "wizard_config_rejected": "gauge",
     "wizard_draining": "gauge",
+    "wizard_cost_usd": "counter",
+    "wizard_unpriced_attempts": "counter",
+    "wizard_estimated_attempts": "counter",
+    "wizard_budget_reached": "counter",
     "wizard_provider_keys": "gauge",
     "wizard_telemetry_errors": "counter",
 }

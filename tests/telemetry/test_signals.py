@@ -26,6 +26,8 @@ JUDGED = frozenset(
         *("failures", "calls", "open_s", "degraded", "delay_s"),
         *("changes", "changed", "window_s", "cut", "lasted_s", "pid", "exit_code"),
         "usage",
+        *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
+        *("budget", "share", "spent_usd", "limit_usd"),
     }
 )
 

@@ -25,6 +25,7 @@ from app.core.signals.configuration import ConfigRejected, ConfigReloaded, Confi
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
 Signal: TypeAlias = (
@@ -36,6 +37,7 @@ Signal: TypeAlias = (
     | HedgingSignal
     | LifecycleSignal
     | ProviderSignal
+    | SpendingSignal
     | StateSignal
 )
 Listener: TypeAlias = Callable[[Signal], None]
@@ -44,6 +46,7 @@ __all__ = [
     "ELSEWHERE",
     "AdmissionLimitChanged",
     "AttemptEnded",
+    "BudgetReached",
     "CallEnded",
     "CallQueued",
     "CallRefused",
@@ -65,6 +68,7 @@ __all__ = [
     "Overloaded",
     "RetryScheduled",
     "Signal",
+    "Spent",
     "StateDegraded",
     "StreamStarted",
     "WorkerReplaced",

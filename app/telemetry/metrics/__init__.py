@@ -30,6 +30,7 @@ from app.telemetry.metrics.configuration import ConfigCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
 from app.telemetry.metrics.part import Counted, Part
+from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
 from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
 
@@ -51,6 +52,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         AdmissionCounts(),
         ConfigCounts(),
         LifecycleState(),
+        SpendingCounts(targets),
     )
 
 

@@ -1,7 +1,7 @@
 """
-The server process: opens what lives as long as it does, builds the gateway and shows it through FastAPI.
+What one process serves: opens what lives as long as it does, builds the gateway and shows it through FastAPI.
 
-A `Service` is made once in every process that serves.
+Made once in every process that serves.
 """
 
 from __future__ import annotations
@@ -11,37 +11,26 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from random import SystemRandom
-
-from prometheus_client import CollectorRegistry
 
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import Deps, open_state
+from app.assembly import open_state
 from app.config.load import Loaded
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.core.lifecycle import Lifecycle
-from app.core.ports import UpstreamClient
-from app.core.resting import Resting
-from app.core.signals import Listener
+from app.main.deps import make_deps
+from app.main.telemetry import Telemetry
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient, PoolOptions
-from app.providers.sim import SimUpstream
 from app.reload import Holder, Parent, Reloader, Watch
-from app.state.announcer import Announcer
-from app.state.memory import LocalCircuits, Means
 from app.telemetry.bridge import configure_stdlib
-from app.telemetry.fanout import FanOut
-from app.telemetry.logs import LogBook
-from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Build, ConfigInUse, Losses, ProviderKeys
-from app.telemetry.metrics.collector import MetricsCollector, render
-from app.telemetry.output import standard_output
+from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys
+from app.telemetry.metrics.collector import render
 
 
 class Service:
@@ -59,24 +48,20 @@ class Service:
     """
 
     def __init__(self, source: Source, loaded: Loaded, parent: Parent) -> None:
-        settings, clock = loaded.settings, SystemClock()
-        self._clock = clock
-        self._metrics, self._resting = Metrics(), Resting()
-        self._book = LogBook(
-            standard_output(), clock, level=settings.logging.level, line_format=settings.logging.format
-        )
-        self.listener = FanOut([self._metrics, self._book, self._resting])
-        self._client = PoolClient(PoolOptions())
+        clock = self._clock = SystemClock()
+        client = self._client = PoolClient(PoolOptions())
+        self._telemetry = Telemetry(loaded.settings, client, clock)
+        self.listener = self._telemetry.listener
         self._local = LocalModel(child_command(), clock, self.listener) if missing() is None else None
-        local = AbsentModel(missing() or "") if self._local is None else LocalUpstream(self._local, self._client)
-        deps = make_deps(self._client, local, self.listener, self._resting)
-        self._deps, self._link = open_state(deps, settings)
+        local = AbsentModel(missing() or "") if self._local is None else LocalUpstream(self._local, client)
+        deps = make_deps(client, local, self.listener, self._telemetry.resting)
+        self._deps, self._link = open_state(deps, loaded.settings)
+        self.listener.add(self._deps.usage)
+        self._holder = Holder(loaded, self._deps, self._follow)
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
-        self._holder = Holder(loaded, self._deps, self._apply)
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
         self.lifecycle = Lifecycle()
-        desk = Desk(self._holder, self.listener, clock, self.lifecycle)
-        self.api = Api(desk, self._door(), self._lifespan)
+        self.api = Api(Desk(self._holder, self.listener, clock, self.lifecycle), self._door(), self._lifespan)
 
     @property
     def settings(self) -> Settings:
@@ -91,16 +76,23 @@ class Service:
     async def _lifespan(self, _app: Api) -> AsyncGenerator[None]:
         """Open what lives as long as the process, and close it in the opposite order."""
         async with AsyncExitStack() as opened:
-            opened.callback(self._book.close)
-            opened.callback(configure_stdlib(self._book))
+            opened.callback(self._telemetry.book.close)
+            opened.callback(configure_stdlib(self._telemetry.book))
             opened.push_async_callback(self._client.aclose)
             opened.push_async_callback(self._deps.proxied.aclose)
-            await opened.enter_async_context(self._link)
+            for each in (self._link, self._deps.usage, self._telemetry.alerts):
+                await opened.enter_async_context(each)
             if self._local is not None:
                 opened.push_async_callback(self._local.aclose)
-            self._apply(self.settings)
+            self._follow(self.settings)
             self._follow_the_file(opened)
             yield
+
+    def _follow(self, settings: Settings) -> None:
+        """Let what lives outside the gateway follow newer settings."""
+        self._telemetry.follow(settings)
+        if self._local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
+            self._local.start()
 
     def _follow_the_file(self, opened: AsyncExitStack) -> None:
         """From now on read the configuration again on a hang-up, and when its files change."""
@@ -111,31 +103,14 @@ class Service:
             watch = Watch(lambda: self._holder.loaded, self._reloader.look, self._clock)
             opened.push_async_callback(_cancelled, loop.create_task(watch.run()))
 
-    def _apply(self, settings: Settings) -> None:
-        """Let what lives outside the gateway follow newer settings."""
-        self._book.set_level(settings.logging.level)
-        if self._local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
-            self._local.start()
-
     def _door(self) -> Door:
         started_wall = self._clock.wall()
         if not self.settings.metrics.enabled:
             return Door(__version__, started_wall, None, None, self._reloader)
-        losses = Losses({"logs": lambda: self._book.dropped, "fanout": lambda: self.listener.errors})
-        keys = ProviderKeys(lambda: self._deps.keys.counts(self._clock.now()))
         in_use = ConfigInUse(lambda: self._holder.current.digest)
-        registry = CollectorRegistry()
-        registry.register(MetricsCollector([Build(__version__), in_use, *self._metrics.parts, keys, losses]))
+        keys = ProviderKeys(lambda: self._deps.keys.counts(self._clock.now()))
+        registry = self._telemetry.registry([in_use, keys])
         return Door(__version__, started_wall, registry, partial(render, registry), self._reloader)
-
-
-def make_deps(
-    client: UpstreamClient, local: UpstreamClient, listener: Listener, resting: Resting | None = None
-) -> Deps:
-    """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
-    clock, chance = SystemClock(), SystemRandom().random
-    circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
-    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits, resting or Resting())
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
