@@ -10,6 +10,7 @@ from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
+from app.core.configuration import Shown
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, UsageReader
@@ -46,6 +47,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     circuits: Circuits
     circuit_breaker: CircuitPolicy
     spending: Spending
+    shown: Shown
 
 
 class Gateway(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ from app.core.signals import (
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
+    DrainEnded,
+    DrainStarted,
     FellBack,
     HedgeEnded,
     HedgeStarted,
@@ -35,6 +37,7 @@ from app.core.signals import (
     StateDegraded,
     StreamStarted,
     StreamTrimmed,
+    WorkerReplaced,
 )
 from app.core.usage import Usage
 
@@ -112,14 +115,18 @@ HALF_OPENED = CircuitChanged("openai", "gpt-4o-mini", "open", "half_open", "prob
 CLOSED = CircuitChanged("openai", "gpt-4o-mini", "half_open", "closed", "recovered")
 DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
-RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
+RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
+DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
+DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
+WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
     *(SPENT, BUDGET, TRIMMED),
+    *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 
 

@@ -31,6 +31,7 @@ from app.core.signals.calls import (
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
@@ -42,6 +43,7 @@ Signal: TypeAlias = (
     | CircuitSignal
     | ConfigurationSignal
     | HedgingSignal
+    | LifecycleSignal
     | ProviderSignal
     | SpendingSignal
     | StateSignal
@@ -62,6 +64,8 @@ __all__ = [
     "CircuitChanged",
     "ConfigRejected",
     "ConfigReloaded",
+    "DrainEnded",
+    "DrainStarted",
     "FellBack",
     "HedgeEnded",
     "HedgeStarted",
@@ -76,4 +80,5 @@ __all__ = [
     "StateDegraded",
     "StreamStarted",
     "StreamTrimmed",
+    "WorkerReplaced",
 ]
