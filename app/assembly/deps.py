@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from app.core.balancing import Traffic
+from app.core.budget import KeptBudgets
 from app.core.clock import Clock, SystemClock
+from app.core.configuration import NoReplicas, Replicas
 from app.core.keys import KeyPools
 from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
 from app.core.resting import Resting
@@ -20,9 +22,10 @@ class Deps(msgspec.Struct, frozen=True):
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
-    `limits` (the buckets of rate limits), `budgets` and `usage` keep their state when the configuration changes,
-    `traffic` is what strategies and bulkheads have counted so far, `proxied` are the clients of providers behind a
-    proxy, and `keys` what became of keys of providers with several.
+    `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
+    have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
+    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
+    reached, and `limits` the buckets of rate limits.
     """
 
     client: UpstreamClient
@@ -38,4 +41,6 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
+    replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -10,6 +10,7 @@ from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
+from app.core.configuration import Shown
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, Limits, UsageReader
@@ -17,11 +18,18 @@ from app.core.rules import Rule
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
-    """The bounds of the edge. `keep_alive_s` is the silence after which a comment is sent in a stream."""
+    """
+    The bounds of the edge.
+
+    `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
+    reads more slowly than its provider sends, by more than `buffer_bytes`.
+    """
 
     body_max_bytes: int
     total_s: float
     keep_alive_s: float
+    overflow: Literal["block", "drop_oldest", "error"] = "block"
+    buffer_bytes: int = 65_536
 
 
 class Spending(msgspec.Struct, frozen=True):
@@ -48,6 +56,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     circuit_breaker: CircuitPolicy
     spending: Spending
     limiting: Limiting
+    shown: Shown
 
 
 class Gateway(msgspec.Struct, frozen=True):
