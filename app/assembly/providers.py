@@ -12,6 +12,7 @@ from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
 from app.providers.sim import SIM_MODELS
+from app.providers.stream_usage import StreamUsage, UsageCodec
 
 
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
@@ -31,14 +32,18 @@ def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
 
 
 def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
+    usage = StreamUsage(asking=given.usage_in_streams == "auto")
+    codec = UsageCodec(OpenAiCodec(), usage)
     match given.kind:
         case "sim":
-            return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
+            return Provider(name, "http://sim/v1", (), codec, deps.sim, given.models or SIM_MODELS, usage=usage)
         case "local":
-            return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
+            headers = _headers(given)
+            return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, codec, deps.local, LOCAL_MODELS, usage=usage)
         case _:
             client = deps.proxied.through(given.proxy) if given.proxy else deps.client
-            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models, keys)
+            url, headers = given.base_url or "", _headers(given)
+            return Provider(name, url, headers, codec, client, given.models, keys, usage=usage)
 
 
 def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:

@@ -47,6 +47,9 @@ class Provider(Section):
     proxy: BaseUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
     max_in_flight: Count | None = Field(default=None, description="Most calls at the same time; null has no bound.")
+    usage_in_streams: Literal["auto", "never"] = Field(
+        default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -26,6 +26,7 @@ from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamClient, 
 from app.core.stream import Batch, EventStream
 from app.providers.keyring import KeyRing
 from app.providers.reading import ReadGuard, read_events, read_whole
+from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
@@ -39,7 +40,7 @@ class Provider(msgspec.Struct, frozen=True):
     A configured provider.
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
-    `models` are the names known to be there.
+    `models` are the names known to be there; `usage` is what the codec asks streams for, where it has to.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Provider(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     keys: KeyRing | None = None
     signer: Signer | None = None
+    usage: StreamUsage | None = None
 
 
 class ReadingOptions(msgspec.Struct, frozen=True):
@@ -87,6 +89,15 @@ class Endpoint:
 
     async def __call__(self, attempt: Attempt) -> Reply:
         """Send the attempt and return the answer; see `Endpoints`."""
+        try:
+            return await self._ask(attempt)
+        except GatewayError as error:
+            usage = self._provider.usage
+            if usage is None or not usage.refused(attempt.call.request, error):
+                raise
+        return await self._ask(attempt)  # as the client wrote it
+
+    async def _ask(self, attempt: Attempt) -> Reply:
         provider, call = self._provider, attempt.call
         encoded = provider.codec.encode(call.request, attempt.target)
         call.journal.dropped = encoded.dropped
