@@ -11,6 +11,7 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.instructions import instruct
 from app.assembly.retry import retry
 from app.assembly.spending import spend
 from app.assembly.validation import validate
@@ -28,6 +29,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
+        *instruct(settings),  # before whatever reads the messages
         *admission(settings, deps),  # after it, so that bad requests need no place
     ]
 
