@@ -11,6 +11,7 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.instructions import instruct
 from app.assembly.limits import rate_limit, target_limit
 from app.assembly.retry import retry
 from app.assembly.spending import spend
@@ -29,6 +30,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
+        *instruct(settings),  # before whatever reads the messages
         *admission(settings, deps),  # after it, so that bad requests need no place
         *rate_limit(settings, deps),  # before the cache: it protects us, not only them
     ]
