@@ -24,6 +24,7 @@ from app.api.asgi import Message, Receive, Scope, Send
 from app.api.cold import Exposition, models_router, operations_router
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
+from app.api.dialects.plain import plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.errors import error_response, internal_error
 from app.api.hot import Desk, HotRoute
@@ -101,6 +102,7 @@ def dialects() -> dict[str, Dialect]:
     return {
         "/v1/chat/completions": ChatDialect(),
         "/v1/generate": GenerateDialect(),
+        **plain_dialects(),
     }
 
 

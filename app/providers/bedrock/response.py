@@ -11,7 +11,8 @@ import msgspec
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.bedrock.wire import ConverseResponse, Reasoning, SaidBlock, TokenUsage
+from app.providers.bedrock.said import ConverseResponse, SaidBlock, TokenUsage
+from app.providers.bedrock.wire import Reasoning
 from app.providers.canonical.answer import Choice, Message, SaidCall, completion, said_call
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.mint import Mint

@@ -12,7 +12,7 @@ from app.core.model import StreamEvent
 from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
 from app.providers.bedrock.response import finish_of, usage_of
-from app.providers.bedrock.wire import BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
+from app.providers.bedrock.said import BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Stamp
