@@ -8,9 +8,10 @@ One update costs a dictionary look-up or a bisection, about a tenth of what a ch
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
+
+import msgspec
 
 # Seconds. Answers of models take from a fraction of a second to minutes; the timeouts end at 300 by default.
 DURATION_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 90.0, 120.0, 180.0, 300.0)
@@ -20,8 +21,7 @@ QUEUE_WAIT_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 
 TOKENS_PER_S: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0, 2000.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """A histogram at one moment: upper bounds, how many values were at most each of them (and all), their sum."""
 
     bounds: tuple[float, ...]
@@ -47,25 +47,3 @@ class Histogram:
     def read(self) -> Reading:
         """Return the present state; may be called from another thread."""
         return Reading(self._bounds, tuple(accumulate(list(self._counts))), self._total)
-
-
-class TargetSeries:
-    """What is counted for one model at one provider."""
-
-    __slots__ = ("attempts", "completion_tokens", "durations", "first_tokens", "prompt_tokens", "statuses")
-
-    def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
-        self.attempts: dict[str, int] = {}
-        self.durations = Histogram(DURATION_S)
-        self.first_tokens = Histogram(FIRST_TOKEN_S)
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-
-    def count(self, status: int) -> None:
-        """Count one request that ended with `status`."""
-        self.statuses[status] = self.statuses.get(status, 0) + 1
-
-    def tried(self, outcome: str) -> None:
-        """Count one attempt that ended with `outcome`."""
-        self.attempts[outcome] = self.attempts.get(outcome, 0) + 1
