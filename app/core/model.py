@@ -208,13 +208,19 @@ class ToolDelta(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """What one event adds to one choice. `reasoning` is what some servers call `reasoning_content`."""
+    """
+    What one event adds to one choice.
+
+    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants to
+    see again (`core/dialects/reasoning.py`), each of them whole.
+    """
 
     role: str | None = None
     content: str | list[msgspec.Raw] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: msgspec.Raw = msgspec.Raw()
     tool_calls: list[ToolDelta] | None = None
     function_call: FunctionDelta | None = None
 
