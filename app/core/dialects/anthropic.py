@@ -29,8 +29,8 @@ class Block(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     One block of a message's content; `type` says which of the fields are filled.
 
-    `source` is a `Source` in images and documents; `content` is text or blocks in tool results; `citations` are a list in
-    texts and a switch in documents; `input` is the object that a tool is called with.
+    `source` is a `Source` in images and documents; `content` is text or blocks in tool results; `citations` are a list
+    in texts and a switch in documents; `input` is the object that a tool is called with.
     """
 
     type: str

@@ -2,8 +2,8 @@
 Reasoning that a provider wants to see again: how it travels through a conversation in the canonical form.
 
 An assistant message has `reasoning_content` (prose) and `reasoning_details`, a list of entries in the form that
-OpenRouter introduced (https://openrouter.ai/docs/use-cases/reasoning-tokens): readable text with a signature, a summary, or
-something that only its provider can read. `format` says whose it is, and nobody else is sent it.
+OpenRouter introduced (https://openrouter.ai/docs/use-cases/reasoning-tokens): readable text with a signature, a
+summary, or something that only its provider can read. `format` says whose it is, and nobody else is sent it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SEALED = re.compile(_SEAL + "(?P<entry>[{].*[}])", re.DOTALL)
 
 class ReasoningDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    One entry: `reasoning.text` (with `text`, `signature`), `reasoning.summary` (`summary`), `reasoning.encrypted` (`data`).
+    One entry: `reasoning.text` (with `text` and `signature`), `reasoning.summary`, or `reasoning.encrypted` (`data`).
 
-    `id` joins the entries that were one item at their provider.
+    `id` joins the entries that were one item at their provider. In a stream an entry comes whole, behind its prose.
     """
 
     type: str

@@ -95,7 +95,8 @@ def input_of(arguments: str) -> msgspec.Raw:
 
 
 def _is_own(detail: ReasoningDetail) -> bool:
-    return detail.format == CLAUDE_FORMAT
+    """Say whether the entry is Claude's; signatures without a format come from Bedrock, and are good everywhere."""
+    return detail.format == CLAUDE_FORMAT or (detail.format is None and bool(detail.signature or detail.data))
 
 
 def _thought_blocks(details: Sequence[ReasoningDetail], *, own: bool) -> list[Block]:

@@ -67,6 +67,11 @@ class MessagesStyle:
         self._call = call
         self._writer: EventWriter | None = None
 
+    @property
+    def headers(self) -> AnswerHeaders:
+        """Return the request id under the name that Anthropic's SDKs look for."""
+        return [(b"request-id", self._call.id.encode())]
+
     def whole(self, completion: Completion) -> bytes:
         """Return the body of a message."""
         if completion.native is not None and completion.native.dialect == ANTHROPIC:

@@ -23,7 +23,7 @@ Json: TypeAlias = dict[str, Any]
 _TRANSLATED: Final = frozenset(MessagesBody.__struct_fields__) - {"thinking", "top_k"}
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "standard_only": "default"})
 _WORDS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "any": "required", "none": "none"})
-_SAME: Final = ("max_tokens", "temperature", "top_p", "top_k")
+_SAME: Final = ("max_tokens", "temperature", "top_p", "top_k", "stream")
 _TOOL_EXTRAS: Final = (
     "cache_control",
     "defer_loading",
@@ -67,30 +67,22 @@ class MessagesReader:
 
 
 def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals: Originals) -> Json:
-    found: Json = {"model": body.model, "messages": messages_of(body, originals)}
-    for name in _SAME:
-        value = getattr(body, name)
-        if value is not None:
-            found[name] = value
-    if body.stream is not None:
-        found["stream"] = body.stream
-    if body.stream:
-        found["stream_options"] = {"include_usage": True}
-    if body.stop_sequences:
-        found["stop"] = body.stop_sequences
-    if body.tools:
-        found["tools"] = [_tool(tool, index, originals) for index, tool in enumerate(body.tools)]
-    if body.tool_choice is not None:
-        found.update(_tool_choice(body.tool_choice))
-    found.update(_reasoning(body, members))
     form = body.output_config.format if body.output_config is not None else None
-    found.update(_form(form or body.output_format))
-    if body.metadata is not None and body.metadata.user_id is not None:
-        found["user"] = body.metadata.user_id
-    if body.service_tier in _TIERS:
-        found["service_tier"] = _TIERS[body.service_tier]
-    if citations_wanted(body.messages):
-        found["citations"] = {"enabled": True}
+    given: Json = {
+        "model": body.model,
+        "messages": messages_of(body, originals),
+        **{name: getattr(body, name) for name in _SAME},
+        "stream_options": {"include_usage": True} if body.stream else None,
+        "stop": body.stop_sequences or None,
+        "tools": [_tool(tool, index, originals) for index, tool in enumerate(body.tools or ())] or None,
+        "user": body.metadata.user_id if body.metadata is not None else None,
+        "service_tier": _TIERS.get(body.service_tier or ""),
+        "citations": {"enabled": True} if citations_wanted(body.messages) else None,
+        **_tool_choice(body.tool_choice),
+        **_reasoning(body, members),
+        **_form(form or body.output_format),
+    }
+    found = {name: value for name, value in given.items() if value is not None}
     found.update({name: value for name, value in members.items() if name not in _TRANSLATED and name not in found})
     return found
 
@@ -109,8 +101,10 @@ def _tool(tool: Tool, index: int, originals: Originals) -> Json:
     return {"type": "function", "function": function, **extras}
 
 
-def _tool_choice(choice: ToolChoice) -> Json:
+def _tool_choice(choice: ToolChoice | None) -> Json:
     found: Json = {}
+    if choice is None:
+        return found
     if choice.type == "tool":
         found["tool_choice"] = {"type": "function", "function": {"name": choice.name or ""}}
     elif choice.type in _WORDS:

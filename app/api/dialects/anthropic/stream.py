@@ -14,7 +14,9 @@ from app.core.usage import Usage
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 _START = b"event: message_start\ndata: %b\n\n"
 _OPEN = b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,"content_block":%b}\n\n'
-_DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
+_DELTA = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
+)
 _CLOSE = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
 _MESSAGE_DELTA = b"event: message_delta\ndata: %b\n\n"
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'

@@ -110,7 +110,7 @@ def _thought(block: Block) -> list[ReasoningDetail]:
         "reasoning.text", text=block.thinking or "", signature=block.signature, format=CLAUDE_FORMAT
     )
     found = unsealed(block.signature)
-    return [signed] if found is None else found
+    return [signed] if found is None else found or [ReasoningDetail("reasoning.text", text=block.thinking)]
 
 
 def _call(block: Block) -> Json:
@@ -163,16 +163,15 @@ def _document(block: Block, source: Source) -> list[Json]:
         parts = [{"type": "text", "text": inner}] if isinstance(inner, str) else inner
         title = _headed(block, "")
         return [{"type": "text", "text": title}, *parts] if title else parts
-    file: Json = {"filename": block.title or "document.pdf"}
     if source.type == "base64":
-        file["file_data"] = _address(source)
+        file = {"filename": block.title or "document.pdf", "file_data": _address(source)}
     elif source.type == "url":
-        file["file_url"] = source.url
+        file = {"filename": block.title, "file_url": source.url}
     elif source.type == "file":
-        file["file_id"] = source.file_id
+        file = {"filename": block.title, "file_id": source.file_id}
     else:
         return []
-    part: Json = {"type": "file", "file": file}
+    part: Json = {"type": "file", "file": {name: value for name, value in file.items() if value is not None}}
     if block.context:
         part["context"] = block.context
     if bytes(block.citations):
