@@ -22,6 +22,7 @@ from starlette.routing import Route
 from app.api.admin import admin_router
 from app.api.asgi import Message, Receive, Scope, Send
 from app.api.cold import Exposition, models_router, operations_router
+from app.api.dialects.anthropic.dialect import MessagesDialect
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import plain_dialects
@@ -102,6 +103,7 @@ def dialects() -> dict[str, Dialect]:
     return {
         "/v1/chat/completions": ChatDialect(),
         "/v1/generate": GenerateDialect(),
+        "/v1/messages": MessagesDialect(),
         **plain_dialects(),
     }
 

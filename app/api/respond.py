@@ -40,7 +40,7 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
         GatewayError: The call failed and nothing has been sent yet.
     """
     reply = await gateway.handler(call)
-    headers = answer_headers(call, clock.now())
+    headers = answer_headers(call, clock.now()) + style.headers
     if isinstance(reply.body, Completion):
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))

@@ -6,6 +6,8 @@ from app import __version__
 from app.assembly.deps import Deps
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
+from app.providers.anthropic.codec import AnthropicCodec, AnthropicOptions
+from app.providers.canonical.mint import Mint
 from app.providers.endpoint import Provider
 from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
@@ -36,6 +38,10 @@ def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | No
             return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
         case "local":
             return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
+        case "anthropic":
+            client = deps.proxied.through(given.proxy) if given.proxy else deps.client
+            codec = AnthropicCodec(Mint(deps.clock.wall, deps.chance), AnthropicOptions())
+            return Provider(name, given.base_url or "", _headers(given), codec, client, given.models, keys)
         case _:
             client = deps.proxied.through(given.proxy) if given.proxy else deps.client
             return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models, keys)

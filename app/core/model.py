@@ -29,6 +29,7 @@ class Operation(Enum):
     SPEECH = "speech"
     TRANSCRIPTIONS = "transcriptions"
     TRANSLATIONS = "translations"
+    COUNT_TOKENS = "count_tokens"
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -36,11 +37,12 @@ class Native(msgspec.Struct, frozen=True):
     The original bytes of a request, an answer or an event in a dialect other than OpenAI's chat completions.
 
     They are forwarded instead of a translation where both sides speak that dialect and nothing was changed on the way;
-    whoever changes the canonical form must drop them.
+    whoever changes the canonical form must drop them. `headers` are those of a request that say what its body means.
     """
 
     dialect: str
     raw: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -208,13 +210,19 @@ class ToolDelta(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """What one event adds to one choice. `reasoning` is what some servers call `reasoning_content`."""
+    """
+    What one event adds to one choice.
+
+    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants to
+    see again (`core/dialects/reasoning.py`), each of them whole.
+    """
 
     role: str | None = None
     content: str | list[msgspec.Raw] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: msgspec.Raw = msgspec.Raw()
     tool_calls: list[ToolDelta] | None = None
     function_call: FunctionDelta | None = None
 

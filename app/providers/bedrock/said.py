@@ -1,4 +1,4 @@
-"""What comes back from Bedrock's Converse API, as far as the codec reads it: whole answers, and the events of a stream."""
+"""What comes back from Bedrock's Converse API, as far as the codec reads it: whole answers, and events of a stream."""
 
 from __future__ import annotations
 

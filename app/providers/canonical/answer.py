@@ -53,12 +53,13 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the answers that were asked for."""
+    """One of the answers that were asked for; `stop_reason` (as vLLM has it) is the stop text that ended it."""
 
     index: int
     message: Message
     finish_reason: str
     logprobs: msgspec.Raw = _NULL
+    stop_reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Answer(msgspec.Struct, frozen=True):

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import msgspec
 
+from app.core.dialects.reasoning import ReasoningDetail
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import ChatRequest, Request
 
+Thought: TypeAlias = ReasoningDetail
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>.*)`$")
 
 
@@ -33,15 +36,21 @@ class InputAudio(msgspec.Struct, frozen=True):
 
 
 class InputFile(msgspec.Struct, frozen=True):
-    """A document as a `data:` URL, or the id of one that was uploaded before."""
+    """A document as a `data:` URL, the id of one that was uploaded before, or (beyond OpenAI's form) an address."""
 
     file_data: str | None = None
     file_id: str | None = None
+    file_url: str | None = None
     filename: str | None = None
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """One part of a message's content; `type` says which of the fields is filled."""
+    """
+    One part of a message's content; `type` says which of the fields is filled.
+
+    Beyond OpenAI's form: `cache_control` ends a prefix that is worth caching, `context` and `citations` belong to a
+    document, and `block` is the whole part in a dialect that has no canonical form for it, under that dialect's `type`.
+    """
 
     type: str
     text: str = ""
@@ -49,6 +58,11 @@ class Piece(msgspec.Struct, frozen=True):
     image_url: ImageUrl | None = None
     input_audio: InputAudio | None = None
     file: InputFile | None = None
+    cache_control: msgspec.Raw = msgspec.Raw()
+    prompt_cache_breakpoint: msgspec.Raw = msgspec.Raw()
+    context: str | None = None
+    citations: msgspec.Raw = msgspec.Raw()
+    block: msgspec.Raw = msgspec.Raw()
 
 
 class CalledFunction(msgspec.Struct, frozen=True):
@@ -58,26 +72,26 @@ class CalledFunction(msgspec.Struct, frozen=True):
     arguments: str = ""
 
 
+class CalledCustom(msgspec.Struct, frozen=True):
+    """A custom tool that the model called, with free text."""
+
+    name: str = ""
+    input: str = ""
+
+
 class Called(msgspec.Struct, frozen=True):
     """A tool call of an assistant message; `extra_content` holds what its provider wants to see again."""
 
     id: str = ""
     type: str = "function"
     function: CalledFunction | None = None
+    custom: CalledCustom | None = None
     extra_content: msgspec.Raw = msgspec.Raw()
-
-
-class Thought(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A piece of reasoning, with the signature by which its provider knows it; `data` is one that nobody can read."""
-
-    type: str = "reasoning.text"
-    text: str | None = None
-    signature: str | None = None
-    data: str | None = None
+    cache_control: msgspec.Raw = msgspec.Raw()
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message of the conversation."""
+    """One message of the conversation; `is_error` (beyond OpenAI's form) says that a tool failed."""
 
     role: str
     content: str | list[Piece] | None = None
@@ -89,6 +103,8 @@ class Turn(msgspec.Struct, frozen=True):
     reasoning_details: list[Thought] | None = None
     audio: msgspec.Raw = msgspec.Raw()
     extra_content: msgspec.Raw = msgspec.Raw()
+    is_error: bool = False
+    cache_control: msgspec.Raw = msgspec.Raw()
 
     def pieces(self) -> list[Piece]:
         """Return the content as parts, whichever way it was written."""
@@ -111,10 +127,22 @@ class OfferedFunction(msgspec.Struct, frozen=True):
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """A tool offered to the model."""
+    """
+    A tool offered to the model.
+
+    Beyond OpenAI's form: `definition` is the whole tool in a dialect that has no canonical form for it, under that
+    dialect's `type`; the other fields are Anthropic's.
+    """
 
     type: str
     function: OfferedFunction | None = None
+    custom: msgspec.Raw = msgspec.Raw()
+    definition: msgspec.Raw = msgspec.Raw()
+    cache_control: msgspec.Raw = msgspec.Raw()
+    defer_loading: msgspec.Raw = msgspec.Raw()
+    eager_input_streaming: msgspec.Raw = msgspec.Raw()
+    allowed_callers: msgspec.Raw = msgspec.Raw()
+    input_examples: msgspec.Raw = msgspec.Raw()
 
 
 class SchemaFormat(msgspec.Struct, frozen=True):
@@ -153,10 +181,14 @@ class Asked(msgspec.Struct, frozen=True):
     top_logprobs: int | None = None
     tools: list[Offered] | None = None
     tool_choice: msgspec.Raw = msgspec.Raw()
+    parallel_tool_calls: bool | None = None
     response_format: Format | None = None
     reasoning_effort: str | None = None
+    verbosity: str | None = None
     modalities: list[str] | None = None
+    service_tier: str | None = None
     user: str | None = None
+    safety_identifier: str | None = None
 
     @property
     def most_tokens(self) -> int | None:

@@ -78,7 +78,10 @@ class Chunks:
     def thought(self, text: str, index: int = 0, details: Sequence[Thought] = ()) -> StreamEvent:
         """Return an event with more reasoning; `details` are signatures and what only its provider can read."""
         shown = _Delta(self._role(index), None, text or None, details)
-        return self._event(index, shown, Delta(reasoning_content=text), Weight.THOUGHT if text else Weight.NOTHING)
+        meant = Delta(reasoning_content=text)
+        if details:
+            meant = Delta(reasoning_content=text, reasoning_details=msgspec.Raw(self._encode(details)))
+        return self._event(index, shown, meant, Weight.THOUGHT if text else Weight.NOTHING)
 
     def call(self, piece: CallPiece, index: int = 0) -> StreamEvent:
         """Return an event with a piece of a tool call."""

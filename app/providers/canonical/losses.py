@@ -19,7 +19,12 @@ from app.providers.canonical.asked import Asked
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')
 _STRUCTURAL: Final = frozenset({"model", "messages", "stream", "stream_options"})  # every codec carries these
 # Asked for by name, these change what comes back, so that an answer without them would not be the one that was wanted.
-_FEATURES: Final = frozenset({"functions", "function_call", "web_search_options", "logprobs", "top_logprobs", "audio"})
+_FEATURES: Final = frozenset(
+    {
+        "functions", "function_call", "web_search_options", "logprobs", "top_logprobs", "audio",
+        "previous_response_id", "conversation", "prompt", "background", "mcp_servers", "container",
+    }
+)  # fmt: skip
 _NEUTRAL: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType(
     {
         "n": (b"1",),
@@ -28,6 +33,7 @@ _NEUTRAL: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType(
         "parallel_tool_calls": (b"true",),
         "frequency_penalty": (b"0", b"0.0"),
         "presence_penalty": (b"0", b"0.0"),
+        "background": (b"false",),
         "store": (b"false",),
         "service_tier": (b'"auto"', b'"default"'),
         "reasoning_effort": (b'"none"',),

@@ -1,0 +1,192 @@
+"""
+A streamed answer, from Anthropic's events to canonical chunks.
+
+Each event keeps its own frame as `native`, so that a client of the same dialect gets it untouched. An answer is
+complete when a reason for its end was given and then `message_stop` came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from app.core.dialects.anthropic import ANTHROPIC, Block, Event, EventDelta, Message, MessageUsage
+from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
+from app.core.model import Chunk, Native, StreamEvent, Weight
+from app.providers.anthropic.errors import error_in_answer
+from app.providers.anthropic.response import finish_of, merged, thought_of, usage_of
+from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.mint import Mint
+from app.providers.sse import SseFrame, SseFrames
+
+_EVENT: Final = msgspec.json.Decoder(Event)
+_NOTHING: Final = Chunk()
+_NO_FRAME: Final = Native(ANTHROPIC, b"")
+
+
+class AnthropicDecoder:
+    """Reads one answer of `model`. Without `include_usage` a client of OpenAI's form sees no usage."""
+
+    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
+        self._frames = SseFrames()
+        self._model = model
+        self._mint = mint
+        self._include_usage = include_usage
+        self._chunks: Chunks | None = None
+        self._usage = MessageUsage()
+        self._blocks: dict[int, _Block] = {}
+        self._calls = 0
+        self._finished = False
+        self.done = False
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """Take bytes; see the port."""
+        return self._events(self._frames.feed(data))
+
+    def end(self) -> list[StreamEvent]:
+        """Take note of the end; see the port."""
+        events = self._events(self._frames.flush())
+        if not self.done:
+            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
+        return events
+
+    def _events(self, frames: list[SseFrame]) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        for frame in frames:
+            if self.done:
+                break
+            if frame.data:
+                events += self._frame(frame)
+        return events
+
+    def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
+        event = self._read(frame.data)
+        native = Native(ANTHROPIC, _forwardable(frame, event.type))
+        for meant in self._meaning(event):
+            yield msgspec.structs.replace(meant, native=native)
+            native = _NO_FRAME
+        if native is not _NO_FRAME:
+            yield StreamEvent(b"", _NOTHING, Weight.NOTHING, native=native)
+
+    def _read(self, data: bytes) -> Event:
+        try:
+            if not data.isascii():
+                data.decode()  # msgspec skips the strings that it does not read, clients will not
+            return _EVENT.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of Anthropic's.") from error
+
+    def _meaning(self, event: Event) -> Iterator[StreamEvent]:
+        """Yield the chunks that an event means; events that we have not heard of mean none."""
+        match event.type:
+            case "message_start":
+                yield self._begin(event.message or Message())
+            case "content_block_start":
+                yield from self._open(event.index, event.content_block or Block(""))
+            case "content_block_delta" if event.delta is not None:
+                yield from self._more(event.index, event.delta)
+            case "content_block_stop":
+                yield from self._close(event.index)
+            case "message_delta":
+                yield from self._conclude(event)
+            case "message_stop":
+                yield from self._end()
+            case "error":
+                raise error_in_answer(bytes(event.error) or b"{}")
+            case _:
+                return
+
+    def _begin(self, message: Message) -> StreamEvent:
+        self._usage = message.usage
+        stamp = self._mint.stamp(message.model or self._model, message.id)
+        self._chunks = Chunks(stamp, include_usage=self._include_usage)
+        return self._chunks.text("")
+
+    @property
+    def _writing(self) -> Chunks:
+        if self._chunks is None:
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's stream did not begin with 'message_start'.")
+        return self._chunks
+
+    def _open(self, index: int, block: Block) -> Iterator[StreamEvent]:
+        opened = self._blocks[index] = _Block(block.type, self._calls)
+        if block.type == "tool_use":
+            self._calls += 1
+            yield self._writing.call(CallPiece(opened.call, "", block.id, block.name))
+            if bytes(block.input) not in {b"", b"{}", b"null"}:  # some servers have it all at once
+                yield self._writing.call(CallPiece(opened.call, bytes(block.input).decode()))
+        elif block.type == "redacted_thinking":
+            opened.hidden = block
+        elif block.text:
+            yield self._writing.text(block.text)
+        elif block.thinking:
+            yield self._thought(opened, block.thinking)
+
+    def _more(self, index: int, delta: EventDelta) -> Iterator[StreamEvent]:
+        block = self._blocks.get(index)
+        if block is None:
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's stream goes on with a block that never began.")
+        match delta.type:
+            case "text_delta":
+                yield self._writing.text(delta.text or "")
+            case "input_json_delta" if block.kind == "tool_use":
+                yield self._writing.call(CallPiece(block.call, delta.partial_json or ""))
+            case "thinking_delta":
+                yield self._thought(block, delta.thinking or "")
+            case "signature_delta":
+                block.signature += delta.signature or ""
+            case _:
+                return
+
+    def _thought(self, block: _Block, text: str) -> StreamEvent:
+        block.prose.append(text)
+        return self._writing.thought(text)
+
+    def _close(self, index: int) -> Iterator[StreamEvent]:
+        """Yield the whole entry of a block of reasoning, for those who have to send it back."""
+        block = self._blocks.pop(index, None)
+        if block is None:
+            return
+        whole = block.hidden
+        if block.kind == "thinking":
+            whole = Block("thinking", thinking="".join(block.prose), signature=block.signature)
+        thought = None if whole is None else thought_of(whole)
+        if thought is not None:
+            yield self._writing.thought("", details=(thought,))
+
+    def _conclude(self, event: Event) -> Iterator[StreamEvent]:
+        if event.usage is not None:
+            self._usage = merged(self._usage, event.usage)
+        reason = event.delta.stop_reason if event.delta is not None else None
+        if reason is not None:
+            self._finished = True
+            yield self._writing.finish(finish_of(reason))
+
+    def _end(self) -> list[StreamEvent]:
+        if not self._finished:
+            raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a reason to stop.")
+        self.done = True
+        return self._writing.closing(usage_of(self._usage))
+
+
+class _Block:
+    """A block under way; `call` is its place among the tool calls."""
+
+    __slots__ = ("call", "hidden", "kind", "prose", "signature")
+
+    def __init__(self, kind: str, call: int) -> None:
+        self.kind = kind
+        self.call = call
+        self.hidden: Block | None = None
+        self.prose: list[str] = []
+        self.signature = ""
+
+
+def _forwardable(frame: SseFrame, kind: str) -> bytes:
+    """Return the original frame if it is nothing but an event with its name and data, else one that is."""
+    raw = frame.raw
+    if frame.event == kind.encode() and raw.startswith(b"event: ") and raw.count(b"\n") == 3 and b"\r" not in raw:  # noqa: PLR2004 - two lines and a blank one
+        return raw
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), frame.data.replace(b"\n", b" "))
