@@ -213,8 +213,8 @@ class Delta(msgspec.Struct, frozen=True):
     """
     What one event adds to one choice.
 
-    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants to
-    see again (`core/dialects/reasoning.py`), each of them whole.
+    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants
+    to see again (`core/dialects/reasoning.py`), each of them whole.
     """
 
     role: str | None = None

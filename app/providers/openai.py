@@ -19,6 +19,7 @@ from app.core.usage import Usage
 from app.providers.openai_errors import error_in_answer, error_of_status
 from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely, require_text
 from app.providers.openai_plain import decode_plain, encode_plain, plain_decoder
+from app.providers.quirks import NO_QUIRKS, Quirks
 from app.providers.splice import replace_model
 
 
@@ -35,7 +36,8 @@ class _Body(msgspec.Struct, frozen=True):
 class OpenAiCodec:
     """Speaks `POST {base_url}/chat/completions`."""
 
-    def __init__(self) -> None:
+    def __init__(self, quirks: Quirks = NO_QUIRKS) -> None:
+        self._quirks = quirks
         self._body = msgspec.json.Decoder(_Body)
         self._chunk = msgspec.json.Decoder(Chunk)
 
@@ -44,7 +46,10 @@ class OpenAiCodec:
         if isinstance(request, PlainRequest):
             return encode_plain(request, target)
         body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
-        return Encoded("/chat/completions", body)
+        if self._quirks is NO_QUIRKS:
+            return Encoded("/chat/completions", body)
+        body, dropped = self._quirks.applied(body)
+        return Encoded("/chat/completions", body, dropped=dropped)
 
     def decode(self, body: bytes, request: Request) -> Completion:
         """
