@@ -26,6 +26,7 @@ from app.api.dialects.anthropic.dialect import MessagesDialect
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.port import Dialect
+from app.api.dialects.responses.dialect import ResponsesDialect
 from app.api.errors import error_response, internal_error
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
@@ -103,6 +104,7 @@ def dialects() -> dict[str, Dialect]:
         "/v1/chat/completions": ChatDialect(),
         "/v1/generate": GenerateDialect(),
         "/v1/messages": MessagesDialect(),
+        "/v1/responses": ResponsesDialect(),
     }
 
 

@@ -201,20 +201,28 @@ class FunctionDelta(msgspec.Struct, frozen=True):
     arguments: str | None = None
 
 
+class CustomDelta(msgspec.Struct, frozen=True):
+    """A piece of a call of a custom tool, which takes free text."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class ToolDelta(msgspec.Struct, frozen=True):
     """A piece of a tool call; pieces with the same `index` belong together."""
 
     index: int = 0
     id: str | None = None
     function: FunctionDelta | None = None
+    custom: CustomDelta | None = None
 
 
 class Delta(msgspec.Struct, frozen=True):
     """
     What one event adds to one choice.
 
-    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants to
-    see again (`core/dialects/reasoning.py`), each of them whole.
+    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants
+    to see again (`core/dialects/reasoning.py`), each of them whole; `annotations` say what a text rests on.
     """
 
     role: str | None = None
@@ -225,6 +233,7 @@ class Delta(msgspec.Struct, frozen=True):
     reasoning_details: msgspec.Raw = msgspec.Raw()
     tool_calls: list[ToolDelta] | None = None
     function_call: FunctionDelta | None = None
+    annotations: msgspec.Raw = msgspec.Raw()
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
@@ -233,6 +242,7 @@ class ChunkChoice(msgspec.Struct, frozen=True):
     index: int = 0
     delta: Delta = Delta()
     finish_reason: str | None = None
+    logprobs: msgspec.Raw = msgspec.Raw()
 
 
 class Chunk(msgspec.Struct, frozen=True):

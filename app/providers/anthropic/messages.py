@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.anthropic import Block, Source
+from app.core.dialects.anthropic import ANTHROPIC, Block, Source
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Called, InputFile, Piece, Turn
@@ -161,7 +161,7 @@ def _part(piece: Piece, where: str, found: Conversation) -> Content:
         case "file" if piece.file is not None:
             found.uploads |= piece.file.file_id is not None
             return _document(piece, piece.file, where)
-        case _ if bytes(piece.block) not in _NONE:
+        case _ if piece.dialect == ANTHROPIC:
             return piece.block
         case _:
             raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.dialects.anthropic import Tool, ToolChoice
+from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Offered, OfferedFunction
@@ -34,7 +34,7 @@ def tools_of(offered: Iterable[Offered], choice: Choice, traits: Traits, lost: l
     found: list[Tool | msgspec.Raw] = []
     for index, tool in enumerate(offered):
         function = tool.function
-        if bytes(tool.definition) not in _NONE:
+        if tool.dialect == ANTHROPIC:
             found.append(tool.definition)
         elif tool.type != "function" or function is None:
             raise unsupported(f"tools[{index}].type", NAME, f"it has no tools of type {tool.type[:40]!r}")

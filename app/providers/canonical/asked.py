@@ -49,7 +49,7 @@ class Piece(msgspec.Struct, frozen=True):
     One part of a message's content; `type` says which of the fields is filled.
 
     Beyond OpenAI's form: `cache_control` ends a prefix that is worth caching, `context` and `citations` belong to a
-    document, and `block` is the whole part in a dialect that has no canonical form for it, under that dialect's `type`.
+    document, and `block` is the whole part in the one `dialect` that has such a `type`.
     """
 
     type: str
@@ -62,6 +62,7 @@ class Piece(msgspec.Struct, frozen=True):
     prompt_cache_breakpoint: msgspec.Raw = msgspec.Raw()
     context: str | None = None
     citations: msgspec.Raw = msgspec.Raw()
+    dialect: str | None = None
     block: msgspec.Raw = msgspec.Raw()
 
 
@@ -130,13 +131,14 @@ class Offered(msgspec.Struct, frozen=True):
     """
     A tool offered to the model.
 
-    Beyond OpenAI's form: `definition` is the whole tool in a dialect that has no canonical form for it, under that
-    dialect's `type`; the other fields are Anthropic's.
+    Beyond OpenAI's form: `definition` is the whole tool in the one `dialect` that has such a `type`; the other fields
+    are Anthropic's.
     """
 
     type: str
     function: OfferedFunction | None = None
     custom: msgspec.Raw = msgspec.Raw()
+    dialect: str | None = None
     definition: msgspec.Raw = msgspec.Raw()
     cache_control: msgspec.Raw = msgspec.Raw()
     defer_loading: msgspec.Raw = msgspec.Raw()

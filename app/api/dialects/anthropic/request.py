@@ -89,7 +89,7 @@ def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals
 
 def _tool(tool: Tool, index: int, originals: Originals) -> Json:
     if tool.type not in {None, "custom"}:
-        return {"type": tool.type, "definition": originals.tool(index)}
+        return {"type": tool.type, "dialect": ANTHROPIC, "definition": originals.tool(index)}
     function: Json = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
