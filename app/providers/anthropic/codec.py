@@ -15,12 +15,12 @@ from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
 from app.providers.anthropic.errors import error_in_answer, error_of_status
 from app.providers.anthropic.messages import NAME
-from app.providers.anthropic.request import UPLOADS_BETA, Asking, Policy, encode_chat
+from app.providers.anthropic.request import UPLOADS_BETA, Asking, encode_chat
 from app.providers.anthropic.response import decode_chat
 from app.providers.anthropic.stream import AnthropicDecoder
 from app.providers.anthropic.traits import traits_of
 from app.providers.canonical.asked import BodyReader
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical.losses import Policy, unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.splice import replace_model
 

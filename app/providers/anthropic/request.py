@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -16,7 +16,7 @@ from app.providers.anthropic.tools import tool_choice_of, tools_of
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Asked, Body
 from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.losses import Policy, dropped, require_one_choice, unsupported, with_extras
 
 EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
 UPLOADS_BETA: Final = "files-api-2025-04-14"
@@ -36,8 +36,6 @@ _OWN: Final = frozenset(
 )  # fmt: skip
 _KNOBS: Final = ("temperature", "top_p", "top_k", "thinking", "output_config")
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "default": "standard_only"})
-
-Policy = Literal["error", "drop", "pass"]
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from app.providers.anthropic.errors import error_in_answer
 from app.providers.anthropic.response import finish_of, merged, thought_of, usage_of
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Mint
-from app.providers.sse import SseFrame, SseFrames
+from app.providers.sse import SseFrame, SseFrames, named_frame
 
 _EVENT: Final = msgspec.json.Decoder(Event)
 _NOTHING: Final = Chunk()
@@ -63,7 +63,7 @@ class AnthropicDecoder:
 
     def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
         event = self._read(frame.data)
-        native = Native(ANTHROPIC, _forwardable(frame, event.type))
+        native = Native(ANTHROPIC, named_frame(frame, event.type))
         for meant in self._meaning(event):
             yield msgspec.structs.replace(meant, native=native)
             native = _NO_FRAME
@@ -182,11 +182,3 @@ class _Block:
         self.hidden: Block | None = None
         self.prose: list[str] = []
         self.signature = ""
-
-
-def _forwardable(frame: SseFrame, kind: str) -> bytes:
-    """Return the original frame if it is nothing but an event with its name and data, else one that is."""
-    raw = frame.raw
-    if frame.event == kind.encode() and raw.startswith(b"event: ") and raw.count(b"\n") == 3 and b"\r" not in raw:  # noqa: PLR2004 - two lines and a blank one
-        return raw
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), frame.data.replace(b"\n", b" "))

@@ -22,12 +22,20 @@ class SaidFunction(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class SaidCustom(msgspec.Struct, frozen=True):
+    """A custom tool that the model calls; `input` is free text."""
+
+    name: str
+    input: str
+
+
 class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """A tool call of an answer; `extra_content` is what the provider wants to see again with it."""
 
     id: str
     type: str
-    function: SaidFunction
+    function: SaidFunction | None = None
+    custom: SaidCustom | None = None
     extra_content: msgspec.Raw = msgspec.Raw()
 
 
@@ -73,7 +81,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> SaidCall:
     """Return a call of a function."""
-    return SaidCall(call_id, "function", SaidFunction(name, arguments), extra_content or msgspec.Raw())
+    function = SaidFunction(name, arguments)
+    return SaidCall(call_id, "function", function, extra_content=extra_content or msgspec.Raw())
 
 
 def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:

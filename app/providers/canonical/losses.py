@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
 from app.providers.canonical.asked import Asked
+
+Policy: TypeAlias = Literal["error", "drop", "pass"]  # what becomes of a harmless knob that a dialect lacks
 
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')
 _STRUCTURAL: Final = frozenset({"model", "messages", "stream", "stream_options"})  # every codec carries these
