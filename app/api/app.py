@@ -25,6 +25,7 @@ from app.api.cold import Exposition, models_router, operations_router
 from app.api.dialects.anthropic.dialect import MessagesDialect
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
+from app.api.dialects.plain import plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
 from app.api.errors import error_response, internal_error
@@ -105,6 +106,7 @@ def dialects() -> dict[str, Dialect]:
         "/v1/generate": GenerateDialect(),
         "/v1/messages": MessagesDialect(),
         "/v1/responses": ResponsesDialect(),
+        **plain_dialects(),
     }
 
 

@@ -21,12 +21,12 @@ from app.core.gateway import Gateway
 from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.ports import Sink
-from app.core.stream import EventStream
+from app.core.stream import EVENTS, EventStream
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
+_NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
 _STREAM = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
@@ -45,10 +45,12 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
-    async with aclosing(reply.body):
-        await sink.head(200, [*_STREAM, *headers])
-        async with KeepAlive(sink, gateway.edge.keep_alive_s) as keep_alive:
-            complete = await _relay(reply.body, call, sink, style, keep_alive)
+    stream = reply.body
+    async with aclosing(stream):
+        await sink.head(200, [(b"content-type", stream.media_type.encode()), *_STREAM, *headers])
+        every_s = gateway.edge.keep_alive_s if stream.media_type == EVENTS else _NEVER_S
+        async with KeepAlive(sink, every_s) as keep_alive:
+            complete = await _relay(stream, call, sink, style, keep_alive)
     if complete:
         await sink.end()
     else:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from app.core.call import End, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
 
+EVENTS: Final = "text/event-stream; charset=utf-8"
 Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
 Transform: TypeAlias = Callable[[Batch], Batch]  # may hold events back, but not beyond the one that finishes the answer
 
@@ -43,9 +44,17 @@ class EventStream:
 
         release: Gives the connection back; called exactly once, whatever happens. Returns None if that took no
             waiting.
+
+        media_type: What the frames are; `EVENTS` unless they are something else than events, such as sound.
     """
 
-    def __init__(self, source: AsyncGenerator[Batch, None], release: Callable[[], Awaitable[None] | None]) -> None:
+    def __init__(
+        self,
+        source: AsyncGenerator[Batch, None],
+        release: Callable[[], Awaitable[None] | None],
+        media_type: str = EVENTS,
+    ) -> None:
+        self.media_type = media_type
         self._source = source
         self._release = release
         self._held: list[Batch] = []

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.bedrock.wire import (
     Block,
@@ -95,6 +96,8 @@ def _blocks(turn: Turn, where: str) -> Iterator[Block]:
 def _thoughts(thoughts: Sequence[Thought]) -> Iterator[Block]:
     """Give back what carries a signature; other reasoning would be refused, and is worth nothing to the model."""
     for thought in thoughts:
+        if thought.format not in {CLAUDE_FORMAT, None}:
+            continue
         if thought.type == "reasoning.encrypted" and thought.data:
             yield Block(reasoning_content=Reasoning(redacted_content=thought.data))
         elif thought.signature:

@@ -8,10 +8,12 @@ from typing import Final
 
 import msgspec
 
+from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.bedrock.wire import ConverseResponse, Reasoning, SaidBlock, TokenUsage
+from app.providers.bedrock.said import ConverseResponse, SaidBlock, TokenUsage
+from app.providers.bedrock.wire import Reasoning
 from app.providers.canonical.answer import Choice, Message, SaidCall, completion, said_call
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.mint import Mint
@@ -84,10 +86,11 @@ def usage_of(given: TokenUsage | None) -> Usage | None:
 
 
 def thought_of(given: Reasoning) -> Thought:
-    """Return a block of reasoning with what its model wants back."""
+    """Return a block of reasoning with what its model wants back; only Claude's has something of that kind."""
     if given.reasoning_text is None:
-        return Thought("reasoning.encrypted", data=given.redacted_content)
-    return Thought("reasoning.text", given.reasoning_text.text, given.reasoning_text.signature)
+        return Thought("reasoning.encrypted", data=given.redacted_content, format=CLAUDE_FORMAT)
+    said = given.reasoning_text
+    return Thought("reasoning.text", said.text, said.signature, format=CLAUDE_FORMAT if said.signature else None)
 
 
 def _prose(block: SaidBlock) -> str:

@@ -8,7 +8,6 @@ new ones reads files or the network; that happens in a thread, well before the o
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timezone
 from typing import Final
 
 import msgspec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -11,8 +11,9 @@ from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
 from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
-from app.providers.bedrock.response import finish_of, usage_of
-from app.providers.bedrock.wire import BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
+from app.providers.bedrock.response import finish_of, thought_of, usage_of
+from app.providers.bedrock.said import BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
+from app.providers.bedrock.wire import Reasoning, ReasoningText
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Stamp
@@ -27,6 +28,7 @@ class BedrockDecoder:
         self._messages = Messages()
         self._chunks = Chunks(stamp, include_usage=include_usage)
         self._calls: dict[int, int] = {}  # the block's index to the call's place
+        self._thoughts: dict[int, str] = {}  # the prose of each block of reasoning so far
         self._said = False
         self._stopped = False
         self._usage: TokenUsage | None = None
@@ -77,14 +79,17 @@ class BedrockDecoder:
         elif delta.tool_use is not None:
             yield self._chunks.call(CallPiece(self._calls.get(given.content_block_index, 0), delta.tool_use.input))
         elif delta.reasoning_content is not None:
-            yield self._thought(delta.reasoning_content)
+            yield self._thought(given.content_block_index, delta.reasoning_content)
 
-    def _thought(self, given: ReasoningDelta) -> StreamEvent:
+    def _thought(self, block: int, given: ReasoningDelta) -> StreamEvent:
+        """Pass prose on as it comes; what the model wants back comes whole, behind its prose."""
+        self._thoughts[block] = prose = self._thoughts.get(block, "") + given.text
+        details: Sequence[Thought] = ()
         if given.redacted_content is not None:
-            return self._chunks.thought("", details=(Thought("reasoning.encrypted", data=given.redacted_content),))
-        if given.signature is not None:
-            return self._chunks.thought(given.text, details=(Thought("reasoning.text", None, given.signature),))
-        return self._chunks.thought(given.text)
+            details = (thought_of(Reasoning(redacted_content=given.redacted_content)),)
+        elif given.signature is not None:
+            details = (thought_of(Reasoning(ReasoningText(prose, given.signature))),)
+        return self._chunks.thought(given.text, details=details)
 
     def _close(self) -> list[StreamEvent]:
         self.done = True

@@ -55,7 +55,7 @@ def finish_of(reason: str) -> str:
 
 def usage_of(given: wire.Usage | None) -> Usage | None:
     """Return the tokens that the model saw and said, or those that were billed where only they are told."""
-    tokens = given and (given.tokens or given.billed_units)
+    tokens = None if given is None else given.tokens or given.billed_units
     if given is None or tokens is None:
         return None
     prompt, answer = int(tokens.input_tokens), int(tokens.output_tokens)

@@ -21,7 +21,7 @@ class ImageUrl(msgspec.Struct, frozen=True, omit_defaults=True):
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     """One part of a message's content: `text`, `image_url` or `thinking`; `type` is always said."""
 
-    type: str = msgspec.field(default_factory=str)
+    type: str = ""
     text: str | None = None
     image_url: ImageUrl | None = None
     thinking: str | None = None

@@ -60,6 +60,7 @@ class GoogleSigner:
 
     def _found(self) -> Any:  # noqa: ANN401 - google-auth has no types
         if self._key_file is not None:
-            return service_account.Credentials.from_service_account_file(self._key_file, scopes=SCOPES)
+            read: Any = service_account.Credentials.from_service_account_file
+            return read(self._key_file, scopes=SCOPES)
         credentials, _project = google.auth.default(scopes=SCOPES)
         return credentials

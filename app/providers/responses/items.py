@@ -71,7 +71,7 @@ def _answer(turn: Turn, where: str) -> Iterator[Item]:
 
 
 def _reasoning(turn: Turn) -> Iterator[Item]:
-    """Give back what the API encrypted; anybody else's reasoning would be refused, and is worth nothing to the model."""
+    """Give back what the API encrypted; anybody else's reasoning would be refused, and is worth nothing to it."""
     own = [detail for detail in turn.reasoning_details or () if detail.format == RESPONSES_FORMAT]
     for item_id, details in groupby(own, lambda detail: detail.id):
         entries = list(details)

@@ -1,8 +1,8 @@
 """
 A streamed answer, from the events of the Responses API to canonical chunks.
 
-Each event keeps its own frame as `native`, so that a client of the same dialect gets it untouched. An answer is complete
-with `response.completed` or `response.incomplete`.
+Each event keeps its own frame as `native`, so that a client of the same dialect gets it untouched. An answer is
+complete with `response.completed` or `response.incomplete`.
 """
 
 from __future__ import annotations
@@ -81,8 +81,6 @@ class ResponsesDecoder:
         """Yield the chunks that an event means; events that we have not heard of mean none."""
         delta = event.delta if isinstance(event.delta, str) else ""
         match event.type:
-            case "response.created":
-                yield self._begin(event.response or Response())
             case "response.output_text.delta":
                 yield self._writing.text(delta, logprobs=_logprobs(event.logprobs))
             case "response.refusal.delta":
@@ -94,6 +92,13 @@ class ResponsesDecoder:
             case "response.output_text.annotation.added" if bytes(event.annotation) not in _NONE:
                 annotation = msgspec.json.decode(event.annotation, type=dict[str, Any])
                 yield self._writing.annotated([nested(annotation)])
+            case _:
+                yield from self._milestone(event, data)
+
+    def _milestone(self, event: ResponseEvent, data: bytes) -> Iterator[StreamEvent]:
+        match event.type:
+            case "response.created":
+                yield self._begin(event.response or Response())
             case "response.output_item.added" if event.item is not None:
                 yield from self._open(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
