@@ -131,12 +131,14 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """
     A chat request: its decoded fields and the body they came from, in OpenAI's dialect.
 
-    `origin` is the client's own body, if it spoke another dialect.
+    `origin` is the client's own body, if it spoke another dialect and nothing was changed since; `translated` says that
+    it did: `raw` is then the gateway's writing, and may say more than OpenAI's form can (docs/dialects.md).
     """
 
     fields: ChatFields
     raw: bytes
     origin: Native | None = None
+    translated: bool = False
 
     @property
     def operation(self) -> Operation:

@@ -8,6 +8,7 @@ events are decoded for the observers but forwarded as they came.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -19,6 +20,7 @@ from app.core.usage import Usage
 from app.providers.openai_errors import error_in_answer, error_of_status
 from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely, require_text
 from app.providers.openai_plain import decode_plain, encode_plain, plain_decoder
+from app.providers.openai_translated import plain_chat
 from app.providers.splice import replace_model
 
 
@@ -33,9 +35,14 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 class OpenAiCodec:
-    """Speaks `POST {base_url}/chat/completions`."""
+    """
+    Speaks `POST {base_url}/chat/completions`.
 
-    def __init__(self) -> None:
+    `takes` names the members beyond OpenAI's form that the server knows; see `openai_translated`.
+    """
+
+    def __init__(self, takes: AbstractSet[str] = frozenset()) -> None:
+        self._takes = takes
         self._body = msgspec.json.Decoder(_Body)
         self._chunk = msgspec.json.Decoder(Chunk)
 
@@ -43,6 +50,9 @@ class OpenAiCodec:
         """Return the client's own body, with the model under the name the provider knows."""
         if isinstance(request, PlainRequest):
             return encode_plain(request, target)
+        if request.translated:
+            plain = plain_chat(request, target.model, self._takes)
+            return Encoded("/chat/completions", plain.body, dropped=plain.lost)
         body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
         return Encoded("/chat/completions", body)
 

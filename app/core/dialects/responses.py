@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT
+
 RESPONSES: Final = "responses"  # the name of the dialect
 
 
@@ -26,10 +28,10 @@ class ContentPart(msgspec.Struct, frozen=True, omit_defaults=True):
     file_data: str | None = None
     file_url: str | None = None
     filename: str | None = None
-    input_audio: msgspec.Raw = msgspec.Raw()
-    annotations: msgspec.Raw = msgspec.Raw()
-    logprobs: msgspec.Raw = msgspec.Raw()
-    prompt_cache_breakpoint: msgspec.Raw = msgspec.Raw()
+    input_audio: msgspec.Raw = ABSENT
+    annotations: msgspec.Raw = ABSENT
+    logprobs: msgspec.Raw = ABSENT
+    prompt_cache_breakpoint: msgspec.Raw = ABSENT
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,9 +50,9 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     phase: str | None = None
     call_id: str | None = None
     name: str | None = None
-    arguments: msgspec.Raw = msgspec.Raw()
-    input: msgspec.Raw = msgspec.Raw()
-    output: msgspec.Raw = msgspec.Raw()
+    arguments: msgspec.Raw = ABSENT
+    input: msgspec.Raw = ABSENT
+    output: msgspec.Raw = ABSENT
     summary: list[ContentPart] | None = None
     encrypted_content: str | None = None
 
@@ -61,9 +63,9 @@ class ResponsesTool(msgspec.Struct, frozen=True, omit_defaults=True):
     type: str
     name: str | None = None
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw()
+    parameters: msgspec.Raw = ABSENT
     strict: bool | None = None
-    format: msgspec.Raw = msgspec.Raw()
+    format: msgspec.Raw = ABSENT
 
 
 class TextFormat(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,7 +74,7 @@ class TextFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     type: str
     name: str | None = None
     description: str | None = None
-    schema: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = ABSENT
     strict: bool | None = None
 
 
@@ -102,7 +104,7 @@ class ResponsesBody(msgspec.Struct, frozen=True, omit_defaults=True):
     top_p: float | None = None
     top_logprobs: int | None = None
     tools: list[ResponsesTool] | None = None
-    tool_choice: msgspec.Raw = msgspec.Raw()
+    tool_choice: msgspec.Raw = ABSENT
     parallel_tool_calls: bool | None = None
     text: TextConfig | None = None
     reasoning: Reasoning | None = None
@@ -152,7 +154,7 @@ class Response(msgspec.Struct, frozen=True):
     model: str = ""
     created_at: float = 0
     output: list[Item] = []
-    error: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = ABSENT
     incomplete_details: IncompleteDetails | None = None
     usage: ResponseUsage | None = None
     service_tier: str | None = None
@@ -165,10 +167,10 @@ class ResponseEvent(msgspec.Struct, frozen=True):
     output_index: int = 0
     item: Item | None = None
     delta: str | msgspec.UnsetType = msgspec.UNSET
-    annotation: msgspec.Raw = msgspec.Raw()
-    logprobs: msgspec.Raw = msgspec.Raw()
+    annotation: msgspec.Raw = ABSENT
+    logprobs: msgspec.Raw = ABSENT
     response: Response | None = None
-    error: msgspec.Raw = msgspec.Raw()
-    code: msgspec.Raw = msgspec.Raw()
-    message: msgspec.Raw = msgspec.Raw()
-    param: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = ABSENT
+    code: msgspec.Raw = ABSENT
+    message: msgspec.Raw = ABSENT
+    param: msgspec.Raw = ABSENT

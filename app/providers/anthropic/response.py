@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.dialects.anthropic import Block, Message, MessageUsage
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.model import Completion
@@ -104,7 +105,7 @@ def _annotations(texts: Sequence[Block]) -> msgspec.Raw:
         if _WEB in bytes(block.citations):
             found += [_annotation(citation, start, end) for citation in _citations(block.citations)]
         start = end
-    return msgspec.Raw(msgspec.json.encode(found)) if found else msgspec.Raw()
+    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
 
 
 def _annotation(citation: _Citation, start: int, end: int) -> Json:

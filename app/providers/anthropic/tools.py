@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT, is_given, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
@@ -15,13 +16,12 @@ from app.providers.canonical.asked import Offered, OfferedFunction
 from app.providers.canonical.choice import Choice
 from app.providers.canonical.losses import unsupported
 
-_NONE = (b"", b"null")
 _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 _WORDS: Final = MappingProxyType({"auto": "auto", "required": "any", "none": "none"})
 
 
 class _Schema(msgspec.Struct):
-    type: msgspec.Raw = msgspec.Raw()
+    type: msgspec.Raw = ABSENT
 
 
 def tools_of(offered: Iterable[Offered], choice: Choice, traits: Traits, lost: list[str]) -> list[Tool | msgspec.Raw]:
@@ -61,17 +61,17 @@ def _function(tool: Offered, function: OfferedFunction, traits: Traits, lost: li
         description=function.description,
         input_schema=_parameters(function.parameters),
         strict=True if function.strict and traits.structured else None,
-        cache_control=tool.cache_control,
-        defer_loading=tool.defer_loading,
-        eager_input_streaming=tool.eager_input_streaming,
-        allowed_callers=tool.allowed_callers,
-        input_examples=tool.input_examples,
+        cache_control=present(tool.cache_control),
+        defer_loading=present(tool.defer_loading),
+        eager_input_streaming=present(tool.eager_input_streaming),
+        allowed_callers=present(tool.allowed_callers),
+        input_examples=present(tool.input_examples),
     )
 
 
 def _parameters(schema: msgspec.Raw) -> msgspec.Raw:
     """Return a schema with the type that the API demands."""
-    if bytes(schema) in _NONE:
+    if not is_given(schema):
         return _NO_PARAMETERS
     if bytes(msgspec.json.decode(schema, type=_Schema).type):
         return schema

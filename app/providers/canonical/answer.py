@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.model import Completion
 from app.core.usage import Usage
 from app.providers.canonical.asked import Thought
@@ -36,7 +37,7 @@ class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
     type: str
     function: SaidFunction | None = None
     custom: SaidCustom | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
 
 
 class SaidImage(msgspec.Struct, frozen=True):
@@ -56,8 +57,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning_details: Sequence[Thought] = ()
     tool_calls: Sequence[SaidCall] = ()
     images: Sequence[SaidImage] = ()
-    annotations: msgspec.Raw = msgspec.Raw()
-    extra_content: msgspec.Raw = msgspec.Raw()
+    annotations: msgspec.Raw = ABSENT
+    extra_content: msgspec.Raw = ABSENT
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -82,7 +83,7 @@ class _Answer(msgspec.Struct, frozen=True):
 def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> SaidCall:
     """Return a call of a function."""
     function = SaidFunction(name, arguments)
-    return SaidCall(call_id, "function", function, extra_content=extra_content or msgspec.Raw())
+    return SaidCall(call_id, "function", function, extra_content=extra_content or ABSENT)
 
 
 def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:

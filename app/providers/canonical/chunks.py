@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionDelta, StreamEvent, ToolDelta, Weight
 from app.core.usage import Usage
 from app.providers.canonical.answer import shown_usage
@@ -29,7 +30,7 @@ class CallPiece(msgspec.Struct, frozen=True):
     arguments: str = ""
     id: str | None = None
     name: str | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
     custom: bool = False
 
 
@@ -49,7 +50,7 @@ class _Call(msgspec.Struct, frozen=True, omit_defaults=True):
     custom: _Custom | None = None
     id: str | None = None
     type: str | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
 
 
 class _Delta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,9 +60,9 @@ class _Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning_details: Sequence[Thought] = ()
     refusal: str | None = None
     tool_calls: Sequence[_Call] = ()
-    annotations: msgspec.Raw = msgspec.Raw()
+    annotations: msgspec.Raw = ABSENT
     images: Sequence[object] = ()
-    extra_content: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
 
 
 class Chunks:
@@ -120,7 +121,7 @@ class Chunks:
         self, index: int = 0, *, images: Sequence[object] = (), extra_content: msgspec.Raw | None = None
     ) -> StreamEvent:
         """Return an event with what has no place in OpenAI's form: pictures, and what the provider wants back."""
-        delta = _Delta(self._role(index), images=images, extra_content=extra_content or msgspec.Raw())
+        delta = _Delta(self._role(index), images=images, extra_content=extra_content or ABSENT)
         return self._event(index, delta, Delta(), Weight.ANSWER if images else Weight.NOTHING)
 
     def finish(self, reason: str, index: int = 0) -> StreamEvent:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.core import errors as table
+from app.core.absent import ABSENT
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import ContentPart, Item, Response, ResponseUsage
 from app.core.errors import GatewayError, Kind
@@ -143,7 +144,7 @@ def _annotations(texts: Sequence[ContentPart]) -> msgspec.Raw:
     for part in texts:
         if bytes(part.annotations) not in {*_NONE, b"[]"}:
             found += [nested(note) for note in msgspec.json.decode(part.annotations, type=list[dict[str, Any]])]
-    return msgspec.Raw(msgspec.json.encode(found)) if found else msgspec.Raw()
+    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
 
 
 def _logprobs(texts: Sequence[ContentPart]) -> msgspec.Raw:

@@ -63,7 +63,7 @@ class MessagesReader:
         if body.max_tokens is None and not counting:
             raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
         canonical = self._encode(_canonical(body, members, Originals(raw)))
-        return ChatRequest(self._fields.decode(canonical), canonical, Native(ANTHROPIC, raw))
+        return ChatRequest(self._fields.decode(canonical), canonical, Native(ANTHROPIC, raw), translated=True)
 
 
 def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals: Originals) -> Json:

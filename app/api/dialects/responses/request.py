@@ -54,7 +54,7 @@ class ResponsesReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise bad_json(error) from error
         canonical = self._encode(_canonical(body, members, raw))
-        return ChatRequest(self._fields.decode(canonical), canonical, Native(RESPONSES, raw))
+        return ChatRequest(self._fields.decode(canonical), canonical, Native(RESPONSES, raw), translated=True)
 
 
 def _canonical(body: ResponsesBody, members: Mapping[str, msgspec.Raw], raw: bytes) -> Json:
