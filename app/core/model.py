@@ -239,12 +239,13 @@ class Delta(msgspec.Struct, frozen=True):
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
-    """One choice's share of an event."""
+    """One choice's share of an event; `stop_reason` (as vLLM has it) is the stop text that ended it."""
 
     index: int = 0
     delta: Delta = Delta()
     finish_reason: str | None = None
     logprobs: msgspec.Raw = msgspec.Raw()
+    stop_reason: msgspec.Raw = msgspec.Raw()
 
 
 class Chunk(msgspec.Struct, frozen=True):

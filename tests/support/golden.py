@@ -1,8 +1,8 @@
 """
 Recorded translations: what goes in and what has to come out, as files that people can read.
 
-A file is JSON with a member for each side. With WIZARD_GOLDEN=write in the environment the tests write down what the code
-does instead of checking it; `git diff` then shows what changed.
+A file is JSON with a member for each side. With WIZARD_GOLDEN=write in the environment the tests write down what the
+code does instead of checking it; `git diff` then shows what changed.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def agrees_as_text(path: Path, produced: bytes) -> None:
     if _WRITES:
         path.write_bytes(produced)
     recording = path.read_bytes() if path.exists() else b""
-    lines = [text.decode().splitlines() for text in (recording, produced)]
-    assert recording == produced, "\n".join(difflib.unified_diff(*lines, path.name, "produced"))
+    before, after = recording.decode().splitlines(), produced.decode().splitlines()
+    assert recording == produced, "\n".join(difflib.unified_diff(before, after, path.name, "produced"))
 
 
 def _shown(value: object) -> str:

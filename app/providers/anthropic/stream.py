@@ -16,7 +16,7 @@ from app.core.dialects.anthropic import ANTHROPIC, Block, Event, EventDelta, Mes
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Chunk, Native, StreamEvent, Weight
 from app.providers.anthropic.errors import error_in_answer
-from app.providers.anthropic.response import finish_of, merged, thought_of, usage_of
+from app.providers.anthropic.response import annotations_of, finish_of, merged, thought_of, usage_of
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Mint
 from app.providers.sse import SseFrame, SseFrames, named_frame
@@ -38,6 +38,7 @@ class AnthropicDecoder:
         self._usage = MessageUsage()
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
+        self._said = 0
         self._finished = False
         self.done = False
 
@@ -111,16 +112,16 @@ class AnthropicDecoder:
         return self._chunks
 
     def _open(self, index: int, block: Block) -> Iterator[StreamEvent]:
-        opened = self._blocks[index] = _Block(block.type, self._calls)
+        opened = self._blocks[index] = _Block(block.type, self._calls, self._said)
         if block.type == "tool_use":
             self._calls += 1
             yield self._writing.call(CallPiece(opened.call, "", block.id, block.name))
             if bytes(block.input) not in {b"", b"{}", b"null"}:  # some servers have it all at once
-                yield self._writing.call(CallPiece(opened.call, bytes(block.input).decode()))
+                yield self._argument(opened, bytes(block.input).decode())
         elif block.type == "redacted_thinking":
             opened.hidden = block
         elif block.text:
-            yield self._writing.text(block.text)
+            yield self._text(block.text)
         elif block.thinking:
             yield self._thought(opened, block.thinking)
 
@@ -129,26 +130,43 @@ class AnthropicDecoder:
         if block is None:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's stream goes on with a block that never began.")
         match delta.type:
-            case "text_delta":
-                yield self._writing.text(delta.text or "")
-            case "input_json_delta" if block.kind == "tool_use":
-                yield self._writing.call(CallPiece(block.call, delta.partial_json or ""))
-            case "thinking_delta":
-                yield self._thought(block, delta.thinking or "")
+            case "text_delta" if delta.text:
+                yield self._text(delta.text)
+            case "input_json_delta" if delta.partial_json and block.kind == "tool_use":
+                yield self._argument(block, delta.partial_json)
+            case "thinking_delta" if delta.thinking:
+                yield self._thought(block, delta.thinking)
             case "signature_delta":
                 block.signature += delta.signature or ""
+            case "citations_delta":
+                block.citations.append(delta.citation)
             case _:
                 return
+
+    def _text(self, text: str) -> StreamEvent:
+        self._said += len(text)
+        return self._writing.text(text)
+
+    def _argument(self, block: _Block, text: str) -> StreamEvent:
+        block.told = True
+        return self._writing.call(CallPiece(block.call, text))
 
     def _thought(self, block: _Block, text: str) -> StreamEvent:
         block.prose.append(text)
         return self._writing.thought(text)
 
     def _close(self, index: int) -> Iterator[StreamEvent]:
-        """Yield the whole entry of a block of reasoning, for those who have to send it back."""
+        """Yield what only a whole block tells: reasoning to send back, citations, and that a call has no arguments."""
         block = self._blocks.pop(index, None)
         if block is None:
             return
+        if block.kind == "tool_use" and not block.told:
+            yield self._writing.call(CallPiece(block.call, "{}"))
+        if block.citations:
+            raw = msgspec.Raw(msgspec.json.encode(block.citations))
+            notes = annotations_of(raw, block.start, self._said)
+            if notes:
+                yield self._writing.annotated(notes)
         whole = block.hidden
         if block.kind == "thinking":
             whole = Block("thinking", thinking="".join(block.prose), signature=block.signature)
@@ -162,7 +180,8 @@ class AnthropicDecoder:
         reason = event.delta.stop_reason if event.delta is not None else None
         if reason is not None:
             self._finished = True
-            yield self._writing.finish(finish_of(reason))
+            stop_text = event.delta.stop_sequence if event.delta is not None else None
+            yield self._writing.finish(finish_of(reason), stop_text=stop_text)
 
     def _end(self) -> list[StreamEvent]:
         if not self._finished:
@@ -172,13 +191,21 @@ class AnthropicDecoder:
 
 
 class _Block:
-    """A block under way; `call` is its place among the tool calls."""
+    """
+    A block under way.
 
-    __slots__ = ("call", "hidden", "kind", "prose", "signature")
+    `call` is its place among the tool calls, `told` says that some of its arguments came; `start` is where its text
+    begins in that of the answer.
+    """
 
-    def __init__(self, kind: str, call: int) -> None:
+    __slots__ = ("call", "citations", "hidden", "kind", "prose", "signature", "start", "told")
+
+    def __init__(self, kind: str, call: int, start: int) -> None:
         self.kind = kind
         self.call = call
+        self.start = start
+        self.told = False
+        self.citations: list[msgspec.Raw] = []
         self.hidden: Block | None = None
         self.prose: list[str] = []
         self.signature = ""

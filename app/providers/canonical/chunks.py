@@ -124,12 +124,17 @@ class Chunks:
         delta = _Delta(self._role(index), images=images, extra_content=extra_content or ABSENT)
         return self._event(index, delta, Delta(), Weight.ANSWER if images else Weight.NOTHING)
 
-    def finish(self, reason: str, index: int = 0) -> StreamEvent:
-        """Return the event that ends a choice."""
+    def finish(self, reason: str, index: int = 0, *, stop_text: str | None = None) -> StreamEvent:
+        """Return the event that ends a choice; `stop_text` is the one of the request's that did."""
         choice = b'{"index":%d,"delta":%b,"logprobs":null,"finish_reason":%b' % (
             index, self._encode(_Delta(self._role(index))), self._encode(reason),
         )  # fmt: skip
-        chunk = Chunk([ChunkChoice(index, Delta(), reason)])
+        meant = ChunkChoice(index, Delta(), reason)
+        if stop_text is not None:
+            text = self._encode(stop_text)
+            choice += b',"stop_reason":%b' % text
+            meant = ChunkChoice(index, Delta(), reason, stop_reason=msgspec.Raw(text))
+        chunk = Chunk([meant])
         return StreamEvent(b"%b%b%b" % (self._head, choice, self._tail), chunk, Weight.ANSWER)
 
     def closing(self, usage: Usage | None) -> list[StreamEvent]:

@@ -63,8 +63,8 @@ def decode_chat(response: Response, stamp: Stamp) -> Completion:
         "".join([part.text or "" for part in texts]) if texts or not calls else None,
         "".join([part.refusal or "" for part in parts if part.type == "refusal"]) or None,
         reasoning_content="\n\n".join([thought.summary or thought.text or "" for thought in thoughts]).strip() or None,
-        reasoning_details=thoughts,
-        tool_calls=calls,
+        reasoning_details=thoughts or (),
+        tool_calls=calls or (),
         annotations=_annotations(texts),
     )
     choice = Choice(0, said, finish_of(response, called=bool(calls)), logprobs=_logprobs(texts))

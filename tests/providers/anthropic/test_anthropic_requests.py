@@ -40,6 +40,11 @@ def sent(request: ChatRequest, model: str = SONNET, unsupported: Policy = "drop"
     return codec(unsupported).encode(request, Target("claude", model))
 
 
+def said(*parts: object) -> dict[str, Any]:
+    """Return the body of a request whose user says these parts."""
+    return {"messages": [{"role": "user", "content": list(parts)}]}
+
+
 def refusal(**body: object) -> GatewayError:
     """Return the refusal of a request."""
     with pytest.raises(GatewayError) as caught:
@@ -131,24 +136,24 @@ UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "custom tools": ({"tools": [TOOL, {"type": "custom", "custom": {"name": "c"}}]}, "tools[1].type"),
     "tools of others": ({"tools": [{"type": "web_search", "dialect": "responses", "definition": {}}]}, "tools[0].type"),
     "sound in": (
-        {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]},
+        said({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}),
         "messages[0].content[0].type",
     ),
     "videos": (
-        {"messages": [USER, {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "video_url"}]}]},
-        "messages[1].content[1].type",
+        said({"type": "text", "text": "a"}, {"type": "video_url"}),
+        "messages[0].content[1].type",
     ),
     "pictures of odd types": (
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/tiff;base64,AA"}}]}]},
+        said({"type": "image_url", "image_url": {"url": "data:image/tiff;base64,AA"}}),
         "messages[0].content[0].image_url.url",
     ),
     "documents of odd types": (
-        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:application/zip;base64,AA"}}]}]},
+        said({"type": "file", "file": {"file_data": "data:application/zip;base64,AA"}}),
         "messages[0].content[0].file.file_data",
     ),
     "spoken answers": ({"messages": [USER, {"role": "assistant", "audio": {"id": "a"}}]}, "messages[1].audio"),
     "calls of custom tools": (
-        {"messages": [USER, {"role": "assistant", "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "x"}}]}]},
+        {"messages": [USER, {"role": "assistant", "tool_calls": [{"id": "c", "custom": {"name": "x"}}]}]},
         "messages[1].tool_calls[0].type",
     ),
     "roles of others": ({"messages": [{"role": "critic", "content": "x"}]}, "messages[0].role"),
@@ -183,11 +188,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a result of nothing": ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
     "a choice": ({"tool_choice": "always"}, "tool_choice"),
     "a picture that is no base64": (
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png,x"}}]}]},
+        said({"type": "image_url", "image_url": {"url": "data:image/png,x"}}),
         "messages[0].content[0].image_url.url",
     ),
     "a text that is no base64": (
-        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:text/plain;base64,ß"}}]}]},
+        said({"type": "file", "file": {"file_data": "data:text/plain;base64,ß"}}),
         "messages[0].content[0].file.file_data",
     ),
     "a field that the edge does not read": ({"top_k": "many"}, "top_k"),
