@@ -26,6 +26,7 @@ _SAME: Final = (
     "model", "temperature", "top_p", "stream", "parallel_tool_calls", "user", "safety_identifier", "service_tier",
     "prompt_cache_key",
 )  # fmt: skip
+_OWN_CONTEXT: Final = frozenset({"previous_response_id", "conversation", "prompt"})  # may hold all that is to be said
 _LOGPROBS: Final = "message.output_text.logprobs"
 
 
@@ -53,6 +54,8 @@ class ResponsesReader:
             raise wrong_field(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise bad_json(error) from error
+        if not body.input and not _OWN_CONTEXT & members.keys():
+            raise GatewayError(INVALID_REQUEST, "The field 'input' is missing.", param="input")
         canonical = self._encode(_canonical(body, members, raw))
         return ChatRequest(self._fields.decode(canonical), canonical, Native(RESPONSES, raw), translated=True)
 
