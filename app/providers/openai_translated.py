@@ -8,7 +8,6 @@ and reported, everything else is refused by name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
@@ -17,6 +16,7 @@ import msgspec
 
 from app.core.model import ChatRequest
 from app.providers.canonical.losses import dropped, unsupported
+from app.providers.openai_models import reasons
 
 Json: TypeAlias = dict[str, Any]
 
@@ -36,7 +36,6 @@ _TOOLS: Final = frozenset({"function", "custom"})
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})  # a server without them caches as it likes
 _UNSEEN: Final = frozenset({"reasoning_details", "is_error"})  # nothing is lost to a model that cannot read them
 _TOOL_MEMBERS: Final = frozenset({"type", "function", "custom"})
-_NO_REASONING: Final = re.compile(r"(?:.*/)?(?:gpt-3|gpt-4|chatgpt-)")  # these refuse `reasoning_effort`
 _SEE_BELOW: Final = "The pictures of this result follow in the next message."
 
 
@@ -69,7 +68,7 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Pla
     if "tools" in body:
         tools = msgspec.json.decode(members["tools"], type=list[dict[str, msgspec.Raw]])
         body["tools"] = [_tool(tool, index, lost) for index, tool in enumerate(tools)]
-    if "reasoning_effort" in body and _NO_REASONING.match(model):
+    if "reasoning_effort" in body and not reasons(model):
         del body["reasoning_effort"]
         lost.append("reasoning_effort")
     return Plain(msgspec.json.encode(body), tuple(dict.fromkeys(lost)))

@@ -165,6 +165,7 @@ class ResponseEvent(msgspec.Struct, frozen=True):
 
     type: str
     output_index: int = 0
+    summary_index: int = 0
     item: Item | None = None
     delta: str | msgspec.UnsetType = msgspec.UNSET
     annotation: msgspec.Raw = ABSENT

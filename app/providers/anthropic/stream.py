@@ -19,9 +19,15 @@ from app.providers.anthropic.errors import error_in_answer
 from app.providers.anthropic.response import annotations_of, finish_of, merged, thought_of, usage_of
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Mint
-from app.providers.sse import SseFrame, SseFrames, named_frame
+from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
 
 _EVENT: Final = msgspec.json.Decoder(Event)
+_READ: Final = frozenset(
+    {
+        "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
+        "message_stop", "error",
+    }
+)  # fmt: skip
 _NOTHING: Final = Chunk()
 _NO_FRAME: Final = Native(ANTHROPIC, b"")
 
@@ -76,8 +82,13 @@ class AnthropicDecoder:
             if not data.isascii():
                 data.decode()  # msgspec skips the strings that it does not read, clients will not
             return _EVENT.decode(data)
+        except msgspec.ValidationError as error:
+            kind = kind_of(data)
+            if kind is None or kind in _READ:
+                raise _undecodable() from error
+            return Event(kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of Anthropic's.") from error
+            raise _undecodable() from error
 
     def _meaning(self, event: Event) -> Iterator[StreamEvent]:
         """Yield the chunks that an event means; events that we have not heard of mean none."""
@@ -188,6 +199,10 @@ class AnthropicDecoder:
             raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a reason to stop.")
         self.done = True
         return self._writing.closing(usage_of(self._usage))
+
+
+def _undecodable() -> GatewayError:
+    return GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of Anthropic's.")
 
 
 class _Block:

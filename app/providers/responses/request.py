@@ -11,6 +11,7 @@ from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.losses import Policy, dropped, require_one_choice, unsupported
+from app.providers.openai_models import reasons
 from app.providers.responses.items import NAME, items_of
 
 Json: TypeAlias = dict[str, Any]
@@ -32,6 +33,7 @@ _OWN: Final = frozenset(
         "context_management", "moderation", "prompt_cache_options", "access_programs",
     }
 )  # fmt: skip
+_NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 _HIDDEN: Final = "reasoning.encrypted_content"
 _LOGPROBS: Final = "message.output_text.logprobs"
 
@@ -50,6 +52,8 @@ def encode_chat(body: Body, model: str, policy: Policy) -> tuple[bytes, tuple[st
     passed = {name: members[name] for name in lost} if policy == "pass" else {}
     lost = [] if passed else lost
     _require_expressible(asked)
+    if asked.reasoning_effort is not None and not reasons(model):
+        lost.append("reasoning_effort")
     given: Json = {
         "model": model,
         "input": items_of(asked.messages, lost),
@@ -57,9 +61,9 @@ def encode_chat(body: Body, model: str, policy: Policy) -> tuple[bytes, tuple[st
         "tools": _tools(asked.tools or (), members.get("web_search_options")) or None,
         "tool_choice": _tool_choice(asked.tool_choice),
         "text": _text(asked),
-        "reasoning": _reasoning(asked, members.get("reasoning")),
+        "reasoning": _reasoning(asked, members.get("reasoning")) if reasons(model) else None,
         "top_logprobs": asked.top_logprobs if asked.logprobs else None,
-        "include": [_HIDDEN, *([_LOGPROBS] if asked.logprobs else ())],
+        "include": [*([_HIDDEN] if reasons(model) else ()), *([_LOGPROBS] if asked.logprobs else ())] or None,
         "store": False,
         **{name: members[name] for name in (*_SAME, *_OWN) if name in members},
         **passed,
@@ -93,11 +97,14 @@ def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
     function = tool.function
     if tool.type != "function" or function is None:
         raise unsupported(f"{where}.type", NAME, f"it has no tools of type {tool.type[:40]!r}")
-    parameters = function.parameters if bytes(function.parameters) not in _NONE else None
-    shown = {"name": function.name, "description": function.description, "parameters": parameters}
-    given = {name: value for name, value in shown.items() if value is not None}
-    # here a schema is strict unless it says otherwise, in chat completions it is the other way round
-    return {"type": "function", **given, "strict": bool(function.strict)}
+    found: Json = {"type": "function", "name": function.name}
+    if function.description is not None:
+        found["description"] = function.description
+    found["parameters"] = function.parameters if bytes(function.parameters) not in _NONE else _NO_PARAMETERS
+    found["strict"] = bool(
+        function.strict
+    )  # here it is unless it says otherwise, in chat completions the other way round
+    return found
 
 
 def _custom(raw: msgspec.Raw) -> Json:

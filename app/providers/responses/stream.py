@@ -18,12 +18,21 @@ from app.core.model import Chunk, Native, StreamEvent, Weight
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Mint
 from app.providers.responses.response import failed, finish_of, nested, text_of, thoughts_of, usage_of
-from app.providers.sse import SseFrame, SseFrames, named_frame
+from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
 
 _EVENT: Final = msgspec.json.Decoder(ResponseEvent)
 _NOTHING: Final = Chunk()
 _NO_FRAME: Final = Native(RESPONSES, b"")
 _NONE: Final = (b"", b"null", b"[]")
+_READ: Final = frozenset(
+    {
+        "response.created", "response.completed", "response.incomplete", "response.failed", "error",
+        "response.output_item.added", "response.output_item.done", "response.output_text.delta",
+        "response.output_text.annotation.added", "response.refusal.delta", "response.reasoning_text.delta",
+        "response.reasoning_summary_text.delta", "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+    }
+)  # fmt: skip
 _CALLS: Final = ("function_call", "custom_tool_call")
 
 
@@ -73,9 +82,13 @@ class ResponsesDecoder:
             if not data.isascii():
                 data.decode()  # msgspec skips the strings that it does not read, clients will not
             return _EVENT.decode(data)
+        except msgspec.ValidationError as error:
+            kind = kind_of(data)
+            if kind is None or kind in _READ:
+                raise _undecodable() from error
+            return ResponseEvent(kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            message = "The provider sent an event that is none of the Responses API."
-            raise GatewayError(BAD_UPSTREAM_REPLY, message) from error
+            raise _undecodable() from error
 
     def _meaning(self, event: ResponseEvent, data: bytes) -> Iterator[StreamEvent]:
         """Yield the chunks that an event means; events that we have not heard of mean none."""
@@ -87,6 +100,8 @@ class ResponsesDecoder:
                 yield self._writing.refusal(delta)
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 yield self._writing.thought(delta)
+            case "response.reasoning_summary_part.added" if event.summary_index:
+                yield self._writing.thought("\n\n")
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
                 yield from self._argue(event.output_index, delta)
             case "response.output_text.annotation.added" if bytes(event.annotation) not in _NONE:
@@ -162,6 +177,10 @@ class _Call:
         self.position = position
         self.custom = custom
         self.told = False
+
+
+def _undecodable() -> GatewayError:
+    return GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of the Responses API.")
 
 
 def _logprobs(raw: msgspec.Raw) -> bytes:
