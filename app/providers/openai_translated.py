@@ -16,7 +16,7 @@ import msgspec
 
 from app.core.model import ChatRequest
 from app.providers.canonical.losses import dropped, unsupported
-from app.providers.openai_models import reasons
+from app.providers.openai_models import bounds_completions, reasons
 
 Json: TypeAlias = dict[str, Any]
 
@@ -71,6 +71,8 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Pla
     if "reasoning_effort" in body and not reasons(model):
         del body["reasoning_effort"]
         lost.append("reasoning_effort")
+    if "max_tokens" in body and bounds_completions(model):
+        body["max_completion_tokens"] = body.pop("max_tokens")
     return Plain(msgspec.json.encode(body), tuple(dict.fromkeys(lost)))
 
 

@@ -179,7 +179,7 @@ def _part(part: ContentPart, where: str) -> Json:
         case "refusal":
             found = {"type": "refusal", "refusal": part.refusal or ""}
         case "input_image" if part.image_url is not None:
-            found = {"type": "image_url", "image_url": _given(url=part.image_url, detail=part.detail)}
+            found = {"type": "image_url", "image_url": _given(url=part.image_url, detail=_told(part.detail))}
         case "input_file":
             names = ("file_data", "file_id", "file_url", "filename")
             found = {"type": "file", "file": _given(**{name: getattr(part, name) for name in names})}
@@ -195,6 +195,11 @@ def _part(part: ContentPart, where: str) -> Json:
     if bytes(part.prompt_cache_breakpoint) not in _NONE:
         found["prompt_cache_breakpoint"] = part.prompt_cache_breakpoint
     return found
+
+
+def _told(detail: str | None) -> str | None:
+    """Return how closely a picture is looked at, unless it is as usual; the API wants that said, too."""
+    return None if detail == "auto" else detail
 
 
 def _given(**members: str | None) -> Json:
