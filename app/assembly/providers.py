@@ -1,18 +1,25 @@
-"""Whom attempts go to: clients, codecs, headers and keys of each provider."""
+"""Whom attempts go to: clients, codecs, headers, keys and signers of each provider."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import cast
+
 from app import __version__
 from app.assembly.deps import Deps
+from app.config.kinds import imported
+from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
-from app.providers.anthropic.codec import AnthropicCodec, AnthropicOptions
+from app.core.ports import Codec, Signer
 from app.providers.canonical.mint import Mint
-from app.providers.endpoint import Provider
+from app.providers.endpoint import BEARER, Provider, credential
 from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
+from app.providers.quirks import NO_QUIRKS, Quirks
+from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
 
 
@@ -37,17 +44,64 @@ def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | No
         case "sim":
             return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
         case "local":
-            return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
-        case "anthropic":
-            client = deps.proxied.through(given.proxy) if given.proxy else deps.client
-            codec = AnthropicCodec(Mint(deps.clock.wall, deps.chance), AnthropicOptions())
-            return Provider(name, given.base_url or "", _headers(given), codec, client, given.models, keys)
+            headers = _headers(given, BEARER)
+            return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, OpenAiCodec(), deps.local, LOCAL_MODELS)
         case _:
-            client = deps.proxied.through(given.proxy) if given.proxy else deps.client
-            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models, keys)
+            return _remote(name, given, deps, keys)
 
 
-def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
+def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
+    base_url = given.base_url or ""
+    dialect = dialect_of(given.kind, base_url)
+    preset = PRESETS.get(given.kind)
+    key_header = BEARER if preset is None or dialect == "openai" else preset.key_header
+    return Provider(
+        name=name,
+        base_url=base_of(dialect, base_url),
+        headers=_headers(given, key_header),
+        codec=_codec(given, dialect, deps),
+        client=deps.proxied.through(given.proxy) if given.proxy else deps.client,
+        models=given.models,
+        keys=keys,
+        signer=_signer(given, dialect, deps),
+        key_header=key_header,
+    )
+
+
+def _codec(given: ProviderSettings, dialect: str, deps: Deps) -> Codec:
+    preset = PRESETS.get(given.kind)
+    quirky = preset is not None and (preset.rename or preset.drop)
+    build = Build(
+        mint=Mint(deps.clock.wall, deps.chance),
+        api_version=given.api_version,
+        quirks=Quirks(preset.rename, preset.drop) if preset is not None and quirky else NO_QUIRKS,
+        unsupported=given.unsupported,
+        max_tokens=given.max_tokens,
+    )
+    own = CODECS.get(dialect)
+    return make_codec(cast("CodecFactory", imported(dialect)) if own is None else own, build)
+
+
+def _signer(given: ProviderSettings, dialect: str, deps: Deps) -> Signer | None:
+    """Return what signs the requests of providers without keys; its library is loaded only where one is needed."""
+    if given.api_key is not None or given.api_keys:
+        return None
+    if dialect == "bedrock":
+        signing = import_module("app.providers.bedrock.signing")
+        return cast("Signer", signing.AwsSigner(given.region, signing.aws_keys(*_aws(given)), deps.clock))
+    if dialect == "vertex":
+        tokens = import_module("app.providers.gemini.tokens")
+        return cast("Signer", tokens.GoogleSigner(given.credentials_file))
+    return None
+
+
+def _aws(given: ProviderSettings) -> tuple[str | None, str | None, str | None]:
+    secrets = (given.aws_access_key_id, given.aws_secret_access_key, given.aws_session_token)
+    first, second, third = (None if secret is None else secret.get_secret_value() for secret in secrets)
+    return first, second, third
+
+
+def _headers(given: ProviderSettings, key_header: str) -> tuple[tuple[str, str], ...]:
     headers = {
         "content-type": "application/json",
         "accept-encoding": "identity",  # frames and bodies are forwarded as they come, so they must come plain
@@ -55,6 +109,7 @@ def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
     }
     keys = given.api_keys if given.api_key is None else (given.api_key,)
     if len(keys) == 1:  # of several, each request has its own
-        headers["authorization"] = f"Bearer {keys[0].get_secret_value()}"
+        name, value = credential(key_header, keys[0].get_secret_value())
+        headers[name] = value
     headers.update({header.lower(): value for header, value in given.headers.items()})
     return tuple(headers.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
+from typing import Final
 
 import msgspec
 
@@ -30,6 +31,7 @@ from app.providers.reading import ReadGuard, read_events, read_whole
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
 ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
+BEARER: Final = "bearer"
 _GOOD = range(200, 300)
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
 
@@ -39,7 +41,7 @@ class Provider(msgspec.Struct, frozen=True):
     A configured provider.
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
-    `models` are the names known to be there.
+    `models` are the names known to be there, and `key_header` is how a key is sent (`bearer`, or a header's name).
     """
 
     name: str
@@ -50,6 +52,7 @@ class Provider(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     keys: KeyRing | None = None
     signer: Signer | None = None
+    key_header: str = BEARER
 
 
 class ReadingOptions(msgspec.Struct, frozen=True):
@@ -95,7 +98,7 @@ class Endpoint:
             return await self._send(attempt, encoded, headers)
 
         def send(key: str) -> Awaitable[Reply]:
-            return self._send(attempt, encoded, (*headers, ("authorization", f"Bearer {key}")))
+            return self._send(attempt, encoded, (*headers, credential(provider.key_header, key)))
 
         return await provider.keys.send(send)
 
@@ -184,6 +187,11 @@ class _Line:
 
     def release(self) -> Awaitable[None] | None:
         return None if self._given_back else self.reply.aclose()
+
+
+def credential(key_header: str, key: str) -> tuple[str, str]:
+    """Return the header that carries a key."""
+    return ("authorization", f"Bearer {key}") if key_header == BEARER else (key_header, key)
 
 
 def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,6 @@ events are decoded for the observers but forwarded as they came.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -21,6 +20,7 @@ from app.providers.openai_errors import error_in_answer, error_of_status
 from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely, require_text
 from app.providers.openai_plain import decode_plain, encode_plain, plain_decoder
 from app.providers.openai_translated import plain_chat
+from app.providers.quirks import NO_QUIRKS, Quirks
 from app.providers.splice import replace_model
 
 
@@ -35,14 +35,10 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 class OpenAiCodec:
-    """
-    Speaks `POST {base_url}/chat/completions`.
+    """Speaks `POST {base_url}/chat/completions`."""
 
-    `takes` names the members beyond OpenAI's form that the server knows; see `openai_translated`.
-    """
-
-    def __init__(self, takes: AbstractSet[str] = frozenset()) -> None:
-        self._takes = takes
+    def __init__(self, quirks: Quirks = NO_QUIRKS) -> None:
+        self._quirks = quirks
         self._body = msgspec.json.Decoder(_Body)
         self._chunk = msgspec.json.Decoder(Chunk)
 
@@ -50,11 +46,16 @@ class OpenAiCodec:
         """Return the client's own body, with the model under the name the provider knows."""
         if isinstance(request, PlainRequest):
             return encode_plain(request, target)
+        lost: tuple[str, ...] = ()
         if request.translated:
-            plain = plain_chat(request, target.model, self._takes)
-            return Encoded("/chat/completions", plain.body, dropped=plain.lost)
-        body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
-        return Encoded("/chat/completions", body)
+            plain = plain_chat(request, target.model, self._quirks.takes)
+            body, lost = plain.body, plain.lost
+        else:
+            body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
+        if self._quirks is NO_QUIRKS:
+            return Encoded("/chat/completions", body, dropped=lost)
+        body, dropped = self._quirks.applied(body)
+        return Encoded("/chat/completions", body, dropped=(*lost, *dropped))
 
     def decode(self, body: bytes, request: Request) -> Completion:
         """

@@ -35,6 +35,13 @@ class AwsKeys(msgspec.Struct, frozen=True):
     session_token: str | None = None
 
 
+def aws_keys(access_key_id: str | None, secret_access_key: str | None, session_token: str | None) -> AwsKeys | None:
+    """Return the configured keys, if there are any."""
+    if access_key_id is None or secret_access_key is None:
+        return None
+    return AwsKeys(access_key_id, secret_access_key, session_token)
+
+
 class AwsSigner:
     """
     Signs requests for Bedrock in one region.
