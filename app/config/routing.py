@@ -59,6 +59,9 @@ class Provider(Section):
         default=None, description="Key of a service account for vertex; null is usual."
     )
     headers: Headers = Field(default_factory=dict, repr=False, description="Headers added to every request.")
+    api: Literal["chat", "responses"] = Field(
+        default="chat", description="Which of OpenAI's APIs chats go to: chat completions or responses."
+    )
     unsupported: Literal["drop", "error", "pass"] = Field(
         default="drop", description="What becomes of harmless parameters that the provider's dialect cannot express."
     )

@@ -34,7 +34,7 @@ _KNOWN: Final = frozenset(
 _PARTS: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 _TOOLS: Final = frozenset({"function", "custom"})
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})  # a server without them caches as it likes
-_UNSEEN: Final = frozenset({"reasoning_details", "is_error"})  # nothing is lost to a model that cannot read them
+_UNSEEN: Final = frozenset({"reasoning_content", "reasoning_details", "is_error"})  # no loss to who cannot read them
 _TOOL_MEMBERS: Final = frozenset({"type", "function", "custom"})
 _SEE_BELOW: Final = "The pictures of this result follow in the next message."
 
@@ -67,7 +67,7 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Pla
     body["messages"] = _Messages(takes, lost).reduced(msgspec.json.decode(members["messages"], type=list[Json]))
     if "tools" in body:
         tools = msgspec.json.decode(members["tools"], type=list[dict[str, msgspec.Raw]])
-        body["tools"] = [_tool(tool, index, lost) for index, tool in enumerate(tools)]
+        body["tools"] = [_tool(tool, index, takes, lost) for index, tool in enumerate(tools)]
     if "reasoning_effort" in body and not reasons(model):
         del body["reasoning_effort"]
         lost.append("reasoning_effort")
@@ -76,12 +76,15 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Pla
     return Plain(msgspec.json.encode(body), tuple(dict.fromkeys(lost)))
 
 
-def _tool(tool: Mapping[str, msgspec.Raw], index: int, lost: list[str]) -> dict[str, msgspec.Raw]:
+def _tool(
+    tool: Mapping[str, msgspec.Raw], index: int, takes: AbstractSet[str], lost: list[str]
+) -> dict[str, msgspec.Raw]:
     kind = msgspec.json.decode(tool["type"], type=str)
     if kind not in _TOOLS:
         raise unsupported(f"tools[{index}].type", NAME, f"it has no tools of type {kind[:40]!r}")
-    lost += [name for name in tool if name not in _TOOL_MEMBERS and name not in _MARKS]
-    return {name: value for name, value in tool.items() if name in _TOOL_MEMBERS}
+    known = _TOOL_MEMBERS | takes
+    lost += [name for name in tool if name not in known and name not in _MARKS]
+    return {name: value for name, value in tool.items() if name in known}
 
 
 class _Messages:
@@ -89,6 +92,7 @@ class _Messages:
 
     def __init__(self, takes: AbstractSet[str], lost: list[str]) -> None:
         self._takes = takes
+        self._left_out = (_MARKS | _UNSEEN) - takes
         self._lost = lost
         self._waiting: list[Json] = []
         self._found: list[Json] = []
@@ -108,11 +112,10 @@ class _Messages:
             self._waiting = []
 
     def _message(self, message: Json, where: str) -> Json:
-        found = {name: value for name, value in message.items() if name not in _MARKS and name not in _UNSEEN}
-        if "reasoning_content" in found and "reasoning_content" not in self._takes:
-            del found["reasoning_content"]
-        for call in found.get("tool_calls", ()):
-            call.pop("cache_control", None)
+        found = {name: value for name, value in message.items() if name not in self._left_out}
+        if "cache_control" not in self._takes:
+            for call in found.get("tool_calls", ()):
+                call.pop("cache_control", None)
         content = found.get("content")
         if isinstance(content, list):
             parts = [self._part(part, f"{where}.content[{index}]") for index, part in enumerate(content)]
@@ -132,11 +135,11 @@ class _Messages:
             raise unsupported(f"{where}.file.file_url", NAME, "it takes documents themselves, and fetches none")
         if part["type"] == "file" and "citations" in part:
             self._lost.append("citations")
-        return {name: part[name] for name in ("type", part["type"])}
+        return {name: value for name, value in part.items() if name in {"type", part["type"]} or name in self._takes}
 
 
 def _simplest(parts: Sequence[Json]) -> str | list[Json]:
     """Return texts as one text, which servers take that know no parts."""
-    if all(part["type"] == "text" for part in parts):
+    if all(part.keys() == {"type", "text"} for part in parts):
         return "\n\n".join([part["text"] for part in parts])
     return list(parts)

@@ -17,7 +17,7 @@ from app.api.dialects.anthropic.request import MessagesReader
 from app.api.dialects.responses.request import ResponsesReader
 from app.core.call import Target
 from app.core.model import ChatFields, ChatRequest
-from app.providers.anthropic.codec import AnthropicCodec, AnthropicOptions
+from app.providers.anthropic.codec import AnthropicCodec
 from app.providers.canonical.mint import Mint
 from app.providers.openai import OpenAiCodec
 from app.providers.responses.codec import ResponsesCodec
@@ -168,7 +168,7 @@ def test_messages(talk: list[Json], bound: Json, knobs: Json, more: Json, offer:
     if offer is not None:
         body.update({"tools": offer[0], "tool_choice": offer[1], **(offer[2] if offer[1] != "none" else {})})
 
-    encoded = AnthropicCodec(MINT, AnthropicOptions()).encode(request(body), Target("a", "claude-sonnet-4-5"))
+    encoded = AnthropicCodec(MINT).encode(request(body), Target("a", "claude-sonnet-4-5"))
     back = told(MessagesReader().read(encoded.body))
 
     assert back == body

@@ -14,6 +14,7 @@ from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import ChatFields, ChatRequest
 from app.core.ports import Encoded
 from app.providers.openai import OpenAiCodec
+from app.providers.quirks import Quirks
 from tests.support.golden import agrees, names_in, recorded
 
 GOLDEN = Path(__file__).parent / "golden/openai/translated"
@@ -24,7 +25,7 @@ def sent(body: dict[str, Any], model: str = "gpt-5", takes: frozenset[str] = fro
     """Return what a server is sent of a translated request."""
     raw = json.dumps({"model": "m", "messages": [USER], **body}).encode()
     request = ChatRequest(msgspec.json.decode(raw, type=ChatFields), raw, translated=True)
-    return OpenAiCodec(takes).encode(request, Target("box", model))
+    return OpenAiCodec(Quirks(takes=takes)).encode(request, Target("box", model))
 
 
 @pytest.mark.parametrize("name", names_in(GOLDEN))

@@ -16,7 +16,7 @@ from app.providers.anthropic.tools import tool_choice_of, tools_of
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Asked, Body
 from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import Policy, dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
 
 EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
 UPLOADS_BETA: Final = "files-api-2025-04-14"
@@ -50,14 +50,12 @@ class Asking(msgspec.Struct, frozen=True):
     """
     For whom a request is written.
 
-    `max_tokens` bounds an answer whose request does not (None: by the model); `unsupported` says what becomes of
-    harmless parameters that the API lacks.
+    `max_tokens` bounds an answer whose request does not (None: by the model).
     """
 
     model: str
     traits: Traits
     max_tokens: int | None = None
-    unsupported: Policy = "drop"
 
 
 def encode_chat(body: Body, asking: Asking) -> Written:
@@ -69,7 +67,6 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
-    passed = {name: members[name] for name in lost} if asking.unsupported == "pass" else {}
     _require_expressible(asked)
     choice = read_choice(asked)
     max_tokens = asked.most_tokens or asking.max_tokens or asking.traits.answer_max_tokens
@@ -83,10 +80,7 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     found.update(_small(asked, talk.lost))
     found.update({name: getattr(knobs, name) for name in _KNOBS})
     found.update({name: value for name, value in members.items() if name in _OWN})
-    found.update(passed)
-    lost = list(dict.fromkeys([*(() if passed else lost), *talk.lost, *knobs.lost]))
-    if lost and asking.unsupported == "error":
-        raise unsupported(lost[0], NAME)
+    lost = list(dict.fromkeys([*lost, *talk.lost, *knobs.lost]))
     written = msgspec.json.encode({name: value for name, value in found.items() if value is not None})
     return Written(with_extras(written, members.get(EXTRAS)), tuple(lost), talk.uploads)
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
 from app.providers.canonical.asked import Asked
-
-Policy: TypeAlias = Literal["error", "drop", "pass"]  # what becomes of a harmless knob that a dialect lacks
 
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')
 _STRUCTURAL: Final = frozenset({"model", "messages", "stream", "stream_options"})  # every codec carries these

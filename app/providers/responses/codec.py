@@ -12,7 +12,6 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Request
 from app.core.ports import Codec, Decoder, Encoded
 from app.providers.canonical.asked import BodyReader
-from app.providers.canonical.losses import Policy
 from app.providers.canonical.mint import Mint
 from app.providers.openai_errors import error_of_status
 from app.providers.responses.request import encode_chat
@@ -23,20 +22,20 @@ from app.providers.splice import replace_model
 
 class ResponsesCodec:
     """
-    Speaks `POST {base_url}/responses`.
+    Speaks `POST {base_url}{path}`.
 
     Args:
         mint: Makes ids and times where the provider gives none.
 
         others: The codec for everything that is no chat.
 
-        unsupported: What becomes of harmless parameters that the API lacks.
+        path: Where the API is, behind the provider's base URL.
     """
 
-    def __init__(self, mint: Mint, others: Codec, unsupported: Policy = "drop") -> None:
+    def __init__(self, mint: Mint, others: Codec, path: str = "/responses") -> None:
         self._mint = mint
         self._others = others
-        self._unsupported = unsupported
+        self._path = path
         self._bodies = BodyReader()
         self._response = msgspec.json.Decoder(Response)
 
@@ -47,9 +46,9 @@ class ResponsesCodec:
         origin = request.origin
         if origin is not None and origin.dialect == RESPONSES:
             same = request.model == target.model
-            return Encoded("/responses", origin.raw if same else replace_model(origin.raw, target.model))
-        body, lost = encode_chat(self._bodies.read(request), target.model, self._unsupported)
-        return Encoded("/responses", body, dropped=lost)
+            return Encoded(self._path, origin.raw if same else replace_model(origin.raw, target.model))
+        body, lost = encode_chat(self._bodies.read(request), target.model)
+        return Encoded(self._path, body, dropped=lost)
 
     def decode(self, body: bytes, request: Request) -> Completion:
         """Return the whole answer; see the port."""

@@ -10,7 +10,7 @@ import msgspec
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Format, Offered
-from app.providers.canonical.losses import Policy, dropped, require_one_choice, unsupported
+from app.providers.canonical.losses import dropped, require_one_choice, unsupported
 from app.providers.openai_models import reasons
 from app.providers.responses.items import NAME, items_of
 
@@ -38,7 +38,7 @@ _HIDDEN: Final = "reasoning.encrypted_content"
 _LOGPROBS: Final = "message.output_text.logprobs"
 
 
-def encode_chat(body: Body, model: str, policy: Policy) -> tuple[bytes, tuple[str, ...]]:
+def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     """
     Return the body, and the names of the fields that it does without.
 
@@ -49,8 +49,6 @@ def encode_chat(body: Body, model: str, policy: Policy) -> tuple[bytes, tuple[st
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
-    passed = {name: members[name] for name in lost} if policy == "pass" else {}
-    lost = [] if passed else lost
     _require_expressible(asked)
     if asked.reasoning_effort is not None and not reasons(model):
         lost.append("reasoning_effort")
@@ -66,10 +64,7 @@ def encode_chat(body: Body, model: str, policy: Policy) -> tuple[bytes, tuple[st
         "include": [*([_HIDDEN] if reasons(model) else ()), *([_LOGPROBS] if asked.logprobs else ())] or None,
         "store": False,
         **{name: members[name] for name in (*_SAME, *_OWN) if name in members},
-        **passed,
     }
-    if lost and policy == "error":
-        raise unsupported(lost[0], NAME)
     written = msgspec.json.encode({name: value for name, value in given.items() if value is not None})
     return written, tuple(dict.fromkeys(lost))
 

@@ -13,8 +13,7 @@ from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import ChatFields, ChatRequest, Native, Operation, PlainRequest
 from app.core.ports import Encoded
-from app.providers.anthropic.codec import AnthropicCodec, AnthropicOptions
-from app.providers.canonical.losses import Policy
+from app.providers.anthropic.codec import AnthropicCodec
 from app.providers.canonical.mint import Mint
 from tests.support.golden import agrees, names_in, recorded
 
@@ -23,10 +22,9 @@ SONNET = "claude-sonnet-4-5"
 USER = {"role": "user", "content": "Hi"}
 
 
-def codec(unsupported: Policy = "drop") -> AnthropicCodec:
+def codec(max_tokens: int | None = None) -> AnthropicCodec:
     """Return a codec whose ids and times are always the same."""
-    mint = Mint(wall=lambda: 1_800_000_000.0, chance=lambda: 0.5)
-    return AnthropicCodec(mint, AnthropicOptions(unsupported=unsupported))
+    return AnthropicCodec(Mint(wall=lambda: 1_800_000_000.0, chance=lambda: 0.5), max_tokens)
 
 
 def asked(**body: object) -> ChatRequest:
@@ -35,9 +33,9 @@ def asked(**body: object) -> ChatRequest:
     return ChatRequest(msgspec.json.decode(raw, type=ChatFields), raw)
 
 
-def sent(request: ChatRequest, model: str = SONNET, unsupported: Policy = "drop") -> Encoded:
+def sent(request: ChatRequest, model: str = SONNET) -> Encoded:
     """Return what the provider is sent."""
-    return codec(unsupported).encode(request, Target("claude", model))
+    return codec().encode(request, Target("claude", model))
 
 
 def said(*parts: object) -> dict[str, Any]:
@@ -58,7 +56,7 @@ def test_sends_what_was_recorded(name: str) -> None:
     path = GOLDEN / f"{name}.json"
     given = recorded(path)
 
-    encoded = sent(asked(**given["given"]), given["model"], given.get("policy", "drop"))
+    encoded = sent(asked(**given["given"]), given["model"])
 
     agrees(path, "sent", json.loads(encoded.body))
     agrees(path, "dropped", list(encoded.dropped))
@@ -207,9 +205,11 @@ def test_names_what_is_wrong(body: dict[str, Any], param: str) -> None:
     assert (error.kind, error.param) == (INVALID_REQUEST, param)
 
 
-def test_a_strict_policy_refuses_what_would_be_dropped() -> None:
-    """Where nothing may be lost, the first knob that would be is named."""
-    with pytest.raises(GatewayError) as caught:
-        sent(asked(seed=7), unsupported="error")
+def test_answers_are_bounded_as_configured() -> None:
+    """A request without a bound has that of the provider's settings, one with a bound its own."""
+    bounds = [
+        json.loads(codec(7).encode(request, Target("claude", SONNET)).body)["max_tokens"]
+        for request in (asked(), asked(max_tokens=9))
+    ]
 
-    assert (caught.value.kind, caught.value.param) == (UNSUPPORTED_FEATURE, "seed")
+    assert bounds == [7, 9]

@@ -16,7 +16,6 @@ from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError, Kind
 from app.core.model import ChatFields, ChatRequest, Completion, Native, Operation, PlainRequest
 from app.core.ports import Encoded
-from app.providers.canonical.losses import Policy
 from app.providers.canonical.mint import Mint
 from app.providers.openai import OpenAiCodec
 from app.providers.responses.codec import ResponsesCodec
@@ -27,10 +26,9 @@ REQUESTS, ANSWERS = GOLDEN / "requests", GOLDEN / "answers"
 USER = {"role": "user", "content": "Hi"}
 
 
-def codec(unsupported: Policy = "drop") -> ResponsesCodec:
+def codec() -> ResponsesCodec:
     """Return a codec whose ids and times are always the same."""
-    mint = Mint(wall=lambda: 1_800_000_000.0, chance=lambda: 0.5)
-    return ResponsesCodec(mint, OpenAiCodec(), unsupported)
+    return ResponsesCodec(Mint(wall=lambda: 1_800_000_000.0, chance=lambda: 0.5), OpenAiCodec())
 
 
 def asked(**body: object) -> ChatRequest:
@@ -39,9 +37,9 @@ def asked(**body: object) -> ChatRequest:
     return ChatRequest(msgspec.json.decode(raw, type=ChatFields), raw)
 
 
-def sent(request: ChatRequest, unsupported: Policy = "drop", model: str = "gpt-5") -> Encoded:
+def sent(request: ChatRequest, model: str = "gpt-5") -> Encoded:
     """Return what the provider is sent."""
-    return codec(unsupported).encode(request, Target("openai", model))
+    return codec().encode(request, Target("openai", model))
 
 
 def decoded(body: bytes) -> Completion:
@@ -55,7 +53,7 @@ def test_sends_what_was_recorded(name: str) -> None:
     path = REQUESTS / f"{name}.json"
     given = recorded(path)
 
-    encoded = sent(asked(**given["given"]), given.get("policy", "drop"), given.get("model", "gpt-5"))
+    encoded = sent(asked(**given["given"]), given.get("model", "gpt-5"))
 
     assert encoded.path == "/responses"
     agrees(path, "sent", json.loads(encoded.body))
@@ -134,14 +132,6 @@ def test_names_what_is_wrong(body: dict[str, Any], param: str) -> None:
         sent(asked(**body))
 
     assert (caught.value.kind, caught.value.param) == (INVALID_REQUEST, param)
-
-
-def test_a_strict_policy_refuses_what_would_be_dropped() -> None:
-    """Where nothing may be lost, the first knob that would be is named."""
-    with pytest.raises(GatewayError) as caught:
-        sent(asked(seed=7), "error")
-
-    assert (caught.value.kind, caught.value.param) == (UNSUPPORTED_FEATURE, "seed")
 
 
 @pytest.mark.parametrize("name", names_in(ANSWERS))
