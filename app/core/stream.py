@@ -12,6 +12,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
+import msgspec
+
 from app.core.call import End, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
@@ -59,6 +61,7 @@ class EventStream:
         self._release = release
         self._held: list[Batch] = []
         self._steps: list[Transform] = []
+        self._rewritten = False
         self._finishers: list[Finisher] = []
         self._reading: AsyncGenerator[Batch, None] | None = None
         self._settled = False
@@ -90,8 +93,11 @@ class EventStream:
     def transform(self, step: Transform) -> None:
         """
         Let `step` replace every batch; inner stages come first, and what it raises (`GatewayError`) ends the stream.
+
+        No event of the stream is then forwarded in its provider's own words: some of them would say what `step` took out.
         """
         self._steps.append(step)
+        self._rewritten = True
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -161,7 +167,11 @@ class EventStream:
     def _through(self, batch: Batch) -> Batch:
         for step in self._steps:
             batch = step(batch)
-        return batch
+        return [_in_own_words(event) for event in batch] if self._rewritten else batch
+
+
+def _in_own_words(event: StreamEvent) -> StreamEvent:
+    return event if event.native is None else msgspec.structs.replace(event, native=None)
 
 
 def after_commit(error: GatewayError) -> GatewayError:
