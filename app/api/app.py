@@ -23,6 +23,7 @@ from starlette.routing import Route
 from app.api.admin import admin_router
 from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
 from app.api.cold import Exposition, Health, models_router, operations_router
+from app.api.dialects.anthropic.counting import CountDialect
 from app.api.dialects.anthropic.dialect import MessagesDialect
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
@@ -115,6 +116,7 @@ def dialects() -> dict[str, Dialect]:
         "/v1/chat/completions": ChatDialect(),
         "/v1/generate": GenerateDialect(),
         "/v1/messages": MessagesDialect(),
+        "/v1/messages/count_tokens": CountDialect(),
         "/v1/responses": ResponsesDialect(),
         **plain_dialects(),
     }

@@ -167,6 +167,7 @@ class PlainRequest(msgspec.Struct, frozen=True):
 
     `path` is the end of the address below `/v1` for operations that have several, as in `images/edits`; `media_type` is
     what the body is. `text` is what the body holds of prose, for bounds and estimates; it is never sent anywhere.
+    `tokens` is an estimate of how many there are, where that is what is asked for.
     """
 
     operation: Operation
@@ -177,6 +178,7 @@ class PlainRequest(msgspec.Struct, frozen=True):
     media_type: str = "application/json"
     text: tuple[str, ...] = ()
     user: str | None = None
+    tokens: int = 0
 
 
 Request: TypeAlias = ChatRequest | PlainRequest
