@@ -12,6 +12,7 @@ from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
+from app.assembly.instructions import instruct
 from app.assembly.retry import retry
 from app.assembly.spending import spend
 from app.assembly.validation import validate
@@ -29,6 +30,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
+        *instruct(settings),  # before whatever reads the messages
         *admission(settings, deps),  # after it, so that bad requests need no place
     ]
 
