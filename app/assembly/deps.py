@@ -5,21 +5,26 @@ from __future__ import annotations
 import msgspec
 
 from app.core.balancing import Traffic
+from app.core.budget import KeptBudgets
 from app.core.clock import Clock
+from app.core.configuration import NoReplicas, Replicas
 from app.core.keys import KeyPools
-from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
+from app.state.usage.book import UsageBook
 
 
 class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
-    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
+    `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
+    have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
+    with several, `retry_budgets` what is left for retries, and `replicas` the other processes, as far as they can be
+    reached.
     """
 
     client: UpstreamClient
@@ -29,7 +34,11 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     circuits: Circuits
+    budgets: Budgets
+    usage: UsageBook
     resting: Resting = msgspec.field(default_factory=Resting)
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
+    replicas: Replicas = msgspec.field(default_factory=NoReplicas)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import Final, cast
 
 from app import __version__
 from app.assembly.deps import Deps
@@ -21,6 +21,8 @@ from app.providers.openai import OpenAiCodec
 from app.providers.quirks import NO_QUIRKS, Quirks
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
+
+_COMPATIBLE_TAKES: Final = frozenset({"reasoning_content", "top_k"})
 
 
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
@@ -69,17 +71,26 @@ def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None
 
 
 def _codec(given: ProviderSettings, dialect: str, deps: Deps) -> Codec:
-    preset = PRESETS.get(given.kind)
-    quirky = preset is not None and (preset.rename or preset.drop)
     build = Build(
         mint=Mint(deps.clock.wall, deps.chance),
         api_version=given.api_version,
-        quirks=Quirks(preset.rename, preset.drop) if preset is not None and quirky else NO_QUIRKS,
+        quirks=_quirks(given),
         unsupported=given.unsupported,
         max_tokens=given.max_tokens,
     )
-    own = CODECS.get(dialect)
+    own = CODECS.get(dialect if given.api == "chat" else f"{dialect}-{given.api}")
     return make_codec(cast("CodecFactory", imported(dialect)) if own is None else own, build)
+
+
+def _quirks(given: ProviderSettings) -> Quirks:
+    preset = PRESETS.get(given.kind)
+    if preset is None:
+        return NO_QUIRKS
+    takes = preset.takes
+    if given.kind == "openai" and given.base_url != preset.base_url:  # some compatible server: most know these
+        takes = _COMPATIBLE_TAKES
+    quirks = Quirks(preset.rename, preset.drop, takes)
+    return NO_QUIRKS if quirks == NO_QUIRKS else quirks
 
 
 def _signer(given: ProviderSettings, dialect: str, deps: Deps) -> Signer | None:

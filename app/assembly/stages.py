@@ -10,8 +10,11 @@ from __future__ import annotations
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
+from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
+from app.assembly.instructions import instruct
 from app.assembly.retry import retry
+from app.assembly.spending import spend
 from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
@@ -27,6 +30,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
+        *instruct(settings),  # before whatever reads the messages
         *admission(settings, deps),  # after it, so that bad requests need no place
     ]
 
@@ -34,9 +38,11 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
     return [
+        count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]

@@ -33,6 +33,7 @@ class Preset:
     automatic: bool = True
     rename: Mapping[str, str] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
+    takes: frozenset[str] = frozenset()
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -81,6 +82,7 @@ def _preset(table: Mapping[str, Any]) -> Preset:
             "fill_env": MappingProxyType(fill_env),
             "rename": MappingProxyType(table.get("rename", {})),
             "drop": frozenset(table.get("drop", ())),
+            "takes": frozenset(table.get("takes", ())),
         }
     )
 

@@ -12,6 +12,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
+import msgspec
+
 from app.core.call import End, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
@@ -59,9 +61,11 @@ class EventStream:
         self._release = release
         self._held: list[Batch] = []
         self._steps: list[Transform] = []
+        self._rewritten = False
         self._finishers: list[Finisher] = []
         self._reading: AsyncGenerator[Batch, None] | None = None
         self._settled = False
+        self._verdict: GatewayError | None = None  # of whoever ends the stream early
 
     async def prime(self, rule: CommitRule) -> None:
         """
@@ -90,8 +94,11 @@ class EventStream:
     def transform(self, step: Transform) -> None:
         """
         Let `step` replace every batch; inner stages come first, and what it raises (`GatewayError`) ends the stream.
+
+        No event of the stream is then forwarded in its provider's own words, which may say what `step` took out.
         """
         self._steps.append(step)
+        self._rewritten = True
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -103,8 +110,13 @@ class EventStream:
             self._reading = self._read()
         return self._reading
 
-    async def aclose(self) -> None:
-        """End the stream early, also one that nobody began to read; does nothing once it has ended."""
+    async def aclose(self, failure: GatewayError | None = None) -> None:
+        """
+        End the stream early, also one that nobody began to read; does nothing once it has ended.
+
+        Its client has left, or `failure` says what else went wrong on the way to it.
+        """
+        self._verdict = failure
         await aiter(self).aclose()
         await self._settle(asyncio.CancelledError())  # a generator that was never started does not run its `finally`
 
@@ -143,7 +155,7 @@ class EventStream:
         if self._settled:
             return
         self._settled = True
-        outcome, cancelled = Outcome.of(failure), None
+        outcome, cancelled = Outcome.of(self._verdict or failure), None
         for step in (self._close_source, self._give_back, *self._finishers):
             try:
                 await conclude(step, outcome)
@@ -161,7 +173,11 @@ class EventStream:
     def _through(self, batch: Batch) -> Batch:
         for step in self._steps:
             batch = step(batch)
-        return batch
+        return [_in_own_words(event) for event in batch] if self._rewritten else batch
+
+
+def _in_own_words(event: StreamEvent) -> StreamEvent:
+    return event if event.native is None else msgspec.structs.replace(event, native=None)
 
 
 def after_commit(error: GatewayError) -> GatewayError:

@@ -19,6 +19,7 @@ from app.core.usage import Usage
 from app.providers.openai_errors import error_in_answer, error_of_status
 from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely, require_text
 from app.providers.openai_plain import decode_plain, encode_plain, plain_decoder
+from app.providers.openai_translated import plain_chat
 from app.providers.quirks import NO_QUIRKS, Quirks
 from app.providers.splice import replace_model
 
@@ -45,11 +46,16 @@ class OpenAiCodec:
         """Return the client's own body, with the model under the name the provider knows."""
         if isinstance(request, PlainRequest):
             return encode_plain(request, target)
-        body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
+        lost: tuple[str, ...] = ()
+        if request.translated:
+            plain = plain_chat(request, target.model, self._quirks.takes)
+            body, lost = plain.body, plain.lost
+        else:
+            body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
         if self._quirks is NO_QUIRKS:
-            return Encoded("/chat/completions", body)
+            return Encoded("/chat/completions", body, dropped=lost)
         body, dropped = self._quirks.applied(body)
-        return Encoded("/chat/completions", body, dropped=dropped)
+        return Encoded("/chat/completions", body, dropped=(*lost, *dropped))
 
     def decode(self, body: bytes, request: Request) -> Completion:
         """

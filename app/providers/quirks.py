@@ -17,10 +17,15 @@ _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 class Quirks(msgspec.Struct, frozen=True):
-    """How a server differs from OpenAI: the fields that it has other names for, and those that it refuses."""
+    """
+    How a server differs from OpenAI: the fields that it has other names for, and those that it refuses.
+
+    `takes` are members beyond OpenAI's that it knows; requests that came in another dialect keep those.
+    """
 
     rename: Mapping[str, str] = _NO_NAMES
     drop: AbstractSet[str] = frozenset()
+    takes: AbstractSet[str] = frozenset()
 
     def applied(self, body: bytes) -> tuple[bytes, tuple[str, ...]]:
         """Return the body as the server takes it, and the names of the fields that were dropped."""

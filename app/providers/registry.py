@@ -16,7 +16,6 @@ import msgspec
 
 from app.core.ports import Codec
 from app.providers.anthropic import AnthropicCodec
-from app.providers.anthropic.codec import AnthropicOptions
 from app.providers.azure import AzureCodec
 from app.providers.bedrock import BedrockCodec
 from app.providers.canonical.mint import Mint
@@ -26,6 +25,7 @@ from app.providers.ollama import OllamaCodec
 from app.providers.openai import OpenAiCodec
 from app.providers.policies import Policy, Strict
 from app.providers.quirks import NO_QUIRKS, Quirks
+from app.providers.responses import ResponsesCodec
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -48,10 +48,10 @@ CodecFactory: TypeAlias = Callable[[Build], Codec]
 CODECS: Final[Mapping[str, CodecFactory]] = MappingProxyType(
     {
         "openai": lambda given: OpenAiCodec(given.quirks),
-        "anthropic": lambda given: AnthropicCodec(
-            given.mint, AnthropicOptions(max_tokens=given.max_tokens, unsupported=given.unsupported)
-        ),
+        "openai-responses": lambda given: ResponsesCodec(given.mint, OpenAiCodec(given.quirks)),
+        "anthropic": lambda given: AnthropicCodec(given.mint, given.max_tokens),
         "azure": lambda given: AzureCodec(given.api_version),
+        "azure-responses": lambda given: ResponsesCodec(given.mint, AzureCodec(None), "/openai/v1/responses"),
         "bedrock": lambda given: BedrockCodec(given.mint),
         "cohere": lambda given: CohereCodec(given.mint),
         "gemini": lambda given: GeminiCodec(given.mint),
@@ -66,11 +66,9 @@ _OWN_PATHS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 def make_codec(factory: CodecFactory, given: Build) -> Codec:
-    """Return the codec, with the policy for what it cannot express around it (Anthropic's applies it by itself)."""
+    """Return the codec, with the policy for what it cannot express around it."""
     codec = factory(given)
-    if given.unsupported == "drop" or isinstance(codec, AnthropicCodec):
-        return codec
-    return Strict(codec, given.unsupported)
+    return codec if given.unsupported == "drop" else Strict(codec, given.unsupported)
 
 
 def base_of(dialect: str, base_url: str) -> str:

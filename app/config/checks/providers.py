@@ -22,6 +22,7 @@ _WITHOUT: Final = MappingProxyType(
         "local": ("base_url", "api_key", "api_keys", "proxy"),
     }
 )
+_RESPONDING: Final = frozenset({"openai", "azure"})  # dialects of servers that may have the Responses API
 # What makes the requests of a dialect trusted where there is no key, and the extra that brings it along.
 _EXTRAS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {"bedrock": ("botocore", "bedrock"), "vertex": ("google.auth", "vertex")}
@@ -47,8 +48,18 @@ def _provider(provider: Provider) -> Iterator[tuple[str, Complaint]]:
     if (provider.aws_access_key_id is None) != (provider.aws_secret_access_key is None):
         missing = "aws_access_key_id" if provider.aws_access_key_id is None else "aws_secret_access_key"
         yield missing, Complaint(MISSING, "the id and the secret of a key together", f"add {missing}")
+    if provider.api == "responses":
+        yield from _responses(provider)
     yield from _address(provider)
     yield from _kind(provider)
+
+
+def _responses(provider: Provider) -> Iterator[tuple[str, Complaint]]:
+    """Find providers that do not have the Responses API."""
+    if provider.kind in {"sim", "local"} or dialect_of(provider.kind, provider.base_url or "") not in _RESPONDING:
+        yield "api", Complaint("responses", f"chat: kind {provider.kind} has no other", "remove it")
+    elif provider.api_version is not None:
+        yield "api_version", Complaint(provider.api_version, "null: responses are in the v1 API only", "remove it")
 
 
 def _address(provider: Provider) -> Iterator[tuple[str, Complaint]]:

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT
+
 ANTHROPIC: Final = "anthropic"  # the name of the dialect
 
 
@@ -22,7 +24,7 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     data: str | None = None
     url: str | None = None
     file_id: str | None = None
-    content: msgspec.Raw = msgspec.Raw()
+    content: msgspec.Raw = ABSENT
 
 
 class Block(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,15 +42,15 @@ class Block(msgspec.Struct, frozen=True, omit_defaults=True):
     data: str | None = None
     id: str | None = None
     name: str | None = None
-    input: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = ABSENT
     tool_use_id: str | None = None
-    content: msgspec.Raw = msgspec.Raw()
+    content: msgspec.Raw = ABSENT
     is_error: bool | None = None
-    source: msgspec.Raw = msgspec.Raw()
+    source: msgspec.Raw = ABSENT
     title: str | None = None
     context: str | None = None
-    citations: msgspec.Raw = msgspec.Raw()
-    cache_control: msgspec.Raw = msgspec.Raw()
+    citations: msgspec.Raw = ABSENT
+    cache_control: msgspec.Raw = ABSENT
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -64,13 +66,13 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     type: str | None = None
     description: str | None = None
-    input_schema: msgspec.Raw = msgspec.Raw()
+    input_schema: msgspec.Raw = ABSENT
     strict: bool | None = None
-    cache_control: msgspec.Raw = msgspec.Raw()
-    defer_loading: msgspec.Raw = msgspec.Raw()
-    eager_input_streaming: msgspec.Raw = msgspec.Raw()
-    allowed_callers: msgspec.Raw = msgspec.Raw()
-    input_examples: msgspec.Raw = msgspec.Raw()
+    cache_control: msgspec.Raw = ABSENT
+    defer_loading: msgspec.Raw = ABSENT
+    eager_input_streaming: msgspec.Raw = ABSENT
+    allowed_callers: msgspec.Raw = ABSENT
+    input_examples: msgspec.Raw = ABSENT
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,7 +95,7 @@ class OutputFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """The JSON schema that an answer shall keep to."""
 
     type: str
-    schema: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = ABSENT
 
 
 class OutputConfig(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -157,7 +159,7 @@ class Message(msgspec.Struct, frozen=True):
     stop_reason: str | None = None
     stop_sequence: str | None = None
     usage: MessageUsage = MessageUsage()
-    error: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = ABSENT
 
 
 class EventDelta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -168,7 +170,7 @@ class EventDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     thinking: str | None = None
     signature: str | None = None
     partial_json: str | None = None
-    citation: msgspec.Raw = msgspec.Raw()
+    citation: msgspec.Raw = ABSENT
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
@@ -182,7 +184,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     content_block: Block | None = None
     delta: EventDelta | None = None
     usage: MessageUsage | None = None
-    error: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = ABSENT
 
 
 class TokenCount(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 
@@ -52,9 +53,9 @@ class AnswerMessage(msgspec.Struct, frozen=True):
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    reasoning_details: msgspec.Raw = msgspec.Raw()
+    reasoning_details: msgspec.Raw = ABSENT
     tool_calls: list[AnswerCall] | None = None
-    annotations: msgspec.Raw = msgspec.Raw()
+    annotations: msgspec.Raw = ABSENT
 
     @property
     def thought(self) -> str:
@@ -67,8 +68,8 @@ class AnswerChoice(msgspec.Struct, frozen=True):
 
     message: AnswerMessage = AnswerMessage()
     finish_reason: str | None = None
-    stop_reason: msgspec.Raw = msgspec.Raw()
-    logprobs: msgspec.Raw = msgspec.Raw()
+    stop_reason: msgspec.Raw = ABSENT
+    logprobs: msgspec.Raw = ABSENT
 
 
 class Answer(msgspec.Struct, frozen=True):

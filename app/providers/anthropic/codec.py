@@ -15,7 +15,7 @@ from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
 from app.providers.anthropic.errors import error_in_answer, error_of_status
 from app.providers.anthropic.messages import NAME
-from app.providers.anthropic.request import UPLOADS_BETA, Asking, Policy, encode_chat
+from app.providers.anthropic.request import UPLOADS_BETA, Asking, encode_chat
 from app.providers.anthropic.response import decode_chat
 from app.providers.anthropic.stream import AnthropicDecoder
 from app.providers.anthropic.traits import traits_of
@@ -26,47 +26,41 @@ from app.providers.splice import replace_model
 
 # The newest version that knows every parameter which older models take; later ones refuse `temperature` and its kin.
 VERSION = "2023-06-01"
+_PATH = "/v1/messages"
 _NO_ERROR = (b"", b"null")
 _TRAITS_KEPT = 256
 
 
-class AnthropicOptions(msgspec.Struct, frozen=True):
-    """
-    How one provider is asked.
-
-    `prefix` is what stands between the base URL and `/messages`; see `encode_chat` for the others.
-    """
-
-    prefix: str = "/v1"
-    max_tokens: int | None = None
-    unsupported: Policy = "drop"
-
-
 class AnthropicCodec:
-    """Speaks `POST {base_url}/v1/messages`."""
+    """
+    Speaks `POST {base_url}/v1/messages`.
 
-    def __init__(self, mint: Mint, options: AnthropicOptions) -> None:
+    Args:
+        mint: Makes ids and times where the provider gives none.
+
+        max_tokens: Bound of answers whose request has none, which the API demands; None leaves it to the model.
+    """
+
+    def __init__(self, mint: Mint, max_tokens: int | None = None) -> None:
         self._mint = mint
-        self._options = options
+        self._max_tokens = max_tokens
         self._bodies = BodyReader()
         self._message = msgspec.json.Decoder(Message)
         self._traits = lru_cache(_TRAITS_KEPT)(traits_of)
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the provider is sent; see the port."""
-        path = f"{self._options.prefix}/messages"
         if not isinstance(request, ChatRequest):
             if request.operation is not Operation.COUNT_TOKENS:
                 raise unsupported(request.operation.value, NAME)
-            return Encoded(f"{path}/count_tokens", _spliced(request.raw, request.model, target), _version(()))
+            return Encoded(f"{_PATH}/count_tokens", _spliced(request.raw, request.model, target), _version(()))
         origin = request.origin
         if origin is not None and origin.dialect == ANTHROPIC:
-            return Encoded(path, _spliced(origin.raw, request.model, target), _version(origin.headers))
-        options = self._options
-        asking = Asking(target.model, self._traits(target.model), options.max_tokens, options.unsupported)
+            return Encoded(_PATH, _spliced(origin.raw, request.model, target), _version(origin.headers))
+        asking = Asking(target.model, self._traits(target.model), self._max_tokens)
         written = encode_chat(self._bodies.read(request), asking)
         beta = (("anthropic-beta", UPLOADS_BETA),) if written.uploads else ()
-        return Encoded(path, written.body, (*_version(()), *beta), written.lost)
+        return Encoded(_PATH, written.body, (*_version(()), *beta), written.lost)
 
     def decode(self, body: bytes, request: Request) -> Completion:
         """Return the whole answer; see the port."""

@@ -9,7 +9,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.anthropic import Block, Source
+from app.core.absent import ABSENT, is_given, present
+from app.core.dialects.anthropic import ANTHROPIC, Block, Source
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Called, InputFile, Piece, Turn
@@ -20,7 +21,6 @@ Content: TypeAlias = Block | msgspec.Raw
 
 NAME: Final = "Anthropic"
 _SYSTEM = frozenset({"system", "developer"})
-_NONE = (b"", b"null")
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _UNFIT_FOR_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 _EPHEMERAL, _EPHEMERAL_LONG = msgspec.Raw(b'{"type":"ephemeral"}'), msgspec.Raw(b'{"type":"ephemeral","ttl":"1h"}')
@@ -122,7 +122,7 @@ def _parts(turn: Turn, where: str, found: Conversation) -> Iterator[Content]:
 
 
 def _answer(turn: Turn, where: str, found: Conversation) -> Iterator[Content]:
-    if bytes(turn.audio) not in _NONE:
+    if is_given(turn.audio):
         raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
     yield from _thoughts(turn)
     if turn.refusal:
@@ -144,13 +144,13 @@ def _thoughts(turn: Turn) -> Iterator[Block]:
 
 
 def _text(piece: Piece, turn: Turn) -> Block:
-    mark = _mark(piece) or (turn.cache_control if isinstance(turn.content, str) else msgspec.Raw())
-    citations = piece.citations if bytes(piece.citations).startswith(b"[") else msgspec.Raw()
+    mark = _mark(piece) or (present(turn.cache_control) if isinstance(turn.content, str) else ABSENT)
+    citations = piece.citations if bytes(piece.citations).startswith(b"[") else ABSENT
     return Block("text", text=piece.text, citations=citations, cache_control=mark)
 
 
 def _part(piece: Piece, where: str, found: Conversation) -> Content:
-    mark = _mark(piece) or msgspec.Raw()
+    mark = _mark(piece) or ABSENT
     match piece.type:
         case "refusal":
             return Block("text", text=piece.refusal)
@@ -161,7 +161,7 @@ def _part(piece: Piece, where: str, found: Conversation) -> Content:
         case "file" if piece.file is not None:
             found.uploads |= piece.file.file_id is not None
             return _document(piece, piece.file, where)
-        case _ if bytes(piece.block) not in _NONE:
+        case _ if piece.dialect == ANTHROPIC:
             return piece.block
         case _:
             raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
@@ -169,9 +169,9 @@ def _part(piece: Piece, where: str, found: Conversation) -> Content:
 
 def _mark(piece: Piece) -> msgspec.Raw | None:
     """Return the end of a cached prefix, in Anthropic's words or in OpenAI's."""
-    if bytes(piece.cache_control) not in _NONE:
+    if is_given(piece.cache_control):
         return piece.cache_control
-    if bytes(piece.prompt_cache_breakpoint) not in _NONE:
+    if is_given(piece.prompt_cache_breakpoint):
         return _EPHEMERAL_LONG if b'"12h"' in bytes(piece.prompt_cache_breakpoint) else _EPHEMERAL
     return None
 
@@ -187,7 +187,7 @@ def _picture(url: str, param: str) -> msgspec.Raw:
 
 
 def _document(piece: Piece, file: InputFile, where: str) -> Block:
-    mark = _mark(piece) or msgspec.Raw()
+    mark = _mark(piece) or ABSENT
     if file.file_data is not None:
         held = inline(file.file_data, f"{where}.file.file_data")
         kind, content = ("application/pdf", file.file_data) if held is None else held
@@ -203,7 +203,7 @@ def _document(piece: Piece, file: InputFile, where: str) -> Block:
         source=_source(source),
         title=file.filename,
         context=piece.context,
-        citations=piece.citations,
+        citations=present(piece.citations),
         cache_control=mark,
     )
 
@@ -237,7 +237,7 @@ def _use(call: Called, where: str) -> Block:
         id=_id(call.id),
         name=call.function.name,
         input=msgspec.Raw(arguments),
-        cache_control=call.cache_control,
+        cache_control=present(call.cache_control),
     )
 
 
@@ -245,7 +245,7 @@ def _result(turn: Turn, where: str, found: Conversation) -> Block:
     if not turn.tool_call_id:
         message = "A tool message must answer a tool call of a message before it."
         raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
-    content = msgspec.Raw()
+    content = ABSENT
     if isinstance(turn.content, str):
         content = msgspec.Raw(msgspec.json.encode(turn.content))
     elif turn.content:
@@ -255,7 +255,7 @@ def _result(turn: Turn, where: str, found: Conversation) -> Block:
         tool_use_id=_id(turn.tool_call_id),
         content=content,
         is_error=turn.is_error or None,
-        cache_control=turn.cache_control,
+        cache_control=present(turn.cache_control),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -37,8 +37,6 @@ _OWN: Final = frozenset(
 _KNOBS: Final = ("temperature", "top_p", "top_k", "thinking", "output_config")
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "default": "standard_only"})
 
-Policy = Literal["error", "drop", "pass"]
-
 
 class Written(msgspec.Struct, frozen=True):
     """A body, the names of the fields that it does without, and whether it refers to uploaded files."""
@@ -52,14 +50,12 @@ class Asking(msgspec.Struct, frozen=True):
     """
     For whom a request is written.
 
-    `max_tokens` bounds an answer whose request does not (None: by the model); `unsupported` says what becomes of
-    harmless parameters that the API lacks.
+    `max_tokens` bounds an answer whose request does not (None: by the model).
     """
 
     model: str
     traits: Traits
     max_tokens: int | None = None
-    unsupported: Policy = "drop"
 
 
 def encode_chat(body: Body, asking: Asking) -> Written:
@@ -71,7 +67,6 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
-    passed = {name: members[name] for name in lost} if asking.unsupported == "pass" else {}
     _require_expressible(asked)
     choice = read_choice(asked)
     max_tokens = asked.most_tokens or asking.max_tokens or asking.traits.answer_max_tokens
@@ -85,10 +80,7 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     found.update(_small(asked, talk.lost))
     found.update({name: getattr(knobs, name) for name in _KNOBS})
     found.update({name: value for name, value in members.items() if name in _OWN})
-    found.update(passed)
-    lost = list(dict.fromkeys([*(() if passed else lost), *talk.lost, *knobs.lost]))
-    if lost and asking.unsupported == "error":
-        raise unsupported(lost[0], NAME)
+    lost = list(dict.fromkeys([*lost, *talk.lost, *knobs.lost]))
     written = msgspec.json.encode({name: value for name, value in found.items() if value is not None})
     return Written(with_extras(written, members.get(EXTRAS)), tuple(lost), talk.uploads)
 

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.dialects.anthropic import Block, Message, MessageUsage
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.model import Completion
@@ -49,8 +50,8 @@ def decode_chat(message: Message, stamp: Stamp) -> Completion:
         content if texts or not calls else None,
         None,
         reasoning_content="".join([thought.text or "" for thought in thoughts]) or None,
-        reasoning_details=thoughts,
-        tool_calls=calls,
+        reasoning_details=thoughts or (),
+        tool_calls=calls or (),
         annotations=_annotations(texts),
     )
     choice = Choice(0, said, finish_of(message.stop_reason), stop_reason=message.stop_sequence or msgspec.UNSET)
@@ -95,16 +96,15 @@ def _call(block: Block) -> SaidCall:
     return said_call(block.id or "", block.name or "", bytes(block.input).decode() or "{}")
 
 
-def _annotations(texts: Sequence[Block]) -> msgspec.Raw:
-    """Return the pages of the web that texts quote, each with the range of the text that rests on it."""
-    found: list[Json] = []
-    start = 0
-    for block in texts:
-        end = start + len(block.text or "")
-        if _WEB in bytes(block.citations):
-            found += [_annotation(citation, start, end) for citation in _citations(block.citations)]
-        start = end
-    return msgspec.Raw(msgspec.json.encode(found)) if found else msgspec.Raw()
+def annotations_of(citations: msgspec.Raw, start: int, end: int) -> list[Json]:
+    """Return the pages of the web that the text between two places quotes; other citations have no form for them."""
+    if _WEB not in bytes(citations):
+        return []
+    try:
+        found = msgspec.json.decode(citations, type=list[_Citation])
+    except msgspec.DecodeError:
+        return []
+    return [_annotation(citation, start, end) for citation in found if citation.url]
 
 
 def _annotation(citation: _Citation, start: int, end: int) -> Json:
@@ -112,8 +112,11 @@ def _annotation(citation: _Citation, start: int, end: int) -> Json:
     return {"type": "url_citation", "url_citation": place}
 
 
-def _citations(raw: msgspec.Raw) -> list[_Citation]:
-    try:
-        return [citation for citation in msgspec.json.decode(raw, type=list[_Citation]) if citation.url]
-    except msgspec.DecodeError:
-        return []
+def _annotations(texts: Sequence[Block]) -> msgspec.Raw:
+    found: list[Json] = []
+    start = 0
+    for block in texts:
+        end = start + len(block.text or "")
+        found += annotations_of(block.citations, start, end)
+        start = end
+    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT

@@ -16,12 +16,18 @@ from app.core.dialects.anthropic import ANTHROPIC, Block, Event, EventDelta, Mes
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Chunk, Native, StreamEvent, Weight
 from app.providers.anthropic.errors import error_in_answer
-from app.providers.anthropic.response import finish_of, merged, thought_of, usage_of
+from app.providers.anthropic.response import annotations_of, finish_of, merged, thought_of, usage_of
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Mint
-from app.providers.sse import SseFrame, SseFrames
+from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
 
 _EVENT: Final = msgspec.json.Decoder(Event)
+_READ: Final = frozenset(
+    {
+        "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
+        "message_stop", "error",
+    }
+)  # fmt: skip
 _NOTHING: Final = Chunk()
 _NO_FRAME: Final = Native(ANTHROPIC, b"")
 
@@ -38,6 +44,7 @@ class AnthropicDecoder:
         self._usage = MessageUsage()
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
+        self._said = 0
         self._finished = False
         self.done = False
 
@@ -63,7 +70,7 @@ class AnthropicDecoder:
 
     def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
         event = self._read(frame.data)
-        native = Native(ANTHROPIC, _forwardable(frame, event.type))
+        native = Native(ANTHROPIC, named_frame(frame, event.type))
         for meant in self._meaning(event):
             yield msgspec.structs.replace(meant, native=native)
             native = _NO_FRAME
@@ -75,8 +82,13 @@ class AnthropicDecoder:
             if not data.isascii():
                 data.decode()  # msgspec skips the strings that it does not read, clients will not
             return _EVENT.decode(data)
+        except msgspec.ValidationError as error:
+            kind = kind_of(data)
+            if kind is None or kind in _READ:
+                raise _undecodable() from error
+            return Event(kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of Anthropic's.") from error
+            raise _undecodable() from error
 
     def _meaning(self, event: Event) -> Iterator[StreamEvent]:
         """Yield the chunks that an event means; events that we have not heard of mean none."""
@@ -111,16 +123,16 @@ class AnthropicDecoder:
         return self._chunks
 
     def _open(self, index: int, block: Block) -> Iterator[StreamEvent]:
-        opened = self._blocks[index] = _Block(block.type, self._calls)
+        opened = self._blocks[index] = _Block(block.type, self._calls, self._said)
         if block.type == "tool_use":
             self._calls += 1
             yield self._writing.call(CallPiece(opened.call, "", block.id, block.name))
             if bytes(block.input) not in {b"", b"{}", b"null"}:  # some servers have it all at once
-                yield self._writing.call(CallPiece(opened.call, bytes(block.input).decode()))
+                yield self._argument(opened, bytes(block.input).decode())
         elif block.type == "redacted_thinking":
             opened.hidden = block
         elif block.text:
-            yield self._writing.text(block.text)
+            yield self._text(block.text)
         elif block.thinking:
             yield self._thought(opened, block.thinking)
 
@@ -129,26 +141,43 @@ class AnthropicDecoder:
         if block is None:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's stream goes on with a block that never began.")
         match delta.type:
-            case "text_delta":
-                yield self._writing.text(delta.text or "")
-            case "input_json_delta" if block.kind == "tool_use":
-                yield self._writing.call(CallPiece(block.call, delta.partial_json or ""))
-            case "thinking_delta":
-                yield self._thought(block, delta.thinking or "")
+            case "text_delta" if delta.text:
+                yield self._text(delta.text)
+            case "input_json_delta" if delta.partial_json and block.kind == "tool_use":
+                yield self._argument(block, delta.partial_json)
+            case "thinking_delta" if delta.thinking:
+                yield self._thought(block, delta.thinking)
             case "signature_delta":
                 block.signature += delta.signature or ""
+            case "citations_delta":
+                block.citations.append(delta.citation)
             case _:
                 return
+
+    def _text(self, text: str) -> StreamEvent:
+        self._said += len(text)
+        return self._writing.text(text)
+
+    def _argument(self, block: _Block, text: str) -> StreamEvent:
+        block.told = True
+        return self._writing.call(CallPiece(block.call, text))
 
     def _thought(self, block: _Block, text: str) -> StreamEvent:
         block.prose.append(text)
         return self._writing.thought(text)
 
     def _close(self, index: int) -> Iterator[StreamEvent]:
-        """Yield the whole entry of a block of reasoning, for those who have to send it back."""
+        """Yield what only a whole block tells: reasoning to send back, citations, and that a call has no arguments."""
         block = self._blocks.pop(index, None)
         if block is None:
             return
+        if block.kind == "tool_use" and not block.told:
+            yield self._writing.call(CallPiece(block.call, "{}"))
+        if block.citations:
+            raw = msgspec.Raw(msgspec.json.encode(block.citations))
+            notes = annotations_of(raw, block.start, self._said)
+            if notes:
+                yield self._writing.annotated(notes)
         whole = block.hidden
         if block.kind == "thinking":
             whole = Block("thinking", thinking="".join(block.prose), signature=block.signature)
@@ -162,7 +191,8 @@ class AnthropicDecoder:
         reason = event.delta.stop_reason if event.delta is not None else None
         if reason is not None:
             self._finished = True
-            yield self._writing.finish(finish_of(reason))
+            stop_text = event.delta.stop_sequence if event.delta is not None else None
+            yield self._writing.finish(finish_of(reason), stop_text=stop_text)
 
     def _end(self) -> list[StreamEvent]:
         if not self._finished:
@@ -171,22 +201,26 @@ class AnthropicDecoder:
         return self._writing.closing(usage_of(self._usage))
 
 
+def _undecodable() -> GatewayError:
+    return GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of Anthropic's.")
+
+
 class _Block:
-    """A block under way; `call` is its place among the tool calls."""
+    """
+    A block under way.
 
-    __slots__ = ("call", "hidden", "kind", "prose", "signature")
+    `call` is its place among the tool calls, `told` says that some of its arguments came; `start` is where its text
+    begins in that of the answer.
+    """
 
-    def __init__(self, kind: str, call: int) -> None:
+    __slots__ = ("call", "citations", "hidden", "kind", "prose", "signature", "start", "told")
+
+    def __init__(self, kind: str, call: int, start: int) -> None:
         self.kind = kind
         self.call = call
+        self.start = start
+        self.told = False
+        self.citations: list[msgspec.Raw] = []
         self.hidden: Block | None = None
         self.prose: list[str] = []
         self.signature = ""
-
-
-def _forwardable(frame: SseFrame, kind: str) -> bytes:
-    """Return the original frame if it is nothing but an event with its name and data, else one that is."""
-    raw = frame.raw
-    if frame.event == kind.encode() and raw.startswith(b"event: ") and raw.count(b"\n") == 3 and b"\r" not in raw:  # noqa: PLR2004 - two lines and a blank one
-        return raw
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), frame.data.replace(b"\n", b" "))

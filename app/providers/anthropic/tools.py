@@ -8,20 +8,20 @@ from typing import Final
 
 import msgspec
 
-from app.core.dialects.anthropic import Tool, ToolChoice
+from app.core.absent import ABSENT, is_given, present
+from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Offered, OfferedFunction
 from app.providers.canonical.choice import Choice
 from app.providers.canonical.losses import unsupported
 
-_NONE = (b"", b"null")
 _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 _WORDS: Final = MappingProxyType({"auto": "auto", "required": "any", "none": "none"})
 
 
 class _Schema(msgspec.Struct):
-    type: msgspec.Raw = msgspec.Raw()
+    type: msgspec.Raw = ABSENT
 
 
 def tools_of(offered: Iterable[Offered], choice: Choice, traits: Traits, lost: list[str]) -> list[Tool | msgspec.Raw]:
@@ -34,7 +34,7 @@ def tools_of(offered: Iterable[Offered], choice: Choice, traits: Traits, lost: l
     found: list[Tool | msgspec.Raw] = []
     for index, tool in enumerate(offered):
         function = tool.function
-        if bytes(tool.definition) not in _NONE:
+        if tool.dialect == ANTHROPIC:
             found.append(tool.definition)
         elif tool.type != "function" or function is None:
             raise unsupported(f"tools[{index}].type", NAME, f"it has no tools of type {tool.type[:40]!r}")
@@ -61,17 +61,17 @@ def _function(tool: Offered, function: OfferedFunction, traits: Traits, lost: li
         description=function.description,
         input_schema=_parameters(function.parameters),
         strict=True if function.strict and traits.structured else None,
-        cache_control=tool.cache_control,
-        defer_loading=tool.defer_loading,
-        eager_input_streaming=tool.eager_input_streaming,
-        allowed_callers=tool.allowed_callers,
-        input_examples=tool.input_examples,
+        cache_control=present(tool.cache_control),
+        defer_loading=present(tool.defer_loading),
+        eager_input_streaming=present(tool.eager_input_streaming),
+        allowed_callers=present(tool.allowed_callers),
+        input_examples=present(tool.input_examples),
     )
 
 
 def _parameters(schema: msgspec.Raw) -> msgspec.Raw:
     """Return a schema with the type that the API demands."""
-    if bytes(schema) in _NONE:
+    if not is_given(schema):
         return _NO_PARAMETERS
     if bytes(msgspec.json.decode(schema, type=_Schema).type):
         return schema

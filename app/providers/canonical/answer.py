@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.model import Completion
 from app.core.usage import Usage
 from app.providers.canonical.asked import Thought
@@ -22,13 +23,21 @@ class SaidFunction(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class SaidCustom(msgspec.Struct, frozen=True):
+    """A custom tool that the model calls; `input` is free text."""
+
+    name: str
+    input: str
+
+
 class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """A tool call of an answer; `extra_content` is what the provider wants to see again with it."""
 
     id: str
     type: str
-    function: SaidFunction
-    extra_content: msgspec.Raw = msgspec.Raw()
+    function: SaidFunction | None = None
+    custom: SaidCustom | None = None
+    extra_content: msgspec.Raw = ABSENT
 
 
 class SaidImage(msgspec.Struct, frozen=True):
@@ -48,8 +57,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning_details: Sequence[Thought] = ()
     tool_calls: Sequence[SaidCall] = ()
     images: Sequence[SaidImage] = ()
-    annotations: msgspec.Raw = msgspec.Raw()
-    extra_content: msgspec.Raw = msgspec.Raw()
+    annotations: msgspec.Raw = ABSENT
+    extra_content: msgspec.Raw = ABSENT
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -73,7 +82,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> SaidCall:
     """Return a call of a function."""
-    return SaidCall(call_id, "function", SaidFunction(name, arguments), extra_content or msgspec.Raw())
+    function = SaidFunction(name, arguments)
+    return SaidCall(call_id, "function", function, extra_content=extra_content or ABSENT)
 
 
 def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:

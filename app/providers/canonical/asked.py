@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import ChatRequest, Request
@@ -49,7 +50,7 @@ class Piece(msgspec.Struct, frozen=True):
     One part of a message's content; `type` says which of the fields is filled.
 
     Beyond OpenAI's form: `cache_control` ends a prefix that is worth caching, `context` and `citations` belong to a
-    document, and `block` is the whole part in a dialect that has no canonical form for it, under that dialect's `type`.
+    document, and `block` is the whole part in the one `dialect` that has such a `type`.
     """
 
     type: str
@@ -58,11 +59,12 @@ class Piece(msgspec.Struct, frozen=True):
     image_url: ImageUrl | None = None
     input_audio: InputAudio | None = None
     file: InputFile | None = None
-    cache_control: msgspec.Raw = msgspec.Raw()
-    prompt_cache_breakpoint: msgspec.Raw = msgspec.Raw()
+    cache_control: msgspec.Raw = ABSENT
+    prompt_cache_breakpoint: msgspec.Raw = ABSENT
     context: str | None = None
-    citations: msgspec.Raw = msgspec.Raw()
-    block: msgspec.Raw = msgspec.Raw()
+    citations: msgspec.Raw = ABSENT
+    dialect: str | None = None
+    block: msgspec.Raw = ABSENT
 
 
 class CalledFunction(msgspec.Struct, frozen=True):
@@ -86,8 +88,8 @@ class Called(msgspec.Struct, frozen=True):
     type: str = "function"
     function: CalledFunction | None = None
     custom: CalledCustom | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
-    cache_control: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
+    cache_control: msgspec.Raw = ABSENT
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -101,10 +103,10 @@ class Turn(msgspec.Struct, frozen=True):
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning_details: list[Thought] | None = None
-    audio: msgspec.Raw = msgspec.Raw()
-    extra_content: msgspec.Raw = msgspec.Raw()
+    audio: msgspec.Raw = ABSENT
+    extra_content: msgspec.Raw = ABSENT
     is_error: bool = False
-    cache_control: msgspec.Raw = msgspec.Raw()
+    cache_control: msgspec.Raw = ABSENT
 
     def pieces(self) -> list[Piece]:
         """Return the content as parts, whichever way it was written."""
@@ -122,7 +124,7 @@ class OfferedFunction(msgspec.Struct, frozen=True):
 
     name: str
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw()
+    parameters: msgspec.Raw = ABSENT
     strict: bool | None = None
 
 
@@ -130,19 +132,20 @@ class Offered(msgspec.Struct, frozen=True):
     """
     A tool offered to the model.
 
-    Beyond OpenAI's form: `definition` is the whole tool in a dialect that has no canonical form for it, under that
-    dialect's `type`; the other fields are Anthropic's.
+    Beyond OpenAI's form: `definition` is the whole tool in the one `dialect` that has such a `type`; the other fields
+    are Anthropic's.
     """
 
     type: str
     function: OfferedFunction | None = None
-    custom: msgspec.Raw = msgspec.Raw()
-    definition: msgspec.Raw = msgspec.Raw()
-    cache_control: msgspec.Raw = msgspec.Raw()
-    defer_loading: msgspec.Raw = msgspec.Raw()
-    eager_input_streaming: msgspec.Raw = msgspec.Raw()
-    allowed_callers: msgspec.Raw = msgspec.Raw()
-    input_examples: msgspec.Raw = msgspec.Raw()
+    custom: msgspec.Raw = ABSENT
+    dialect: str | None = None
+    definition: msgspec.Raw = ABSENT
+    cache_control: msgspec.Raw = ABSENT
+    defer_loading: msgspec.Raw = ABSENT
+    eager_input_streaming: msgspec.Raw = ABSENT
+    allowed_callers: msgspec.Raw = ABSENT
+    input_examples: msgspec.Raw = ABSENT
 
 
 class SchemaFormat(msgspec.Struct, frozen=True):
@@ -150,7 +153,7 @@ class SchemaFormat(msgspec.Struct, frozen=True):
 
     name: str = "answer"
     description: str | None = None
-    schema: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = ABSENT
     strict: bool | None = None
 
 
@@ -180,7 +183,7 @@ class Asked(msgspec.Struct, frozen=True):
     logprobs: bool | None = None
     top_logprobs: int | None = None
     tools: list[Offered] | None = None
-    tool_choice: msgspec.Raw = msgspec.Raw()
+    tool_choice: msgspec.Raw = ABSENT
     parallel_tool_calls: bool | None = None
     response_format: Format | None = None
     reasoning_effort: str | None = None

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from app.core.model import Chunk, ChunkChoice, Delta, FunctionDelta, StreamEvent, ToolDelta, Weight
+from app.core.absent import ABSENT
+from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionDelta, StreamEvent, ToolDelta, Weight
 from app.core.usage import Usage
 from app.providers.canonical.answer import shown_usage
 from app.providers.canonical.asked import Thought
@@ -21,14 +22,21 @@ class CallPiece(msgspec.Struct, frozen=True):
     """
     A piece of a tool call: the first one has `id` and `name`, the others more of the arguments.
 
-    `position` counts the calls of a choice from 0; `extra_content` is what the provider wants to see again.
+    `position` counts the calls of a choice from 0; `extra_content` is what the provider wants to see again. What a
+    `custom` tool takes is no JSON but free text.
     """
 
     position: int
     arguments: str = ""
     id: str | None = None
     name: str | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
+    custom: bool = False
+
+
+class _Custom(msgspec.Struct, frozen=True, omit_defaults=True):
+    input: str
+    name: str | None = None
 
 
 class _Function(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,10 +46,11 @@ class _Function(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class _Call(msgspec.Struct, frozen=True, omit_defaults=True):
     index: int
-    function: _Function
+    function: _Function | None = None
+    custom: _Custom | None = None
     id: str | None = None
     type: str | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
 
 
 class _Delta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,9 +58,11 @@ class _Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning_details: Sequence[Thought] = ()
+    refusal: str | None = None
     tool_calls: Sequence[_Call] = ()
+    annotations: msgspec.Raw = ABSENT
     images: Sequence[object] = ()
-    extra_content: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = ABSENT
 
 
 class Chunks:
@@ -83,11 +94,26 @@ class Chunks:
             meant = Delta(reasoning_content=text, reasoning_details=msgspec.Raw(self._encode(details)))
         return self._event(index, shown, meant, Weight.THOUGHT if text else Weight.NOTHING)
 
+    def refusal(self, text: str, index: int = 0) -> StreamEvent:
+        """Return an event with more of a refusal."""
+        delta = _Delta(self._role(index), refusal=text)
+        return self._event(index, delta, Delta(refusal=text), Weight.ANSWER if text else Weight.NOTHING)
+
+    def annotated(self, annotations: Sequence[object], index: int = 0) -> StreamEvent:
+        """Return an event that says what the text so far rests on."""
+        raw = msgspec.Raw(self._encode(annotations))
+        return self._event(index, _Delta(self._role(index), annotations=raw), Delta(annotations=raw), Weight.NOTHING)
+
     def call(self, piece: CallPiece, index: int = 0) -> StreamEvent:
         """Return an event with a piece of a tool call."""
-        kind = None if piece.id is None else "function"
-        shown = _Call(piece.position, _Function(piece.arguments, piece.name), piece.id, kind, piece.extra_content)
-        meant = ToolDelta(piece.position, piece.id, FunctionDelta(piece.name, piece.arguments))
+        if piece.custom:
+            kind, function, custom = "custom", None, _Custom(piece.arguments, piece.name)
+            meant = ToolDelta(piece.position, piece.id, custom=CustomDelta(piece.name, piece.arguments))
+        else:
+            kind, function, custom = "function", _Function(piece.arguments, piece.name), None
+            meant = ToolDelta(piece.position, piece.id, FunctionDelta(piece.name, piece.arguments))
+        kind_shown = None if piece.id is None else kind
+        shown = _Call(piece.position, function, custom, piece.id, kind_shown, piece.extra_content)
         delta = _Delta(self._role(index), tool_calls=(shown,))
         return self._event(index, delta, Delta(tool_calls=[meant]), Weight.ANSWER)
 
@@ -95,15 +121,20 @@ class Chunks:
         self, index: int = 0, *, images: Sequence[object] = (), extra_content: msgspec.Raw | None = None
     ) -> StreamEvent:
         """Return an event with what has no place in OpenAI's form: pictures, and what the provider wants back."""
-        delta = _Delta(self._role(index), images=images, extra_content=extra_content or msgspec.Raw())
+        delta = _Delta(self._role(index), images=images, extra_content=extra_content or ABSENT)
         return self._event(index, delta, Delta(), Weight.ANSWER if images else Weight.NOTHING)
 
-    def finish(self, reason: str, index: int = 0) -> StreamEvent:
-        """Return the event that ends a choice."""
+    def finish(self, reason: str, index: int = 0, *, stop_text: str | None = None) -> StreamEvent:
+        """Return the event that ends a choice; `stop_text` is the one of the request's that did."""
         choice = b'{"index":%d,"delta":%b,"logprobs":null,"finish_reason":%b' % (
             index, self._encode(_Delta(self._role(index))), self._encode(reason),
         )  # fmt: skip
-        chunk = Chunk([ChunkChoice(index, Delta(), reason)])
+        meant = ChunkChoice(index, Delta(), reason)
+        if stop_text is not None:
+            text = self._encode(stop_text)
+            choice += b',"stop_reason":%b' % text
+            meant = ChunkChoice(index, Delta(), reason, stop_reason=msgspec.Raw(text))
+        chunk = Chunk([meant])
         return StreamEvent(b"%b%b%b" % (self._head, choice, self._tail), chunk, Weight.ANSWER)
 
     def closing(self, usage: Usage | None) -> list[StreamEvent]:

@@ -19,7 +19,7 @@ from app.core.ports import Codec
 from app.providers.canonical.mint import Mint
 from app.providers.registry import CODECS, Build
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).with_name("golden")
 WALL_S = 1_700_000_000.0
 
 

@@ -63,7 +63,7 @@ class MessagesReader:
         if body.max_tokens is None and not counting:
             raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
         canonical = self._encode(_canonical(body, members, Originals(raw)))
-        return ChatRequest(self._fields.decode(canonical), canonical, Native(ANTHROPIC, raw))
+        return ChatRequest(self._fields.decode(canonical), canonical, Native(ANTHROPIC, raw), translated=True)
 
 
 def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals: Originals) -> Json:
@@ -89,7 +89,7 @@ def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals
 
 def _tool(tool: Tool, index: int, originals: Originals) -> Json:
     if tool.type not in {None, "custom"}:
-        return {"type": tool.type, "definition": originals.tool(index)}
+        return {"type": tool.type, "dialect": ANTHROPIC, "definition": originals.tool(index)}
     function: Json = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description

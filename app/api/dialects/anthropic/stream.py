@@ -6,7 +6,7 @@ import msgspec
 
 from app.api.dialects.anthropic.answer import stop_reason_of, thoughts_of, usage_of
 from app.core.dialects.anthropic import Block
-from app.core.dialects.chat import details_of, text_of
+from app.core.dialects.chat import details_of, stop_text_of, text_of
 from app.core.model import Chunk, ChunkChoice, ToolDelta
 from app.core.stream import Batch
 from app.core.usage import Usage
@@ -55,6 +55,7 @@ class EventWriter:
         self._open: str | int | None = None  # "text", "thinking", or the position of a tool call
         self._tools: dict[int, _Tool] = {}
         self._finish: str | None = None
+        self._stop_text: str | None = None
         self._refused = False
         self._usage: Usage | None = None
 
@@ -93,6 +94,7 @@ class EventWriter:
             self._tool(piece, frames)
         if choice.finish_reason:
             self._finish = choice.finish_reason
+            self._stop_text = stop_text_of(choice.stop_reason)
 
     def _details(self, raw: msgspec.Raw, frames: list[bytes]) -> None:
         """Sign the thought that just came, and write what has no prose; entries without a signature say nothing new."""
@@ -174,10 +176,10 @@ class EventWriter:
     def _end(self, frames: list[bytes]) -> None:
         self._begin(frames)
         self._leave(frames)
-        reason = "refusal" if self._refused else stop_reason_of(self._finish, called=bool(self._tools))
+        reason = stop_reason_of(self._finish, called=bool(self._tools), stop_text=self._stop_text)
         closing = {
             "type": "message_delta",
-            "delta": {"stop_reason": reason, "stop_sequence": None},
+            "delta": {"stop_reason": "refusal" if self._refused else reason, "stop_sequence": self._stop_text},
             "usage": usage_of(self._usage),
         }
         frames += [_MESSAGE_DELTA % self._encode(closing), _STOP]

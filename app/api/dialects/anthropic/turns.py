@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.core.dialects.anthropic import Block, MessagesBody, Source, Turn
+from app.core.dialects.anthropic import ANTHROPIC, Block, MessagesBody, Source, Turn
 from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, unsealed
 from app.core.errors import INVALID_REQUEST, GatewayError
 
@@ -205,7 +205,7 @@ def _text(block: Block) -> Json:
 
 def _foreign(block: Block, original: msgspec.Raw) -> Json:
     """Return a part that only Anthropic's own codec can read; every other one refuses it by its type."""
-    return {"type": block.type, "block": original}
+    return {"type": block.type, "dialect": ANTHROPIC, "block": original}
 
 
 def _marked(found: Json, block: Block) -> Json:
