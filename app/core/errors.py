@@ -21,7 +21,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     content_blocked             400  permission      caller   never      content_policy
     context_too_long            400  validation      caller   elsewhere  context_length
     session_unavailable         400  session         caller   never
-    rate_limited                429  rate_limit      caller   never
+    rate_limited                429  rate_limit      caller   elsewhere  rate_limit
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
     client_too_slow             408  stream          caller   never
@@ -135,8 +135,8 @@ SESSION_UNAVAILABLE: Final = Kind(
     "Send the whole conversation in 'messages'; this gateway keeps no session for it.",
 )  # fmt: skip
 RATE_LIMITED: Final = Kind(
-    "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.NEVER, True,
-    "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.",
+    "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.ELSEWHERE, True,
+    "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.", "rate_limit",
 )  # fmt: skip
 INSUFFICIENT_QUOTA: Final = Kind(
     "insufficient_quota", 429, "insufficient_quota", "budget", Blame.CALLER, Again.NEVER, False,
