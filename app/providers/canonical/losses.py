@@ -34,6 +34,7 @@ _NEUTRAL: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType(
         "frequency_penalty": (b"0", b"0.0"),
         "presence_penalty": (b"0", b"0.0"),
         "background": (b"false",),
+        "functions": (b"[]",),
         "store": (b"false",),
         "service_tier": (b'"auto"', b'"default"'),
         "reasoning_effort": (b'"none"',),
@@ -104,4 +105,5 @@ def _joint(mine: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
 
 
 def _asks(name: str, value: bytes) -> bool:
-    return name not in _STRUCTURAL and value not in _NOTHING and value not in _NEUTRAL.get(name, ())
+    nothing = _NOTHING[:2] if name in _FEATURES else _NOTHING  # `web_search_options: {}` is a wish
+    return name not in _STRUCTURAL and value not in nothing and value not in _NEUTRAL.get(name, ())
