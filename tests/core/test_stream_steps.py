@@ -83,7 +83,7 @@ async def test_an_observer_leaves_the_original_frames() -> None:
     """Whoever only looks changes nothing."""
     event = msgspec.structs.replace(word("a"), native=Native("anthropic", b"a"))
     stream = Line(event, done()).stream()
-    stream.observe(lambda event: None)
+    stream.observe(lambda _event: None)
 
     events = [event async for batch in stream for event in batch]
 

@@ -22,7 +22,7 @@ def goldens(dialect: Dialect) -> Iterator[tuple[Path, str]]:
         yield dialect.folder("requests", f"{name}.json"), pretty(encoded(dialect, name))
     for name in dialect.answers():
         completion = decoded(dialect, dialect.answer(name))
-        yield dialect.folder("canonical", "answers", f"{name}.json"), pretty(json.loads(completion.raw))  # noqa: TID251
+        yield dialect.folder("canonical", "answers", f"{name}.json"), pretty(json.loads(completion.raw))
     for name in dialect.streams():
         written = frames(streamed(dialect, dialect.stream(name))).decode()
         yield dialect.folder("canonical", "streams", f"{name}.sse"), written
@@ -30,7 +30,7 @@ def goldens(dialect: Dialect) -> Iterator[tuple[Path, str]]:
 
 def pretty(value: object) -> str:
     """Return JSON for people."""
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"  # noqa: TID251
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
