@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import anthropic
 import httpx2
 import openai
@@ -12,8 +10,7 @@ import pytest
 from tests.e2e.conftest import PROVIDER_KEY
 from tests.e2e.dialects.conftest import CALLER_KEY
 from tests.e2e.support.answers import streamed, whole
-from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess
+from tests.e2e.support.upstream import Upstream
 
 
 def _event(name: bytes, more: bytes) -> bytes:
@@ -53,14 +50,6 @@ RESPONSE_EVENTS = (
     _event(b"response.some_tool.searching", b',"sequence_number":1,"x":1.50'),
     _event(b"response.completed", b',"sequence_number":2,"response":%b' % RESPONSE),
 )
-
-
-@pytest.fixture
-def plain(polyglot: GatewayProcess) -> Iterator[httpx2.Client]:
-    """Talk to the gateway without an SDK."""
-    headers = {"content-type": "application/json"}
-    with httpx2.Client(base_url=polyglot.url, trust_env=False, timeout=LIMIT_S, headers=headers) as client:
-        yield client
 
 
 def test_message_goes_through_byte_for_byte(plain: httpx2.Client, upstream: Upstream) -> None:
