@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from secrets import token_bytes
+
 import msgspec
 
 from app.core.balancing import Traffic
@@ -19,7 +21,8 @@ class Deps(msgspec.Struct, frozen=True):
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
     their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
+    `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers with several, and
+    `secret` a key that this process made up for hashes that need not be the same elsewhere.
     """
 
     client: UpstreamClient
@@ -33,3 +36,4 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))

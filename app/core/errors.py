@@ -37,6 +37,7 @@ Every way a call can fail: one closed table, one exception type.
     overloaded                  503  overloaded      gateway  elsewhere
     stream_broken               502  stream          target   never
     state_unavailable           503  cache           gateway  never
+    check_unavailable           503  internal        gateway  never
     internal                    500  internal        gateway  never
 
 `again` has no default on purpose: a new row cannot become retryable because somebody forgot to decide.
@@ -94,8 +95,7 @@ class Kind(msgspec.Struct, frozen=True):
     trigger: Trigger | None = None
 
 
-_BAD = "invalid_request_error"
-_API = "api_error"
+_BAD, _API = "invalid_request_error", "api_error"
 
 INVALID_REQUEST: Final = Kind(
     "invalid_request", 400, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
@@ -240,6 +240,10 @@ STATE_UNAVAILABLE: Final = Kind(
     "state_unavailable", 503, _API, "cache", Blame.GATEWAY, Again.NEVER, True,
     "The gateway's shared state is out of reach and its policy is to refuse; wait, or set 'fail: local'.",
 )  # fmt: skip
+CHECK_UNAVAILABLE: Final = Kind(
+    "check_unavailable", 503, _API, "internal", Blame.GATEWAY, Again.NEVER, True,
+    "A check of content that this route requires is out of reach and its policy is to refuse; wait, or set 'fail: open'.",
+)  # fmt: skip
 INTERNAL: Final = Kind(
     "internal", 500, _API, "internal", Blame.GATEWAY, Again.NEVER, True,
     "This is a fault of the gateway. Report it with the request id; the log holds the details.",
@@ -251,7 +255,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT,
     TARGET_MODEL_MISSING, TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY,
     TARGET_TIMEOUT, TIMEOUT_CONNECT, TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED,
-    STREAM_BROKEN, STATE_UNAVAILABLE, INTERNAL,
+    STREAM_BROKEN, STATE_UNAVAILABLE, CHECK_UNAVAILABLE, INTERNAL,
 )  # fmt: skip
 
 
@@ -259,15 +263,9 @@ class GatewayError(Exception):
     """
     The only exception type that crosses a stage: a row of the table, and what is special about this case.
 
-    Args:
-        message: One sentence for the caller. It may quote an upstream's own refusal of the caller's request, so it
-            is shown to that caller and never logged.
-
-        param: The path of the wrong field, as in `messages[0].role`.
-
-        retry_after_s: Seconds after which another try makes sense, where that is known.
-
-        suggestion: A better advice than the row's own.
+    `message` is one sentence for the caller. It may quote an upstream's own refusal of the caller's request, so it is
+    shown to that caller and never logged. `param` is the path of the wrong field, as in `messages[0].role`; after
+    `retry_after_s` another try makes sense, where that is known; `suggestion` is a better advice than the row's own.
     """
 
     def __init__(

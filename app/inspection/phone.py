@@ -32,8 +32,14 @@ _GAPS: Final = re.compile(r"[ .()/-]")
 
 class Phone:
     """
-    Finds numbers with `+` and a country, in the groups of North America, and those of `regions` as they are written
-    there. Digits without any sign between them count only where they are called a number.
+    Finds numbers with `+` and a country, in the groups of North America, and as they are written in some regions.
+
+    Digits without any sign between them count only where they are called a number.
+
+    Args:
+        patterns: Compiles what a number looks like.
+
+        regions: Countries by their two letters.
     """
 
     name = "phone"

@@ -13,6 +13,7 @@ from app.config.checks.admission import adaptive_limit
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
 from app.config.checks.providers import unusable_settings
+from app.config.checks.redaction import redaction
 from app.config.checks.routes import references
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
@@ -30,6 +31,7 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    redaction,
 )
 
 

@@ -9,7 +9,7 @@ from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
 from app.config.features.keys import Keys
 from app.config.features.limits import Limits
-from app.config.features.redaction import Detector, Redaction
+from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.sessions import Sessions
 from app.config.features.tracing import Tracing
@@ -19,12 +19,13 @@ __all__ = [
     "Auth",
     "Cache",
     "CircuitBreaker",
-    "Detector",
     "Guards",
     "Injection",
     "Keys",
     "Limits",
     "Redaction",
+    "RedactionAnswer",
+    "RedactionRoute",
     "Redis",
     "RedisFail",
     "SemanticCache",

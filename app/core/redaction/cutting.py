@@ -30,7 +30,9 @@ _SHORT_CHARS, _CAPITALS_CHARS = 2, 4  # what may stand between groups with digit
 _TOKEN: Final = re.compile(r"[\w.+/=~%:@-]+")
 _KEY_LINES: Final = re.compile(r"[A-Za-z0-9+/=\s\\:,-]+")
 
-Replace: TypeAlias = Callable[[str, str], str | None]  # detector and value, to what stands there instead; None leaves it
+Replace: TypeAlias = Callable[
+    [str, str], str | None
+]  # detector and value, to what stands there instead; None leaves it
 
 
 class Cut:

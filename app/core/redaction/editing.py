@@ -15,9 +15,13 @@ import msgspec
 
 Edit: TypeAlias = tuple[int, str | None]  # so many characters stay (None), or become this text
 
-_ESCAPE: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]+", re.DOTALL)
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]+", re.DOTALL
+)
 # The end of a text in which an escape is not complete, or the first half of a character that takes two.
-_BEGUN: Final = re.compile(r"\\(?:u[0-9a-fA-F]{0,3}|u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?)?$")
+_BEGUN: Final = re.compile(
+    r"\\(?:u[0-9a-fA-F]{0,3}|u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?)?$"
+)
 _REPLACEMENT: Final = "�"
 
 
@@ -36,6 +40,11 @@ class Editor(Protocol):
 class Rewriter(Protocol):
     """Makes another text of one text. Fresh for each."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Say that nothing is held back."""
+        ...
+
     def feed(self, text: str) -> str:
         """Take the next piece and return what of the result is certain."""
         ...
@@ -51,6 +60,11 @@ class Plain:
     def __init__(self, editor: Editor) -> None:
         self._editor = editor
         self._held = ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Say that nothing is held back."""
+        return not self._held
 
     def feed(self, text: str) -> str:
         """Return what is certain; see `Rewriter`."""
@@ -81,6 +95,11 @@ class InJson:
         self._editor = editor
         self._incomplete = ""  # the beginning of an escape
         self._spellings: Sequence[str] = ""  # of each character that the editor has not decided about
+
+    @property
+    def is_idle(self) -> bool:
+        """Say that nothing is held back."""
+        return not self._spellings and not self._incomplete
 
     def feed(self, text: str) -> str:
         """Return what is certain; see `Rewriter`."""
@@ -130,6 +149,11 @@ class Chain:
     def __init__(self, rewriters: Sequence[Rewriter]) -> None:
         self._rewriters = tuple(rewriters)
 
+    @property
+    def is_idle(self) -> bool:
+        """Say that nothing is held back."""
+        return all(rewriter.is_idle for rewriter in self._rewriters)
+
     def feed(self, text: str) -> str:
         """Return what is certain; see `Rewriter`."""
         for rewriter in self._rewriters:
@@ -142,6 +166,13 @@ class Chain:
         for rewriter in self._rewriters:
             text = rewriter.feed(text) + rewriter.end()
         return text
+
+
+def plain_of(json_text: str) -> str:
+    """Return what an editor sees of a whole JSON text: characters instead of escapes."""
+    if "\\" not in json_text:
+        return json_text
+    return "".join([_character(piece) if piece[0] == "\\" else piece for piece in _ESCAPE.findall(json_text)])
 
 
 def in_json(text: str) -> str:
@@ -162,3 +193,18 @@ def _is_escape(text: str, position: int) -> bool:
     """Say whether the backslash at `position` begins an escape, and is not the second one of another."""
     before = text[:position]
     return (len(before) - len(before.rstrip("\\"))) % 2 == 0
+
+
+class Given:
+    """An editor of a text that is known from the beginning."""
+
+    def __init__(self, edits: list[Edit]) -> None:
+        self._edits = edits
+
+    def feed(self, text: str) -> list[Edit]:  # noqa: ARG002 - the protocol's
+        """Return all edits."""
+        return self._edits
+
+    def end(self) -> list[Edit]:
+        """Return none."""
+        return []

@@ -22,7 +22,8 @@ class NationalId(msgspec.Struct, frozen=True):
     """
     One kind of number.
 
-    `shape` is how it is written, `names` what it is called (a pattern); with `needs_name` the shape alone is not enough.
+    `shape` is how it is written and `names` what it is called, both patterns; with `needs_name` the shape alone is not
+    enough.
     """
 
     country: str
@@ -145,8 +146,6 @@ def _turkish(number: str) -> bool:
     digits = [int(digit) for digit in number]
     tenth = (sum(digits[0:9:2]) * 7 - sum(digits[1:8:2])) % 10
     return digits[0] != 0 and tenth == digits[9] and sum(digits[:10]) % 10 == digits[10]
-
-
 
 
 _G: Final = "[ .-]?"  # between groups

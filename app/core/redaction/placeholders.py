@@ -1,7 +1,8 @@
-"""
+r"""
 What stands in a text instead of a value: `[EMAIL_1]` can be turned back, `[EMAIL]` and `[EMAIL:3f0c…]` cannot.
 
-A model may spell a placeholder a little differently (`[Email 1]`, `[EMAIL\\_1]`), which changes nothing of what it means.
+A model may spell a placeholder a little differently (`[Email 1]`, `[EMAIL\_1]`), which changes nothing of what it
+means.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ class Shape(msgspec.Struct, frozen=True):
     """
     Secrets with one beginning.
 
-    `head` and `tail` are regular expressions that Python and RE2 read alike; `random` says that the tail must look as if
-    it had been drawn at random, because the head is also the beginning of ordinary words.
+    `head` and `tail` are patterns in RE2's syntax; `random` says that the whole must look as if it had been drawn at
+    random, because the head is also the beginning of ordinary words.
     """
 
     head: str
@@ -53,8 +53,8 @@ SHAPES: Final = (
 )
 
 # What a secret without a mark of its own is called, where it is given a value.
-PASSWORD_NAMES: Final = "pass(?:word|wd|phrase|code)|passw|pwd|passwort|kennwort|contraseña|mot de passe"
-KEY_NAMES: Final = (
+WORDS_FOR_PASSWORDS: Final = "pass(?:word|wd|phrase|code)|passw|pwd|passwort|kennwort|contraseña|mot de passe"
+WORDS_FOR_KEYS: Final = (
     "api[ _-]?(?:key|token|secret)|apikey|(?:access|account|auth|client|encryption|private|secret|shared|signing"
     "|subscription|webhook)[ _-]?(?:access[ _-]?)?(?:key|token|secret)|secret|credentials?|token|SharedAccessSignature"
 )

@@ -24,6 +24,7 @@ from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.state import StateDegraded, StateSignal
 
 Signal: TypeAlias = (
@@ -34,6 +35,7 @@ Signal: TypeAlias = (
     | ConfigurationSignal
     | HedgingSignal
     | ProviderSignal
+    | RedactionSignal
     | StateSignal
 )
 Listener: TypeAlias = Callable[[Signal], None]
@@ -59,6 +61,7 @@ __all__ = [
     "Listener",
     "LocalModelChanged",
     "Overloaded",
+    "Redacted",
     "RetryScheduled",
     "Signal",
     "StateDegraded",

@@ -20,8 +20,9 @@ from app.telemetry.events.calls import CALLS
 from app.telemetry.events.configuration import CONFIGURATION
 from app.telemetry.events.health import HEALTH
 from app.telemetry.events.part import Event, Told
+from app.telemetry.events.redaction import REDACTION
 
-_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, HEALTH, CONFIGURATION)
+_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, HEALTH, CONFIGURATION, REDACTION)
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}
 )

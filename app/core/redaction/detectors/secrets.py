@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.core.redaction.finding import Match, Patterns, Span, is_word
-from app.core.redaction.secret_shapes import KEY_NAMES, PASSWORD_NAMES, SHAPES, Shape
+from app.core.redaction.secret_shapes import SHAPES, WORDS_FOR_KEYS, WORDS_FOR_PASSWORDS, Shape
 
 PEM_BEGIN: Final = "-----BEGIN"
 PEM_END: Final = re.compile(r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
@@ -39,8 +39,8 @@ class Secrets:
         self._address = patterns.compile(_ADDRESS)
         self._sure = patterns.compile(_marked(random=False))
         self._random = patterns.compile(_marked(random=True))
-        self._password = patterns.compile(f"(?i)(?:{PASSWORD_NAMES}){_ASSIGN}{_VALUE % 6}")
-        self._key = patterns.compile(f"(?i)(?:{KEY_NAMES}){_ASSIGN}{_VALUE % 12}")
+        self._password = patterns.compile(f"(?i)(?:{WORDS_FOR_PASSWORDS}){_ASSIGN}{_VALUE % 6}")
+        self._key = patterns.compile(f"(?i)(?:{WORDS_FOR_KEYS}){_ASSIGN}{_VALUE % 12}")
         self._bearer = patterns.compile(_BEARER)
 
     @property
@@ -53,8 +53,8 @@ class Secrets:
                 *map(_shape_trigger, SHAPES),
                 r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY",
                 r":\\?/\\?/[^\s@\"'<>]*:[^\s@\"'<>]+@",
-                rf"(?i:{PASSWORD_NAMES}){assign}[^\s\"'`<>(){{}}\[\],;|]{{6}}",
-                rf"(?i:{KEY_NAMES}){assign}[^\s\"'`<>(){{}}\[\],;|]{{12}}",
+                rf"(?i:{WORDS_FOR_PASSWORDS}){assign}[^\s\"'`<>(){{}}\[\],;|]{{6}}",
+                rf"(?i:{WORDS_FOR_KEYS}){assign}[^\s\"'`<>(){{}}\[\],;|]{{12}}",
                 r"(?i:bearer|basic)(?:\s|\\[nrt]){1,2}[A-Za-z0-9._~+/\\-]{16}",
             )
         )

@@ -9,9 +9,7 @@ from typing import Final
 from app.core.redaction.finding import DIGIT, Patterns, Span, is_word, stands_alone
 
 # Areas, groups and serials that were never given out (SSA), or in the nine hundreds only for taxpayers (IRS).
-_ISSUED: Final = re.compile(
-    r"(?:(?!000|666|9)\d{3}(?!00)\d{2}|9\d{2}(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9]))(?!0000)\d{4}"
-)
+_ISSUED: Final = re.compile(r"(?:(?!000|666|9)\d{3}(?!00)\d{2}|9\d{2}(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9]))(?!0000)\d{4}")
 
 
 class Ssn:
