@@ -242,7 +242,7 @@ STATE_UNAVAILABLE: Final = Kind(
 )  # fmt: skip
 CHECK_UNAVAILABLE: Final = Kind(
     "check_unavailable", 503, _API, "internal", Blame.GATEWAY, Again.NEVER, True,
-    "A check of content that this route requires is out of reach and its policy is to refuse; wait, or set 'fail: open'.",
+    "A check that this route requires is out of reach and its policy is to refuse; wait, or set 'fail: open'.",
 )  # fmt: skip
 INTERNAL: Final = Kind(
     "internal", 500, _API, "internal", Blame.GATEWAY, Again.NEVER, True,

@@ -22,7 +22,7 @@ from app.core.redaction.body import CHAT, PLAIN, Rule
 from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Chain, Editor, InJson, Plain, Rewriter
 from app.core.redaction.placeholders import Vault
-from app.core.redaction.redactor import Found, Hit, Redactor, blocked_by
+from app.core.redaction.redactor import Action, Found, Hit, Redactor, blocked_by
 from app.core.redaction.redactor import Redacted as Done
 from app.core.redaction.restoring import Restore
 from app.core.redaction.streams import RewriteEvents
@@ -96,8 +96,8 @@ class Redact:
             return call, Vault()
         also = await rules.outside.find(redactor.texts(request.raw, rule_of(request))) if rules.outside else {}
         done = redactor.redact(request.raw, rule_of(request), also)
-        if done.hits:
-            self._listener(_told(call, done.hits))
+        for hit in _by_detector(done.hits):
+            self._listener(Redacted(call.id, "prompt", hit.detector, hit.action.value, hit.count))
         if done.blocked is not None:
             raise blocked_by(done.blocked.detector, done.blocked.field)
         if done.raw is request.raw:
@@ -148,10 +148,11 @@ class _Answer:
 
     def tell(self, _outcome: Outcome | None = None) -> None:
         """Report what was found."""
-        if self._found and self._rules.answer is not None:
-            actions = {self._rules.answer.action_of(detector).value: None for detector in self._found}
-            found = tuple(self._found.items())
-            self._listener(Redacted(self._call.id, "answer", found, tuple(actions)))
+        redactor = self._rules.answer
+        if redactor is not None:
+            for detector, count in self._found.items():
+                action = redactor.action_of(detector).value
+                self._listener(Redacted(self._call.id, "answer", detector, action, count))
 
     def _replace(self, detector: str, value: str) -> str | None:
         redactor = self._rules.answer
@@ -159,12 +160,12 @@ class _Answer:
         return None if redactor is None else redactor.replacement(detector, value, self._vault)
 
 
-def _told(call: Call, hits: Sequence[Hit]) -> Redacted:
-    found: Counter[str] = Counter()
+def _by_detector(hits: Sequence[Hit]) -> list[Hit]:
+    """Return the sum over all fields."""
+    counts: Counter[tuple[str, Action]] = Counter()
     for hit in hits:
-        found[hit.detector] += hit.count
-    actions = {hit.action.value: None for hit in hits}
-    return Redacted(call.id, "prompt", tuple(found.items()), tuple(actions))
+        counts[hit.detector, hit.action] += hit.count
+    return [Hit("", detector, action, count) for (detector, action), count in counts.items()]
 
 
 def _is_json(request: Request) -> bool:

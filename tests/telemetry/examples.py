@@ -28,6 +28,7 @@ from app.core.signals import (
     KeySetAside,
     LocalModelChanged,
     Overloaded,
+    Redacted,
     RetryScheduled,
     Signal,
     StateDegraded,
@@ -57,6 +58,7 @@ UNQUEUED = CallUnqueued(priority="low", wait_s=1.5)
 SHED = CallShed(request_id="req_1", priority="low", reason="queue_full")
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
+REDACTED = Redacted(request_id="req_1", side="prompt", detector="email", action="tokenize", count=2)
 ENDED = CallEnded(
     request_id="req_1",
     endpoint="/v1/chat/completions",

@@ -186,7 +186,7 @@ class Cut:
 
 
 def _goes_on(words: str) -> bool:
-    """Say that the last of these words may belong to the next one: it has a digit, or is short and behind such a word."""
+    """Say that the last word may belong to the next: it has a digit, or is short and behind one with a digit."""
     *others, word = words.rsplit(None, 2)[-2:] or [""]
     if _DIGIT.search(word) or PEM_BEGIN in words:
         return True

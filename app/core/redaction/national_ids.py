@@ -82,7 +82,7 @@ def _date_then_luhn(number: str) -> bool:  # Sweden, Skatteverket SKV 704
 
 
 def _hetu(number: str) -> bool:  # Finland, DVV
-    return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(number[:6] + number[7:10]) % 31] == number[10]
+    return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(number[:6] + number[-4:-1]) % 31] == number[-1]
 
 
 def _fodselsnummer(number: str) -> bool:  # Norway, Skatteetaten

@@ -77,11 +77,12 @@ class Redactor:
         self._hash_key = hash_key
 
     def texts(self, raw: bytes, rule: Rule) -> list[str]:
-        """Return the texts of a body, each once, for detectors that are asked beforehand."""
+        """Return the texts of a body, each once, for detectors that are asked beforehand; single words are left out."""
         texts: dict[str, None] = {}
 
         def visit(_path: str, text: str, _json: bool) -> str:  # noqa: FBT001 - the type's
-            texts[text] = None
+            if not text.isidentifier():  # the name of a member, or a single word
+                texts[text] = None
             return text
 
         rewritten(raw, rule, visit)

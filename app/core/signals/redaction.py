@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 
 class Redacted(msgspec.Struct, frozen=True):
     """
-    One call held things that are looked for; sent once for its prompt and once for its answer, at its end.
+    One side of a call, its prompt or its answer, held things that a detector looks for.
 
-    `found` counts them by detector; `actions` names what became of them.
+    Sent once for each detector, for an answer at its end; `action` is what became of them.
     """
 
     request_id: str
-    side: Literal["prompt", "answer"]
-    found: tuple[tuple[str, int], ...]
-    actions: tuple[str, ...]
+    side: str
+    detector: str
+    action: str
+    count: int
 
 
 RedactionSignal: TypeAlias = Redacted

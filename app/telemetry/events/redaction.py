@@ -11,12 +11,12 @@ from app.telemetry.rendering import Fields
 
 
 def _redacted(signal: Redacted) -> list[Event]:
-    found = ",".join(f"{detector}={count}" for detector, count in signal.found)
     fields: Fields = {
         "request_id": signal.request_id,
         "side": signal.side,
-        "found": found,
-        "actions": ",".join(signal.actions),
+        "detector": signal.detector,
+        "action": signal.action,
+        "count": signal.count,
     }
     return [("content_redacted", fields)]
 

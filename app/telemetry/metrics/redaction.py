@@ -29,5 +29,4 @@ class RedactionCounts:
         )
 
     def _redacted(self, signal: Redacted) -> None:
-        for detector, count in signal.found:
-            self._found[detector] = self._found.get(detector, 0) + count
+        self._found[signal.detector] = self._found.get(signal.detector, 0) + signal.count

@@ -8,7 +8,7 @@ from typing import Final
 from app.core.redaction.finding import DIGIT, Patterns, Span, stands_alone
 
 _WORDS: Final = (
-    r"born|birth|\bdob\b|\bd\.o\.b|birthday|geboren|geburtsdatum|geburtstag|\bgeb\.|\bn[ée]e?\b|naissance|nacid[oa]"
+    r"born|birth|\bdob\b|\bd\.o\.b|birthday|geboren|geburtsdatum|geburtstag|\bgeb\.|\bn(?:é|ée|ee)[\s:(]|naissance|nacid[oa]"
     r"|nacimiento|nascid[oa]|nascimento|\bnat[oa] (?:il|a)|nascita|geboorte|född|født|urodz"
 )
 _BETWEEN_MAX: Final = 40  # characters between the word and the date

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.core.redaction.finding import DIGIT, Patterns, Span, stands_alone
 
-_VERSION: Final = re.compile(r"(?:version|release|build|ver\.?|\bv)[ :=]{0,3}v?$", re.IGNORECASE)
+_VERSION: Final = re.compile(r"(?:version|release|build|chapter|section|ver\.?|\bv)[ :=]{0,3}v?$", re.IGNORECASE)
 _VERSION_CHARS: Final = 12
 _LEAST_GROUPS: Final = 3  # a::b is more often the name of something in a program
 
@@ -29,9 +29,9 @@ class Ip:
         for found in self._v4.finditer(text):
             start, end = found.span()
             before = text[max(0, start - _VERSION_CHARS) : start]
-            if stands_alone(text, (start, end)) and not before.endswith((".", "-")) and not _VERSION.search(before):
-                if _is_v4(found[0]):
-                    yield start, end
+            inside = not stands_alone(text, (start, end)) or before.endswith((".", "-"))
+            if not inside and not _VERSION.search(before) and _is_v4(found[0]):
+                yield start, end
         for found in self._v6.finditer(text):
             start, written = found.span()[0], found[0].rstrip(".:") if not found[0].endswith("::") else found[0]
             if stands_alone(text, found.span()) and _is_v6(written):
@@ -48,7 +48,7 @@ def _is_v4(written: str) -> bool:
 
 def _is_v6(written: str) -> bool:
     groups = [group for group in written.split(":") if group]
-    if not any(char.isdigit() for char in written) or len(groups) < _LEAST_GROUPS:
+    if not any(char.isdigit() for char in written) or (len(groups) < _LEAST_GROUPS and "." not in written):
         return False
     try:
         address = IPv6Address(written)

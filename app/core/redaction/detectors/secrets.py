@@ -1,4 +1,4 @@
-"""Secrets: keys of providers and clouds, tokens, private keys, addresses with passwords, and what is called a secret."""
+"""Secrets: keys, tokens, private keys, addresses with passwords, and what is called a secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST_RUN: Final = re.compile(r"[A-Za-z0-9]{20}")  # no word of a language that
 _PASSWORD_SIGNS: Final = re.compile(r"[\d!@#$%^&*+~?]")
 _DOTTED_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _NO_SECRET: Final = re.compile(r"\$|%[A-Za-z_(]|\{|x{4,}|\*{3,}|\.{3,}|your[_-]|https?://", re.IGNORECASE)
-_TRAILING: Final = ".,;:!?)"
+_TRAILING, _QUOTES = ".,;:!?)", ('"', "'", "`")
 
 _PEM_BODY: Final = re.compile(r"[A-Za-z0-9+/=\s\\:,]*+")
 _ADDRESS: Final = r"[A-Za-z][A-Za-z0-9+.-]*://[^\s:@/?#\"'<>]*:[^\s@/?#\"'<>]+@[^\s\"'<>`]+"
@@ -76,14 +76,14 @@ class Secrets:
     def _named(self, text: str) -> Iterator[Span]:
         """Find values that are called a secret and look like one."""
         for found in self._password.finditer(text):
-            value = found[1].rstrip(_TRAILING)
+            value, span = _value(text, found)
             if _PASSWORD_SIGNS.search(value) and not _NO_SECRET.match(value):
-                yield _stripped(found)
+                yield span
         for found in self._key.finditer(text):
-            value, end = found[1].rstrip(_TRAILING), found.span(1)[1]
-            called = text[end : end + 1] == "(" or _DOTTED_NAME.fullmatch(value)  # a piece of a program
+            value, span = _value(text, found)
+            called = text[span[1] : span[1] + 1] == "(" or _DOTTED_NAME.fullmatch(value)  # a piece of a program
             if _is_random(value) and not called and not _NO_SECRET.match(value):
-                yield _stripped(found)
+                yield span
         for found in self._bearer.finditer(text):
             if _is_random(found[1]):
                 yield found.span(1)
@@ -104,9 +104,11 @@ def _begins(text: str, found: Match) -> bool:
     return not is_word(text[start - 1 : start]) or text[start - 1] == "_"
 
 
-def _stripped(found: Match) -> Span:
-    start = found.span(1)[0]
-    return start, start + len(found[1].rstrip(_TRAILING))
+def _value(text: str, found: Match) -> tuple[str, Span]:
+    """Return the value of a match, without the punctuation of the sentence if it stands in no quotation marks."""
+    start, end = found.span(1)
+    value = found[1] if text[end : end + 1] in _QUOTES else found[1].rstrip(_TRAILING)
+    return value, (start, start + len(value))
 
 
 def _pem_end(text: str, position: int) -> int:
