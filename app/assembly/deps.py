@@ -7,22 +7,26 @@ from secrets import token_bytes
 import msgspec
 
 from app.core.balancing import Traffic
+from app.core.budget import KeptBudgets
 from app.core.clock import Clock
+from app.core.configuration import NoReplicas, Replicas
 from app.core.keys import KeyPools
-from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
+from app.state.usage.book import UsageBook
 
 
 class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
-    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers with several, and
-    `secret` a key that this process made up for hashes that need not be the same elsewhere.
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
+    `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
+    have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
+    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be reached,
+    and `secret` a key that this process made up for hashes that need not be the same elsewhere.
     """
 
     client: UpstreamClient
@@ -32,8 +36,12 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     circuits: Circuits
+    budgets: Budgets
+    usage: UsageBook
     resting: Resting = msgspec.field(default_factory=Resting)
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
+    retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
+    replicas: Replicas = msgspec.field(default_factory=NoReplicas)

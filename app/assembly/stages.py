@@ -13,6 +13,7 @@ from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.redaction import redact
 from app.assembly.retry import retry
+from app.assembly.spending import spend
 from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
@@ -39,6 +40,7 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]

@@ -12,6 +12,7 @@ import msgspec
 from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
+    BudgetReached,
     CallEnded,
     CallQueued,
     CallRefused,
@@ -21,6 +22,8 @@ from app.core.signals import (
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
+    DrainEnded,
+    DrainStarted,
     FellBack,
     HedgeEnded,
     HedgeStarted,
@@ -31,8 +34,11 @@ from app.core.signals import (
     Redacted,
     RetryScheduled,
     Signal,
+    Spent,
     StateDegraded,
     StreamStarted,
+    StreamTrimmed,
+    WorkerReplaced,
 )
 from app.core.usage import Usage
 
@@ -40,6 +46,7 @@ WALL_S = 1_795_343_400.0625  # 2026-11-22T10:30:00.0625Z
 
 STARTED = CallStarted(request_id="req_1", endpoint="/v1/chat/completions", model="fast", stream=False)
 STREAM_STARTED = StreamStarted(request_id="req_1", provider="openai", model="gpt-4o-mini", first_token_s=0.25)
+TRIMMED = StreamTrimmed(request_id="req_1", events=7)
 RETRY = RetryScheduled(
     request_id="req_1",
     provider="openai",
@@ -56,6 +63,20 @@ ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini
 QUEUED = CallQueued(priority="low")
 UNQUEUED = CallUnqueued(priority="low", wait_s=1.5)
 SHED = CallShed(request_id="req_1", priority="low", reason="queue_full")
+SPENT = Spent(
+    request_id="req_1",
+    key="team-a",
+    team="red",
+    route="fast",
+    provider="openai",
+    model="gpt-4o-mini",
+    usage=Usage(9, 4, 13),
+    cost_nusd=3_750,
+    estimated=False,
+    outcome="completed",
+    at=WALL_S,
+)
+BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
 REDACTED = Redacted(request_id="req_1", side="prompt", detector="email", action="tokenize", count=2)
@@ -96,13 +117,18 @@ HALF_OPENED = CircuitChanged("openai", "gpt-4o-mini", "open", "half_open", "prob
 CLOSED = CircuitChanged("openai", "gpt-4o-mini", "half_open", "closed", "recovered")
 DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
-RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
+RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
+DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
+DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
+WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
+    *(SPENT, BUDGET, TRIMMED),
+    *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 
 

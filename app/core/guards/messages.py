@@ -36,7 +36,9 @@ def with_contents(
     messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
     for index, change in changes.items():
         fields = msgspec.json.decode(messages[index], type=dict[str, msgspec.Raw])
-        content = _changed(request.fields.messages[index], bytes(fields.get("content", b"")), change, last_only=last_only)
+        content = _changed(
+            request.fields.messages[index], bytes(fields.get("content", b"")), change, last_only=last_only
+        )
         if content is not None:
             messages[index] = msgspec.Raw(msgspec.json.encode({**fields, "content": msgspec.Raw(content)}))
     return _rebuilt({**body, "messages": msgspec.Raw(msgspec.json.encode(messages))})

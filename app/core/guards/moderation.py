@@ -39,9 +39,7 @@ class Moderation:
 
     name = "moderation"
 
-    def __init__(
-        self, model: str, categories: Sequence[str], *, prompts: bool, answers: bool, fail_open: bool
-    ) -> None:
+    def __init__(self, model: str, categories: Sequence[str], *, prompts: bool, answers: bool, fail_open: bool) -> None:
         self._model = model
         self._prompts, self._answers = prompts, answers
         self._categories = frozenset(categories)
@@ -58,7 +56,9 @@ class Moderation:
         return await self._judge(list(said.contents), ask) if self._answers else None
 
     async def _judge(self, texts: list[str], ask: Ask) -> Complaint | None:
-        asked = [text[start : start + _TEXT_MAX_CHARS] for text in texts for start in range(0, len(text), _TEXT_MAX_CHARS)]
+        asked = [
+            text[start : start + _TEXT_MAX_CHARS] for text in texts for start in range(0, len(text), _TEXT_MAX_CHARS)
+        ]
         if not asked:
             return None
         raw = msgspec.json.encode({"model": self._model, "input": asked})

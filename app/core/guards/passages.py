@@ -18,9 +18,7 @@ def prompt_of(request: Request, key: str = "") -> Prompt:
     """Return what guards see of a request; every text of one that is no chat counts as its user's."""
     if isinstance(request, ChatRequest):
         passages = tuple(_of_messages(request.fields.messages))
-        tools = tuple(
-            [tool.function.name for tool in request.fields.tools or () if tool.function is not None]
-        )
+        tools = tuple([tool.function.name for tool in request.fields.tools or () if tool.function is not None])
         return Prompt(request.operation, request.model, passages, tools, request, key)
     texts = tuple([Passage("user", text, "input") for text in request.text])
     return Prompt(request.operation, request.model, texts, (), request, key)

@@ -19,12 +19,22 @@ from app.core.signals.admission import (
     Overloaded,
 )
 from app.core.signals.attempts import AttemptEnded, AttemptSignal, FellBack, RetryScheduled
-from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStarted, InternalFault, StreamStarted
+from app.core.signals.calls import (
+    CallEnded,
+    CallRefused,
+    CallSignal,
+    CallStarted,
+    InternalFault,
+    StreamStarted,
+    StreamTrimmed,
+)
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.redaction import Redacted, RedactionSignal
+from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
 Signal: TypeAlias = (
@@ -34,8 +44,10 @@ Signal: TypeAlias = (
     | CircuitSignal
     | ConfigurationSignal
     | HedgingSignal
+    | LifecycleSignal
     | ProviderSignal
     | RedactionSignal
+    | SpendingSignal
     | StateSignal
 )
 Listener: TypeAlias = Callable[[Signal], None]
@@ -44,6 +56,7 @@ __all__ = [
     "ELSEWHERE",
     "AdmissionLimitChanged",
     "AttemptEnded",
+    "BudgetReached",
     "CallEnded",
     "CallQueued",
     "CallRefused",
@@ -53,6 +66,8 @@ __all__ = [
     "CircuitChanged",
     "ConfigRejected",
     "ConfigReloaded",
+    "DrainEnded",
+    "DrainStarted",
     "FellBack",
     "HedgeEnded",
     "HedgeStarted",
@@ -64,6 +79,9 @@ __all__ = [
     "Redacted",
     "RetryScheduled",
     "Signal",
+    "Spent",
     "StateDegraded",
     "StreamStarted",
+    "StreamTrimmed",
+    "WorkerReplaced",
 ]
