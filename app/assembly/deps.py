@@ -25,8 +25,8 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be reached,
-    and `secret` a key that this process made up for hashes that need not be the same elsewhere.
+    with several, `retry_budgets` what is left for retries, `replicas` the other processes as far as they can be
+    reached, and `secret` a key that this process made up for hashes that need not be the same elsewhere.
     """
 
     client: UpstreamClient

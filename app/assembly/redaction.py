@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 
 from app.assembly.deps import Deps
+from app.assembly.detectors import DetectorKit
 from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.schema import Settings
 from app.core.per_route import PerRoute
-from app.core.redaction.detectors import own_detectors
-from app.core.redaction.finding import Detector
-from app.core.redaction.inspector import Inspector
 from app.core.redaction.redactor import Action, Redactor
 from app.inspection.hook import HookOptions, HttpHook
-from app.inspection.own import OwnPattern
-from app.inspection.patterns import Re2Patterns
 from app.inspection.presidio import Presidio
 from app.stages.redact import Redact, Rules
 
@@ -42,10 +37,8 @@ class _Workshop:
     def __init__(self, given: Redaction, deps: Deps) -> None:
         self._given = given
         self._deps = deps
-        self._patterns = Re2Patterns()
+        self._kit = DetectorKit(given)
         self._hash_key = given.hash_key.get_secret_value().encode() or deps.secret
-        self._inspectors: dict[tuple[str, ...], Inspector] = {}
-        self._detectors: dict[str, Detector] = {}
 
     def rules(self, route: RedactionRoute) -> Rules | None:
         given = self._given
@@ -75,24 +68,7 @@ class _Workshop:
     ) -> Redactor:
         names = [*detectors, *[pattern.name for pattern in self._given.patterns], *entities]
         chosen = {name: Action(actions.get(name, action)) for name in names}
-        return Redactor(self._inspector(detectors), chosen, self._hash_key)
-
-    def _inspector(self, detectors: tuple[str, ...]) -> Inspector:
-        known = self._inspectors.get(detectors)
-        if known is None:
-            if not self._detectors:
-                self._detectors = self._all()
-            own = {pattern.name for pattern in self._given.patterns}
-            chosen = [each for name, each in self._detectors.items() if name in own or name in detectors]
-            known = self._inspectors[detectors] = Inspector(chosen, self._patterns, self._given.allow)
-        return known
-
-    def _all(self) -> dict[str, Detector]:
-        """Return every detector by its name; of two that find the same, the first one's name counts."""
-        phone = import_module("app.inspection.phone")  # its tables take 20 ms, which most gateways need not spend
-        own = [OwnPattern(pattern.name, pattern.pattern, self._patterns) for pattern in self._given.patterns]
-        found = [*own, *own_detectors(self._patterns), phone.Phone(self._patterns, self._given.phone_regions)]
-        return {detector.name: detector for detector in found}
+        return Redactor(self._kit.inspector(detectors), chosen, self._hash_key)
 
     def _presidio(self) -> Presidio | None:
         given = self._given.presidio

@@ -11,6 +11,7 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.guards import guards
 from app.assembly.redaction import redact
 from app.assembly.retry import retry
 from app.assembly.spending import spend
@@ -29,6 +30,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
+        *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
         *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
         *admission(settings, deps),  # after it, so that bad requests need no place
     ]

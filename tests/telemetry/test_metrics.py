@@ -363,6 +363,8 @@ TYPES = {
     "wizard_queue_wait_seconds": "histogram",
     "wizard_admission_limit": "gauge",
     "wizard_admission_refused": "counter",
+    "wizard_redactions": "counter",
+    "wizard_guard_complaints": "counter",
     "wizard_config_reloads": "counter",
     "wizard_config_rejected": "gauge",
     "wizard_draining": "gauge",

@@ -11,6 +11,7 @@ from typing import Final
 
 from app.config.checks.admission import adaptive_limit
 from app.config.checks.complaint import Check, Complaint, Names
+from app.config.checks.guards import guards
 from app.config.checks.hedges import hedges
 from app.config.checks.providers import unusable_settings
 from app.config.checks.redaction import redaction
@@ -33,6 +34,7 @@ _CHECKS: Final[Sequence[Check]] = (
     bounds,
     adaptive_limit,
     redaction,
+    guards,
     spending,
 )
 

@@ -1,4 +1,4 @@
-"""Let a moderation model judge, asked through the gateway itself: redacted, limited, retried and counted like any call."""
+"""Let a moderation model judge, asked through the gateway itself: redacted, limited and retried like any call."""
 
 from __future__ import annotations
 
@@ -56,9 +56,8 @@ class Moderation:
         return await self._judge(list(said.contents), ask) if self._answers else None
 
     async def _judge(self, texts: list[str], ask: Ask) -> Complaint | None:
-        asked = [
-            text[start : start + _TEXT_MAX_CHARS] for text in texts for start in range(0, len(text), _TEXT_MAX_CHARS)
-        ]
+        most = _TEXT_MAX_CHARS
+        asked = [text[start : start + most] for text in texts for start in range(0, len(text), most)]
         if not asked:
             return None
         raw = msgspec.json.encode({"model": self._model, "input": asked})

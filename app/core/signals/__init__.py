@@ -30,6 +30,7 @@ from app.core.signals.calls import (
 )
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
+from app.core.signals.guards import GuardComplained, GuardSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
@@ -43,6 +44,7 @@ Signal: TypeAlias = (
     | CallSignal
     | CircuitSignal
     | ConfigurationSignal
+    | GuardSignal
     | HedgingSignal
     | LifecycleSignal
     | ProviderSignal
@@ -69,6 +71,7 @@ __all__ = [
     "DrainEnded",
     "DrainStarted",
     "FellBack",
+    "GuardComplained",
     "HedgeEnded",
     "HedgeStarted",
     "InternalFault",

@@ -27,6 +27,7 @@ from app.telemetry.metrics.attempts import AttemptCounts
 from app.telemetry.metrics.calls import CallCounts
 from app.telemetry.metrics.circuits import CircuitCounts
 from app.telemetry.metrics.configuration import ConfigCounts
+from app.telemetry.metrics.guards import GuardCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
 from app.telemetry.metrics.part import Counted, Part
@@ -52,6 +53,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         StateHealth(),
         AdmissionCounts(),
         RedactionCounts(),
+        GuardCounts(),
         ConfigCounts(),
         LifecycleState(),
         SpendingCounts(targets),
