@@ -10,7 +10,7 @@ from app.assembly.detectors import DetectorKit
 from app.config.features.guards import Guards as GuardSettings
 from app.config.guards import require_guard
 from app.config.schema import Settings
-from app.core.guards.canary import Canary
+from app.core.guards.tripwire import Tripwire
 from app.core.guards.checks import Leak, Length, Refusal, Terms, Tools
 from app.core.guards.guard import Guard, GuardTools, Policy
 from app.core.guards.injection import Injection
@@ -57,10 +57,10 @@ class _Workshop:
         return Rules(
             prompts=prompts,
             answers=answers,
-            sharp=tuple([guard for guard in blocking if isinstance(guard, Terms | Length | Canary)]),
+            sharp=tuple([guard for guard in blocking if isinstance(guard, Terms | Length | Tripwire)]),
             hold=given.streams == "hold",
             spotlight=spotlight,
-            canary=next((rule.guard for rule in answers if isinstance(rule.guard, Canary)), None),
+            tripwire=next((rule.guard for rule in answers if isinstance(rule.guard, Tripwire)), None),
             key=self._key,
         )
 
@@ -81,7 +81,7 @@ class _Workshop:
         """Yield the guards of answers, those first that need not ask anybody."""
         given, patterns = self._given, self._kit.patterns
         tools, terms, moderation = given.tools, given.terms, given.moderation
-        yield Rule(Canary(self._key), Policy(given.canary.policy))
+        yield Rule(Tripwire(self._key), Policy(given.tripwire.policy))
         yield Rule(Tools(tools.allow, tools.deny, tools.keys), Policy(tools.policy))
         yield Rule(Length(given.length.max_chars), Policy(given.length.policy))
         if terms.answers and terms.terms:

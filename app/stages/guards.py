@@ -14,7 +14,7 @@ import msgspec
 
 from app.core.call import Call, CallOptions, Journal, Reply
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
-from app.core.guards.canary import Canary
+from app.core.guards.tripwire import Tripwire
 from app.core.guards.guard import Ask, Complaint, Guard, Policy, Prompt, Said
 from app.core.guards.passages import prompt_of
 from app.core.guards.said import Listening, said_in
@@ -57,7 +57,7 @@ class Rules(msgspec.Struct, frozen=True):
     sharp: tuple[Sharp, ...] = ()
     hold: bool = False
     spotlight: Spotlight = Spotlight.NONE
-    canary: Canary | None = None
+    tripwire: Tripwire | None = None
     key: bytes = b""
 
 
@@ -96,8 +96,8 @@ def _prepared(call: Call, rules: Rules) -> Call:
     if not isinstance(request, ChatRequest):
         return call
     changed = spotlit(request, rules.spotlight, rules.key)
-    if rules.canary is not None:
-        changed = rules.canary.marked(changed)
+    if rules.tripwire is not None:
+        changed = rules.tripwire.marked(changed)
     return call if changed is request else msgspec.structs.replace(call, request=changed)
 
 

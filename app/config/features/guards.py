@@ -41,7 +41,7 @@ class Injection(Section):
     classifier: Classifier = Field(default_factory=Classifier, description="A model that judges beside the heuristics.")
 
 
-class CanaryGuard(Section):
+class TripwireGuard(Section):
     """A mark in the system prompt that no answer has a reason to repeat."""
 
     policy: Policy = Field(default="none", description=_POLICY)
@@ -126,7 +126,7 @@ class GuardRoute(Section):
     spotlight: Literal["none", "delimit", "mark", "encode"] | None = Field(
         default=None, description="How results of tools are marked."
     )
-    canary: CanaryGuard | None = Field(default=None, description="A mark in the system prompt.")
+    tripwire: TripwireGuard | None = Field(default=None, description="A mark in the system prompt.")
     tools: ToolGuard | None = Field(default=None, description="Which tools may be used.")
     terms: TermGuard | None = Field(default=None, description="Words that must not occur.")
     length: LengthGuard | None = Field(default=None, description="How long answers may be.")
@@ -145,7 +145,7 @@ class Guards(Section):
     spotlight: Literal["none", "delimit", "mark", "encode"] = Field(
         default="none", description="How results of tools are marked, so that the model takes them for data."
     )
-    canary: CanaryGuard = Field(default_factory=CanaryGuard, description="A mark in the system prompt.")
+    tripwire: TripwireGuard = Field(default_factory=TripwireGuard, description="A mark in the system prompt.")
     tools: ToolGuard = Field(default_factory=ToolGuard, description="Which tools may be used.")
     terms: TermGuard = Field(default_factory=TermGuard, description="Words that must not occur.")
     length: LengthGuard = Field(default_factory=LengthGuard, description="How long answers may be.")

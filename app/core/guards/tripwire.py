@@ -1,5 +1,5 @@
 """
-A canary: a mark in the system prompt that no answer has a reason to repeat. One that does tells the prompt.
+A tripwire: a mark in the system prompt that no answer has a reason to repeat. One that does tells the prompt.
 
 The mark is the same for all calls of a route, so that equal calls stay equal (a cache depends on that), and cannot be
 guessed.
@@ -19,14 +19,14 @@ from app.core.model import ChatRequest
 _CHARS: Final = 16
 
 
-class Canary(Quiet):
+class Tripwire(Quiet):
     """Complains of answers with the mark in them; to be used with `marked` prompts."""
 
-    name = "canary"
+    name = "tripwire"
     hold_chars = 3 * _CHARS
 
     def __init__(self, key: bytes) -> None:
-        self.mark = hmac.new(key, b"canary", hashlib.sha256).hexdigest()[:_CHARS]
+        self.mark = hmac.new(key, b"tripwire", hashlib.sha256).hexdigest()[:_CHARS]
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
         """Complain if the mark is in any text, however it is spaced and spelled."""
