@@ -26,7 +26,7 @@ _NAMES_CHARS: Final = 40
 # The groups of North America, wherever they occur: 555-123-4567 is nobody's number and still is meant as one.
 _NORTH_AMERICAN: Final = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])\d{3}[ .-]\d{4}")
 _DATE: Final = re.compile(r"(?:19|20)\d\d[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)?\d\d(?!\d)")
-_BORDER: Final = " ./-("
+_BORDERS: Final = ("", " ", "(", ")", "/")
 _GAPS: Final = re.compile(r"[ .()/-]")
 
 
@@ -57,15 +57,23 @@ class Phone:
             start, end = candidate.span()
             if is_word(text[start - 1 : start]) or is_word(text[end : end + 1]) or text[start - 1 : start] == ".":
                 continue
-            span = self._number(candidate[0], text[max(0, start - _NAMES_CHARS) : start])
-            if span is not None:
-                yield start + span[0], start + span[1]
+            yield from self._numbers(text, start, end)
+
+    def _numbers(self, text: str, start: int, end: int) -> Iterator[Span]:
+        """Yield the numbers in a stretch of digits and separators, which may be several."""
+        while end - start >= _LEAST_DIGITS:
+            span = self._number(text[start:end], text[max(0, start - _NAMES_CHARS) : start])
+            if span is None:
+                return
+            yield start + span[0], start + span[1]
+            start += span[1]
 
     def _number(self, written: str, before: str) -> Span | None:
-        """Return where in a candidate the number is."""
-        north_american = _NORTH_AMERICAN.search(written)
-        if north_american and not written[: north_american.start()].strip(_BORDER):
-            return north_american.span()
+        """Return where in a candidate the first number is."""
+        for north_american in _NORTH_AMERICAN.finditer(written):
+            start, end = north_american.span()
+            if written[start - 1 : start] in _BORDERS and written[end : end + 1] in _BORDERS:
+                return start, end
         if written.startswith("+"):
             return (0, len(written)) if _is_international(written) else None
         if _DATE.match(written):

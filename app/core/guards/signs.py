@@ -93,7 +93,7 @@ COMMON: Final = (
          rf"(?:out|down)|what(?:'s|\s+is|\s+are|\s+was|\s+were)|share|return|list|copy|"
          rf"paste)\b[^.\n]{{0,40}}\b(?:your|the|this|its)\s+(?:\w+\s+){{0,3}}(?:system\s+(?:prompt|message|"
          rf"instructions?)|(?:initial|original|hidden|secret|first|full|entire|exact|previous)\s+(?:system\s+"
-         rf")?(?:prompt|instructions?|message|directives?)|prompt[_\s-]?texts?|prompt\s+template|pre-?prompt)", 0.6),
+         rf")?(?:prompt|instructions|message|directives)|prompt[_\s-]?texts?|prompt\s+template|pre-?prompt)", 0.6),
     Sign(rf"{_I}\b(?:show|repeat|print|output|display|tell|give)\s+(?:me\s+)?(?:out\s+)?(?:all\s+|exactly\s+|"
          rf"verbatim\s+)?(?:all\s+|the\s+|your\s+|of\s+){{0,3}}(?:prompts?|instructions|initial\s+\w+|text\s+above|"
          rf"words\s+above|sentences?\s+(?:above|before)|content\s+above|everything\s+above)\b", 0.5),
