@@ -97,7 +97,10 @@ async def test_patterns_of_callers_take_no_long_time(schema: dict[str, object]) 
     """Also those that other engines never finish; one that RE2 does not know matches everything."""
     began = time.process_time()
 
-    found = [await reason(said(content), None, asked(schema)) for content in ('"' + "a" * 50_000 + '!"', '{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!":1}')]
+    found = [
+        await reason(said(content), None, asked(schema))
+        for content in ('"' + "a" * 50_000 + '!"', '{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!":1}')
+    ]
 
     assert found[1] is None
     assert time.process_time() - began < 2.0

@@ -20,7 +20,10 @@ from tests.support.virtual_time import VirtualClock
 def names(question: Any) -> object:  # noqa: ANN401 - JSON
     """Find Anna, the way Presidio tells it."""
     text = question["text"]
-    found = [{"entity_type": kind, "start": text.find("Anna"), "end": text.find("Anna") + 4, "score": score} for kind, score in (("PERSON", 0.85), ("PERSON", 0.2), ("URL", 0.9))]
+    found = [
+        {"entity_type": kind, "start": text.find("Anna"), "end": text.find("Anna") + 4, "score": score}
+        for kind, score in (("PERSON", 0.85), ("PERSON", 0.2), ("URL", 0.9))
+    ]
     return [*found, {"entity_type": "PERSON", "start": 3, "end": 999}, {"entity_type": "PERSON", "start": 2, "end": 2}]
 
 
@@ -99,7 +102,9 @@ async def test_a_classifier(clock: VirtualClock, values: tuple[float, ...], expe
 async def test_a_classifier_that_makes_no_sense(clock: VirtualClock, answer: Answer) -> None:
     """A score for each passage, or it is no answer."""
     with pytest.raises(GatewayError) as caught:
-        await Classifier(hook_to(Service(answer), clock), 0.8).check_prompt(prompt_of(asking(messages=MESSAGES)), nobody)
+        await Classifier(hook_to(Service(answer), clock), 0.8).check_prompt(
+            prompt_of(asking(messages=MESSAGES)), nobody
+        )
 
     assert caught.value.kind is CHECK_UNAVAILABLE
 
@@ -111,6 +116,8 @@ async def test_a_classifier_that_is_not_asked_or_gone(clock: VirtualClock) -> No
 
     found = [await Classifier(hook_to(service, clock), 0.8).check_prompt(empty, nobody)]
     service.down = True
-    found.append(await Classifier(hook_to(service, clock, fail_open=True), 0.8).check_prompt(prompt_of(asking()), nobody))
+    found.append(
+        await Classifier(hook_to(service, clock, fail_open=True), 0.8).check_prompt(prompt_of(asking()), nobody)
+    )
 
     assert (found, len(service.asked)) == ([None, None], 1)

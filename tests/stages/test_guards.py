@@ -1,4 +1,4 @@
-"""What becomes of complaints: nobody is told, a header names the guard, the call is refused, another answer is asked for."""
+"""What becomes of complaints: they are counted, a header names the guard, the call is refused or asked again."""
 
 from __future__ import annotations
 
@@ -98,7 +98,11 @@ def injection(policy: Policy) -> Rules:
 
 def of_answers(*rules: Rule, hold: bool = False) -> Rules:
     """Return rules for answers."""
-    sharp = [rule.guard for rule in rules if rule.policy is Policy.BLOCK and isinstance(rule.guard, Terms | Length | Tripwire)]
+    sharp = [
+        rule.guard
+        for rule in rules
+        if rule.policy is Policy.BLOCK and isinstance(rule.guard, Terms | Length | Tripwire)
+    ]
     return Rules(answers=rules, sharp=tuple(sharp), hold=hold)
 
 
@@ -128,7 +132,7 @@ async def test_a_call_without_guards_passes_untouched() -> None:
 
 @BOTH
 @pytest.mark.parametrize("policy", [Policy.OBSERVE, Policy.FLAG])
-async def test_a_complaint_that_does_not_block(stream: bool, policy: Policy) -> None:  # noqa: FBT001
+async def test_a_complaint_that_does_not_block(stream: bool, policy: Policy) -> None:
     """It is told; with `flag` the answer names the guard."""
     house, call = House(injection(policy), says("hello", stream=stream)), a_call(asking(ATTACK, stream=stream))
 
@@ -140,7 +144,7 @@ async def test_a_complaint_that_does_not_block(stream: bool, policy: Policy) -> 
 
 
 @BOTH
-async def test_a_blocked_prompt_goes_nowhere(stream: bool) -> None:  # noqa: FBT001
+async def test_a_blocked_prompt_goes_nowhere(stream: bool) -> None:
     """The refusal names the guard and the field."""
     house, call = House(injection(Policy.BLOCK)), a_call(asking(ATTACK, stream=stream))
 
@@ -166,7 +170,7 @@ async def test_every_operation_is_judged(operation: Operation) -> None:
 
 @BOTH
 @pytest.mark.parametrize("hold", [False, True], ids=["watch", "hold"])
-async def test_an_answer_is_judged_at_its_end(stream: bool, hold: bool) -> None:  # noqa: FBT001
+async def test_an_answer_is_judged_at_its_end(stream: bool, hold: bool) -> None:
     """What finishes the answer is not shown before; held ones are refused with a status."""
     critic = Critic()
     house = House(of_answers(Rule(critic, Policy.BLOCK), hold=hold), says("a bad word", stream=stream))
@@ -187,9 +191,12 @@ async def test_an_answer_is_judged_at_its_end(stream: bool, hold: bool) -> None:
 
 @BOTH
 @pytest.mark.parametrize("hold", [False, True], ids=["watch", "hold"])
-async def test_a_good_answer_is_shown_whole(stream: bool, hold: bool) -> None:  # noqa: FBT001
+async def test_a_good_answer_is_shown_whole(stream: bool, hold: bool) -> None:
     """Nothing is lost on the way, and whoever waits for the end is told of it."""
-    house = House(of_answers(Rule(Critic(), Policy.BLOCK), Rule(Length(99), Policy.BLOCK), hold=hold), says("a word", stream=stream))
+    house = House(
+        of_answers(Rule(Critic(), Policy.BLOCK), Rule(Length(99), Policy.BLOCK), hold=hold),
+        says("a word", stream=stream),
+    )
 
     reply = await house(a_call(asking(stream=stream)))
     witness = Witness()
@@ -201,8 +208,12 @@ async def test_a_good_answer_is_shown_whole(stream: bool, hold: bool) -> None:  
 
 
 @BOTH
-@pytest.mark.parametrize("guard", [Terms(PATTERNS, ["falcon"], prompts=False, answers=True), Length(8), Tripwire(b"k")], ids=lambda guard: guard.name)
-async def test_sharp_guards_end_a_stream_at_once(stream: bool, guard: Terms | Length | Tripwire) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    "guard",
+    [Terms(PATTERNS, ["falcon"], prompts=False, answers=True), Length(8), Tripwire(b"k")],
+    ids=lambda guard: guard.name,
+)
+async def test_sharp_guards_end_a_stream_at_once(stream: bool, guard: Terms | Length | Tripwire) -> None:
     """What they look for is never shown, not even in part; a whole answer is refused."""
     said = {"terms": "ok falcon x", "length": "123456789", "tripwire": f"ok {Tripwire(b'k').mark}"}[guard.name]
     house = House(of_answers(Rule(guard, Policy.BLOCK)), says(said, stream=stream))
@@ -219,7 +230,7 @@ async def test_sharp_guards_end_a_stream_at_once(stream: bool, guard: Terms | Le
 
 
 @BOTH
-async def test_a_tool_that_must_not_be_called(stream: bool) -> None:  # noqa: FBT001
+async def test_a_tool_that_must_not_be_called(stream: bool) -> None:
     """It is not, because the answer that calls it is never finished."""
     call = {"index": 0, "id": "c", "type": "function", "function": {"name": "rm", "arguments": "{}"}}
     chunk = event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}, Weight.ANSWER)
@@ -227,7 +238,10 @@ async def test_a_tool_that_must_not_be_called(stream: bool) -> None:  # noqa: FB
     async def whole(_call: Call) -> Reply:
         return Reply(Completion(msgspec.json.encode({"choices": [{"message": {"tool_calls": [call]}}]})))
 
-    house = House(of_answers(Rule(Tools(None, ["rm"], {}), Policy.BLOCK)), streams(Line(chunk, FINISH, done())) if stream else whole)
+    house = House(
+        of_answers(Rule(Tools(None, ["rm"], {}), Policy.BLOCK)),
+        streams(Line(chunk, FINISH, done())) if stream else whole,
+    )
 
     try:
         _, error = await read(await house(a_call(asking(stream=stream))))
@@ -253,7 +267,7 @@ async def test_keys_have_their_own_tools() -> None:
 
 
 @BOTH
-async def test_another_answer_is_asked_for(stream: bool) -> None:  # noqa: FBT001
+async def test_another_answer_is_asked_for(stream: bool) -> None:
     """As often as allowed, past the cache; the first that nobody complains of is shown."""
     rules = of_answers(Rule(Critic(), Policy.BLOCK, retries=2), hold=True)
     house = House(rules, says("bad", stream=stream), says("bad", stream=stream), says("good", stream=stream))
@@ -268,7 +282,11 @@ async def test_another_answer_is_asked_for(stream: bool) -> None:  # noqa: FBT00
 async def test_the_last_answer_is_refused_or_flagged() -> None:
     """When no retries are left the policy counts."""
     blocked = House(of_answers(Rule(Critic(), Policy.BLOCK, retries=1)), answers("bad"), answers("bad"))
-    flagged = House(of_answers(Rule(Critic(), Policy.FLAG, retries=1), Rule(Refusal(PATTERNS), Policy.FLAG)), answers("bad"), answers("I can't: bad"))
+    flagged = House(
+        of_answers(Rule(Critic(), Policy.FLAG, retries=1), Rule(Refusal(PATTERNS), Policy.FLAG)),
+        answers("bad"),
+        answers("I can't: bad"),
+    )
     call = a_call()
 
     with pytest.raises(GatewayError):
@@ -280,7 +298,9 @@ async def test_the_last_answer_is_refused_or_flagged() -> None:
 
 async def test_prompts_are_prepared() -> None:
     """Tool results are marked, and the tripwire is set; other operations have neither."""
-    rules = Rules(answers=(Rule(Tripwire(b"k"), Policy.BLOCK),), spotlight=Spotlight.MARK, tripwire=Tripwire(b"k"), key=b"k")
+    rules = Rules(
+        answers=(Rule(Tripwire(b"k"), Policy.BLOCK),), spotlight=Spotlight.MARK, tripwire=Tripwire(b"k"), key=b"k"
+    )
     house = House(rules, answers(), answers(), answers())
     result = {"role": "tool", "tool_call_id": "c", "content": "a b"}
     plain = msgspec.structs.replace(a_call(), request=PlainRequest(Operation.EMBEDDINGS, "fast", b"{}"))
@@ -319,7 +339,10 @@ async def test_models_are_asked_in_the_callers_name() -> None:
 async def test_a_model_that_answers_with_a_stream_gave_no_answer() -> None:
     """Its connection is given back, and the guard's policy for that decides."""
     line = Line(word("x"), done())
-    house = House(Rules(prompts=(Rule(Moderation("mod", (), prompts=True, answers=False, fail_open=False), Policy.BLOCK),)), streams(line))
+    house = House(
+        Rules(prompts=(Rule(Moderation("mod", (), prompts=True, answers=False, fail_open=False), Policy.BLOCK),)),
+        streams(line),
+    )
 
     with pytest.raises(GatewayError) as caught:
         await house(a_call())
@@ -343,7 +366,7 @@ async def test_an_answer_of_unknown_form_is_no_answer() -> None:
 
 
 @pytest.mark.parametrize("hold", [False, True], ids=["watch", "hold"])
-async def test_a_stream_that_breaks(hold: bool) -> None:  # noqa: FBT001
+async def test_a_stream_that_breaks(hold: bool) -> None:
     """It fails as it would have without guards, and nobody judges half an answer."""
     critic = Critic()
     line = Line(role(), word("a"), GatewayError(BAD_UPSTREAM_REPLY, "broken"))
@@ -377,7 +400,7 @@ async def test_what_a_guard_raises_fails_the_call() -> None:
     class Broken(Quiet):
         name = "broken"
 
-        async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
+        async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
             raise ZeroDivisionError
 
     house = House(Rules(prompts=(Rule(Broken(), Policy.OBSERVE),)), raises(AssertionError("asked")))

@@ -65,11 +65,15 @@ def terms(*words: str, prompts: bool = True, answers: bool = True) -> Terms:
         ("übergröße", False),
     ],
 )
-async def test_terms(text: str, has: bool) -> None:  # noqa: FBT001
+async def test_terms(text: str, has: bool) -> None:
     """Words of their own, in any case, with any white space between them."""
     guard = terms("project falcon", "C++", "größe")
 
-    found = [await reason(guard, None, prompt(text)), await reason(guard, said(text)), await reason(guard, said(arguments=[text]))]
+    found = [
+        await reason(guard, None, prompt(text)),
+        await reason(guard, said(text)),
+        await reason(guard, said(arguments=[text])),
+    ]
 
     assert found == ["term" if has else None] * 3
 
@@ -113,7 +117,10 @@ async def test_length() -> None:
     """The longest text counts, and arguments of tools are texts."""
     guard = Length(5)
 
-    found = [await reason(guard, answer) for answer in (said("12345"), said("1", "123456"), said(arguments=["123456"]), said())]
+    found = [
+        await reason(guard, answer)
+        for answer in (said("12345"), said("1", "123456"), said(arguments=["123456"]), said())
+    ]
 
     assert found == [None, "too_long", "too_long", None]
 
@@ -132,7 +139,7 @@ async def test_length() -> None:
         (said(), False),
     ],
 )
-async def test_refusals(answer: Said, refused: bool) -> None:  # noqa: FBT001
+async def test_refusals(answer: Said, refused: bool) -> None:
     """Only at the beginning, only if every choice is one, and what the provider calls one itself."""
     assert await reason(Refusal(PATTERNS), answer) == ("refused" if refused else None)
 
@@ -164,10 +171,14 @@ def contents(request: ChatRequest) -> list[Any]:
 async def test_the_tripwire() -> None:
     """The mark goes into the system prompt, and an answer that has it in any spelling is complained of."""
     guard = Tripwire(KEY)
-    request = guard.marked(asking(messages=[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hi"}]))
+    request = guard.marked(
+        asking(messages=[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hi"}])
+    )
     spaced = "-".join(guard.mark.upper())
 
-    found = [await reason(guard, said(text)) for text in (f"it says {guard.mark}", f"it says {spaced}!", guard.mark[:-1], "")]
+    found = [
+        await reason(guard, said(text)) for text in (f"it says {guard.mark}", f"it says {spaced}!", guard.mark[:-1], "")
+    ]
 
     assert guard.mark in contents(request)[0]
     assert contents(request)[0].startswith("Be kind.\n\n")
@@ -196,7 +207,7 @@ def test_a_note_goes_behind_the_last_text_of_a_system_prompt() -> None:
     assert contents(empty)[0] is None
 
 
-RESULT = {"role": "tool", "tool_call_id": "c", "content": "sunny and  warm"}
+RESULT: dict[str, object] = {"role": "tool", "tool_call_id": "c", "content": "sunny and  warm"}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +262,9 @@ class Model:
         if isinstance(self.answer, GatewayError):
             raise self.answer
         texts = msgspec.json.decode(request.raw)["input"]
-        results = [{"flagged": "bad" in text, "categories": {"violence": "bad" in text, "other": None}} for text in texts]
+        results = [
+            {"flagged": "bad" in text, "categories": {"violence": "bad" in text, "other": None}} for text in texts
+        ]
         return Completion(self.answer or msgspec.json.encode({"results": results}))
 
 
@@ -293,7 +306,7 @@ async def test_moderation_of_one_side_and_of_itself() -> None:
 
 
 @pytest.mark.parametrize(("category", "counts"), [("violence", True), ("hate", False)])
-async def test_moderation_by_category(category: str, counts: bool) -> None:  # noqa: FBT001
+async def test_moderation_by_category(category: str, counts: bool) -> None:
     """Only the categories that are listed count."""
     found = await moderation(category).check_prompt(prompt("bad"), Model())
 
@@ -352,13 +365,13 @@ def test_what_a_stream_says() -> None:
     assert listening.said() == Said(("r", "ab", "no", "t"), ("ab", "t"), ("f", "g"), ("{}", ""))
 
 
-class Objection(Exception):
+class ObjectionError(Exception):
     """What ends a watched stream."""
 
 
 def refuse(name: str) -> NoReturn:
     """End the stream."""
-    raise Objection(name)
+    raise ObjectionError(name)
 
 
 @pytest.mark.parametrize("pieces", [["a proj", "ect fal", "con b"], list("a project falcon b"), ["a project falcon b"]])
@@ -367,7 +380,7 @@ def test_a_watched_text_never_shows_what_is_looked_for(pieces: list[str]) -> Non
     rewriter = Plain(Watch([terms("project falcon")], refuse))
     shown = ""
 
-    with pytest.raises(Objection, match="terms"):
+    with pytest.raises(ObjectionError, match="terms"):  # noqa: PT012 - whichever piece it is
         for piece in pieces:
             shown += rewriter.feed(piece)
         shown += rewriter.end()
@@ -391,7 +404,7 @@ def test_watching(guards: list[Sharp], text: str, name: str | None) -> None:
 
     try:
         shown = "".join([*map(rewriter.feed, text), rewriter.end()])
-    except Objection as objection:
+    except ObjectionError as objection:
         shown = str(objection)
 
     assert shown == (name or text)

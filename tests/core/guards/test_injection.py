@@ -72,7 +72,9 @@ async def test_what_the_operator_and_the_model_wrote_is_not_scored() -> None:
 
 async def test_the_worst_passage_is_named() -> None:
     """Of several the one with the highest score."""
-    found = await complaint(("user", ATTACKS[1]), ("user", f"{ATTACKS[0]} {ATTACKS[4]} {ATTACKS[5]}"), ("user", ATTACKS[2]))
+    found = await complaint(
+        ("user", ATTACKS[1]), ("user", f"{ATTACKS[0]} {ATTACKS[4]} {ATTACKS[5]}"), ("user", ATTACKS[2])
+    )
 
     assert found is not None
     assert found.where == "messages[1].content"
@@ -83,7 +85,10 @@ async def test_answers_are_not_its_affair() -> None:
     assert await GUARD.check_answer(Said((ATTACKS[0],), (), (), ()), prompt(), nobody) is None
 
 
-@pytest.mark.parametrize("text", ["ignore " * 20_000, "A" * 200_000, "aGVsbG8gd29ybGQgaGVsbG8gd29ybGQg" * 5_000, "[" * 100_000, "\u200b" * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    ["ignore " * 20_000, "A" * 200_000, "aGVsbG8gd29ybGQgaGVsbG8gd29ybGQg" * 5_000, "[" * 100_000, "\u200b" * 50_000],
+)
 async def test_long_texts_take_no_long_time(text: str) -> None:
     """The time grows with the text and no faster, whatever the text."""
     began = time.process_time()
@@ -99,7 +104,10 @@ def test_a_request_is_taken_apart() -> None:
     request = asking(
         messages=[
             {"role": "developer", "content": "s"},
-            {"role": "user", "content": [{"type": "text", "text": "u"}, {"type": "image_url", "image_url": {"url": "x"}}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "u"}, {"type": "image_url", "image_url": {"url": "x"}}],
+            },
             {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c", "content": "t"},
         ],
