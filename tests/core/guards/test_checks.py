@@ -197,7 +197,10 @@ def test_without_a_system_prompt_there_is_nothing_to_tell() -> None:
 
 def test_a_note_goes_behind_the_last_text_of_a_system_prompt() -> None:
     """Also of one in parts; one without any text stays as it is."""
-    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]
+    parts: list[dict[str, object]] = [
+        {"type": "text", "text": "a"},
+        {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}},
+    ]
     user = {"role": "user", "content": "hi"}
 
     texts = with_system_note(asking(messages=[{"role": "system", "content": parts}, user]), "!")
