@@ -19,7 +19,6 @@ PREFIX = "not available in this version: only the default is accepted"
     [
         ("auth: {required: true}", "auth.required", "true", "false"),
         ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
-        ("limits: [{name: a, per: global, requests: 1}]", "limits", "(a list of 1)", "[]"),
         ("cache: {enabled: true}", "cache.enabled", "true", "false"),
         ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),

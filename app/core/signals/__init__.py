@@ -33,6 +33,7 @@ from app.core.signals.configuration import ConfigRejected, ConfigReloaded, Confi
 from app.core.signals.guards import GuardComplained, GuardSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
+from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
@@ -46,6 +47,7 @@ Signal: TypeAlias = (
     | ConfigurationSignal
     | GuardSignal
     | HedgingSignal
+    | LimitSignal
     | LifecycleSignal
     | ProviderSignal
     | RedactionSignal
@@ -76,6 +78,7 @@ __all__ = [
     "HedgeStarted",
     "InternalFault",
     "KeySetAside",
+    "LimitExceeded",
     "Listener",
     "LocalModelChanged",
     "Overloaded",

@@ -30,6 +30,7 @@ from app.telemetry.metrics.configuration import ConfigCounts
 from app.telemetry.metrics.guards import GuardCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
+from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
 from app.telemetry.metrics.redaction import RedactionCounts
 from app.telemetry.metrics.spending import SpendingCounts
@@ -52,6 +53,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         CircuitCounts(),
         StateHealth(),
         AdmissionCounts(),
+        LimitCounts(),
         RedactionCounts(),
         GuardCounts(),
         ConfigCounts(),
