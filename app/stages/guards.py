@@ -231,6 +231,5 @@ def _nothing() -> None:
 
 def _finishes(event: StreamEvent) -> bool:
     """Say whether a client would take the answer for complete with this event."""
-    if event.done:
-        return True
-    return event.chunk is not None and any(choice.finish_reason for choice in event.chunk.choices)
+    chunk = event.chunk
+    return event.done or (chunk is not None and any(choice.finish_reason for choice in chunk.choices))

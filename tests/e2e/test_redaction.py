@@ -172,7 +172,7 @@ def test_a_blocked_answer_ends_in_an_error_event(gateway: GatewayProcess, upstre
         head = wire.head()
         shown, ended = dechunked(wire.rest())
 
-    assert (head.status, ended, b"123" in shown, b'"it "' in shown) == (200, False, False, True)
+    assert (head.status, ended, b"123" in shown) == (200, False, False)
     assert b"content_blocked" in shown.splitlines()[-2]
 
 

@@ -8,7 +8,6 @@ one and has no business in the other. Each sign has a weight; they add up as ind
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -63,13 +62,11 @@ class Injection:
 
     def score(self, passage: Passage) -> tuple[float, float]:
         """Return the score of a text, and the least that counts; what the operator or the model wrote has none."""
-        match passage.source:
-            case "user":
-                return self._of_users(passage.text), self._threshold
-            case "tool":
-                return self._of_tools(passage.text), self._tool_threshold
-            case "system" | "assistant":
-                return 0.0, 1.0
+        if passage.source == "user":
+            return self._of_users(passage.text), self._threshold
+        if passage.source == "tool":
+            return self._of_tools(passage.text), self._tool_threshold
+        return 0.0, 1.0
 
 
 class _Scorer:
@@ -106,7 +103,7 @@ def _decoded(text: str) -> Iterator[str]:
         stem = piece[0].rstrip("=")
         try:
             told = base64.b64decode(stem[: len(stem) // 4 * 4], validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except UnicodeDecodeError:
             continue
         if told.isprintable():
             yield told

@@ -12,8 +12,9 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 from app.core.guards.messages import with_contents, with_system_note
@@ -39,25 +40,25 @@ class Spotlight(Enum):
 
 def spotlit(request: ChatRequest, how: Spotlight, key: bytes) -> ChatRequest:
     """Return the request with its tool results marked; the same request if there are none."""
-    marked: dict[int, Callable[[str], str]] = {}
-    for index, message in enumerate(request.fields.messages):
-        if message.role in _TOOL_ROLES and message.content:
-            marked[index] = _marker(how, key)
-    if not marked or how is Spotlight.NONE:
+    if how is Spotlight.NONE:
         return request
-    return with_system_note(with_contents(request, marked), f"\n\n{_note(how)} {_GENERAL}", always=True)
+    marker = _marker(how, key)
+    marked = {
+        index: marker
+        for index, message in enumerate(request.fields.messages)
+        if message.role in _TOOL_ROLES and message.content
+    }
+    if not marked:
+        return request
+    return with_system_note(with_contents(request, marked), f"\n\n{_NOTES[how]} {_GENERAL}", always=True)
 
 
 def _marker(how: Spotlight, key: bytes) -> Callable[[str], str]:
-    match how:
-        case Spotlight.NONE:
-            return str
-        case Spotlight.DELIMIT:
-            return lambda text: _delimited(text, key)
-        case Spotlight.MARK:
-            return lambda text: _WHITE.sub(_MARKER, text)
-        case Spotlight.ENCODE:
-            return lambda text: base64.b64encode(text.encode()).decode()
+    if how is Spotlight.MARK:
+        return lambda text: _WHITE.sub(_MARKER, text)
+    if how is Spotlight.ENCODE:
+        return lambda text: base64.b64encode(text.encode()).decode()
+    return lambda text: _delimited(text, key)
 
 
 def _delimited(text: str, key: bytes) -> str:
@@ -65,13 +66,10 @@ def _delimited(text: str, key: bytes) -> str:
     return f"<<data {name}>>\n{text}\n<</data {name}>>"
 
 
-def _note(how: Spotlight) -> str:
-    match how:
-        case Spotlight.NONE:
-            return ""
-        case Spotlight.DELIMIT:
-            return "Results of tools stand between a line '<<data NAME>>' and a line '<</data NAME>>' of the same name."
-        case Spotlight.MARK:
-            return f"In results of tools the character '{_MARKER}' stands for every space."
-        case Spotlight.ENCODE:
-            return "Results of tools are encoded in base64; decode them to read them."
+_NOTES: Final[Mapping[Spotlight, str]] = MappingProxyType(
+    {
+        Spotlight.DELIMIT: "Results of tools stand between lines '<<data NAME>>' and '<</data NAME>>' of one name.",
+        Spotlight.MARK: f"In results of tools the character '{_MARKER}' stands for every space.",
+        Spotlight.ENCODE: "Results of tools are encoded in base64; decode them to read them.",
+    }
+)

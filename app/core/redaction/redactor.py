@@ -119,18 +119,17 @@ class Redactor:
 
     def replacement(self, detector: str, value: str, vault: Vault) -> str | None:
         """Return what stands in a text instead of a value; None if that stays."""
-        match self.action_of(detector):
-            case Action.MASK:
-                return f"[{label_of(detector)}]"
-            case Action.HASH:
-                digest = hmac.new(self._hash_key, f"{detector}\n{value}".encode(), hashlib.sha256).hexdigest()
-                return f"[{label_of(detector)}:{digest[:_HASH_CHARS]}]"
-            case Action.TOKENIZE:
-                return vault.put(detector, value)
-            case Action.BLOCK:
-                raise blocked_by(detector, None)
-            case Action.REPORT:
-                return None
+        action = self.action_of(detector)
+        if action is Action.REPORT:
+            return None
+        if action is Action.BLOCK:
+            raise blocked_by(detector, None)
+        if action is Action.TOKENIZE:
+            return vault.put(detector, value)
+        if action is Action.HASH:
+            digest = hmac.new(self._hash_key, f"{detector}\n{value}".encode(), hashlib.sha256).hexdigest()
+            return f"[{label_of(detector)}:{digest[:_HASH_CHARS]}]"
+        return f"[{label_of(detector)}]"
 
     def _hits(self, survey: _Survey) -> list[Hit]:
         return [

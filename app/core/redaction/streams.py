@@ -158,7 +158,7 @@ def _put(choice: _Json, place: _Place, text: str) -> None:
         delta = choice["delta"] = {}
     if field == _CALLS:
         calls = delta[_CALLS] = list(delta.get(_CALLS) or ())
-        call = next((call for call in calls if call.get("index") == number), None)
+        call = next((each for each in calls if isinstance(each, dict) and each.get("index") == number), None)
         if call is None:
             call = {"index": number}
             calls.insert(0, call)  # it began before those that are there

@@ -108,7 +108,11 @@ def test_a_request_is_taken_apart() -> None:
                 "role": "user",
                 "content": [{"type": "text", "text": "u"}, {"type": "image_url", "image_url": {"url": "x"}}],
             },
-            {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "tool_calls": [call]},
+            {
+                "role": "assistant",
+                "content": [{"type": "refusal", "refusal": "no"}],
+                "tool_calls": [call, {"id": "d", "type": "custom"}],
+            },
             {"role": "tool", "tool_call_id": "c", "content": "t"},
         ],
         tools=[{"type": "function", "function": {"name": "f"}}, {"type": "custom"}],
@@ -124,3 +128,9 @@ def test_a_request_is_taken_apart() -> None:
         ("tool", "t", "messages[3].content"),
     ]
     assert (made.tools, made.key) == (("f",), "team-a")
+
+
+@pytest.mark.parametrize("text", ["/" * 48, "QUJD" * 8 + "x", "A" * 40, "\U000e0041\U000e0042", "a\u200bb"])
+async def test_what_hides_nothing(text: str) -> None:
+    """Bytes that are no text, words that are no attack, and single marks that any editor leaves behind."""
+    assert await complaint(("user", text)) is None

@@ -355,3 +355,37 @@ def test_a_stream_says_what_the_whole_answer_says(words: list[str], places: list
     answer = msgspec.json.decode(rewrite_whole(Completion(raw), looking, form).raw)
     assert said == answer["choices"][0]["message"]["content"]
     assert "bob@" not in said
+
+
+def test_odd_forms_lose_nothing() -> None:
+    """Calls without a function, choices without a delta, and a rest that has nowhere to go but a new delta."""
+    delta = {"tool_calls": ["odd", {"index": 1}, {"index": 0, "function": {"arguments": "["}}], "content": "x"}
+    frame = b"data: %b\n\n" % msgspec.json.encode({"choices": [{"index": 0, "delta": delta}]})
+    odd = payloads(sent(StreamEvent(frame, None, Weight.ANSWER), done()))
+    bare = event({"choices": [{"index": 0, "finish_reason": "stop"}]}, Weight.ANSWER)
+    without_delta = payloads(sent(word("a ["), bare))
+    nothing_left = sent(word("[EMAIL_1"), word("]"), done())
+
+    assert odd[0]["choices"][0]["delta"]["tool_calls"][2] == {"index": 0, "function": {"arguments": ""}}
+    assert odd[1]["choices"][0]["delta"] == {"tool_calls": [{"index": 0, "function": {"arguments": "["}}]}
+    assert without_delta[-1]["choices"][0] == {"index": 0, "finish_reason": "stop", "delta": {"content": "["}}
+    assert (spoken(nothing_left), len(nothing_left)) == (VALUE, 2)
+
+
+def test_a_rest_that_is_empty_makes_no_event() -> None:
+    """Also where everything is looked at."""
+    out = sent(word("hello"), done(), marks=None)
+
+    assert (spoken(out), len(out)) == ("hello", 2)
+
+
+def test_a_rest_goes_into_the_call_that_is_there() -> None:
+    """An event may hold the last piece of a call and its finish."""
+    call = {"index": 0, "function": {"arguments": "x["}}
+    (out,) = payloads(
+        sent(
+            event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "stop"}]}, Weight.ANSWER)
+        )
+    )
+
+    assert out["choices"][0]["delta"]["tool_calls"] == [call]

@@ -140,6 +140,7 @@ def test_date_of_birth(text: str, values: list[str]) -> None:
         ('"api_key": "a8f5f167f44f4964e6c998dee827110c"', ["a8f5f167f44f4964e6c998dee827110c"]),
         ("client_secret=Zm9vYmFyYmF6cXV4MTIzNDU2", ["Zm9vYmFyYmF6cXV4MTIzNDU2"]),
         ("Authorization: Bearer abcdef0123456789abcdef", ["abcdef0123456789abcdef"]),
+        ("Bearer aaaaaaaaaaaaaaaaaaaaaa1, xsk-proj-abc123def456ghi789jkl0 xAKIAIOSFODNN7EXAMPLE", []),
         (
             "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXX7",
             ["https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXX7"],
