@@ -25,7 +25,11 @@ _NAMES: Final = re.compile(
 _NAMES_CHARS: Final = 40
 # The groups of North America, wherever they occur: 555-123-4567 is nobody's number and still is meant as one.
 _NORTH_AMERICAN: Final = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])\d{3}[ .-]\d{4}")
-_DATE: Final = re.compile(r"(?:19|20)\d\d[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)?\d\d(?!\d)")
+_DATE: Final = re.compile(
+    r"(?:19|20)\d\d[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12]\d|3[01])(?!\d)"
+    r"|(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|[12]\d|3[01])[-./](?:19|20)?\d\d(?![-./]?\d)"
+)
+_EXTENSION: Final = re.compile(r" ?(?:x|ext\.?) ?\d{1,6}(?!\w)", re.IGNORECASE)
 _BORDERS: Final = ("", " ", "(", ")", "/")
 _GAPS: Final = re.compile(r"[ .()/-]")
 
@@ -55,9 +59,12 @@ class Phone:
         """Yield each number."""
         for candidate in self._candidate.finditer(text):
             start, end = candidate.span()
-            if is_word(text[start - 1 : start]) or is_word(text[end : end + 1]) or text[start - 1 : start] == ".":
+            extension = _EXTENSION.match(text, end)
+            inside = is_word(text[start - 1 : start]) or text[start - 1 : start] == "."
+            if inside or (extension is None and is_word(text[end : end + 1])):
                 continue
-            yield from self._numbers(text, start, end)
+            for span in self._numbers(text, start, end):
+                yield span if extension is None or span[1] < end else (span[0], extension.end())
 
     def _numbers(self, text: str, start: int, end: int) -> Iterator[Span]:
         """Yield the numbers in a stretch of digits and separators, which may be several."""

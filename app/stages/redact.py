@@ -89,6 +89,13 @@ class Redact:
             return reply
         return self._answered(_Answer(call, rules, vault, self._listener), reply)
 
+    def explain(self, request: Request) -> tuple[Hit, ...]:
+        """Return what would be found in a request, and what would become of it; nobody outside is asked."""
+        rules = self._rules.of(request.model)
+        if rules is None or rules.prompt is None or not _is_json(request):
+            return ()
+        return rules.prompt.redact(request.raw, rule_of(request)).hits
+
     async def _prompt(self, call: Call, rules: Rules) -> tuple[Call, Vault]:
         """Return the call without what was found, and what must come back."""
         request, redactor = call.request, rules.prompt

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 import pytest
 
-from tests.e2e.support.answers import DONE, FINISH, ROLE, streamed, whole, word
+from tests.e2e.support.answers import DONE, FINISH, ROLE, in_turn, streamed, whole, word
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
 from tests.support.gateway import GatewayProcess, Start, running
 
@@ -168,7 +168,7 @@ ANSWERS = {
 @pytest.mark.parametrize("guard", ANSWERS)
 def test_an_answer_is_blocked(gateway: GatewayProcess, upstream: Upstream, stream: bool, guard: str, held: str) -> None:
     """A whole or a held one with a status, a stream with an error event and a broken connection."""
-    fields = {"response_format": {"type": "json_object"}} if guard == "schema" else {}
+    fields: dict[str, Any] = {"response_format": {"type": "json_object"}} if guard == "schema" else {}
     says(upstream, ANSWERS[guard], stream=stream)
 
     blocked = ask(gateway, guard + held, stream=stream, **fields)
@@ -219,8 +219,7 @@ def test_a_better_answer_is_asked_for(gateway: GatewayProcess, upstream: Upstrea
     bodies = [
         {"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]} for text in ("no", "{}")
     ]
-    answers = [whole(msgspec.json.encode(body)) for body in bodies]
-    upstream.on("m", lambda exchange: answers.pop(0)(exchange))
+    upstream.on("m", in_turn(*[whole(msgspec.json.encode(body)) for body in bodies]))
 
     answer = ask(gateway, "schema", stream=False, response_format={"type": "json_object"})
 

@@ -20,6 +20,7 @@ CALL = {
     "role": "assistant",
     "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": f'{{"to":"{MAIL}"}}'}}],
 }
+TOOL = {"type": "function", "function": {"name": "f", "description": MAIL}}
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -182,7 +183,7 @@ def test_a_blocked_answer_ends_in_an_error_event(gateway: GatewayProcess, upstre
         {"prompt": f"to {MAIL}", "system": f"from {CARD}"},
         {"messages": [{"role": "user", "content": [{"type": "text", "text": MAIL}], "name": CARD}]},
         {"messages": [{"role": "user", "content": "x"}], "user": MAIL, "metadata": {"a": SECRET}},
-        {"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function", "function": {"name": "f", "description": MAIL}}]},
+        {"messages": [{"role": "user", "content": "x"}], "tools": [TOOL]},
         {"messages": [CALL, {"role": "tool", "tool_call_id": "c", "content": f'{{"mail":"{MAIL}"}}'}], "stop": [CARD]},
     ],
 )  # fmt: skip

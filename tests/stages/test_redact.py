@@ -279,3 +279,20 @@ async def test_a_fault_in_the_redaction_fails_the_call() -> None:
         await house.handler(a_call(broken))
 
     assert house.provider.asked == []
+
+
+def test_what_would_be_found() -> None:
+    """A dry run counts by field and detector, also what would be blocked, and changes nothing."""
+    house = House(common=rules(redactor(ssn=Action.BLOCK)), routes={"open": None, "answers": rules(None, MASK)})
+    request = asking(f"{MAIL} 123-45-6789", user=MAIL)
+
+    hits = house.stage.explain(request)
+
+    assert [(hit.field, hit.detector, hit.action, hit.count) for hit in hits] == [
+        ("user", "email", Action.TOKENIZE, 1),
+        ("messages[0].content", "email", Action.TOKENIZE, 1),
+        ("messages[0].content", "ssn", Action.BLOCK, 1),
+    ]
+    assert [house.stage.explain(asking(MAIL, model=model)) for model in ("open", "answers")] == [(), ()]
+    assert house.stage.explain(PlainRequest(Operation.TRANSCRIPTIONS, "m", b"x", media_type="audio/wav")) == ()
+    assert house.told == []

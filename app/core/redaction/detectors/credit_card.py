@@ -10,16 +10,17 @@ from app.core.redaction.checksums import luhn
 from app.core.redaction.finding import DIGIT, Patterns, Span
 
 _GROUP: Final = re.compile(r"\d+")
-_LEAST, _MOST = 13, 19  # ISO/IEC 7812-1
+_LEAST, _MOST = 12, 19  # ISO/IEC 7812-1; twelve digits have some cards of Maestro
 _MOST_GROUPS: Final = 5  # nobody writes a card in more
 
 # The first four digits that issuers of cards use, with the lengths of their numbers.
 _ISSUERS: Final = (
     (3000, 3059, range(14, 20)), (3095, 3095, range(14, 20)), (3600, 3699, range(14, 20)),  # Diners Club
     (3800, 3999, range(14, 20)), (3400, 3499, range(15, 16)), (3700, 3799, range(15, 16)),  # American Express
-    (3528, 3589, range(16, 20)),  # JCB
+    (3500, 3599, range(16, 20)), (2131, 2131, range(15, 16)), (1800, 1800, range(15, 16)),  # JCB
+    *((head, head, range(12, 13)) for head in (5018, 5020, 5038, 6304, 6759, 6761, 6762, 6763)),  # Maestro
     (4000, 4999, range(13, 20, 3)),  # Visa
-    (5000, 5099, range(13, 20)), (5100, 5599, range(16, 17)), (5600, 5899, range(13, 20)),  # Mastercard, Maestro
+    (5000, 5099, range(13, 20)), (5100, 5599, range(16, 17)), (5600, 5899, range(12, 20)),  # Mastercard, Maestro
     (2200, 2204, range(16, 20)), (2221, 2720, range(16, 17)),  # Mir, Mastercard
     (6000, 6999, range(13, 20)),  # Discover, UnionPay, Maestro, RuPay
     (8100, 8171, range(16, 20)),  # UnionPay
