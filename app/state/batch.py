@@ -19,7 +19,7 @@ from redis.exceptions import NoScriptError, RedisError
 from app.state.scripts import Script
 
 Client: TypeAlias = "Redis | RedisCluster"
-Argument: TypeAlias = str | int | float
+Argument: TypeAlias = str | bytes | int | float
 
 WAITING_MAX = 10_000  # commands that may gather behind a slow pipeline, a few megabytes
 

@@ -22,7 +22,7 @@ from app.state.batch import Batch, Client, Command, StateLostError
 from app.state.connecting import disconnect
 from app.state.scripts import Script
 
-BEAT_S = 1.0  # a change that another replica made is known here after this time
+BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
 PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between tries to get back; short, since nothing is lost by a refused connection
 
 
@@ -98,6 +98,7 @@ class Link:
             async with asyncio.timeout(self._options.timeout_s):
                 return await asyncio.shield(answer)
         except TimeoutError as error:
+            answer.add_done_callback(_heard)
             raise StateLostError("timeout") from error
 
     async def __aenter__(self) -> Self:
@@ -163,3 +164,9 @@ class Link:
         if self._told_degraded:
             self._told_degraded = False
             self._listener(StateDegraded(degraded=False, reason=""))
+
+
+def _heard(answer: asyncio.Future[Any]) -> None:
+    """Take note of a failure that nobody waits for any more, or asyncio complains that nobody did."""
+    if not answer.cancelled():
+        answer.exception()
