@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from importlib import import_module
 from random import SystemRandom
 
-import msgspec
 from prometheus_client import CollectorRegistry
 
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import Deps
+from app.assembly import Deps, open_state
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
@@ -36,10 +34,11 @@ from app.reload import Holder
 from app.state.announcer import Announcer
 from app.state.memory import LocalCircuits, Means
 from app.telemetry.bridge import configure_stdlib
-from app.telemetry.collector import MetricsCollector, render
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
+from app.telemetry.metrics.collector import MetricsCollector, render
 from app.telemetry.output import standard_output
 
 
@@ -57,7 +56,7 @@ def create_app(source: Source) -> Api:
     listener = FanOut([metrics, book, resting := Resting()])
     client = PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
-    deps, link = _with_redis(make_deps(client, _local_upstream(local, client), listener, resting), settings)
+    deps, link = open_state(make_deps(client, _local_upstream(local, client), listener, resting), settings)
 
     def applied(settings: Settings) -> None:
         book.set_level(settings.logging.level)
@@ -80,9 +79,9 @@ def create_app(source: Source) -> Api:
             _reload_on_hangup(holder, source)
             yield
 
-    losses = {"logs": lambda: book.dropped, "fanout": lambda: listener.errors}
-    collector = MetricsCollector(metrics, __version__, losses, lambda: deps.keys.counts(clock.now()))
-    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), collector), lifespan)
+    losses = Losses({"logs": lambda: book.dropped, "fanout": lambda: listener.errors})
+    parts = [Build(__version__), *metrics.parts, ProviderKeys(lambda: deps.keys.counts(clock.now())), losses]
+    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), MetricsCollector(parts)), lifespan)
 
 
 def make_deps(
@@ -92,24 +91,6 @@ def make_deps(
     clock, chance = SystemClock(), SystemRandom().random
     circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
     return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits, resting or Resting())
-
-
-def _with_redis(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:
-    """Let what is shared be shared through Redis, if there is one; the link to it is for the caller to enter."""
-    given = settings.redis
-    if given.url is None:
-        return deps, nullcontext()
-    opening = import_module("app.state.opening")  # half a second that a gateway without Redis need not spend
-    options = opening.SharingOptions(
-        url=given.url.get_secret_value(),
-        timeout_s=given.timeout_s,
-        connect_s=given.connect_s,
-        key_prefix=given.key_prefix,
-        circuits_fail=given.fail.circuits,
-    )
-    means = Means(deps.clock, deps.chance, Announcer(deps.listener))
-    circuits, link = opening.share(options, means, deps.listener)
-    return msgspec.structs.replace(deps, circuits=circuits), link
 
 
 def _door(settings: Settings, started_wall: float, collector: MetricsCollector) -> Door:

@@ -22,8 +22,11 @@ from starlette.routing import Route
 from app.api.admin import admin_router
 from app.api.asgi import Message, Receive, Scope, Send
 from app.api.cold import Exposition, models_router, operations_router
+from app.api.dialects.chat import ChatDialect
+from app.api.dialects.generate import GenerateDialect
+from app.api.dialects.port import Dialect
 from app.api.errors import error_response, internal_error
-from app.api.hot import ChatRoute, Desk, GenerateRoute
+from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
 from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED, GatewayError
@@ -54,10 +57,7 @@ class Api(FastAPI):
             redirect_slashes=False,
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
-        self._hot: Mapping[str, ChatRoute] = {
-            "/v1/chat/completions": ChatRoute(desk),
-            "/v1/generate": GenerateRoute(desk),
-        }
+        self._hot = {path: HotRoute(desk, dialect) for path, dialect in dialects().items()}
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
         self.include_router(models_router(desk.gateways, door.started_wall))
@@ -94,6 +94,14 @@ class Api(FastAPI):
         described = super().openapi()
         described["paths"] = {**hot_paths(), **described["paths"]}
         return described
+
+
+def dialects() -> dict[str, Dialect]:
+    """Return the form of each hot route by its path."""
+    return {
+        "/v1/chat/completions": ChatDialect(),
+        "/v1/generate": GenerateDialect(),
+    }
 
 
 def _has_id(message: Message) -> bool:

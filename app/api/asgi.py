@@ -73,7 +73,8 @@ class AsgiSink:
 
     async def part(self, data: bytes) -> None:
         """Send a piece of the body; the server waits here while the client does not read."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        if data:  # an event may mean nothing in the client's dialect
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:
         """End the body properly."""

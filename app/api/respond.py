@@ -12,8 +12,7 @@ from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self
 
-from app.api.encode import Style
-from app.api.errors import error_frame
+from app.api.dialects.port import Style
 from app.api.headers import answer_headers
 from app.core.call import Call
 from app.core.clock import Clock
@@ -26,7 +25,6 @@ from app.core.stream import EventStream
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
-_WHOLE = ((b"content-type", b"application/json"),)
 _STREAM = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -44,7 +42,8 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
     reply = await gateway.handler(call)
     headers = answer_headers(call, clock.now())
     if isinstance(reply.body, Completion):
-        await sink.whole(200, [*_WHOLE, *headers], style.whole(reply.body))
+        media_type = reply.body.media_type.encode()
+        await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
     async with aclosing(reply.body):
         await sink.head(200, [*_STREAM, *headers])
@@ -67,7 +66,7 @@ async def _relay(stream: EventStream, call: Call, sink: Sink, style: Style, keep
         return False
     except GatewayError as error:
         with suppress(TimeoutError), TimeLimit(asyncio.get_running_loop().time() + _GRACE_S):
-            await sink.part(error_frame(error, call.id, call.journal))
+            await sink.part(style.failure(error))
         return False
     return True
 

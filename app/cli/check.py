@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from app.assembly import Deps, attempt_stages, build_gateway, call_stages
+from app.cli.verbs import Verbs, add_config
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.catalog import Catalog
@@ -13,14 +14,21 @@ from app.main import make_deps
 from app.providers.client import HttpxClient
 
 
-def check(path: Path | None) -> int:
+def add(verbs: Verbs) -> argparse.ArgumentParser:
+    """Add `check`."""
+    parser = verbs.add_parser("check", help="validate a configuration and show what it means")
+    add_config(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
     """
     Print the routes and the pipeline of a good configuration; calls nothing.
 
     Raises:
         ConfigError: With every problem at once.
     """
-    loaded = Source(path, {}, {}).read()
+    loaded = Source(given.config, {}, {}).read()
     client = HttpxClient()
     deps = make_deps(client, client, lambda _signal: None)
     gateway = build_gateway(loaded, deps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import os
@@ -10,7 +11,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
@@ -19,6 +19,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app.api.app import Api
 from app.cli.banner import banner
+from app.cli.verbs import Verbs, add_config
 from app.config.load import ConfigError, find
 from app.config.presets import PRESETS
 from app.config.schema import Settings
@@ -39,15 +40,25 @@ _WORKER_START_S = (
 )
 
 
-def serve(path: Path | None, overrides: Mapping[str, str]) -> int:
+def add(verbs: Verbs) -> argparse.ArgumentParser:
+    """Add `serve`."""
+    parser = verbs.add_parser("serve", help="start the gateway")
+    add_config(parser)
+    parser.add_argument("--host", help="address to listen on (server.host)")
+    parser.add_argument("--port", help="TCP port to listen on (server.port)")
+    parser.add_argument("--workers", help="worker processes (server.workers)")
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
     """
     Serve until a signal ends it, and return the exit code.
 
     Raises:
         ConfigError: With every problem at once.
     """
-    path = find(path)
-    source = Source(path, overrides, _found_here() if path is None else {})
+    path = find(given.config)
+    source = Source(path, _overrides(given), _found_here() if path is None else {})
     loaded = source.read()
     settings = loaded.settings
     config = _uvicorn_config(source, settings)
@@ -87,6 +98,12 @@ class _Workers(Multiprocess):
         for worker in self.processes:
             if worker.pid is not None:
                 os.kill(worker.pid, signal.SIGHUP)
+
+
+def _overrides(given: argparse.Namespace) -> dict[str, str]:
+    """Return the flags as the environment variables that they stand for."""
+    flags = {"HOST": given.host, "PORT": given.port, "WORKERS": given.workers}
+    return {f"WIZARD_SERVER__{name}": value for name, value in flags.items() if value is not None}
 
 
 def _found_here() -> dict[str, object]:

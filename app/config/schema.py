@@ -11,6 +11,8 @@ from app.config.features import (
     Cache,
     CircuitBreaker,
     Guards,
+    Keys,
+    Limits,
     Redaction,
     Redis,
     Sessions,
@@ -28,6 +30,8 @@ __all__ = [
     "CircuitBreaker",
     "Fallback",
     "Guards",
+    "Keys",
+    "Limits",
     "Logging",
     "Metrics",
     "Provider",
@@ -66,14 +70,14 @@ class Settings(BaseSettings):
     server: Server = Field(default_factory=Server, description="Where the gateway listens, and what it accepts.")
     redis: Redis = Field(default_factory=Redis, description="The store that several processes share.")
     auth: Auth = Field(default_factory=Auth, description="Who may call.")
-    keys: tuple[dict[str, object], ...] = Field(default=(), description="Virtual keys.")
+    keys: Keys = Field(default=(), description="Virtual keys.")
     providers: dict[ProviderName, Provider] = Field(default_factory=dict, description="Where models answer, by name.")
     models: dict[ModelName, Route] = Field(default_factory=dict, description="Routes, by the model name of callers.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long each phase of a call may take.")
     validation: Validation = Field(default_factory=Validation, description="Bounds of an accepted request.")
     admission: Admission = Field(default_factory=Admission, description="How many calls are worked on at once.")
     redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
-    limits: tuple[dict[str, object], ...] = Field(default=(), description="Rate limits.")
+    limits: Limits = Field(default=(), description="Rate limits.")
     guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")
     admin: Admin = Field(default_factory=Admin, description="The administration endpoints.")
     cache: Cache = Field(default_factory=Cache, description="Stored answers.")

@@ -16,7 +16,7 @@ from typing import Final
 from app.core.balancing import Strategy, Tools
 from app.core.call import Call
 from app.core.candidates import Candidate
-from app.core.model import Message
+from app.core.model import ChatRequest, Message
 
 PREFIX_CHARS: Final = 4096  # about 1024 tokens, the least that the large providers keep in their prompt caches
 CROWD: Final = 1.25  # times its share of what is in flight; the usual bound of consistent hashing with bounded loads
@@ -80,18 +80,22 @@ def _draw(key: bytes, candidate: Candidate) -> float:
 
 
 def _session(call: Call) -> str | None:
-    fields = call.request.fields
-    return call.options.session or fields.prompt_cache_key or fields.user
+    request = call.request
+    cache_key = request.fields.prompt_cache_key if isinstance(request, ChatRequest) else None
+    return call.options.session or cache_key or request.user
 
 
 def _user(call: Call) -> str | None:
-    return call.request.fields.user
+    return call.request.user
 
 
 def _prefix(call: Call) -> str:
     """Return the beginning of the conversation, up to its first question: what stays the same in every turn."""
+    request = call.request
+    if not isinstance(request, ChatRequest):
+        return "\0".join(request.text)[:PREFIX_CHARS]
     text = ""
-    for message in call.request.fields.messages:
+    for message in request.fields.messages:
         text += "\0".join(_texts(message))
         if message.role == "user" or len(text) >= PREFIX_CHARS:
             break

@@ -8,19 +8,22 @@ call so far is written into its `Journal`, which only grows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
 from app.core.admission import Priority
+from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.limit import TimeLimit
-from app.core.model import ChatRequest, Completion
+from app.core.model import Completion, Request
 
 if TYPE_CHECKING:
     from app.core.stream import EventStream
 
+NO_DIRECTIVES: Final[Mapping[str, int | None]] = MappingProxyType({})
 FINISHER_LIMIT_S = 1.0  # long enough for one write to shared state, short enough to never hold a connection
 
 
@@ -50,6 +53,9 @@ class Journal(msgspec.Struct):
     `position` counts targets from 0; `upstream_s` is the time spent waiting for providers up to the commit point;
     `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
+    `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
+    bypass, coalesced), `cost_usd` what the call cost as far as that is known. `notes` are further response headers that
+    stages owe the client, by lower-case name.
     """
 
     attempts: int = 0
@@ -59,17 +65,33 @@ class Journal(msgspec.Struct):
     upstream_s: float = 0.0
     retries_spent: bool = False
     hedge: Literal["won", "lost"] | None = None
+    dropped: tuple[str, ...] = ()
+    cache: str | None = None
+    cost_usd: float | None = None
+    notes: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """What one caller asked to be done differently for one call; `session` names what the call belongs to."""
+    """
+    What one caller asked to be done differently for one call.
+
+    `session` names what the call belongs to; `tags` mark it in usage reports. Of the cache, `directives` are those
+    of the request's `cache-control` by name (with the number where there is one), and `cache_ttl_s` is how long this
+    answer may be kept. `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
+    """
 
     retry: bool = True
     fallback: bool = True
     max_attempts: int | None = None
     circuit_breaker: bool = True
     session: str | None = None
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = None
+    caching: bool = True
+    cache_ttl_s: float | None = None
+    directives: Mapping[str, int | None] = NO_DIRECTIVES
+    tags: tuple[str, ...] = ()
+    idempotency_key: str | None = None
+    debug: bool = False
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -77,19 +99,37 @@ class Call(msgspec.Struct, frozen=True):
     One client request, as every stage sees it.
 
     `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be
-    forwarded to a provider, lower-case. `caller` tells callers apart: a number made from the key, which says nothing
-    about it outside of this process.
+    forwarded to a provider, lower-case. `credential` is what the request brought as its key, and `caller` whom that was
+    found to be.
     """
 
     id: str
     endpoint: str
-    request: ChatRequest
+    request: Request
     started: float
     deadline: float
     options: CallOptions
     headers: tuple[tuple[str, str], ...]
     journal: Journal
-    caller: int = 0
+    credential: Credential | None = None
+    caller: Caller = ANONYMOUS
+
+    @property
+    def priority(self) -> Priority:
+        """Return how urgent the call is: what it says, at most what its key allows."""
+        asked = Priority.NORMAL if self.options.priority is None else self.options.priority
+        return asked if self.caller.priority is None else max(asked, self.caller.priority)
+
+    @property
+    def turn(self) -> int:
+        """
+        Return a number for who takes turns with others in a queue: the same for the same key, 0 without one.
+
+        Python hashes with a secret of the process, so the number gives nothing away and means nothing elsewhere.
+        """
+        if self.caller.known:
+            return hash(self.caller.id)
+        return hash(self.credential.token) if self.credential is not None else 0
 
     def overhead_s(self, committed: float) -> float:
         """Return the time up to the commit point that was not spent waiting for a provider."""

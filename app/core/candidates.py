@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from app.core.call import Target
-from app.core.model import ChatRequest, Message, Tool
+from app.core.model import ChatRequest, Message, Request, Tool
 
 FEATURES: Final = ("tools", "vision", "json_schema", "audio")
 _CHARS_PER_TOKEN = 4  # of English text in the usual vocabularies; other languages have fewer, so this errs low
@@ -48,8 +48,10 @@ class _Format(msgspec.Struct, frozen=True):
     type: str = ""
 
 
-def needs_of(request: ChatRequest) -> Needs:
+def needs_of(request: Request) -> Needs:
     """Return what the target that answers `request` has to be able to do."""
+    if not isinstance(request, ChatRequest):
+        return Needs((), prompt_tokens(request))
     found = set(_features(request))
     tokens = prompt_tokens(request) + (answer_tokens(request) or 0)
     return Needs(tuple(feature for feature in FEATURES if feature in found), tokens)
@@ -64,15 +66,19 @@ def lacking(candidate: Candidate, needs: Needs) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def prompt_tokens(request: ChatRequest) -> int:
+def prompt_tokens(request: Request) -> int:
     """Estimate the tokens of the prompt from its characters, tool definitions included; images and audio are not."""
+    if not isinstance(request, ChatRequest):
+        return math.ceil(sum(map(len, request.text)) / _CHARS_PER_TOKEN)
     fields = request.fields
     chars = sum([_message_chars(message) for message in fields.messages])
     return math.ceil((chars + sum(map(_tool_chars, fields.tools or ()))) / _CHARS_PER_TOKEN)
 
 
-def answer_tokens(request: ChatRequest) -> int | None:
+def answer_tokens(request: Request) -> int | None:
     """Return how long the answer may become, if the request says so."""
+    if not isinstance(request, ChatRequest):
+        return None
     return request.fields.max_completion_tokens or request.fields.max_tokens
 
 

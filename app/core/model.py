@@ -1,5 +1,5 @@
 """
-The canonical model: what a chat request, an answer and a piece of a streamed answer are.
+The canonical model: what a request, an answer and a piece of a streamed answer are.
 
 The types name the fields the gateway reads or writes; everything else stays in `raw` (or an event's `frame`) and
 reaches the other side untouched. They follow OpenAI's chat completions, because that dialect is the common
@@ -9,17 +9,38 @@ matter are `msgspec.Raw`, so that a value we have not heard of yet is never refu
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
+from typing import TypeAlias
 
 import msgspec
 
+from app.core.usage import Usage
 
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens as the provider counted them."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
+class Operation(Enum):
+    """What is asked of a model; the value names it in configuration, signals and keys of the cache."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    MODERATIONS = "moderations"
+    RERANK = "rerank"
+    IMAGES = "images"
+    SPEECH = "speech"
+    TRANSCRIPTIONS = "transcriptions"
+    TRANSLATIONS = "translations"
+
+
+class Native(msgspec.Struct, frozen=True):
+    """
+    The original bytes of a request, an answer or an event in a dialect other than OpenAI's chat completions.
+
+    They are forwarded instead of a translation where both sides speak that dialect and nothing was changed on the way;
+    whoever changes the canonical form must drop them.
+    """
+
+    dialect: str
+    raw: bytes
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -105,10 +126,20 @@ class ChatFields(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """A chat request: its decoded fields and the body they came from, in OpenAI's dialect."""
+    """
+    A chat request: its decoded fields and the body they came from, in OpenAI's dialect.
+
+    `origin` is the client's own body, if it spoke another dialect.
+    """
 
     fields: ChatFields
     raw: bytes
+    origin: Native | None = None
+
+    @property
+    def operation(self) -> Operation:
+        """Say what is asked for."""
+        return Operation.CHAT
 
     @property
     def model(self) -> str:
@@ -120,13 +151,45 @@ class ChatRequest(msgspec.Struct, frozen=True):
         """Say whether the client wants the answer as a stream."""
         return bool(self.fields.stream)
 
+    @property
+    def user(self) -> str | None:
+        """Return whom the client says that it asks for."""
+        return self.fields.user
+
+
+class PlainRequest(msgspec.Struct, frozen=True):
+    """
+    A request that is no chat (embeddings, moderations, ...): of its body the gateway reads the model and little else.
+
+    `path` is the end of the address below `/v1` for operations that have several, as in `images/edits`; `media_type` is
+    what the body is. `text` is what the body holds of prose, for bounds and estimates; it is never sent anywhere.
+    """
+
+    operation: Operation
+    model: str
+    raw: bytes
+    stream: bool = False
+    path: str = ""
+    media_type: str = "application/json"
+    text: tuple[str, ...] = ()
+    user: str | None = None
+
+
+Request: TypeAlias = ChatRequest | PlainRequest
+
 
 class Completion(msgspec.Struct, frozen=True):
-    """A whole answer, in OpenAI's dialect; `raw` is the body as the provider sent it."""
+    """
+    A whole answer, in OpenAI's dialect; `raw` is the body as the provider sent it, or its translation.
+
+    `native` is the provider's own body, if that spoke another dialect.
+    """
 
     raw: bytes
     usage: Usage | None = None
     finish_reasons: tuple[str, ...] = ()
+    native: Native | None = None
+    media_type: str = "application/json"
 
 
 class FunctionDelta(msgspec.Struct, frozen=True):
@@ -189,10 +252,12 @@ class StreamEvent(msgspec.Struct, frozen=True):
     One event of a streamed answer.
 
     `frame` is the upstream's own SSE frame, blank line included; `chunk` is its meaning (None for `[DONE]` and for
-    payloads we do not know, which are forwarded all the same).
+    payloads we do not know, which are forwarded all the same). `native` is the provider's own frame, if that spoke
+    another dialect; an event that means nothing in OpenAI's has then an empty `frame`.
     """
 
     frame: bytes
     chunk: Chunk | None
     weight: Weight
     done: bool = False
+    native: Native | None = None

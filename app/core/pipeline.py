@@ -1,7 +1,7 @@
 """
 The one shape: a `Handler` takes a call and returns a reply; a `Stage` surrounds a handler.
 
-Stages are composed once, at start-up. The order is declared in `app/assembly.py` and nowhere else.
+Stages are composed once, at start-up. The order is declared in `app/assembly/stages.py` and nowhere else.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import msgspec
 from app.core.call import Target
 from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
 from app.core.errors import GatewayError
-from app.core.model import ChatRequest, Completion, StreamEvent
+from app.core.model import Completion, Request, StreamEvent
 
 Chance: TypeAlias = Callable[[], float]  # uniform numbers in [0, 1)
 
@@ -102,38 +102,60 @@ class Decoder(Protocol):
         ...
 
 
+class Encoded(msgspec.Struct, frozen=True):
+    """
+    A request in a provider's dialect.
+
+    `path` goes behind the provider's base URL and may carry a query; `headers` are added to the provider's own;
+    `dropped` names the parameters that the dialect cannot express and that the answer does without.
+    """
+
+    path: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
 class Codec(Protocol):
     """One provider dialect, without I/O."""
 
-    def encode(self, request: ChatRequest, target: Target) -> bytes:
+    def encode(self, request: Request, target: Target) -> Encoded:
         """
-        Return the body for the provider.
+        Return what the provider is sent.
 
         Raises:
-            GatewayError: UNSUPPORTED_FEATURE for a part that the provider cannot express.
+            GatewayError: UNSUPPORTED_FEATURE for an operation or a part that the provider cannot express.
         """
         ...
 
-    @property
-    def chat_path(self) -> str:
-        """Return the path below the provider's base URL."""
-        ...
-
-    def decode(self, body: bytes) -> Completion:
+    def decode(self, body: bytes, request: Request) -> Completion:
         """
-        Return the whole answer.
+        Return the whole answer to `request`.
 
         Raises:
             GatewayError: BAD_UPSTREAM_REPLY, or an error that was sent with status 200.
         """
         ...
 
-    def decoder(self) -> Decoder:
-        """Return a fresh decoder for one streamed answer."""
+    def decoder(self, request: Request) -> Decoder:
+        """Return a fresh decoder for one streamed answer to `request`."""
         ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
         """Return the failure that a status of 300 or more means; total. `wall_s` resolves HTTP dates."""
+        ...
+
+
+class Signer(Protocol):
+    """Adds credentials that a fixed header cannot carry: signatures, tokens that expire."""
+
+    async def sign(self, request: HttpRequest) -> HttpRequest:
+        """
+        Return the request with its credentials.
+
+        Raises:
+            GatewayError: TARGET_MISCONFIGURED if there are none to be had.
+        """
         ...
 
 

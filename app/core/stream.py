@@ -1,9 +1,9 @@
 """
 A streamed answer and its life: held until it commits, observed while it passes, settled once at its end.
 
-A stage touches a stream in two ways: with a finisher (told how it ended) or an observer (told of each event; may
-count, may not wait or raise). No stage wraps the source: one loop with one `finally` is the only place that owns the
-connection.
+A stage touches a stream in three ways: with a finisher (told how it ended), an observer (told of each event; may
+count, may not wait or raise) or a transform (gives other events in their place; may not wait). No stage wraps the
+source: one loop with one `finally` is the only place that owns the connection.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
 
 Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
+Transform: TypeAlias = Callable[[Batch], Batch]  # may hold events back, but not beyond the one that finishes the answer
 
 
 class CommitRule(Protocol):
@@ -48,7 +49,7 @@ class EventStream:
         self._source = source
         self._release = release
         self._held: list[Batch] = []
-        self._observers: list[Callable[[StreamEvent], None]] = []
+        self._steps: list[Transform] = []
         self._finishers: list[Finisher] = []
         self._reading: AsyncGenerator[Batch, None] | None = None
         self._settled = False
@@ -68,8 +69,20 @@ class EventStream:
             raise
 
     def observe(self, observer: Callable[[StreamEvent], None]) -> None:
-        """Tell `observer` of every event that goes out."""
-        self._observers.append(observer)
+        """Tell `observer` of every event that goes out, as the transforms registered before made it."""
+
+        def told(batch: Batch) -> Batch:
+            for event in batch:
+                observer(event)
+            return batch
+
+        self._steps.append(told)
+
+    def transform(self, step: Transform) -> None:
+        """
+        Let `step` replace every batch; inner stages come first, and what it raises (`GatewayError`) ends the stream.
+        """
+        self._steps.append(step)
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -98,13 +111,13 @@ class EventStream:
     async def _read(self) -> AsyncGenerator[Batch, None]:
         failure: BaseException | None = None
         try:
-            for batch in self._held:
-                self._tell(batch)
-                yield batch
+            for held in self._held:
+                if batch := self._through(held):
+                    yield batch
             self._held.clear()
-            async for batch in self._source:
-                self._tell(batch)
-                yield batch
+            async for read in self._source:
+                if batch := self._through(read):
+                    yield batch
         except GatewayError as error:
             failure = after_commit(error)
             if failure is error:
@@ -136,10 +149,10 @@ class EventStream:
     def _give_back(self, _outcome: Outcome) -> Awaitable[None] | None:
         return self._release()
 
-    def _tell(self, batch: Batch) -> None:
-        for observer in self._observers:
-            for event in batch:
-                observer(event)
+    def _through(self, batch: Batch) -> Batch:
+        for step in self._steps:
+            batch = step(batch)
+        return batch
 
 
 def after_commit(error: GatewayError) -> GatewayError:

@@ -22,7 +22,7 @@ from app.core.errors import (
     GatewayError,
 )
 from app.core.model import Weight
-from app.core.ports import Codec, HttpRequest, UpstreamClient, UpstreamReply
+from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import Batch, EventStream
 from app.providers.keyring import KeyRing
 from app.providers.reading import ReadGuard, read_events, read_whole
@@ -38,8 +38,8 @@ class Provider(msgspec.Struct, frozen=True):
     """
     A configured provider.
 
-    `headers` are sent with every request and carry the credentials, unless there are several `keys`; `models` are the
-    names known to be there.
+    `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
+    `models` are the names known to be there.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Provider(msgspec.Struct, frozen=True):
     client: UpstreamClient
     models: tuple[str, ...] = ()
     keys: KeyRing | None = None
+    signer: Signer | None = None
 
 
 class ReadingOptions(msgspec.Struct, frozen=True):
@@ -83,27 +84,30 @@ class Endpoint:
         self._provider = provider
         self._options = options
         self._clock = clock
-        self._url = provider.base_url + provider.codec.chat_path
 
     async def __call__(self, attempt: Attempt) -> Reply:
         """Send the attempt and return the answer; see `Endpoints`."""
-        provider = self._provider
-        body = provider.codec.encode(attempt.call.request, attempt.target)
-        headers = provider.headers + attempt.call.headers
+        provider, call = self._provider, attempt.call
+        encoded = provider.codec.encode(call.request, attempt.target)
+        call.journal.dropped = encoded.dropped
+        headers = provider.headers + encoded.headers + call.headers
         if provider.keys is None:
-            return await self._send(attempt, body, headers)
+            return await self._send(attempt, encoded, headers)
 
         def send(key: str) -> Awaitable[Reply]:
-            return self._send(attempt, body, (*headers, ("authorization", f"Bearer {key}")))
+            return self._send(attempt, encoded, (*headers, ("authorization", f"Bearer {key}")))
 
         return await provider.keys.send(send)
 
-    async def _send(self, attempt: Attempt, body: bytes, headers: tuple[tuple[str, str], ...]) -> Reply:
-        request = HttpRequest("POST", self._url, headers, body, self._options.connect_s)
+    async def _send(self, attempt: Attempt, encoded: Encoded, headers: tuple[tuple[str, str], ...]) -> Reply:
+        url = self._provider.base_url + encoded.path
+        request = HttpRequest("POST", url, headers, encoded.body, self._options.connect_s)
         journal = attempt.call.journal
         journal.attempts += 1
         started = self._clock.now()
         try:
+            if self._provider.signer is not None:
+                request = await self._provider.signer.sign(request)
             return await self._exchange(request, attempt)
         except GatewayError as error:
             raise self._signed(error, attempt) from error.__cause__
@@ -124,7 +128,7 @@ class Endpoint:
                 await stream.prime(self._options)
                 return Reply(stream)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
-            completion = self._provider.codec.decode(body)
+            completion = self._provider.codec.decode(body, attempt.call.request)
             if attempt.call.request.stream:
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)
@@ -133,7 +137,7 @@ class Endpoint:
                 await reply.aclose()
 
     async def _events(self, line: _Line, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        events = read_events(line.reply, self._provider.codec.decoder(), self._guard(attempt))
+        events = read_events(line.reply, self._provider.codec.decoder(attempt.call.request), self._guard(attempt))
         try:
             async with aclosing(events):  # else a stream that is left early leaves its timer behind
                 async for batch in events:

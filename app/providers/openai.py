@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import msgspec
 
 from app.core.call import Target
-from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import ChatRequest, Chunk, Completion, Delta, StreamEvent, Usage, Weight
-from app.core.ports import Decoder
+from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, UNSUPPORTED_FEATURE, GatewayError
+from app.core.model import Chunk, Completion, Delta, Operation, Request, StreamEvent, Weight
+from app.core.ports import Decoder, Encoded
+from app.core.usage import Usage
 from app.providers.openai_errors import error_in_answer, error_of_status
 from app.providers.splice import replace_model
 from app.providers.sse import SseFrame, SseFrames
@@ -37,17 +38,23 @@ class _Body(msgspec.Struct, frozen=True):
 class OpenAiCodec:
     """Speaks `POST {base_url}/chat/completions`."""
 
-    chat_path = "/chat/completions"
-
     def __init__(self) -> None:
         self._body = msgspec.json.Decoder(_Body)
         self._chunk = msgspec.json.Decoder(Chunk)
 
-    def encode(self, request: ChatRequest, target: Target) -> bytes:
-        """Return the client's own body, with the model under the name the provider knows."""
-        return request.raw if request.model == target.model else replace_model(request.raw, target.model)
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """
+        Return the client's own body, with the model under the name the provider knows.
 
-    def decode(self, body: bytes) -> Completion:
+        Raises:
+            GatewayError: UNSUPPORTED_FEATURE for everything but chat.
+        """
+        if request.operation is not Operation.CHAT:
+            raise GatewayError(UNSUPPORTED_FEATURE, f"{request.operation.value!r} is not available in this version.")
+        body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
+        return Encoded("/chat/completions", body)
+
+    def decode(self, body: bytes, request: Request) -> Completion:  # noqa: ARG002 - the port's
         """
         Return the whole answer.
 
@@ -76,7 +83,7 @@ class OpenAiCodec:
                 error=msgspec.Raw(msgspec.json.encode(found["error"])),
             )
 
-    def decoder(self) -> Decoder:
+    def decoder(self, request: Request) -> Decoder:  # noqa: ARG002 - the port's
         """Return a fresh decoder for one streamed answer."""
         return _OpenAiDecoder(self._chunk)
 

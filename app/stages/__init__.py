@@ -1,1 +1,1 @@
-"""The concerns around a call: one stage, one file, one options type. Their order is in `app/assembly.py`."""
+"""The concerns around a call: one stage, one file, one options type. Their order is in `app/assembly/stages.py`."""

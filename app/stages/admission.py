@@ -76,11 +76,11 @@ class Admission:
 
     async def _wait(self, call: Call) -> None:
         """Return once a place was given."""
-        began, priority = self._clock.now(), call.options.priority
+        began, priority = self._clock.now(), call.priority
         until = min(began + self._options.queue_wait_s, call.deadline - LEAST_LEFT_S)
         loop = asyncio.get_running_loop()
         decided: asyncio.Future[None] = loop.create_future()
-        ticket = Ticket(priority, call.caller, partial(_wake, decided))
+        ticket = Ticket(priority, call.turn, partial(_wake, decided))
         if until <= began:
             self._refuse(call, Verdict.TOO_LATE.value)
         if not self._gate.queue(ticket):
@@ -99,7 +99,7 @@ class Admission:
             self._refuse(call, ticket.verdict.value)
 
     def _refuse(self, call: Call, reason: str) -> NoReturn:
-        self._listener(CallShed(call.id, call.options.priority.word, reason))
+        self._listener(CallShed(call.id, call.priority.word, reason))
         self._shed += 1
         gate, now = self._gate, self._clock.now()
         if now - self._noted >= _NOTE_EVERY_S:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from app.core.call import Call, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import CLIENT_CLOSED, INTERNAL, GatewayError, Kind
-from app.core.model import Completion, StreamEvent, Usage
+from app.core.model import Completion, StreamEvent
 from app.core.pipeline import Handler, settle
 from app.core.signals import CallEnded, CallStarted, Listener, StreamStarted
+from app.core.usage import Usage
 
 
 class Record:

@@ -43,13 +43,15 @@ class Validate:
         Raises:
             GatewayError: INVALID_REQUEST with `param` naming the field.
         """
-        self._check(call.request)
+        request = call.request
+        if not request.model:
+            raise GatewayError(INVALID_REQUEST, "'model' must not be empty.", param="model")
+        if isinstance(request, ChatRequest):
+            self._check(request)
         return await proceed(call)
 
     def _check(self, request: ChatRequest) -> None:
         options, fields = self._options, request.fields
-        if not fields.model:
-            raise GatewayError(INVALID_REQUEST, "'model' must not be empty.", param="model")
         if not fields.messages:
             raise GatewayError(INVALID_REQUEST, "'messages' must hold at least one message.", param="messages")
         if len(fields.messages) > options.max_messages:

@@ -1,5 +1,5 @@
 """
-Sends decisions to Redis: those that are asked for in the same tick of the loop leave as one pipeline.
+Sends commands to Redis: those that are asked for in the same tick of the loop leave as one pipeline.
 
 While one pipeline is under way the next one gathers, so a busy gateway needs one connection and few packets. Each has
 the same short time; what it does not answer in time is lost, and so is whatever waited behind it.
@@ -12,28 +12,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-import msgspec
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
+from app.state.link import Argument, Command, Plain, StateLostError
 from app.state.scripts import Script
 
 Client: TypeAlias = "Redis | RedisCluster"
-Argument: TypeAlias = str | bytes | int | float
 
 WAITING_MAX = 10_000  # commands that may gather behind a slow pipeline, a few megabytes
-
-
-class StateLostError(Exception):
-    """Redis did not decide: it is out of reach, too slow, or refuses to."""
-
-
-class Command(msgspec.Struct, frozen=True):
-    """One decision that is asked for; all keys of one share a hash slot."""
-
-    script: Script
-    keys: tuple[str, ...]
-    arguments: tuple[Argument, ...]
 
 
 class Batch:
@@ -52,10 +39,10 @@ class Batch:
         self._client = client
         self._timeout_s = timeout_s
         self._lost = lost
-        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Command | Plain, asyncio.Future[Any]]] = []
         self._sending: asyncio.Task[None] | None = None
 
-    def add(self, command: Command) -> asyncio.Future[Any]:
+    def add(self, command: Command | Plain) -> asyncio.Future[Any]:
         """Return what will hold the answer of Redis, or `StateLostError`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
@@ -101,21 +88,20 @@ class Batch:
                 raise
             self._deliver([answer for _, answer in sent], answers)
 
-    async def _execute(self, commands: list[Command]) -> list[Any]:
+    async def _execute(self, commands: list[Command | Plain]) -> list[Any]:
         answers = await self._pipeline(commands)
         forgotten = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if forgotten:
             again = [commands[n] for n in forgotten]
-            await self.load(list({command.script for command in again}))
+            await self.load(list({command.script for command in again if isinstance(command, Command)}))
             for n, answer in zip(forgotten, await self._pipeline(again), strict=True):
                 answers[n] = answer
         return answers
 
-    async def _pipeline(self, commands: list[Command]) -> list[Any]:
+    async def _pipeline(self, commands: list[Command | Plain]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
-            sha1, keys = command.script.sha1, command.keys
-            pipeline.execute_command("EVALSHA", sha1, len(keys), *keys, *command.arguments)
+            pipeline.execute_command(*_words(command))
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
         return answers
 
@@ -136,6 +122,12 @@ class Batch:
         for _, answer in waiting:
             if not answer.done():
                 answer.set_exception(_lost_by(error))
+
+
+def _words(command: Command | Plain) -> tuple[Argument, ...]:
+    if isinstance(command, Plain):
+        return command.words
+    return ("EVALSHA", command.script.sha1, len(command.keys), *command.keys, *command.arguments)
 
 
 def _lost_by(error: Exception) -> StateLostError:

@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import msgspec
 from redis.exceptions import RedisError
 
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
-from app.state.batch import Batch, Client, Command, StateLostError
+from app.state.batch import Batch, Client
 from app.state.connecting import disconnect
-from app.state.scripts import Script
+from app.state.link import Command, Follower, Plain, StateLostError
 
 BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
 PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between tries to get back; short, since nothing is lost by a refused connection
@@ -38,31 +38,9 @@ class LinkOptions(msgspec.Struct, frozen=True):
     beat_s: float = BEAT_S
 
 
-class Follower(Protocol):
-    """Someone who shares state over the link."""
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return the scripts that will be asked for."""
-        ...
-
-    async def beat(self) -> None:
-        """
-        Catch up with what others did; asks for at least one thing that Redis has to write.
-
-        Raises:
-            StateLostError: Redis did not answer.
-        """
-        ...
-
-    def lost(self) -> None:
-        """Take note that the link is down."""
-        ...
-
-
-class Link:
+class RedisLink:
     """
-    The way to Redis; used as a context manager, which closes the client at its end.
+    The `Link` itself; used as a context manager, which closes the client at its end.
 
     Entering tries once to connect, for `connect_s` at most, and succeeds also if that fails.
     """
@@ -83,8 +61,8 @@ class Link:
         """Let `follower` share the link's life; before the link is entered."""
         self._followers.append(follower)
 
-    def submit(self, command: Command) -> asyncio.Future[Any]:
-        """Ask for one decision, if the link is up; the future fails with `StateLostError` if Redis does not decide."""
+    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
         return self._batch.add(command)
 
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over

@@ -20,9 +20,8 @@ from app.core.circuits import NO_GENERATION, CircuitPolicy, CircuitState, Circui
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import ELSEWHERE
 from app.state.announcer import FORCED
-from app.state.batch import StateLostError
 from app.state.circuit import Finding, Reading
-from app.state.degrading import Link
+from app.state.link import Link, StateLostError
 from app.state.memory import LocalCircuits, Means, finding_of
 from app.state.redis import RedisCircuits, reading_of
 from app.state.scripts import Script

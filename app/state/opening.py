@@ -1,35 +1,31 @@
 """
-Puts together what replicas share through Redis.
+Opens the way to Redis, over which features share their state.
 
-`app.main` imports this module only when Redis is configured: redis-py would take a fifth of the time that a gateway
-needs to start.
+Imported only when Redis is configured: redis-py would take a fifth of the time that a gateway needs to start.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from app.core.ports import Chance
 from app.core.signals import Listener
 from app.state.connecting import connect
-from app.state.degrading import Link, LinkOptions
-from app.state.memory import LocalCircuits, Means
-from app.state.mirror import Fail, SharedCircuits
-from app.state.redis import RedisCircuits
+from app.state.degrading import LinkOptions, RedisLink
+from app.state.link import Shared
 
 
 class SharingOptions(msgspec.Struct, frozen=True):
-    """Where Redis is, what it may take, how keys begin, and what circuits do without it."""
+    """Where Redis is, what it may take, and how every key begins."""
 
     url: str
     timeout_s: float
     connect_s: float
     key_prefix: str
-    circuits_fail: Fail
 
 
-def share(options: SharingOptions, means: Means, listener: Listener) -> tuple[SharedCircuits, Link]:
-    """Return circuits that are shared once the link, which the caller enters, is up."""
+def share(options: SharingOptions, chance: Chance, listener: Listener) -> Shared:
+    """Return what the adapters of features stand on; nothing is connected yet."""
     client = connect(options.url, options.connect_s)
-    link = Link(client, LinkOptions(options.timeout_s, options.connect_s), means.chance, listener)
-    store = RedisCircuits(link.submit, options.key_prefix)
-    return SharedCircuits(store, link, LocalCircuits(means), means, options.circuits_fail), link
+    link = RedisLink(client, LinkOptions(options.timeout_s, options.connect_s), chance, listener)
+    return Shared(link, options.key_prefix, link)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from app.core.circuits import CircuitPolicy, CircuitState, Force
-from app.state.batch import Argument, Command
 from app.state.circuit import LEAST_OPEN_MAX_S, Finding, Reading, width_ms
+from app.state.link import Argument, Command
 from app.state.scripts import Script, script
 
 CIRCUITS_KEPT = 4096

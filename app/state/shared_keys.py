@@ -16,8 +16,7 @@ import msgspec
 from app.core.errors import CONFLICT, STATE_UNAVAILABLE, GatewayError
 from app.core.key_store import key_exists, no_such_key
 from app.core.virtual_keys import UNDECIDED, Found, KeyTable, Standing, VirtualKey
-from app.state.batch import Command, StateLostError
-from app.state.degrading import Link
+from app.state.link import Command, Link, StateLostError
 from app.state.scripts import Script, script
 
 KEYS_MAX: Final = 100_000  # some 100 MB in each process

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from app.api.asgi import Message, Scope
-from app.api.hot import ChatRoute, Desk
+from app.api.dialects.chat import ChatDialect
+from app.api.hot import Desk, HotRoute
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.gateway import EdgeOptions, Gateway
@@ -107,7 +108,7 @@ class Edge:
         self.current = Gateway(handler, Catalog({}, {"acme": ("small",)}), options, "d1")
         self.told: list[Signal] = []
         self.desk = Desk(self, self.told.append, clock)
-        self._route = ChatRoute(self.desk)
+        self._route = HotRoute(self.desk, ChatDialect())
 
     async def serve(self, server: Server) -> None:
         """Serve the request."""

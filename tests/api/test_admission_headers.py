@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
-from app.api.inbound import NO_WISHES, Wishes, caller_of, merged
+from app.api.inbound import credential_of
+from app.api.wishes import NO_WISHES, Wishes, merged
 from app.core.admission import Priority
-from app.core.call import Call
+from app.core.call import Call, CallOptions
+from app.core.identity import Caller, Credential
 from tests.api.support import JSON, Edge, Server
 from tests.support.calls import FakeProvider, answers
 from tests.support.virtual_time import VirtualClock
@@ -36,7 +39,7 @@ async def test_priority(clock: VirtualClock, headers: Mapping[str, str], priorit
     """One of three words; normal without one."""
     call = await served(clock, headers)
 
-    assert call.options.priority is priority
+    assert call.priority is priority
 
 
 @pytest.mark.parametrize("value", ["urgent", "", "0", "high,low"])
@@ -53,21 +56,61 @@ async def test_unknown_priority(clock: VirtualClock, value: str) -> None:
 @pytest.mark.parametrize("body", [NO_WISHES, Wishes(timeout_s=1.0)])
 def test_the_body_does_not_change_the_priority(body: Wishes) -> None:
     """The header decides, also for `/v1/generate` with options of its own."""
-    assert merged(Wishes(priority=Priority.HIGH), body).priority is Priority.HIGH
+    asked = Wishes(options=CallOptions(priority=Priority.HIGH))
+
+    assert merged(asked, body).options.priority is Priority.HIGH
 
 
-def test_callers_are_told_apart_by_their_key() -> None:
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({}, None),
+        ({b"authorization": b""}, None),
+        ({b"authorization": b"Bearer k1"}, b"k1"),
+        ({b"authorization": b"bearer  k1 "}, b"k1"),
+        ({b"x-api-key": b"k2"}, b"k2"),
+        ({b"authorization": b"k3"}, b"k3"),
+        ({b"authorization": b"Basic abc", b"x-api-key": b"k4"}, b"k4"),
+    ],
+)
+def test_a_request_brings_one_key(headers: dict[bytes, bytes], token: bytes | None) -> None:
+    """As OpenAI's clients send it, or as Anthropic's do."""
+    assert credential_of(headers) == (None if token is None else Credential(token))
+
+
+async def test_callers_take_turns_by_their_key(clock: VirtualClock) -> None:
     """The same key is the same caller, another one another; all without a key are one."""
-    one, same, other = ({b"authorization": key} for key in (b"Bearer sk-1", b"Bearer sk-1", b"Bearer sk-2"))
+    calls = [await served(clock, {"x-api-key": key} if key else {}) for key in ("sk-1", "sk-1", "sk-2", "")]
 
-    assert caller_of(one) == caller_of(same) != caller_of(other)
-    assert caller_of({b"x-api-key": b"sk-1"}) != caller_of({b"x-api-key": b"sk-2"})
-    assert caller_of({}) == caller_of({b"authorization": b""}) == 0
+    one, same, other, none = [call.turn for call in calls]
+
+    assert one == same != other
+    assert none == 0
 
 
-async def test_a_call_knows_its_caller(clock: VirtualClock) -> None:
-    """The number travels with the call; the key does not."""
+async def test_a_known_caller_has_one_turn_for_all_its_keys(clock: VirtualClock) -> None:
+    """Once it is known who calls, that decides, and not what was presented."""
+    known = Caller("key-1", "key-1")
+    calls = [await served(clock, {"x-api-key": key}) for key in ("old", "new")]
+
+    turns = {msgspec.structs.replace(call, caller=known).turn for call in calls}
+
+    assert len(turns) == 1
+
+
+async def test_a_key_bounds_the_priority(clock: VirtualClock) -> None:
+    """A call is as urgent as it says, but never more than its key allows."""
+    call = await served(clock, {"x-wizard-priority": "high"})
+    quiet = Caller("key-1", "key-1", priority=Priority.LOW)
+
+    bounded = msgspec.structs.replace(call, caller=quiet)
+
+    assert (call.priority, bounded.priority) == (Priority.HIGH, Priority.LOW)
+
+
+async def test_a_call_shows_no_key(clock: VirtualClock) -> None:
+    """The credential travels with the call, and is never shown with it."""
     call = await served(clock, {"authorization": "Bearer sk-canary"})
 
-    assert call.caller == caller_of({b"authorization": b"Bearer sk-canary"})
+    assert call.credential == Credential(b"sk-canary")
     assert "canary" not in repr(call)

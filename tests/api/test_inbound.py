@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 
 from app.api.asgi import ClientGoneError, Message, read_body
 from app.api.decode import ChatDecoder
-from app.api.generate import read_generate
-from app.api.inbound import Wishes, merged, wishes_of
-from app.core.call import Call
+from app.api.dialects.generate import read_generate
+from app.api.wishes import Wishes, merged, wishes_of
+from app.core.call import Call, CallOptions
 from app.core.errors import GatewayError
 from app.core.gateway import EdgeOptions
 from tests.api.support import BODY, JSON, Edge, Server
@@ -26,6 +27,11 @@ MAX_BYTES = 100
 def piece(body: bytes, *, more: bool) -> Message:
     """Return a piece of a body."""
     return {"type": "http.request", "body": body, "more_body": more}
+
+
+def asks(**options: Any) -> Wishes:  # noqa: ANN401 - whatever `CallOptions` takes
+    """Return wishes with these options."""
+    return Wishes(options=CallOptions(**options))
 
 
 async def body_of(messages: list[Message], declared: bytes | None = None) -> bytes:
@@ -139,9 +145,9 @@ def test_a_session_has_a_name(session: bytes) -> None:
     """Any short printable name is taken as it is, and reaches the stages."""
     wishes = wishes_of({b"x-wizard-session": session})
 
-    assert wishes.options().session == session.decode()
-    assert merged(wishes, Wishes(retry=False)).session == session.decode()
-    assert wishes_of({}).session is None
+    assert wishes.options.session == session.decode()
+    assert merged(wishes, asks(retry=False)).options.session == session.decode()
+    assert wishes_of({}).options.session is None
 
 
 @pytest.mark.parametrize("session", [b"", b"two words", b"a" * 257, b"\xe9", b"a\tb"])
@@ -157,9 +163,10 @@ def test_a_session_that_is_no_name_is_refused(session: bytes) -> None:
     ("headers", "body", "both"),
     [
         (Wishes(timeout_s=2.0), Wishes(timeout_s=1.0), Wishes(timeout_s=1.0)),
-        (Wishes(timeout_s=1.0), Wishes(max_attempts=2), Wishes(timeout_s=1.0, max_attempts=2)),
-        (Wishes(max_attempts=1), Wishes(max_attempts=5), Wishes(max_attempts=1)),
-        (Wishes(fallback=False), Wishes(retry=False), Wishes(fallback=False, retry=False)),
+        (Wishes(timeout_s=1.0), asks(max_attempts=2), Wishes(1.0, CallOptions(max_attempts=2))),
+        (asks(max_attempts=1), asks(max_attempts=5), asks(max_attempts=1)),
+        (asks(fallback=False), asks(retry=False), asks(fallback=False, retry=False)),
+        (asks(caching=False), asks(cache_ttl_s=5), asks(caching=False, cache_ttl_s=5)),
         (Wishes(), Wishes(), Wishes()),
     ],
 )
@@ -167,3 +174,34 @@ def test_headers_and_body_together(headers: Wishes, body: Wishes, both: Wishes) 
     """Of two wishes the narrower one wins, wherever it was made."""
     assert merged(headers, body) == both
     assert merged(body, headers) == both
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (b"no-cache", {"no-cache": None}),
+        (b"No-Store, max-age=60", {"no-store": None, "max-age": 60}),
+        (b'max-age="5" , only-if-cached', {"max-age": 5, "only-if-cached": None}),
+        (b"max-age, max-age=x, private, no-cache=1, \xff", {}),
+    ],
+)
+def test_cache_control(given: bytes, found: dict[str, int | None]) -> None:
+    """The four directives that a cache of answers knows are read; all others are left out, whatever they are."""
+    assert wishes_of({b"cache-control": given}).options.directives == found
+
+
+def test_tags() -> None:
+    """Tags are words joined by commas; what is none is refused, and the header is named."""
+    assert wishes_of({b"x-wizard-tags": b"team=red, nightly"}).options.tags == ("team=red", "nightly")
+    for bad in (b"", b"a,,b", b"two words", b",".join([b"t"] * 17)):
+        with pytest.raises(GatewayError) as raised:
+            wishes_of({b"x-wizard-tags": bad})
+        assert raised.value.param == "x-wizard-tags"
+
+
+def test_an_idempotency_key_is_short_and_visible() -> None:
+    """A key that could not be told apart or shown is refused."""
+    assert wishes_of({b"idempotency-key": b"k-1"}).options.idempotency_key == "k-1"
+    with pytest.raises(GatewayError) as raised:
+        wishes_of({b"idempotency-key": b"x" * 256})
+    assert raised.value.param == "idempotency-key"

@@ -18,6 +18,7 @@ from app.core.errors import (
 )
 from app.core.model import StreamEvent, Weight
 from app.providers.openai import OpenAiCodec
+from tests.support.calls import asking
 
 CANARY = b"sk-CANARY-0123456789"
 HELLO = b'data: {"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}\n\n'
@@ -28,7 +29,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 def events_of(*parts: bytes) -> list[StreamEvent]:
     """Decode a stream to its end."""
-    decoder = OpenAiCodec().decoder()
+    decoder = OpenAiCodec().decoder(asking())
     events = [event for part in parts for event in decoder.feed(part)]
     return events if decoder.done else events + decoder.end()
 
@@ -133,7 +134,7 @@ def test_forwards_only_plain_frames(frame: bytes, expected: bytes) -> None:
 )
 def test_weighs_events(delta: bytes, weight: Weight) -> None:
     """How much of an answer an event carries decides when a stream commits."""
-    (event,) = OpenAiCodec().decoder().feed(b'data: {"choices":[{"delta":' + delta + b"}]}\n\n")
+    (event,) = OpenAiCodec().decoder(asking()).feed(b'data: {"choices":[{"delta":' + delta + b"}]}\n\n")
 
     assert event.weight is weight
 
@@ -202,7 +203,7 @@ def test_says_done_in_one_way(done: bytes) -> None:
 def test_nothing_counts_behind_done(behind: bytes, together: bool) -> None:
     """What follows `[DONE]` is neither read nor forwarded."""
     parts = (HELLO, STOP, DONE + behind) if together else (HELLO, STOP, DONE, behind)
-    decoder = OpenAiCodec().decoder()
+    decoder = OpenAiCodec().decoder(asking())
 
     events = [event for part in parts for event in decoder.feed(part)]
 

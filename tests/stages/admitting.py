@@ -10,6 +10,7 @@ import msgspec
 
 from app.core.admission import Bounds, Gate, Priority
 from app.core.call import Call, CallOptions, Reply
+from app.core.identity import Caller
 from app.core.pipeline import Handler, compose
 from app.core.signals import Signal
 from app.stages.admission import Admission, AdmissionOptions
@@ -42,7 +43,7 @@ class House:
         """Return a call that begins now."""
         request, options = asking(stream=stream), CallOptions(priority=priority)
         call = a_call(request, started=self.clock.now(), total_s=total_s, options=options)
-        return msgspec.structs.replace(call, caller=caller)
+        return msgspec.structs.replace(call, caller=Caller(str(caller), str(caller)))
 
 
 @asynccontextmanager

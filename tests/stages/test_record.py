@@ -10,10 +10,11 @@ import pytest
 
 from app.core.call import Call, Reply, Target
 from app.core.errors import INVALID_REQUEST, TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import ChatRequest, Completion, Usage
+from app.core.model import ChatRequest, Completion
 from app.core.pipeline import Handler, compose
 from app.core.signals import CallEnded, CallStarted, Signal, StreamStarted
 from app.core.stream import EventStream
+from app.core.usage import Usage
 from app.stages.fallback import Fallback
 from app.stages.record import Record
 from tests.support.calls import (

@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.core.signals import Signal
 from app.state.connecting import connect
-from app.state.degrading import Link, LinkOptions
+from app.state.degrading import LinkOptions, RedisLink
 from app.state.shared_keys import SharedKeys
 from tests.state.sharing import OPTIONS
 
@@ -18,7 +18,7 @@ class Keeper:
 
     def __init__(self, url: str, prefix: str, fail: Literal["local", "closed"], link: LinkOptions) -> None:
         self.told: list[Signal] = []
-        self.link = Link(connect(url, link.connect_s), link, lambda: 0.0, self.told.append)
+        self.link = RedisLink(connect(url, link.connect_s), link, lambda: 0.0, self.told.append)
         self.keys = SharedKeys(self.link, prefix, fail)
 
 

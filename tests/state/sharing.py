@@ -17,7 +17,7 @@ from app.core.signals import CircuitChanged, Signal, StateDegraded
 from app.state.announcer import Announcer
 from app.state.batch import Client
 from app.state.connecting import connect
-from app.state.degrading import Link, LinkOptions
+from app.state.degrading import LinkOptions, RedisLink
 from app.state.memory import LocalCircuits, Means
 from app.state.mirror import SharedCircuits
 from app.state.redis import RedisCircuits
@@ -38,7 +38,7 @@ class Replica:
     ) -> None:
         self.told: list[Signal] = []
         means = Means(SystemClock(), lambda: 0.0, Announcer(self.told.append))
-        self.link = Link(client, link, means.chance, self.told.append)
+        self.link = RedisLink(client, link, means.chance, self.told.append)
         self.local = LocalCircuits(means)
         self.circuits = SharedCircuits(RedisCircuits(self.link.submit, prefix), self.link, self.local, means, fail)
 

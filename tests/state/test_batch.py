@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from app.state.batch import WAITING_MAX, Batch, Command, StateLostError
+from app.state.batch import WAITING_MAX, Batch
+from app.state.link import Command, Plain, StateLostError
 from app.state.scripts import Script
 from tests.support.redis_server import RedisServer
 
@@ -155,3 +156,19 @@ async def test_an_answer_that_nobody_waits_for_is_dropped(wire: Wire) -> None:
     given_up.cancel()
 
     assert "two" == await other
+
+
+async def test_plain_commands_travel_beside_decisions(server: RedisServer, wire: Wire) -> None:
+    """A stored value is written and read in the same packets as decisions, and bytes come back as they were."""
+    await wire.batch.add(say("first"))
+    idle = reads(server)
+    alone = reads(server) - idle
+
+    await asyncio.gather(
+        wire.batch.add(Plain(("SET", "{key}:stored", b"a value", "PX", 60_000))), wire.batch.add(say("beside"))
+    )
+    packets = reads(server) - idle - 2 * alone
+    answer = await wire.batch.add(Plain(("GET", "{key}:stored")))
+
+    assert answer == "a value"
+    assert packets <= 2

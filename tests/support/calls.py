@@ -15,8 +15,9 @@ import msgspec
 
 from app.core.call import Attempt, Call, CallOptions, Journal, Outcome, Reply, Target
 from app.core.errors import GatewayError, Kind
-from app.core.model import ChatFields, ChatRequest, Chunk, Completion, StreamEvent, Usage, Weight
+from app.core.model import ChatFields, ChatRequest, Chunk, Completion, Request, StreamEvent, Weight
 from app.core.stream import Batch, EventStream
+from app.core.usage import Usage
 from tests.support.virtual_time import START_S
 
 TARGET = Target("acme", "small")
@@ -45,7 +46,7 @@ def asking(text: str = "hi", **fields: object) -> ChatRequest:
 
 
 def a_call(
-    request: ChatRequest | None = None,
+    request: Request | None = None,
     *,
     started: float = START_S,
     total_s: float = TOTAL_S,

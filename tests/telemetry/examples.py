@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from app.core.model import Usage
 from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
@@ -34,6 +33,7 @@ from app.core.signals import (
     StateDegraded,
     StreamStarted,
 )
+from app.core.usage import Usage
 
 WALL_S = 1_795_343_400.0625  # 2026-11-22T10:30:00.0625Z
 

@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.telemetry.counters import (
-    DURATION_S,
-    FIRST_TOKEN_S,
-    OVERHEAD_S,
-    TOKENS_PER_S,
-    Histogram,
-    TargetSeries,
-)
+from app.telemetry.metrics.counters import DURATION_S, FIRST_TOKEN_S, OVERHEAD_S, TOKENS_PER_S, Histogram
+from app.telemetry.metrics.targets import TargetSeries
 
 BOUNDS = (0.5, 1.0, 2.5)
 VALUES = st.lists(st.floats(min_value=0, max_value=10, allow_nan=False))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from app.core.model import Usage
 from app.core.signals import CallStarted, InternalFault, LocalModelChanged, Signal
+from app.core.usage import Usage
+from app.telemetry.events import SILENT, TOLD, events, severity
 from app.telemetry.logs import FLUSH_AT, Level, LogBook
 from app.telemetry.rendering import TRACE_MAX_BYTES, VALUE_MAX_BYTES, LineFormat
 from tests.telemetry.examples import (
@@ -77,6 +79,21 @@ def logged(signals: Iterable[Signal], level: Level = "info") -> list[dict[str, A
         book(signal)
     book.close()
     return file.lines()
+
+
+def test_every_signal_is_told_or_knowingly_silent() -> None:
+    """A new signal needs an entry in a table of events, or a word that it has no line."""
+    assert set(get_args(Signal)) == TOLD.keys() | SILENT
+    assert not TOLD.keys() & SILENT
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_silent_signal_has_no_events_and_any_other_has_some(signal: Signal) -> None:
+    """The tables agree with what they return."""
+    found = events(signal)
+
+    assert bool(found) == (type(signal) not in SILENT)
+    assert severity(signal) >= logging.INFO
 
 
 @pytest.mark.parametrize(("signal", "line"), list(zip(LOGGED, GOLDEN, strict=True)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import get_args
 
 import msgspec
 import pytest
@@ -15,10 +16,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from app.core.keys import KeyState
-from app.core.model import Usage
 from app.core.signals import CircuitChanged, Signal
-from app.telemetry.collector import MetricsCollector, render
-from app.telemetry.metrics import Metrics
+from app.core.usage import Usage
+from app.telemetry.metrics import UNCOUNTED, Metrics
+from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
+from app.telemetry.metrics.collector import MetricsCollector, render
 from tests.telemetry.examples import (
     ATTEMPT,
     CLOSED,
@@ -51,8 +53,9 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 def registry_of(metrics: Metrics) -> CollectorRegistry:
     """Return a registry that shows `metrics`."""
     registry = CollectorRegistry()
-    losses = {"logs": lambda: 7, "fanout": lambda: 0}
-    registry.register(MetricsCollector(metrics, "1.2.3", losses, lambda: [("openai", KeyState.COOLING, 2)]))
+    losses = Losses({"logs": lambda: 7, "fanout": lambda: 0})
+    keys = ProviderKeys(lambda: [("openai", KeyState.COOLING, 2)])
+    registry.register(MetricsCollector([Build("1.2.3"), *metrics.parts, keys, losses]))
     return registry
 
 
@@ -68,6 +71,14 @@ def families(registry: CollectorRegistry) -> dict[str, Metric]:
     """Return what a scraper of the plain text format understands."""
     _, body = render(registry, "")
     return {family.name: family for family in parse_text(body.decode())}
+
+
+def test_every_signal_is_counted_or_knowingly_not() -> None:
+    """A new signal needs a part that counts it, or a word that none does."""
+    counted = Metrics().counted()
+
+    assert set(get_args(Signal)) == counted | UNCOUNTED
+    assert not counted & UNCOUNTED
 
 
 def test_a_request_is_counted_by_provider_model_and_status() -> None:
@@ -335,12 +346,15 @@ TYPES = {
     "wizard_request_duration_seconds": "histogram",
     "wizard_time_to_first_token_seconds": "histogram",
     "wizard_tokens": "counter",
-    "wizard_attempts": "counter",
     "wizard_overhead_seconds": "histogram",
+    "wizard_success_position": "counter",
+    "wizard_active_requests": "gauge",
+    "wizard_streams_active": "gauge",
+    "wizard_stream_tokens_per_second": "histogram",
+    "wizard_attempts": "counter",
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",
     "wizard_hedges": "counter",
-    "wizard_success_position": "counter",
     "wizard_circuit_state": "gauge",
     "wizard_circuit_transitions": "counter",
     "wizard_state_degraded": "gauge",
@@ -348,10 +362,7 @@ TYPES = {
     "wizard_queue_wait_seconds": "histogram",
     "wizard_admission_limit": "gauge",
     "wizard_admission_refused": "counter",
-    "wizard_active_requests": "gauge",
-    "wizard_streams_active": "gauge",
     "wizard_provider_keys": "gauge",
-    "wizard_stream_tokens_per_second": "histogram",
     "wizard_telemetry_errors": "counter",
 }
 

@@ -24,6 +24,7 @@ from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import LocalUpstream
 from app.providers.openai import OpenAiCodec
 from tests.providers.local.children import LONG_S, Ear
+from tests.support import calls
 
 pytestmark = [
     pytest.mark.skipif(wheels.missing() is not None, reason=f"no built-in model: {wheels.missing()}"),
@@ -91,14 +92,14 @@ async def answer(local: UpstreamClient, request: HttpRequest) -> Completion:
     reply = await local.send(request)
     body = await read(reply)
     assert (200, "application/json; charset=utf-8") == (reply.status, reply.headers["content-type"])
-    return OpenAiCodec().decode(body)
+    return OpenAiCodec().decode(body, calls.asking())
 
 
 async def streamed(local: UpstreamClient, request: HttpRequest) -> list[StreamEvent]:
     """Return the events of a stream that came to its proper end."""
     reply = await local.send(request)
     body = await read(reply)
-    decoder = OpenAiCodec().decoder()
+    decoder = OpenAiCodec().decoder(calls.asking())
     events = decoder.feed(body)
     assert (200, "text/event-stream", True) == (reply.status, reply.headers["content-type"], decoder.done)
     return events

@@ -20,6 +20,7 @@ from tests.providers.sim.asking import (
     streamed,
     whole,
 )
+from tests.support import calls
 
 
 async def test_echo_is_a_whole_chat_completion(sim: SimUpstream) -> None:
@@ -201,7 +202,7 @@ async def test_finish_reason_can_be_chosen(sim: SimUpstream) -> None:
 
 async def test_the_real_codec_reads_a_stream_to_its_end(sim: SimUpstream) -> None:
     """What is sent is a complete answer to the gateway's own OpenAI codec."""
-    decoder = OpenAiCodec().decoder()
+    decoder = OpenAiCodec().decoder(calls.asking())
 
     events = decoder.feed(await whole(sim, asking("words", stream=True, stream_options={"include_usage": True})))
 

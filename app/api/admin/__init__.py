@@ -1,0 +1,20 @@
+"""
+The administration: one module for each topic, all behind a token of their own. Ordinary FastAPI; no call passes here.
+
+Without a configured token there is no administration, and every address under /admin answers as one that is not there.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.admin.circuits import circuits_router
+from app.core.gateway import CurrentGateway
+
+
+def admin_router(gateways: CurrentGateway) -> APIRouter:
+    """Return the routes under /admin."""
+    router = APIRouter(prefix="/admin", tags=["admin"])
+    for topic in (circuits_router,):
+        router.include_router(topic(gateways))
+    return router

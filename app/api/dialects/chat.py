@@ -1,0 +1,66 @@
+"""
+`POST /v1/chat/completions`: OpenAI's form in and out.
+
+Bytes are forwarded, not encoded again: the canonical form is the client's own, so fields that the gateway has never
+heard of survive.
+"""
+
+from __future__ import annotations
+
+from app.api.decode import ChatDecoder
+from app.api.dialects.port import Style
+from app.api.errors import error_frame, error_response
+from app.api.headers import Headers as AnswerHeaders
+from app.api.inbound import Headers, require_json
+from app.api.wishes import NO_WISHES, Wishes
+from app.core.call import Call, Journal
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.model import Completion, Request
+from app.core.stream import Batch
+
+
+class ChatDialect:
+    """Chat completions as OpenAI has them."""
+
+    endpoint = "chat"
+
+    def __init__(self) -> None:
+        self._decoder = ChatDecoder()
+
+    def require(self, headers: Headers) -> None:
+        """Take JSON only."""
+        require_json(headers)
+
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
+        """Decode the body, which has no word for wishes."""
+        return self._decoder.decode(raw), NO_WISHES
+
+    def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
+        """Return what forwards the answer."""
+        return Verbatim(call)
+
+    def refusal(
+        self, error: GatewayError, request_id: str, journal: Journal | None
+    ) -> tuple[int, AnswerHeaders, bytes]:
+        """Return OpenAI's error object."""
+        return error_response(error, request_id, journal)
+
+
+class Verbatim:
+    """What the provider sent, byte for byte."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def whole(self, completion: Completion) -> bytes:
+        """Return the provider's body."""
+        return completion.raw
+
+    def part(self, batch: Batch) -> bytes:
+        """Return the provider's frames."""
+        return b"".join([event.frame for event in batch])
+
+    def failure(self, error: GatewayError) -> bytes:
+        """Return the error as an event."""
+        return error_frame(error, self._call.id, self._call.journal)

@@ -1,0 +1,67 @@
+"""What a hot route needs of the form its clients speak: reading requests, writing answers and refusals."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app.api.headers import Headers as AnswerHeaders
+from app.api.inbound import Headers
+from app.api.wishes import Wishes
+from app.core.call import Call, Journal
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.model import Completion, Request
+from app.core.stream import Batch
+
+
+class Style(Protocol):
+    """How one answer is written. Fresh for each call."""
+
+    def whole(self, completion: Completion) -> bytes:
+        """Return the body of a whole answer."""
+        ...
+
+    def part(self, batch: Batch) -> bytes:
+        """Return the bytes of some events; may be empty."""
+        ...
+
+    def failure(self, error: GatewayError) -> bytes:
+        """Return the last event of a stream that failed after it had begun."""
+        ...
+
+
+class Dialect(Protocol):
+    """One endpoint's form. Serves any number of calls."""
+
+    @property
+    def endpoint(self) -> str:
+        """Return the name of the endpoint in logs and metrics."""
+        ...
+
+    def require(self, headers: Headers) -> None:
+        """
+        Refuse a body of the wrong type, before it is read.
+
+        Raises:
+            GatewayError: UNSUPPORTED_MEDIA_TYPE.
+        """
+        ...
+
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
+        """
+        Return the request in its canonical form, and what its body asks to be done differently.
+
+        Raises:
+            GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
+        """
+        ...
+
+    def style(self, call: Call, clock: Clock) -> Style:
+        """Return what writes the answer to `call`."""
+        ...
+
+    def refusal(
+        self, error: GatewayError, request_id: str, journal: Journal | None
+    ) -> tuple[int, AnswerHeaders, bytes]:
+        """Return status, headers and body of an answer that says why there is none."""
+        ...

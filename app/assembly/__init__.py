@@ -1,0 +1,40 @@
+"""
+The composition root: settings in, one immutable `Gateway` out.
+
+`stages` has the order of the stages, `opening` says where state is kept, `deps` what outlives a configuration; every
+other file turns the settings of one feature into what that feature needs.
+"""
+
+from __future__ import annotations
+
+from app.assembly.admin import admin_options
+from app.assembly.deps import Deps
+from app.assembly.edge import edge_options
+from app.assembly.hedging import hedge
+from app.assembly.opening import open_state
+from app.assembly.providers import providers
+from app.assembly.routing import policies, routes
+from app.assembly.stages import attempt_stages, call_stages
+from app.assembly.timeouts import reading_options
+from app.config.load import Loaded
+from app.core.call import Call
+from app.core.catalog import Catalog
+from app.core.gateway import Gateway
+from app.core.pipeline import Handler, compose
+from app.core.routing import Router
+from app.providers.endpoint import Endpoints
+from app.stages.fallback import Fallback
+
+__all__ = ["Deps", "attempt_stages", "build_gateway", "call_stages", "open_state"]
+
+
+def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
+    """Compose the gateway that `loaded` describes. Opens nothing."""
+    settings = loaded.settings
+    reached = providers(settings, deps)
+    catalog = Catalog(routes(settings), {name: provider.models for name, provider in reached.items()})
+    attempt = compose(attempt_stages(settings, deps), Endpoints(reached, reading_options(settings), deps.clock))
+    router = Router(catalog, policies(settings, deps))
+    fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
+    handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
+    return Gateway(handler, catalog, edge_options(settings), loaded.digest, admin_options(settings, deps))

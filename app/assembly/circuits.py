@@ -1,0 +1,43 @@
+"""When a target that keeps failing is left alone, and who knows of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.assembly.deps import Deps
+from app.config.schema import Settings
+from app.core.circuits import CircuitPolicy
+from app.stages.breaker import Breaker
+from app.state.announcer import Announcer
+from app.state.link import Shared
+from app.state.memory import LocalCircuits, Means
+from app.state.mirror import SharedCircuits
+from app.state.redis import RedisCircuits
+
+
+def circuit_breaker(settings: Settings, deps: Deps) -> list[Breaker]:
+    """Return the stage that refuses targets that keep failing, if targets have circuits at all."""
+    return [Breaker(deps.circuits, circuit_policy(settings))] if settings.circuit_breaker.enabled else []
+
+
+def circuit_policy(settings: Settings) -> CircuitPolicy:
+    """Return when circuits open and close."""
+    given = settings.circuit_breaker
+    return CircuitPolicy(
+        failure_threshold=given.failure_threshold,
+        window_s=given.window_s,
+        failure_ratio=given.failure_ratio,
+        open_s=given.open_s,
+        open_max_s=given.open_max_s,
+        half_open_max_calls=given.half_open_max_calls,
+    )
+
+
+def open_circuits(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
+    """Let the circuits be shared, if there is a Redis; those that `deps` begins with are this process's own."""
+    if shared is None:
+        return deps
+    means = Means(deps.clock, deps.chance, Announcer(deps.listener))
+    store = RedisCircuits(shared.link.submit, shared.key_prefix)
+    circuits = SharedCircuits(store, shared.link, LocalCircuits(means), means, settings.redis.fail.circuits)
+    return msgspec.structs.replace(deps, circuits=circuits)

@@ -1,0 +1,35 @@
+"""What outlives a configuration."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.core.balancing import Traffic
+from app.core.clock import Clock
+from app.core.keys import KeyPools
+from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.resting import Resting
+from app.core.signals import Listener
+from app.providers.client import ProxiedClients
+
+
+class Deps(msgspec.Struct, frozen=True):
+    """
+    What outlives a configuration: opened once, shared by every gateway built from then on.
+
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
+    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
+    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
+    """
+
+    client: UpstreamClient
+    sim: UpstreamClient
+    local: UpstreamClient
+    listener: Listener
+    clock: Clock
+    chance: Chance
+    circuits: Circuits
+    resting: Resting = msgspec.field(default_factory=Resting)
+    traffic: Traffic = msgspec.field(default_factory=Traffic)
+    proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
+    keys: KeyPools = msgspec.field(default_factory=KeyPools)

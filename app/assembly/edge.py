@@ -1,0 +1,15 @@
+"""The bounds of the HTTP edge."""
+
+from __future__ import annotations
+
+from app.config.schema import Settings
+from app.core.gateway import EdgeOptions
+
+
+def edge_options(settings: Settings) -> EdgeOptions:
+    """Return what the edge accepts and how long it waits."""
+    return EdgeOptions(
+        body_max_bytes=settings.server.body_max_bytes,
+        total_s=settings.timeouts.total_s,
+        keep_alive_s=settings.streaming.keep_alive_s,
+    )

@@ -1,0 +1,46 @@
+"""
+Where calls keep what the next ones must know: in the memory of this process, or shared through Redis.
+
+A feature with such state has an `Opener` in its own file, and is named in `_OPENERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from importlib import import_module
+from typing import Final, TypeAlias
+
+from app.assembly.circuits import open_circuits
+from app.assembly.deps import Deps
+from app.config.schema import Settings
+from app.state.link import Shared
+
+# Puts the state of one feature into the deps. Without a `Shared` it is in memory; whatever follows the link of one must
+# do so now, before the link is entered.
+Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
+
+_OPENERS: Final[Sequence[Opener]] = (open_circuits,)
+
+
+def open_state(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:
+    """Return the deps with the state that `settings` ask for; the caller enters the link to Redis before it serves."""
+    shared = _share(deps, settings)
+    for opener in _OPENERS:
+        deps = opener(deps, settings, shared)
+    return deps, nullcontext() if shared is None else shared.opening
+
+
+def _share(deps: Deps, settings: Settings) -> Shared | None:
+    given = settings.redis
+    if given.url is None:
+        return None
+    opening = import_module("app.state.opening")  # half a second that a gateway without Redis need not spend
+    options = opening.SharingOptions(
+        url=given.url.get_secret_value(),
+        timeout_s=given.timeout_s,
+        connect_s=given.connect_s,
+        key_prefix=given.key_prefix,
+    )
+    shared: Shared = opening.share(options, deps.chance, deps.listener)
+    return shared

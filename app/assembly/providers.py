@@ -1,0 +1,54 @@
+"""Whom attempts go to: clients, codecs, headers and keys of each provider."""
+
+from __future__ import annotations
+
+from app import __version__
+from app.assembly.deps import Deps
+from app.config.routing import Provider as ProviderSettings
+from app.config.schema import Settings
+from app.providers.endpoint import Provider
+from app.providers.keyring import KeyRing
+from app.providers.local.upstream import LOCAL_ORIGIN
+from app.providers.local.wheels import LOCAL_MODELS
+from app.providers.openai import OpenAiCodec
+from app.providers.sim import SIM_MODELS
+
+
+def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
+    """Return the providers by name."""
+    rings = _key_rings(settings, deps)
+    return {name: _provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+
+
+def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
+    """Return the keys of each provider that has several; with a single one there is nothing to choose."""
+    secrets = {
+        name: [key.get_secret_value() for key in given.api_keys]
+        for name, given in settings.providers.items()
+        if len(given.api_keys) > 1
+    }
+    return {name: KeyRing(name, pool, deps.clock, deps.listener) for name, pool in deps.keys.renew(secrets).items()}
+
+
+def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
+    match given.kind:
+        case "sim":
+            return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
+        case "local":
+            return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
+        case _:
+            client = deps.proxied.through(given.proxy) if given.proxy else deps.client
+            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models, keys)
+
+
+def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
+    headers = {
+        "content-type": "application/json",
+        "accept-encoding": "identity",  # frames and bodies are forwarded as they come, so they must come plain
+        "user-agent": f"wizard/{__version__}",
+    }
+    keys = given.api_keys if given.api_key is None else (given.api_key,)
+    if len(keys) == 1:  # of several, each request has its own
+        headers["authorization"] = f"Bearer {keys[0].get_secret_value()}"
+    headers.update({header.lower(): value for header, value in given.headers.items()})
+    return tuple(headers.items())

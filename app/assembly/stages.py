@@ -1,0 +1,42 @@
+"""
+The order of the stages: declared here and nowhere else.
+
+It is code, read from top to bottom; only membership and numbers are configuration, because a different order would be
+a different product. Each feature turns its settings into its stages in a file of its own.
+"""
+
+from __future__ import annotations
+
+from app.assembly.admission import admission
+from app.assembly.bulkhead import bulkhead
+from app.assembly.circuits import circuit_breaker
+from app.assembly.deps import Deps
+from app.assembly.retry import retry
+from app.assembly.validation import validate
+from app.config.schema import Settings
+from app.core.call import Attempt, Call
+from app.core.pipeline import Stage
+from app.stages.measure import Measure
+from app.stages.record import Record
+from app.stages.timeouts import AttemptTimeout, TotalTimeout
+
+
+def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
+    """Return what happens once per client call, outermost first."""
+    return [
+        Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
+        TotalTimeout(),  # bounds all below, pauses between tries included
+        validate(settings),  # cheap refusals before any shared state is touched
+        *admission(settings, deps),  # after it, so that bad requests need no place
+    ]
+
+
+def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
+    """Return what happens for one target, outermost first."""
+    return [
+        retry(settings, deps),
+        *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
+        *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
+        AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
+    ]

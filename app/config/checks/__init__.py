@@ -1,0 +1,44 @@
+"""
+The checks that need more than one setting, a file for each topic.
+
+A feature adds its own as a file with a function of the type `Check`, and names it in `_CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.config.checks.admission import adaptive_limit
+from app.config.checks.complaint import Check, Complaint, Names
+from app.config.checks.hedges import hedges
+from app.config.checks.providers import unusable_settings
+from app.config.checks.routes import references
+from app.config.checks.strategies import strategies
+from app.config.checks.targets import bounds
+from app.config.origins import Origins
+from app.config.problems import Problem, dotted
+from app.config.schema import Settings
+from app.config.trees import Loc
+
+__all__ = ["Names", "cross_check"]
+
+_CHECKS: Final[Sequence[Check]] = (
+    unusable_settings,
+    references,
+    strategies,
+    hedges,
+    bounds,
+    adaptive_limit,
+)
+
+
+def cross_check(settings: Settings, names: Names, origins: Origins) -> dict[Loc, Problem]:
+    """Find what is good alone and wrong together, such as references that lead nowhere, by location."""
+    found: dict[Loc, Complaint] = {}
+    for check in _CHECKS:
+        found |= dict(check(settings, names))
+    return {
+        loc: Problem(dotted(loc), complaint.value, complaint.expected, complaint.suggestion, origins.of(loc))
+        for loc, complaint in found.items()
+    }

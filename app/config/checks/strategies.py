@@ -1,0 +1,43 @@
+"""Strategies that nobody offers, and prices that one needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.config.checks.complaint import Complaint, Names
+from app.config.problems import MISSING, did_you_mean, shown
+from app.config.routing import Route
+from app.config.schema import Settings
+from app.config.strategies import GROUP, StrategyError, require_strategy, strategy_names
+from app.config.trees import Loc
+
+
+def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find routes whose strategy cannot work."""
+    for name, route in settings.models.items():
+        complaint = _strategy(route.strategy)
+        if complaint is not None:
+            yield ("models", name, "strategy"), complaint
+        if route.strategy == "cost":
+            yield from _prices(name, route)
+
+
+def _strategy(name: str) -> Complaint | None:
+    try:
+        require_strategy(name)
+    except StrategyError as error:
+        if not error.unknown:
+            return Complaint(repr(name), f"a strategy that works: {error}", "repair or reinstall its package")
+        known = strategy_names()
+        suggestion = did_you_mean(name, known) or f"install the package that offers it (entry points of {GROUP})"
+        return Complaint(shown((), name), f"one of {', '.join(known)}", suggestion)
+    return None
+
+
+def _prices(name: str, route: Route) -> Iterator[tuple[Loc, Complaint]]:
+    for index, target in enumerate(route.targets):
+        for field in ("input_usd_per_mtok", "output_usd_per_mtok"):
+            if getattr(target, field) is None:
+                suggestion = f"add {field} (0 for a model of your own), or choose another strategy"
+                expected = "a price in US dollars per million tokens: strategy cost compares prices"
+                yield ("models", name, "targets", index, field), Complaint(MISSING, expected, suggestion)

@@ -1,0 +1,31 @@
+"""The store that several processes share; what a feature does without it is a field of `RedisFail`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.config.fields import KeyPrefix, Number, RedisUrl, Section
+
+
+class RedisFail(Section):
+    """What happens to each feature while Redis is out of reach; every feature with shared state adds its own field."""
+
+    circuits: Literal["local", "open", "closed"] = Field(
+        default="local", description="local decides per process, open lets every call through, closed refuses them."
+    )
+
+
+class Redis(Section):
+    """The store that several processes share."""
+
+    url: RedisUrl = Field(default=None, description="Address of Redis; null keeps state in memory, in one process.")
+    timeout_s: Annotated[Number, Field(ge=0.001, le=5)] = Field(
+        default=0.05, description="Seconds that a call waits for Redis at most."
+    )
+    connect_s: Annotated[Number, Field(ge=0.01, le=60)] = Field(
+        default=2, description="Seconds to open a connection to Redis, in the background."
+    )
+    key_prefix: KeyPrefix = Field(default="wizard", description="Beginning of every key; one for each gateway.")
+    fail: RedisFail = Field(default_factory=RedisFail, description="What happens while Redis is out of reach.")

@@ -1,0 +1,64 @@
+"""
+Who calls: what a request presents, and what it was found to stand for.
+
+A credential is shown to nobody: its type hides it in its `repr`, and nothing but the comparison of hashes needs it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from app.core.admission import Priority
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What a request brought as its key. Compare hashes of it; never log, forward or store it."""
+
+    token: bytes
+
+    def __repr__(self) -> str:
+        """Say that there is one."""
+        return "Credential(...)"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """
+    Who a call is for.
+
+    `id` names the key (or the subject of a token); whatever is kept between calls is kept apart by `tenant`. `models`
+    are the patterns of the names that may be asked for; None allows all. `priority` is the highest that its calls may
+    have.
+    """
+
+    id: str
+    tenant: str
+    name: str = ""
+    team: str | None = None
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = None
+    priority: Priority | None = None
+
+    @property
+    def known(self) -> bool:
+        """Say whether this is somebody in particular."""
+        return self.tenant != OPEN
+
+
+OPEN: Final = "open"  # the tenant of everybody who calls a gateway that asks for no keys
+ANONYMOUS: Final = Caller("anonymous", OPEN)
+
+
+class Identities(Protocol):
+    """Knows whose keys there are."""
+
+    async def identify(self, credential: Credential | None) -> Caller:
+        """
+        Return who presents `credential`.
+
+        Raises:
+            GatewayError: UNAUTHORIZED where a key is required and this is none that is valid.
+        """
+        ...

@@ -1,0 +1,66 @@
+"""
+Facts the gateway reports about itself. Whoever is interested (metrics, logs, traces, a test) listens.
+
+A signal never holds a prompt, an answer, a key or the text of an error: only names, codes and numbers. Each topic has
+a file of its own, which ends with the union of its signals; a new topic adds a file, and a line to each list below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from app.core.signals.admission import (
+    AdmissionLimitChanged,
+    AdmissionSignal,
+    CallQueued,
+    CallShed,
+    CallUnqueued,
+    Overloaded,
+)
+from app.core.signals.attempts import AttemptEnded, AttemptSignal, FellBack, RetryScheduled
+from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStarted, InternalFault, StreamStarted
+from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
+from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
+from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.state import StateDegraded, StateSignal
+
+Signal: TypeAlias = (
+    AdmissionSignal
+    | AttemptSignal
+    | CallSignal
+    | CircuitSignal
+    | ConfigurationSignal
+    | HedgingSignal
+    | ProviderSignal
+    | StateSignal
+)
+Listener: TypeAlias = Callable[[Signal], None]
+
+__all__ = [
+    "ELSEWHERE",
+    "AdmissionLimitChanged",
+    "AttemptEnded",
+    "CallEnded",
+    "CallQueued",
+    "CallRefused",
+    "CallShed",
+    "CallStarted",
+    "CallUnqueued",
+    "CircuitChanged",
+    "ConfigRejected",
+    "ConfigReloaded",
+    "FellBack",
+    "HedgeEnded",
+    "HedgeStarted",
+    "InternalFault",
+    "KeySetAside",
+    "Listener",
+    "LocalModelChanged",
+    "Overloaded",
+    "RetryScheduled",
+    "Signal",
+    "StateDegraded",
+    "StreamStarted",
+]

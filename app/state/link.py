@@ -1,0 +1,97 @@
+"""
+What a feature that shares its state through Redis stands on; redis-py itself is not imported here.
+
+An adapter keeps a `Link`, asks it for `Command`s (a script, where a decision has to be taken in Redis) and for `Plain`
+ones, and follows it: it is told each second to catch up, and when Redis was lost. Every answer may be a
+`StateLostError`; what then happens is the policy of the feature (`redis.fail`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from app.state.scripts import Script
+
+Argument: TypeAlias = str | bytes | int | float
+
+
+class StateLostError(Exception):
+    """Redis did not decide: it is out of reach, too slow, or refuses to."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """One decision that is asked for; all keys of one share a hash slot."""
+
+    script: Script
+    keys: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """One of Redis's own commands, such as `("SET", key, value, "PX", 1000)`; it must not block."""
+
+    words: tuple[Argument, ...]
+
+
+class Follower(Protocol):
+    """Someone who shares state over the link."""
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return the scripts that will be asked for."""
+        ...
+
+    async def beat(self) -> None:
+        """
+        Catch up with what others did; asks for at least one thing that Redis has to write.
+
+        Raises:
+            StateLostError: Redis did not answer.
+        """
+        ...
+
+    def lost(self) -> None:
+        """Take note that the link is down."""
+        ...
+
+
+class Link(Protocol):
+    """The way to Redis, up or down. While it is down nobody asks: whoever shares state decides alone."""
+
+    @property
+    def up(self) -> bool:
+        """Tell whether Redis can be asked now."""
+        ...
+
+    def follow(self, follower: Follower) -> None:
+        """Let `follower` share the link's life; before the link is entered."""
+        ...
+
+    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
+        ...
+
+    async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
+        """
+        Wait for what `submit` returned, for `redis.timeout_s` (50 ms) at most.
+
+        Raises:
+            StateLostError: There is no answer.
+        """
+        ...
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """
+    What there is when Redis is configured: the link, and the beginning of every key.
+
+    `opening` connects the link; the process enters it once every feature follows.
+    """
+
+    link: Link
+    key_prefix: str
+    opening: AbstractAsyncContextManager[object]

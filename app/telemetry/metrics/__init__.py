@@ -1,0 +1,77 @@
+"""
+Counts what happens, and shows it.
+
+Each topic is a *part* (`part.py`): plain counters that say which signals they count and how they look. A new topic
+adds a file with a part, and names it in `counting_parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from app.core.signals import (
+    ConfigRejected,
+    HedgeStarted,
+    InternalFault,
+    KeySetAside,
+    LocalModelChanged,
+    Overloaded,
+    Signal,
+)
+from app.telemetry.metrics.admission import AdmissionCounts
+from app.telemetry.metrics.attempts import AttemptCounts
+from app.telemetry.metrics.calls import CallCounts
+from app.telemetry.metrics.circuits import CircuitCounts
+from app.telemetry.metrics.hedging import HedgeCounts
+from app.telemetry.metrics.part import Counted, Part
+from app.telemetry.metrics.state import StateHealth
+from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
+
+# The log tells these; what a fault did to its call is counted with the call, and keys are asked when they are shown.
+UNCOUNTED: Final = frozenset({HedgeStarted, InternalFault, LocalModelChanged, ConfigRejected, Overloaded, KeySetAside})
+
+
+def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
+    """Return the parts that count signals, in the order in which they are shown."""
+    targets = Targets(label_sets_max)
+    return (
+        CallCounts(targets),
+        AttemptCounts(targets, label_sets_max),
+        HedgeCounts(),
+        CircuitCounts(),
+        StateHealth(),
+        AdmissionCounts(),
+    )
+
+
+class Metrics:
+    """
+    A listener that counts. Written by one thread; its parts may be shown by others at any time.
+
+    Args:
+        label_sets_max: How many pairs of provider and model get series of their own, and how many fallbacks (from,
+            to, reason); later ones are counted as `other`.
+    """
+
+    def __init__(self, *, label_sets_max: int = LABEL_SETS_MAX) -> None:
+        self.parts = counting_parts(label_sets_max)
+        self._counts = _by_kind(entry for part in self.parts for entry in part.counts())
+
+    def __call__(self, signal: Signal) -> None:
+        """Count a signal."""
+        for count in self._counts.get(type(signal), ()):
+            count(signal)
+
+    def counted(self) -> frozenset[type[msgspec.Struct]]:
+        """Return the types of signals that some part counts."""
+        return frozenset(self._counts)
+
+
+def _by_kind(entries: Iterable[Counted]) -> Mapping[type[msgspec.Struct], tuple[Callable[[Any], None], ...]]:
+    found: dict[type[msgspec.Struct], tuple[Callable[[Any], None], ...]] = {}
+    for kind, count in entries:
+        found[kind] = (*found.get(kind, ()), count)
+    return found

@@ -1,0 +1,62 @@
+"""Parts that count nothing themselves, but ask when they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from app.core.keys import KeyState
+from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge
+from app.telemetry.metrics.part import Counted
+
+
+class Asked:
+    """What all of them have in common: no signal concerns them."""
+
+    def counts(self) -> Iterable[Counted]:
+        """Count nothing."""
+        return ()
+
+
+class Build(Asked):
+    """Shows the gateway's version."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def families(self) -> Iterator[Family]:
+        """Yield the version as a label."""
+        text = "Version of the gateway; the value is always 1."
+        yield GaugeFamily("wizard_build_info", text, ("version",), [((self._version,), 1)], Merge.MAX)
+
+
+class Losses(Asked):
+    """Shows what telemetry itself lost, by part (`logs`, `fanout`): functions that return totals."""
+
+    def __init__(self, losses: Mapping[str, Callable[[], int]]) -> None:
+        self._losses = dict(losses)
+
+    def families(self) -> Iterator[Family]:
+        """Yield the totals."""
+        yield CounterFamily(
+            "wizard_telemetry_errors",
+            "Log lines and signals that were lost.",
+            ("part",),
+            [((part,), lost()) for part, lost in self._losses.items()],
+        )
+
+
+class ProviderKeys(Asked):
+    """Shows how many keys of which provider are in which state: they return to service without a signal."""
+
+    def __init__(self, keys: Callable[[], Iterable[tuple[str, KeyState, int]]]) -> None:
+        self._keys = keys
+
+    def families(self) -> Iterator[Family]:
+        """Yield the numbers."""
+        yield GaugeFamily(
+            "wizard_provider_keys",
+            "Keys of providers that have several, by state: usable, cooling (rate limited), disabled (refused).",
+            ("provider", "state"),
+            [((provider, state.value), count) for provider, state, count in self._keys()],
+            Merge.MAX,
+        )

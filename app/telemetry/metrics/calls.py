@@ -1,0 +1,124 @@
+"""Counts calls: how many, how long, for which target, with how many tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from app.core.call import End
+from app.core.errors import CLIENT_CLOSED
+from app.core.signals import CallEnded, CallRefused, CallStarted, StreamStarted
+from app.telemetry.metrics.counters import OVERHEAD_S, TOKENS_PER_S, Histogram
+from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
+from app.telemetry.metrics.part import Counted, counted
+from app.telemetry.metrics.targets import Targets
+
+POSITION_MAX = 9  # positions beyond it count as this one
+_TARGET: Final = ("provider", "model")
+_COMPLETED, _ABANDONED = End.COMPLETED.value, End.ABANDONED.value  # quick to read
+
+
+class CallCounts:
+    """Calls from start to end; `targets` holds the series that other parts count into as well."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._overheads = Histogram(OVERHEAD_S)
+        self._token_rates = Histogram(TOKENS_PER_S)
+        self._success_positions = [0] * (POSITION_MAX + 1)
+        self._active_requests = 0
+        self._active_streams = 0
+
+    def counts(self) -> Iterable[Counted]:
+        """Count calls, and requests that were refused before they became one."""
+        return (
+            counted(CallStarted, self._started),
+            counted(StreamStarted, self._stream_started),
+            counted(CallEnded, self._ended),
+            counted(CallRefused, self._refused),
+        )
+
+    def families(self) -> Iterator[Family]:
+        """Yield what is known about calls."""
+        yield from self._by_target()
+        yield HistogramFamily(
+            "wizard_overhead_seconds",
+            "Time up to the first byte of the answer that was not spent waiting for a provider.",
+            (),
+            [((), self._overheads.read())],
+        )
+        yield CounterFamily(
+            "wizard_success_position",
+            "Completed requests by the position of the target that answered (0: the first; 9: that and beyond).",
+            ("position",),
+            [((str(position),), count) for position, count in enumerate(self._success_positions)],
+        )
+        yield GaugeFamily("wizard_active_requests", "Requests being worked on.", (), [((), self._active_requests)])
+        yield GaugeFamily("wizard_streams_active", "Streams being sent.", (), [((), self._active_streams)])
+        yield HistogramFamily(
+            "wizard_stream_tokens_per_second",
+            "Completion tokens per second of each stream, from its first event to its last.",
+            (),
+            [((), self._token_rates.read())],
+        )
+
+    def _by_target(self) -> Iterator[Family]:
+        rows = self._targets.rows()
+        yield CounterFamily(
+            "wizard_requests",
+            "Requests that ended, by HTTP status (499: the client left).",
+            (*_TARGET, "status"),
+            [
+                ((*labels, str(status)), count)
+                for labels, series in rows
+                for status, count in [*series.statuses.items()]
+            ],
+        )
+        yield HistogramFamily(
+            "wizard_request_duration_seconds",
+            "Time from the start of a call to its last byte.",
+            _TARGET,
+            [(labels, series.durations.read()) for labels, series in rows],
+        )
+        yield HistogramFamily(
+            "wizard_time_to_first_token_seconds",
+            "Time from the start of a call to the first event of its stream.",
+            _TARGET,
+            [(labels, series.first_tokens.read()) for labels, series in rows],
+        )
+        yield CounterFamily(
+            "wizard_tokens",
+            "Tokens as counted by the providers.",
+            (*_TARGET, "type"),
+            [
+                ((*labels, kind), count)
+                for labels, series in rows
+                for kind, count in (("prompt", series.prompt_tokens), ("completion", series.completion_tokens))
+            ],
+        )
+
+    def _started(self, _signal: CallStarted) -> None:
+        self._active_requests += 1
+
+    def _stream_started(self, signal: StreamStarted) -> None:
+        self._active_streams += 1
+        self._targets.series(signal.provider, signal.model).first_tokens.observe(signal.first_token_s)
+
+    def _refused(self, signal: CallRefused) -> None:
+        self._targets.series("", "").count(signal.status)
+
+    def _ended(self, signal: CallEnded) -> None:
+        self._active_requests = max(0, self._active_requests - 1)
+        if signal.first_token_s is not None:  # set if and only if the call's StreamStarted was sent
+            self._active_streams = max(0, self._active_streams - 1)
+        series = self._targets.series(signal.provider, signal.target_model, signal.code)
+        series.count(CLIENT_CLOSED.status if signal.outcome == _ABANDONED else signal.status)
+        series.durations.observe(signal.duration_s)
+        if signal.outcome == _COMPLETED:
+            self._success_positions[min(signal.position, POSITION_MAX)] += 1
+        self._overheads.observe(signal.overhead_s)
+        if signal.tokens_per_s is not None:
+            self._token_rates.observe(signal.tokens_per_s)
+        if signal.usage is not None:
+            series.prompt_tokens += signal.usage.prompt_tokens
+            series.completion_tokens += signal.usage.completion_tokens

@@ -1,0 +1,67 @@
+"""What stages may do to the events of a stream while it passes: look at them, or give others in their place."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.core.call import End, Outcome
+from app.core.errors import CONTENT_BLOCKED, GatewayError
+from app.core.model import StreamEvent
+from app.core.stream import Batch, EventStream
+from tests.support.calls import Line, Rule, done, role, text_in, word
+
+
+async def read(stream: EventStream) -> list[StreamEvent]:
+    """Read a stream to its end."""
+    return [event async for batch in stream for event in batch]
+
+
+async def test_observers_see_what_transforms_before_them_made() -> None:
+    """Steps run in the order of their registration: an inner stage sees what came, an outer one what goes out."""
+    stream = Line(word("a"), word("b"), done()).stream()
+    came: list[StreamEvent] = []
+    went: list[StreamEvent] = []
+    stream.observe(came.append)
+    stream.transform(lambda batch: [word("x") if event.chunk else event for event in batch])
+    stream.observe(went.append)
+
+    sent = await read(stream)
+
+    assert (text_in(came), text_in(went), text_in(sent)) == ("ab", "xx", "xx")
+
+
+async def test_a_transform_may_hold_events_back() -> None:
+    """A batch of which nothing is left is not sent; what was held back goes out with a later one."""
+    held: list[StreamEvent] = []
+
+    def hold(batch: Batch) -> Batch:
+        held.extend(batch)
+        return [held.pop(0) for _ in range(len(held))] if batch[-1].done else []
+
+    stream = Line(role(), word("a"), word("b"), done()).stream()
+    await stream.prime(Rule())
+    stream.transform(hold)
+
+    batches = [batch async for batch in stream]
+
+    assert [len(batch) for batch in batches] == [4]
+
+
+async def test_what_a_transform_raises_ends_the_stream() -> None:
+    """A refusal in the middle of an answer is a failure like any other: the connection is dropped, and all are told."""
+    line, told = Line(word("a"), word("b"), done()), list[Outcome]()
+
+    def refuse(batch: Batch) -> Batch:
+        if text_in(list(batch)) == "b":
+            raise GatewayError(CONTENT_BLOCKED, "Not that.")
+        return batch
+
+    stream = line.stream()
+    stream.transform(refuse)
+    stream.when_done(told.append)
+
+    with pytest.raises(GatewayError, match=r"Not that\."):
+        await read(stream)
+
+    assert [outcome.end for outcome in told] == [End.FAILED]
+    assert line.log == ["sent", "sent", "ended", "released"]
