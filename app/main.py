@@ -72,10 +72,12 @@ def create_app(source: Source) -> Api:
             opened.callback(configure_stdlib(book))
             opened.push_async_callback(client.aclose)
             opened.push_async_callback(deps.proxied.aclose)
+            opened.push_async_callback(deps.key_sets.aclose)
             await opened.enter_async_context(link)
             if local is not None:
                 opened.push_async_callback(local.aclose)
             applied(settings)
+            deps.key_sets.warm()
             _reload_on_hangup(holder, source)
             yield
 

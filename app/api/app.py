@@ -29,7 +29,7 @@ from app.api.errors import error_response, internal_error
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
-from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED, GatewayError
+from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
@@ -119,8 +119,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _gateway_error(request: Request, error: Exception) -> Response:
-    challenge = {"www-authenticate": "Bearer"} if isinstance(error, GatewayError) and error.kind is UNAUTHORIZED else {}
-    return _response(error if isinstance(error, GatewayError) else internal_error(), request, challenge)
+    return _response(error if isinstance(error, GatewayError) else internal_error(), request, {})
 
 
 async def _failed(request: Request, _error: Exception) -> Response:

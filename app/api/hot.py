@@ -19,7 +19,8 @@ from app.api.wishes import Wishes, merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import CurrentGateway, Gateway
+from app.core.gateway import CurrentGateway, EdgeOptions
+from app.core.identity import Caller, Credential
 from app.core.model import Request
 from app.core.signals import CallRefused, InternalFault, Listener
 
@@ -31,6 +32,15 @@ class Desk(msgspec.Struct, frozen=True):
     listener: Listener
     clock: Clock
     ids: RequestIds = msgspec.field(default_factory=RequestIds)
+
+
+class _Arrival(msgspec.Struct, frozen=True):
+    """Who asks, and how: what is known of a request before its body is read."""
+
+    request_id: str
+    headers: Headers
+    credential: Credential | None
+    caller: Caller
 
 
 class HotRoute:
@@ -61,10 +71,13 @@ class HotRoute:
         dialect = self._dialect
         gateway = self._desk.gateways.current  # read once: a reload in the meantime does not touch this call
         try:
+            credential = credential_of(headers)
+            caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
             dialect.require(headers)
             raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
             request, wishes = dialect.read(raw, headers)
-            call = self._call(request_id, headers, request, merged(wishes_of(headers), wishes), gateway)
+            arrival = _Arrival(request_id, headers, credential, caller)
+            call = self._call(arrival, request, merged(wishes_of(headers), wishes), gateway.edge)
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*dialect.refusal(error, request_id, None))
@@ -75,19 +88,20 @@ class HotRoute:
             except GatewayError as error:
                 await sink.whole(*dialect.refusal(error, request_id, call.journal))
 
-    def _call(self, request_id: str, headers: Headers, request: Request, wishes: Wishes, gateway: Gateway) -> Call:
+    def _call(self, arrival: _Arrival, request: Request, wishes: Wishes, edge: EdgeOptions) -> Call:
         now = self._desk.clock.now()
-        patience_s = None if request.stream else sdk_patience_s(headers)
-        given = (gateway.edge.total_s, wishes.timeout_s, patience_s)
+        patience_s = None if request.stream else sdk_patience_s(arrival.headers)
+        given = (edge.total_s, wishes.timeout_s, patience_s)
         allowed_s = min([seconds for seconds in given if seconds is not None])  # a caller may only lower it
         return Call(
-            id=request_id,
+            id=arrival.request_id,
             endpoint=self._dialect.endpoint,
             request=request,
             started=now,
             deadline=now + allowed_s,
             options=wishes.options,
-            headers=forwarded(headers),
+            headers=forwarded(arrival.headers),
             journal=Journal(),
-            credential=credential_of(headers),
+            credential=arrival.credential,
+            caller=arrival.caller,
         )

@@ -6,6 +6,7 @@ import hashlib
 
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
+from app.assembly.identity import key_office
 from app.config.schema import Settings
 from app.core.gateway import AdminOptions
 
@@ -15,4 +16,5 @@ def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
     token = settings.admin.token.get_secret_value().encode()
     if not token:
         return None
-    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings))
+    digest = hashlib.sha256(token).digest()
+    return AdminOptions(digest, deps.circuits, circuit_policy(settings), key_office(settings, deps))

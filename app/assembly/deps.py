@@ -6,11 +6,14 @@ import msgspec
 
 from app.core.balancing import Traffic
 from app.core.clock import Clock
+from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
 from app.core.ports import Chance, Circuits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
+from app.identity.key_set import KeySets
 from app.providers.client import ProxiedClients
+from app.state.local_keys import LocalKeys
 
 
 class Deps(msgspec.Struct, frozen=True):
@@ -20,6 +23,7 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
     their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
     `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
+    `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked.
     """
 
     client: UpstreamClient
@@ -33,3 +37,5 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
+    key_sets: KeySets = msgspec.field(default_factory=KeySets)

@@ -11,6 +11,7 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.identity import authorize
 from app.assembly.retry import retry
 from app.assembly.validation import validate
 from app.config.schema import Settings
@@ -26,6 +27,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
     return [
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
+        *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
         *admission(settings, deps),  # after it, so that bad requests need no place
     ]

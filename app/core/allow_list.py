@@ -20,7 +20,7 @@ class AllowList:
         self._names = frozenset(pattern for pattern in given if _ANY not in pattern)
         self._globs = tuple(pattern.split(_ANY) for pattern in given if _ANY in pattern)
 
-    def __contains__(self, name: str) -> bool:
+    def allows(self, name: str) -> bool:
         """Say whether `name` is allowed."""
         return self._all or name in self._names or any(_matches(pieces, name) for pieces in self._globs)
 

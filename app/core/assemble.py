@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
-from app.core.model import Completion, StreamEvent, Usage
+from app.core.model import Completion, StreamEvent
 from app.core.pieces import Members, add_up, joined
+from app.core.usage import Usage
 
 _ADDED_UP_AT_BYTES: Final = 65_536  # of frames: some 200 pieces, which take less than a millisecond
 _HEAD: Final = ("id", "object", "created", "model")

@@ -116,9 +116,11 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def priority(self) -> Priority:
-        """Return how urgent the call is: what it says, at most what its key allows."""
-        asked = Priority.NORMAL if self.options.priority is None else self.options.priority
-        return asked if self.caller.priority is None else max(asked, self.caller.priority)
+        """Return how urgent the call is: as its key has it, or less if it says so."""
+        asked, allowed = self.options.priority, self.caller.priority
+        if allowed is None:
+            return Priority.NORMAL if asked is None else asked
+        return allowed if asked is None else max(asked, allowed)
 
     @property
     def turn(self) -> int:

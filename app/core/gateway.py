@@ -9,6 +9,8 @@ import msgspec
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
+from app.core.identity import Identities
+from app.core.key_office import KeyOffice
 from app.core.pipeline import Handler
 from app.core.ports import Circuits
 
@@ -23,25 +25,30 @@ class EdgeOptions(msgspec.Struct, frozen=True):
 
 class AdminOptions(msgspec.Struct, frozen=True):
     """
-    What the administration needs: the SHA-256 of its token, and the circuits with the policy by which they decide.
+    What the administration needs.
+
+    `token_sha256` is that of its token; `circuits` decide by `circuit_breaker`; `keys` are made and revoked there.
     """
 
     token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
+    keys: KeyOffice
 
 
 class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
-    `digest` identifies the configuration it was built from; without `admin` there is no administration.
+    `digest` identifies the configuration it was built from; `identities` know who may call; without `admin` there is no
+    administration.
     """
 
     handler: Handler[Call]
     catalog: Catalog
     edge: EdgeOptions
     digest: str
+    identities: Identities
     admin: AdminOptions | None = None
 
 

@@ -25,7 +25,7 @@ class KeyStore(Protocol):
         """Find whose secret has one of `digests`; asks nobody, so that it takes no time."""
         ...
 
-    def keys(self) -> list[VirtualKey]:
+    def every(self) -> list[VirtualKey]:
         """Return all keys, revoked ones included."""
         ...
 

@@ -2,7 +2,7 @@
 Whether Redis can be asked, so that no call ever waits to find that out.
 
 The link is up or down. While it is down nothing is sent for a call: whoever shares state decides alone, by its own
-policy. A task of the link's own reconnects, at once after a loss and then with growing pauses, and looks every second
+policy. A task of the link's own reconnects, at once after a loss and then with growing pauses, and looks twice a second
 whether Redis still takes writes; only that task ever waits for a connection.
 """
 

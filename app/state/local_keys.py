@@ -20,7 +20,7 @@ class LocalKeys:
         """Find whose secret has one of `digests`."""
         return self._table.find(digests, now_wall)
 
-    def keys(self) -> list[VirtualKey]:
+    def every(self) -> list[VirtualKey]:
         """Return all keys."""
         return list(self._table)
 

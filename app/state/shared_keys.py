@@ -2,8 +2,8 @@
 Virtual keys in Redis, with a copy of all of them here.
 
 A call asks nobody: the copy is as old as the last beat of the link. While Redis is out of reach the copy goes on being
-used (`fail: local`), or every key that is only there is refused with 503 (`closed`). Redis is where these keys live: when
-it lost its data, there are none.
+used (`fail: local`), or every key that is only there is refused with 503 (`closed`). Redis is where these keys live:
+when it lost its data, there are none.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SharedKeys:
             return found
         return UNDECIDED
 
-    def keys(self) -> list[VirtualKey]:
+    def every(self) -> list[VirtualKey]:
         """Return all keys of the copy."""
         return list(self._copy.table)
 

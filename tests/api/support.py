@@ -15,6 +15,7 @@ from app.api.hot import Desk, HotRoute
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.gateway import EdgeOptions, Gateway
+from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.pipeline import Handler
 from app.core.signals import Signal
 from tests.support.virtual_time import VirtualClock
@@ -100,12 +101,20 @@ class Server:
         return error
 
 
+class Everybody:
+    """Lets everybody in, as nobody in particular."""
+
+    async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:  # noqa: ARG002 - the port's
+        """Ask nothing."""
+        return ANONYMOUS
+
+
 class Edge:
     """The hot route with a gateway behind it whose whole pipeline is one handler. `told` lists the signals."""
 
     def __init__(self, handler: Handler[Call], clock: VirtualClock, edge: EdgeOptions | None = None) -> None:
         options = edge or EdgeOptions(body_max_bytes=10_000, total_s=300.0, keep_alive_s=15.0)
-        self.current = Gateway(handler, Catalog({}, {"acme": ("small",)}), options, "d1")
+        self.current = Gateway(handler, Catalog({}, {"acme": ("small",)}), options, "d1", Everybody())
         self.told: list[Signal] = []
         self.desk = Desk(self, self.told.append, clock)
         self._route = HotRoute(self.desk, ChatDialect())

@@ -50,7 +50,7 @@ async def test_a_new_key_is_found(store: KeyStore) -> None:
 
     assert before is Standing.UNKNOWN
     assert store.find((hashlib.sha256(b"wz-1").digest(),), NOW).key == key
-    assert store.keys() == [key]
+    assert store.every() == [key]
 
 
 @pytest.mark.parametrize("twin", [a_key(secret=b"wz-2"), a_key("key_2")], ids=["id", "secret"])
@@ -62,7 +62,7 @@ async def test_nothing_is_there_twice(store: KeyStore, twin: VirtualKey) -> None
         await store.add(twin)
 
     assert caught.value.kind is CONFLICT
-    assert store.keys() == [a_key()]
+    assert store.every() == [a_key()]
 
 
 async def test_revoking(store: KeyStore) -> None:
@@ -72,7 +72,7 @@ async def test_revoking(store: KeyStore) -> None:
     changed = await store.change("key_1", lambda key: key.revoked_at(NOW))
 
     assert standing(store, b"wz-1") is Standing.REVOKED
-    assert store.keys() == [changed] == [a_key(revoked=NOW)]
+    assert store.every() == [changed] == [a_key(revoked=NOW)]
 
 
 async def test_rotating(store: KeyStore) -> None:
@@ -114,6 +114,6 @@ async def test_many_at_once(store: KeyStore) -> None:
         *(store.change("key_1", lambda key, name=name: tagged(name, key)) for name in "abc"),
     )
 
-    keys = {key.id: key for key in store.keys()}
+    keys = {key.id: key for key in store.every()}
     assert 21 == len(keys)
     assert ("a", "b", "c") == keys["key_1"].tags

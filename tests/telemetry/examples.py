@@ -21,17 +21,21 @@ from app.core.signals import (
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
+    CredentialRefused,
     FellBack,
     HedgeEnded,
     HedgeStarted,
     InternalFault,
+    KeyChanged,
     KeySetAside,
     LocalModelChanged,
+    ModelForbidden,
     Overloaded,
     RetryScheduled,
     Signal,
     StateDegraded,
     StreamStarted,
+    TokenKeysChanged,
 )
 from app.core.usage import Usage
 
@@ -96,11 +100,17 @@ DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
+NOT_KNOWN = CredentialRefused(request_id="req_1", reason="revoked", key_id="team-a")
+FORBIDDEN = ModelForbidden(request_id="req_1", key_id="team-a")
+KEY_CHANGED = KeyChanged(key_id="key_1", action="rotated")
+TOKEN_KEYS = TokenKeysChanged(keys=2)
+NO_TOKEN_KEYS = TokenKeysChanged(keys=2, reason="target_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
+    *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
 )
 
 

@@ -362,6 +362,10 @@ TYPES = {
     "wizard_queue_wait_seconds": "histogram",
     "wizard_admission_limit": "gauge",
     "wizard_admission_refused": "counter",
+    "wizard_auth_refused": "counter",
+    "wizard_key_changes": "counter",
+    "wizard_token_keys": "gauge",
+    "wizard_token_key_fetches_failed": "counter",
     "wizard_provider_keys": "gauge",
     "wizard_telemetry_errors": "counter",
 }

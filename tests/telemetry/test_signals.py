@@ -24,6 +24,7 @@ JUDGED = frozenset(
         *("priority", "wait_s", "refused", "waiting", "in_flight", "limit"),
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
         *("failures", "calls", "open_s", "degraded", "delay_s"),
+        *("key_id", "action", "keys"),
         "usage",
     }
 )

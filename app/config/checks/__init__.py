@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.config.checks.admission import adaptive_limit
+from app.config.checks.auth import callers, keys, tokens
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
 from app.config.checks.providers import unusable_settings
@@ -30,6 +31,9 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    keys,
+    callers,
+    tokens,
 )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from app.config.features.admin import Admin
-from app.config.features.auth import Auth
+from app.config.features.auth import Auth, Jwt, JwtClaims
 from app.config.features.cache import Cache, SemanticCache
 from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
-from app.config.features.keys import Keys
+from app.config.features.keys import Keys, VirtualKey
 from app.config.features.limits import Limits
 from app.config.features.redaction import Detector, Redaction
 from app.config.features.redis import Redis, RedisFail
@@ -22,6 +22,8 @@ __all__ = [
     "Detector",
     "Guards",
     "Injection",
+    "Jwt",
+    "JwtClaims",
     "Keys",
     "Limits",
     "Redaction",
@@ -30,4 +32,5 @@ __all__ = [
     "SemanticCache",
     "Sessions",
     "Tracing",
+    "VirtualKey",
 ]

@@ -15,6 +15,9 @@ class RedisFail(Section):
     circuits: Literal["local", "open", "closed"] = Field(
         default="local", description="local decides per process, open lets every call through, closed refuses them."
     )
+    keys: Literal["local", "closed"] = Field(
+        default="local", description="local goes on with the keys known last, closed refuses keys that are only there."
+    )
 
 
 class Redis(Section):

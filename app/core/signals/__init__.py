@@ -23,6 +23,13 @@ from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStart
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.identity import (
+    CredentialRefused,
+    IdentitySignal,
+    KeyChanged,
+    ModelForbidden,
+    TokenKeysChanged,
+)
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.state import StateDegraded, StateSignal
 
@@ -33,6 +40,7 @@ Signal: TypeAlias = (
     | CircuitSignal
     | ConfigurationSignal
     | HedgingSignal
+    | IdentitySignal
     | ProviderSignal
     | StateSignal
 )
@@ -51,16 +59,20 @@ __all__ = [
     "CircuitChanged",
     "ConfigRejected",
     "ConfigReloaded",
+    "CredentialRefused",
     "FellBack",
     "HedgeEnded",
     "HedgeStarted",
     "InternalFault",
+    "KeyChanged",
     "KeySetAside",
     "Listener",
     "LocalModelChanged",
+    "ModelForbidden",
     "Overloaded",
     "RetryScheduled",
     "Signal",
     "StateDegraded",
     "StreamStarted",
+    "TokenKeysChanged",
 ]

@@ -19,9 +19,10 @@ from app.telemetry.events.attempts import ATTEMPTS
 from app.telemetry.events.calls import CALLS
 from app.telemetry.events.configuration import CONFIGURATION
 from app.telemetry.events.health import HEALTH
+from app.telemetry.events.identity import IDENTITY
 from app.telemetry.events.part import Event, Told
 
-_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, HEALTH, CONFIGURATION)
+_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, HEALTH, IDENTITY, CONFIGURATION)
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}
 )
