@@ -60,6 +60,7 @@ def create_app(source: Source) -> Api:
 
     def applied(settings: Settings) -> None:
         book.set_level(settings.logging.level)
+        deps.key_sets.warm()
         if local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
             local.start()
 
@@ -70,14 +71,11 @@ def create_app(source: Source) -> Api:
         async with AsyncExitStack() as opened:
             opened.callback(book.close)
             opened.callback(configure_stdlib(book))
-            opened.push_async_callback(client.aclose)
-            opened.push_async_callback(deps.proxied.aclose)
-            opened.push_async_callback(deps.key_sets.aclose)
+            for each in (client, deps.proxied, deps.key_sets, local):
+                if each is not None:
+                    opened.push_async_callback(each.aclose)
             await opened.enter_async_context(link)
-            if local is not None:
-                opened.push_async_callback(local.aclose)
             applied(settings)
-            deps.key_sets.warm()
             _reload_on_hangup(holder, source)
             yield
 

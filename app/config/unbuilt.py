@@ -20,7 +20,6 @@ from app.config.trees import Loc
 # Path (with * for a free name) to what an operator can do instead; everything below a path is closed with it.
 NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
-        ("keys", "*", "limits"): "remove it, and limit requests in the proxy before the gateway",
         ("limits",): "remove it, and limit requests in the proxy before the gateway",
         ("redaction",): "remove it, and redact prompts before they are sent to the gateway",
         ("guards",): "remove it, and check prompts before they are sent to the gateway",
@@ -78,8 +77,5 @@ def _leaves(section: BaseModel, loc: Loc) -> Iterator[_Leaf]:
         elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
             for key, item in value.items():
                 yield from _leaves(item, (*here, key))
-        elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
-            for index, item in enumerate(value):
-                yield from _leaves(item, (*here, index))
         else:
             yield _Leaf(here, value, field.get_default(call_default_factory=True))

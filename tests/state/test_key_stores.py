@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 import pytest
@@ -111,7 +112,7 @@ async def test_many_at_once(store: KeyStore) -> None:
 
     await asyncio.gather(
         *(store.add(a_key(f"key_n{n}", b"wz-n%d" % n)) for n in range(20)),
-        *(store.change("key_1", lambda key, name=name: tagged(name, key)) for name in "abc"),
+        *(store.change("key_1", partial(tagged, name)) for name in "abc"),
     )
 
     keys = {key.id: key for key in store.every()}

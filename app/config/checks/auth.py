@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from app.config.checks.complaint import Complaint, Names
+from app.config.problems import shown
 from app.config.schema import Settings
 from app.config.trees import Loc
 
@@ -34,7 +35,8 @@ def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]
     """Find a gateway that is open to other machines without saying so, and one that nobody could call."""
     auth, host = settings.auth, settings.server.host
     if not auth.required and not auth.allow_open and not _is_this_machine(host):
-        expected = f"true, as other machines can reach server.host {host!r} and nobody is asked for a key"
+        where = shown(("server", "host"), host)
+        expected = f"true, as other machines can reach server.host {where} and nobody is asked for a key"
         advice = (
             "require keys (wizard keys new), listen on 127.0.0.1, or set auth.allow_open: true if others keep watch"
         )

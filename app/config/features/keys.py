@@ -8,7 +8,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from app.config.features.limits import Limits
 from app.config.fields import Expected, ModelName, Section
 
 # How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
@@ -45,16 +44,16 @@ Moment = Annotated[
 ]
 KeyName = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,127}\Z"),
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,127}$"),
     AfterValidator(_free),
     Expected(f"a name of letters, digits and _.@+- that does not begin with {', '.join(RESERVED)}"),
 ]
 StoredHash = Annotated[
     str,
-    Field(pattern=r"^(sha256|hmac-sha256):[0-9A-Fa-f]{64}\Z"),
+    Field(pattern=r"^(sha256|hmac-sha256):[0-9A-Fa-f]{64}$"),
     Expected("what `wizard keys new` prints: sha256: or hmac-sha256: and 64 hexadecimal digits"),
 ]
-Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x1f\x7f]+\Z"), Expected("a word")]
+Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x1f\x7f]+$"), Expected("a word")]
 
 
 class VirtualKey(Section):
@@ -74,7 +73,6 @@ class VirtualKey(Section):
     priority: Literal["high", "normal", "low"] | None = Field(
         default=None, description="Priority of its calls, which they may lower; null lets each call say its own."
     )
-    limits: Limits = Field(default=(), description="Rate limits of this key.")
 
 
 Keys: TypeAlias = tuple[VirtualKey, ...]
