@@ -150,11 +150,12 @@ class _Entry(msgspec.Struct, frozen=True):
     """One secret of one key."""
 
     digest: bytes
-    key: VirtualKey | None
+    key: VirtualKey
     until: float | None = None
 
 
-_NOBODY = _Entry(bytes(hashlib.sha256().digest_size), None)
+_NO_HASH = KeyHash(Scheme.SHA256, bytes(hashlib.sha256().digest_size))
+_NOBODY = _Entry(_NO_HASH.digest, VirtualKey("", "", _NO_HASH))  # judged like any other, so that it takes as long
 UNKNOWN: Final = Found(Standing.UNKNOWN)
 UNDECIDED: Final = Found(Standing.UNDECIDED)
 
@@ -230,10 +231,7 @@ def _entries(key: VirtualKey) -> Iterator[_Entry]:
 
 
 def _judged(entry: _Entry, now_wall: float) -> Found:
-    key = entry.key
-    if key is None:
-        return UNKNOWN
-    standing = key.standing(now_wall)
+    standing = entry.key.standing(now_wall)
     if standing is Standing.VALID and entry.until is not None and now_wall >= entry.until:
         standing = Standing.EXPIRED
-    return Found(standing, key)
+    return Found(standing, entry.key)
