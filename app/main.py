@@ -71,7 +71,7 @@ def create_app(source: Source) -> Api:
         async with AsyncExitStack() as opened:
             opened.callback(book.close)
             opened.callback(configure_stdlib(book))
-            for each in (client, deps.proxied, deps.key_sets, local):
+            for each in (client, deps.proxied, deps.key_sets, deps.session_store, local):
                 if each is not None:
                     opened.push_async_callback(each.aclose)
             await opened.enter_async_context(link)

@@ -29,6 +29,7 @@ from app.api.errors import error_response, internal_error
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
+from app.api.sessions import sessions_router
 from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
@@ -61,6 +62,7 @@ class Api(FastAPI):
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
         self.include_router(models_router(desk.gateways, door.started_wall))
+        self.include_router(sessions_router(desk.gateways))
         self.include_router(operations_router(desk.gateways, door.version, door.exposition))
         self.include_router(admin_router(desk.gateways))
         self.add_exception_handler(GatewayError, _gateway_error)

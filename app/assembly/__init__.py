@@ -15,6 +15,7 @@ from app.assembly.identity import directory
 from app.assembly.opening import open_state
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
+from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages
 from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
@@ -44,5 +45,6 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
         edge=edge_options(settings),
         digest=loaded.digest,
         identities=directory(settings, deps),
+        sessions=session_office(settings, deps),
         admin=admin_options(settings, deps),
     )

@@ -7,6 +7,7 @@ import hashlib
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
 from app.assembly.identity import key_office
+from app.assembly.sessions import session_office
 from app.config.schema import Settings
 from app.core.gateway import AdminOptions
 
@@ -17,4 +18,10 @@ def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
     if not token:
         return None
     digest = hashlib.sha256(token).digest()
-    return AdminOptions(digest, deps.circuits, circuit_policy(settings), key_office(settings, deps))
+    return AdminOptions(
+        token_sha256=digest,
+        circuits=deps.circuits,
+        circuit_breaker=circuit_policy(settings),
+        keys=key_office(settings, deps),
+        sessions=session_office(settings, deps),
+    )

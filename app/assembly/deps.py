@@ -5,15 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from app.core.balancing import Traffic
-from app.core.clock import Clock
+from app.core.clock import Clock, SystemClock
 from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
 from app.core.ports import Chance, Circuits, UpstreamClient
 from app.core.resting import Resting
+from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.identity.key_set import KeySets
 from app.providers.client import ProxiedClients
 from app.state.local_keys import LocalKeys
+from app.state.sessions import StoreLimits
+from app.state.sessions.memory import MemorySessions
+
+
+def _sessions_in_memory() -> SessionStore:
+    return MemorySessions(StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock())
 
 
 class Deps(msgspec.Struct, frozen=True):
@@ -23,7 +30,8 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
     their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
     `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
-    `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked.
+    `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked,
+    `session_store` the conversations.
     """
 
     client: UpstreamClient
@@ -39,3 +47,4 @@ class Deps(msgspec.Struct, frozen=True):
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
     key_sets: KeySets = msgspec.field(default_factory=KeySets)
+    session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
 from app.assembly.identity import open_keys
+from app.assembly.sessions import open_sessions
 from app.config.schema import Settings
 from app.state.link import Shared
 
@@ -21,7 +22,7 @@ from app.state.link import Shared
 # do so now, before the link is entered.
 Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
 
-_OPENERS: Final[Sequence[Opener]] = (open_circuits, open_keys)
+_OPENERS: Final[Sequence[Opener]] = (open_circuits, open_keys, open_sessions)
 
 
 def open_state(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:

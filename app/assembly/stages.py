@@ -13,6 +13,7 @@ from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.identity import authorize
 from app.assembly.retry import retry
+from app.assembly.sessions import sessions
 from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
@@ -29,6 +30,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         TotalTimeout(),  # bounds all below, pauses between tries included
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
+        sessions(settings, deps),  # what was said before counts for everything below
         *admission(settings, deps),  # after it, so that bad requests need no place
     ]
 

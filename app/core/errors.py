@@ -16,7 +16,9 @@ Every way a call can fail: one closed table, one exception type.
     unsupported_feature         400  validation      caller   elsewhere
     content_blocked             400  permission      caller   never      content_policy
     context_too_long            400  validation      caller   elsewhere  context_length
-    session_unavailable         400  session         caller   never
+    session_not_found           404  session         caller   never
+    session_expired             404  session         caller   never
+    session_full                400  session         caller   never
     rate_limited                429  rate_limit      caller   never
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
@@ -44,55 +46,12 @@ Every way a call can fail: one closed table, one exception type.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Self
 
-import msgspec
+from app.core.kinds import Again, Blame, Category, Kind, Trigger
 
-Category: TypeAlias = Literal[
-    "configuration", "authentication", "permission", "network", "timeout", "rate_limit", "budget",
-    "circuit_breaker", "validation", "parse", "session", "cache", "stream", "overloaded", "upstream", "internal",
-]  # fmt: skip
-Trigger: TypeAlias = Literal[
-    "timeout", "network", "rate_limit", "server_error", "circuit_open", "context_length", "content_policy", "budget"
-]
-
-
-class Blame(Enum):
-    """Whose fault a failure is; breakers count only TARGET."""
-
-    CALLER = "caller"
-    TARGET = "target"
-    GATEWAY = "gateway"
-
-
-class Again(Enum):
-    """Where the gateway itself may try the same call once more."""
-
-    NEVER = "never"
-    HERE = "here"
-    ELSEWHERE = "elsewhere"
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """
-    One row of the table.
-
-    `retryable` tells the *client* whether sending the same request later can help; `again` tells the gateway where
-    it may try by itself; `trigger` is the name under which configuration switches fallback on this failure on or off
-    (None: `again` alone decides).
-    """
-
-    code: str
-    status: int
-    type: str
-    category: Category
-    blame: Blame
-    again: Again
-    retryable: bool
-    suggestion: str
-    trigger: Trigger | None = None
-
+# what rows are made of is used from here
+__all__ = ["Again", "Blame", "Category", "GatewayError", "Kind", "Trigger"]
 
 _BAD = "invalid_request_error"
 _API = "api_error"
@@ -153,9 +112,17 @@ CONTEXT_TOO_LONG: Final = Kind(
     "context_too_long", 400, _BAD, "validation", Blame.CALLER, Again.ELSEWHERE, False,
     "Shorten the conversation, lower max_tokens, or use a model with a larger context window.", "context_length",
 )  # fmt: skip
-SESSION_UNAVAILABLE: Final = Kind(
-    "session_unavailable", 400, _BAD, "session", Blame.CALLER, Again.NEVER, False,
-    "Send the whole conversation in 'messages'; this gateway keeps no session for it.",
+SESSION_NOT_FOUND: Final = Kind(
+    "session_not_found", 404, _BAD, "session", Blame.CALLER, Again.NEVER, False,
+    "Begin one with POST /v1/sessions and the same key, or send the whole conversation in 'messages'.",
+)  # fmt: skip
+SESSION_EXPIRED: Final = Kind(
+    "session_expired", 404, _BAD, "session", Blame.CALLER, Again.NEVER, False,
+    "Begin a new one with POST /v1/sessions, with the messages that shall be remembered, or raise 'sessions.ttl_s'.",
+)  # fmt: skip
+SESSION_FULL: Final = Kind(
+    "session_full", 400, _BAD, "session", Blame.CALLER, Again.NEVER, False,
+    "Fork it with 'last' to go on with its newest messages, begin a new one, or raise 'sessions.max_bytes'.",
 )  # fmt: skip
 RATE_LIMITED: Final = Kind(
     "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.NEVER, True,
@@ -248,8 +215,9 @@ INTERNAL: Final = Kind(
 KINDS: Final[tuple[Kind, ...]] = (
     INVALID_REQUEST, INVALID_JSON, UNAUTHORIZED, FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT,
     BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
-    SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT,
-    TARGET_MODEL_MISSING, TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY,
+    SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL,
+    RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING,
+    TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY,
     TARGET_TIMEOUT, TIMEOUT_CONNECT, TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED,
     STREAM_BROKEN, STATE_UNAVAILABLE, INTERNAL,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from app.core.identity import Identities
 from app.core.key_office import KeyOffice
 from app.core.pipeline import Handler
 from app.core.ports import Circuits
+from app.core.session_office import SessionOffice
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -27,21 +28,23 @@ class AdminOptions(msgspec.Struct, frozen=True):
     """
     What the administration needs.
 
-    `token_sha256` is that of its token; `circuits` decide by `circuit_breaker`; `keys` are made and revoked there.
+    `token_sha256` is that of its token; `circuits` decide by `circuit_breaker`; `keys` are made and revoked there, and
+    `sessions` are everybody's.
     """
 
     token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
     keys: KeyOffice
+    sessions: SessionOffice
 
 
 class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
-    `digest` identifies the configuration it was built from; `identities` know who may call; without `admin` there is no
-    administration.
+    `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
+    ended there; without `admin` there is no administration.
     """
 
     handler: Handler[Call]
@@ -49,6 +52,7 @@ class Gateway(msgspec.Struct, frozen=True):
     edge: EdgeOptions
     digest: str
     identities: Identities
+    sessions: SessionOffice
     admin: AdminOptions | None = None
 
 

@@ -10,12 +10,13 @@ from fastapi import APIRouter
 
 from app.api.admin.circuits import circuits_router
 from app.api.admin.keys import keys_router
+from app.api.admin.sessions import sessions_router
 from app.core.gateway import CurrentGateway
 
 
 def admin_router(gateways: CurrentGateway) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, keys_router):
+    for topic in (circuits_router, keys_router, sessions_router):
         router.include_router(topic(gateways))
     return router

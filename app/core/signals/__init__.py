@@ -31,6 +31,7 @@ from app.core.signals.identity import (
     TokenKeysChanged,
 )
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.state import StateDegraded, StateSignal
 
 Signal: TypeAlias = (
@@ -42,6 +43,7 @@ Signal: TypeAlias = (
     | HedgingSignal
     | IdentitySignal
     | ProviderSignal
+    | SessionSignal
     | StateSignal
 )
 Listener: TypeAlias = Callable[[Signal], None]
@@ -71,6 +73,8 @@ __all__ = [
     "ModelForbidden",
     "Overloaded",
     "RetryScheduled",
+    "SessionTurnKept",
+    "SessionTurnLost",
     "Signal",
     "StateDegraded",
     "StreamStarted",
