@@ -64,13 +64,13 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
 
     @router.post("", summary="Begin a session, also with messages of another")
     async def begin(request: Request) -> Response:
-        gateway, tenant = await _asked(request)
+        gateway, tenant = await _asked(request, gateways)
         order = _order(await _body(request, gateway))
         return answer(whole(await gateway.sessions.begin(tenant, order)))
 
     @router.get("", summary="List the sessions of the caller's key, those used last first")
     async def list_sessions(request: Request, limit: str = _LISTED) -> Response:
-        gateway, tenant = await _asked(request)
+        gateway, tenant = await _asked(request, gateways)
         most = checked_limit(limit)
         heads = await gateway.sessions.listing(tenant, most + 1)
         return answer(
@@ -79,25 +79,20 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
 
     @router.get("/{session_id}", summary="Show a session with its messages, in a form that can be imported")
     async def read(request: Request, session_id: str) -> Response:
-        gateway, tenant = await _asked(request)
+        gateway, tenant = await _asked(request, gateways)
         return answer(whole(await gateway.sessions.read(tenant, session_id)))
 
     @router.post("/{session_id}/fork", summary="Begin a session with what another has so far")
     async def fork(request: Request, session_id: str) -> Response:
-        gateway, tenant = await _asked(request)
+        gateway, tenant = await _asked(request, gateways)
         body = decode_as(_Fork, await _body(request, gateway))
         return answer(whole(await gateway.sessions.fork(tenant, session_id, Branch(body.at, body.last))))
 
     @router.delete("/{session_id}", summary="End a session and forget its messages")
     async def end(request: Request, session_id: str) -> Response:
-        gateway, tenant = await _asked(request)
+        gateway, tenant = await _asked(request, gateways)
         await gateway.sessions.end(tenant, session_id)
         return answer({"id": session_id, "object": "session.deleted", "deleted": True})
-
-    async def _asked(request: Request) -> tuple[Gateway, str]:
-        gateway, headers = gateways.current, headers_of(request.scope)
-        caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
-        return gateway, caller.tenant
 
     return router
 
@@ -140,6 +135,13 @@ def checked_limit(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(LISTED_MAX)) and 1 <= int(text) <= LISTED_MAX):
         raise GatewayError(INVALID_REQUEST, f"'limit' must be a whole number from 1 to {LISTED_MAX}.", param="limit")
     return int(text)
+
+
+async def _asked(request: Request, gateways: CurrentGateway) -> tuple[Gateway, str]:
+    """Return the gateway, and whose sessions are meant."""
+    gateway, headers = gateways.current, headers_of(request.scope)
+    caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
+    return gateway, caller.tenant
 
 
 async def _body(request: Request, gateway: Gateway) -> bytes:

@@ -46,5 +46,5 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
         digest=loaded.digest,
         identities=directory(settings, deps),
         sessions=session_office(settings, deps),
-        admin=admin_options(settings, deps),
+        admin=admin_options(loaded, deps),
     )

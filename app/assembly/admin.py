@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
+
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
 from app.assembly.identity import key_office
 from app.assembly.sessions import session_office
-from app.config.schema import Settings
-from app.core.gateway import AdminOptions
+from app.assembly.spending import rules
+from app.config.load import Loaded
+from app.config.showing import redacted
+from app.core.configuration import Shown
+from app.core.gateway import AdminOptions, Spending
 
 
-def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
+def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
     """Return what the administration needs, or None where there is none, because it has no token."""
+    settings = loaded.settings
     token = settings.admin.token.get_secret_value().encode()
     if not token:
         return None
-    digest = hashlib.sha256(token).digest()
     return AdminOptions(
-        token_sha256=digest,
+        token_sha256=hashlib.sha256(token).digest(),
         circuits=deps.circuits,
         circuit_breaker=circuit_policy(settings),
+        spending=Spending(rules(settings), deps.budgets, deps.usage, deps.clock),
+        shown=Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings)))),
         keys=key_office(settings, deps),
         sessions=session_office(settings, deps),
     )

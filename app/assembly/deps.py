@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from app.core.balancing import Traffic
+from app.core.budget import KeptBudgets
 from app.core.clock import Clock, SystemClock
+from app.core.configuration import NoReplicas, Replicas
 from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
-from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
 from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
@@ -17,6 +19,7 @@ from app.providers.client import ProxiedClients
 from app.state.local_keys import LocalKeys
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
+from app.state.usage.book import UsageBook
 
 
 def _sessions_in_memory() -> SessionStore:
@@ -27,11 +30,12 @@ class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
-    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
-    `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked,
-    `session_store` the conversations.
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
+    `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
+    have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
+    with several, `retry_budgets` what is left for retries, and `replicas` the other processes, as far as they can be
+    reached. `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are
+    checked, `session_store` the conversations.
     """
 
     client: UpstreamClient
@@ -41,10 +45,14 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     circuits: Circuits
+    budgets: Budgets
+    usage: UsageBook
     resting: Resting = msgspec.field(default_factory=Resting)
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
+    replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
     key_sets: KeySets = msgspec.field(default_factory=KeySets)
     session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)

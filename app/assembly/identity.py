@@ -8,6 +8,7 @@ from secrets import token_bytes
 import msgspec
 
 from app.assembly.deps import Deps
+from app.assembly.spending import key_budget
 from app.config.features import VirtualKey as KeySettings
 from app.config.schema import Settings
 from app.core.admission import Priority
@@ -76,6 +77,7 @@ def _key(given: KeySettings) -> VirtualKey:
         previous=None if given.previous_hash is None else KeyHash.parse(given.previous_hash),
         previous_until=given.previous_until,
         in_file=True,
+        budgets=() if given.budget is None else (key_budget(given.name, given.budget),),
     )
 
 

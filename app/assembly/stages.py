@@ -14,6 +14,7 @@ from app.assembly.deps import Deps
 from app.assembly.identity import authorize
 from app.assembly.retry import retry
 from app.assembly.sessions import sessions
+from app.assembly.spending import spend
 from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
@@ -30,8 +31,8 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         TotalTimeout(),  # bounds all below, pauses between tries included
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
-        sessions(settings, deps),  # what was said before counts for everything below
         *admission(settings, deps),  # after it, so that bad requests need no place
+        sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
     ]
 
 
@@ -41,6 +42,7 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]

@@ -24,6 +24,13 @@ DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
 )
 
 
+class Recycle(Section):
+    """When a worker process is replaced by a fresh one; its calls come to their end first."""
+
+    max_requests: Count | None = Field(default=None, description="Requests that a worker serves; null has no end.")
+    max_bytes: Bytes | None = Field(default=None, description="Resident memory of a worker, in bytes; null has no cap.")
+
+
 class Server(Section):
     """Where the gateway listens, and what it accepts."""
 
@@ -32,6 +39,11 @@ class Server(Section):
     workers: Whole = Field(default=1, ge=1, le=1024, description="Worker processes.")
     body_max_bytes: Bytes = Field(default=10_485_760, description="Largest request body, in bytes.")
     drain_s: Number = Field(default=30, ge=0, le=3600, description="Seconds that open calls get to finish on shutdown.")
+    drain_delay_s: Number = Field(
+        default=1, ge=0, le=600, description="Seconds after SIGTERM in which new calls are still taken, unready."
+    )
+    watch: bool = Field(default=True, description="Whether a changed file is taken over by itself.")
+    recycle: Recycle = Field(default_factory=Recycle, description="When a worker process is replaced.")
 
 
 class Timeouts(Section):

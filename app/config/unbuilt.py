@@ -25,7 +25,6 @@ NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         ("guards",): "remove it, and check prompts before they are sent to the gateway",
         ("cache",): "remove it: every call goes to a provider",
         ("tracing",): "remove it, and use the metrics and the request log",
-        ("streaming", "overflow"): "remove it: a slow client slows its provider down",
     }
 )
 

@@ -45,7 +45,7 @@ class Assembler:
         """Take the next event."""
         if event.done:
             self._done = True
-        elif self._answer is not None:
+        elif self._answer is not None and event.frame:
             self._waiting.append(event.frame)
             self._waiting_bytes += len(event.frame)
             if self._waiting_bytes >= _ADDED_UP_AT_BYTES:
@@ -53,9 +53,13 @@ class Assembler:
 
     def completion(self) -> Completion | None:
         """Return the whole answer; None if the stream has not come to its proper end, or the answer was given up."""
+        return self.so_far() if self._done else None
+
+    def so_far(self) -> Completion | None:
+        """Return what the events until now add up to; None if that is nothing, or the answer was given up."""
         if self._answer is not None:
             self._add_up(self._answer)
-        return None if self._answer is None or not self._done else self._answer.completion()
+        return None if self._answer is None else self._answer.completion()
 
     def _add_up(self, answer: _Answer) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
@@ -92,7 +96,8 @@ class _Answer:
     def completion(self) -> Completion | None:
         if not self._choices:
             return None
-        rest = self._members | {"object": "chat.completion"}
+        named = self._members.get("object") or "chat.completion"
+        rest = self._members | {"object": str(named).removesuffix(".chunk")}
         usage = rest.pop("usage", None)
         head: Members = {name: rest.pop(name) for name in _HEAD if name in rest}
         choices = [choice.whole() for _, choice in sorted(self._choices.items())]
@@ -114,7 +119,8 @@ class _Choice:
     """The sum of one choice's pieces."""
 
     def __init__(self, index: int) -> None:
-        self._members: Members = {"index": index, "message": {"role": "assistant", "content": None}}
+        self._members: Members = {"index": index}
+        self._message: Members = {"role": "assistant", "content": None}
         self._calls: list[tuple[int, Members]] = []
         self._latest: dict[int, Members] = {}
 
@@ -130,10 +136,13 @@ class _Choice:
 
     def whole(self) -> Members:
         """Return the choice as a whole answer has it."""
-        message: Members = self._members["message"]
+        rest = {"finish_reason": None} | self._members
+        head = {"index": rest.pop("index")}
+        if "text" in rest:  # of the older completions, whose choices have no message
+            return head | rest
         if self._calls:
-            message = message | {"tool_calls": [call for _, call in sorted(self._calls, key=_place_of)]}
-        return self._members | {"message": message, "finish_reason": self._members.get("finish_reason")}
+            self._message["tool_calls"] = [call for _, call in sorted(self._calls, key=_place_of)]
+        return head | {"message": self._message} | rest
 
     def _add_delta(self, delta: Members) -> int:
         grown = 0
@@ -141,7 +150,7 @@ class _Choice:
             if name == "tool_calls" and value:
                 grown += sum([self._add_call(piece) for piece in value])
             else:
-                grown += add_up(self._members["message"], name, value)
+                grown += add_up(self._message, name, value)
         return grown
 
     def _add_call(self, piece: Members) -> int:

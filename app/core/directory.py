@@ -102,7 +102,7 @@ class Directory:
 
 
 def _caller_of(key: VirtualKey) -> Caller:
-    return Caller(key.id, key.id, key.name, key.team, key.user, key.tags, key.models, key.priority)
+    return Caller(key.id, key.id, key.name, key.team, key.user, key.tags, key.models, key.priority, key.budgets)
 
 
 def _stranger(digest: bytes) -> Caller:

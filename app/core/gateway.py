@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
+from app.core.clock import Clock
+from app.core.configuration import Shown
 from app.core.identity import Identities
 from app.core.key_office import KeyOffice
+from app.core.money import Budget
 from app.core.pipeline import Handler
-from app.core.ports import Circuits
+from app.core.ports import Budgets, Circuits, UsageReader
 from app.core.session_office import SessionOffice
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
-    """The bounds of the edge. `keep_alive_s` is the silence after which a comment is sent in a stream."""
+    """
+    The bounds of the edge.
+
+    `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
+    reads more slowly than its provider sends, by more than `buffer_bytes`.
+    """
 
     body_max_bytes: int
     total_s: float
     keep_alive_s: float
+    overflow: Literal["block", "drop_oldest", "error"] = "block"
+    buffer_bytes: int = 65_536
+
+
+class Spending(msgspec.Struct, frozen=True):
+    """What the administration knows of money: the budgets for everybody with their levels, and what was used."""
+
+    rules: tuple[Budget, ...]
+    budgets: Budgets
+    usage: UsageReader
+    clock: Clock
 
 
 class AdminOptions(msgspec.Struct, frozen=True):
-    """
-    What the administration needs.
-
-    `token_sha256` is that of its token; `circuits` decide by `circuit_breaker`; `keys` are made and revoked there, and
-    `sessions` are everybody's.
-    """
+    """What the administration needs: the SHA-256 of its token, and what each of its topics works with."""
 
     token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
+    spending: Spending
+    shown: Shown
     keys: KeyOffice
     sessions: SessionOffice
 

@@ -23,6 +23,8 @@ _TEXTS: Final = ("reasoning_content", "reasoning", "content", "refusal")  # in t
 _CALLS: Final = (("function", "arguments"), ("custom", "input"))
 _PIECE: Final = re.compile(rf"(?s).{{1,{PIECE_CHARS}}}(?!\S)|.{{1,{PIECE_CHARS}}}")
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
+_DATA: Final = b"data: "
+_END: Final = b"\n\n"
 _DONE: Final = StreamEvent(b"data: [DONE]\n\n", None, Weight.ANSWER, done=True)
 
 
@@ -53,11 +55,17 @@ def replay(completion: Completion, *, include_usage: bool) -> list[StreamEvent]:
     return [*events, _DONE]
 
 
+def event_of(frame: bytes) -> StreamEvent:
+    """Return the event of a frame that the gateway itself has sent on."""
+    return _DONE if frame == _DONE.frame else _event(frame[len(_DATA) : -len(_END)])
+
+
 class _Writer:
     """Writes chunks around pieces of choices. What is said of the whole answer goes out with the first of them."""
 
     def __init__(self, body: Members, *, usage_told: bool) -> None:
-        head = {name: body[name] for name in _HEAD if name in body} | {"object": "chat.completion.chunk"}
+        named = {"object": "text_completion" if body.get("object") == "text_completion" else "chat.completion.chunk"}
+        head = {name: body[name] for name in _HEAD if name in body} | named
         more = {name: body[name] for name in body.keys() - {*_HEAD, "choices", "usage"}}
         self._head = msgspec.json.encode(head)[:-1]
         self._more = b"," + msgspec.json.encode(more)[1:-1] if more else b""
@@ -77,22 +85,32 @@ def _event(data: bytes) -> StreamEvent:
     try:
         chunk = _CHUNK.decode(data)
     except msgspec.ValidationError:  # a form nobody has heard of is forwarded all the same
-        return StreamEvent(b"data: %b\n\n" % data, None, Weight.ANSWER)
-    return StreamEvent(b"data: %b\n\n" % data, chunk, weight_of(chunk))
+        return StreamEvent(b"".join((_DATA, data, _END)), None, Weight.ANSWER)
+    return StreamEvent(b"".join((_DATA, data, _END)), chunk, weight_of(chunk))
 
 
 def _pieces(choice: Members) -> Iterator[Members]:
     """Cut a choice of a whole answer into those of a stream."""
-    message: Members = choice.get("message") or {}
-    more = {name: choice[name] for name in choice.keys() - {"index", "message", "finish_reason", "logprobs"}}
+    more = {name: choice[name] for name in choice.keys() - {"index", "message", "text", "finish_reason", "logprobs"}}
     logprobs = choice.get("logprobs")
-    base = {"index": choice.get("index", 0), "delta": {}} | ({"logprobs": None} if "logprobs" in choice else {})
-    for delta in _deltas(message, whole_texts=bool(logprobs)):
-        said = {"logprobs": logprobs} if logprobs and any(delta.get(name) for name in ("content", "refusal")) else {}
-        yield base | {"delta": delta, "finish_reason": None} | said
-        logprobs = None if said else logprobs
-    said = {"logprobs": logprobs} if logprobs else {}
-    yield base | said | {"finish_reason": choice.get("finish_reason")} | more
+    base = {"index": choice.get("index", 0)} | ({"logprobs": None} if "logprobs" in choice else {})
+    for piece, has_tokens in _said(choice, in_one=bool(logprobs)):
+        told = {"logprobs": logprobs} if logprobs and has_tokens else {}
+        yield base | piece | {"finish_reason": None} | told
+        logprobs = None if told else logprobs
+    told = {"logprobs": logprobs} if logprobs else {}
+    last: Members = {"text": ""} if "text" in choice else {"delta": {}}
+    yield base | last | told | {"finish_reason": choice.get("finish_reason")} | more
+
+
+def _said(choice: Members, *, in_one: bool) -> Iterator[tuple[Members, bool]]:
+    """Cut what a choice says; the second of each pair says whether a piece has tokens, which may have probabilities."""
+    text = choice.get("text")
+    if isinstance(text, str):
+        yield from (({"text": piece}, True) for piece in ([text] if in_one else _PIECE.findall(text)))
+        return
+    for delta in _deltas(choice.get("message") or {}, whole_texts=in_one):
+        yield {"delta": delta}, bool(delta.get("content") or delta.get("refusal"))
 
 
 def _deltas(message: Members, *, whole_texts: bool) -> Iterator[Members]:

@@ -87,6 +87,7 @@ class _Story:
                 first_token_s=self._first_token_s,
                 tokens_per_s=self._rate(),
                 usage=self._usage,
+                cost_usd=journal.cost.usd,
             )
         )
 

@@ -17,9 +17,13 @@ class FanOut:
     """
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
-        self._listeners = tuple(listeners)
+        self._listeners = list(listeners)
         self._reported: set[tuple[str, str]] = set()
         self._errors = 0
+
+    def add(self, *listeners: Listener) -> None:
+        """Tell more, from now on."""
+        self._listeners += listeners
 
     @property
     def errors(self) -> int:

@@ -19,7 +19,7 @@ from app.config.load import load
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, without variables that name anything."""
     monkeypatch.chdir(tmp_path)
@@ -29,9 +29,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def keys(folder: Path, capsys: Capture) -> Callable[..., str]:
+def keys(capsys: Capture) -> Callable[..., str]:
     """Return what runs `wizard keys` and gives its output."""
-    assert folder
 
     def run(*arguments: str) -> str:
         assert main(["keys", *arguments]) == 0
@@ -147,10 +146,8 @@ def test_rotating_a_key_of_the_file(folder: Path, keys: Callable[..., str]) -> N
         (("list", "--url", "http://127.0.0.1:1"), "no gateway answers at http://127.0.0.1:1"),
     ],
 )
-def test_what_cannot_be_done(folder: Path, capsys: Capture, arguments: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_done(capsys: Capture, arguments: tuple[str, ...], said: str) -> None:
     """It is told in one line, with exit code 1."""
-    assert folder
-
     code = main(["keys", *arguments])
 
     output = capsys.readouterr()

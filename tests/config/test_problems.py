@@ -81,7 +81,7 @@ ROUTE = "providers: {a: {kind: sim}}\nmodels: {r: {targets: [{provider: a, model
             "server: {hots: x}",
             "server.hots",
             "(a text)",
-            "one of the keys host, port, workers, body_max_bytes, drain_s",
+            "one of the keys host, port, workers, body_max_bytes, drain_s, drain_delay_s, watch, recycle",
             "did you mean host?",
         ),
         (

@@ -30,7 +30,6 @@ PREFIX = "not available in this version: only the default is accepted"
         ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),
         ("tracing: {enabled: true}", "tracing.enabled", "true", "false"),
-        ("streaming: {overflow: error}", "streaming.overflow", "'error'", "'block'"),
     ],
 )
 def test_asking_for_an_unbuilt_feature_is_a_problem(

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from app.core.model import Chunk, Completion, StreamEvent, Usage, Weight
+from app.core.model import Chunk, Completion, StreamEvent, Weight
+from app.core.usage import Usage
 
 texts = st.text(st.characters(codec="utf-8"), max_size=400)
 names = st.text("abcdefgh_", min_size=1, max_size=8)

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.assemble import Assembler
-from app.core.model import Completion, StreamEvent, Usage, Weight
+from app.core.model import Completion, StreamEvent, Weight
 from app.core.replay import PIECE_CHARS, replay
+from app.core.usage import Usage
 from app.providers.openai import OpenAiCodec
 from tests.core.answers import DONE, answers, completion_of, framed
+from tests.support.calls import asking
 
 PLENTY = 10**9
 GOLDEN = Path(__file__).parents[1] / "providers" / "golden" / "openai" / "streams"
@@ -98,13 +100,13 @@ def test_streams_of_real_providers_add_up(path: Path) -> None:
     Of every stream that ends properly, the codec understands the whole answer, with all of its text.
     """
     codec = OpenAiCodec()
-    decoder = codec.decoder()
+    decoder = codec.decoder(asking())
     events = decoder.feed(path.read_bytes())
 
     found = assembled(events).completion()
 
     assert found is not None
-    again = codec.decode(found.raw)
+    again = codec.decode(found.raw, asking())
     assert (again.usage, again.finish_reasons) == (found.usage, found.finish_reasons)
     deltas = [choice.delta for event in events if event.chunk for choice in event.chunk.choices]
     for text in [delta.content for delta in deltas if isinstance(delta.content, str)]:
@@ -315,6 +317,25 @@ def test_an_unfamiliar_form_is_replayed_all_the_same() -> None:
 
     assert events[1].chunk is None
     assert whole(events)["choices"][0]["message"]["reasoning"] == {"a": 1}
+
+
+@given(st.text(max_size=300), st.none() | st.fixed_dictionaries({"tokens": st.just(["a"])}))
+def test_older_completions_are_replayed_too(text: str, logprobs: dict[str, Any] | None) -> None:
+    """Answers whose choices have a text and no message keep their form, both ways."""
+    choices = [{"index": n, "text": text, "finish_reason": "stop", "logprobs": logprobs} for n in (0, 1)]
+    body = {"id": "x", "object": "text_completion", "created": 1, "model": "m", "choices": choices}
+
+    events = replay(completion_of(body), include_usage=False)
+
+    assert whole(events) == body
+    assert all(b'"object":"text_completion"' in event.frame for event in events[:-1])
+
+
+def test_events_without_a_meaning_here_add_nothing() -> None:
+    """What a provider of another dialect says beyond OpenAI's form has an empty frame."""
+    silent = StreamEvent(b"", None, Weight.NOTHING)
+
+    assert message(silent, chunk(content="x"), silent)["content"] == "x"
 
 
 def test_what_is_no_answer_cannot_be_replayed() -> None:

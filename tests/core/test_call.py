@@ -10,8 +10,11 @@ from app.core.call import CallOptions, End, Journal, Outcome, Tried
 from app.core.catalog import Catalog
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import Caller, Credential
+from app.core.session_office import SessionBounds, SessionOffice
+from app.state.sessions import StoreLimits
+from app.state.sessions.memory import MemorySessions
 from tests.support.calls import TARGET, FakeProvider, a_call, an_attempt, word
-from tests.support.virtual_time import START_S
+from tests.support.virtual_time import START_S, VirtualClock
 
 
 @pytest.mark.parametrize(
@@ -76,11 +79,13 @@ def test_how_urgent_a_call_is(asked: Priority | None, allowed: Priority | None, 
     assert call.priority is priority
 
 
-async def test_a_gateway_is_one_reading_of_the_configuration() -> None:
+async def test_a_gateway_is_one_reading_of_the_configuration(clock: VirtualClock) -> None:
     """A gateway holds the pipeline and the models that belong together, and neither can be exchanged."""
     provider, catalog = FakeProvider(), Catalog({}, {})
 
-    gateway = Gateway(provider, catalog, EdgeOptions(1, 1.0, 1.0), "digest", Nobody())
+    office = SessionOffice(MemorySessions(StoreLimits(1, 1), clock), SessionBounds(1, 1.0, alone=True), clock, bytes)
+
+    gateway = Gateway(provider, catalog, EdgeOptions(1, 1.0, 1.0), "digest", Nobody(), office)
 
     assert (gateway.handler, gateway.catalog, gateway.digest) == (provider, catalog, "digest")
     with pytest.raises(AttributeError, match="immutable"):

@@ -69,7 +69,7 @@ async def make(
     request: pytest.FixtureRequest, hand: Hand, tmp_path: Path, all_servers: dict[str, RedisServer]
 ) -> AsyncIterator[Make]:
     """Return what makes each kind of store in turn."""
-    clock, made = HandClock(hand), []
+    clock, made = HandClock(hand), list[SessionStore]()
     shared = MemorySessions(LIMITS, clock)
     prefix = f"sessions-{next(_numbers)}"
     link: Any = None
@@ -82,8 +82,9 @@ async def make(
     }
 
     def one() -> SessionStore:
-        made.append(kinds.get(request.param, lambda: RedisSessions(link, prefix, LIMITS, hand))())
-        return made[-1]
+        store: SessionStore = kinds.get(request.param, lambda: RedisSessions(link, prefix, LIMITS, hand))()
+        made.append(store)
+        return store
 
     if link is not None:
         one()  # follows the link before it is up
@@ -202,7 +203,8 @@ async def test_use_lets_a_session_live(store: SessionStore, hand: Hand) -> None:
         hand.pass_s(99)
         await store.append("eve", "sess_1", Turn((HELLO,)))
         hand.pass_s(99)
-        session = await store.load("eve", "sess_1")
+        await store.load("eve", "sess_1")
+    session = await store.load("eve", "sess_1")
 
     assert session.head.expires == hand.now_ms / 1000 + 100
     assert session.head.turns == 3

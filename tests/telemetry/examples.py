@@ -12,6 +12,7 @@ import msgspec
 from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
+    BudgetReached,
     CallEnded,
     CallQueued,
     CallRefused,
@@ -22,6 +23,8 @@ from app.core.signals import (
     ConfigRejected,
     ConfigReloaded,
     CredentialRefused,
+    DrainEnded,
+    DrainStarted,
     FellBack,
     HedgeEnded,
     HedgeStarted,
@@ -32,10 +35,15 @@ from app.core.signals import (
     ModelForbidden,
     Overloaded,
     RetryScheduled,
+    SessionTurnKept,
+    SessionTurnLost,
     Signal,
+    Spent,
     StateDegraded,
     StreamStarted,
+    StreamTrimmed,
     TokenKeysChanged,
+    WorkerReplaced,
 )
 from app.core.usage import Usage
 
@@ -43,6 +51,7 @@ WALL_S = 1_795_343_400.0625  # 2026-11-22T10:30:00.0625Z
 
 STARTED = CallStarted(request_id="req_1", endpoint="/v1/chat/completions", model="fast", stream=False)
 STREAM_STARTED = StreamStarted(request_id="req_1", provider="openai", model="gpt-4o-mini", first_token_s=0.25)
+TRIMMED = StreamTrimmed(request_id="req_1", events=7)
 RETRY = RetryScheduled(
     request_id="req_1",
     provider="openai",
@@ -59,6 +68,20 @@ ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini
 QUEUED = CallQueued(priority="low")
 UNQUEUED = CallUnqueued(priority="low", wait_s=1.5)
 SHED = CallShed(request_id="req_1", priority="low", reason="queue_full")
+SPENT = Spent(
+    request_id="req_1",
+    key="team-a",
+    team="red",
+    route="fast",
+    provider="openai",
+    model="gpt-4o-mini",
+    usage=Usage(9, 4, 13),
+    cost_nusd=3_750,
+    estimated=False,
+    outcome="completed",
+    at=WALL_S,
+)
+BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
 ENDED = CallEnded(
@@ -98,19 +121,26 @@ HALF_OPENED = CircuitChanged("openai", "gpt-4o-mini", "open", "half_open", "prob
 CLOSED = CircuitChanged("openai", "gpt-4o-mini", "half_open", "closed", "recovered")
 DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
-RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
+RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 NOT_KNOWN = CredentialRefused(request_id="req_1", reason="revoked", key_id="team-a")
 FORBIDDEN = ModelForbidden(request_id="req_1", key_id="team-a")
 KEY_CHANGED = KeyChanged(key_id="key_1", action="rotated")
 TOKEN_KEYS = TokenKeysChanged(keys=2)
 NO_TOKEN_KEYS = TokenKeysChanged(keys=2, reason="target_unavailable")
+DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
+DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
+WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
+TURN = SessionTurnKept(trimmed=4)
+TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
+    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST),
+    *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 
 

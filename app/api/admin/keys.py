@@ -16,11 +16,26 @@ from app.core.admission import Priority
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.key_office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
+from app.core.money import Budget, Period, nano, usd
 
 _BODY_MAX_BYTES: Final = 65_536
 _PRIORITIES: Final = MappingProxyType({priority.word: priority for priority in Priority})
 _Word: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x1f\x7f]+\Z")]
 _Words: TypeAlias = Annotated[tuple[_Word, ...], msgspec.Meta(max_length=64)]
+
+
+class _Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a key may spend, as in the configuration."""
+
+    usd: Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000)]
+    per: Period = "month"
+    window_s: Annotated[float, msgspec.Meta(gt=0, le=31_536_000)] | None = None
+    hard: bool = True
+    warn: tuple[Annotated[float, msgspec.Meta(ge=0, le=1)], ...] = (0.5, 0.8, 1.0)
+
+    def rule(self) -> Budget:
+        """Return it as a rule that has no name yet."""
+        return Budget("", nano(self.usd), ("key",), self.per, self.window_s, self.hard, self.warn)
 
 
 class _NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +50,7 @@ class _NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_in_s: Annotated[float, msgspec.Meta(gt=0, le=3_153_600_000)] | None = None
     priority: Literal["high", "normal", "low"] | None = None
     hash: str | None = None
+    budget: _Budget | None = None
 
 
 class _Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +105,7 @@ def _order(body: _NewKey) -> KeyOrder:
         expires_in_s=body.expires_in_s,
         priority=None if body.priority is None else _PRIORITIES[body.priority],
         hash=body.hash,
+        budget=None if body.budget is None else body.budget.rule(),
     )
 
 
@@ -117,10 +134,21 @@ def _shown(listing: Listing) -> Json:
         "tags": key.tags,
         "models": key.models,
         "priority": None if key.priority is None else key.priority.word,
+        "budget": None if not key.budgets else _budget(key.budgets[0]),
         "created_at": int(key.created) or None,
         "expires_at": _whole(key.expires),
         "revoked_at": _whole(key.revoked),
         "previous_valid_until": _whole(key.previous_until),
+    }
+
+
+def _budget(budget: Budget) -> Json:
+    return {
+        "usd": usd(budget.limit_nusd),
+        "per": budget.period,
+        "window_s": budget.window_s,
+        "hard": budget.hard,
+        "warn": budget.warn,
     }
 
 

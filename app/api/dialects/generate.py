@@ -23,6 +23,7 @@ from app.core.sessions import is_session_id, not_found
 from app.core.stream import Batch
 from app.core.usage import Usage
 
+_EVENTS = b"text/event-stream"
 _OWN = ("prompt", "system", "session_id", "options")
 
 
@@ -32,8 +33,8 @@ class GenerateDialect(ChatDialect):
     endpoint = "generate"
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
-        """Take the body's own fields out and decode the rest."""
-        body, wishes = read_generate(raw)
+        """Take the body's own fields out and decode the rest; who accepts nothing but events wants a stream."""
+        body, wishes = read_generate(raw, stream=headers.get(b"accept", b"").strip() == _EVENTS)
         request, _ = super().read(body, headers)
         return request, wishes
 
@@ -69,9 +70,11 @@ class _Own(msgspec.Struct, frozen=True):
     messages: msgspec.Raw = msgspec.Raw()
 
 
-def read_generate(raw: bytes) -> tuple[bytes, Wishes]:
+def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, Wishes]:
     """
     Return the equivalent chat body, its other fields untouched, and what `options` asks for.
+
+    With `stream` a body that does not say so itself is one for a stream.
 
     Raises:
         GatewayError: INVALID_JSON, INVALID_REQUEST, or SESSION_NOT_FOUND.
@@ -82,6 +85,8 @@ def read_generate(raw: bytes) -> tuple[bytes, Wishes]:
     fields: dict[str, object] = dict(decode_as(dict[str, msgspec.Raw], raw))
     for name in _OWN:
         fields.pop(name, None)
+    if stream:
+        fields.setdefault("stream", True)
     if own.prompt is not None:
         fields["messages"] = _messages(own)
     elif not bytes(own.messages):
@@ -161,7 +166,7 @@ class WithMetadata(Verbatim):
         }
         if call.options.session is not None:
             found["session_id"] = call.options.session
-        named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost_usd}
+        named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
         found.update({name: value for name, value in named.items() if value is not None})
         if self._first_part is None:
             found["overhead_ms"] = _ms(call.overhead_s(now))

@@ -16,6 +16,7 @@ from app.config.checks.hedges import hedges
 from app.config.checks.providers import unusable_settings
 from app.config.checks.routes import references
 from app.config.checks.sessions import session_store
+from app.config.checks.spending import spending
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
 from app.config.origins import Origins
@@ -36,6 +37,7 @@ _CHECKS: Final[Sequence[Check]] = (
     callers,
     tokens,
     session_store,
+    spending,
 )
 
 

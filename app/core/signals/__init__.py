@@ -19,7 +19,15 @@ from app.core.signals.admission import (
     Overloaded,
 )
 from app.core.signals.attempts import AttemptEnded, AttemptSignal, FellBack, RetryScheduled
-from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStarted, InternalFault, StreamStarted
+from app.core.signals.calls import (
+    CallEnded,
+    CallRefused,
+    CallSignal,
+    CallStarted,
+    InternalFault,
+    StreamStarted,
+    StreamTrimmed,
+)
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
@@ -30,8 +38,10 @@ from app.core.signals.identity import (
     ModelForbidden,
     TokenKeysChanged,
 )
+from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
+from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
 Signal: TypeAlias = (
@@ -42,8 +52,10 @@ Signal: TypeAlias = (
     | ConfigurationSignal
     | HedgingSignal
     | IdentitySignal
+    | LifecycleSignal
     | ProviderSignal
     | SessionSignal
+    | SpendingSignal
     | StateSignal
 )
 Listener: TypeAlias = Callable[[Signal], None]
@@ -52,6 +64,7 @@ __all__ = [
     "ELSEWHERE",
     "AdmissionLimitChanged",
     "AttemptEnded",
+    "BudgetReached",
     "CallEnded",
     "CallQueued",
     "CallRefused",
@@ -62,6 +75,8 @@ __all__ = [
     "ConfigRejected",
     "ConfigReloaded",
     "CredentialRefused",
+    "DrainEnded",
+    "DrainStarted",
     "FellBack",
     "HedgeEnded",
     "HedgeStarted",
@@ -76,7 +91,10 @@ __all__ = [
     "SessionTurnKept",
     "SessionTurnLost",
     "Signal",
+    "Spent",
     "StateDegraded",
     "StreamStarted",
+    "StreamTrimmed",
     "TokenKeysChanged",
+    "WorkerReplaced",
 ]

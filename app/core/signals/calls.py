@@ -34,7 +34,8 @@ class CallEnded(msgspec.Struct, frozen=True):
     `model` is what the client asked for; `provider` and `target_model` say who answered or failed last (empty when
     no target was reached). `outcome` is completed, failed or abandoned; `code` names the error's row, or is empty.
     `overhead_s` is the time up to the commit point that was not spent waiting for a provider. `tokens_per_s` is
-    measured between the first and the last event of a stream whose usage is known.
+    measured between the first and the last event of a stream whose usage is known. `cost_usd` is that of all attempts,
+    None if nobody knows their price.
     """
 
     request_id: str
@@ -54,6 +55,14 @@ class CallEnded(msgspec.Struct, frozen=True):
     first_token_s: float | None
     tokens_per_s: float | None
     usage: Usage | None
+    cost_usd: float | None = None
+
+
+class StreamTrimmed(msgspec.Struct, frozen=True):
+    """A client that read too slowly did not get `events` of its stream, as `streaming.overflow` allows."""
+
+    request_id: str
+    events: int
 
 
 class CallRefused(msgspec.Struct, frozen=True):
@@ -73,4 +82,4 @@ class InternalFault(msgspec.Struct, frozen=True):
     trace: str
 
 
-CallSignal: TypeAlias = CallStarted | StreamStarted | CallEnded | CallRefused | InternalFault
+CallSignal: TypeAlias = CallStarted | StreamStarted | StreamTrimmed | CallEnded | CallRefused | InternalFault

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, INTERNAL
-from app.core.signals import CallEnded, CallRefused, CallStarted, InternalFault, StreamStarted
+from app.core.signals import CallEnded, CallRefused, CallStarted, InternalFault, StreamStarted, StreamTrimmed
 from app.telemetry.events.part import Event, ms, told
 from app.telemetry.rendering import Fields
 
@@ -77,6 +77,7 @@ def _ended(signal: CallEnded) -> list[Event]:
         "prompt_tokens": usage and usage.prompt_tokens,
         "completion_tokens": usage and usage.completion_tokens,
         "total_tokens": usage and usage.total_tokens,
+        "cost_usd": None if signal.cost_usd is None else round(signal.cost_usd, 9),
     }
     if signal.outcome != _COMPLETED:
         return [("request_failed", fields)]
@@ -98,7 +99,12 @@ def _stream_completed(signal: CallEnded) -> Fields:
     }
 
 
+def _trimmed(signal: StreamTrimmed) -> list[Event]:
+    return [("stream_trimmed", {"request_id": signal.request_id, "events": signal.events})]
+
+
 CALLS: Final = (
+    told(StreamTrimmed, logging.WARNING, _trimmed),
     told(CallStarted, logging.INFO, _started),
     told(StreamStarted, logging.INFO, _stream_started),
     told(CallEnded, _ended_level, _ended),

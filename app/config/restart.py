@@ -1,0 +1,30 @@
+"""Which settings a process takes over when it starts and never again: what they describe is opened once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.config.trees import Loc
+
+# A feature that opens something at the start adds its lines.
+AT_START: Final[Sequence[Loc]] = (
+    ("server", "host"),
+    ("server", "port"),
+    ("server", "workers"),
+    ("server", "watch"),
+    ("server", "recycle"),
+    ("redis",),
+    ("sessions", "store"),
+    ("sessions", "path"),
+    ("sessions", "max_sessions"),
+    ("sessions", "max_total_bytes"),
+    ("logging", "format"),
+    ("metrics", "enabled"),
+    ("tracing",),
+)
+
+
+def needs_restart(loc: Loc) -> bool:
+    """Say whether a new value at `loc` waits for the next start."""
+    return any(loc[: len(fixed)] == fixed for fixed in AT_START)
