@@ -17,6 +17,7 @@ import msgspec
 from pydantic import ValidationError
 
 from app.cli.remote import RemoteError, add_remote, gateway_of
+from app.cli.tables import table
 from app.cli.verbs import Verbs, add_config
 from app.config.features import VirtualKey as KeySettings
 from app.config.load import ConfigError, find, load
@@ -124,8 +125,7 @@ def _list(given: argparse.Namespace) -> None:
     if given.json:
         print(_json(found))
         return
-    rows = [("ID", "NAME", "STATUS", "WHERE", "TEAM", "MODELS", "EXPIRES")]
-    rows += [
+    rows = [
         (
             str(key["id"]),
             str(key["name"]),
@@ -137,9 +137,7 @@ def _list(given: argparse.Namespace) -> None:
         )
         for key in found["keys"]
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    print(table(("ID", "NAME", "STATUS", "WHERE", "TEAM", "MODELS", "EXPIRES"), rows))
 
 
 def _made(settings: Settings | None) -> tuple[str, dict[str, str]]:
