@@ -21,6 +21,7 @@ from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway, EdgeOptions
+from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
 from app.core.lifecycle import Lifecycle
 from app.core.model import Request
@@ -38,10 +39,11 @@ class Desk(msgspec.Struct, frozen=True):
 
 
 class _Arrival(msgspec.Struct, frozen=True):
-    """Who asks, and how: what is known of a request before its body is read."""
+    """Who asks, and how: a request as it came."""
 
     request_id: str
     headers: Headers
+    body: bytes
     credential: Credential | None
     caller: Caller
 
@@ -79,7 +81,7 @@ class HotRoute:
             dialect.require(headers)
             raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
             request, wishes = dialect.read(raw, headers)
-            arrival = _Arrival(request_id, headers, credential, caller)
+            arrival = _Arrival(request_id, headers, raw, credential, caller)
             call = self._call(arrival, request, merged(wishes_of(headers), wishes), gateway.edge)
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
@@ -113,6 +115,7 @@ class HotRoute:
     def _call(self, arrival: _Arrival, request: Request, wishes: Wishes, edge: EdgeOptions) -> Call:
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
+        repeatable = wishes.options.idempotency_key is not None
         given = (edge.total_s, wishes.timeout_s, patience_s)
         allowed_s = min([seconds for seconds in given if seconds is not None])  # a caller may only lower it
         return Call(
@@ -126,4 +129,5 @@ class HotRoute:
             journal=Journal(),
             credential=arrival.credential,
             caller=arrival.caller,
+            fingerprint=fingerprint_of(self._dialect.endpoint, arrival.body) if repeatable else b"",
         )

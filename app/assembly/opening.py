@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
+from app.assembly.idempotency import open_repeats
 from app.assembly.identity import open_keys
 from app.assembly.replicas import open_replicas
 from app.assembly.sessions import open_sessions
@@ -27,6 +28,7 @@ Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
 _OPENERS: Final[Sequence[Opener]] = (
     open_circuits,
     open_keys,
+    open_repeats,
     open_sessions,
     open_budgets,
     open_usage,

@@ -11,6 +11,7 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
 from app.assembly.retry import retry
 from app.assembly.sessions import sessions
@@ -31,6 +32,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         TotalTimeout(),  # bounds all below, pauses between tries included
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
+        *idempotency(settings, deps),  # repeats need no place, and everything below sees one call
         *admission(settings, deps),  # after it, so that bad requests need no place
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
     ]

@@ -112,7 +112,7 @@ class Call(msgspec.Struct, frozen=True):
 
     `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be
     forwarded to a provider, lower-case. `credential` is what the request brought as its key, and `caller` whom that was
-    found to be.
+    found to be. `fingerprint` is a digest of the request as it came, where it has an idempotency key.
     """
 
     id: str
@@ -125,6 +125,7 @@ class Call(msgspec.Struct, frozen=True):
     journal: Journal
     credential: Credential | None = None
     caller: Caller = ANONYMOUS
+    fingerprint: bytes = b""
 
     @property
     def priority(self) -> Priority:

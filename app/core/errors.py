@@ -13,6 +13,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     body_too_large              413  validation      caller   never
     unsupported_media_type      415  validation      caller   never
     unprocessable               422  validation      caller   never
+    idempotency_key_reused      422  validation      caller   never
     unsupported_feature         400  validation      caller   elsewhere
     content_blocked             400  permission      caller   never      content_policy
     context_too_long            400  validation      caller   elsewhere  context_length
@@ -99,6 +100,10 @@ UNSUPPORTED_MEDIA_TYPE: Final = Kind(
 UNPROCESSABLE: Final = Kind(
     "unprocessable", 422, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
     "The provider understood the request but refuses its content; read the message and change it.",
+)  # fmt: skip
+IDEMPOTENCY_KEY_REUSED: Final = Kind(
+    "idempotency_key_reused", 422, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
+    "Use a fresh key for each request, and the same one only to send the very same body again.",
 )  # fmt: skip
 UNSUPPORTED_FEATURE: Final = Kind(
     "unsupported_feature", 400, _BAD, "validation", Blame.CALLER, Again.ELSEWHERE, False,
@@ -218,8 +223,9 @@ INTERNAL: Final = Kind(
 
 KINDS: Final[tuple[Kind, ...]] = (
     INVALID_REQUEST, INVALID_JSON, UNAUTHORIZED, FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT,
-    BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
-    SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, CLIENT_TOO_SLOW,
+    BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, IDEMPOTENCY_KEY_REUSED, UNSUPPORTED_FEATURE, CONTENT_BLOCKED,
+    CONTEXT_TOO_LONG, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
+    CLIENT_TOO_SLOW,
     TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED, TARGET_UNAVAILABLE,
     TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT, TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE,
     TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE, INTERNAL,

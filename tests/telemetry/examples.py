@@ -16,6 +16,7 @@ from app.core.signals import (
     CallEnded,
     CallQueued,
     CallRefused,
+    CallRepeated,
     CallShed,
     CallStarted,
     CallUnqueued,
@@ -132,6 +133,7 @@ DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
 DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
 WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 TURN = SessionTurnKept(trimmed=4)
+REPEATED = CallRepeated(request_id="req_1")
 TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
@@ -139,7 +141,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
-    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST),
+    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 

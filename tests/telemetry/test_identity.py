@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from app.core.signals import SessionTurnKept, Signal
-from tests.telemetry.examples import FORBIDDEN, KEY_CHANGED, NO_TOKEN_KEYS, NOT_KNOWN, TOKEN_KEYS, TURN, TURN_LOST
+from tests.telemetry.examples import (
+    FORBIDDEN,
+    KEY_CHANGED,
+    NO_TOKEN_KEYS,
+    NOT_KNOWN,
+    REPEATED,
+    TOKEN_KEYS,
+    TURN,
+    TURN_LOST,
+)
 from tests.telemetry.test_logs import logged
 from tests.telemetry.test_metrics import seen
 
@@ -32,7 +41,7 @@ async def test_each_becomes_its_line(signal: Signal, level: str, event: str, fie
 def test_they_are_counted() -> None:
     """Refusals by reason, changes of keys, and the keys of an issuer with the fetches that failed."""
     told: list[Signal] = [NOT_KNOWN, NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS, NO_TOKEN_KEYS]
-    registry = seen([*told, TURN, SessionTurnKept(0), TURN_LOST])
+    registry = seen([*told, TURN, SessionTurnKept(0), TURN_LOST, REPEATED])
 
     assert 2 == registry.get_sample_value("wizard_auth_refused_total", {"reason": "revoked"})
     assert 1 == registry.get_sample_value("wizard_auth_refused_total", {"reason": "forbidden"})
@@ -40,5 +49,6 @@ def test_they_are_counted() -> None:
     assert 2 == registry.get_sample_value("wizard_token_keys")
     assert 1 == registry.get_sample_value("wizard_token_key_fetches_failed_total")
     assert 2 == registry.get_sample_value("wizard_session_turns_total")
+    assert 1 == registry.get_sample_value("wizard_idempotent_replays_total")
     assert 1 == registry.get_sample_value("wizard_session_turns_trimmed_total")
     assert 1 == registry.get_sample_value("wizard_session_turns_lost_total", {"reason": "state_unavailable"})

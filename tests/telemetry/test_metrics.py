@@ -370,6 +370,7 @@ TYPES = {
     "wizard_session_turns": "counter",
     "wizard_session_turns_trimmed": "counter",
     "wizard_session_turns_lost": "counter",
+    "wizard_idempotent_replays": "counter",
     "wizard_config_reloads": "counter",
     "wizard_config_rejected": "gauge",
     "wizard_draining": "gauge",

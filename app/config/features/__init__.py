@@ -8,6 +8,7 @@ from app.config.features.budgets import Alerts, Budget, KeyBudget, ModelPrice, U
 from app.config.features.cache import Cache, SemanticCache
 from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
+from app.config.features.idempotency import Idempotency
 from app.config.features.keys import Keys, VirtualKey
 from app.config.features.limits import Limits
 from app.config.features.redaction import Detector, Redaction
@@ -24,6 +25,7 @@ __all__ = [
     "CircuitBreaker",
     "Detector",
     "Guards",
+    "Idempotency",
     "Injection",
     "Jwt",
     "JwtClaims",

@@ -18,6 +18,9 @@ class RedisFail(Section):
     keys: Literal["local", "closed"] = Field(
         default="local", description="local goes on with the keys known last, closed refuses keys that are only there."
     )
+    idempotency: Literal["local", "open", "closed"] = Field(
+        default="local", description="local: repeats are known to their own process; open and closed as above."
+    )
     budgets: Literal["local", "open", "closed"] = Field(
         default="local", description="local lets 1 % of each budget be spent per process, open and closed as above."
     )

@@ -22,6 +22,7 @@ from app.core.signals.attempts import AttemptEnded, AttemptSignal, FellBack, Ret
 from app.core.signals.calls import (
     CallEnded,
     CallRefused,
+    CallRepeated,
     CallSignal,
     CallStarted,
     InternalFault,
@@ -68,6 +69,7 @@ __all__ = [
     "CallEnded",
     "CallQueued",
     "CallRefused",
+    "CallRepeated",
     "CallShed",
     "CallStarted",
     "CallUnqueued",

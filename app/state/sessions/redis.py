@@ -106,7 +106,8 @@ class RedisSessions:
         """The link belongs to the process."""
 
     async def beat(self) -> None:
-        """Nothing of it is kept here."""
+        """Nothing of it is kept here; see only whether Redis takes writes."""
+        await self._link.submit(Plain(("SET", f"{self._prefix}:beat", 1, "PX", 60_000)))
 
     def lost(self) -> None:
         """Nothing of it is kept here."""

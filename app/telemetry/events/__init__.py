@@ -17,6 +17,7 @@ from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
     CallQueued,
+    CallRepeated,
     CallShed,
     CallUnqueued,
     SessionTurnKept,
@@ -41,7 +42,7 @@ TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
 
 # These have no line: they are for the metrics, and the log tells what became of the call, and why.
 SILENT: Final = frozenset(
-    {AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged, Spent, SessionTurnKept}
+    {AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged, Spent, SessionTurnKept, CallRepeated}
 )
 
 

@@ -31,6 +31,7 @@ from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.identity import IdentityCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
 from app.telemetry.metrics.part import Counted, Part
+from app.telemetry.metrics.repeats import RepeatCounts
 from app.telemetry.metrics.sessions import SessionCounts
 from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
@@ -54,6 +55,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         AdmissionCounts(),
         IdentityCounts(),
         SessionCounts(),
+        RepeatCounts(),
         ConfigCounts(),
         LifecycleState(),
         SpendingCounts(targets),
