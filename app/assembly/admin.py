@@ -9,12 +9,13 @@ import msgspec
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
 from app.assembly.identity import key_office
+from app.assembly.limits import gateway_rules
 from app.assembly.sessions import session_office
 from app.assembly.spending import rules
 from app.config.load import Loaded
 from app.config.showing import redacted
 from app.core.configuration import Shown
-from app.core.gateway import AdminOptions, Spending
+from app.core.gateway import AdminOptions, Limiting, Spending
 
 
 def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
@@ -28,6 +29,7 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
         circuits=deps.circuits,
         circuit_breaker=circuit_policy(settings),
         spending=Spending(rules(settings), deps.budgets, deps.usage, deps.clock),
+        limiting=Limiting(gateway_rules(settings), deps.limits),
         shown=Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings)))),
         keys=key_office(settings, deps),
         sessions=session_office(settings, deps),

@@ -13,12 +13,13 @@ from app.core.configuration import NoReplicas, Replicas
 from app.core.idempotency import Repeats
 from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
-from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
+from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
 from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.identity.key_set import KeySets
 from app.providers.client import ProxiedClients
+from app.state.limits.memory import LocalLimits
 from app.state.local_keys import LocalKeys
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
@@ -42,9 +43,10 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `retry_budgets` what is left for retries, and `replicas` the other processes, as far as they can be
-    reached. `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are
-    checked, `session_store` the conversations, `repeats` the answers for calls that are sent again.
+    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
+    reached, and `limits` the buckets of rate limits. `key_store` has the virtual keys made while the gateway runs,
+    `key_sets` the keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls
+    that are sent again.
     """
 
     client: UpstreamClient
@@ -62,6 +64,7 @@ class Deps(msgspec.Struct, frozen=True):
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
     key_sets: KeySets = msgspec.field(default_factory=KeySets)
     session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)

@@ -8,6 +8,8 @@ from secrets import token_bytes
 import msgspec
 
 from app.assembly.deps import Deps
+from app.assembly.key_sources import may_have_keys
+from app.assembly.limits import key_rules
 from app.assembly.spending import key_budget
 from app.config.features import VirtualKey as KeySettings
 from app.config.schema import Settings
@@ -47,8 +49,7 @@ def key_office(settings: Settings, deps: Deps) -> KeyOffice:
 
 def authorize(settings: Settings, deps: Deps) -> list[Authorize]:
     """Return the stage that holds keys to their models, unless there can be no key."""
-    auth, token = settings.auth, settings.admin.token.get_secret_value()
-    if not (settings.keys or auth.jwt.jwks_url or settings.redis.url or token):
+    if not may_have_keys(settings):
         return []
     named = partial(canonical, routes=settings.models.keys(), providers=settings.providers.keys())
     return [Authorize(named, deps.listener)]
@@ -77,6 +78,7 @@ def _key(given: KeySettings) -> VirtualKey:
         previous=None if given.previous_hash is None else KeyHash.parse(given.previous_hash),
         previous_until=given.previous_until,
         in_file=True,
+        limits=key_rules(given.limits),
         budgets=() if given.budget is None else (key_budget(given.name, given.budget),),
     )
 

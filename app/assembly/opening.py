@@ -15,6 +15,7 @@ from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
 from app.assembly.idempotency import open_repeats
 from app.assembly.identity import open_keys
+from app.assembly.limits import open_limits
 from app.assembly.replicas import open_replicas
 from app.assembly.sessions import open_sessions
 from app.assembly.spending import open_budgets, open_usage
@@ -28,6 +29,7 @@ Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
 _OPENERS: Final[Sequence[Opener]] = (
     open_circuits,
     open_keys,
+    open_limits,
     open_repeats,
     open_sessions,
     open_budgets,

@@ -10,9 +10,9 @@ import msgspec
 
 from app.assembly.deps import Deps
 from app.config.schema import Settings
-from app.core.candidates import answer_tokens, prompt_tokens
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.sessions import SessionStore
+from app.core.tokens import answer_tokens, prompt_tokens
 from app.stages.sessions import SessionOptions, Sessions
 from app.state.link import Shared
 from app.state.sessions import StoreLimits

@@ -13,6 +13,8 @@ from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
+from app.assembly.instructions import instruct
+from app.assembly.limits import rate_limit, target_limit
 from app.assembly.retry import retry
 from app.assembly.sessions import sessions
 from app.assembly.spending import spend
@@ -33,8 +35,10 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
         *idempotency(settings, deps),  # repeats need no place, and everything below sees one call
-        *admission(settings, deps),  # after it, so that bad requests need no place
+        *admission(settings, deps),  # after them, so that bad requests and repeats need no place
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
+        *instruct(settings),  # around the whole conversation, and before whatever reads the messages
+        *rate_limit(settings, deps),  # before the cache: it protects us, not only them
     ]
 
 
@@ -44,6 +48,7 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token

@@ -102,7 +102,18 @@ class Directory:
 
 
 def _caller_of(key: VirtualKey) -> Caller:
-    return Caller(key.id, key.id, key.name, key.team, key.user, key.tags, key.models, key.priority, key.budgets)
+    return Caller(
+        id=key.id,
+        tenant=key.id,
+        name=key.name,
+        team=key.team,
+        user=key.user,
+        tags=key.tags,
+        models=key.models,
+        priority=key.priority,
+        limits=key.limits,
+        budgets=key.budgets,
+    )
 
 
 def _stranger(digest: bytes) -> Caller:

@@ -11,6 +11,7 @@ from app.core.clock import Clock
 from app.core.errors import CONFLICT, GatewayError
 from app.core.key_store import KeyStore, key_exists, no_such_key
 from app.core.money import Budget
+from app.core.rules import Rule
 from app.core.signals import KeyChanged, Listener
 from app.core.virtual_keys import (
     Entropy,
@@ -42,6 +43,7 @@ class KeyOrder(msgspec.Struct, frozen=True):
     expires_in_s: float | None = None
     priority: Priority | None = None
     hash: str | None = None
+    limits: tuple[Rule, ...] = ()
     budget: Budget | None = None
 
 
@@ -110,6 +112,7 @@ class KeyOffice:
             tags=order.tags,
             models=order.models,
             priority=order.priority,
+            limits=order.limits,
             budgets=() if order.budget is None else (msgspec.structs.replace(order.budget, name=f"key {key_id}"),),
             created=now_wall,
             expires=order.expires if order.expires_in_s is None else now_wall + order.expires_in_s,

@@ -20,6 +20,7 @@ import msgspec
 from app.core.admission import Priority
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.money import Budget
+from app.core.rules import Rule
 
 KEY_PREFIX: Final = "wz-"  # tells people, and programs that look for leaked secrets, what they have found
 ID_PREFIX: Final = "key_"
@@ -124,6 +125,7 @@ class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
     previous: KeyHash | None = None
     previous_until: float | None = None
     in_file: bool = False
+    limits: tuple[Rule, ...] = ()
     budgets: tuple[Budget, ...] = ()
 
     def standing(self, now_wall: float) -> Standing:

@@ -17,7 +17,6 @@ PREFIX = "not available in this version: only the default is accepted"
 @pytest.mark.parametrize(
     ("text", "path", "value", "default"),
     [
-        ("limits: [{name: a, per: global, requests: 1}]", "limits", "(a list of 1)", "[]"),
         ("redaction: {enabled: true}", "redaction.enabled", "true", "false"),
         (
             "redaction: {detectors: []}",

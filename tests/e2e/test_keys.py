@@ -437,3 +437,41 @@ def _until_refused(one: GatewayProcess, other: GatewayProcess, key_id: str, key:
     admin(one, "DELETE", f"/keys/{key_id}")
     eventually(lambda: code(chat(other, bearer(key))) == "unauthorized", "it was never revoked")
     return time.monotonic() - began
+
+
+# --- what a key may do and spend -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["file", "made"])
+def test_limits_and_budget_of_a_key(where: str) -> None:
+    """They hold for that key alone, wherever it comes from; its owner is told which."""
+    own = {"limits": [{"name": "few", "requests": 2, "window_s": 3600}], "budget": {"usd": 1, "per": "day"}}
+    config = {**CONFIG, "keys": [*CONFIG["keys"], *([{"name": "own", "hash": hashed("wz-canary-own"), **own}])]}
+    with running(Start(config, variables=VARIABLES)) as gateway:
+        key = "wz-canary-own" if where == "file" else admin(gateway, "POST", "/keys", own).json()["key"]
+        answers = [chat(gateway, bearer(key)) for _ in range(3)]
+        listed = {each["name"]: each for each in admin(gateway, "GET", "/keys").json()["keys"]}
+
+        assert ["ok", "ok", "rate_limited"] == [code(answer) for answer in answers]
+        assert "few" in answers[2].text
+        assert "ok" == code(chat(gateway, bearer(ALL)))
+        shown = listed["own"]
+        assert (shown["limits"][0]["requests"], shown["limits"][0]["window_s"]) == (2, 3600)
+        assert (shown["budget"]["usd"], shown["budget"]["per"]) == (1, "day")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"limits": [{"name": "nothing"}]}, "limits"),
+        ({"limits": [{"requests": 1, "tokens": 1, "burst": 1}]}, "limits"),
+        ({"limits": [{"requests": 0}]}, "limits[0].requests"),
+        ({"budget": {"usd": 0}}, "budget.usd"),
+        ({"budget": {"usd": 1, "per": "year"}}, "budget.per"),
+    ],
+)
+def test_what_no_key_may_do(gateway: GatewayProcess, body: object, param: str) -> None:
+    """Limits of nothing, and amounts that cannot be meant."""
+    answer = admin(gateway, "POST", "/keys", body)
+
+    assert (400, param) == (answer.status_code, answer.json()["error"]["param"])

@@ -16,11 +16,14 @@ from app.core.admission import Priority
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.key_office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
+from app.core.limit_orders import RESERVE_TOKENS, LimitOrder, order_of, rules_of
 from app.core.money import Budget, Period, nano, usd
+from app.core.rules import Rule, Scope
 
 _BODY_MAX_BYTES: Final = 65_536
 _PRIORITIES: Final = MappingProxyType({priority.word: priority for priority in Priority})
 _Word: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x1f\x7f]+\Z")]
+_Amount: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 _Words: TypeAlias = Annotated[tuple[_Word, ...], msgspec.Meta(max_length=64)]
 
 
@@ -38,6 +41,21 @@ class _Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Budget("", nano(self.usd), ("key",), self.per, self.window_s, self.hard, self.warn)
 
 
+class _Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a key may do, as in the configuration."""
+
+    name: _Word = "key"
+    requests: _Amount | None = None
+    tokens: _Amount | None = None
+    concurrency: _Amount | None = None
+    window_s: Annotated[float, msgspec.Meta(ge=1, le=2_678_400)] = 60.0
+    burst: _Amount | None = None
+    models: _Words = ()
+    shadow: bool = False
+    lease: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+    reserve: _Amount = RESERVE_TOKENS
+
+
 class _NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a request for a key; `expires_at` is a time of day, as text or in seconds since 1970."""
 
@@ -50,6 +68,7 @@ class _NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_in_s: Annotated[float, msgspec.Meta(gt=0, le=3_153_600_000)] | None = None
     priority: Literal["high", "normal", "low"] | None = None
     hash: str | None = None
+    limits: Annotated[tuple[_Limit, ...], msgspec.Meta(max_length=32)] = ()
     budget: _Budget | None = None
 
 
@@ -105,6 +124,7 @@ def _order(body: _NewKey) -> KeyOrder:
         expires_in_s=body.expires_in_s,
         priority=None if body.priority is None else _PRIORITIES[body.priority],
         hash=body.hash,
+        limits=tuple(rule for limit in body.limits for rule in _rules(limit)),
         budget=None if body.budget is None else body.budget.rule(),
     )
 
@@ -134,12 +154,24 @@ def _shown(listing: Listing) -> Json:
         "tags": key.tags,
         "models": key.models,
         "priority": None if key.priority is None else key.priority.word,
+        "limits": [order_of(rule) for rule in key.limits],
         "budget": None if not key.budgets else _budget(key.budgets[0]),
         "created_at": int(key.created) or None,
         "expires_at": _whole(key.expires),
         "revoked_at": _whole(key.revoked),
         "previous_valid_until": _whole(key.previous_until),
     }
+
+
+def _rules(limit: _Limit) -> tuple[Rule, ...]:
+    rules = rules_of(msgspec.convert(limit, LimitOrder, from_attributes=True), (Scope.KEY,))
+    if not rules:
+        message = "A limit needs one of 'requests', 'tokens' and 'concurrency'."
+        raise GatewayError(INVALID_REQUEST, message, param="limits")
+    if limit.requests and limit.tokens and (limit.burst or limit.lease):
+        message = "Requests and tokens need a 'burst' and a 'lease' each of their own: send two limits."
+        raise GatewayError(INVALID_REQUEST, message, param="limits")
+    return rules
 
 
 def _budget(budget: Budget) -> Json:

@@ -13,6 +13,7 @@ from app.config.checks.admission import adaptive_limit
 from app.config.checks.auth import callers, keys, tokens
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
+from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
 from app.config.checks.routes import references
 from app.config.checks.sessions import session_store
@@ -37,6 +38,7 @@ _CHECKS: Final[Sequence[Check]] = (
     callers,
     tokens,
     session_store,
+    limits,
     spending,
 )
 

@@ -6,29 +6,18 @@ import ipaddress
 from collections.abc import Iterator
 
 from app.config.checks.complaint import Complaint, Names
+from app.config.checks.limits import contents
 from app.config.problems import shown
 from app.config.schema import Settings
 from app.config.trees import Loc
 
 
-def keys(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find keys with the same name or hash, and hashes that need a pepper."""
-    names: set[str] = set()
-    hashes: set[str] = set()
+def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find keys with the same name or hash, hashes that need a pepper, and limits that say nothing."""
+    yield from _names_and_hashes(settings)
     for index, key in enumerate(settings.keys):
-        if key.name in names:
-            yield ("keys", index, "name"), Complaint(repr(key.name), "a name of its own", "rename one of the two keys")
-        names.add(key.name)
-        for field, stored in (("hash", key.hash), ("previous_hash", key.previous_hash)):
-            if stored is None:
-                continue
-            if stored.lower() in hashes:
-                expected = "the hash of another key: this one is in the list already"
-                yield ("keys", index, field), Complaint("(hidden)", expected, "make a new key: wizard keys new")
-            if stored.startswith("hmac") and settings.auth.pepper is None:
-                expected = "sha256:…, as there is no auth.pepper to check an hmac-sha256 with"
-                yield ("keys", index, field), Complaint("(hidden)", expected, "set auth.pepper or auth.pepper_file")
-            hashes.add(stored.lower())
+        for position, limit in enumerate(key.limits):
+            yield from contents(("keys", index, "limits", position), limit, names)
 
 
 def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
@@ -57,6 +46,25 @@ def tokens(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]
             kind = "a text" if field == "issuer" else "a list with at least one text"
             advice = "write what the tokens have, or anybody's tokens of that issuer would do"
             yield ("auth", "jwt", field), Complaint("(empty)", f"{kind}: jwks_url is set", advice)
+
+
+def _names_and_hashes(settings: Settings) -> Iterator[tuple[Loc, Complaint]]:
+    names: set[str] = set()
+    hashes: set[str] = set()
+    for index, key in enumerate(settings.keys):
+        if key.name in names:
+            yield ("keys", index, "name"), Complaint(repr(key.name), "a name of its own", "rename one of the two keys")
+        names.add(key.name)
+        for field, stored in (("hash", key.hash), ("previous_hash", key.previous_hash)):
+            if stored is None:
+                continue
+            if stored.lower() in hashes:
+                expected = "the hash of another key: this one is in the list already"
+                yield ("keys", index, field), Complaint("(hidden)", expected, "make a new key: wizard keys new")
+            if stored.startswith("hmac") and settings.auth.pepper is None:
+                expected = "sha256:…, as there is no auth.pepper to check an hmac-sha256 with"
+                yield ("keys", index, field), Complaint("(hidden)", expected, "set auth.pepper or auth.pepper_file")
+            hashes.add(stored.lower())
 
 
 def _is_this_machine(host: str) -> bool:

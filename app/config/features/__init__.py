@@ -10,7 +10,7 @@ from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
 from app.config.features.idempotency import Idempotency
 from app.config.features.keys import Keys, VirtualKey
-from app.config.features.limits import Limits
+from app.config.features.limits import KeyLimit, Limit, Limits
 from app.config.features.redaction import Detector, Redaction
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.sessions import Sessions
@@ -30,7 +30,9 @@ __all__ = [
     "Jwt",
     "JwtClaims",
     "KeyBudget",
+    "KeyLimit",
     "Keys",
+    "Limit",
     "Limits",
     "ModelPrice",
     "Redaction",

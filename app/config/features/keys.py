@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.config.features.budgets import KeyBudget
+from app.config.features.limits import KeyLimit
 from app.config.fields import Expected, ModelName, Section
 
 # How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
@@ -74,6 +75,7 @@ class VirtualKey(Section):
     priority: Literal["high", "normal", "low"] | None = Field(
         default=None, description="Priority of its calls, which they may lower; null lets each call say its own."
     )
+    limits: tuple[KeyLimit, ...] = Field(default=(), description="Rate limits of this key, besides those for all.")
     budget: KeyBudget | None = Field(default=None, description="What it may spend; null bounds nothing.")
 
 

@@ -21,6 +21,9 @@ class RedisFail(Section):
     idempotency: Literal["local", "open", "closed"] = Field(
         default="local", description="local: repeats are known to their own process; open and closed as above."
     )
+    limits: Literal["local", "open", "closed"] = Field(
+        default="local", description="local gives each replica its part, open lets every call through, closed none."
+    )
     budgets: Literal["local", "open", "closed"] = Field(
         default="local", description="local lets 1 % of each budget be spent per process, open and closed as above."
     )

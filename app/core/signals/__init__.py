@@ -40,6 +40,7 @@ from app.core.signals.identity import (
     TokenKeysChanged,
 )
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
+from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
@@ -53,6 +54,7 @@ Signal: TypeAlias = (
     | ConfigurationSignal
     | HedgingSignal
     | IdentitySignal
+    | LimitSignal
     | LifecycleSignal
     | ProviderSignal
     | SessionSignal
@@ -85,6 +87,7 @@ __all__ = [
     "InternalFault",
     "KeyChanged",
     "KeySetAside",
+    "LimitExceeded",
     "Listener",
     "LocalModelChanged",
     "ModelForbidden",

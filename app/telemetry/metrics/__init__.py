@@ -30,6 +30,7 @@ from app.telemetry.metrics.configuration import ConfigCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.identity import IdentityCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
+from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
 from app.telemetry.metrics.repeats import RepeatCounts
 from app.telemetry.metrics.sessions import SessionCounts
@@ -56,6 +57,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         IdentityCounts(),
         SessionCounts(),
         RepeatCounts(),
+        LimitCounts(),
         ConfigCounts(),
         LifecycleState(),
         SpendingCounts(targets),
