@@ -10,6 +10,7 @@ from __future__ import annotations
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
+from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
 from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
@@ -45,6 +46,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
     return [
+        count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
