@@ -15,6 +15,7 @@ from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
+from app.state.answers.caching import Caching
 from app.state.limits.memory import LocalLimits
 from app.state.usage.book import UsageBook
 
@@ -27,8 +28,8 @@ class Deps(msgspec.Struct, frozen=True):
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, `limits` the buckets of rate limits, and `secret` a key that this process made up for hashes that need not
-    be the same elsewhere.
+    reached, `limits` the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process
+    made up for hashes that need not be the same elsewhere.
     """
 
     client: UpstreamClient
@@ -48,3 +49,4 @@ class Deps(msgspec.Struct, frozen=True):
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
+    caching: Caching = msgspec.field(default_factory=Caching)
