@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
+from app.assembly.caching import cache
 from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
@@ -38,12 +39,13 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
         *idempotency(settings, deps),  # repeats need no place, and everything below sees one call
-        *admission(settings, deps),  # after them, so that bad requests and repeats need no place
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
         *instruct(settings),  # around the whole conversation, and before whatever reads the messages
         *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
         *redact(settings, deps),  # before everything that counts, keeps for others or sends what a call says
         *rate_limit(settings, deps),  # before the cache: it protects us, not only them
+        *cache(settings, deps),  # a hit skips everything below, and of calls that share an answer only one goes on
+        *admission(settings, deps),  # after all that may refuse or answer, so that only real work needs a place
     ]
 
 
