@@ -13,6 +13,7 @@ from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
+from app.providers.discovery import Discovered
 from app.state.limits.memory import LocalLimits
 from app.state.usage.book import UsageBook
 
@@ -24,8 +25,8 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, and `limits` the buckets of rate limits.
+    with several, `discovered` what providers said their models are, `retry_budgets` what is left for retries,
+    `replicas` the other processes, as far as they can be reached, and `limits` the buckets of rate limits.
     """
 
     client: UpstreamClient
@@ -43,4 +44,5 @@ class Deps(msgspec.Struct, frozen=True):
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    discovered: Discovered = msgspec.field(default_factory=Discovered)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))

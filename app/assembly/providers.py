@@ -28,7 +28,19 @@ _COMPATIBLE_TAKES: Final = frozenset({"reasoning_content", "top_k"})
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
     """Return the providers by name."""
     rings = _key_rings(settings, deps)
-    return {name: _provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+    return {name: provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+
+
+def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None = None) -> Provider:
+    """Return one provider; `keys` are those of one with several."""
+    match given.kind:
+        case "sim":
+            return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
+        case "local":
+            headers = _headers(given, BEARER)
+            return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, OpenAiCodec(), deps.local, LOCAL_MODELS)
+        case _:
+            return _remote(name, given, deps, keys)
 
 
 def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
@@ -39,17 +51,6 @@ def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
         if len(given.api_keys) > 1
     }
     return {name: KeyRing(name, pool, deps.clock, deps.listener) for name, pool in deps.keys.renew(secrets).items()}
-
-
-def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
-    match given.kind:
-        case "sim":
-            return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
-        case "local":
-            headers = _headers(given, BEARER)
-            return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, OpenAiCodec(), deps.local, LOCAL_MODELS)
-        case _:
-            return _remote(name, given, deps, keys)
 
 
 def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:

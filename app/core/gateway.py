@@ -8,6 +8,7 @@ import msgspec
 
 from app.core.call import Call
 from app.core.catalog import Catalog
+from app.core.catalogue import Models, no_models
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
@@ -63,13 +64,15 @@ class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
-    `digest` identifies the configuration it was built from; without `admin` there is no administration.
+    `digest` identifies the configuration it was built from, `models` is what is known of models; without `admin` there
+    is no administration.
     """
 
     handler: Handler[Call]
     catalog: Catalog
     edge: EdgeOptions
     digest: str
+    models: Models = msgspec.field(default_factory=no_models)
     admin: AdminOptions | None = None
 
 

@@ -18,7 +18,7 @@ from tests.config.cases import refused
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 MANUAL = ROOT / "docs" / "configuration.md"
-ILLUSTRATIVE = {"providers", "models", "prices"}
+ILLUSTRATIVE = {"providers", "models", "prices", "catalogue"}
 
 
 def values_at(tree: object, loc: tuple[str | int, ...]) -> list[object]:

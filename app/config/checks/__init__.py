@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.config.checks.admission import adaptive_limit
+from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
@@ -34,6 +35,7 @@ _CHECKS: Final[Sequence[Check]] = (
     adaptive_limit,
     limits,
     spending,
+    catalogue,
 )
 
 

@@ -6,6 +6,7 @@ from app.config.features.admin import Admin
 from app.config.features.auth import Auth
 from app.config.features.budgets import Alerts, Budget, KeyBudget, ModelPrice, Usage
 from app.config.features.cache import Cache, SemanticCache
+from app.config.features.catalogue import Catalogue, ModelFacts
 from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
 from app.config.features.keys import Keys
@@ -21,6 +22,7 @@ __all__ = [
     "Auth",
     "Budget",
     "Cache",
+    "Catalogue",
     "CircuitBreaker",
     "Detector",
     "Guards",
@@ -30,6 +32,7 @@ __all__ = [
     "Keys",
     "Limit",
     "Limits",
+    "ModelFacts",
     "ModelPrice",
     "Redaction",
     "Redis",
