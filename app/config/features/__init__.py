@@ -11,7 +11,7 @@ from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
 from app.config.features.keys import Keys
 from app.config.features.limits import KeyLimit, Limit, Limits
-from app.config.features.redaction import Detector, Redaction
+from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.sessions import Sessions
 from app.config.features.tracing import Tracing
@@ -24,7 +24,6 @@ __all__ = [
     "Cache",
     "Catalogue",
     "CircuitBreaker",
-    "Detector",
     "Guards",
     "Injection",
     "KeyBudget",
@@ -35,6 +34,8 @@ __all__ = [
     "ModelFacts",
     "ModelPrice",
     "Redaction",
+    "RedactionAnswer",
+    "RedactionRoute",
     "Redis",
     "RedisFail",
     "SemanticCache",
