@@ -32,8 +32,8 @@ def test_it_stands_after_validation_if_it_is_wanted(bench: Bench, admission: dic
         "TotalTimeout",
         "Validate",
         "Idempotency",
-        *(["Admission"] if there else []),
         "Sessions",
+        *(["Admission"] if there else []),
     ]
 
 
