@@ -71,7 +71,7 @@ class Api(FastAPI):
         self.include_router(models_router(desk.gateways, door.started_wall))
         health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
         self.include_router(operations_router(health, door.exposition))
-        self.include_router(admin_router(desk.gateways, door.configurations))
+        self.include_router(admin_router(desk.gateways, door.configurations, self._hot))
         self.add_exception_handler(GatewayError, _gateway_error)
         self.add_exception_handler(HTTPException, _refused)
         self.add_exception_handler(Exception, _failed)

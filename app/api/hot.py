@@ -66,8 +66,7 @@ class HotRoute:
         try:
             dialect.require(headers)
             raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
-            request, wishes = dialect.read(raw, headers)
-            call = self._call(request_id, headers, request, merged(wishes_of(headers), wishes), gateway)
+            call = self.call(request_id, headers, raw, gateway)
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*dialect.refusal(error, request_id, None))
@@ -90,6 +89,16 @@ class HotRoute:
             await sink.whole(*self._dialect.refusal(stopping(), call.id, call.journal))
         elif sink.streaming:
             await sink.part(style.failure(stopping()))
+
+    def call(self, request_id: str, headers: Headers, raw: bytes, gateway: Gateway) -> Call:
+        """
+        Return what a request asks for.
+
+        Raises:
+            GatewayError: It cannot be understood.
+        """
+        request, wishes = self._dialect.read(raw, headers)
+        return self._call(request_id, headers, request, merged(wishes_of(headers), wishes), gateway)
 
     def _call(self, request_id: str, headers: Headers, request: Request, wishes: Wishes, gateway: Gateway) -> Call:
         now = self._desk.clock.now()

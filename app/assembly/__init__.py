@@ -10,6 +10,7 @@ from __future__ import annotations
 from app.assembly.admin import admin_options
 from app.assembly.deps import Deps
 from app.assembly.edge import edge_options
+from app.assembly.explaining import explainers
 from app.assembly.hedging import hedge
 from app.assembly.opening import open_state
 from app.assembly.providers import providers
@@ -37,4 +38,11 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     router = Router(catalog, policies(settings, deps))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
     handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
-    return Gateway(handler, catalog, edge_options(settings), loaded.digest, admin_options(loaded, deps))
+    return Gateway(
+        handler,
+        catalog,
+        edge_options(settings),
+        loaded.digest,
+        admin_options(loaded, deps),
+        explainers(settings, deps, catalog),
+    )

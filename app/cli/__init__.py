@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from app import __version__
-from app.cli import check, serve
-from app.cli.verbs import Verb
+from app.cli import cache, check, circuits, completion, diff, doctor, explain, models, serve, stats
+from app.cli.verbs import CommandError, Verb
 from app.config.load import ConfigError
 
 BAD_CONFIGURATION = 2
+FAILED = 1
 
-_VERBS: Final[Sequence[Verb]] = (serve, check)
+_VERBS: Final[Sequence[Verb]] = (serve, check, explain, diff, models, doctor, circuits, cache, stats, completion)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return the exit code: 0, or 2 for a configuration or usage that is wrong."""
+    """Run the command and return the exit code: the verb's own, 1 if it failed, 2 for a wrong configuration or usage."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.verb is None:
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIGURATION
+    except CommandError as error:
+        print(f"wizard: {error}", file=sys.stderr)
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,5 +41,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wizard {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for verb in _VERBS:
-        verb.add(verbs).set_defaults(module=verb)
+        verb.add(verbs).set_defaults(module=verb, parser=parser)
     return parser

@@ -11,6 +11,7 @@ from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
+from app.core.explain.port import Explainer
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, UsageReader
@@ -47,7 +48,8 @@ class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
-    `digest` identifies the configuration it was built from; without `admin` there is no administration.
+    `digest` identifies the configuration it was built from; without `admin` there is no administration. `explainers`
+    say what `handler` would do.
     """
 
     handler: Handler[Call]
@@ -55,6 +57,7 @@ class Gateway(msgspec.Struct, frozen=True):
     edge: EdgeOptions
     digest: str
     admin: AdminOptions | None = None
+    explainers: tuple[Explainer, ...] = ()
 
 
 class CurrentGateway(Protocol):

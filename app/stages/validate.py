@@ -41,6 +41,16 @@ class Validate:
         Pass the call on unchanged.
 
         Raises:
+            GatewayError: As `check` does.
+        """
+        self.check(call)
+        return await proceed(call)
+
+    def check(self, call: Call) -> None:
+        """
+        Look at a call.
+
+        Raises:
             GatewayError: INVALID_REQUEST with `param` naming the field.
         """
         request = call.request
@@ -48,7 +58,6 @@ class Validate:
             raise GatewayError(INVALID_REQUEST, "'model' must not be empty.", param="model")
         if isinstance(request, ChatRequest):
             self._check(request)
-        return await proceed(call)
 
     def _check(self, request: ChatRequest) -> None:
         options, fields = self._options, request.fields

@@ -1,0 +1,49 @@
+"""What is said of a call without making it: the sections, in the order in which the pipeline would come to them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.assembly.circuits import circuit_policy
+from app.assembly.deps import Deps
+from app.assembly.routing import policies
+from app.assembly.spending import prices, rules
+from app.assembly.validation import validate
+from app.config.schema import Settings
+from app.core.balancing import Glimpse
+from app.core.call import Target
+from app.core.catalog import Catalog
+from app.core.explain.port import Explainer
+from app.core.explain.price import ExplainPrice, Rates
+from app.core.explain.request import ExplainRequest
+from app.core.explain.route import ExplainRoute, RouteFacts
+from app.core.routing import Router
+
+
+def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explainer, ...]:
+    """Return the sections; a feature puts its own where its stage stands."""
+    watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
+    router = Router(catalog, policies(settings, watching))
+    rates = Rates(prices(settings), rules(settings))
+    return (
+        ExplainRequest(validate(settings).check),
+        _route(settings, deps, router),  # finds the targets for those below
+        ExplainPrice(rates, deps.budgets, deps.clock),
+    )
+
+
+def _route(settings: Settings, deps: Deps, router: Router) -> ExplainRoute:
+    def in_flight(target: Target) -> int:
+        return deps.traffic.loads.seen(target.name).in_flight
+
+    facts = RouteFacts(
+        strategies={name: _strategy(route.strategy, route.affinity) for name, route in settings.models.items()},
+        triggers=tuple(sorted(settings.fallback.triggers)),
+        tries=settings.retry.max_attempts,
+        circuit_breaker=circuit_policy(settings) if settings.circuit_breaker.enabled else None,
+    )
+    return ExplainRoute(router, deps.circuits, in_flight, facts)
+
+
+def _strategy(strategy: str, affinity: str) -> str:
+    return strategy if affinity == "none" else f"{strategy}, affinity by {affinity}"
