@@ -23,7 +23,7 @@ from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.lifecycle import Lifecycle
 from app.core.model import Request
-from app.core.signals import CallRefused, InternalFault, Listener
+from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -78,10 +78,16 @@ class HotRoute:
                     await respond(call, gateway, sink, style, self._desk.clock)
                 except GatewayError as error:
                     await sink.whole(*dialect.refusal(error, request_id, call.journal))
+                finally:
+                    self._note_trimmed(call)
         except asyncio.CancelledError:
             if not self._desk.lifecycle.cutting:
                 raise
             await self._cut_off(call, sink, style)
+
+    def _note_trimmed(self, call: Call) -> None:
+        if call.journal.trimmed:
+            self._desk.listener(StreamTrimmed(call.id, call.journal.trimmed))
 
     async def _cut_off(self, call: Call, sink: AsgiSink, style: Style) -> None:
         """Say why the answer ends here; an answer of which a part is out is left incomplete."""

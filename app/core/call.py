@@ -64,7 +64,8 @@ class Journal(msgspec.Struct):
     `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
-    bypass, coalesced), `cost` what the call cost as far as that is known. `notes` are further response headers that
+    bypass, coalesced), `cost` what the call cost as far as that is known. `trimmed`
+    counts the events that a slow client did not get. `notes` are further response headers that
     stages owe the client, by lower-case name.
     """
 
@@ -78,6 +79,7 @@ class Journal(msgspec.Struct):
     dropped: tuple[str, ...] = ()
     cache: str | None = None
     cost: Cost = msgspec.field(default_factory=Cost)
+    trimmed: int = 0
     notes: dict[str, str] = msgspec.field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -18,11 +18,18 @@ from app.core.ports import Budgets, Circuits, UsageReader
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
-    """The bounds of the edge. `keep_alive_s` is the silence after which a comment is sent in a stream."""
+    """
+    The bounds of the edge.
+
+    `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
+    reads more slowly than its provider sends, by more than `buffer_bytes`.
+    """
 
     body_max_bytes: int
     total_s: float
     keep_alive_s: float
+    overflow: Literal["block", "drop_oldest", "error"] = "block"
+    buffer_bytes: int = 65_536
 
 
 class Spending(msgspec.Struct, frozen=True):

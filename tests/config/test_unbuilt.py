@@ -33,7 +33,6 @@ PREFIX = "not available in this version: only the default is accepted"
         ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),
         ("sessions: {store: sqlite}", "sessions.store", "'sqlite'", "'memory'"),
         ("tracing: {enabled: true}", "tracing.enabled", "true", "false"),
-        ("streaming: {overflow: error}", "streaming.overflow", "'error'", "'block'"),
     ],
 )
 def test_asking_for_an_unbuilt_feature_is_a_problem(

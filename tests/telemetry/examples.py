@@ -36,6 +36,7 @@ from app.core.signals import (
     Spent,
     StateDegraded,
     StreamStarted,
+    StreamTrimmed,
     WorkerReplaced,
 )
 from app.core.usage import Usage
@@ -44,6 +45,7 @@ WALL_S = 1_795_343_400.0625  # 2026-11-22T10:30:00.0625Z
 
 STARTED = CallStarted(request_id="req_1", endpoint="/v1/chat/completions", model="fast", stream=False)
 STREAM_STARTED = StreamStarted(request_id="req_1", provider="openai", model="gpt-4o-mini", first_token_s=0.25)
+TRIMMED = StreamTrimmed(request_id="req_1", events=7)
 RETRY = RetryScheduled(
     request_id="req_1",
     provider="openai",
@@ -123,8 +125,8 @@ SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
+    *(SPENT, BUDGET, TRIMMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
-    *(SPENT, BUDGET),
 )
 
 

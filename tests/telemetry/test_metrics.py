@@ -351,6 +351,7 @@ TYPES = {
     "wizard_active_requests": "gauge",
     "wizard_streams_active": "gauge",
     "wizard_stream_tokens_per_second": "histogram",
+    "wizard_stream_events_dropped": "counter",
     "wizard_attempts": "counter",
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",

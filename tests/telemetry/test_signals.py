@@ -27,6 +27,7 @@ JUDGED = frozenset(
         *("changes", "changed", "window_s", "cut", "lasted_s", "pid", "exit_code"),
         "usage",
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
+        "events",
         *("budget", "share", "spent_usd", "limit_usd"),
     }
 )

@@ -19,7 +19,15 @@ from app.core.signals.admission import (
     Overloaded,
 )
 from app.core.signals.attempts import AttemptEnded, AttemptSignal, FellBack, RetryScheduled
-from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStarted, InternalFault, StreamStarted
+from app.core.signals.calls import (
+    CallEnded,
+    CallRefused,
+    CallSignal,
+    CallStarted,
+    InternalFault,
+    StreamStarted,
+    StreamTrimmed,
+)
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
@@ -71,5 +79,6 @@ __all__ = [
     "Spent",
     "StateDegraded",
     "StreamStarted",
+    "StreamTrimmed",
     "WorkerReplaced",
 ]
