@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +20,7 @@ _VERBS: Final[Sequence[Verb]] = (serve, check, explain, diff, models, doctor, ci
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return the exit code: the verb's own, 1 if it failed, 2 for a wrong configuration or usage."""
+    """Run the command and return the exit code: the verb's, 1 if it failed, 2 for a wrong configuration or usage."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.verb is None:
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_CONFIGURATION
     except CommandError as error:
         print(f"wizard: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 

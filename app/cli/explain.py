@@ -33,9 +33,8 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `explain`."""
     parser = add_verb(verbs, "explain", "say what would happen to a request, without making it", _EXAMPLES)
     complete_file(parser.add_argument("request", metavar="REQUEST.json", help="the body of the request; - reads it"))
-    parser.add_argument(
-        "--endpoint", default=DEFAULT_ENDPOINT, help=f"where it would be sent; default {DEFAULT_ENDPOINT}"
-    )
+    where = f"where it would be sent; default {DEFAULT_ENDPOINT}"
+    parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT, help=where)
     add_remote(parser)
     add_json(parser)
     return parser
@@ -88,7 +87,8 @@ def _offline(config: Path | None, endpoint: str, raw: bytes) -> Any:  # noqa: AN
         call = HotRoute(desk, known[endpoint]).call("req_explain", {}, raw, offline.gateway)
     except GatewayError as error:
         raise CommandError(f"{error.message}\n  {error.suggestion}") from error
-    return msgspec.to_builtins(asyncio.run(explain(call, offline.gateway.explainers)))
+    explained = asyncio.run(explain(call, offline.gateway.explainers))
+    return msgspec.json.decode(msgspec.json.encode(explained))
 
 
 def _show(told: Mapping[str, Any]) -> None:

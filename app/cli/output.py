@@ -56,9 +56,9 @@ def print_facts(told: Mapping[str, Any], indent: str = "") -> None:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_shown, value))
-    return (
-        "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    )
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

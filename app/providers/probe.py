@@ -60,9 +60,8 @@ async def probe(base_url: str, headers: Headers, client: UpstreamClient, clock: 
     except GatewayError as error:
         return Probed(None, error.message, clock.now() - began)
     took_s = clock.now() - began
-    return Probed(
-        reply.status, "", took_s, _listed(body), _ahead_s(reply.headers.get("date"), clock.wall() - took_s / 2)
-    )
+    ahead_s = _ahead_s(reply.headers.get("date"), clock.wall() - took_s / 2)
+    return Probed(reply.status, "", took_s, _listed(body), ahead_s)
 
 
 def _listed(body: bytes) -> tuple[str, ...] | None:

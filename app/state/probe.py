@@ -47,6 +47,5 @@ async def probe_redis(url: str, key_prefix: str, clock: Clock) -> ProbedRedis:
         return ProbedRedis(type(error).__name__)
     finally:
         await disconnect(client)
-    return ProbedRedis(
-        "", latency_s, str(facts.get("redis_version", "")), str(facts.get("maxmemory_policy", "")), ahead_s
-    )
+    version, policy = (str(facts.get(name, "")) for name in ("redis_version", "maxmemory_policy"))
+    return ProbedRedis("", latency_s, version, policy, ahead_s)

@@ -10,14 +10,15 @@ from types import MappingProxyType
 from app.assembly.providers import providers
 from app.cli.doctor.finding import Finding, Verdict
 from app.cli.doctor.machine import machine, running
-from app.cli.doctor.providers import provider, wanted
-from app.cli.doctor.redis import redis
+from app.cli.doctor.sharing import sharing_of
+from app.cli.doctor.upstreams import provider_of, wanted
 from app.cli.output import Colour, painted, print_json
 from app.cli.reading import Offline
 from app.cli.remote import address_of
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
 
 ILL = 1
+_TEXT = "look at providers, Redis, the clock and this machine, and say what is wrong"
 _EXAMPLES = """\
 wizard doctor
 wizard doctor --config config.yaml --json"""
@@ -32,9 +33,7 @@ _MARKS: Mapping[Verdict, tuple[str, Colour]] = MappingProxyType(
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `doctor`."""
-    parser = add_verb(
-        verbs, "doctor", "look at providers, Redis, the clock and this machine, and say what is wrong", _EXAMPLES
-    )
+    parser = add_verb(verbs, "doctor", _TEXT, _EXAMPLES)
     add_config(parser)
     add_json(parser)
     return parser
@@ -70,8 +69,8 @@ async def _findings(offline: Offline) -> AsyncIterator[Finding]:
         yield finding
     yield await asyncio.to_thread(running, offline.loaded, address_of(settings))
     reached = providers(settings, deps)
-    asked: list[Awaitable[Sequence[Finding]]] = [redis(settings, deps.clock)]
-    asked += [provider(name, settings, reached[name], deps.clock) for name, _ in wanted(settings)]
+    asked: list[Awaitable[Sequence[Finding]]] = [sharing_of(settings, deps.clock)]
+    asked += [provider_of(name, settings, reached[name], deps.clock) for name, _ in wanted(settings)]
     for answer in asyncio.as_completed(asked):
         for finding in await answer:
             yield finding

@@ -24,7 +24,7 @@ def machine(settings: Settings) -> Iterator[Finding]:
     version = platform.python_version()
     yield fine("python", f"{platform.python_implementation()} {version} on {platform.system()} {platform.machine()}")
     yield _files()
-    yield _exposure(settings)
+    yield from _exposure(settings)
     if any(provider.kind == "local" for provider in settings.providers.values()):
         reason = missing()
         advice = "install the wheels of the extra 'local', or remove the provider"
@@ -57,14 +57,15 @@ def _files() -> Finding:
     return fine("open files", f"at most {soft}")
 
 
-def _exposure(settings: Settings) -> Finding:
+def _exposure(settings: Settings) -> Iterator[Finding]:
     host, token = settings.server.host, settings.admin.token.get_secret_value()
-    if 0 < len(token) < _TOKEN_MIN_CHARS:
-        return doubtful("exposure", "admin.token is short enough to be guessed", "use 32 random characters")
-    if not _is_private(host) and not settings.auth.required:
+    if _is_private(host) or settings.auth.required:
+        yield fine("exposure", f"listens on {host}")
+    else:
         advice = "require keys (auth.required), or let only trusted networks reach it"
-        return doubtful("exposure", f"whoever reaches {host} can spend the providers' keys", advice)
-    return fine("exposure", f"listens on {host}")
+        yield doubtful("exposure", f"whoever reaches {host} can spend the providers' keys", advice)
+    if 0 < len(token) < _TOKEN_MIN_CHARS:
+        yield doubtful("administration", "admin.token is short enough to be guessed", "use 32 random characters")
 
 
 def _is_private(host: str) -> bool:

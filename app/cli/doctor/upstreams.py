@@ -23,7 +23,7 @@ def wanted(settings: Settings) -> Iterator[tuple[str, ProviderSettings]]:
     return ((name, given) for name, given in settings.providers.items() if given.kind not in _HERE)
 
 
-async def provider(name: str, settings: Settings, reached: Provider, clock: Clock) -> list[Finding]:
+async def provider_of(name: str, settings: Settings, reached: Provider, clock: Clock) -> list[Finding]:
     """Ask a provider with each of its keys."""
     given = settings.providers[name]
     found: list[Finding] = []

@@ -12,7 +12,7 @@ _SLOW_S = 0.02  # decisions wait for it, with 50 ms for all of them together
 _SKEW_MAX_S = 5.0
 
 
-async def redis(settings: Settings, clock: Clock) -> list[Finding]:
+async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
     """Look at Redis, if one is configured."""
     given = settings.redis
     if given.url is None:
