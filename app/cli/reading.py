@@ -14,7 +14,7 @@ from app.providers.client import HttpxClient
 
 class Offline:
     """
-    What a configuration amounts to. No connection is opened, and nothing is kept.
+    What a configuration amounts to; nothing is kept, and whoever opens connections calls `aclose` in the end.
 
     Raises:
         ConfigError: With every problem at once.
@@ -22,6 +22,11 @@ class Offline:
 
     def __init__(self, path: Path | None) -> None:
         self.loaded: Loaded = Source(path, {}, {}).read()
-        client = HttpxClient()
-        self.deps: Deps = make_deps(client, client, lambda _signal: None)
+        self._client = HttpxClient()
+        self.deps: Deps = make_deps(self._client, self._client, lambda _signal: None)
         self.gateway: Gateway = build_gateway(self.loaded, self.deps)
+
+    async def aclose(self) -> None:
+        """Close what was opened since."""
+        await self._client.aclose()
+        await self.deps.proxied.aclose()

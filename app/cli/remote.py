@@ -11,6 +11,7 @@ import httpx2
 from app.cli.verbs import CommandError, add_config
 from app.config.schema import Settings
 from app.config.source import Source
+from app.core.errors import NOT_FOUND
 
 _PATIENCE_S = 30.0
 
@@ -69,13 +70,14 @@ class Remote:
 
 
 def _refusal(answer: httpx2.Response, url: str) -> str:
-    if answer.status_code == httpx2.codes.NOT_FOUND and "/admin" in str(answer.url):
-        return f"the gateway at {url} has no such administration\n  set admin.token, or update the gateway"
     try:
         error = answer.json()["error"]
+        code, message, suggestion = error["code"], error["message"], error["suggestion"]
     except (ValueError, KeyError, TypeError):
         return f"{url} answers with {answer.status_code}, and not like a gateway"
-    return f"{error['message']}\n  {error['suggestion']}"
+    if code == NOT_FOUND.code:
+        return f"the gateway at {url} has no such administration\n  set admin.token, or update the gateway"
+    return f"{message}\n  {suggestion}"
 
 
 def address_of(settings: Settings) -> str:

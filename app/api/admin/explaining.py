@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from app.api.admin.door import admitted, json_answer
-from app.api.asgi import read_body
+from app.api.asgi import ClientGoneError, read_body
 from app.api.hot import HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.core.errors import INVALID_REQUEST, GatewayError
@@ -32,7 +32,10 @@ def explaining_router(gateways: CurrentGateway, endpoints: Mapping[str, HotRoute
             raise GatewayError(INVALID_REQUEST, f"'endpoint' must be one of {known}.", param="endpoint")
         # The token is for the administration; a key of the caller to be explained comes as x-api-key.
         headers = {name: value for name, value in headers_of(request.scope).items() if name != b"authorization"}
-        raw = await read_body(request.receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
+        try:
+            raw = await read_body(request.receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
+        except ClientGoneError:
+            return Response()  # which nobody reads
         call = route.call(request_id_of(headers), headers, raw, gateway)
         found = await explain(call, gateway.explainers)
         return json_answer(msgspec.to_builtins(found))

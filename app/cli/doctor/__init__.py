@@ -52,10 +52,13 @@ def run(given: argparse.Namespace) -> int:
 
 async def _report(offline: Offline, *, as_json: bool) -> int:
     found: list[Finding] = []
-    async for finding in _findings(offline):
-        found.append(finding)
-        if not as_json:
-            _show(finding)
+    try:
+        async for finding in _findings(offline):
+            found.append(finding)
+            if not as_json:
+                _show(finding)
+    finally:
+        await offline.aclose()
     ill = any(finding.verdict is Verdict.WRONG for finding in found)
     if as_json:
         print_json({"findings": found, "well": not ill})
