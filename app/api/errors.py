@@ -58,6 +58,8 @@ def error_object(error: GatewayError, request_id: str, journal: Journal | None) 
         "source": "upstream" if error.from_upstream else "gateway",
         "request_id": request_id,
     }
+    if error.limit is not None:
+        found["limit"] = error.limit
     if journal is not None and len(journal.tried) > 1:
         found["attempts"] = [{"target": tried.target.name, "code": tried.code} for tried in journal.tried]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from app.api.limit_headers import limit_headers
 from app.core.call import Call, Journal
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -37,6 +38,8 @@ def journal_headers(journal: Journal) -> Headers:
         headers.append((b"x-wizard-hedge", journal.hedge.encode()))
     if journal.cache is not None:
         headers.append((b"x-wizard-cache", journal.cache.encode()))
+    if journal.limits:
+        headers += limit_headers(journal.limits)
     if journal.dropped:
         headers.append((b"x-wizard-dropped-params", _visible(",".join(journal.dropped))))
     if journal.notes:

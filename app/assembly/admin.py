@@ -8,11 +8,12 @@ import msgspec
 
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
+from app.assembly.limits import gateway_rules
 from app.assembly.spending import rules
 from app.config.load import Loaded
 from app.config.showing import redacted
 from app.core.configuration import Shown
-from app.core.gateway import AdminOptions, Spending
+from app.core.gateway import AdminOptions, Limiting, Spending
 
 
 def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
@@ -23,4 +24,6 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
         return None
     spending = Spending(rules(settings), deps.budgets, deps.usage, deps.clock)
     shown = Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings))))
-    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), spending, shown)
+    limiting = Limiting(gateway_rules(settings), deps.limits)
+    digest = hashlib.sha256(token).digest()
+    return AdminOptions(digest, deps.circuits, circuit_policy(settings), spending, limiting, shown)

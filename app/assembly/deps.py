@@ -6,13 +6,14 @@ import msgspec
 
 from app.core.balancing import Traffic
 from app.core.budget import KeptBudgets
-from app.core.clock import Clock
+from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
 from app.core.keys import KeyPools
-from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
+from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
+from app.state.limits.memory import LocalLimits
 from app.state.usage.book import UsageBook
 
 
@@ -23,8 +24,8 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `retry_budgets` what is left for retries, and `replicas` the other processes, as far as they can be
-    reached.
+    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
+    reached, and `limits` the buckets of rate limits.
     """
 
     client: UpstreamClient
@@ -42,3 +43,4 @@ class Deps(msgspec.Struct, frozen=True):
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))

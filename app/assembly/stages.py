@@ -11,6 +11,8 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.instructions import instruct
+from app.assembly.limits import rate_limit, target_limit
 from app.assembly.retry import retry
 from app.assembly.spending import spend
 from app.assembly.validation import validate
@@ -28,7 +30,9 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
+        *instruct(settings),  # before whatever reads the messages
         *admission(settings, deps),  # after it, so that bad requests need no place
+        *rate_limit(settings, deps),  # before the cache: it protects us, not only them
     ]
 
 
@@ -38,6 +42,7 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token

@@ -15,6 +15,7 @@ AT_START: Final[Sequence[Loc]] = (
     ("server", "watch"),
     ("server", "recycle"),
     ("redis",),
+    ("usage",),
     ("logging", "format"),
     ("metrics", "enabled"),
     ("tracing",),

@@ -4,6 +4,10 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     code                     status  kind            blame    again      trigger
     invalid_request             400  validation      caller   never
     invalid_json                400  parse           caller   never
+    invalid_http                400  parse           caller   never
+    wrong_host                  421  permission      caller   never
+    head_too_large              431  validation      caller   never
+    request_too_slow            408  timeout         caller   never
     unauthorized                401  authentication  caller   never
     forbidden                   403  permission      caller   never
     unknown_model               404  validation      caller   never
@@ -17,7 +21,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     content_blocked             400  permission      caller   never      content_policy
     context_too_long            400  validation      caller   elsewhere  context_length
     session_unavailable         400  session         caller   never
-    rate_limited                429  rate_limit      caller   never
+    rate_limited                429  rate_limit      caller   elsewhere  rate_limit
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
     client_too_slow             408  stream          caller   never
@@ -61,6 +65,22 @@ INVALID_REQUEST: Final = Kind(
 INVALID_JSON: Final = Kind(
     "invalid_json", 400, _BAD, "parse", Blame.CALLER, Again.NEVER, False,
     "Send one JSON object in UTF-8, without NaN, Infinity or unpaired surrogates.",
+)  # fmt: skip
+INVALID_HTTP: Final = Kind(
+    "invalid_http", 400, _BAD, "parse", Blame.CALLER, Again.NEVER, False,
+    "Send well-formed HTTP/1.1 with one 'host' header; a client library or the proxy in between may be at fault.",
+)  # fmt: skip
+WRONG_HOST: Final = Kind(
+    "wrong_host", 421, _BAD, "permission", Blame.CALLER, Again.NEVER, False,
+    "Use a name that the gateway is configured to answer to, or add this one to 'server.hosts'.",
+)  # fmt: skip
+HEAD_TOO_LARGE: Final = Kind(
+    "head_too_large", 431, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
+    "Send fewer or shorter headers, or raise 'server.head_max_bytes' or 'server.headers_max'.",
+)  # fmt: skip
+REQUEST_TOO_SLOW: Final = Kind(
+    "request_too_slow", 408, "timeout_error", "timeout", Blame.CALLER, Again.NEVER, True,
+    "Send the request faster; or raise 'server.head_timeout_s', or lower 'server.body_min_bytes_per_s'.",
 )  # fmt: skip
 UNAUTHORIZED: Final = Kind(
     "unauthorized", 401, "authentication_error", "authentication", Blame.CALLER, Again.NEVER, False,
@@ -115,8 +135,8 @@ SESSION_UNAVAILABLE: Final = Kind(
     "Send the whole conversation in 'messages'; this gateway keeps no session for it.",
 )  # fmt: skip
 RATE_LIMITED: Final = Kind(
-    "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.NEVER, True,
-    "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.",
+    "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.ELSEWHERE, True,
+    "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.", "rate_limit",
 )  # fmt: skip
 INSUFFICIENT_QUOTA: Final = Kind(
     "insufficient_quota", 429, "insufficient_quota", "budget", Blame.CALLER, Again.NEVER, False,
@@ -207,10 +227,11 @@ INTERNAL: Final = Kind(
 )  # fmt: skip
 
 KINDS: Final[tuple[Kind, ...]] = (
-    INVALID_REQUEST, INVALID_JSON, UNAUTHORIZED, FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT,
-    BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
-    SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, CLIENT_TOO_SLOW, TARGET_RATE_LIMITED,
-    TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY,
-    BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT, TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN,
-    OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE, INTERNAL,
+    INVALID_REQUEST, INVALID_JSON, INVALID_HTTP, WRONG_HOST, HEAD_TOO_LARGE, REQUEST_TOO_SLOW, UNAUTHORIZED, FORBIDDEN,
+    UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE,
+    UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG, SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA,
+    CLIENT_CLOSED, CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
+    TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
+    TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE,
+    INTERNAL,
 )  # fmt: skip

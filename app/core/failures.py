@@ -85,6 +85,7 @@ class GatewayError(Exception):
         self.provider: str | None = None
         self.from_upstream = False
         self.upstream_status: int | None = None
+        self.limit: str | None = None
 
     def answered_by(self, provider: str) -> Self:
         """Mark the failure as the provider's own (`source: upstream`) and return the error."""

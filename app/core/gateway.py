@@ -14,7 +14,8 @@ from app.core.configuration import Shown
 from app.core.explain.port import Explainer
 from app.core.money import Budget
 from app.core.pipeline import Handler
-from app.core.ports import Budgets, Circuits, UsageReader
+from app.core.ports import Budgets, Circuits, Limits, UsageReader
+from app.core.rules import Rule
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -41,6 +42,13 @@ class Spending(msgspec.Struct, frozen=True):
     clock: Clock
 
 
+class Limiting(msgspec.Struct, frozen=True):
+    """What the administration knows of rate limits: the rules of the gateway, and how full the buckets are."""
+
+    rules: tuple[Rule, ...]
+    limits: Limits
+
+
 class AdminOptions(msgspec.Struct, frozen=True):
     """What the administration needs: the SHA-256 of its token, and what each of its topics works with."""
 
@@ -48,6 +56,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     circuits: Circuits
     circuit_breaker: CircuitPolicy
     spending: Spending
+    limiting: Limiting
     shown: Shown
 
 

@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 import msgspec
 
 from app.core.call import Call, Target
-from app.core.candidates import answer_tokens, prompt_tokens
 from app.core.money import nano
+from app.core.tokens import answer_tokens, prompt_tokens
 from app.core.usage import Usage
 
 ANSWER_TOKENS: Final = 1024  # of an answer that may become as long as it likes

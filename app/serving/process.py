@@ -8,7 +8,9 @@ from typing import Final
 
 import uvicorn
 
+from app.config.sections import Server
 from app.main import Service
+from app.serving.guard import Guard, GuardOptions
 
 BACKLOG: Final = 4096
 _KEEP_ALIVE_S: Final = (
@@ -44,7 +46,7 @@ def uvicorn_config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         service.api,
         backlog=BACKLOG,
-        http="httptools",
+        http=Guard(_guard_options(service.settings.server)),  # type: ignore[arg-type]  # a factory, as uvicorn calls it
         ws="none",
         lifespan="on",
         access_log=False,
@@ -52,6 +54,17 @@ def uvicorn_config(service: Service) -> uvicorn.Config:
         proxy_headers=False,  # a caller could claim any address
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+
+
+def _guard_options(given: Server) -> GuardOptions:
+    return GuardOptions(
+        hosts=frozenset(name.lower().encode() for name in given.hosts),
+        head_max_bytes=given.head_max_bytes,
+        headers_max=given.headers_max,
+        head_s=given.head_timeout_s,
+        body_min_bytes_per_s=given.body_min_bytes_per_s,
+        per_address=given.connections_per_address,
     )
 
 

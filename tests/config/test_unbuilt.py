@@ -19,7 +19,6 @@ PREFIX = "not available in this version: only the default is accepted"
     [
         ("auth: {required: true}", "auth.required", "true", "false"),
         ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
-        ("limits: [{name: a, per: global, requests: 1}]", "limits", "(a list of 1)", "[]"),
         ("redaction: {enabled: true}", "redaction.enabled", "true", "false"),
         (
             "redaction: {detectors: []}",

@@ -17,7 +17,7 @@ CONTRACT_CATEGORIES = {
     *("circuit_breaker", "validation", "parse", "session", "cache", "stream", "overloaded", "upstream", "internal"),
 }
 # Those of the contract, the two of HTTP itself (method, media type), and 499, which only logs and metrics see.
-STATUSES = {400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504} | {405, 415} | {499}
+STATUSES = {400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504} | {405, 415} | {421, 431} | {499}
 OPENAI_TYPES = {
     *("invalid_request_error", "authentication_error", "permission_error", "rate_limit_error"),
     *("insufficient_quota", "api_error", "overloaded_error", "timeout_error"),

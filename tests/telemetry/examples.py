@@ -29,6 +29,7 @@ from app.core.signals import (
     HedgeStarted,
     InternalFault,
     KeySetAside,
+    LimitExceeded,
     LocalModelChanged,
     Overloaded,
     RetryScheduled,
@@ -115,6 +116,8 @@ HALF_OPENED = CircuitChanged("openai", "gpt-4o-mini", "open", "half_open", "prob
 CLOSED = CircuitChanged("openai", "gpt-4o-mini", "half_open", "closed", "recovered")
 DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
+EXCEEDED = LimitExceeded(request_id="req_1", limit="everyone", measure="requests", wait_s=1.5, shadow=False)
+SHADOWED = msgspec.structs.replace(EXCEEDED, wait_s=None, shadow=True)
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
@@ -124,7 +127,7 @@ WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
-    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
+    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED),
     *(SPENT, BUDGET, TRIMMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from app.api.admin.circuits import circuits_router
 from app.api.admin.configuration import configuration_router
 from app.api.admin.explaining import explaining_router
+from app.api.admin.limits import limits_router
 from app.api.admin.usage import usage_router
 from app.api.hot import HotRoute
 from app.core.configuration import Configurations
@@ -24,7 +25,7 @@ def admin_router(
 ) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, usage_router):
+    for topic in (circuits_router, limits_router, usage_router):
         router.include_router(topic(gateways))
     router.include_router(configuration_router(gateways, configurations))
     router.include_router(explaining_router(gateways, endpoints))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import platform
-import resource
 from collections.abc import Iterator
+from importlib import import_module
 
 import httpx2
 
@@ -50,6 +50,10 @@ def running(loaded: Loaded, url: str) -> Finding:
 
 
 def _files() -> Finding:
+    try:
+        resource = import_module("resource")
+    except ImportError:  # Windows has no such limit
+        return fine("open files", "not limited")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < _FILES_MIN:
         advice = f"raise it ('ulimit -n', LimitNOFILE=): each stream needs two; the hard limit here is {hard}"

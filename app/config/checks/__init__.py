@@ -12,6 +12,7 @@ from typing import Final
 from app.config.checks.admission import adaptive_limit
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
+from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
 from app.config.checks.routes import references
 from app.config.checks.spending import spending
@@ -31,6 +32,7 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    limits,
     spending,
 )
 

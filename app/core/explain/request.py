@@ -7,8 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from app.core.call import Call
-from app.core.candidates import answer_tokens, needs_of, prompt_tokens
+from app.core.candidates import needs_of
 from app.core.explain.port import Inquiry
+from app.core.tokens import answer_tokens, prompt_tokens
 
 
 class RequestSection(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
+from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
@@ -43,6 +44,7 @@ Signal: TypeAlias = (
     | CircuitSignal
     | ConfigurationSignal
     | HedgingSignal
+    | LimitSignal
     | LifecycleSignal
     | ProviderSignal
     | SpendingSignal
@@ -71,6 +73,7 @@ __all__ = [
     "HedgeStarted",
     "InternalFault",
     "KeySetAside",
+    "LimitExceeded",
     "Listener",
     "LocalModelChanged",
     "Overloaded",

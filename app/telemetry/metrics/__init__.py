@@ -29,6 +29,7 @@ from app.telemetry.metrics.circuits import CircuitCounts
 from app.telemetry.metrics.configuration import ConfigCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
+from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
 from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
@@ -50,6 +51,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         CircuitCounts(),
         StateHealth(),
         AdmissionCounts(),
+        LimitCounts(),
         ConfigCounts(),
         LifecycleState(),
         SpendingCounts(targets),
