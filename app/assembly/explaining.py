@@ -6,6 +6,7 @@ import msgspec
 
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
+from app.assembly.limits import gateway_rules
 from app.assembly.routing import policies
 from app.assembly.spending import prices, rules
 from app.assembly.validation import validate
@@ -13,21 +14,26 @@ from app.config.schema import Settings
 from app.core.balancing import Glimpse
 from app.core.call import Target
 from app.core.catalog import Catalog
+from app.core.explain.limits import ExplainLimits
 from app.core.explain.port import Explainer
 from app.core.explain.price import ExplainPrice, Rates
 from app.core.explain.request import ExplainRequest
 from app.core.explain.route import ExplainRoute, RouteFacts
 from app.core.routing import Router
+from app.core.rulebook import RuleBook
 
 
 def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explainer, ...]:
     """Return the sections; a feature puts its own where its stage stands."""
     watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
     router = Router(catalog, policies(settings, watching))
+    limits = gateway_rules(settings)
     rates = Rates(prices(settings), rules(settings))
     return (
         ExplainRequest(validate(settings).check),
+        ExplainLimits("limits", RuleBook(limits, of_targets=False), deps.limits, deps.clock),
         _route(settings, deps, router),  # finds the targets for those below
+        ExplainLimits("target_limits", RuleBook(limits, of_targets=True), deps.limits, deps.clock),
         ExplainPrice(rates, deps.budgets, deps.clock),
     )
 

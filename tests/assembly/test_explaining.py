@@ -8,6 +8,7 @@ import pytest
 
 from app.core.call import CallOptions, Target
 from app.core.circuits import CircuitPolicy, Verdict
+from app.core.explain.limits import LimitsSection
 from app.core.explain.port import Explained, explain
 from app.core.explain.price import PriceSection
 from app.core.explain.request import RequestSection
@@ -231,3 +232,41 @@ async def test_without_budgets(bench: Bench) -> None:
 
     assert section.targets[0].at_most_usd
     assert section.budgets == ()
+
+
+LIMITS = [
+    {"name": "all", "per": "global", "requests": 2, "window_s": 60},
+    {"name": "words", "per": "global", "tokens": 50, "window_s": 60, "shadow": True},
+    {"name": "box", "per": "provider", "requests": 5, "window_s": 60},
+]
+
+
+def levels(explained: Explained, section: str) -> list[tuple[str, str, int, int, bool]]:
+    """Return what was said of the limits."""
+    found = explained.sections[section]
+    assert isinstance(found, LimitsSection)
+    return [(each.name, each.measure, each.asks, each.remaining, each.has_room) for each in found.limits]
+
+
+async def test_limits_as_they_stand(bench: Bench) -> None:
+    """What a call would ask for and what is left; asking takes nothing, and limits of targets stand behind the route."""
+    gateway = routed(bench, limits=LIMITS)
+    fresh = await said(gateway, max_tokens=100)
+    await text_of(await ask(gateway, "fast"))
+    await text_of(await ask(gateway, "fast"))
+
+    spent = await said(gateway, max_tokens=100)
+
+    assert list(fresh.sections) == ["request", "limits", "route", "target_limits", "price"]
+    assert levels(fresh, "limits")[0] == ("all", "requests", 1, 2, True)
+    assert levels(fresh, "limits")[1][:2] == ("words", "tokens")
+    assert not levels(fresh, "limits")[1][4]
+    assert levels(fresh, "target_limits") == [("box", "requests", 1, 5, True)]
+    assert levels(spent, "limits")[0] == ("all", "requests", 1, 0, False)
+
+
+async def test_without_limits_there_is_no_word_of_them(bench: Bench) -> None:
+    """Who meets no rule has no section."""
+    explained = await said(routed(bench))
+
+    assert not {"limits", "target_limits"} & explained.sections.keys()
