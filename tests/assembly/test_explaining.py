@@ -249,7 +249,7 @@ def levels(explained: Explained, section: str) -> list[tuple[str, str, int, int,
 
 
 async def test_limits_as_they_stand(bench: Bench) -> None:
-    """What a call would ask for and what is left; asking takes nothing, and limits of targets stand behind the route."""
+    """What a call would ask for, and what is left; asking takes nothing. Limits of targets stand behind the route."""
     gateway = routed(bench, limits=LIMITS)
     fresh = await said(gateway, max_tokens=100)
     await text_of(await ask(gateway, "fast"))
