@@ -11,7 +11,6 @@ import asyncio
 from enum import IntEnum
 from typing import Final
 
-
 CUT_OFF: Final = "cut off"  # the message of a cancellation by which the end of the process ends a call
 
 
