@@ -7,6 +7,7 @@ import msgspec
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
 from app.assembly.limits import gateway_rules
+from app.assembly.redaction import redact
 from app.assembly.routing import policies
 from app.assembly.spending import prices, rules
 from app.assembly.validation import validate
@@ -17,6 +18,7 @@ from app.core.catalog import Catalog
 from app.core.explain.limits import ExplainLimits
 from app.core.explain.port import Explainer
 from app.core.explain.price import ExplainPrice, Rates
+from app.core.explain.redaction import ExplainRedaction
 from app.core.explain.request import ExplainRequest
 from app.core.explain.route import ExplainRoute, RouteFacts
 from app.core.routing import Router
@@ -31,6 +33,7 @@ def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explai
     rates = Rates(prices(settings), rules(settings))
     return (
         ExplainRequest(validate(settings).check),
+        *[ExplainRedaction(stage.explain) for stage in redact(settings, deps)],
         ExplainLimits("limits", RuleBook(limits, of_targets=False), deps.limits, deps.clock),
         _route(settings, deps, router),  # finds the targets for those below
         ExplainLimits("target_limits", RuleBook(limits, of_targets=True), deps.limits, deps.clock),

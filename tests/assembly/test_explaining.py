@@ -11,6 +11,7 @@ from app.core.circuits import CircuitPolicy, Verdict
 from app.core.explain.limits import LimitsSection
 from app.core.explain.port import Explained, explain
 from app.core.explain.price import PriceSection
+from app.core.explain.redaction import RedactionSection
 from app.core.explain.request import RequestSection
 from app.core.explain.route import RouteSection
 from app.core.gateway import Gateway
@@ -270,3 +271,27 @@ async def test_without_limits_there_is_no_word_of_them(bench: Bench) -> None:
     explained = await said(routed(bench))
 
     assert not {"limits", "target_limits"} & explained.sections.keys()
+
+
+async def test_redaction_names_places_and_not_values(bench: Bench) -> None:
+    """Field, detector and what becomes of the find; a prompt without any has no section."""
+    gateway = routed(bench, redaction={"enabled": True, "detectors": ["email"]})
+    personal = [{"role": "user", "content": "write to canary@example.com"}]
+
+    found, clean = await said(gateway, messages=personal), await said(gateway)
+
+    section = found.sections["redaction"]
+    assert isinstance(section, RedactionSection)
+    assert [(find.detector, find.action, find.count) for find in section.finds] == [("email", "tokenize", 1)]
+    assert "canary" not in str(found)
+    assert "redaction" not in clean.sections
+
+
+async def test_what_must_not_pass_ends_the_call(bench: Bench) -> None:
+    """A find that is blocked is the refusal that the call would get."""
+    gateway = routed(bench, redaction={"enabled": True, "detectors": ["email"], "actions": {"email": "block"}})
+
+    explained = await said(gateway, messages=[{"role": "user", "content": "write to canary@example.com"}])
+
+    assert explained.refusal is not None
+    assert (explained.refusal.section, explained.refusal.code) == ("redaction", "content_blocked")
