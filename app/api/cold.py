@@ -114,8 +114,8 @@ def operations_router(health: Health, exposition: Exposition | None) -> APIRoute
     @router.get("/health", summary="The same as /readyz", responses={**_UNREADY})
     async def readyz() -> Response:
         status, told = health.readiness()
-        headers = {"x-wizard-config": health.gateways.current.digest, "cache-control": "no-store"}
-        return Response(msgspec.json.encode(told), status, headers, "application/json")
+        body = msgspec.json.encode(told)
+        return Response(body, status, {"cache-control": "no-store"}, "application/json")
 
     if exposition is not None:
 

@@ -12,6 +12,7 @@ from app.assembly.catalogue import models
 from app.assembly.deps import Deps
 from app.assembly.discovery import sources
 from app.assembly.edge import edge_options
+from app.assembly.explaining import explainers
 from app.assembly.hedging import hedge
 from app.assembly.identity import directory
 from app.assembly.opening import open_state
@@ -52,4 +53,5 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
         identities=directory(settings, deps),
         sessions=session_office(settings, deps),
         admin=admin_options(loaded, deps),
+        explainers=explainers(settings, deps, catalog),
     )

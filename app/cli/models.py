@@ -8,24 +8,28 @@ from collections.abc import Iterator
 import msgspec
 
 from app.assembly.catalogue import models
-from app.cli.verbs import Verbs, add_config
+from app.cli.verbs import Verbs, add_config, add_json, add_verb
 from app.config.catalogue import read_catalogue
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.catalogue import ModelInfo
 
+_EXAMPLES = """\
+wizard models
+wizard models --kind openai
+wizard models --config config.yaml --json"""
 _HEAD = ("model", "for", "window", "answer", "can", "in $/M", "out $/M")
 _FORM = "{:<44} {:<14} {:>9} {:>8}  {:<34} {:>9} {:>9}"
 
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `models`."""
-    parser = verbs.add_parser("models", help="show what is known of models: windows, capabilities, prices")
+    parser = add_verb(verbs, "models", "show what is known of models: windows, capabilities, prices", _EXAMPLES)
     add_config(parser)
     parser.add_argument(
         "--kind", help="all known models of a kind of provider, such as openai, in place of a configuration"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    add_json(parser)  # an object a line
     return parser
 
 

@@ -12,10 +12,12 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.call import Target
+from app.core.call import Call, Target
 from app.core.money import nano
+from app.core.tokens import answer_tokens, prompt_tokens
 from app.core.usage import Usage
 
+ANSWER_TOKENS: Final = 1024  # of an answer that may become as long as it likes
 _NANO_PER_MTOK: Final = 1_000  # a dollar per million tokens is a thousand nano-dollars per token
 
 
@@ -64,6 +66,13 @@ class Price(msgspec.Struct, frozen=True):
     def free(self) -> bool:
         """Say whether nothing can cost anything."""
         return not any(getattr(self, name) for name in self.__struct_fields__)
+
+
+def estimate_nusd(call: Call, price: Price) -> int:
+    """Return what a call will cost at most, by its own words; at least one nano-dollar, so that a spent budget is."""
+    answer = answer_tokens(call.request)
+    usage = Usage(prompt_tokens(call.request), ANSWER_TOKENS if answer is None else answer)
+    return max(1, price.of(usage))
 
 
 Prices: TypeAlias = Callable[[Target], Price | None]  # None: nobody knows

@@ -43,6 +43,19 @@ class Policy(msgspec.Struct, frozen=True):
     candidates: tuple[Candidate, ...]
 
 
+class Preview(msgspec.Struct, frozen=True):
+    """
+    One step as a call would find it.
+
+    `route` is None for a direct name, `targets` are in the order in which they would be tried, and `passed_by` are
+    those that cannot serve the request, with what they lack.
+    """
+
+    route: str | None
+    targets: tuple[Target, ...]
+    passed_by: tuple[tuple[Target, tuple[str, ...]], ...]
+
+
 class _Step(msgspec.Struct, frozen=True):
     strategy: Strategy | None  # None: as configured
     candidates: tuple[Candidate, ...]
@@ -100,6 +113,21 @@ class Router:
         plan = self._starred[name] = _planned(self._catalog.groups(name), self._policies)
         return plan
 
+    def preview(self, call: Call) -> tuple[Preview, ...]:
+        """
+        Return what a call would find, step by step; strategies are asked as by a call.
+
+        Raises:
+            GatewayError: As for a call.
+        """
+        self(call)
+        name = call.request.model
+        groups, needs = self._catalog.groups(name), needs_of(call.request)
+        plan = self._plans.get(name)
+        steps = _planned(groups, {}).steps if plan is None else plan.steps
+        found = tuple([_previewed(group.route, step, call, needs) for group, step in zip(groups, steps, strict=True)])
+        return found if call.options.fallback else _first(found)
+
 
 class _Itinerary:
     """The targets of one call, each step put in order when its first target is asked for."""
@@ -147,6 +175,21 @@ def _step(group: Group, policies: Mapping[str, Policy]) -> _Step:
 
 def _aimed(target: Target, group: Group) -> Target:
     return Target(target.provider, filled(target.model, group.star))
+
+
+def _previewed(route: str | None, step: _Step, call: Call, needs: Needs) -> Preview:
+    lacks = {candidate: lacking(candidate, needs) for candidate in step.candidates}
+    able: Sequence[Candidate] = tuple([candidate for candidate, lack in lacks.items() if not lack])
+    if step.strategy is not None and able:
+        able = step.strategy.order(able, call)
+    passed_by = tuple([(candidate.target, lack) for candidate, lack in lacks.items() if lack])
+    return Preview(route, tuple([candidate.target for candidate in able]), passed_by)
+
+
+def _first(steps: tuple[Preview, ...]) -> tuple[Preview, ...]:
+    """Keep the one target of a call that may not fall back."""
+    step = next(step for step in steps if step.targets)
+    return (msgspec.structs.replace(step, targets=step.targets[:1]),)
 
 
 def _able(steps: _Steps, call: Call) -> _Steps:
