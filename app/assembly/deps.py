@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secrets import token_hex
+from secrets import token_bytes, token_hex
 
 import msgspec
 
@@ -46,7 +46,7 @@ class Deps(msgspec.Struct, frozen=True):
     with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
     reached, and `limits` the buckets of rate limits. `key_store` has the virtual keys made while the gateway runs,
     `key_sets` the keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls
-    that are sent again.
+    that are sent again. `secret` is a key that this process made up for hashes that need not be the same elsewhere.
     """
 
     client: UpstreamClient
@@ -62,6 +62,7 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))

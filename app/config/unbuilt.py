@@ -20,8 +20,6 @@ from app.config.trees import Loc
 # Path (with * for a free name) to what an operator can do instead; everything below a path is closed with it.
 NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
-        ("redaction",): "remove it, and redact prompts before they are sent to the gateway",
-        ("guards",): "remove it, and check prompts before they are sent to the gateway",
         ("cache",): "remove it: every call goes to a provider",
         ("tracing",): "remove it, and use the metrics and the request log",
     }

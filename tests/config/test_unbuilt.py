@@ -17,14 +17,6 @@ PREFIX = "not available in this version: only the default is accepted"
 @pytest.mark.parametrize(
     ("text", "path", "value", "default"),
     [
-        ("redaction: {enabled: true}", "redaction.enabled", "true", "false"),
-        (
-            "redaction: {detectors: []}",
-            "redaction.detectors",
-            "(a list of 0)",
-            "[email, phone, credit_card, iban, ssn, ip, secrets]",
-        ),
-        ("guards: {injection: {policy: block}}", "guards.injection.policy", "'block'", "'none'"),
         ("cache: {enabled: true}", "cache.enabled", "true", "false"),
         ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),

@@ -27,6 +27,7 @@ from app.core.signals import (
     DrainEnded,
     DrainStarted,
     FellBack,
+    GuardComplained,
     HedgeEnded,
     HedgeStarted,
     InternalFault,
@@ -36,6 +37,7 @@ from app.core.signals import (
     LocalModelChanged,
     ModelForbidden,
     Overloaded,
+    Redacted,
     RetryScheduled,
     SessionTurnKept,
     SessionTurnLost,
@@ -86,6 +88,10 @@ SPENT = Spent(
 BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
+COMPLAINED = GuardComplained(
+    request_id="req_1", guard="injection", side="prompt", action="flag", reason="user_text", score=0.75
+)
+REDACTED = Redacted(request_id="req_1", side="prompt", detector="email", action="tokenize", count=2)
 ENDED = CallEnded(
     request_id="req_1",
     endpoint="/v1/chat/completions",
@@ -145,6 +151,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
     *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED),
+    *(REDACTED, COMPLAINED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 

@@ -12,9 +12,11 @@ from typing import Final
 from app.config.checks.admission import adaptive_limit
 from app.config.checks.auth import callers, keys, tokens
 from app.config.checks.complaint import Check, Complaint, Names
+from app.config.checks.guards import guards
 from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
+from app.config.checks.redaction import redaction
 from app.config.checks.routes import references
 from app.config.checks.sessions import session_store
 from app.config.checks.spending import spending
@@ -38,6 +40,8 @@ _CHECKS: Final[Sequence[Check]] = (
     callers,
     tokens,
     session_store,
+    redaction,
+    guards,
     limits,
     spending,
 )

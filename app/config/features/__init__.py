@@ -11,7 +11,7 @@ from app.config.features.guards import Guards, Injection
 from app.config.features.idempotency import Idempotency
 from app.config.features.keys import Keys, VirtualKey
 from app.config.features.limits import KeyLimit, Limit, Limits
-from app.config.features.redaction import Detector, Redaction
+from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.sessions import Sessions
 from app.config.features.tracing import Tracing
@@ -23,7 +23,6 @@ __all__ = [
     "Budget",
     "Cache",
     "CircuitBreaker",
-    "Detector",
     "Guards",
     "Idempotency",
     "Injection",
@@ -36,6 +35,8 @@ __all__ = [
     "Limits",
     "ModelPrice",
     "Redaction",
+    "RedactionAnswer",
+    "RedactionRoute",
     "Redis",
     "RedisFail",
     "SemanticCache",

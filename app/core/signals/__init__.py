@@ -31,6 +31,7 @@ from app.core.signals.calls import (
 )
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
+from app.core.signals.guards import GuardComplained, GuardSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.identity import (
     CredentialRefused,
@@ -42,6 +43,7 @@ from app.core.signals.identity import (
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
@@ -52,11 +54,13 @@ Signal: TypeAlias = (
     | CallSignal
     | CircuitSignal
     | ConfigurationSignal
+    | GuardSignal
     | HedgingSignal
     | IdentitySignal
     | LimitSignal
     | LifecycleSignal
     | ProviderSignal
+    | RedactionSignal
     | SessionSignal
     | SpendingSignal
     | StateSignal
@@ -82,6 +86,7 @@ __all__ = [
     "DrainEnded",
     "DrainStarted",
     "FellBack",
+    "GuardComplained",
     "HedgeEnded",
     "HedgeStarted",
     "InternalFault",
@@ -92,6 +97,7 @@ __all__ = [
     "LocalModelChanged",
     "ModelForbidden",
     "Overloaded",
+    "Redacted",
     "RetryScheduled",
     "SessionTurnKept",
     "SessionTurnLost",
