@@ -44,9 +44,9 @@ class Deps(msgspec.Struct, frozen=True):
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, and `limits` the buckets of rate limits. `key_store` has the virtual keys made while the gateway runs,
-    `key_sets` the keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls
-    that are sent again. `secret` is a key that this process made up for hashes that need not be the same elsewhere.
+    reached, `limits` the buckets of rate limits, and `secret` a key that this process made up for hashes that need not
+    be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which
+    tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent again.
     """
 
     client: UpstreamClient

@@ -52,8 +52,8 @@ def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.Cap
     assert "fast sequential box/small -> sim/echo -> sim/words" in lines
     assert "box openai http://127.0.0.1:9/v1" in lines
     once = "Record > TotalTimeout > Validate > KeepTurn > Idempotency > Sessions"
-    each = "Retry > Breaker > Spend > Measure > AttemptTimeout"
-    assert f"{once} > Fallback( CountTokens > {each} > Endpoint )" in lines
+    each = "CountTokens > Retry > Breaker > Spend > Measure > AttemptTimeout"
+    assert f"{once} > Fallback( {each} > Endpoint )" in lines
 
 
 def test_check_shows_every_problem(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,8 +39,18 @@ from app.telemetry.events.sessions import SESSIONS
 from app.telemetry.events.spending import SPENDING
 
 _TABLES: Final = (
-    *(CALLS, ATTEMPTS, ADMISSION, LIMITS, HEALTH, IDENTITY, SESSIONS),
-    *(CONFIGURATION, LIFECYCLE, SPENDING, REDACTION, GUARDS),
+    CALLS,
+    ATTEMPTS,
+    ADMISSION,
+    LIMITS,
+    HEALTH,
+    IDENTITY,
+    SESSIONS,
+    CONFIGURATION,
+    LIFECYCLE,
+    SPENDING,
+    REDACTION,
+    GUARDS,
 )
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}
