@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
+from app.assembly.caching import cache
 from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
@@ -42,11 +43,12 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
         *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
         *idempotency(settings, deps),  # everything below sees calls that repeat each other as one
-        *admission(settings, deps),  # after all that, so that bad requests and repeats need no place
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
         *instruct(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
         *mark(settings, deps),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
         *rate_limit(settings, deps),  # before the cache: it protects us, not only them
+        *cache(settings, deps),  # a hit skips everything below, and of calls that share an answer only one goes on
+        *admission(settings, deps),  # after all that may refuse or answer, so that only real work needs a place
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.core.caching.admin import CacheDesk
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
@@ -62,6 +63,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     shown: Shown
     keys: KeyOffice
     sessions: SessionOffice
+    cache: CacheDesk | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ from app.providers.pool import PoolClient, PoolOptions
 from app.reload import Holder, Parent, Reloader, Watch
 from app.telemetry.bridge import configure_stdlib
 from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys
+from app.telemetry.metrics.caching import CacheCounts
 from app.telemetry.metrics.collector import render
 
 
@@ -82,6 +83,7 @@ class Service:
                 opened.push_async_callback(closing.aclose)
             for each in (self._link, self._deps.usage, self._telemetry.alerts):
                 await opened.enter_async_context(each)
+            opened.push_async_callback(self._deps.caching.flights.aclose)
             if self._local is not None:
                 opened.push_async_callback(self._local.aclose)
             self._follow(self.settings)
@@ -110,7 +112,8 @@ class Service:
             return Door(__version__, started_wall, None, None, self._reloader)
         in_use = ConfigInUse(lambda: self._holder.current.digest)
         keys = ProviderKeys(lambda: self._deps.keys.counts(self._clock.now()))
-        registry = self._telemetry.registry([in_use, keys])
+        caching = CacheCounts(self._deps.caching.tally, self._deps.caching.view)
+        registry = self._telemetry.registry([in_use, keys, caching])
         return Door(__version__, started_wall, registry, partial(render, registry), self._reloader)
 
 

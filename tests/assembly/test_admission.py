@@ -33,8 +33,8 @@ def test_it_stands_after_validation_if_it_is_wanted(bench: Bench, admission: dic
         "Validate",
         "KeepTurn",
         "Idempotency",
-        *(["Admission"] if there else []),
         "Sessions",
+        *(["Admission"] if there else []),
     ]
 
 

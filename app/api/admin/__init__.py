@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from app.api.admin.cache import cache_router
 from app.api.admin.circuits import circuits_router
 from app.api.admin.configuration import configuration_router
 from app.api.admin.keys import keys_router
@@ -21,7 +22,7 @@ from app.core.gateway import CurrentGateway
 def admin_router(gateways: CurrentGateway, configurations: Configurations) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, keys_router, limits_router, sessions_router, usage_router):
+    for topic in (circuits_router, cache_router, keys_router, limits_router, sessions_router, usage_router):
         router.include_router(topic(gateways))
     router.include_router(configuration_router(gateways, configurations))
     return router
