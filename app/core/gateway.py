@@ -9,6 +9,7 @@ import msgspec
 from app.core.caching.admin import CacheDesk
 from app.core.call import Call
 from app.core.catalog import Catalog
+from app.core.catalogue import Models, no_models
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
@@ -71,7 +72,7 @@ class Gateway(msgspec.Struct, frozen=True):
     The composed pipeline with the models it can reach.
 
     `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
-    ended there; without `admin` there is no administration.
+    ended there, `models` is what is known of models; without `admin` there is no administration.
     """
 
     handler: Handler[Call]
@@ -80,6 +81,7 @@ class Gateway(msgspec.Struct, frozen=True):
     digest: str
     identities: Identities
     sessions: SessionOffice
+    models: Models = msgspec.field(default_factory=no_models)
     admin: AdminOptions | None = None
 
 

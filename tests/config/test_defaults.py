@@ -76,6 +76,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "usage",
         "alerts",
         "idempotency",
+        "catalogue",
     } == defaults.keys() - listed.keys()
 
 
