@@ -31,6 +31,7 @@ def test_it_stands_after_validation_if_it_is_wanted(bench: Bench, admission: dic
         "Record",
         "TotalTimeout",
         "Validate",
+        "KeepTurn",
         "Idempotency",
         "Sessions",
         *(["Admission"] if there else []),

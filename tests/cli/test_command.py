@@ -34,7 +34,7 @@ def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.Cap
     assert (code, printed.err) == (0, "")
     assert "fast sequential box/small -> sim/echo -> sim/words" in lines
     assert "box openai http://127.0.0.1:9/v1" in lines
-    once = "Record > TotalTimeout > Validate > Idempotency > Sessions"
+    once = "Record > TotalTimeout > Validate > KeepTurn > Idempotency > Sessions"
     each = "CountTokens > Retry > Breaker > Spend > Measure > AttemptTimeout"
     assert f"{once} > Fallback( {each} > Endpoint )" in lines
 

@@ -95,7 +95,7 @@ async def test_another_dialect_keeps_its_own_usage(clock: VirtualClock) -> None:
     """A client that does not speak OpenAI's form always gets the usage, and its request stays as it is."""
     house = House(clock, sings("a"))
     call = house.stream()
-    request = msgspec.structs.replace(call.request, origin=Native("anthropic", b"{}"))
+    request = msgspec.structs.replace(call.request, origin=Native("anthropic", b"{}"), translated=True)
 
     events = await events_of(await house.handler()(msgspec.structs.replace(call, request=request)))
 

@@ -57,7 +57,7 @@ def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None]
 def wants_usage(call: Call) -> bool:
     """Say whether a stream shows its usage: only a client that speaks OpenAI's form can do without."""
     request = call.request
-    return not isinstance(request, ChatRequest) or request.origin is not None or asks_for_usage(request)
+    return not isinstance(request, ChatRequest) or request.translated or asks_for_usage(request)
 
 
 async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
