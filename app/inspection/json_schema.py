@@ -1,21 +1,24 @@
 """
 Check answers against a JSON schema: the one that the request asks for, or one of the operator's.
 
-Schemas of requests come from callers: what they point to outside of themselves is never fetched, and their patterns run
-in RE2, whose time grows with the text alone.
+Schemas of requests come from callers: what they point to outside of themselves is never fetched, their patterns run in
+RE2, whose time grows with the text alone, and all of a check has a limited number of steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 import jsonschema
 import msgspec
 import re2
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
+from jsonschema_specifications import REGISTRY
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -24,6 +27,15 @@ from app.core.guards.guard import Ask, Complaint, Prompt, Said
 from app.core.model import ChatRequest
 
 _SCHEMAS_KEPT: Final = 256
+_STEPS_MAX: Final = 50_000  # keywords of a schema that are looked at, a quarter of a second at most
+
+_Check: TypeAlias = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]  # of one keyword
+
+_steps_left: ContextVar[list[int]] = ContextVar("steps_left")
+
+
+class _TooManySteps(Exception):  # noqa: N818 - a signal, caught here
+    """A schema takes too long."""
 
 
 class _Schema(msgspec.Struct, frozen=True):
@@ -80,20 +92,22 @@ def _problem(content: str, schema: bytes) -> Complaint | None:
         return Complaint("no_json")
     try:
         validator = _validator(schema)
-        return None if validator is None or validator.is_valid(value) else Complaint("mismatch")
-    except (Unresolvable, RecursionError):
+        return None if validator is None or _fits(validator, value) else Complaint("mismatch")
+    except (Unresolvable, RecursionError, _TooManySteps):
         return Complaint("schema_unusable")
+
+
+def _fits(validator: Validator, value: object) -> bool:
+    _steps_left.set([_STEPS_MAX])
+    fits: bool = validator.is_valid(value)
+    return fits
 
 
 @lru_cache(maxsize=_SCHEMAS_KEPT)
 def _validator(schema: bytes) -> Validator | None:
     """Return what checks values; None for a schema that is none, which is the caller's own affair."""
     decoded = msgspec.json.decode(schema)
-    if not isinstance(decoded, dict | bool):
-        return None
-    try:
-        _SAFE.check_schema(decoded)
-    except SchemaError:
+    if not isinstance(decoded, dict | bool) or not _fits(_OF_SCHEMAS, decoded):
         return None
     return _SAFE(decoded, registry=Registry())  # empty, and never fetches anything
 
@@ -117,6 +131,14 @@ def _pattern_properties(
                 yield from validator.descend(value, below, path=name, schema_path=pattern)
 
 
+def _unique(_validator: object, wanted: object, instance: object, _schema: object) -> Iterator[ValidationError]:
+    """Compare items as they are written: 1 and 1.0 are two. The library's own way takes the square of their number."""
+    if wanted and isinstance(instance, list):
+        written = {msgspec.json.encode(item, order="sorted") for item in instance}
+        if len(written) < len(instance):
+            yield ValidationError("not unique")
+
+
 def _matches(pattern: str, text: str) -> bool:
     """Say whether a pattern matches somewhere; one that RE2 does not take matches everything."""
     options = re2.Options()
@@ -127,6 +149,22 @@ def _matches(pattern: str, text: str) -> bool:
         return True
 
 
-_SAFE: Final = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator, {"pattern": _pattern, "patternProperties": _pattern_properties}
+def _counted(check: _Check) -> _Check:
+    def counted(validator: Any, keyword: Any, instance: Any, schema: Any) -> Iterable[ValidationError] | None:  # noqa: ANN401 - the library's
+        left = _steps_left.get()
+        left[0] -= 1
+        if left[0] < 0:
+            raise _TooManySteps
+        return check(validator, keyword, instance, schema)
+
+    return counted
+
+
+_LIBRARY: Final = jsonschema.Draft202012Validator
+_OWN: Final[Mapping[str, _Check]] = MappingProxyType(
+    {"pattern": _pattern, "patternProperties": _pattern_properties, "uniqueItems": _unique}
 )
+_SAFE: Final = jsonschema.validators.extend(
+    _LIBRARY, {name: _counted(check) for name, check in {**_LIBRARY.VALIDATORS, **_OWN}.items()}
+)
+_OF_SCHEMAS: Final = _SAFE(_LIBRARY.META_SCHEMA, registry=REGISTRY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -111,3 +112,31 @@ async def test_schemas_without_end() -> None:
     loop = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
 
     assert await reason(said("1"), None, asked(loop)) == "schema_unusable"
+
+
+def doubling(depth: int) -> dict[str, object]:
+    """Return a small schema of 2 ** depth steps."""
+    steps = {f"a{number}": {"allOf": [{"$ref": f"#/$defs/a{number + 1}"}] * 2} for number in range(depth)}
+    return {"$ref": "#/$defs/a0", "$defs": {**steps, f"a{depth}": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "content", "expected"),
+    [
+        (doubling(8), "{}", None),
+        (doubling(40), "{}", "schema_unusable"),
+        ({"required": [name for number in range(20_000) for name in (number, str(number))]}, "{}", None),
+        ({"items": {"type": "object"}}, json.dumps([{}] * 60_000), "schema_unusable"),
+        ({"uniqueItems": True}, json.dumps([{"a": number} for number in range(50_000)]), None),
+        ({"uniqueItems": True}, '[{"a":1,"b":2},{"b":2,"a":1}]', "mismatch"),
+        ({"uniqueItems": True}, '[1,true,"1",[1]]', None),
+        ({"uniqueItems": True}, "{}", None),
+        ({"uniqueItems": False}, "[1,1]", None),
+    ],
+)
+async def test_no_schema_takes_long(schema: dict[str, object], content: str, expected: str | None) -> None:
+    """Neither small ones of many steps, nor those whose time grows with the square of an answer or of themselves."""
+    began = time.process_time()
+
+    assert await reason(said(content), None, asked(schema)) == expected
+    assert time.process_time() - began < 2.0

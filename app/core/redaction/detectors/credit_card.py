@@ -51,7 +51,9 @@ def _in_run(groups: Sequence[Span], text: str) -> Iterator[Span]:
             end = groups[last - 1][1]
             if end - start < _LEAST:
                 break
-            if _is_card(text[start:end].replace(" ", "").replace("-", "")):
+            number = text[start:end].replace(" ", "").replace("-", "")
+            alone = last - first == len(groups)  # so few digits are no card in the midst of others
+            if _is_card(number) and (alone or len(number) > _LEAST):
                 yield start, end
                 first = last - 1
                 break
