@@ -21,7 +21,9 @@ from app.providers.openai import OpenAiCodec
 from app.providers.quirks import NO_QUIRKS, Quirks
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
+from app.providers.stream_usage import StreamUsage, UsageCodec
 
+_ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects tell it by themselves
 _COMPATIBLE_TAKES: Final = frozenset({"reasoning_content", "top_k"})
 
 
@@ -42,12 +44,14 @@ def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
 
 
 def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
+    usage = StreamUsage(asking=given.usage_in_streams == "auto")
+    codec = UsageCodec(OpenAiCodec(), usage)
     match given.kind:
         case "sim":
-            return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
+            return Provider(name, "http://sim/v1", (), codec, deps.sim, given.models or SIM_MODELS, usage=usage)
         case "local":
             headers = _headers(given, BEARER)
-            return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, OpenAiCodec(), deps.local, LOCAL_MODELS)
+            return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, codec, deps.local, LOCAL_MODELS, usage=usage)
         case _:
             return _remote(name, given, deps, keys)
 
@@ -57,16 +61,21 @@ def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None
     dialect = dialect_of(given.kind, base_url)
     preset = PRESETS.get(given.kind)
     key_header = BEARER if preset is None or dialect == "openai" else preset.key_header
+    codec, usage = _codec(given, dialect, deps), None
+    if dialect in _ASKED_FOR_USAGE and given.api == "chat":
+        usage = StreamUsage(asking=given.usage_in_streams == "auto")
+        codec = UsageCodec(codec, usage)
     return Provider(
         name=name,
         base_url=base_of(dialect, base_url),
         headers=_headers(given, key_header),
-        codec=_codec(given, dialect, deps),
+        codec=codec,
         client=deps.proxied.through(given.proxy) if given.proxy else deps.client,
         models=given.models,
         keys=keys,
         signer=_signer(given, dialect, deps),
         key_header=key_header,
+        usage=usage,
     )
 
 

@@ -73,6 +73,9 @@ class Provider(Section):
     discover: bool = Field(default=False, description="Whether the provider is asked for its models, to list them too.")
     discover_every_s: Seconds = Field(default=3600, description="Seconds between two such questions.")
     max_in_flight: Count | None = Field(default=None, description="Most calls at the same time; null has no bound.")
+    usage_in_streams: Literal["auto", "never"] = Field(
+        default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
+    )
 
     @model_validator(mode="before")
     @classmethod

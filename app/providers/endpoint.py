@@ -27,6 +27,7 @@ from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamClient, 
 from app.core.stream import EVENTS, Batch, EventStream
 from app.providers.keyring import KeyRing
 from app.providers.reading import ReadGuard, read_events, read_whole
+from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
@@ -41,7 +42,8 @@ class Provider(msgspec.Struct, frozen=True):
     A configured provider.
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
-    `models` are the names known to be there, and `key_header` is how a key is sent (`bearer`, or a header's name).
+    `models` are the names known to be there; `usage` is what the codec asks streams for, where it has to, and
+    `key_header` how a key is sent (`bearer`, or a header's name).
     """
 
     name: str
@@ -52,6 +54,7 @@ class Provider(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     keys: KeyRing | None = None
     signer: Signer | None = None
+    usage: StreamUsage | None = None
     key_header: str = BEARER
 
 
@@ -90,6 +93,15 @@ class Endpoint:
 
     async def __call__(self, attempt: Attempt) -> Reply:
         """Send the attempt and return the answer; see `Endpoints`."""
+        try:
+            return await self._ask(attempt)
+        except GatewayError as error:
+            usage = self._provider.usage
+            if usage is None or not usage.refused(attempt.call.request, error):
+                raise
+        return await self._ask(attempt)  # as the client wrote it
+
+    async def _ask(self, attempt: Attempt) -> Reply:
         provider, call = self._provider, attempt.call
         encoded = provider.codec.encode(call.request, attempt.target)
         call.journal.dropped = encoded.dropped

@@ -40,7 +40,7 @@ def test_order_of_the_stages(bench: Bench) -> None:
     each = [type(stage).__name__ for stage in attempt_stages(settings, bench.deps)]
 
     assert once == ["Record", "TotalTimeout", "Validate"]
-    assert each == ["Retry", "Breaker", "Spend", "Measure", "AttemptTimeout"]
+    assert each == ["CountTokens", "Retry", "Breaker", "Spend", "Measure", "AttemptTimeout"]
 
 
 async def test_nothing_is_opened(bench: Bench) -> None:
@@ -278,7 +278,7 @@ async def test_commit_rule(bench: Bench, clock: VirtualClock, commit: str, begin
 
 async def test_held_bytes_are_bounded(bench: Bench, clock: VirtualClock) -> None:
     """`streaming.buffer_bytes` bounds what is held back before the commit."""
-    gateway = bench.gateway(streaming={"commit": "answer", "buffer_bytes": 1024})
+    gateway = bench.gateway(streaming={"commit": "answer", "buffer_bytes": 2048})
     begun = clock.now()
     thoughts = "%20".join(["hm"] * 50)
 

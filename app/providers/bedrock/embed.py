@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.providers.bedrock.messages import NAME
@@ -28,8 +29,8 @@ class _Cohere(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    embedding: msgspec.Raw = msgspec.Raw()
-    embeddings: msgspec.Raw = msgspec.Raw()
+    embedding: msgspec.Raw = ABSENT
+    embeddings: msgspec.Raw = ABSENT
     input_tokens: int | None = msgspec.field(default=None, name="inputTextTokenCount")
 
 

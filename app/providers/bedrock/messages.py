@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.bedrock.wire import (
@@ -48,9 +49,10 @@ _PICTURES: Final = frozenset({"png", "jpeg", "gif", "webp"})
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")  # and no two spaces in a row, either
 
 
-def system_of(turns: Sequence[Turn]) -> list[SystemBlock]:
+def system_of(turns: Sequence[Turn]) -> tuple[SystemBlock, ...]:
     """Return the system prompt: every system message, wherever it stands."""
-    return [SystemBlock(piece.text) for turn in turns if turn.role in _SYSTEM for piece in turn.pieces() if piece.text]
+    spoken = [turn for turn in turns if turn.role in _SYSTEM]
+    return tuple([SystemBlock(piece.text) for turn in spoken for piece in turn.pieces() if piece.text])
 
 
 def messages_of(turns: Sequence[Turn]) -> list[Message]:
@@ -81,7 +83,7 @@ def _blocks(turn: Turn, where: str) -> Iterator[Block]:
         return
     if turn.role not in {"user", "assistant"}:
         raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if bytes(turn.audio) not in {b"", b"null"}:
+    if is_given(turn.audio):
         raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
     yield from _thoughts(turn.reasoning_details or ())
     if turn.refusal:

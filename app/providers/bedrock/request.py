@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.bedrock.messages import NAME, messages_of, system_of
 from app.providers.bedrock.wire import (
@@ -56,7 +57,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     asked = body.asked
     require_one_choice(asked, NAME)
     lost = dropped(body.members, _CARRIED, NAME)
-    config = InferenceConfig(asked.most_tokens, asked.temperature, asked.top_p, asked.stops)
+    config = InferenceConfig(asked.most_tokens, asked.temperature, asked.top_p, tuple(asked.stops))
     more, unknown = _model_fields(asked, model)
     request = ConverseRequest(
         messages=messages_of(asked.messages),
@@ -64,7 +65,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         inference_config=config if config != InferenceConfig() else None,
         tool_config=_tool_config(asked),
         output_config=_output_config(asked),
-        additional_model_request_fields=msgspec.Raw(msgspec.json.encode(more)) if more else msgspec.Raw(),
+        additional_model_request_fields=msgspec.Raw(msgspec.json.encode(more)) if more else ABSENT,
     )
     return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), lost + unknown
 
@@ -91,7 +92,7 @@ def _tool(given: Offered, index: int, choice: Choice) -> Tool | None:
     function: OfferedFunction = given.function
     if choice.only is not None and function.name not in choice.only:
         return None
-    schema = function.parameters if bytes(function.parameters) not in {b"", b"null"} else _NO_SCHEMA
+    schema = function.parameters if is_given(function.parameters) else _NO_SCHEMA
     return Tool(ToolSpec(function.name, InputSchema(schema), function.description or None, function.strict or None))
 
 

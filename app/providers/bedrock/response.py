@@ -14,7 +14,7 @@ from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
 from app.providers.bedrock.said import ConverseResponse, SaidBlock, TokenUsage
 from app.providers.bedrock.wire import Reasoning
-from app.providers.canonical.answer import Choice, Message, SaidCall, completion, said_call
+from app.providers.canonical.answer import Choice, Message, SaidCall, completion, object_text, said_call
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.mint import Mint
 
@@ -48,13 +48,13 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
     blocks = answer.output.message.content
     text = "".join([_prose(block) for block in blocks])
     thoughts = [thought_of(block.reasoning_content) for block in blocks if block.reasoning_content is not None]
-    calls = list(_calls(blocks))
+    calls = tuple(_calls(blocks))
     message = Message(
         "assistant",
         text or None,
         None,
         reasoning_content="".join([thought.text or "" for thought in thoughts]) or None,
-        reasoning_details=thoughts,
+        reasoning_details=tuple(thoughts),
         tool_calls=calls,
     )
     finish = finish_of(answer.stop_reason, said=bool(text or calls))
@@ -103,4 +103,4 @@ def _calls(blocks: Iterable[SaidBlock]) -> Iterator[SaidCall]:
     for block in blocks:
         use = block.tool_use
         if use is not None:
-            yield said_call(use.tool_use_id, use.name, bytes(use.input).decode() or "{}")
+            yield said_call(use.tool_use_id, use.name, object_text(use.input))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.providers.bedrock.wire import Reasoning, Wire
 
 
@@ -24,7 +25,7 @@ class SaidToolUse(Wire, frozen=True):
 
     tool_use_id: str = ""
     name: str = ""
-    input: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = ABSENT
 
 
 class SaidText(Wire, frozen=True):

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.absent import ABSENT
+
 
 class Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """The base of every object: what is not set is not sent."""
@@ -53,14 +55,14 @@ class ToolUse(Wire, frozen=True):
 
     tool_use_id: str = ""
     name: str = ""
-    input: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = ABSENT
 
 
 class ResultBlock(Wire, frozen=True):
     """A part of what a tool returned."""
 
     text: str | None = None
-    json: msgspec.Raw = msgspec.Raw()
+    json: msgspec.Raw = ABSENT
     image: Media | None = None
 
 
@@ -197,4 +199,4 @@ class ConverseRequest(Wire, frozen=True):
     inference_config: InferenceConfig | None = None
     tool_config: ToolConfig | None = None
     output_config: OutputConfig | None = None
-    additional_model_request_fields: msgspec.Raw = msgspec.Raw()
+    additional_model_request_fields: msgspec.Raw = ABSENT

@@ -94,6 +94,11 @@ def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> 
     return Completion(msgspec.json.encode(body), usage, tuple([choice.finish_reason for choice in choices]))
 
 
+def object_text(raw: msgspec.Raw) -> str:
+    """Return an object as the compact JSON text that arguments of a call are; `{}` if there is none."""
+    return msgspec.json.format(raw, indent=-1).decode() if bytes(raw) else "{}"
+
+
 def shown_usage(usage: Usage) -> dict[str, object]:
     """Return OpenAI's usage object; details that nobody counted are left out."""
     found: dict[str, object] = {

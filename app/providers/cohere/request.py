@@ -8,10 +8,12 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT, is_given, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
 from app.providers.canonical.choice import Choice, read_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.media import inline
 from app.providers.cohere import wire
 
 NAME: Final = "Cohere"
@@ -41,7 +43,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     require_one_choice(asked, NAME)
     lost = dropped(body.members, _CARRIED, NAME)
     choice = read_choice(asked)
-    tools = list(_tools(asked.tools or (), choice))
+    tools = tuple(_tools(asked.tools or (), choice))
     request = wire.ChatRequest(
         model=model,
         messages=[_message(turn, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
@@ -52,7 +54,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         response_format=_format(asked.response_format),
         thinking=_thinking(asked),
         max_tokens=asked.most_tokens,
-        stop_sequences=asked.stops,
+        stop_sequences=tuple(asked.stops),
         temperature=asked.temperature,
         p=asked.top_p,
         k=asked.top_k,
@@ -66,7 +68,10 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
 def _message(turn: Turn, where: str) -> wire.Message:
     if turn.role not in {"system", "developer", "user", "assistant", "tool"}:
         raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if bytes(turn.audio) not in {b"", b"null"}:
+    if turn.role == "tool" and not turn.tool_call_id:
+        message = "A tool message must answer a tool call of a message before it."
+        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
+    if is_given(turn.audio):
         raise unsupported(f"{where}.audio", NAME, "it takes no recordings")
     role = "system" if turn.role == "developer" else turn.role
     pieces = turn.pieces()
@@ -78,7 +83,7 @@ def _message(turn: Turn, where: str) -> wire.Message:
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
     if calls and not content:
         content = None
-    return wire.Message(role, content, calls, turn.tool_call_id if turn.role == "tool" else None)
+    return wire.Message(role, content, tuple(calls), turn.tool_call_id if turn.role == "tool" else None)
 
 
 def _part(piece: Piece, where: str) -> wire.Part:
@@ -88,6 +93,7 @@ def _part(piece: Piece, where: str) -> wire.Part:
         case "refusal":
             return wire.Part("text", piece.refusal)
         case "image_url" if piece.image_url is not None:
+            inline(piece.image_url.url, f"{where}.image_url.url")  # for its refusal alone: the URL is sent as it is
             return wire.Part("image_url", image_url=wire.ImageUrl(piece.image_url.url, piece.image_url.detail))
         case _:
             raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
@@ -107,14 +113,14 @@ def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
         given = tool.function
         if choice.name not in {None, given.name} or (choice.only is not None and given.name not in choice.only):
             continue
-        schema = given.parameters if bytes(given.parameters) not in {b"", b"null"} else _NO_SCHEMA
+        schema = given.parameters if is_given(given.parameters) else _NO_SCHEMA
         yield wire.Tool("function", wire.FunctionSpec(given.name, schema, given.description))
 
 
 def _format(given: Format | None) -> wire.Format | None:
     if given is None or given.type == "text":
         return None
-    schema = given.json_schema.schema if given.json_schema is not None else msgspec.Raw()
+    schema = present(given.json_schema.schema) if given.json_schema is not None else ABSENT
     return wire.Format("json_object", schema)
 
 

@@ -34,7 +34,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
     # What the model says of its plan before it calls tools is reasoning in everything but name.
     thoughts = "".join([said.tool_plan or "", *[part.thinking or "" for part in said.content or ()]])
     calls = [said_call(call.id, call.function.name, call.function.arguments or "{}") for call in said.tool_calls or ()]
-    message = Message("assistant", text or None, None, reasoning_content=thoughts or None, tool_calls=calls)
+    message = Message("assistant", text or None, None, reasoning_content=thoughts or None, tool_calls=tuple(calls))
     choice = Choice(0, message, finish_of(answer.finish_reason))
     return completion(mint.stamp(model, answer.id), [choice], usage_of(answer.usage))
 

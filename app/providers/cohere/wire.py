@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.absent import ABSENT
+
 
 class ImageUrl(msgspec.Struct, frozen=True, omit_defaults=True):
     """An address, or a `data:` URL."""
@@ -70,7 +72,7 @@ class Format(msgspec.Struct, frozen=True, omit_defaults=True):
     """The form of the answer."""
 
     type: str
-    json_schema: msgspec.Raw = msgspec.Raw()
+    json_schema: msgspec.Raw = ABSENT
 
 
 class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):

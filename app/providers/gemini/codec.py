@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from app.core.absent import is_given
 from app.core.call import Target
 from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion, Operation, Request
@@ -51,7 +52,7 @@ class GeminiCodec:
         if not isinstance(request, ChatRequest):
             return decode_embeddings(body, request)
         answer = read_answer(body)
-        if bytes(answer.error):
+        if is_given(answer.error):
             raise error_in_answer(bytes(answer.error))
         return decode_chat(answer, request.model, self._mint)
 

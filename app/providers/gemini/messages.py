@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from app.core.absent import is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported
@@ -65,7 +66,7 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Content]:
 def _parts(turn: Turn, where: str, *, signed: bool) -> Iterator[Part]:
     if turn.role not in {"user", "assistant"}:
         raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if bytes(turn.audio) not in {b"", b"null"}:
+    if is_given(turn.audio):
         raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
     if turn.refusal:
         yield Part(text=turn.refusal)

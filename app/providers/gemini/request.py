@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Offered
 from app.providers.canonical.choice import Choice, read_choice
@@ -78,14 +79,14 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
 def _config(asked: Asked, *, by_budget: bool) -> GenerationConfig:
     form = asked.response_format
     wants_json = form is not None and form.type in {"json_object", "json_schema"}
-    schema = form.json_schema.schema if form is not None and form.json_schema is not None else msgspec.Raw()
+    schema = present(form.json_schema.schema) if form is not None and form.json_schema is not None else ABSENT
     return GenerationConfig(
         temperature=asked.temperature,
         top_p=asked.top_p,
         top_k=asked.top_k,
-        candidate_count=asked.n,
+        candidate_count=asked.n if asked.n != 1 else None,
         max_output_tokens=asked.most_tokens,
-        stop_sequences=asked.stops,
+        stop_sequences=tuple(asked.stops),
         seed=asked.seed,
         presence_penalty=asked.presence_penalty,
         frequency_penalty=asked.frequency_penalty,
@@ -115,7 +116,7 @@ def _modalities(asked: Asked) -> Sequence[str]:
     for modality in wanted:
         if modality not in _MODALITIES:
             raise unsupported("modalities", NAME, f"it has no {modality[:40]!r}")
-    return [modality.upper() for modality in wanted] if wanted != ["text"] else ()
+    return tuple([modality.upper() for modality in wanted]) if wanted != ["text"] else ()
 
 
 def _tools(offered: Sequence[Offered], only: frozenset[str] | None) -> Sequence[Tool]:
@@ -125,7 +126,7 @@ def _tools(offered: Sequence[Offered], only: frozenset[str] | None) -> Sequence[
             raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
         given = tool.function
         if only is None or given.name in only:
-            declared.append(FunctionDeclaration(given.name, given.description, given.parameters))
+            declared.append(FunctionDeclaration(given.name, given.description, present(given.parameters)))
     return (Tool(declared),) if declared else ()
 
 

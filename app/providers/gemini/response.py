@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, Message, SaidCall, SaidImage, completion, said_call
+from app.providers.canonical.answer import Choice, Message, SaidCall, SaidImage, completion, object_text, said_call
 from app.providers.canonical.mint import Mint
 from app.providers.gemini.wire import (
     Candidate,
@@ -107,13 +108,13 @@ def usage_of(given: UsageMetadata | None) -> Usage | None:
 
 def call_arguments(call: FunctionCall) -> str:
     """Return the arguments of a call as JSON text."""
-    return bytes(call.args).decode() or "{}"
+    return object_text(call.args)
 
 
 def extra_content(signature: str | None) -> msgspec.Raw:
     """Return a signature in the place where Google's compatible endpoint has it."""
     if signature is None:
-        return msgspec.Raw()
+        return ABSENT
     return msgspec.Raw(msgspec.json.encode({"google": {"thought_signature": signature}}))
 
 
@@ -150,8 +151,8 @@ def _choice(candidate: Candidate, mint: Mint) -> Choice:
     parts = candidate.content.parts if candidate.content is not None else ()
     answer = "".join([prose_of(part) for part in parts if not part.thought])
     thoughts = "".join([part.text or "" for part in parts if part.thought])
-    calls = list(_calls(parts, mint))
-    images = [image for part in parts if (image := image_of(part)) is not None]
+    calls = tuple(_calls(parts, mint))
+    images = tuple([image for part in parts if (image := image_of(part)) is not None])
     message = Message(
         "assistant",
         answer or None,
@@ -184,7 +185,7 @@ def _annotations(candidate: Candidate, text: str) -> msgspec.Raw:
     """Return the sources of an answer as OpenAI's citations; Google counts bytes, OpenAI characters."""
     grounding = candidate.grounding_metadata
     if grounding is None or not grounding.grounding_supports:
-        return msgspec.Raw()
+        return ABSENT
     encoded, sources, found = text.encode(), grounding.grounding_chunks, []
     for support in grounding.grounding_supports:
         start, end = (len(encoded[:place].decode(errors="ignore")) for place in _span(support.segment))
@@ -193,7 +194,7 @@ def _annotations(candidate: Candidate, text: str) -> msgspec.Raw:
             if web is not None:
                 citation = {"start_index": start, "end_index": end, "url": web.uri, "title": web.title}
                 found.append({"type": "url_citation", "url_citation": citation})
-    return msgspec.Raw(msgspec.json.encode(found)) if found else msgspec.Raw()
+    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
 
 
 def _span(segment: Segment) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from app.core.absent import is_given
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
@@ -61,7 +62,7 @@ class GeminiDecoder:
 
     def _events(self, data: bytes) -> Iterator[StreamEvent]:
         answer = read_answer(data)
-        if bytes(answer.error):
+        if is_given(answer.error):
             raise error_in_answer(bytes(answer.error))
         if self._chunks is None:
             require_candidates(answer)

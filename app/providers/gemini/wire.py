@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.absent import ABSENT
+
 
 class Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """The base of every object: what is not set is not sent."""
@@ -33,7 +35,7 @@ class FunctionCall(Wire, frozen=True):
     """A function that the model calls."""
 
     name: str = ""
-    args: msgspec.Raw = msgspec.Raw()
+    args: msgspec.Raw = ABSENT
     id: str | None = None
 
 
@@ -101,7 +103,7 @@ class GenerationConfig(Wire, frozen=True):
     response_logprobs: bool = False
     logprobs: int | None = None
     response_mime_type: str | None = None
-    response_json_schema: msgspec.Raw = msgspec.Raw()
+    response_json_schema: msgspec.Raw = ABSENT
     response_modalities: Sequence[str] = ()
     thinking_config: ThinkingConfig | None = None
 
@@ -111,7 +113,7 @@ class FunctionDeclaration(Wire, frozen=True):
 
     name: str
     description: str | None = None
-    parameters_json_schema: msgspec.Raw = msgspec.Raw()
+    parameters_json_schema: msgspec.Raw = ABSENT
 
 
 class Tool(Wire, frozen=True):
@@ -243,4 +245,4 @@ class GenerateResponse(Wire, frozen=True):
     usage_metadata: UsageMetadata | None = None
     model_version: str = ""
     response_id: str = ""
-    error: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = ABSENT

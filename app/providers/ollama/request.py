@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT, is_given, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
 from app.providers.canonical.choice import Choice, read_choice
@@ -50,7 +51,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         model=model,
         messages=_messages(asked.messages),
         stream=bool(asked.stream),
-        tools=() if choice.mode == "none" else list(_tools(asked.tools or (), choice)),
+        tools=() if choice.mode == "none" else tuple(_tools(asked.tools or (), choice)),
         format=_format(asked.response_format),
         options=options if options != wire.Options() else None,
         think=_think(asked.reasoning_effort),
@@ -68,7 +69,7 @@ def _messages(turns: Sequence[Turn]) -> list[wire.Message]:
 def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
     if turn.role not in {"system", "developer", "user", "assistant", "tool"}:
         raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if bytes(turn.audio) not in {b"", b"null"}:
+    if is_given(turn.audio):
         raise unsupported(f"{where}.audio", NAME, "it takes no recordings")
     texts, images = [turn.refusal] if turn.refusal else [], []
     for index, piece in enumerate(turn.pieces()):
@@ -83,8 +84,8 @@ def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
         role="system" if turn.role == "developer" else turn.role,
         content="\n".join(texts),
         thinking=turn.reasoning_content if turn.role == "assistant" else None,
-        images=images,
-        tool_calls=calls,
+        images=tuple(images),
+        tool_calls=tuple(calls),
         tool_name=names.get(turn.tool_call_id or "") or turn.name if turn.role == "tool" else None,
         tool_call_id=turn.tool_call_id if turn.role == "tool" else None,
     )
@@ -116,14 +117,14 @@ def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
             raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
         given = tool.function
         if choice.only is None or given.name in choice.only:
-            schema = given.parameters if bytes(given.parameters) not in {b"", b"null"} else _NO_SCHEMA
+            schema = given.parameters if is_given(given.parameters) else _NO_SCHEMA
             yield wire.Tool("function", wire.FunctionSpec(given.name, schema, given.description))
 
 
 def _format(given: Format | None) -> msgspec.Raw:
     if given is None or given.type == "text":
-        return msgspec.Raw()
-    schema = given.json_schema.schema if given.json_schema is not None else msgspec.Raw()
+        return ABSENT
+    schema = present(given.json_schema.schema) if given.json_schema is not None else ABSENT
     return schema if bytes(schema) else _JSON
 
 
@@ -133,7 +134,7 @@ def _options(asked: Asked) -> wire.Options:
         top_p=asked.top_p,
         top_k=asked.top_k,
         num_predict=asked.most_tokens,
-        stop=asked.stops,
+        stop=tuple(asked.stops),
         seed=asked.seed,
         presence_penalty=asked.presence_penalty,
         frequency_penalty=asked.frequency_penalty,

@@ -9,7 +9,7 @@ import msgspec
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion
 from app.core.usage import Usage
-from app.providers.canonical.answer import Choice, Message, completion, said_call
+from app.providers.canonical.answer import Choice, Message, completion, object_text, said_call
 from app.providers.canonical.mint import Mint
 from app.providers.ollama import wire
 from app.providers.ollama.errors import error_in_answer
@@ -31,7 +31,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
         for call in said.tool_calls or ()
     ]
     message = Message(
-        "assistant", said.content or None, None, reasoning_content=said.thinking or None, tool_calls=calls
+        "assistant", said.content or None, None, reasoning_content=said.thinking or None, tool_calls=tuple(calls)
     )
     choice = Choice(0, message, finish_of(answer, called=bool(calls)), logprobs_of(answer.logprobs))
     return completion(mint.stamp(model), [choice], usage_of(answer))
@@ -46,7 +46,7 @@ def finish_of(answer: wire.ChatResponse, *, called: bool) -> str:
 
 def arguments_of(call: wire.ToolCall) -> str:
     """Return the arguments of a call as JSON text."""
-    return bytes(call.function.arguments).decode() or "{}"
+    return object_text(call.function.arguments)
 
 
 def usage_of(answer: wire.ChatResponse) -> Usage | None:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.absent import ABSENT
+
 
 class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     """A called function; `arguments` is an object, `index` counts the calls of an answer."""
 
     name: str = ""
-    arguments: msgspec.Raw = msgspec.Raw()
+    arguments: msgspec.Raw = ABSENT
     index: int | None = None
 
 
@@ -73,7 +75,7 @@ class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     messages: Sequence[Message]
     stream: bool
     tools: Sequence[Tool] = ()
-    format: msgspec.Raw = msgspec.Raw()
+    format: msgspec.Raw = ABSENT
     options: Options | None = None
     think: bool | str | None = None
     logprobs: bool | None = None
