@@ -60,4 +60,4 @@ class Instruct:
         first = [] if options.prompt is None else [Message("system", options.prompt)]
         encoded = [msgspec.Raw(msgspec.json.encode({"role": each.role, "content": each.content})) for each in first]
         raw = msgspec.json.encode({**body, "messages": [*encoded, *kept]})
-        return ChatRequest(self._fields.decode(raw), raw)
+        return msgspec.structs.replace(request, fields=self._fields.decode(raw), raw=raw, origin=None)
