@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from app.api.dialects.anthropic.models import ModelsRoute
 from app.api.inbound import credential_of, headers_of, request_id_of
 from app.core.allow_list import AllowList
 from app.core.catalog import Listed
@@ -27,7 +28,7 @@ Exposition: TypeAlias = Callable[[str], tuple[str, bytes]]  # accept header -> c
 
 def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
     """Return `GET /v1/models` and `/v1/models/{id}`; `started_wall` is the creation time they show."""
-    router = APIRouter(prefix="/v1", tags=["models"])
+    router = APIRouter(prefix="/v1", tags=["models"], route_class=ModelsRoute)
 
     def shown(listed: Listed) -> dict[str, object]:
         head = {"id": listed.id, "object": "model", "created": int(started_wall), "owned_by": listed.owner}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from app.api.openapi_dialects import dialect_paths
 from app.api.openapi_plain import plain_paths
 
 Json: TypeAlias = dict[str, object]
@@ -14,6 +15,7 @@ def hot_paths() -> Json:
     return {
         "/v1/chat/completions": _post("Chat completion (OpenAI)", _chat()),
         "/v1/generate": _post("Chat completion with gateway options and metadata", _generate()),
+        **dialect_paths(_refusal()),
         **plain_paths(_refusal()),
     }
 

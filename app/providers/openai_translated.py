@@ -100,9 +100,13 @@ class _Messages:
     def reduced(self, messages: Sequence[Json]) -> list[Json]:
         """Return the messages that a provider of OpenAI's form takes."""
         for place, message in enumerate(messages):
-            if message["role"] != "tool":
+            found = self._message(message, f"messages[{place}]")
+            if message["role"] == "user" and self._waiting:
+                found["content"] = [*self._waiting, *_as_parts(found["content"])]
+                self._waiting = []
+            elif message["role"] != "tool":
                 self._show_waiting()
-            self._found.append(self._message(message, f"messages[{place}]"))
+            self._found.append(found)
         self._show_waiting()
         return self._found
 
@@ -136,6 +140,10 @@ class _Messages:
         if part["type"] == "file" and "citations" in part:
             self._lost.append("citations")
         return {name: value for name, value in part.items() if name in {"type", part["type"]} or name in self._takes}
+
+
+def _as_parts(content: str | list[Json]) -> list[Json]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _simplest(parts: Sequence[Json]) -> str | list[Json]:

@@ -9,6 +9,7 @@ import httpx2
 import openai
 import pytest
 
+from tests.e2e.support.node import Node
 from tests.e2e.support.upstream import LIMIT_S, Upstream, listening
 from tests.e2e.support.wire import Wire, connected
 from tests.support.gateway import GatewayProcess, Start, running
@@ -83,6 +84,15 @@ def direct(upstream: Upstream) -> Iterator[openai.OpenAI]:
     """Talk to the provider without a gateway, to see what the SDK sends and gets."""
     with openai_client(upstream.url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """Install the official SDKs for Node."""
+    try:
+        return Node()
+    except LookupError as missing:
+        pytest.skip(str(missing))
 
 
 def openai_client(base_url: str) -> openai.OpenAI:

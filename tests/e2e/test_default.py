@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import httpx2
 import msgspec
 import openai
@@ -17,11 +18,13 @@ import pytest
 
 from app.providers.local.wheels import missing
 from tests.e2e.conftest import openai_client
+from tests.e2e.dialects.conftest import anthropic_client
 from tests.support.gateway import LIMIT_S, GatewayProcess, Start, eventually, running
 
 USER: Any = [{"role": "user", "content": "What is the capital of France? Answer in one word."}]
 WORDS_MAX = 8  # few tokens are enough, and a busy machine computes slowly
 MODEL = "local/smollm2"
+COLD: Any = {"model": MODEL, "temperature": 0}
 real_model = pytest.mark.skipif(missing() is not None, reason=f"no local model: {missing()}")
 
 
@@ -36,6 +39,13 @@ def at_home() -> Iterator[GatewayProcess]:
 def client(at_home: GatewayProcess) -> Iterator[openai.OpenAI]:
     """Talk to it through OpenAI's own client."""
     with openai_client(f"{at_home.url}/v1") as sdk:
+        yield sdk.with_options(timeout=2 * LIMIT_S)
+
+
+@pytest.fixture(scope="module")
+def claude(at_home: GatewayProcess) -> Iterator[anthropic.Anthropic]:
+    """Talk to it through Anthropic's own client."""
+    with anthropic_client(at_home.url) as sdk:
         yield sdk.with_options(timeout=2 * LIMIT_S)
 
 
@@ -102,6 +112,32 @@ def test_real_model_streams(client: openai.OpenAI) -> None:
 
     assert "Paris" in "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
     assert chunks[-1].usage is not None
+
+
+@real_model
+def test_real_model_says_the_same_in_every_dialect(client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    """The same question has the same answer, asked as a completion, a response or a message."""
+    completion: Any = client.chat.completions.create(**COLD, messages=USER, max_tokens=WORDS_MAX)
+    response = client.responses.create(**COLD, input=USER, max_output_tokens=WORDS_MAX)
+    message: Any = claude.messages.create(model=MODEL, extra_body=COLD, messages=USER, max_tokens=WORDS_MAX)
+
+    text = completion.choices[0].message.content
+    assert "Paris" in text
+    assert (response.output_text, message.content[0].text) == (text, text)
+
+
+@real_model
+def test_real_model_streams_the_same_in_every_dialect(client: openai.OpenAI, claude: anthropic.Anthropic) -> None:
+    """The pieces of a stream are the same text, too."""
+    with client.chat.completions.stream(**COLD, messages=USER, max_tokens=WORDS_MAX) as chunks:
+        completion = "".join(event.delta for event in chunks if event.type == "content.delta")
+    with client.responses.stream(**COLD, input=USER, max_output_tokens=WORDS_MAX) as events:
+        response = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    with claude.messages.stream(model=MODEL, extra_body=COLD, messages=USER, max_tokens=WORDS_MAX) as messages:
+        message = "".join(messages.text_stream)
+
+    assert "Paris" in completion
+    assert (response, message) == (completion, completion)
 
 
 @real_model

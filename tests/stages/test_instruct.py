@@ -82,9 +82,9 @@ async def test_other_routes_and_operations_pass_untouched() -> None:
 
 async def test_a_changed_request_is_no_longer_what_the_client_sent() -> None:
     """The body in the client's own dialect would bypass the route's message."""
-    request = msgspec.structs.replace(chat_request(BODY), origin=Native("anthropic", b"{}"))
+    request = msgspec.structs.replace(chat_request(BODY), origin=Native("anthropic", b"{}"), translated=True)
 
     changed = await sent(request, "ours")
 
     assert isinstance(changed, ChatRequest)
-    assert changed.origin is None
+    assert (changed.origin, changed.translated) == (None, True)

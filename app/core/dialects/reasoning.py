@@ -16,8 +16,8 @@ import msgspec
 
 CLAUDE_FORMAT: Final = "anthropic-claude-v1"
 RESPONSES_FORMAT: Final = "openai-responses-v1"
-_SEAL = "wizard:1:"  # no signature of a provider begins like this: they are base64
-_SEALED = re.compile(_SEAL + "(?P<entry>[{].*[}])", re.DOTALL)
+SEAL: Final = "wizard:1:"  # no signature of a provider begins like this: they are base64
+_SEALED = re.compile(SEAL + "(?P<entry>[{].*[}])", re.DOTALL)
 
 
 class ReasoningDetail(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,14 +42,20 @@ def prose_of(details: Sequence[ReasoningDetail]) -> str:
     return "".join([detail.text or detail.summary or "" for detail in details])
 
 
-def sealed(details: Sequence[ReasoningDetail]) -> str:
-    """Return entries of another provider as a text that stands where a dialect has place for a signature only."""
-    return _SEAL + msgspec.json.encode({"details": details}).decode()
+def sealed(details: Sequence[ReasoningDetail] = ()) -> str:
+    """
+    Return entries of another provider as a text that stands where a dialect has place for a signature only.
+
+    It is the bare `SEAL` if they hold nothing but prose, which stands beside it.
+    """
+    if not any(detail.signature or detail.data for detail in details):
+        return SEAL
+    return SEAL + msgspec.json.encode({"details": details}).decode()
 
 
 def unsealed(signature: str) -> list[ReasoningDetail] | None:
     """Return the entries that `sealed` hid, or None for a signature of a provider. Broken seals hold nothing."""
-    if not signature.startswith(_SEAL):
+    if not signature.startswith(SEAL):
         return None
     found = _SEALED.fullmatch(signature)
     try:

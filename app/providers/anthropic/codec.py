@@ -13,6 +13,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Operation, Request
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
+from app.providers.anthropic.conversation import without_foreign_thoughts
 from app.providers.anthropic.errors import error_in_answer, error_of_status
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.request import UPLOADS_BETA, Asking, encode_chat
@@ -53,7 +54,8 @@ class AnthropicCodec:
         if not isinstance(request, ChatRequest):
             if request.operation is not Operation.COUNT_TOKENS:
                 raise unsupported(request.operation.value, NAME)
-            return Encoded(f"{_PATH}/count_tokens", _spliced(request.raw, request.model, target), _version(()))
+            body = _spliced(request.raw, request.model, target)
+            return Encoded(f"{_PATH}/count_tokens", body, _version(()))
         origin = request.origin
         if origin is not None and origin.dialect == ANTHROPIC:
             return Encoded(_PATH, _spliced(origin.raw, request.model, target), _version(origin.headers))
@@ -94,7 +96,8 @@ class AnthropicCodec:
 
 
 def _spliced(raw: bytes, model: str, target: Target) -> bytes:
-    return raw if model == target.model else replace_model(raw, target.model)
+    own = without_foreign_thoughts(raw)
+    return own if model == target.model else replace_model(own, target.model)
 
 
 def _version(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -14,6 +14,7 @@ from app.core.ports import Codec, Decoder, Encoded
 from app.providers.canonical.asked import BodyReader
 from app.providers.canonical.mint import Mint
 from app.providers.openai_errors import error_of_status
+from app.providers.responses.conversation import without_foreign_thoughts
 from app.providers.responses.request import encode_chat
 from app.providers.responses.response import decode_chat
 from app.providers.responses.stream import ResponsesDecoder
@@ -45,8 +46,8 @@ class ResponsesCodec:
             return self._others.encode(request, target)
         origin = request.origin
         if origin is not None and origin.dialect == RESPONSES:
-            same = request.model == target.model
-            return Encoded(self._path, origin.raw if same else replace_model(origin.raw, target.model))
+            own = without_foreign_thoughts(origin.raw)
+            return Encoded(self._path, own if request.model == target.model else replace_model(own, target.model))
         body, lost = encode_chat(self._bodies.read(request), target.model)
         return Encoded(self._path, body, dropped=lost)
 

@@ -96,9 +96,8 @@ def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
     if function.description is not None:
         found["description"] = function.description
     found["parameters"] = function.parameters if bytes(function.parameters) not in _NONE else _NO_PARAMETERS
-    found["strict"] = bool(
-        function.strict
-    )  # here it is unless it says otherwise, in chat completions the other way round
+    # A function without the word is strict here, and is not in chat completions.
+    found["strict"] = bool(function.strict)
     return found
 
 

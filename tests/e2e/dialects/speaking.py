@@ -30,6 +30,7 @@ SAID = {
     "text": Heard(TEXT, finish="end", tokens=(20, 8, 5)),
     "thinking": Heard(TEXT, THOUGHT, finish="end", tokens=(20, 8, 5)),
     "tools": Heard(TOOLS_TEXT, calls=((TOOL, ARGUMENTS), ("now", {})), finish="tools", tokens=(20, 8, 5)),
+    "weather": Heard(TOOLS_TEXT, calls=((TOOL, ARGUMENTS),), finish="tools", tokens=(20, 8, 5)),
     "cut": Heard(TEXT, finish="length", tokens=(20, 8, 5)),
 }
 

@@ -11,7 +11,7 @@ import msgspec
 
 from app.core.dialects.anthropic import Block, MessageUsage, OutputTokensDetails
 from app.core.dialects.chat import Answer, AnswerCall, AnswerChoice, details_of, read_answer, stop_text_of, text_of
-from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, prose_of, sealed
+from app.core.dialects.reasoning import CLAUDE_FORMAT, SEAL, ReasoningDetail, prose_of, sealed
 from app.core.model import Completion
 from app.core.usage import Usage
 
@@ -80,7 +80,7 @@ def thoughts_of(prose: str, details: Sequence[ReasoningDetail]) -> list[Block]:
     """
     blocks = [block for own, group in groupby(details, _is_own) for block in _thought_blocks(list(group), own=own)]
     if prose and not any(block.thinking for block in blocks):
-        blocks.insert(0, Block("thinking", thinking=prose, signature=""))
+        blocks.insert(0, Block("thinking", thinking=prose, signature=sealed()))
     return blocks
 
 
@@ -102,12 +102,10 @@ def _is_own(detail: ReasoningDetail) -> bool:
 def _thought_blocks(details: Sequence[ReasoningDetail], *, own: bool) -> list[Block]:
     if own:
         return [_own_block(detail) for detail in details]
-    prose, bound = prose_of(details), any(detail.data or detail.signature for detail in details)
-    if not bound:
-        return [Block("thinking", thinking=prose, signature="")] if prose else []
+    prose, seal = prose_of(details), sealed(details)
     if prose:
-        return [Block("thinking", thinking=prose, signature=sealed(details))]
-    return [Block("redacted_thinking", data=sealed(details))]
+        return [Block("thinking", thinking=prose, signature=seal)]
+    return [] if seal == SEAL else [Block("redacted_thinking", data=seal)]
 
 
 def _own_block(detail: ReasoningDetail) -> Block:

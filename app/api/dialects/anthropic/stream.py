@@ -7,6 +7,7 @@ import msgspec
 from app.api.dialects.anthropic.answer import stop_reason_of, thoughts_of, usage_of
 from app.core.dialects.anthropic import Block
 from app.core.dialects.chat import details_of, stop_text_of, text_of
+from app.core.dialects.reasoning import SEAL
 from app.core.model import Chunk, ChunkChoice, ToolDelta
 from app.core.stream import Batch
 from app.core.usage import Usage
@@ -99,10 +100,10 @@ class EventWriter:
     def _details(self, raw: msgspec.Raw, frames: list[bytes]) -> None:
         """Sign the thought that just came, and write what has no prose; entries without a signature say nothing new."""
         for block in thoughts_of("", details_of(raw)):
-            if block.signature and self._open == "thinking":
-                frames.append(self._delta(b"signature_delta", b"signature", block.signature))
-                self._leave(frames)
-            elif block.signature or block.data:
+            signature = "" if block.signature == SEAL else block.signature
+            if signature and self._open == "thinking":
+                self._leave(frames, signature)
+            elif signature or block.data:
                 self._whole(block, frames)
 
     def _whole(self, block: Block, frames: list[bytes]) -> None:
@@ -164,8 +165,10 @@ class EventWriter:
         self._blocks += 1
         self._open = kind
 
-    def _leave(self, frames: list[bytes]) -> None:
-        """Close the block that is open, if any."""
+    def _leave(self, frames: list[bytes], signature: str = SEAL) -> None:
+        """Close the block that is open, if any; a thought that nobody signed is marked as none of Anthropic's."""
+        if self._open == "thinking":
+            frames.append(self._delta(b"signature_delta", b"signature", signature))
         if self._open is not None:
             frames.append(_CLOSE % (self._blocks - 1))
             self._open = None

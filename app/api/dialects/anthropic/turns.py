@@ -89,18 +89,19 @@ def _assistant(blocks: Sequence[Block], place: int, originals: Originals) -> Jso
                 thoughts += _thought(block)
             case "redacted_thinking":
                 hidden = ReasoningDetail("reasoning.encrypted", data=block.data, format=CLAUDE_FORMAT)
-                thoughts += unsealed(block.data or "") or [hidden]
+                found = unsealed(block.data or "")
+                thoughts += [hidden] if found is None else found
             case "tool_use":
                 calls.append(_call(block))
             case _:
                 parts += _parts(block) or [_foreign(block, originals.block(place, index))]
-    found: Json = {"role": "assistant", "content": _simplest(parts) if parts else None}
+    said: Json = {"role": "assistant", "content": _simplest(parts) if parts else None}
     if thoughts:
-        found["reasoning_content"] = "".join([block.thinking or "" for block in blocks])
-        found["reasoning_details"] = thoughts
+        said["reasoning_content"] = "".join([block.thinking or "" for block in blocks])
+        said["reasoning_details"] = thoughts
     if calls:
-        found["tool_calls"] = calls
-    return found
+        said["tool_calls"] = calls
+    return said
 
 
 def _thought(block: Block) -> list[ReasoningDetail]:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.core.dialects.chat import AnswerCall, AnswerChoice, details_of, read_answer, text_of
-from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, prose_of, sealed
+from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, prose_of, sealed
 from app.core.dialects.responses import InputTokensDetails, OutputTokensDetails, ResponseUsage
 from app.core.model import Completion
 from app.core.usage import Usage
@@ -139,11 +139,10 @@ def reasoning_items(frame: Frame, prose: str, details: Sequence[ReasoningDetail]
     if own:
         groups = [list(group) for _, group in groupby(own, lambda detail: detail.id)]
         return [_own_item(group, frame.item_id("rs", place)) for place, group in enumerate(groups)]
-    bound = any(detail.signature or detail.data for detail in details)
-    text = prose or prose_of(details)
-    if not bound and not text:
+    text, seal = prose or prose_of(details), sealed(details)
+    if seal == SEAL and not text:
         return []
-    return [reasoning_item(frame.item_id("rs", 0), [text] if text else [], sealed(details) if bound else None)]
+    return [reasoning_item(frame.item_id("rs", 0), [text] if text else [], seal)]
 
 
 def reasoning_item(item_id: str, summary: Sequence[str], hidden: str | None) -> Json:

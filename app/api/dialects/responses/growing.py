@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from app.api.dialects.responses.answer import Json, annotations_of, message_item, reasoning_item, text_part
+from app.core.dialects.reasoning import sealed
 from app.core.model import ToolDelta
 
 Told: TypeAlias = tuple[str, Json]  # an event's type and its members
@@ -37,7 +38,7 @@ class Thinking:
     def __init__(self, item_id: str, place: int) -> None:
         self.place = place
         self.id = item_id
-        self.hidden: str | None = None
+        self.hidden: str | None = sealed()
         self._texts: list[str] = []
         self._at = {"item_id": item_id, "output_index": place, "summary_index": 0}
 

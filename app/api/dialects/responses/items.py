@@ -107,11 +107,9 @@ def _as_parts(content: str | list[Json]) -> list[Json]:
 
 def _details(item: Item, prose: str) -> list[ReasoningDetail]:
     hidden = item.encrypted_content
-    if not hidden:
-        return [ReasoningDetail("reasoning.text", text=prose)] if prose else []
-    found = unsealed(hidden)
+    found = unsealed(hidden) if hidden else []
     if found is not None:
-        return found
+        return found or ([ReasoningDetail("reasoning.text", text=prose)] if prose else [])
     texts = item.content if isinstance(item.content, list) else ()
     return [
         *[_detail(item, "reasoning.summary", summary=part.text or "") for part in item.summary or ()],
