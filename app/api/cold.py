@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.errors import error_response
-from app.api.inbound import headers_of, request_id_of
+from app.api.inbound import credential_of, headers_of, request_id_of
+from app.core.allow_list import AllowList
 from app.core.catalog import Listed
 from app.core.configuration import Configurations
-from app.core.errors import GatewayError
+from app.core.errors import FORBIDDEN, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.lifecycle import Lifecycle
 
@@ -30,17 +30,23 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
     def shown(listed: Listed) -> dict[str, object]:
         return {"id": listed.id, "object": "model", "created": int(started_wall), "owned_by": listed.owner}
 
-    @router.get("/models", summary="List the models")
-    async def list_models() -> Response:
-        return _json({"object": "list", "data": [shown(listed) for listed in gateways.current.catalog.listed()]})
+    async def allowed(request: Request) -> AllowList:
+        headers = headers_of(request.scope)
+        caller = await gateways.current.identities.identify(credential_of(headers), request_id_of(headers))
+        return AllowList(("*",) if caller.models is None else caller.models)
+
+    @router.get("/models", summary="List the models that the caller's key may use")
+    async def list_models(request: Request) -> Response:
+        mine = await allowed(request)
+        listed = [shown(each) for each in gateways.current.catalog.listed() if mine.allows(each.id)]
+        return _json({"object": "list", "data": listed})
 
     @router.get("/models/{model_id:path}", summary="Describe one model")
     async def get_model(model_id: str, request: Request) -> Response:
-        try:
-            return _json(shown(gateways.current.catalog.find(model_id)))
-        except GatewayError as error:
-            status, headers, body = error_response(error, request_id_of(headers_of(request.scope)))
-            return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+        mine, catalog = await allowed(request), gateways.current.catalog
+        if not mine.allows(catalog.canonical(model_id)):
+            raise GatewayError(FORBIDDEN, f"This key may not use the model {model_id[:100]!r}.", param="model")
+        return _json(shown(catalog.find(model_id)))
 
     return router
 

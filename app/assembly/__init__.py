@@ -11,9 +11,11 @@ from app.assembly.admin import admin_options
 from app.assembly.deps import Deps
 from app.assembly.edge import edge_options
 from app.assembly.hedging import hedge
+from app.assembly.identity import directory
 from app.assembly.opening import open_state
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
+from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages
 from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
@@ -37,4 +39,12 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     router = Router(catalog, policies(settings, deps))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
     handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
-    return Gateway(handler, catalog, edge_options(settings), loaded.digest, admin_options(loaded, deps))
+    return Gateway(
+        handler=handler,
+        catalog=catalog,
+        edge=edge_options(settings),
+        digest=loaded.digest,
+        identities=directory(settings, deps),
+        sessions=session_office(settings, deps),
+        admin=admin_options(loaded, deps),
+    )

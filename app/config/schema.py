@@ -13,6 +13,7 @@ from app.config.features import (
     Cache,
     CircuitBreaker,
     Guards,
+    Idempotency,
     Keys,
     Limits,
     ModelPrice,
@@ -36,6 +37,7 @@ __all__ = [
     "CircuitBreaker",
     "Fallback",
     "Guards",
+    "Idempotency",
     "Keys",
     "Limits",
     "Logging",
@@ -100,6 +102,7 @@ class Settings(BaseSettings):
     fallback: Fallback = Field(default_factory=Fallback, description="When the next target is tried.")
     streaming: Streaming = Field(default_factory=Streaming, description="How answers are relayed.")
     sessions: Sessions = Field(default_factory=Sessions, description="Where conversations are kept.")
+    idempotency: Idempotency = Field(default_factory=Idempotency, description="Calls that are sent again.")
     logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
     metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
     tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")

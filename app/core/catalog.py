@@ -7,7 +7,7 @@ A name is looked up as a route first, then as `provider/model`, then as `provide
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 
@@ -16,6 +16,21 @@ from app.core.errors import UNKNOWN_MODEL, GatewayError
 
 _NEAR_MAX = 3
 _SHOWN_MAX_CHARS = 100
+
+
+def canonical(name: str, routes: Container[str], providers: Container[str]) -> str:
+    """Return the one name of a model that may be written in several ways: that of a route, or `provider/model`."""
+    target = None if name in routes else direct(name, providers)
+    return name if target is None else target.name
+
+
+def direct(name: str, providers: Container[str]) -> Target | None:
+    """Return the target that `provider/model` or `provider:model` names."""
+    for mark in ("/", ":"):
+        provider, found, model = name.partition(mark)
+        if found and model and provider in providers:
+            return Target(provider, model)
+    return None
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -100,6 +115,10 @@ class Catalog:
         target = self._direct(name) or self._unknown(name)
         return Listed(target.name, target.provider)
 
+    def canonical(self, name: str) -> str:
+        """Return the name by which allow-lists know a model; of one that is not there, what was asked for."""
+        return canonical(name, self._routes, self._models)
+
     def target(self, name: str) -> Target:
         """
         Return the target called `provider/model`.
@@ -127,11 +146,7 @@ class Catalog:
                 yield from self._walk(fallback, seen)
 
     def _direct(self, name: str) -> Target | None:
-        for mark in ("/", ":"):
-            provider, found, model = name.partition(mark)
-            if found and model and provider in self._models:
-                return Target(provider, model)
-        return None
+        return direct(name, self._models)
 
     def _list(self) -> Iterator[Listed]:
         for name in self._routes:

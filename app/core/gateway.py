@@ -11,10 +11,13 @@ from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
+from app.core.identity import Identities
+from app.core.key_office import KeyOffice
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, Limits, UsageReader
 from app.core.rules import Rule
+from app.core.session_office import SessionOffice
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -57,19 +60,24 @@ class AdminOptions(msgspec.Struct, frozen=True):
     spending: Spending
     limiting: Limiting
     shown: Shown
+    keys: KeyOffice
+    sessions: SessionOffice
 
 
 class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
-    `digest` identifies the configuration it was built from; without `admin` there is no administration.
+    `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
+    ended there; without `admin` there is no administration.
     """
 
     handler: Handler[Call]
     catalog: Catalog
     edge: EdgeOptions
     digest: str
+    identities: Identities
+    sessions: SessionOffice
     admin: AdminOptions | None = None
 
 

@@ -78,8 +78,8 @@ class Service:
         async with AsyncExitStack() as opened:
             opened.callback(self._telemetry.book.close)
             opened.callback(configure_stdlib(self._telemetry.book))
-            opened.push_async_callback(self._client.aclose)
-            opened.push_async_callback(self._deps.proxied.aclose)
+            for closing in (self._client, self._deps.proxied, self._deps.key_sets, self._deps.session_store):
+                opened.push_async_callback(closing.aclose)
             for each in (self._link, self._deps.usage, self._telemetry.alerts):
                 await opened.enter_async_context(each)
             if self._local is not None:
@@ -91,6 +91,7 @@ class Service:
     def _follow(self, settings: Settings) -> None:
         """Let what lives outside the gateway follow newer settings."""
         self._telemetry.follow(settings)
+        self._deps.key_sets.warm()
         if self._local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
             self._local.start()
 

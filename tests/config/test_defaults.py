@@ -73,6 +73,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "prices",
         "usage",
         "alerts",
+        "idempotency",
     } == defaults.keys() - listed.keys()
 
 

@@ -65,6 +65,12 @@ class StreamTrimmed(msgspec.Struct, frozen=True):
     events: int
 
 
+class CallRepeated(msgspec.Struct, frozen=True):
+    """A call repeated one that was answered before, and got that answer."""
+
+    request_id: str
+
+
 class CallRefused(msgspec.Struct, frozen=True):
     """A request was refused at the edge before it became a call (bad JSON, too large a body, ...)."""
 
@@ -82,4 +88,6 @@ class InternalFault(msgspec.Struct, frozen=True):
     trace: str
 
 
-CallSignal: TypeAlias = CallStarted | StreamStarted | StreamTrimmed | CallEnded | CallRefused | InternalFault
+CallSignal: TypeAlias = (
+    CallStarted | StreamStarted | StreamTrimmed | CallEnded | CallRepeated | CallRefused | InternalFault
+)
