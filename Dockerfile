@@ -25,4 +25,5 @@ import http.client, os; \
 gateway = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('WIZARD_SERVER__PORT', '8080')), timeout=2); \
 gateway.request('GET', '/livez'); \
 raise SystemExit(gateway.getresponse().status != 200)"]
+# Behind 0.0.0.0 the gateway asks for keys (auth.required), or starts only if auth.allow_open says that it need not.
 ENTRYPOINT ["wizard", "serve", "--host", "0.0.0.0"]

@@ -69,7 +69,7 @@ class Api(FastAPI):
             redirect_slashes=False,
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
-        self._lifecycle = desk.lifecycle
+        self._gateways, self._lifecycle = desk.gateways, desk.lifecycle
         self._hot = {path: HotRoute(desk, dialect) for path, dialect in dialects().items()}
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
@@ -77,7 +77,7 @@ class Api(FastAPI):
         self.include_router(sessions_router(desk.gateways))
         health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
         self.include_router(operations_router(health, door.exposition))
-        self.include_router(admin_router(desk.gateways, door.configurations))
+        self.include_router(admin_router(desk.gateways, door.configurations, self._hot))
         self.add_exception_handler(GatewayError, _gateway_error)
         self.add_exception_handler(HTTPException, _refused)
         self.add_exception_handler(Exception, _failed)
@@ -96,7 +96,7 @@ class Api(FastAPI):
         if scope["method"] == "HEAD":  # the server leaves the body out by itself
             scope = {**scope, "method": "GET"}
         request_id = request_id_of(headers_of(scope))
-        named = _Named(send, request_id.encode())
+        named = _Named(send, ((b"x-request-id", request_id.encode()), (b"x-wizard-config", self._digest())))
         try:
             await super().__call__(scope, receive, named)
         except asyncio.CancelledError:
@@ -104,6 +104,9 @@ class Api(FastAPI):
                 raise
             if not named.begun:
                 await AsgiSink(send).whole(*error_response(stopping(), request_id))
+
+    def _digest(self) -> bytes:
+        return self._gateways.current.digest.encode("ascii", "replace")
 
     def openapi(self) -> dict[str, Any]:
         """Return the description of every route."""
@@ -125,19 +128,19 @@ def dialects() -> dict[str, Dialect]:
 
 
 class _Named:
-    """A `Send` that gives an answer the id of its request, if it has none."""
+    """A `Send` that adds headers to an answer which does not have them: its request's id, and what is in use."""
 
-    def __init__(self, send: Send, request_id: bytes) -> None:
+    def __init__(self, send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self._send = send
-        self._request_id = request_id
+        self._headers = headers
         self.begun = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            headers = message.get("headers", ())
-            if all(name != b"x-request-id" for name, _ in headers):
-                message["headers"] = [*headers, (b"x-request-id", self._request_id)]
+            given = [*message.get("headers", ())]
+            known = {name for name, _ in given}
+            message["headers"] = [*given, *(header for header in self._headers if header[0] not in known)]
         await self._send(message)
 
 

@@ -12,14 +12,16 @@ from fastapi import APIRouter, Request, Response
 from app.api.inbound import credential_of, headers_of, request_id_of
 from app.core.allow_list import AllowList
 from app.core.catalog import Listed
+from app.core.catalogue import ModelInfo
 from app.core.configuration import Configurations
 from app.core.errors import FORBIDDEN, GatewayError
-from app.core.gateway import CurrentGateway
+from app.core.gateway import CurrentGateway, Gateway
 from app.core.lifecycle import Lifecycle
 
 _UNREADY: Mapping[int | str, dict[str, Any]] = MappingProxyType(
     {503: {"description": "It is being stopped, or misconfigured."}}
 )
+_PRICES = ("input", "output", "cached", "cache_write")
 Exposition: TypeAlias = Callable[[str], tuple[str, bytes]]  # accept header -> content type and body
 
 
@@ -28,7 +30,8 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["models"])
 
     def shown(listed: Listed) -> dict[str, object]:
-        return {"id": listed.id, "object": "model", "created": int(started_wall), "owned_by": listed.owner}
+        head = {"id": listed.id, "object": "model", "created": int(started_wall), "owned_by": listed.owner}
+        return {**head, **model_details(listed, gateways.current)}
 
     async def allowed(request: Request) -> AllowList:
         headers = headers_of(request.scope)
@@ -49,6 +52,28 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
         return _json(shown(catalog.find(model_id)))
 
     return router
+
+
+def model_details(listed: Listed, gateway: Gateway) -> dict[str, object]:
+    """Return what is known of a model; of a route what is known of the target that it asks first."""
+    target = gateway.catalog.targets(listed.id)[0]
+    info = gateway.models.find(target.provider, target.model)
+    return {} if info is None else described(info)
+
+
+def described(info: ModelInfo) -> dict[str, object]:
+    """Return the facts about a model that are known, prices in US dollars per million tokens."""
+    found: dict[str, object] = {
+        "operation": info.operation,
+        "context_window": info.context_window,
+        "max_output_tokens": info.max_output,
+        "capabilities": None if info.capabilities is None else sorted(info.capabilities),
+        "deprecated": info.deprecated or None,
+    }
+    if info.price is not None:
+        prices = msgspec.structs.asdict(info.price)
+        found["pricing"] = {name: prices[name] for name in _PRICES if prices[name] is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -89,8 +114,8 @@ def operations_router(health: Health, exposition: Exposition | None) -> APIRoute
     @router.get("/health", summary="The same as /readyz", responses={**_UNREADY})
     async def readyz() -> Response:
         status, told = health.readiness()
-        headers = {"x-wizard-config": health.gateways.current.digest, "cache-control": "no-store"}
-        return Response(msgspec.json.encode(told), status, headers, "application/json")
+        body = msgspec.json.encode(told)
+        return Response(body, status, {"cache-control": "no-store"}, "application/json")
 
     if exposition is not None:
 

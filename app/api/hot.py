@@ -20,7 +20,7 @@ from app.api.wishes import Wishes, merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import CurrentGateway, EdgeOptions
+from app.core.gateway import CurrentGateway, EdgeOptions, Gateway
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
 from app.core.lifecycle import Lifecycle
@@ -80,9 +80,7 @@ class HotRoute:
             caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
             dialect.require(headers)
             raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
-            request, wishes = dialect.read(raw, headers)
-            arrival = _Arrival(request_id, headers, raw, credential, caller)
-            call = self._call(arrival, request, merged(wishes_of(headers), wishes), gateway.edge)
+            call = self.call(request_id, headers, raw, gateway, caller)
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*dialect.refusal(error, request_id, None))
@@ -111,6 +109,17 @@ class HotRoute:
             await sink.whole(*self._dialect.refusal(stopping(), call.id, call.journal))
         elif sink.streaming:
             await sink.part(style.failure(stopping()))
+
+    def call(self, request_id: str, headers: Headers, raw: bytes, gateway: Gateway, caller: Caller) -> Call:
+        """
+        Return what a request asks for.
+
+        Raises:
+            GatewayError: It cannot be understood.
+        """
+        request, wishes = self._dialect.read(raw, headers)
+        arrival = _Arrival(request_id, headers, raw, credential_of(headers), caller)
+        return self._call(arrival, request, merged(wishes_of(headers), wishes), gateway.edge)
 
     def _call(self, arrival: _Arrival, request: Request, wishes: Wishes, edge: EdgeOptions) -> Call:
         now = self._desk.clock.now()

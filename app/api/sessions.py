@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.asgi import read_body
 from app.api.decode import decode_as
 from app.api.inbound import credential_of, headers_of, request_id_of, require_json
+from app.api.openapi_bodies import takes
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.model import Message
@@ -58,11 +59,15 @@ class _Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: _Count | None = None
 
 
+_BEGINS: Final = takes(_NewSession, {"system": "Be brief.", "metadata": {"ticket": 17}})
+_FORKS: Final = takes(_Fork, {"at": 4})
+
+
 def sessions_router(gateways: CurrentGateway) -> APIRouter:
     """Return the routes under /v1/sessions; each shows the sessions of the caller's key alone."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
-    @router.post("", summary="Begin a session, also with messages of another")
+    @router.post("", summary="Begin a session, also with messages of another", openapi_extra=_BEGINS)
     async def begin(request: Request) -> Response:
         gateway, tenant = await _asked(request, gateways)
         order = _order(await _body(request, gateway))
@@ -82,7 +87,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
         gateway, tenant = await _asked(request, gateways)
         return answer(whole(await gateway.sessions.read(tenant, session_id)))
 
-    @router.post("/{session_id}/fork", summary="Begin a session with what another has so far")
+    @router.post("/{session_id}/fork", summary="Begin a session with what another has so far", openapi_extra=_FORKS)
     async def fork(request: Request, session_id: str) -> Response:
         gateway, tenant = await _asked(request, gateways)
         body = decode_as(_Fork, await _body(request, gateway))

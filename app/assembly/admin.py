@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 
+from app.assembly.caching import cache_desk
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
 from app.assembly.identity import key_office
@@ -33,4 +34,5 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
         shown=Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings)))),
         keys=key_office(settings, deps),
         sessions=session_office(settings, deps),
+        cache=cache_desk(settings, deps),
     )

@@ -19,6 +19,8 @@ from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.identity.key_set import KeySets
 from app.providers.client import ProxiedClients
+from app.providers.discovery import Discovered
+from app.state.answers.caching import Caching
 from app.state.limits.memory import LocalLimits
 from app.state.local_keys import LocalKeys
 from app.state.repeats import RepeatLimits
@@ -43,10 +45,11 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, `limits` the buckets of rate limits, and `secret` a key that this process made up for hashes that need not
-    be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which
-    tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent again.
+    with several, `discovered` what providers said their models are, `retry_budgets` what is left for retries,
+    `replicas` the other processes, as far as they can be reached, `limits` the buckets of rate limits, `caching` the
+    stored answers, and `secret` a key that this process made up for hashes that need not be the same elsewhere.
+    `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked,
+    `session_store` the conversations, `repeats` the answers for calls that are sent again.
     """
 
     client: UpstreamClient
@@ -65,8 +68,10 @@ class Deps(msgspec.Struct, frozen=True):
     secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    discovered: Discovered = msgspec.field(default_factory=Discovered)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
     key_sets: KeySets = msgspec.field(default_factory=KeySets)
     session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)
     repeats: Repeats = msgspec.field(default_factory=_repeats_in_memory)
+    caching: Caching = msgspec.field(default_factory=Caching)

@@ -1,4 +1,4 @@
-"""Which guards judge calls, by route."""
+"""Which guards judge calls, and which marks make it hard to fool them, by route."""
 
 from __future__ import annotations
 
@@ -20,21 +20,42 @@ from app.core.per_route import PerRoute
 from app.inspection.classifier import Classifier
 from app.inspection.hook import HookOptions, HttpHook
 from app.stages.guards import Guards, Rule, Rules
+from app.stages.mark import Mark, Marks
 
 
 def guards(settings: Settings, deps: Deps) -> list[Guards]:
     """Return the stage that lets guards judge, if any route has one."""
-    given = settings.guards
     kit = DetectorKit(settings.redaction)
-    routes = {
+    rules = PerRoute(
+        _Workshop(settings.guards, kit, deps).rules(),
+        {name: _Workshop(merged, kit, deps).rules() for name, merged in _by_route(settings.guards).items()},
+    )
+    return [Guards(rules, deps.listener)] if any(rules.all()) else []
+
+
+def mark(settings: Settings, deps: Deps) -> list[Mark]:
+    """Return the stage that marks prompts, if any route wants that."""
+    by_route = {name: _marks(merged, deps) for name, merged in _by_route(settings.guards).items()}
+    marks = PerRoute(_marks(settings.guards, deps), by_route)
+    return [Mark(marks)] if any(marks.all()) else []
+
+
+def _by_route(given: GuardSettings) -> dict[str, GuardSettings]:
+    """Return what holds for routes that have something of their own."""
+    return {
         name: given.model_copy(update={field: value for field, value in route if value is not None})
         for name, route in given.routes.items()
     }
-    rules = PerRoute(
-        _Workshop(given, kit, deps).rules(),
-        {name: _Workshop(merged, kit, deps).rules() for name, merged in routes.items()},
-    )
-    return [Guards(rules, deps.listener)] if any(rules.all()) else []
+
+
+def _marks(given: GuardSettings, deps: Deps) -> Marks | None:
+    how, key = Spotlight(given.spotlight), _key(given, deps)
+    tripwire = None if given.tripwire.policy == "none" else Tripwire(key)
+    return None if how is Spotlight.NONE and tripwire is None else Marks(how, tripwire, key)
+
+
+def _key(given: GuardSettings, deps: Deps) -> bytes:
+    return given.key.get_secret_value().encode() or deps.secret
 
 
 class _Workshop:
@@ -44,24 +65,20 @@ class _Workshop:
         self._given = given
         self._kit = kit
         self._deps = deps
-        self._key = given.key.get_secret_value().encode() or deps.secret
+        self._key = _key(given, deps)
 
     def rules(self) -> Rules | None:
-        given, spotlight = self._given, Spotlight(self._given.spotlight)
         custom = list(self._custom())
         prompts = (*_active(self._of_prompts()), *custom)
         answers = (*_active(self._of_answers()), *custom)
-        if not prompts and not answers and spotlight is Spotlight.NONE:
+        if not prompts and not answers:
             return None
         blocking = [rule.guard for rule in answers if rule.policy is Policy.BLOCK]
         return Rules(
             prompts=prompts,
             answers=answers,
             sharp=tuple([guard for guard in blocking if isinstance(guard, Terms | Length | Tripwire)]),
-            hold=given.streams == "hold",
-            spotlight=spotlight,
-            tripwire=next((rule.guard for rule in answers if isinstance(rule.guard, Tripwire)), None),
-            key=self._key,
+            hold=self._given.streams == "hold",
         )
 
     def _of_prompts(self) -> Iterator[Rule]:

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib import import_module
 from typing import Final, TypeAlias
 
+from app.assembly.caching import open_cache
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
 from app.assembly.idempotency import open_repeats
@@ -30,6 +31,7 @@ _OPENERS: Final[Sequence[Opener]] = (
     open_circuits,
     open_keys,
     open_limits,
+    open_cache,
     open_repeats,
     open_sessions,
     open_budgets,

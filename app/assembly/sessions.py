@@ -8,11 +8,16 @@ from secrets import token_bytes
 
 import msgspec
 
+from app.assembly.catalogue import models
 from app.assembly.deps import Deps
+from app.assembly.routing import routes
 from app.config.schema import Settings
+from app.core.call import Target
+from app.core.catalog import Catalog
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.sessions import SessionStore
 from app.core.tokens import answer_tokens, prompt_tokens
+from app.core.wildcards import filled
 from app.stages.sessions import SessionOptions, Sessions
 from app.state.link import Shared
 from app.state.sessions import StoreLimits
@@ -48,23 +53,42 @@ def session_office(settings: Settings, deps: Deps) -> SessionOffice:
 def sessions(settings: Settings, deps: Deps) -> Sessions:
     """Return the stage that continues conversations."""
     given = settings.sessions
-    windows = {} if given.trim == "none" else _windows(settings)
-    most = None if given.trim == "none" else given.context_tokens
+    if given.trim == "none":
+        options = SessionOptions(given.max_bytes, lambda _model: None, prompt_tokens, answer_tokens)
+        return Sessions(options, deps.session_store, deps.listener)
+    windows, most = _Windows(settings), given.context_tokens
 
     def window(model: str) -> int | None:
-        known = [tokens for tokens in (windows.get(model), most) if tokens is not None]
+        known = [tokens for tokens in (windows.of(model), most) if tokens is not None]
         return min(known, default=None)
 
     options = SessionOptions(given.max_bytes, window, prompt_tokens, answer_tokens)
     return Sessions(options, deps.session_store, deps.listener)
 
 
-def _windows(settings: Settings) -> dict[str, int]:
-    """Return the largest window among the targets of each route; one with a target without bound has none."""
-    found: dict[str, int] = {}
-    for name, route in settings.models.items():
-        windows = [target.context_window for target in route.targets]
-        known = [window for window in windows if window is not None]
-        if len(known) == len(windows):
-            found[name] = max(known)
-    return found
+class _Windows:
+    """How many tokens models take, as far as their routes or the catalogue say so."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._routes = settings.models
+        self._catalog = Catalog(routes(settings), dict.fromkeys(settings.providers, ()))
+        self._known = models(settings)
+
+    def of(self, model: str) -> int | None:
+        """Return the largest window among the targets of a route; None if that of one of them is not known."""
+        group = self._catalog.groups(model)[0]
+        if group.route is None:
+            return self._known_of(group.targets[0])
+        found: list[int] = []
+        for given in self._routes[group.route].targets:
+            window = given.context_window
+            if window is None:
+                window = self._known_of(Target(given.provider, filled(given.model, group.star)))
+            if window is None:
+                return None
+            found.append(window)
+        return max(found)
+
+    def _known_of(self, target: Target) -> int | None:
+        info = self._known.find(target.provider, target.model)
+        return None if info is None else info.context_window

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
+from app.assembly.caching import cache
 from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
-from app.assembly.guards import guards
+from app.assembly.guards import guards, mark
 from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
 from app.assembly.instructions import instruct
@@ -25,6 +26,7 @@ from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
 from app.core.pipeline import Stage
+from app.stages.keep_turn import KeepTurn
 from app.stages.measure import Measure
 from app.stages.record import Record
 from app.stages.timeouts import AttemptTimeout, TotalTimeout
@@ -37,13 +39,16 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         TotalTimeout(),  # bounds all below, pauses between tries included
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
-        *idempotency(settings, deps),  # repeats need no place, and everything below sees one call
-        *admission(settings, deps),  # after them, so that bad requests and repeats need no place
-        sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
-        *instruct(settings),  # around the whole conversation, and before whatever reads the messages
+        KeepTurn(),  # outside of the guards: a turn that they refuse, or ask for again, is none
         *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
-        *redact(settings, deps),  # before everything that counts, keeps for others or sends what a call says
+        *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
+        *idempotency(settings, deps),  # everything below sees calls that repeat each other as one
+        sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
+        *instruct(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
+        *mark(settings, deps),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
         *rate_limit(settings, deps),  # before the cache: it protects us, not only them
+        *cache(settings, deps),  # a hit skips everything below, and of calls that share an answer only one goes on
+        *admission(settings, deps),  # after all that may refuse or answer, so that only real work needs a place
     ]
 
 

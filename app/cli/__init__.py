@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from app import __version__
-from app.cli import check, keys, serve, sessions
-from app.cli.verbs import Verb
+from app.cli import (
+    cache,
+    check,
+    circuits,
+    completion,
+    diff,
+    doctor,
+    explain,
+    keys,
+    models,
+    serve,
+    sessions,
+    stats,
+)
+from app.cli.verbs import CommandError, Verb
 from app.config.load import ConfigError
 
 BAD_CONFIGURATION = 2
+FAILED = 1
 
-_VERBS: Final[Sequence[Verb]] = (serve, check, keys, sessions)
+_VERBS: Final[Sequence[Verb]] = (
+    serve,
+    check,
+    explain,
+    diff,
+    models,
+    keys,
+    sessions,
+    doctor,
+    circuits,
+    cache,
+    stats,
+    completion,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return the exit code: 0, or 2 for a configuration or usage that is wrong."""
+    """Run the command and return the exit code: the verb's, 1 if it failed, 2 for a wrong configuration or usage."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.verb is None:
@@ -30,6 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIGURATION
+    except CommandError as error:
+        print(f"wizard: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,5 +71,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wizard {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
     for verb in _VERBS:
-        verb.add(verbs).set_defaults(module=verb)
+        verb.add(verbs).set_defaults(module=verb, parser=parser)
     return parser

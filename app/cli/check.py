@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from app.assembly import Deps, attempt_stages, build_gateway, call_stages
-from app.cli.verbs import Verbs, add_config
+from app.assembly import Deps, attempt_stages, call_stages
+from app.cli.reading import Offline
+from app.cli.verbs import Verbs, add_config, add_verb
 from app.config.schema import Settings
-from app.config.source import Source
 from app.core.catalog import Catalog
-from app.main import make_deps
-from app.providers.client import HttpxClient
+
+_EXAMPLES = """\
+wizard check
+wizard check --config config.yaml && wizard serve --config config.yaml"""
 
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `check`."""
-    parser = verbs.add_parser("check", help="validate a configuration and show what it means")
+    parser = add_verb(verbs, "check", "validate a configuration and show what it means", _EXAMPLES)
     add_config(parser)
     return parser
 
@@ -28,10 +30,8 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         ConfigError: With every problem at once.
     """
-    loaded = Source(given.config, {}, {}).read()
-    client = HttpxClient()
-    deps = make_deps(client, client, lambda _signal: None)
-    gateway = build_gateway(loaded, deps)
+    offline = Offline(given.config)
+    loaded, deps, gateway = offline.loaded, offline.deps, offline.gateway
     print(f"{loaded.source}: good (digest {loaded.digest})")
     print("\nproviders")
     for name, provider in loaded.settings.providers.items():

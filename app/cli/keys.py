@@ -16,9 +16,9 @@ from urllib.parse import quote
 import msgspec
 from pydantic import ValidationError
 
-from app.cli.remote import RemoteError, add_remote, gateway_of
+from app.cli.remote import Remote, add_remote
 from app.cli.tables import table
-from app.cli.verbs import Verbs, add_config
+from app.cli.verbs import CommandError, Verbs
 from app.config.features import VirtualKey as KeySettings
 from app.config.load import ConfigError, find, load
 from app.config.schema import Settings
@@ -61,8 +61,6 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     for action in (making, listing, revoking, rotating):
         add_remote(action)
         action.add_argument("--json", action="store_true", help="print JSON")
-    for action in (making, rotating):
-        add_config(action)
     return parser
 
 
@@ -76,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
     actions = {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}
     try:
         actions[given.action](given)
-    except (RemoteError, ValueError) as error:
+    except (CommandError, ValueError) as error:
         print(f"wizard keys: {error}", file=sys.stderr)
         return FAILED
     return 0
@@ -88,7 +86,7 @@ def _new(given: argparse.Namespace) -> None:
     if given.expires:
         order["expires_at"] = _moment(given.expires).isoformat()
     if given.url:
-        _print_issued(given, gateway_of(given).ask("POST", "/keys", order))
+        _print_issued(given, Remote.of(given).send("POST", "/admin/keys", msgspec.json.encode(order)))
         return
     if not given.name:
         raise ValueError("a key of the configuration file needs a --name")
@@ -107,7 +105,9 @@ def _rotate(given: argparse.Namespace) -> None:
     overlap_s = _duration(given.overlap).total_seconds()
     if listed is None:
         path = f"/keys/{quote(given.id, safe='')}/rotate"
-        _print_issued(given, gateway_of(given).ask("POST", path, {"overlap_s": overlap_s}))
+        _print_issued(
+            given, Remote.of(given).send("POST", f"/admin{path}", msgspec.json.encode({"overlap_s": overlap_s}))
+        )
         return
     secret, fields = _made(settings)
     until = (datetime.now(UTC) + timedelta(seconds=overlap_s)).replace(microsecond=0)
@@ -116,12 +116,12 @@ def _rotate(given: argparse.Namespace) -> None:
 
 
 def _revoke(given: argparse.Namespace) -> None:
-    ended = gateway_of(given).ask("DELETE", f"/keys/{quote(given.id, safe='')}")
+    ended = Remote.of(given).send("DELETE", f"/admin/keys/{quote(given.id, safe='')}")
     print(_json(ended) if given.json else f"{ended['id']} is revoked, on every replica within a second")
 
 
 def _list(given: argparse.Namespace) -> None:
-    found = gateway_of(given).ask("GET", "/keys")
+    found = Remote.of(given).send("GET", "/admin/keys")
     if given.json:
         print(_json(found))
         return

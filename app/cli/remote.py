@@ -1,67 +1,87 @@
-"""Asks the administration of a gateway that is running."""
+"""Talks to the administration of a gateway that is running."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 import httpx2
-import msgspec
 
-from app.config.operator import TOKEN_VARIABLE, operator_token
+from app.cli.verbs import CommandError, add_config
+from app.config.operator import operator_token
+from app.config.schema import Settings
+from app.config.source import Source
+from app.core.errors import NOT_FOUND
 
-URL: Final = "http://127.0.0.1:8080"
-_LIMIT_S = 30.0
-
-
-class RemoteError(Exception):
-    """The gateway did not do what it was asked; the text is for people."""
-
-
-class Gateway:
-    """The administration at `url`, for whoever has its token."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-
-    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """
-        Send one request to `path` below /admin, and return the answer.
-
-        Raises:
-            RemoteError: The gateway cannot be reached, or refuses.
-        """
-        content = None if body is None else msgspec.json.encode(body)
-        address = f"{self._url}/admin{path}"
-        try:
-            answer = httpx2.request(
-                method, address, headers=self._headers, content=content, timeout=_LIMIT_S, trust_env=False
-            )
-            found: dict[str, Any] = msgspec.json.decode(answer.content, type=dict[str, Any])
-        except httpx2.HTTPError as error:
-            raise RemoteError(f"no gateway answers at {self._url}: {error}") from error
-        except msgspec.DecodeError as error:
-            raise RemoteError(f"what answers at {self._url} is no gateway") from error
-        if answer.status_code != httpx2.codes.OK:
-            raise RemoteError(_refusal(found.get("error"), answer.status_code))
-        return found
+_PATIENCE_S = 30.0
 
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
-    """Let the verb ask a gateway, as `gateway_of` does."""
-    parser.add_argument("--url", metavar="URL", help=f"address of a running gateway; default {URL}")
-    parser.add_argument("--token", help=f"its admin.token; default ${TOKEN_VARIABLE}")
+    """Let the verb find a gateway: by flags, or by the configuration with which one runs on this machine."""
+    add_config(parser)
+    parser.add_argument("--url", help="address of the gateway; default that of the configuration")
+    parser.add_argument("--token", help="admin token; default $WIZARD_ADMIN_TOKEN, or admin.token of the configuration")
 
 
-def gateway_of(given: argparse.Namespace) -> Gateway:
-    """Return the gateway that the flags name."""
-    return Gateway(given.url or URL, given.token or operator_token())
+class Remote:
+    """A gateway somewhere else, or in another process of this machine."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+
+    @classmethod
+    def of(cls, given: argparse.Namespace) -> Remote:
+        """
+        Return the one that the flags mean.
+
+        Raises:
+            ConfigError: They leave something to a configuration that is wrong.
+        """
+        token = operator_token() if given.token is None else given.token
+        if given.url and token:
+            return cls(given.url, token)
+        settings = Source(given.config, {}, {}).read().settings
+        return cls(given.url or address_of(settings), token or settings.admin.token.get_secret_value())
+
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Ask for something; see `send`."""
+        return self.send("GET", path)
+
+    def send(self, method: str, path: str, content: bytes = b"", query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """
+        Ask, and return the JSON of the answer.
+
+        Raises:
+            CommandError: Nobody answers, or the answer is a refusal.
+        """
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        try:
+            with httpx2.Client(trust_env=False, timeout=_PATIENCE_S) as client:
+                answer = client.request(method, f"{self._url}{path}", headers=headers, content=content, params=query)
+        except httpx2.TransportError as error:
+            raise CommandError(
+                f"no gateway answers at {self._url} ({type(error).__name__})\n"
+                "  start one with 'wizard serve', or name another with --url"
+            ) from error
+        if answer.is_success:
+            return answer.json()
+        raise CommandError(_refusal(answer, self._url))
 
 
-def _refusal(error: object, status: int) -> str:
-    if not isinstance(error, dict):
-        return f"the gateway answers with status {status}"
-    if status == httpx2.codes.NOT_FOUND and error.get("code") == "not_found" and "/admin" in str(error.get("message")):
-        return "this gateway has no administration: set admin.token in its configuration"
-    return f"{error.get('message')} {error.get('suggestion')}"
+def _refusal(answer: httpx2.Response, url: str) -> str:
+    try:
+        error = answer.json()["error"]
+        code, message, suggestion = error["code"], error["message"], error["suggestion"]
+    except (ValueError, KeyError, TypeError):
+        return f"{url} answers with {answer.status_code}, and not like a gateway"
+    if code == NOT_FOUND.code:
+        return f"the gateway at {url} has no such administration\n  set admin.token, or update the gateway"
+    return f"{message}\n  {suggestion}"
+
+
+def address_of(settings: Settings) -> str:
+    """Return where a gateway with these settings can be reached from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)  # noqa: S104 - compared
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NoReturn
 
 from app.cli.banner import banner
-from app.cli.verbs import Verbs, add_config
+from app.cli.verbs import Verbs, add_config, add_verb
 from app.config.load import find
 from app.config.presets import PRESETS
 from app.config.source import Source
@@ -22,11 +22,15 @@ from app.serving.process import address_of, listen
 from app.serving.start import start
 
 CANNOT_LISTEN = 1
+_EXAMPLES = """\
+wizard serve
+wizard serve --config config.yaml --workers 4
+WIZARD_SERVER__PORT=9000 wizard serve"""
 
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `serve`."""
-    parser = verbs.add_parser("serve", help="start the gateway")
+    parser = add_verb(verbs, "serve", "start the gateway", _EXAMPLES)
     add_config(parser)
     parser.add_argument("--host", help="address to listen on (server.host)")
     parser.add_argument("--port", help="TCP port to listen on (server.port)")

@@ -10,17 +10,24 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.cli.remote import RemoteError, add_remote, gateway_of
+from app.cli.remote import Remote, add_remote
 from app.cli.tables import table
-from app.cli.verbs import Verbs
+from app.cli.verbs import CommandError, Verbs, add_verb
 
 FAILED: Final = 1
 _OUTLINE: Final = ("id", "owner", "model", "turns", "message_count", "bytes", "created_at", "expires_at", "metadata")
 
+_EXAMPLES: Final = """\
+wizard sessions list --owner team-a
+wizard sessions show sess_0123456789abcdef
+wizard sessions export sess_0123456789abcdef > conversation.json"""
+
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `sessions` and what can be done with them."""
-    parser = verbs.add_parser("sessions", help="list, show, export and delete the conversations of a running gateway")
+    parser = add_verb(
+        verbs, "sessions", "list, show, export and delete the conversations of a running gateway", _EXAMPLES
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list those used last")
     listing.add_argument("--owner", help="only those of this key")
@@ -41,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
     actions = {"list": _list, "show": _show, "export": _export, "delete": _delete}
     try:
         actions[given.action](given)
-    except RemoteError as error:
+    except CommandError as error:
         print(f"wizard sessions: {error}", file=sys.stderr)
         return FAILED
     return 0
@@ -49,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _list(given: argparse.Namespace) -> None:
     owner = f"&owner={quote(given.owner, safe='')}" if given.owner else ""
-    found = gateway_of(given).ask("GET", f"/sessions?limit={given.limit}{owner}")
+    found = Remote.of(given).send("GET", f"/admin/sessions?limit={given.limit}{owner}")
     if given.json:
         print(_json(found))
         return
@@ -78,12 +85,13 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _delete(given: argparse.Namespace) -> None:
-    ended = gateway_of(given).ask("DELETE", f"/sessions/{quote(given.id, safe='')}")
+    ended = Remote.of(given).send("DELETE", f"/admin/sessions/{quote(given.id, safe='')}")
     print(_json(ended) if given.json else f"{ended['id']} is deleted")
 
 
 def _read(given: argparse.Namespace) -> dict[str, Any]:
-    return gateway_of(given).ask("GET", f"/sessions/{quote(given.id, safe='')}")
+    found: dict[str, Any] = Remote.of(given).send("GET", f"/admin/sessions/{quote(given.id, safe='')}")
+    return found
 
 
 def _json(content: object) -> str:

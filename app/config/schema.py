@@ -11,6 +11,7 @@ from app.config.features import (
     Auth,
     Budget,
     Cache,
+    Catalogue,
     CircuitBreaker,
     Guards,
     Idempotency,
@@ -34,6 +35,7 @@ __all__ = [
     "Auth",
     "Budget",
     "Cache",
+    "Catalogue",
     "CircuitBreaker",
     "Fallback",
     "Guards",
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     )
     usage: Usage = Field(default_factory=Usage, description="What was used, for reports.")
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told at once.")
+    catalogue: Catalogue = Field(default_factory=Catalogue, description="What is known of models.")
     guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")
     admin: Admin = Field(default_factory=Admin, description="The administration endpoints.")
     cache: Cache = Field(default_factory=Cache, description="Stored answers.")

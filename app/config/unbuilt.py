@@ -20,7 +20,6 @@ from app.config.trees import Loc
 # Path (with * for a free name) to what an operator can do instead; everything below a path is closed with it.
 NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
-        ("cache",): "remove it: every call goes to a provider",
         ("tracing",): "remove it, and use the metrics and the request log",
     }
 )

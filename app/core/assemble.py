@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from app.core.model import Completion, StreamEvent
-from app.core.pieces import Members, add_up, joined
+from app.core.pieces import Members, Text, add_up, joined
 from app.core.usage import Usage
+from app.core.usage_in_streams import counts
 
 _ADDED_UP_AT_BYTES: Final = 65_536  # of frames: some 200 pieces, which take less than a millisecond
 _HEAD: Final = ("id", "object", "created", "model")
+_CONTENT: Final = b'"content":"'
 _PADDING: Final = "obfuscation"  # OpenAI's, so that nobody guesses a text from the lengths of its pieces
 
 
@@ -34,6 +36,8 @@ class Assembler:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._answer: _Answer | None = _Answer()
+        self._mould: _Mould | None = None
+        self._usage: Usage | None = None
         self._done = False
 
     @property
@@ -45,7 +49,9 @@ class Assembler:
         """Take the next event."""
         if event.done:
             self._done = True
-        elif self._answer is not None and event.frame:
+        elif not event.frame:  # of what the client is not told, the usage counts
+            self._usage = event.chunk.usage if event.chunk is not None and event.chunk.usage else self._usage
+        elif self._answer is not None:
             self._waiting.append(event.frame)
             self._waiting_bytes += len(event.frame)
             if self._waiting_bytes >= _ADDED_UP_AT_BYTES:
@@ -59,17 +65,33 @@ class Assembler:
         """Return what the events until now add up to; None if that is nothing, or the answer was given up."""
         if self._answer is not None:
             self._add_up(self._answer)
-        return None if self._answer is None else self._answer.completion()
+        return None if self._answer is None else self._answer.completion(self._usage)
 
     def _add_up(self, answer: _Answer) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         try:
             for frame in waiting:
-                answer.add(msgspec.json.decode(frame.removeprefix(b"data:"), type=Members))
-        except (msgspec.DecodeError, AttributeError, TypeError):  # no object, or no list where one should be
+                if self._mould is None or not answer.poured(frame, self._mould):
+                    chunk = msgspec.json.decode(frame.removeprefix(b"data:"), type=Members)
+                    answer.add(chunk)
+                    self._mould = answer.mould(frame, chunk)
+        except (
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+            AttributeError,
+            TypeError,
+        ):  # no object, or no list where one is
             self._answer = None
         if answer.size > self._max_bytes:
             self._answer = None
+
+
+class _Mould(msgspec.Struct, frozen=True):
+    """What nearly all frames of a stream have in common: everything but the piece of `text` in their middle."""
+
+    start: bytes
+    end: bytes
+    text: Text
 
 
 class _Answer:
@@ -93,12 +115,33 @@ class _Answer:
             elif name != _PADDING:
                 self.size += add_up(members, name, value)
 
-    def completion(self) -> Completion | None:
+    def poured(self, frame: bytes, mould: _Mould) -> bool:
+        """Add a frame if it has the form of the one before and says nothing else than a further piece of its text."""
+        if not (frame.startswith(mould.start) and frame.endswith(mould.end)):
+            return False
+        piece = frame[len(mould.start) : len(frame) - len(mould.end)]
+        if b'"' in piece or b"\\" in piece:
+            return False
+        mould.text.pieces.append(piece.decode())
+        self.size += len(piece)
+        return True
+
+    def mould(self, frame: bytes, chunk: Members) -> _Mould | None:
+        """Return the form of a frame that has just been added, if adding one like it means to add its text alone."""
+        if frame.count(_CONTENT) != 1 or any(_is_many(value) for name, value in chunk.items() if name != "choices"):
+            return None
+        start, _, rest = frame.partition(_CONTENT)
+        piece, quote, end = rest.partition(b'"')
+        choice = chunk["choices"][0] if len(chunk.get("choices") or ()) == 1 else {}
+        text = self._choice(choice["index"]).text_of(choice) if quote and choice.get("index") is not None else None
+        return None if text is None or b"\\" in piece else _Mould(start + _CONTENT, b'"' + end, text)
+
+    def completion(self, untold: Usage | None) -> Completion | None:
         if not self._choices:
             return None
         named = self._members.get("object") or "chat.completion"
         rest = self._members | {"object": str(named).removesuffix(".chunk")}
-        usage = rest.pop("usage", None)
+        usage = rest.pop("usage", None) or counts(untold)
         head: Members = {name: rest.pop(name) for name in _HEAD if name in rest}
         choices = [choice.whole() for _, choice in sorted(self._choices.items())]
         body: Members = {**head, **rest, "choices": choices}
@@ -144,6 +187,12 @@ class _Choice:
             self._message["tool_calls"] = [call for _, call in sorted(self._calls, key=_place_of)]
         return head | {"message": self._message} | rest
 
+    def text_of(self, piece: Members) -> Text | None:
+        """Return the text that a piece has added to, if it has done nothing else that counts."""
+        plain = piece.get("delta", {}).keys() == {"content"} and not piece.get("finish_reason")
+        text = self._message["content"]
+        return text if plain and isinstance(text, Text) and not any(map(_is_many, _others(piece))) else None
+
     def _add_delta(self, delta: Members) -> int:
         grown = 0
         for name, value in delta.items():
@@ -161,6 +210,14 @@ class _Choice:
             call = self._latest[place] = {}
             self._calls.append((place, call))
         return sum([add_up(call, field, value) for field, value in piece.items() if field != "index"])
+
+
+def _others(piece: Members) -> list[object]:
+    return [value for name, value in piece.items() if name != "delta"]
+
+
+def _is_many(value: object) -> bool:
+    return isinstance(value, dict | list)
 
 
 def _place_of(call: tuple[int, Members]) -> int:

@@ -41,6 +41,23 @@ class Traffic:
         self._turns[route] = turn + 1
         return turn
 
+    def next_turn(self, route: str) -> int:
+        """Return what `turn` will return for the next call, without taking it."""
+        return self._turns.get(route, 0)
+
+
+class Glimpse(Traffic):
+    """The same traffic, seen by somebody who takes no part in it."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        super().__init__()
+        self.loads, self.slots, self.gate = traffic.loads, traffic.slots, traffic.gate
+        self._traffic = traffic
+
+    def turn(self, route: str) -> int:
+        """Return the turn of the next call of a route, which stays the next."""
+        return self._traffic.next_turn(route)
+
 
 class Tools(msgspec.Struct, frozen=True):
     """What a strategy is made from: the name of its route, and its only sources of time, chance and experience."""

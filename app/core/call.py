@@ -66,8 +66,9 @@ class Journal(msgspec.Struct):
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
     bypass, coalesced), `cost` what the call cost as far as that is known. `trimmed` counts the events that a slow
-    client did not get. `limits` is how the buckets of all rate limits that it met stand. `notes` are further response
-    headers that stages owe the client, by lower-case name.
+    client did not get. `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said
+    to its session, to be called once the answer is accepted. `notes` are further response headers that stages owe the
+    client, by lower-case name.
     """
 
     attempts: int = 0
@@ -82,6 +83,7 @@ class Journal(msgspec.Struct):
     limits: tuple[Standing, ...] = ()
     cost: Cost = msgspec.field(default_factory=Cost)
     trimmed: int = 0
+    keep_turn: Callable[[], Awaitable[None]] | None = None
     notes: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -91,7 +93,8 @@ class CallOptions(msgspec.Struct, frozen=True):
 
     `session` names what the call belongs to; `tags` mark it in usage reports. Of the cache, `directives` are those
     of the request's `cache-control` by name (with the number where there is one), and `cache_ttl_s` is how long this
-    answer may be kept. `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
+    answer may be kept; `cache_similarity` is how similar a question must at least be for its answer to do.
+    `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
     """
 
     retry: bool = True
@@ -102,6 +105,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     priority: Priority | None = None
     caching: bool = True
     cache_ttl_s: float | None = None
+    cache_similarity: float | None = None
     directives: Mapping[str, int | None] = NO_DIRECTIVES
     tags: tuple[str, ...] = ()
     idempotency_key: str | None = None

@@ -6,11 +6,14 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.core.caching.admin import CacheDesk
 from app.core.call import Call
 from app.core.catalog import Catalog
+from app.core.catalogue import Models, no_models
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
+from app.core.explain.port import Explainer
 from app.core.identity import Identities
 from app.core.key_office import KeyOffice
 from app.core.money import Budget
@@ -62,6 +65,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     shown: Shown
     keys: KeyOffice
     sessions: SessionOffice
+    cache: CacheDesk | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -69,7 +73,8 @@ class Gateway(msgspec.Struct, frozen=True):
     The composed pipeline with the models it can reach.
 
     `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
-    ended there; without `admin` there is no administration.
+    ended there, `models` is what is known of models, and `explainers` say what `handler` would do; without `admin`
+    there is no administration.
     """
 
     handler: Handler[Call]
@@ -78,7 +83,9 @@ class Gateway(msgspec.Struct, frozen=True):
     digest: str
     identities: Identities
     sessions: SessionOffice
+    models: Models = msgspec.field(default_factory=no_models)
     admin: AdminOptions | None = None
+    explainers: tuple[Explainer, ...] = ()
 
 
 class CurrentGateway(Protocol):

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from enum import IntEnum
+from typing import Final
+
+CUT_OFF: Final = "cut off"  # the message of a cancellation by which the end of the process ends a call
 
 
 class Phase(IntEnum):
@@ -42,7 +45,7 @@ class Lifecycle:
         self._ending.set()
 
     def cut(self) -> None:
-        """Let no call go on; the caller cancels them right after this."""
+        """Let no call go on; the caller cancels them right after this, with the message `CUT_OFF`."""
         self._phase = Phase.CUTTING
         self._ending.set()
 

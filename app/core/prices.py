@@ -12,10 +12,12 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.call import Target
+from app.core.call import Call, Target
 from app.core.money import nano
+from app.core.tokens import answer_tokens, prompt_tokens
 from app.core.usage import Usage
 
+ANSWER_TOKENS: Final = 1024  # of an answer that may become as long as it likes
 _NANO_PER_MTOK: Final = 1_000  # a dollar per million tokens is a thousand nano-dollars per token
 
 
@@ -24,7 +26,8 @@ class Price(msgspec.Struct, frozen=True):
     US dollars per million tokens, and per image and request.
 
     `cached` is for what the provider had in its prompt cache, `cache_write` for what it put there. None has the price
-    of the whole: `input` for parts of the prompt, `output` for parts of the answer.
+    of the whole: `input` for parts of the prompt, `output` for parts of the answer. A call whose prompt has more than
+    `long_above_tokens` has the prices of `long`, all of it.
     """
 
     input: float = 0.0
@@ -36,9 +39,13 @@ class Price(msgspec.Struct, frozen=True):
     audio_output: float | None = None
     image_usd: float = 0.0
     request_usd: float = 0.0
+    long_above_tokens: int | None = None
+    long: Price | None = None
 
     def of(self, usage: Usage, images: int = 0) -> int:
         """Return what `usage` and `images` made cost, in nano-dollars."""
+        if self.long is not None and usage.prompt_tokens > (self.long_above_tokens or 0):
+            return self.long.of(usage, images)
         prompt, answer = usage.prompt_tokens_details, usage.completion_tokens_details
         audio_in = (prompt and prompt.audio_tokens) or 0
         audio_out = (answer and answer.audio_tokens) or 0
@@ -59,6 +66,13 @@ class Price(msgspec.Struct, frozen=True):
     def free(self) -> bool:
         """Say whether nothing can cost anything."""
         return not any(getattr(self, name) for name in self.__struct_fields__)
+
+
+def estimate_nusd(call: Call, price: Price) -> int:
+    """Return what a call will cost at most, by its own words; at least one nano-dollar, so that a spent budget is."""
+    answer = answer_tokens(call.request)
+    usage = Usage(prompt_tokens(call.request), ANSWER_TOKENS if answer is None else answer)
+    return max(1, price.of(usage))
 
 
 Prices: TypeAlias = Callable[[Target], Price | None]  # None: nobody knows

@@ -20,6 +20,10 @@ ID_PREFIX: Final = "sess_"
 _ID_BYTES: Final = 16
 _INSTRUCTING: Final = frozenset({"system", "developer"})
 _THOUGHTS: Final = frozenset({"reasoning_content", "reasoning"})  # that providers refuse or ignore when they come back
+# Of messages that came in another dialect or from another provider, what a server of OpenAI's form does not know.
+_BEYOND_OPENAI: Final = tuple(
+    [b'"%b"' % name for name in (b"reasoning_details", b"cache_control", b"prompt_cache_breakpoint", b"is_error")]
+)
 _SHOWN_MAX_CHARS: Final = 100
 
 Raw: TypeAlias = bytes  # one message as JSON
@@ -173,7 +177,10 @@ def continued(session: Session, request: ChatRequest, trim: Trim, estimate: Esti
     leading = instructions or session.instructions
     kept = _fitting(session.messages, _with(request, (*leading, *new)), trim, estimate)
     turn = Turn(new, instructions if changed else None)
-    return Continued(_with(request, (*leading, *kept, *new)), len(session.messages) - len(kept), turn)
+    whole = _with(request, (*leading, *kept, *new))
+    if not whole.translated and any(name in message for message in (*leading, *kept) for name in _BEYOND_OPENAI):
+        whole = msgspec.structs.replace(whole, translated=True)  # for who speaks of the past is the gateway
+    return Continued(whole, len(session.messages) - len(kept), turn)
 
 
 def answer_message(completion: bytes) -> Raw | None:
@@ -251,7 +258,8 @@ def _with(request: ChatRequest, messages: Sequence[Raw]) -> ChatRequest:
     body: dict[str, Any] = dict(msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw]))
     body["messages"] = msgspec.Raw(b"[%b]" % b",".join(messages))
     raw = msgspec.json.encode(body)
-    return ChatRequest(msgspec.json.decode(raw, type=ChatFields), raw)
+    fields = msgspec.json.decode(raw, type=ChatFields)
+    return msgspec.structs.replace(request, fields=fields, raw=raw, origin=None)
 
 
 def _only(request: ChatRequest, message: Raw) -> ChatRequest:

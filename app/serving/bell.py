@@ -8,7 +8,8 @@ from collections import deque
 from types import FrameType, TracebackType
 from typing import Final, Self
 
-_HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
+_HEARD: Final = tuple([number for number in (signal.SIGTERM, signal.SIGINT, HANGUP) if number is not None])
 
 
 class Bell:

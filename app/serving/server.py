@@ -20,6 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.core.clock import Clock
+from app.core.lifecycle import CUT_OFF
 from app.core.signals import DrainEnded, DrainStarted
 from app.main import Service
 from app.serving.ending import Ending
@@ -143,7 +144,7 @@ class GatewayServer(uvicorn.Server):
         left = [*self.server_state.tasks]
         self._service.lifecycle.cut()
         for task in left:
-            task.cancel()
+            task.cancel(CUT_OFF)
         if left:
             await asyncio.wait(left, timeout=LAST_WORDS_S)
         for connection in [*self.server_state.connections]:

@@ -19,7 +19,7 @@ from app.config.load import ConfigError, Loaded
 from app.config.source import Source
 from app.core.clock import Clock
 from app.core.signals import Signal
-from app.serving.bell import Bell
+from app.serving.bell import HANGUP, Bell
 from app.serving.children import Child
 from app.serving.crew import Crew
 from app.serving.ending import Ending
@@ -82,7 +82,7 @@ class Supervisor:
                 if not ready and crew.failed:
                     self._end(bell, crew, Ending.QUICK)
                     return CANNOT_START
-                if signal.SIGHUP in rung:
+                if HANGUP in rung:
                     self._reload(crew, None)
                 crew.mend()
                 crew.recycle()

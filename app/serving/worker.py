@@ -14,6 +14,7 @@ from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.main import Service
+from app.serving.bell import HANGUP
 from app.serving.ending import Ending
 from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
 from app.serving.process import settle_garbage, uvicorn_config
@@ -34,7 +35,8 @@ def work(source: Source, loaded: Loaded, listening: socket.socket, line: Connect
         line: The worker's end of the pipe to its parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent passes it on
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop has a handler; else it would end the process
+    if HANGUP is not None:
+        signal.signal(HANGUP, signal.SIG_IGN)  # until the loop has a handler; else it would end the process
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))  # until the server has one
     parent = Parent(line)
     service = Service(source, loaded, parent.reloaded)

@@ -17,8 +17,6 @@ from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.guards.guard import Ask, Complaint, Guard, Policy, Prompt, Said
 from app.core.guards.passages import prompt_of
 from app.core.guards.said import Listening, said_in
-from app.core.guards.spotlight import Spotlight, spotlit
-from app.core.guards.tripwire import Tripwire
 from app.core.guards.watching import Sharp, Watch
 from app.core.model import ChatRequest, Completion, Operation, PlainRequest, StreamEvent
 from app.core.per_route import PerRoute
@@ -49,16 +47,13 @@ class Rules(msgspec.Struct, frozen=True):
     What is done in one route.
 
     `prompts` and `answers` are judged by these guards, in this order; `sharp` ones, which block, watch streams while
-    they pass. With `hold` a stream is judged before any of it is shown. `key` is that of spotlighting.
+    they pass. With `hold` a stream is judged before any of it is shown.
     """
 
     prompts: tuple[Rule, ...] = ()
     answers: tuple[Rule, ...] = ()
     sharp: tuple[Sharp, ...] = ()
     hold: bool = False
-    spotlight: Spotlight = Spotlight.NONE
-    tripwire: Tripwire | None = None
-    key: bytes = b""
 
 
 class Guards:
@@ -87,18 +82,7 @@ class Guards:
             return await proceed(call)
         trial = _Trial(call, rules, proceed, self._listener)
         await trial.judge_prompt()
-        return await trial.answer(_prepared(call, rules))
-
-
-def _prepared(call: Call, rules: Rules) -> Call:
-    """Return the call with its prompt changed so that attacks fail or show."""
-    request = call.request
-    if not isinstance(request, ChatRequest):
-        return call
-    changed = spotlit(request, rules.spotlight, rules.key)
-    if rules.tripwire is not None:
-        changed = rules.tripwire.marked(changed)
-    return call if changed is request else msgspec.structs.replace(call, request=changed)
+        return await trial.answer(call)
 
 
 class _Trial:
@@ -136,7 +120,7 @@ class _Trial:
             if await self._accepts(said, may_retry=left > 0):
                 return reply
             left -= 1
-            call = msgspec.structs.replace(call, options=msgspec.structs.replace(call.options, caching=False))
+            call = msgspec.structs.replace(call, options=_again(self._call.options, left))
 
     async def _accepts(self, said: Said, *, may_retry: bool) -> bool:
         """Let the guards of answers judge, and say whether the answer is the one; False asks for another."""
@@ -198,6 +182,14 @@ class _Trial:
 
     def _tell(self, name: str, side: str, action: str, complaint: Complaint) -> None:
         self._listener(GuardComplained(self._call.id, name, side, action, complaint.reason, complaint.score))
+
+
+def _again(options: CallOptions, left: int) -> CallOptions:
+    """Return the options of another try: a call of its own, but the same one again if the client repeats its call."""
+    key = options.idempotency_key
+    return msgspec.structs.replace(
+        options, caching=False, idempotency_key=None if key is None else f"{key}\n{left} left"
+    )
 
 
 def _refusal(name: str, where: str | None) -> GatewayError:

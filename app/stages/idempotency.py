@@ -3,8 +3,8 @@ Answer calls with the same idempotency key once.
 
 A call that repeats one which is under way waits for it; one that repeats an answered one gets that answer, as a stream
 if it was one. Only complete answers are kept: after a failure, or when the client of the first call left, the next one
-is the first. Outside of the redaction, for calls that differ in what that takes out are not the same, and an answer is
-kept as its caller gets it; outside of sessions, limits and the cache too, which shall see one call.
+is the first. Inside of the redaction, so that what is kept is what that let through; outside of sessions, limits and
+the cache, which shall see one call.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Final
 import msgspec
 
 from app.core.assemble import Assembler
+from app.core.caching.serving import wants_usage
 from app.core.call import Call, End, Outcome, Reply
 from app.core.errors import IDEMPOTENCY_KEY_REUSED, GatewayError
 from app.core.idempotency import Answered, Different, Leading, Repeats, name_of
-from app.core.model import ChatRequest, Completion, StreamEvent
+from app.core.model import Completion, StreamEvent
 from app.core.pipeline import Handler, settle
 from app.core.replay import replay
 from app.core.signals import CallRepeated, Listener
@@ -98,17 +99,8 @@ def _repeated(call: Call, answered: Answered) -> Reply:
     call.journal.target = answered.target
     if not call.request.stream:
         return Reply(answered.completion)
-    events = replay(answered.completion, include_usage=_wants_usage(call))
+    events = replay(answered.completion, include_usage=wants_usage(call))
     return Reply(EventStream(_at_once(events), _nothing))
-
-
-def _wants_usage(call: Call) -> bool:
-    """Say whether the stream tells the usage: only a client that speaks OpenAI's form has to ask for it."""
-    request = call.request
-    if not isinstance(request, ChatRequest) or request.origin is not None:
-        return True
-    options = request.fields.stream_options
-    return options is not None and bool(options.include_usage)
 
 
 async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:

@@ -1,7 +1,7 @@
 """
 Put a route's own system message before all others, and keep those of callers out where the operator wants that.
 
-After validation, which has bounded what came, and before redaction and cache, which shall see what is really sent.
+After validation, which has bounded what came, and before the cache, which shall see what is really sent.
 """
 
 from __future__ import annotations
@@ -60,4 +60,4 @@ class Instruct:
         first = [] if options.prompt is None else [Message("system", options.prompt)]
         encoded = [msgspec.Raw(msgspec.json.encode({"role": each.role, "content": each.content})) for each in first]
         raw = msgspec.json.encode({**body, "messages": [*encoded, *kept]})
-        return ChatRequest(self._fields.decode(raw), raw)
+        return msgspec.structs.replace(request, fields=self._fields.decode(raw), raw=raw, origin=None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app.core.call import Call, End, Outcome, Reply
 from app.core.clock import Clock
-from app.core.errors import CLIENT_CLOSED, INTERNAL, GatewayError, Kind
+from app.core.errors import CLIENT_CLOSED, INTERNAL, OVERLOADED, GatewayError, Kind
+from app.core.lifecycle import CUT_OFF
 from app.core.model import Completion, StreamEvent
 from app.core.pipeline import Handler, settle
 from app.core.signals import CallEnded, CallStarted, Listener, StreamStarted
@@ -76,7 +77,7 @@ class _Story:
                 provider=target.provider if target else "",
                 target_model=target.model if target else "",
                 stream=call.request.stream,
-                outcome=outcome.end.value,
+                outcome=End.FAILED.value if kind is OVERLOADED else outcome.end.value,
                 status=kind.status if kind else 200,
                 code=kind.code if kind else "",
                 category=kind.category if kind else "",
@@ -88,6 +89,7 @@ class _Story:
                 tokens_per_s=self._rate(),
                 usage=self._usage,
                 cost_usd=journal.cost.usd,
+                cache=journal.cache,
             )
         )
 
@@ -105,6 +107,6 @@ class _Story:
 def _kind(outcome: Outcome) -> Kind | None:
     if outcome.end is End.COMPLETED:
         return None
-    if outcome.end is End.ABANDONED:
-        return CLIENT_CLOSED
+    if outcome.end is End.ABANDONED:  # by the client, or by the gateway that is being stopped
+        return OVERLOADED if outcome.error is not None and outcome.error.args == (CUT_OFF,) else CLIENT_CLOSED
     return outcome.error.kind if isinstance(outcome.error, GatewayError) else INTERNAL

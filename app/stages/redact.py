@@ -27,6 +27,7 @@ from app.core.redaction.redactor import Action, Found, Hit, Redactor, blocked_by
 from app.core.redaction.redactor import Redacted as Done
 from app.core.redaction.restoring import Restore
 from app.core.redaction.streams import RewriteEvents
+from app.core.sessions import is_session_id
 from app.core.signals import Listener, Redacted
 
 _MARKS_OF_RESTORING = "[\\"  # a placeholder begins so, in JSON perhaps by an escape
@@ -105,7 +106,9 @@ class Redact:
         if redactor is None or body is None:
             return call, Vault()
         also = await rules.outside.find(redactor.texts(body, rule_of(request))) if rules.outside else {}
-        done = redactor.redact(body, rule_of(request), also)
+        session = call.options.session
+        kept = session if session is not None and is_session_id(session) else None
+        done = redactor.redact(body, rule_of(request), also, kept)
         for hit in _by_detector(done.hits):
             self._listener(Redacted(call.id, "prompt", hit.detector, hit.action.value, hit.count))
         if done.blocked is not None:

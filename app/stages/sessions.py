@@ -1,12 +1,12 @@
 """
 Let a call go on with a conversation that the gateway keeps.
 
-The past is put before the messages of the call, and the messages with the answer are added to it in one step once the
-answer is complete; of a call that fails or is left nothing is added. Calls of one session do not wait for each other:
-each goes on with what was there when it began, and all are added whole.
+The past is put before the messages of the call, and the messages with the answer are to be added to it in one step once
+the answer is complete and accepted; of a call that fails or is left nothing is added. Calls of one session do not wait
+for each other: each goes on with what was there when it began, and all are added whole.
 
-Outside of the redaction, which has to see the whole conversation to name things alike in each turn: what is kept is
-what was said.
+Inside of the redaction: what is kept is what that let through. Outside of the operator's instructions, which are not
+kept, since callers may read what is.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Callable
 import msgspec
 
 from app.core.assemble import Assembler
-from app.core.call import Call, End, Outcome, Reply
-from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.core.call import Call, Reply
+from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion
 from app.core.pipeline import Handler
 from app.core.session_office import full
@@ -77,13 +77,14 @@ class Sessions:
         if found.trimmed:
             call.journal.notes[_TRIMMED] = str(found.trimmed)
         reply = await proceed(msgspec.structs.replace(call, request=found.request))
-        pending = _Pending(call, found, self._store, self._listener)
+        turn = _Turn(call, found, self._store, self._listener)
         if isinstance(reply.body, Completion):
-            await pending.answered(reply.body)
+            whole = reply.body
+            call.journal.keep_turn = lambda: turn.keep(whole)
         else:
             assembler = Assembler(self._options.max_bytes)
             reply.body.observe(assembler.observe)
-            reply.body.when_done(lambda outcome: pending.streamed(outcome, assembler))
+            call.journal.keep_turn = lambda: turn.keep(assembler.completion())
         return reply
 
     def _trim(self, request: ChatRequest) -> Trim:
@@ -101,8 +102,8 @@ class Sessions:
             raise full(self._options.max_bytes)
 
 
-class _Pending:
-    """A turn that is added once its answer is there."""
+class _Turn:
+    """What is added to a session once its answer is accepted."""
 
     def __init__(self, call: Call, found: Continued, store: SessionStore, listener: Listener) -> None:
         self._call = call
@@ -110,38 +111,21 @@ class _Pending:
         self._store = store
         self._listener = listener
 
-    async def answered(self, completion: Completion) -> None:
+    async def keep(self, completion: Completion | None) -> None:
         """
-        Add a whole answer.
+        Add the messages of the call and its answer; None is one that does not say enough to be read again.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE: the caller tries again, and the conversation has no gap.
+            GatewayError: What the store says; that is told.
         """
-        try:
-            await self._add(completion)
-        except GatewayError as error:
-            self._lost(error)
-            if error.kind is STATE_UNAVAILABLE:
-                raise
-
-    async def streamed(self, outcome: Outcome, assembler: Assembler) -> None:
-        """Add an answer that was streamed to its end."""
-        completion = assembler.completion() if outcome.end is End.COMPLETED else None
-        if completion is None:
-            return
-        try:
-            await self._add(completion)
-        except GatewayError as error:
-            self._lost(error)
-
-    async def _add(self, completion: Completion) -> None:
-        answer = answer_message(completion.raw)
+        answer = None if completion is None else answer_message(completion.raw)
         if answer is None:
             return
-        new = self._found.new
+        new, call = self._found.new, self._call
         turn = Turn((*new.messages, answer), new.instructions)
-        await self._store.append(self._call.caller.tenant, self._call.options.session or "", turn)
+        try:
+            await self._store.append(call.caller.tenant, call.options.session or "", turn)
+        except GatewayError as error:
+            self._listener(SessionTurnLost(call.id, error.kind.code))
+            raise
         self._listener(SessionTurnKept(self._found.trimmed))
-
-    def _lost(self, error: GatewayError) -> None:
-        self._listener(SessionTurnLost(self._call.id, error.kind.code))

@@ -12,20 +12,19 @@ from typing import Final
 
 import msgspec
 
-from app.core.call import Attempt, Call, End, Outcome, Reply
+from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
 from app.core.model import Completion, StreamEvent
 from app.core.money import Budget, usd
 from app.core.pipeline import Handler, settle
 from app.core.ports import Budgets
-from app.core.prices import Price, Prices
+from app.core.prices import Price, Prices, estimate_nusd
 from app.core.signals import Listener, Spent
 from app.core.spending import Account, Hold, accounts_of
-from app.core.tokens import answer_tokens, prompt_tokens
+from app.core.tokens import prompt_tokens
 from app.core.usage import Usage
 
-ANSWER_TOKENS: Final = 1024  # held for an answer that may become as long as it likes
 _CHARS_PER_TOKEN: Final = 4
 _NO_HOLD: Final = Hold("", (), 0)
 _SILENT: Final = frozenset({"timeout"})  # families of failures of a provider that has worked without a word
@@ -78,13 +77,6 @@ class Spend:
             return _NO_HOLD
         accounts: Sequence[Account] = accounts_of(rules, attempt.call, attempt.target, self._clock.wall())
         return await self._budgets.reserve(accounts, estimate_nusd(attempt.call, price)) if accounts else _NO_HOLD
-
-
-def estimate_nusd(call: Call, price: Price) -> int:
-    """Return what a call will cost at most, by its own words; at least one nano-dollar, so that a spent budget is."""
-    answer = answer_tokens(call.request)
-    usage = Usage(prompt_tokens(call.request), ANSWER_TOKENS if answer is None else answer)
-    return max(1, price.of(usage))
 
 
 class _Meter:

@@ -57,6 +57,16 @@ class Validate:
         Pass the call on unchanged.
 
         Raises:
+            GatewayError: As `check` does.
+        """
+        self.check(call)
+        return await proceed(call)
+
+    def check(self, call: Call) -> None:
+        """
+        Look at a call.
+
+        Raises:
             GatewayError: INVALID_REQUEST with `param` naming the field.
         """
         request = call.request
@@ -66,7 +76,6 @@ class Validate:
             self._check(request)
         else:
             self._check_plain(request)
-        return await proceed(call)
 
     def _check_plain(self, request: PlainRequest) -> None:
         if request.media_type == "application/json":

@@ -31,9 +31,10 @@ def test_it_stands_after_validation_if_it_is_wanted(bench: Bench, admission: dic
         "Record",
         "TotalTimeout",
         "Validate",
+        "KeepTurn",
         "Idempotency",
-        *(["Admission"] if there else []),
         "Sessions",
+        *(["Admission"] if there else []),
     ]
 
 

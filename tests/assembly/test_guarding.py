@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.assembly.guards import guards
+from app.assembly.guards import guards, mark
 from app.assembly.redaction import redact, redaction_rules
 from app.core.errors import GatewayError
+from app.core.guards.spotlight import Spotlight
 from app.core.model import Completion
 from app.core.signals import Redacted
 from app.stages.guards import NOTE, Guards, Rules
+from app.stages.mark import Marks
 from app.stages.redact import Redact
 from tests.assembly.support import Bench, call, loaded
 from tests.support.calls import text_of
@@ -37,10 +39,17 @@ def rules(clock: VirtualClock, model: str = "x", **sections: Any) -> Rules:  # n
     return found
 
 
+def marks(clock: VirtualClock, model: str = "x", **sections: Any) -> Marks | None:  # noqa: ANN401
+    """Return how prompts for a model are marked."""
+    found = mark(loaded(**sections).settings, Bench(clock).deps)
+    return found[0]._marks.of(model) if found else None  # noqa: SLF001 - as above
+
+
 def test_by_default_there_is_neither(clock: VirtualClock) -> None:
     """A stage that is switched off is absent."""
     assert stages(clock) == ([], [])
     assert stages(clock, guards={"routes": {"sim/echo": {"streams": "hold"}}}) == ([], [])
+    assert marks(clock) is None
 
 
 @pytest.mark.parametrize(
@@ -133,7 +142,7 @@ def test_every_guard_is_built(clock: VirtualClock) -> None:
     ]  # fmt: skip
     assert [guard.name for guard in found.sharp] == ["tripwire", "length", "terms"]
     assert [rule.retries for rule in found.answers if rule.retries] == [1, 2]
-    assert (found.hold, found.tripwire is not None) == (True, True)
+    assert found.hold
 
 
 def test_a_route_replaces_sections(clock: VirtualClock) -> None:
@@ -144,10 +153,23 @@ def test_a_route_replaces_sections(clock: VirtualClock) -> None:
     }
     models = {"fast": {"targets": [{"provider": "sim", "model": "echo"}]}}
 
-    found = rules(clock, "fast", guards=given, models=models)
+    found, marked = rules(clock, "fast", guards=given, models=models), marks(clock, "fast", guards=given, models=models)
 
     assert [rule.guard.name for rule in found.prompts] == ["tools", "terms", "moderation"]
-    assert (found.hold, found.tripwire) == (False, None)
+    assert (found.hold, marked is not None and marked.tripwire) == (False, None)
+
+
+@pytest.mark.parametrize("given", [{"spotlight": "mark"}, {"tripwire": {"policy": "observe"}}, EVERYTHING])
+def test_prompts_are_marked_where_that_is_wanted(clock: VirtualClock, given: dict[str, object]) -> None:
+    """By one of the two or by both, and not in a route that wants neither."""
+    neither = {"routes": {"sim/echo": {"spotlight": "none", "tripwire": {"policy": "none"}}}}
+
+    found = marks(clock, guards={**given, **neither})
+
+    assert found is not None
+    assert (found.spotlight is Spotlight.MARK) == ("spotlight" in given)
+    assert (found.tripwire is not None) == ("tripwire" in given)
+    assert marks(clock, "sim/echo", guards={**given, **neither}) is None
 
 
 async def test_guards_through_the_pipeline(clock: VirtualClock) -> None:

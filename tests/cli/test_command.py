@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from app import __version__
 from app.cli import main
+from tests.cli.conftest import Write
 
 ROUTES = """
 providers:
@@ -26,21 +24,6 @@ providers: {x: {kind: opnai}, y: {kind: openai, base_url: "ftp://there", api_key
 models: {fast: {targets: [{provider: z, model: m}]}}
 """
 
-Write = Callable[..., str]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Work in an empty folder, without a variable that names a configuration, and write files there."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("WIZARD_CONFIG", raising=False)
-
-    def file(text: str, name: str = "given.yaml") -> str:
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return name
-
-    return file
-
 
 def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """A good file is shown as providers, routes with their targets in order, and the pipeline; exit code 0."""
@@ -51,7 +34,7 @@ def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.Cap
     assert (code, printed.err) == (0, "")
     assert "fast sequential box/small -> sim/echo -> sim/words" in lines
     assert "box openai http://127.0.0.1:9/v1" in lines
-    once = "Record > TotalTimeout > Validate > Idempotency > Sessions"
+    once = "Record > TotalTimeout > Validate > KeepTurn > Idempotency > Sessions"
     each = "CountTokens > Retry > Breaker > Spend > Measure > AttemptTimeout"
     assert f"{once} > Fallback( {each} > Endpoint )" in lines
 

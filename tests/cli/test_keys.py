@@ -147,13 +147,13 @@ def test_rotating_a_key_of_the_file(folder: Path, keys: Callable[..., str]) -> N
     ],
 )
 def test_what_cannot_be_done(capsys: Capture, arguments: tuple[str, ...], said: str) -> None:
-    """It is told in one line, with exit code 1."""
+    """It is told in a line or two, with exit code 1."""
     code = main(["keys", *arguments])
 
     output = capsys.readouterr()
     assert (code, output.out) == (1, "")
     assert said in output.err
-    assert output.err.count("\n") == 1
+    assert output.err.count("\n") <= 2
 
 
 def test_an_action_is_needed(capsys: Capture) -> None:

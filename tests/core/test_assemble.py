@@ -114,6 +114,38 @@ def test_streams_of_real_providers_add_up(path: Path) -> None:
     assert whole(replay(found, include_usage=True)) == msgspec.json.decode(found.raw)
 
 
+pieces = st.text(st.sampled_from('ab"\\\n\u00e9\U0001f600{}[]:,'), max_size=6)
+oddities: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    (
+        {},
+        {"logprobs": None},
+        {"token_ids": [1]},
+        {"logprobs": {"content": [{"token": "x"}]}},
+        {"index": 1},
+    )
+)
+
+
+@given(st.lists(st.tuples(pieces, oddities), min_size=1, max_size=30))
+def test_frames_that_are_much_alike_add_up_like_any(said: list[tuple[str, dict[str, Any]]]) -> None:
+    """The short way for pieces of text that differ in nothing else leads where the long way does."""
+    events = [
+        framed({"id": "x", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None, **odd}]})
+        for text, odd in said
+    ]
+    spaced = [
+        StreamEvent(event.frame.replace(b'"content":"', b'"content" : "'), event.chunk, event.weight)
+        for event in events
+    ]
+
+    short, long = whole([*events, finish(), DONE]), whole([*spaced, finish(), DONE])
+
+    assert short == long
+    for index, choice in enumerate(short["choices"]):
+        texts = [text for text, odd in said if odd.get("index", 0) == choice["index"]]
+        assert choice["message"]["content"] == ("".join(texts) if texts else None), index
+
+
 def test_tool_calls_of_two_choices_are_told_apart() -> None:
     """
     Arguments are joined by choice and index, in whatever order their pieces come.
@@ -265,6 +297,7 @@ def test_an_answer_that_grows_too_large_is_given_up(delta: dict[str, object]) ->
     assert small.completion() is not None
     assert assembler.gave_up
     assert assembler.completion() is None
+    assert assembler.so_far() is None
 
 
 def test_a_text_is_cut_between_words() -> None:

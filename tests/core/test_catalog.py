@@ -25,6 +25,11 @@ def refusal(catalog: Catalog, name: str) -> GatewayError:
     return caught.value
 
 
+def test_it_knows_its_providers() -> None:
+    """Also those of which no model is known."""
+    assert Catalog({}, MODELS).providers == ("acme", "box", "empty")
+
+
 def test_a_route_yields_its_targets_and_then_its_fallbacks() -> None:
     """A route's own targets come first, then each fallback's, depth first, whatever its form."""
     catalog = Catalog(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import httpx2
 import openai
 import pytest
@@ -475,3 +476,35 @@ def test_what_no_key_may_do(gateway: GatewayProcess, body: object, param: str) -
     answer = admin(gateway, "POST", "/keys", body)
 
     assert (400, param) == (answer.status_code, answer.json()["error"]["param"])
+
+
+# --- in other dialects -----------------------------------------------------------------------------------------------
+
+
+def test_anthropics_sdk_raises_what_a_user_expects(gateway: GatewayProcess) -> None:
+    """Whichever of its two headers carries the key, the refusals have Anthropic's form."""
+    raised: list[tuple[type[Exception], object]] = []
+    ways: list[dict[str, str]] = [{"api_key": "wz-no"}, {"auth_token": "wz-no"}, {"api_key": SOME}]
+    for way in ways:
+        http = anthropic.DefaultHttpxClient(trust_env=False)
+        with (
+            anthropic.Anthropic(base_url=gateway.url, http_client=http, **way) as client,  # type: ignore[arg-type] # texts
+            pytest.raises(anthropic.APIStatusError) as caught,
+        ):
+            client.messages.create(model="big", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
+        body: Any = caught.value.body
+        raised.append((type(caught.value), body["error"]["type"]))
+
+    assert raised == [
+        (anthropic.AuthenticationError, "authentication_error"),
+        (anthropic.AuthenticationError, "authentication_error"),
+        (anthropic.PermissionDeniedError, "permission_error"),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses", "/v1/embeddings", "/v1/images/generations"])
+def test_every_endpoint_asks_for_a_key(gateway: GatewayProcess, path: str) -> None:
+    """Before it reads anything, and says how to send one."""
+    answer = send(gateway, "POST", path, NOBODY, b"{")
+
+    assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])

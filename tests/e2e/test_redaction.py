@@ -48,17 +48,10 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
         yield process
 
 
-def ask(
-    gateway: GatewayProcess,
-    model: str,
-    text: str,
-    headers: Mapping[str, str] | None = None,
-    **fields: Any,  # noqa: ANN401 - JSON
-) -> httpx2.Response:
+def ask(gateway: GatewayProcess, model: str, text: str, **fields: Any) -> httpx2.Response:  # noqa: ANN401 - JSON
     """Send a chat request."""
     body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
-    url = f"{gateway.url}/v1/chat/completions"
-    return httpx2.post(url, json=body, headers=headers, trust_env=False, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, trust_env=False, timeout=LIMIT_S)
 
 
 def echo(exchange: Exchange) -> None:
@@ -102,22 +95,6 @@ def test_the_provider_sees_placeholders_and_the_caller_does_not(
     (received,) = upstream.received("m")
     content = msgspec.json.decode(received.body)["messages"][0]["content"]
     assert content == '[EMAIL_1], [CREDIT_CARD_1]; [TICKET_1] [SECRET_1]" and again [EMAIL_1], not support@example.com'
-
-
-def test_a_session_names_things_alike_in_each_turn(gateway: GatewayProcess, upstream: Upstream) -> None:
-    """The provider never sees two things by one name; whoever owns the session sees what was said."""
-    upstream.on("m", echo)
-    url, other = f"{gateway.url}/v1/sessions", "canary.bob@example.org"
-    session = httpx2.post(url, trust_env=False, timeout=LIMIT_S).json()["id"]
-
-    answers = [ask(gateway, "acme/m", text, headers={"x-wizard-session": session}) for text in (MAIL, other, MAIL)]
-
-    assert [said(answer) for answer in answers] == [MAIL, other, MAIL]
-    last = msgspec.json.decode(upstream.received("m")[-1].body)["messages"]
-    names = ["[EMAIL_1]", "[EMAIL_1]", "[EMAIL_2]", "[EMAIL_2]", "[EMAIL_1]"]
-    assert [message["content"] for message in last] == names
-    kept = httpx2.get(f"{url}/{session}", trust_env=False, timeout=LIMIT_S).json()["messages"]
-    assert [message["content"] for message in kept] == [MAIL, MAIL, other, other, MAIL, MAIL]
 
 
 @both_ways

@@ -391,3 +391,20 @@ def test_the_command(plain: GatewayProcess) -> None:
     assert "is deleted" in deleted.stdout
     assert (gone.returncode, gone.stdout) == (1, "")
     assert "There is no session" in gone.stderr
+
+
+def test_other_dialects_take_part(plain: GatewayProcess) -> None:
+    """A turn of Anthropic's form and one of OpenAI's go on with each other."""
+    session = begin(plain, MALLORY, ttl_s=60)
+    headers = {**MALLORY, "x-wizard-session": session}
+    body = {"model": "sim/echo", "max_tokens": 50, "messages": [{"role": "user", "content": "one"}]}
+
+    first = send(plain, "POST", "/v1/messages", headers, body)
+    second = send(plain, "POST", "/v1/messages", headers, {**body, "stream": True})
+    third = chat(plain, headers)
+    kept = send(plain, "GET", f"/v1/sessions/{session}", MALLORY).json()["messages"]
+    send(plain, "DELETE", f"/v1/sessions/{session}", MALLORY)
+
+    assert [200] * 3 == [answer.status_code for answer in (first, second, third)]
+    assert ["user", "assistant"] * 3 == [message["role"] for message in kept]
+    assert ["one", "one", "hi"] == [message["content"] for message in kept if message["role"] == "assistant"]

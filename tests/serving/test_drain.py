@@ -117,6 +117,8 @@ def test_a_stream_that_lasts_too_long_is_told_and_broken_off(upstream: Upstream)
         assert exchange.peer_left()
         assert gateway.wait() == 0
         assert gateway.wait_for_log("drain_ended")["cut"] == 1
+        line = gateway.wait_for_log("request_failed")
+        assert (line["status"], line["code"], line["level"]) == (503, "overloaded", "warning")
 
 
 def test_a_call_without_an_answer_is_refused_in_the_end(upstream: Upstream) -> None:

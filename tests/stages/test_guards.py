@@ -13,7 +13,6 @@ from app.core.guards.checks import Length, Quiet, Refusal, Terms, Tools
 from app.core.guards.guard import Ask, Complaint, Policy, Prompt, Said
 from app.core.guards.injection import Injection
 from app.core.guards.moderation import Moderation
-from app.core.guards.spotlight import Spotlight
 from app.core.guards.tripwire import Tripwire
 from app.core.identity import Caller
 from app.core.model import Completion, Operation, PlainRequest, Weight
@@ -276,7 +275,19 @@ async def test_another_answer_is_asked_for(stream: bool) -> None:
 
     assert text == "good"
     assert [call.options.caching for call in house.asked] == [True, False, False]
+    assert {call.options.idempotency_key for call in house.asked} == {None}
     assert [signal.action for signal in house.told if isinstance(signal, GuardComplained)] == ["retry", "retry"]
+
+
+async def test_each_try_is_repeated_by_itself() -> None:
+    """A client that repeats its call gets the tries of the first one again, each under a key of its own."""
+    house = House(of_answers(Rule(Critic(), Policy.BLOCK, retries=2)), *map(answers, ("bad", "bad", "good") * 2))
+
+    for _ in range(2):
+        await house(a_call(options=CallOptions(idempotency_key="k")))
+
+    keys = [call.options.idempotency_key for call in house.asked]
+    assert (keys[0], len(set(keys)), keys[:3]) == ("k", 3, keys[3:])
 
 
 async def test_the_last_answer_is_refused_or_flagged() -> None:
@@ -294,25 +305,6 @@ async def test_the_last_answer_is_refused_or_flagged() -> None:
     text = await text_of(await flagged(call))
 
     assert (text, call.journal.notes) == ("I can't: bad", {NOTE: "critic,refusal"})
-
-
-async def test_prompts_are_prepared() -> None:
-    """Tool results are marked, and the tripwire is set; other operations have neither."""
-    rules = Rules(
-        answers=(Rule(Tripwire(b"k"), Policy.BLOCK),), spotlight=Spotlight.MARK, tripwire=Tripwire(b"k"), key=b"k"
-    )
-    house = House(rules, answers(), answers(), answers())
-    result = {"role": "tool", "tool_call_id": "c", "content": "a b"}
-    plain = msgspec.structs.replace(a_call(), request=PlainRequest(Operation.EMBEDDINGS, "fast", b"{}"))
-    simple = a_call(asking("hi"))
-
-    for call in (a_call(asking(messages=[{"role": "system", "content": "s"}, result])), simple, plain):
-        await house(call)
-
-    sent = [call.request.raw for call in house.asked]
-    assert "a\u02c6b".encode() in sent[0]
-    assert Tripwire(b"k").mark.encode() in sent[0]
-    assert house.asked[1:] == [simple, plain]
 
 
 async def test_models_are_asked_in_the_callers_name() -> None:

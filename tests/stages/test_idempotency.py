@@ -239,7 +239,7 @@ async def test_other_dialects_are_always_told(clock: VirtualClock) -> None:
     await house.ask(house.call(stream=True))
     call = house.call(stream=True)
     assert isinstance(call.request, ChatRequest)
-    native = msgspec.structs.replace(call.request, origin=Native("anthropic", b"{}"))
+    native = msgspec.structs.replace(call.request, origin=Native("anthropic", b"{}"), translated=True)
 
     reply = await house.handler(msgspec.structs.replace(call, request=native))
     assert isinstance(reply.body, EventStream)

@@ -10,6 +10,7 @@ import pytest
 
 from app.core.call import Call, Reply, Target
 from app.core.errors import INVALID_REQUEST, TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError
+from app.core.lifecycle import CUT_OFF
 from app.core.model import ChatRequest, Completion
 from app.core.pipeline import Handler, compose
 from app.core.signals import CallEnded, CallStarted, Signal, StreamStarted
@@ -22,6 +23,7 @@ from tests.support.calls import (
     TARGET,
     FakeProvider,
     Line,
+    Sent,
     Step,
     a_call,
     answers,
@@ -233,6 +235,20 @@ async def test_a_client_that_leaves_is_recorded(step: Callable[[], Step], heard:
     ended = bench.last()
     assert (ended.outcome, ended.status, ended.code, ended.category) == ("abandoned", 499, "client_closed", "network")
     assert ended.duration_s == 5.0
+
+
+@pytest.mark.parametrize("script", [[1e9, word()], [word(), 1e9]], ids=["before the commit", "inside the stream"])
+async def test_a_call_that_the_end_of_the_process_cuts_off_is_recorded(script: list[Sent]) -> None:
+    """It was not the client that left: the call failed, for want of a gateway."""
+    bench = Bench(streams(Line(*script)), request=STREAMED)
+    task = asyncio.create_task(bench.read())
+    await asyncio.sleep(5.0)
+
+    task.cancel(CUT_OFF)
+    await asyncio.wait([task])
+
+    ended = bench.last()
+    assert (ended.outcome, ended.status, ended.code) == ("failed", 503, "overloaded")
 
 
 async def test_a_stream_that_nobody_reads_is_recorded() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from app.core.call import Call
+from app.core.call import Call, CallOptions, Reply
 from app.core.errors import CHECK_UNAVAILABLE, CONTENT_BLOCKED, GatewayError
 from app.core.model import ChatRequest, Native, Operation, PlainRequest, StreamEvent, Weight
 from app.core.redaction.finding import Finding
@@ -296,6 +296,38 @@ def test_what_would_be_found() -> None:
     assert [house.stage.explain(asking(MAIL, model=model)) for model in ("open", "answers")] == [(), ()]
     assert house.stage.explain(PlainRequest(Operation.TRANSCRIPTIONS, "m", b"x", media_type="audio/wav")) == ()
     assert house.told == []
+
+
+async def test_placeholders_of_a_session_never_mean_two_values() -> None:
+    """The same for the same value in every call of one session, and others in another."""
+    house = House(*[answers("ok")] * 5)
+
+    for session, mail in (("sess_1", "a"), ("sess_1", "b"), ("sess_1", "a"), ("sess_2", "a"), ("mine", "a")):
+        await house.handler(a_call(asking(f"to {mail}@b.com"), options=CallOptions(session=session)))
+
+    sent = [asked.request.raw for asked in house.provider.asked if isinstance(asked, Call)]
+    assert (sent[0], len(set(sent))) == (sent[2], 4)
+    assert b"to [EMAIL_1]" in sent[4]
+
+
+async def test_a_placeholder_that_the_caller_repeats_means_what_it_meant() -> None:
+    """In a session it comes back as its value in every answer to a message with that value."""
+
+    async def echo(call: Call) -> Reply:
+        request = call.request
+        assert isinstance(request, ChatRequest)
+        return await answers(f"{request.fields.messages[-1].content}")(call)
+
+    house = House(echo, echo)
+    in_session = CallOptions(session="sess_1")
+    await house.handler(a_call(asking(MAIL), options=in_session))
+    request = house.sent.request
+    assert isinstance(request, ChatRequest)
+    placeholder = request.fields.messages[-1].content
+
+    reply = await house.handler(a_call(asking(f"{placeholder} is {MAIL}"), options=in_session))
+
+    assert await text_of(reply) == f"{MAIL} is {MAIL}"
 
 
 def form(**fields: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ import pytest
 
 from app.core.call import Call, CallOptions, Reply
 from app.core.errors import (
+    CONTENT_BLOCKED,
     SESSION_EXPIRED,
     SESSION_FULL,
     SESSION_NOT_FOUND,
@@ -19,11 +20,12 @@ from app.core.errors import (
     GatewayError,
 )
 from app.core.identity import Caller
-from app.core.model import ChatRequest, Completion, Operation, PlainRequest, StreamEvent, Weight
-from app.core.pipeline import compose
+from app.core.model import ChatRequest, Completion, Native, Operation, PlainRequest, StreamEvent, Weight
+from app.core.pipeline import Handler, Stage, compose
 from app.core.sessions import Head, Session, Turn
 from app.core.signals import SessionTurnKept, SessionTurnLost, Signal
-from app.core.stream import EventStream
+from app.core.stream import Batch, EventStream
+from app.stages.keep_turn import KeepTurn
 from app.stages.sessions import SessionOptions, Sessions
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
@@ -56,10 +58,19 @@ def finish() -> StreamEvent:
 
 
 class Talk:
-    """A store with one session of eve's, and the stage before a provider. `told` lists the signals."""
+    """
+    A store with one session of eve's, and its two stages before a provider, with `outside` between them.
+
+    `told` lists the signals.
+    """
 
     def __init__(
-        self, clock: VirtualClock, *script: Step, window: int | None = None, store: MemorySessions | None = None
+        self,
+        clock: VirtualClock,
+        *script: Step,
+        window: int | None = None,
+        store: MemorySessions | None = None,
+        outside: Sequence[Stage[Call]] = (),
     ) -> None:
         self.told: list[Signal] = []
         self.clock = clock
@@ -71,7 +82,7 @@ class Talk:
             estimate=lambda request: len(request.fields.messages),
             answer=lambda request: request.fields.max_tokens,
         )
-        self.handler = compose([Sessions(options, self.store, self.told.append)], self.provider)
+        self.handler = compose([KeepTurn(), *outside, Sessions(options, self.store, self.told.append)], self.provider)
 
     async def begin(self, *messages: bytes) -> None:
         """Keep the session."""
@@ -312,3 +323,65 @@ async def test_an_answer_without_a_message(clock: VirtualClock) -> None:
 
     assert await talk.kept() == []
     assert not talk.told
+
+
+class Strict:
+    """Asks for another answer as long as one is bad, and refuses one that is worse, once it has read all of it."""
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """Judge."""
+        while True:
+            reply = await proceed(call)
+            text = await text_of(reply)
+            if text == "worse":
+                raise GatewayError(CONTENT_BLOCKED, "no")
+            if text != "bad":
+                return reply if isinstance(reply.body, Completion) else Reply(EventStream(_again(text), lambda: None))
+
+
+async def _again(text: str) -> AsyncGenerator[Batch, None]:
+    yield [word(text), finish(), done()]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_only_what_is_accepted_is_kept(clock: VirtualClock, stream: bool) -> None:
+    """Of several answers to one message the last one, and nothing of a call that is refused for its answer."""
+    given = ("bad", "bad", "good", "worse", "fine")
+    script = [streams(words(text)) if stream else answers(text) for text in given]
+    talk = Talk(clock, *script, outside=[Strict()])
+    await talk.begin()
+
+    first = await text_of(await talk.handler(talk.call("1", stream=stream)))
+    refused = await refusal(talk.handler(talk.call("2", stream=stream)))
+    await text_of(await talk.handler(talk.call("3", stream=stream)))
+
+    assert (first, refused.kind) == ("good", CONTENT_BLOCKED)
+    assert await talk.kept() == [("user", "1"), ("assistant", "good"), ("user", "3"), ("assistant", "fine")]
+
+
+async def test_the_past_of_another_dialect_is_fitted_to_providers(clock: VirtualClock) -> None:
+    """What a client of OpenAI's form writes goes out as it is; what the gateway adds from elsewhere must be reduced."""
+    talk = Talk(clock, answers(), answers())
+    await talk.begin(b'{"role":"user","content":"1"}')
+    await talk.handler(talk.call())
+    turn = Turn((b'{"role":"assistant","content":"2","reasoning_details":[{"type":"reasoning.text"}]}',))
+    await talk.store.append("eve", "sess_1", turn)
+    await talk.handler(talk.call())
+
+    asked = [asked.request for asked in talk.provider.asked if isinstance(asked, Call)]
+    assert [isinstance(request, ChatRequest) and request.translated for request in asked] == [False, True]
+
+
+async def test_a_call_in_another_dialect_stays_one(clock: VirtualClock) -> None:
+    """But its own bytes, which do not have the past, are not sent instead."""
+    talk = Talk(clock, answers())
+    await talk.begin()
+    call = talk.call()
+    assert isinstance(call.request, ChatRequest)
+    request = msgspec.structs.replace(call.request, origin=Native("anthropic", b"{}"), translated=True)
+    await talk.handler(msgspec.structs.replace(call, request=request))
+
+    (asked,) = talk.provider.asked
+    assert isinstance(asked, Call)
+    assert isinstance(asked.request, ChatRequest)
+    assert (asked.request.origin, asked.request.translated) == (None, True)

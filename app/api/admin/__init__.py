@@ -6,22 +6,30 @@ Without a configured token there is no administration, and every address under /
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 
+from app.api.admin.cache import cache_router
 from app.api.admin.circuits import circuits_router
 from app.api.admin.configuration import configuration_router
+from app.api.admin.explaining import explaining_router
 from app.api.admin.keys import keys_router
 from app.api.admin.limits import limits_router
 from app.api.admin.sessions import sessions_router
 from app.api.admin.usage import usage_router
+from app.api.hot import HotRoute
 from app.core.configuration import Configurations
 from app.core.gateway import CurrentGateway
 
 
-def admin_router(gateways: CurrentGateway, configurations: Configurations) -> APIRouter:
+def admin_router(
+    gateways: CurrentGateway, configurations: Configurations, endpoints: Mapping[str, HotRoute]
+) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, keys_router, limits_router, sessions_router, usage_router):
+    for topic in (circuits_router, cache_router, keys_router, limits_router, sessions_router, usage_router):
         router.include_router(topic(gateways))
     router.include_router(configuration_router(gateways, configurations))
+    router.include_router(explaining_router(gateways, endpoints))
     return router

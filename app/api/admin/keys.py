@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.admin.door import Json, admitted, json_answer
 from app.api.asgi import read_body
 from app.api.decode import decode_as
+from app.api.openapi_bodies import takes
 from app.core.admission import Priority
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
@@ -76,6 +77,11 @@ class _Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overlap_s: Annotated[float, msgspec.Meta(ge=0, le=31_536_000)] = OVERLAP_S
 
 
+_MAKES: Final = takes(_NewKey, {"name": "team-a", "models": ["fast", "openai/*"], "budget": {"usd": 100}})
+_ROTATES: Final = takes(_Rotation, {"overlap_s": 3600})
+_ROTATION: Final = "Give a virtual key a fresh secret; the old one stays for a while"
+
+
 def keys_router(gateways: CurrentGateway) -> APIRouter:
     """Return the routes of the keys."""
     router = APIRouter()
@@ -85,7 +91,7 @@ def keys_router(gateways: CurrentGateway) -> APIRouter:
         office = admitted(request, gateways.current).keys
         return json_answer({"keys": [_shown(listing) for listing in office.listing()]})
 
-    @router.post("/keys", summary="Make a virtual key; the answer is the only one that shows it")
+    @router.post("/keys", summary="Make a virtual key; the answer is the only one that shows it", openapi_extra=_MAKES)
     async def new_key(request: Request) -> Response:
         office = admitted(request, gateways.current).keys
         body = decode_as(_NewKey, await _body(request) or b"{}")
@@ -96,7 +102,7 @@ def keys_router(gateways: CurrentGateway) -> APIRouter:
         office = admitted(request, gateways.current).keys
         return json_answer(_shown(await office.revoke(key_id)))
 
-    @router.post("/keys/{key_id}/rotate", summary="Give a virtual key a fresh secret; the old one stays for a while")
+    @router.post("/keys/{key_id}/rotate", summary=_ROTATION, openapi_extra=_ROTATES)
     async def rotate_key(request: Request, key_id: str) -> Response:
         office = admitted(request, gateways.current).keys
         body = decode_as(_Rotation, await _body(request) or b"{}")

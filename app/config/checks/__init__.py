@@ -11,6 +11,8 @@ from typing import Final
 
 from app.config.checks.admission import adaptive_limit
 from app.config.checks.auth import callers, keys, tokens
+from app.config.checks.caching import caching
+from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
 from app.config.checks.hedges import hedges
@@ -36,6 +38,7 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    caching,
     redaction,
     guards,
     keys,
@@ -44,6 +47,7 @@ _CHECKS: Final[Sequence[Check]] = (
     session_store,
     limits,
     spending,
+    catalogue,
 )
 
 

@@ -6,6 +6,7 @@ from app.config.features.admin import Admin
 from app.config.features.auth import Auth, Jwt, JwtClaims
 from app.config.features.budgets import Alerts, Budget, KeyBudget, ModelPrice, Usage
 from app.config.features.cache import Cache, SemanticCache
+from app.config.features.catalogue import Catalogue, ModelFacts
 from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
 from app.config.features.idempotency import Idempotency
@@ -22,6 +23,7 @@ __all__ = [
     "Auth",
     "Budget",
     "Cache",
+    "Catalogue",
     "CircuitBreaker",
     "Guards",
     "Idempotency",
@@ -33,6 +35,7 @@ __all__ = [
     "Keys",
     "Limit",
     "Limits",
+    "ModelFacts",
     "ModelPrice",
     "Redaction",
     "RedactionAnswer",

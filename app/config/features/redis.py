@@ -21,6 +21,9 @@ class RedisFail(Section):
     idempotency: Literal["local", "open", "closed"] = Field(
         default="local", description="local: repeats are known to their own process; open and closed as above."
     )
+    cache: Literal["local", "open", "closed"] = Field(
+        default="local", description="local keeps answers per process, open asks a provider each time, closed refuses."
+    )
     limits: Literal["local", "open", "closed"] = Field(
         default="local", description="local gives each replica its part, open lets every call through, closed none."
     )

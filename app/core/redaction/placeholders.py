@@ -1,6 +1,9 @@
 r"""
 What stands in a text instead of a value: `[EMAIL_1]` can be turned back, `[EMAIL]` and `[EMAIL:3f0c…]` cannot.
 
+In a conversation that the gateway keeps, messages of which the values are long forgotten meet new ones: there a
+placeholder is `[EMAIL_3f0c96b2]`, the same for the same value in all of the conversation, so that none ever means two.
+
 A model may spell a placeholder a little differently (`[Email 1]`, `[EMAIL\_1]`), which changes nothing of what it
 means.
 """
@@ -8,11 +11,12 @@ means.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 INNER_MAX_CHARS: Final = 64
+_NAME_CHARS: Final = 8
 # Something in brackets that may be meant as a placeholder; group 1 is what stands between them.
 PLACEHOLDER: Final = re.compile(rf"\[([A-Za-z][A-Za-z0-9 _\\-]{{1,{INNER_MAX_CHARS - 1}}})\]")
 # The end of a text in which one may have begun.
@@ -38,10 +42,14 @@ class Vault:
 
     Args:
         taken: Meanings of what looks like a placeholder in the call's own text, and must come back as it was.
+
+        name: Gives what tells the placeholder of a value from all others in hexadecimal digits, of which the first few
+            are used; without it they are counted.
     """
 
-    def __init__(self, taken: frozenset[str] = frozenset()) -> None:
+    def __init__(self, taken: frozenset[str] = frozenset(), name: Callable[[str, str], str] | None = None) -> None:
         self._taken = taken
+        self._name = name
         self._placeholders: dict[tuple[str, str], str] = {}
         self._values: dict[str, str] = {}
         self._counts: dict[str, int] = {}
@@ -58,18 +66,28 @@ class Vault:
         known = self._placeholders.get((detector, value))
         if known is not None:
             return known
-        label, number = label_of(detector), self._counts.get(detector, 0) + 1
-        while (meaning := meaning_of(f"{label}_{number}")) in self._taken or meaning in self._values:
-            number += 1
-        self._counts[detector] = number
-        self._values[meaning] = value
-        placeholder = f"[{label}_{number}]"
-        self._placeholders[detector, value] = placeholder
+        inner = self._counted(detector) if self._name is None else self._named(detector, self._name(detector, value))
+        self._values[meaning_of(inner)] = value
+        placeholder = self._placeholders[detector, value] = f"[{inner}]"
         return placeholder
 
     def get(self, inner: str) -> str | None:
         """Return the value of what stands between two brackets; None if that is no placeholder of this call."""
         return self._values.get(meaning_of(inner))
+
+    def _counted(self, detector: str) -> str:
+        label, number = label_of(detector), self._counts.get(detector, 0) + 1
+        while (meaning := meaning_of(f"{label}_{number}")) in self._taken or meaning in self._values:
+            number += 1
+        self._counts[detector] = number
+        return f"{label}_{number}"
+
+    def _named(self, detector: str, digits: str) -> str:
+        """Return as many digits as tell it from others; one that the caller repeats means what it meant before."""
+        chars = _NAME_CHARS
+        while meaning_of(inner := f"{label_of(detector)}_{digits[:chars]}") in self._values:
+            chars += 1
+        return inner
 
 
 def meanings_in(text: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ import hmac
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -88,9 +89,9 @@ class Redactor:
         rewritten(raw, rule, visit)
         return list(texts)
 
-    def redact(self, raw: bytes, rule: Rule, also: Found = _NOBODY_ELSE) -> Redacted:
+    def redact(self, raw: bytes, rule: Rule, also: Found = _NOBODY_ELSE, session: str | None = None) -> Redacted:
         """
-        Return the body with every find replaced.
+        Return the body with every find replaced; `session` names the conversation that the gateway keeps it in.
 
         Raises:
             GatewayError: CONTENT_BLOCKED, if there are too many.
@@ -105,7 +106,7 @@ class Redactor:
         blocked = next((hit for hit in hits if hit.action is Action.BLOCK), None)
         if blocked is not None:
             return Redacted(raw, hits, blocked=blocked)
-        vault = Vault(survey.meanings)
+        vault = Vault(survey.meanings) if session is None else Vault(name=partial(self._digits, session))
         return Redacted(rewritten(raw, rule, _Replacement(survey.findings, self, vault)), hits, vault)
 
     def redact_text(self, text: str, vault: Vault) -> str:
@@ -127,9 +128,12 @@ class Redactor:
         if action is Action.TOKENIZE:
             return vault.put(detector, value)
         if action is Action.HASH:
-            digest = hmac.new(self._hash_key, f"{detector}\n{value}".encode(), hashlib.sha256).hexdigest()
-            return f"[{label_of(detector)}:{digest[:_HASH_CHARS]}]"
+            return f"[{label_of(detector)}:{self._digits('', detector, value)[:_HASH_CHARS]}]"
         return f"[{label_of(detector)}]"
+
+    def _digits(self, session: str, detector: str, value: str) -> str:
+        what = f"{detector}\n{value}" if not session else f"{session}\n{detector}\n{value}"
+        return hmac.new(self._hash_key, what.encode(), hashlib.sha256).hexdigest()
 
     def _hits(self, survey: _Survey) -> list[Hit]:
         return [

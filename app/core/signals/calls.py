@@ -56,6 +56,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     tokens_per_s: float | None
     usage: Usage | None
     cost_usd: float | None = None
+    cache: str | None = None
 
 
 class StreamTrimmed(msgspec.Struct, frozen=True):

@@ -149,6 +149,17 @@ def test_a_vault_counts_and_remembers() -> None:
     assert [vault.get("email-3"), vault.get("EMAIL_2")] == ["b", None]
 
 
+def test_a_vault_with_names() -> None:
+    """A value is called by a few digits, and by more of them where those are another's already."""
+    digits = {"a": "1234567890", "b": "1234567899", "c": "00000000ff"}
+    vault = Vault(name=lambda _detector, value: digits[value])
+
+    given = [vault.put("email", value) for value in "abac"]
+
+    assert given == ["[EMAIL_12345678]", "[EMAIL_123456789]", "[EMAIL_12345678]", "[EMAIL_00000000]"]
+    assert [vault.get("email 12345678"), vault.get("EMAIL_123456789"), vault.get("EMAIL_1")] == ["a", "b", None]
+
+
 def test_names_that_end_in_digits_are_told_apart() -> None:
     """The first of `a1` and the eleventh of `a` would read alike, so one of them has another number."""
     vault = Vault()

@@ -1,0 +1,45 @@
+"""What would happen to a call: the request is read as its endpoint would read it, and goes no further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from app.api.admin.door import admitted, json_answer
+from app.api.asgi import ClientGoneError, read_body
+from app.api.hot import HotRoute
+from app.api.inbound import credential_of, headers_of, request_id_of
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.explain.port import explain
+from app.core.gateway import CurrentGateway
+
+DEFAULT_ENDPOINT = "/v1/generate"  # which takes everything that chat completions take
+
+
+def explaining_router(gateways: CurrentGateway, endpoints: Mapping[str, HotRoute]) -> APIRouter:
+    """Return the route; `endpoints` are those whose requests can be explained, by path."""
+    router = APIRouter()
+
+    @router.post("/explain", summary="Say what would happen to a call, without making it")
+    async def explained(request: Request, endpoint: str = DEFAULT_ENDPOINT) -> Response:
+        gateway = gateways.current
+        admitted(request, gateway)
+        route = endpoints.get(endpoint)
+        if route is None:
+            known = ", ".join(sorted(endpoints))
+            raise GatewayError(INVALID_REQUEST, f"'endpoint' must be one of {known}.", param="endpoint")
+        # The token is for the administration; a key of the caller to be explained comes as x-api-key.
+        headers = {name: value for name, value in headers_of(request.scope).items() if name != b"authorization"}
+        try:
+            raw = await read_body(request.receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
+        except ClientGoneError:
+            return Response()  # which nobody reads
+        request_id = request_id_of(headers)
+        caller = await gateway.identities.identify(credential_of(headers), request_id)
+        call = route.call(request_id, headers, raw, gateway, caller)
+        found = await explain(call, gateway.explainers)
+        return json_answer(msgspec.to_builtins(found))
+
+    return router

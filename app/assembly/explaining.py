@@ -1,0 +1,59 @@
+"""What is said of a call without making it: the sections, in the order in which the pipeline would come to them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.assembly.catalogue import models
+from app.assembly.circuits import circuit_policy
+from app.assembly.deps import Deps
+from app.assembly.limits import gateway_rules
+from app.assembly.redaction import redact
+from app.assembly.routing import policies
+from app.assembly.spending import prices, rules
+from app.assembly.validation import validate
+from app.config.schema import Settings
+from app.core.balancing import Glimpse
+from app.core.call import Target
+from app.core.catalog import Catalog
+from app.core.explain.limits import ExplainLimits
+from app.core.explain.port import Explainer
+from app.core.explain.price import ExplainPrice, Rates
+from app.core.explain.redaction import ExplainRedaction
+from app.core.explain.request import ExplainRequest
+from app.core.explain.route import ExplainRoute, RouteFacts
+from app.core.routing import Router
+from app.core.rulebook import RuleBook
+
+
+def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explainer, ...]:
+    """Return the sections; a feature puts its own where its stage stands."""
+    watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
+    router = Router(catalog, policies(settings, watching, models(settings)))
+    limits = gateway_rules(settings)
+    rates = Rates(prices(settings), rules(settings))
+    return (
+        ExplainRequest(validate(settings).check),
+        *[ExplainRedaction(stage.explain) for stage in redact(settings, deps)],
+        ExplainLimits("limits", RuleBook(limits, of_targets=False), deps.limits, deps.clock),
+        _route(settings, deps, router),  # finds the targets for those below
+        ExplainLimits("target_limits", RuleBook(limits, of_targets=True), deps.limits, deps.clock),
+        ExplainPrice(rates, deps.budgets, deps.clock),
+    )
+
+
+def _route(settings: Settings, deps: Deps, router: Router) -> ExplainRoute:
+    def in_flight(target: Target) -> int:
+        return deps.traffic.loads.seen(target.name).in_flight
+
+    facts = RouteFacts(
+        strategies={name: _strategy(route.strategy, route.affinity) for name, route in settings.models.items()},
+        triggers=tuple(sorted(settings.fallback.triggers)),
+        tries=settings.retry.max_attempts,
+        circuit_breaker=circuit_policy(settings) if settings.circuit_breaker.enabled else None,
+    )
+    return ExplainRoute(router, deps.circuits, in_flight, facts)
+
+
+def _strategy(strategy: str, affinity: str) -> str:
+    return strategy if affinity == "none" else f"{strategy}, affinity by {affinity}"

@@ -1,0 +1,69 @@
+"""`wizard circuits`: how the targets of a running gateway are, and what an operator wants them to be."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from app.cli.output import Colour, painted, print_json, print_table
+from app.cli.remote import Remote, add_remote
+from app.cli.verbs import CommandError, Verbs, add_json, add_verb
+
+_EXAMPLES = """\
+wizard circuits
+wizard circuits open openai/gpt-4o --url https://gateway.internal --token $TOKEN
+wizard circuits reset openai/gpt-4o"""
+_COLOURS: Mapping[str, Colour] = MappingProxyType(
+    {"closed": Colour.GOOD, "half_open": Colour.WARNING, "open": Colour.BAD}
+)
+
+
+def add(verbs: Verbs) -> argparse.ArgumentParser:
+    """Add `circuits`."""
+    parser = add_verb(verbs, "circuits", "show the circuits of a running gateway, or force one", _EXAMPLES)
+    parser.add_argument("action", nargs="?", default="list", choices=("list", "open", "close", "reset"))
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="provider/model, for everything but list")
+    add_remote(parser)
+    add_json(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """
+    List the circuits, or force one and show it.
+
+    Raises:
+        CommandError: No target is given, or the gateway refuses.
+    """
+    if given.action == "list":
+        told = Remote.of(given).get("/admin/circuits")
+        circuits = told["circuits"]
+    elif given.target is None:
+        raise CommandError(f"which target?\n  wizard circuits {given.action} provider/model")
+    else:
+        told = Remote.of(given).send("POST", f"/admin/circuits/{quote(given.target)}/{given.action}")
+        circuits = [told]
+    if given.json:
+        print_json(told)
+    elif circuits:
+        heads = ("target", "state", "forced", "failures", "of calls", "since", "next probe")
+        print_table(heads, [_row(circuit) for circuit in circuits])
+    else:
+        print("no circuit was ever anything but closed")
+    return 0
+
+
+def _row(circuit: Mapping[str, Any]) -> tuple[object, ...]:
+    probe_s = circuit["probes_in_s"]
+    return (
+        circuit["target"],
+        painted(circuit["state"], _COLOURS[circuit["state"]]),
+        "by hand" if circuit["forced"] else "",
+        circuit["failures"],
+        circuit["calls"],
+        f"{circuit['in_state_s']:.0f} s",
+        "" if probe_s is None else f"in {probe_s:.0f} s",
+    )

@@ -1,0 +1,79 @@
+"""The machine, and what a gateway would do on it."""
+
+from __future__ import annotations
+
+import ipaddress
+import platform
+from collections.abc import Iterator
+from importlib import import_module
+
+import httpx2
+
+from app.cli.doctor.finding import Finding, doubtful, fine
+from app.config.load import Loaded
+from app.config.schema import Settings
+from app.providers.local.wheels import missing
+
+_FILES_MIN = 4096  # a stream takes two: the client's connection and the provider's
+_TOKEN_MIN_CHARS = 16
+_PATIENCE_S = 2.0
+
+
+def machine(settings: Settings) -> Iterator[Finding]:
+    """Look at what needs no network."""
+    version = platform.python_version()
+    yield fine("python", f"{platform.python_implementation()} {version} on {platform.system()} {platform.machine()}")
+    yield _files()
+    yield from _exposure(settings)
+    if any(provider.kind == "local" for provider in settings.providers.values()):
+        reason = missing()
+        advice = "install the wheels of the extra 'local', or remove the provider"
+        yield fine("local model", "installed") if reason is None else doubtful("local model", reason, advice)
+
+
+def running(loaded: Loaded, url: str) -> Finding:
+    """Look whether a gateway runs where this configuration would listen, and with which configuration."""
+    try:
+        answer = httpx2.get(f"{url}/readyz", timeout=_PATIENCE_S, trust_env=False)
+        told = answer.json()
+        status, digest = str(told["status"]), str(told["config"])
+    except httpx2.TransportError:
+        return fine("gateway", f"none runs at {url}")
+    except (ValueError, KeyError, TypeError):
+        return doubtful("gateway", f"something else listens at {url}", "choose another server.port")
+    if digest != loaded.digest:
+        found = f"{status} at {url}, with another configuration ({digest}, here {loaded.digest})"
+        return doubtful("gateway", found, "send it SIGHUP, or POST /admin/config/reload; settings may need a restart")
+    if status != "ready":
+        return doubtful("gateway", f"{status} at {url}", "see GET /readyz and the log")
+    return fine("gateway", f"ready at {url}, with this configuration")
+
+
+def _files() -> Finding:
+    try:
+        resource = import_module("resource")
+    except ImportError:  # Windows has no such limit
+        return fine("open files", "not limited")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _FILES_MIN:
+        advice = f"raise it ('ulimit -n', LimitNOFILE=): each stream needs two; the hard limit here is {hard}"
+        return doubtful("open files", f"at most {soft}", advice)
+    return fine("open files", f"at most {soft}")
+
+
+def _exposure(settings: Settings) -> Iterator[Finding]:
+    host, token = settings.server.host, settings.admin.token.get_secret_value()
+    if _is_private(host) or settings.auth.required:
+        yield fine("exposure", f"listens on {host}")
+    else:
+        advice = "require keys (auth.required), or let only trusted networks reach it"
+        yield doubtful("exposure", f"whoever reaches {host} can spend the providers' keys", advice)
+    if 0 < len(token) < _TOKEN_MIN_CHARS:
+        yield doubtful("administration", "admin.token is short enough to be guessed", "use 32 random characters")
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,76 @@
+"""The providers: do they answer, do they take the keys, do they have the models, do they agree about the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from app.cli.doctor.finding import Finding, doubtful, fine, wrong
+from app.config.routing import Provider as ProviderSettings
+from app.config.schema import Settings
+from app.core.clock import Clock
+from app.providers.endpoint import Provider
+from app.providers.probe import Headers, Probed, probe
+
+_HERE = ("sim", "local")  # kinds that answer in this process
+_SKEW_MAX_S = 5.0  # more makes signatures, tokens and budgets wrong
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_SHOWN_MAX = 3
+
+
+def wanted(settings: Settings) -> Iterator[tuple[str, ProviderSettings]]:
+    """Yield the providers that can be asked, by name."""
+    return ((name, given) for name, given in settings.providers.items() if given.kind not in _HERE)
+
+
+async def provider_of(name: str, settings: Settings, reached: Provider, clock: Clock) -> list[Finding]:
+    """Ask a provider with each of its keys."""
+    given = settings.providers[name]
+    found: list[Finding] = []
+    for position, headers in enumerate(_headers(given, reached), start=1):
+        subject = f"provider {name}" if len(given.api_keys) < 2 else f"provider {name}, key {position}"  # noqa: PLR2004 - several
+        probed = await probe(reached.base_url, headers, reached.client, clock)
+        found.append(_judged(subject, probed, _asked_for(name, settings)))
+        if position == 1:
+            found += _clock(name, probed)
+    return found
+
+
+def _headers(given: ProviderSettings, reached: Provider) -> Iterator[Headers]:
+    keys = given.api_keys if len(given.api_keys) > 1 else ()
+    if not keys:
+        yield reached.headers
+    for key in keys:
+        yield (*reached.headers, ("authorization", f"Bearer {key.get_secret_value()}"))
+
+
+def _asked_for(name: str, settings: Settings) -> tuple[str, ...]:
+    """Return the models of a provider that the configuration speaks of."""
+    routed = [target.model for route in settings.models.values() for target in route.targets if target.provider == name]
+    return tuple(dict.fromkeys([*settings.providers[name].models, *routed]))
+
+
+def _judged(subject: str, probed: Probed, models: tuple[str, ...]) -> Finding:
+    took = f"{probed.latency_s * 1000:.0f} ms"
+    if probed.status is None:
+        return wrong(subject, probed.reason, "check base_url, the network, and whether the provider is up")
+    if probed.status in _REFUSED:
+        return wrong(subject, f"refuses the key ({probed.status})", "check api_key; a new one may take minutes to work")
+    if probed.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return wrong(subject, f"answers {probed.status} after {took}", "see the provider's status page")
+    if probed.status != HTTPStatus.OK or probed.models is None:
+        return fine(subject, f"answers after {took}, and does not list its models ({probed.status})")
+    absent = [model for model in models if model not in probed.models]
+    if absent:
+        shown = ", ".join(absent[:_SHOWN_MAX])
+        advice = "check their spelling; some providers do not list every model"
+        return doubtful(subject, f"answers after {took}, but does not list {shown}", advice)
+    return fine(subject, f"answers after {took}, lists {len(probed.models)} models")
+
+
+def _clock(name: str, probed: Probed) -> list[Finding]:
+    ahead_s = probed.ahead_s
+    if ahead_s is None or abs(ahead_s) <= _SKEW_MAX_S:
+        return []
+    side = "behind" if ahead_s > 0 else "before"
+    return [doubtful("clock", f"{abs(ahead_s):.0f} s {side} that of {name}", "let NTP set this machine's clock")]

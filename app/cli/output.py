@@ -1,0 +1,69 @@
+"""How verbs print: tables for people, with colour where that is welcome, or JSON for programs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+from app.config.terminal import wants_colour
+
+_PAINT: Final = re.compile("\033\\[[0-9;]*m")
+
+
+class Colour(Enum):
+    """What stands out, and how."""
+
+    GOOD = "32"
+    WARNING = "33"
+    BAD = "31"
+    QUIET = "2"
+
+
+def painted(text: str, colour: Colour) -> str:
+    """Return the text in a colour, if standard output shows any."""
+    return f"\033[{colour.value}m{text}\033[0m" if wants_colour(sys.stdout) else text
+
+
+def print_json(found: object) -> None:
+    """Print one JSON document."""
+    print(msgspec.json.format(msgspec.json.encode(found)).decode())
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table whose columns are as wide as they need to be."""
+    lines = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(heads, *lines, strict=True)]
+    print(painted(_line(heads, widths), Colour.QUIET))
+    for line in lines:
+        print(_line(line, widths))
+
+
+def print_facts(told: Mapping[str, Any], indent: str = "") -> None:
+    """Print names and values, those inside others below them."""
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}")
+            print_facts(value, f"{indent}  ")
+        else:
+            print(f"{indent}{name:<24} {_shown(value)}".rstrip())
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join([cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True)]).rstrip()
+
+
+def _width(cell: str) -> int:
+    return len(_PAINT.sub("", cell))

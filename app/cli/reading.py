@@ -1,0 +1,32 @@
+"""A configuration on its own, understood as a gateway would understand it, but opening nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.assembly import Deps, build_gateway
+from app.config.load import Loaded
+from app.config.source import Source
+from app.core.gateway import Gateway
+from app.main import make_deps
+from app.providers.client import HttpxClient
+
+
+class Offline:
+    """
+    What a configuration amounts to; nothing is kept, and whoever opens connections calls `aclose` in the end.
+
+    Raises:
+        ConfigError: With every problem at once.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.loaded: Loaded = Source(path, {}, {}).read()
+        self._client = HttpxClient()
+        self.deps: Deps = make_deps(self._client, self._client, lambda _signal: None)
+        self.gateway: Gateway = build_gateway(self.loaded, self.deps)
+
+    async def aclose(self) -> None:
+        """Close what was opened since."""
+        await self._client.aclose()
+        await self.deps.proxied.aclose()

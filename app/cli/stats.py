@@ -1,0 +1,36 @@
+"""`wizard stats`: what a running gateway has done lately."""
+
+from __future__ import annotations
+
+import argparse
+
+from app.cli.output import print_facts, print_json
+from app.cli.remote import Remote, add_remote
+from app.cli.verbs import Verbs, add_json, add_verb
+
+_EXAMPLES = """\
+wizard stats
+wizard stats --url https://gateway.internal --token $TOKEN --json"""
+
+
+def add(verbs: Verbs) -> argparse.ArgumentParser:
+    """Add `stats`."""
+    parser = add_verb(verbs, "stats", "show what a running gateway has done lately", _EXAMPLES)
+    add_remote(parser)
+    add_json(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """
+    Print them.
+
+    Raises:
+        CommandError: The gateway refuses.
+    """
+    told = Remote.of(given).get("/admin/stats")
+    if given.json:
+        print_json(told)
+    else:
+        print_facts(told)
+    return 0

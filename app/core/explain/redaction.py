@@ -1,0 +1,54 @@
+"""What the redaction would find in a prompt, and what would become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from app.core.explain.port import Inquiry
+from app.core.model import Request
+from app.core.redaction.redactor import Action, Hit, blocked_by
+
+
+class Find(msgspec.Struct, frozen=True):
+    """How often a detector found something in a field, and what becomes of it; never what was found."""
+
+    field: str
+    detector: str
+    action: str
+    count: int
+
+
+class RedactionSection(msgspec.Struct, frozen=True):
+    """All finds; detectors outside of the gateway are not asked."""
+
+    finds: tuple[Find, ...]
+
+
+class ExplainRedaction:
+    """
+    The section `redaction`.
+
+    Args:
+        find: Returns what would be found in a request.
+    """
+
+    section = "redaction"
+
+    def __init__(self, find: Callable[[Request], Sequence[Hit]]) -> None:
+        self._find = find
+
+    async def explain(self, inquiry: Inquiry) -> RedactionSection | None:
+        """
+        Look at the prompt; None if nothing is found.
+
+        Raises:
+            GatewayError: CONTENT_BLOCKED, for what must not pass.
+        """
+        hits = self._find(inquiry.call.request)
+        for hit in hits:
+            if hit.action is Action.BLOCK:
+                raise blocked_by(hit.detector, hit.field)
+        finds = tuple([Find(hit.field, hit.detector, hit.action.value, hit.count) for hit in hits])
+        return RedactionSection(finds) if finds else None

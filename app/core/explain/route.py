@@ -1,0 +1,125 @@
+"""Which targets a call would go to, in which order, and what would be in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from app.core.call import Call, Target
+from app.core.circuits import CircuitPolicy, CircuitState
+from app.core.explain.port import Inquiry
+from app.core.ports import Circuits
+from app.core.routing import Router
+
+
+class TargetPlan(msgspec.Struct, frozen=True):
+    """
+    A target and its place in the order, counted from 0.
+
+    `circuit` is closed, half_open, open, or off; `in_flight` are attempts at it right now, in this process. `tries` is
+    how often it would be tried at most.
+    """
+
+    position: int
+    target: str
+    circuit: str
+    in_flight: int
+    tries: int
+
+
+class PassedBy(msgspec.Struct, frozen=True):
+    """A target that cannot serve the request, and what it lacks."""
+
+    target: str
+    lacks: tuple[str, ...]
+
+
+class StepPlan(msgspec.Struct, frozen=True):
+    """A route (None: a direct name), how it chooses, its targets in order, and those that are passed by."""
+
+    route: str | None
+    strategy: str
+    targets: tuple[TargetPlan, ...]
+    passed_by: tuple[PassedBy, ...]
+
+
+class RouteSection(msgspec.Struct, frozen=True):
+    """The steps in order: the route itself, then its fallbacks, reached by failures of the kinds in `triggers`."""
+
+    steps: tuple[StepPlan, ...]
+    triggers: tuple[str, ...]
+
+
+class RouteFacts(msgspec.Struct, frozen=True):
+    """
+    What is configured.
+
+    `strategies` are those of each route, `triggers` the kinds of failure that lead to the next target; `tries` is how
+    often one is tried, and without a `circuit_breaker` there are no circuits.
+    """
+
+    strategies: Mapping[str, str]
+    triggers: tuple[str, ...]
+    tries: int
+    circuit_breaker: CircuitPolicy | None
+
+
+InFlight: TypeAlias = Callable[[Target], int]
+
+
+class ExplainRoute:
+    """
+    The section `route`.
+
+    Args:
+        router: One whose strategies take no turns.
+
+        circuits: Says how targets are.
+
+        in_flight: Returns how many attempts at a target there are.
+
+        facts: What is configured.
+    """
+
+    section = "route"
+
+    def __init__(self, router: Router, circuits: Circuits, in_flight: InFlight, facts: RouteFacts) -> None:
+        self._router = router
+        self._circuits = circuits
+        self._in_flight = in_flight
+        self._facts = facts
+
+    async def explain(self, inquiry: Inquiry) -> RouteSection:
+        """
+        Ask the router what it would do.
+
+        Raises:
+            GatewayError: As it does.
+        """
+        call = inquiry.call
+        steps = self._router.preview(call)
+        inquiry.targets = tuple([target for step in steps for target in step.targets])
+        states = await self._states(call)
+        found: list[StepPlan] = []
+        position = 0
+        for step in steps:
+            plans = [self._plan(position + n, target, states, call) for n, target in enumerate(step.targets)]
+            position += len(plans)
+            strategy = self._facts.strategies.get(step.route, "direct") if step.route is not None else "direct"
+            passed_by = tuple([PassedBy(target.name, lacks) for target, lacks in step.passed_by])
+            found.append(StepPlan(step.route, strategy, tuple(plans), passed_by))
+        return RouteSection(tuple(found), self._facts.triggers if call.options.fallback else ())
+
+    async def _states(self, call: Call) -> Mapping[str, str] | None:
+        policy = self._facts.circuit_breaker
+        if policy is None or not call.options.circuit_breaker:
+            return None
+        return {view.target: view.state.value for view in await self._circuits.views(policy)}
+
+    def _plan(self, position: int, target: Target, states: Mapping[str, str] | None, call: Call) -> TargetPlan:
+        circuit = "off" if states is None else states.get(target.name, CircuitState.CLOSED.value)
+        asked = call.options.max_attempts
+        tries = 1 if not call.options.retry else self._facts.tries if asked is None else asked
+        return TargetPlan(position, target.name, circuit, self._in_flight(target), tries)

@@ -1,0 +1,80 @@
+"""Find out whether a provider answers, takes its key, and what it has, without asking a model anything."""
+
+from __future__ import annotations
+
+import asyncio
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeAlias
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.ports import HttpRequest, UpstreamClient
+from app.providers.reading import ReadGuard, read_whole
+
+PROBE_S: Final = 10.0  # a provider far away that takes longer to list its models is as good as down
+_LIST_MAX_BYTES: Final = 4_194_304
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+
+class Probed(msgspec.Struct, frozen=True):
+    """
+    What a provider said to `GET {base_url}/models`.
+
+    `status` is None, and `reason` a phrase, if it did not answer; `models` are None if it does not list them. `ahead_s`
+    is how far the provider's clock is before this machine's.
+    """
+
+    status: int | None
+    reason: str
+    latency_s: float
+    models: tuple[str, ...] | None = None
+    ahead_s: float | None = None
+
+
+class _Model(msgspec.Struct, frozen=True):
+    id: str = ""
+    name: str = ""
+
+
+class _Models(msgspec.Struct, frozen=True):
+    data: list[_Model] | None = None
+    models: list[_Model] | None = None
+
+
+async def probe(base_url: str, headers: Headers, client: UpstreamClient, clock: Clock) -> Probed:
+    """Ask once, with the headers that calls would carry; never raises for what the provider does."""
+    began = clock.now()
+    request = HttpRequest("GET", f"{base_url}/models", headers, b"", PROBE_S)
+    try:
+        async with asyncio.timeout(PROBE_S):
+            reply = await client.send(request)
+            try:
+                guard = ReadGuard(PROBE_S, asyncio.get_running_loop().time() + PROBE_S)
+                body = await read_whole(reply, guard, _LIST_MAX_BYTES)
+            finally:
+                await reply.aclose()
+    except TimeoutError:
+        return Probed(None, f"no answer within {PROBE_S:g} s", clock.now() - began)
+    except GatewayError as error:
+        return Probed(None, error.message, clock.now() - began)
+    took_s = clock.now() - began
+    ahead_s = _ahead_s(reply.headers.get("date"), clock.wall() - took_s / 2)
+    return Probed(reply.status, "", took_s, _listed(body), ahead_s)
+
+
+def _listed(body: bytes) -> tuple[str, ...] | None:
+    try:
+        found = msgspec.json.decode(body, type=_Models)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    models = found.models if found.data is None else found.data
+    return None if models is None else tuple([model.id or model.name for model in models])
+
+
+def _ahead_s(date: str | None, wall_s: float) -> float | None:
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp() - wall_s
+    except ValueError:
+        return None

@@ -1,0 +1,47 @@
+"""
+Add what was said to its session once the answer is accepted; further in, what there is to add was noted in the journal.
+
+Outside of the guards: an answer that they refuse is not part of the conversation, and of those that they ask for again
+only the last is.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from app.core.call import Call, End, Outcome, Reply
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.core.model import Completion
+from app.core.pipeline import Handler
+
+
+class KeepTurn:
+    """Keep the turns of calls that go on with a session."""
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """
+        Pass the call on, and keep what was said.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE where a whole answer cannot be kept: the caller tries again, and the
+                conversation has no gap.
+        """
+        reply = await proceed(call)
+        keep = call.journal.keep_turn
+        if keep is None:
+            return reply
+        if isinstance(reply.body, Completion):
+            try:
+                await keep()
+            except GatewayError as error:
+                if error.kind is STATE_UNAVAILABLE:
+                    raise
+            return reply
+
+        async def finish(outcome: Outcome) -> None:
+            if outcome.end is End.COMPLETED:
+                with suppress(GatewayError):
+                    await keep()
+
+        reply.body.when_done(finish)
+        return reply
