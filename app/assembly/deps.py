@@ -10,6 +10,7 @@ from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
 from app.core.keys import KeyPools
 from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
+from app.core.quotas import Quotas
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
@@ -25,7 +26,7 @@ class Deps(msgspec.Struct, frozen=True):
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, and `limits` the buckets of rate limits.
+    reached, `quotas` what providers said of their own limits, and `limits` the buckets of ours.
     """
 
     client: UpstreamClient
@@ -43,4 +44,5 @@ class Deps(msgspec.Struct, frozen=True):
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    quotas: Quotas = msgspec.field(default_factory=Quotas)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import msgspec
 
 from app.assembly.deps import Deps
+from app.assembly.providers import followed
 from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
 from app.core.gcra import Rate
 from app.core.limiting import Limiter
 from app.core.rulebook import RuleBook
 from app.core.rules import Measure, Rule, Scope
+from app.stages.follow import FollowLimits
 from app.stages.rate_limit import RateLimit
 from app.stages.target_limit import TargetLimit
 from app.state.limits.memory import LocalLimits
@@ -35,6 +37,12 @@ def target_limit(settings: Settings, deps: Deps) -> list[TargetLimit]:
     """Return the stage of the rules that attempts meet, if there are any."""
     book = RuleBook(gateway_rules(settings), of_targets=True)
     return [TargetLimit(book, Limiter(deps.limits, deps.listener), deps.clock)] if book.rules else []
+
+
+def follow_limits(settings: Settings, deps: Deps) -> list[FollowLimits]:
+    """Return the stage that knows what is left of the limits of providers, if any are followed."""
+    providers = followed(settings)
+    return [FollowLimits(deps.quotas, providers, deps.clock)] if providers else []
 
 
 def gateway_rules(settings: Settings) -> tuple[Rule, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from app import __version__
 from app.assembly.deps import Deps
 from app.config.routing import Provider as ProviderSettings
@@ -11,6 +13,7 @@ from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
+from app.providers.rate_headers import RateHeaders
 from app.providers.sim import SIM_MODELS
 from app.providers.stream_usage import StreamUsage, UsageCodec
 
@@ -18,7 +21,16 @@ from app.providers.stream_usage import StreamUsage, UsageCodec
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
     """Return the providers by name."""
     rings = _key_rings(settings, deps)
-    return {name: _provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+    found = {name: _provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+    heard = RateHeaders(deps.quotas, deps.clock, deps.listener)
+    for name in followed(settings):
+        found[name] = msgspec.structs.replace(found[name], limits=heard)
+    return found
+
+
+def followed(settings: Settings) -> frozenset[str]:
+    """Return the providers whose own limits are followed."""
+    return frozenset(name for name, given in settings.providers.items() if given.follow_limits)
 
 
 def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:

@@ -25,6 +25,7 @@ from app.core.model import Weight
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import Batch, EventStream
 from app.providers.keyring import KeyRing
+from app.providers.rate_headers import RateHeaders
 from app.providers.reading import ReadGuard, read_events, read_whole
 from app.providers.stream_usage import StreamUsage
 
@@ -40,7 +41,8 @@ class Provider(msgspec.Struct, frozen=True):
     A configured provider.
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
-    `models` are the names known to be there; `usage` is what the codec asks streams for, where it has to.
+    `models` are the names known to be there; `usage` is what the codec asks streams for, where it has to, and
+    `limits` hears what answers say of the provider's own limits, where somebody follows them.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Provider(msgspec.Struct, frozen=True):
     keys: KeyRing | None = None
     signer: Signer | None = None
     usage: StreamUsage | None = None
+    limits: RateHeaders | None = None
 
 
 class ReadingOptions(msgspec.Struct, frozen=True):
@@ -127,6 +130,8 @@ class Endpoint:
 
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> Reply:
         reply = await self._provider.client.send(request)
+        if self._provider.limits is not None:
+            self._provider.limits.hear(attempt.target, reply.headers)
         kept = False
         try:
             if reply.status not in _GOOD:

@@ -13,6 +13,7 @@ import openai
 import pytest
 
 from tests.e2e.conftest import openai_client
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LIMIT_S, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -40,6 +41,7 @@ LIMITS: list[dict[str, Any]] = [
     {"name": "wide", "requests": 10, "window_s": 60, "burst": 20, "models": ["sim/echo?id=listed"]},
     {"name": "narrow", "per": ["key", "model"], "concurrency": 5, "models": ["sim/echo?id=listed"]},
 ]
+COMPLETION = b'{"choices":[{"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
 PROMPT = "a b c d"  # four words, which are four tokens of sim
 
 
@@ -315,3 +317,31 @@ def redis() -> Iterator[RedisServer]:
     """Run a Redis for one test that treats it badly."""
     with redis_server() as server:
         yield server
+
+
+def test_a_provider_that_says_it_is_used_up_is_passed_by(upstream: Upstream) -> None:
+    """With `follow_limits` its headers move calls on before it has to refuse them; metric and log tell of it."""
+    headers = (
+        "x-ratelimit-limit-requests: 60",
+        "x-ratelimit-remaining-requests: 0",
+        "x-ratelimit-reset-requests: 6m0s",
+    )
+    upstream.on("followed", lambda exchange: exchange.answer(COMPLETION, headers=headers))
+    providers = {
+        "box": {"kind": "openai", "base_url": upstream.url, "follow_limits": True},
+        "sim": {"kind": "sim", "models": ["echo"]},
+    }
+    targets = [{"provider": "box", "model": "followed"}, {"provider": "sim", "model": "echo"}]
+    with running(Start({**BASE, "providers": providers, "models": {"pair": {"targets": targets}}})) as gateway:
+        moved = [ask(gateway, "pair") for _ in range(2)]
+        alone = ask(gateway, "box/followed")
+        gateway.wait_for_log("provider_limit_near", provider="box", measure="requests", remaining=0, limit=60)
+        used = gateway.metric("wizard_provider_limit_used_ratio", provider="box", measure="requests")
+        near = gateway.metric("wizard_provider_limit_near_total", provider="box", measure="requests")
+
+    error = alone.json()["error"]
+    assert [answer.headers["x-wizard-provider"] for answer in moved] == ["box", "sim"]
+    assert len(upstream.received("followed")) == 1
+    assert (alone.status_code, error["code"], error["source"]) == (429, "target_rate_limited", "gateway")
+    assert (alone.headers["x-should-retry"], int(alone.headers["retry-after"]) > 300) == ("false", True)
+    assert (used, near) == (1, 1)

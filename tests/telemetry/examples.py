@@ -32,6 +32,7 @@ from app.core.signals import (
     LimitExceeded,
     LocalModelChanged,
     Overloaded,
+    ProviderLimitNear,
     RetryScheduled,
     Signal,
     Spent,
@@ -118,6 +119,7 @@ DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
 EXCEEDED = LimitExceeded(request_id="req_1", limit="everyone", measure="requests", wait_s=1.5, shadow=False)
 SHADOWED = msgspec.structs.replace(EXCEEDED, wait_s=None, shadow=True)
+NEAR = ProviderLimitNear("openai", "gpt-4o-mini", "tokens", 900, 10_000)
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
@@ -127,7 +129,7 @@ WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
-    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED),
+    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR),
     *(SPENT, BUDGET, TRIMMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )

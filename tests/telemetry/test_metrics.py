@@ -379,6 +379,7 @@ TYPES = {
     "wizard_admission_refused": "counter",
     "wizard_rate_limited": "counter",
     "wizard_rate_limited_shadow": "counter",
+    "wizard_provider_limit_near": "counter",
     "wizard_config_reloads": "counter",
     "wizard_config_rejected": "gauge",
     "wizard_draining": "gauge",

@@ -33,7 +33,7 @@ from app.core.signals.configuration import ConfigRejected, ConfigReloaded, Confi
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.limits import LimitExceeded, LimitSignal
-from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderLimitNear, ProviderSignal
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
@@ -77,6 +77,7 @@ __all__ = [
     "Listener",
     "LocalModelChanged",
     "Overloaded",
+    "ProviderLimitNear",
     "RetryScheduled",
     "Signal",
     "Spent",
