@@ -10,9 +10,12 @@ from __future__ import annotations
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
+from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
+from app.assembly.guards import guards
 from app.assembly.instructions import instruct
 from app.assembly.limits import follow_limits, rate_limit, target_limit
+from app.assembly.redaction import redact
 from app.assembly.retry import retry
 from app.assembly.spending import spend
 from app.assembly.validation import validate
@@ -31,6 +34,8 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
         *instruct(settings),  # before whatever reads the messages
+        *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
+        *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
         *admission(settings, deps),  # after it, so that bad requests need no place
         *rate_limit(settings, deps),  # before the cache: it protects us, not only them
     ]
@@ -39,6 +44,7 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
 def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
     return [
+        count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place

@@ -70,7 +70,7 @@ class RuleBook:
         length: Length | None = None
         for entry in entries:
             bucket = entry.bucket(call, target)
-            if bucket is None:
+            if bucket is None or (entry.counts_tokens and call.request.operation is Operation.COUNT_TOKENS):
                 continue
             if entry.counts_tokens:
                 length = length or length_of(call.request)

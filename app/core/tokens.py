@@ -115,7 +115,7 @@ def prompt_tokens(request: Request, family: Family | None = None) -> int:
     for tool in fields.tools or ():
         texts += _offer(tool)
     if bytes(fields.response_format):
-        texts.append(bytes(fields.response_format).decode())
+        texts.append(bytes(fields.response_format).decode("utf-8", "replace"))
     return other + text_tokens("".join(texts), family)
 
 
@@ -155,4 +155,4 @@ def _offer(tool: Tool) -> Iterator[str]:
     if spec is not None:
         yield spec.name
         yield spec.description or ""
-        yield bytes(spec.parameters).decode()
+        yield bytes(spec.parameters).decode("utf-8", "replace")

@@ -18,7 +18,13 @@ from tests.config.cases import refused
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 MANUAL = ROOT / "docs" / "configuration.md"
-ILLUSTRATIVE = {"providers", "models", "prices"}
+ILLUSTRATIVE: dict[str, bool | set[str]] = {
+    "providers": True,
+    "models": True,
+    "prices": True,
+    "redaction": {"routes"},
+    "guards": {"routes"},
+}
 
 
 def values_at(tree: object, loc: tuple[str | int, ...]) -> list[object]:
@@ -80,8 +86,9 @@ def test_the_manual_lists_every_preset() -> None:
     text = MANUAL.read_text(encoding="utf-8")
 
     for name, preset in PRESETS.items():
-        variable = f"`{preset.key_env}`" if preset.key_env else "none"
-        assert f"| `{name}` | `{preset.base_url}` | {variable} |" in text
+        variables = ", ".join(f"`{variable}`" for variable in preset.key_env) or "none"
+        dialect = "OpenAI's" if preset.dialect == "openai" else "its own"
+        assert f"| `{name}` | {preset.label} | `{preset.base_url}` | {dialect} | {variables} |" in text
 
 
 def test_the_manual_shows_real_errors(tmp_path: Path) -> None:

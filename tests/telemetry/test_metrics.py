@@ -380,6 +380,8 @@ TYPES = {
     "wizard_rate_limited": "counter",
     "wizard_rate_limited_shadow": "counter",
     "wizard_provider_limit_near": "counter",
+    "wizard_redactions": "counter",
+    "wizard_guard_complaints": "counter",
     "wizard_config_reloads": "counter",
     "wizard_config_rejected": "gauge",
     "wizard_draining": "gauge",

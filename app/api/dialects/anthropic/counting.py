@@ -1,0 +1,36 @@
+"""`POST /v1/messages/count_tokens`: how long a conversation is, asked before it is sent."""
+
+from __future__ import annotations
+
+from app.api.dialects.anthropic.dialect import MessagesDialect, MessagesStyle
+from app.api.dialects.port import Style
+from app.api.inbound import Headers
+from app.api.wishes import NO_WISHES, Wishes
+from app.core.call import Call
+from app.core.clock import Clock
+from app.core.model import Completion, Operation, PlainRequest, Request
+from app.core.tokens import prompt_tokens
+
+
+class CountDialect(MessagesDialect):
+    """Counts of tokens as Anthropic has them."""
+
+    endpoint = "count_tokens"
+
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
+        """Read the body as if it were to be answered; for those who cannot ask its provider, with an estimate."""
+        chat = self._reader.read(raw, counting=True)
+        request = PlainRequest(Operation.COUNT_TOKENS, chat.model, raw, user=chat.user, tokens=prompt_tokens(chat))
+        return request, NO_WISHES
+
+    def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
+        """Return what passes the count on."""
+        return CountStyle(call)
+
+
+class CountStyle(MessagesStyle):
+    """The count as it came, which is the same from everybody."""
+
+    def whole(self, completion: Completion) -> bytes:
+        """Return the body."""
+        return completion.raw
