@@ -314,3 +314,14 @@ def test_counting_tokens_costs_none() -> None:
 
     assert found is not None
     assert [Measure.REQUESTS] == [claim.rule.measure for claim in found.claims]
+
+
+def test_a_rule_that_says_the_same_twice_counts_once() -> None:
+    """A key may have by chance the very limit that the gateway has for all keys."""
+    same = rule(Scope.KEY, name="key")
+    ann = msgspec.structs.replace(ANN, limits=(same, rule(Scope.KEY, name="own")))
+
+    found = asked([same, rule(name="all")], calling(ann))
+
+    assert found is not None
+    assert 3 == len({claim.bucket for claim in found.claims}) == len(found.claims)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import anthropic
 import httpx2
 import msgspec
 import openai
@@ -39,9 +40,11 @@ LIMITS: list[dict[str, Any]] = [
     {"name": "rpm", "per": "provider", "requests": 1, "window_s": 60, "models": ["pair", "sim/echo?id=rpm"]},
     {"name": "trial", "requests": 1, "window_s": 60, "shadow": True, "models": ["sim/echo?id=trial"]},
     {"name": "wide", "requests": 10, "window_s": 60, "burst": 20, "models": ["sim/echo?id=listed"]},
+    {"name": "dialects", "requests": 2, "window_s": 60, "models": ["sim/echo?id=dialects"]},
     {"name": "narrow", "per": ["key", "model"], "concurrency": 5, "models": ["sim/echo?id=listed"]},
 ]
 COMPLETION = b'{"choices":[{"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+REMAINING = "x-ratelimit-remaining-requests"
 PROMPT = "a b c d"  # four words, which are four tokens of sim
 
 
@@ -253,7 +256,7 @@ def test_the_administration_lists_limits(gateway: GatewayProcess) -> None:
 
     assert refused.status_code == 401
     assert [limit["name"] for limit in shown] == [limit["name"] for limit in LIMITS]
-    wide, narrow = shown[-2:]
+    wide, narrow = (limit for limit in shown if limit["name"] in {"wide", "narrow"})
     assert (wide["per"], wide["requests"], wide["window_s"], wide["burst"]) == (["global"], 10, 60, 20)
     assert [(level["of"], level["remaining"], level["used"]) for level in wide["levels"]] == [({}, 19, 1)]
     assert (narrow["measure"], narrow["concurrency"], narrow["shadow"]) == ("concurrency", 5, False)
@@ -267,6 +270,26 @@ def test_workers_without_redis_share_a_limit() -> None:
         found = statuses(list(crowd.map(lambda _: ask(gateway), range(40))))
 
     assert 4 <= found.count(200) <= 8
+
+
+def test_every_endpoint_is_limited(gateway: GatewayProcess) -> None:
+    """In its own dialect: Anthropic's SDK raises what its users expect, embeddings and responses count as well."""
+    model = {"model": "sim/echo?id=dialects"}
+    messages: Any = [{"role": "user", "content": PROMPT}]
+    plain = httpx2.Client(trust_env=False, timeout=LIMIT_S, base_url=gateway.url)
+    with plain, anthropic.Anthropic(base_url=gateway.url, api_key="sk", max_retries=0) as sdk:
+        first = plain.post("/v1/responses", json={**model, "input": PROMPT})
+        second = plain.post("/v1/embeddings", json={**model, "input": PROMPT})
+        with pytest.raises(anthropic.RateLimitError) as caught:
+            sdk.messages.create(model=model["model"], messages=messages, max_tokens=8)
+
+    answer = caught.value.response
+    error = answer.json()["error"]
+    assert [first.headers[REMAINING], second.headers[REMAINING]] == ["1", "0"]
+    assert (error["type"], error["limit"], error["source"]) == ("rate_limit_error", "dialects", "gateway")
+    assert error["details"] == {"error_code": "rate_limited"}
+    assert (answer.json()["type"], answer.headers["x-should-retry"]) == ("error", "true")
+    assert 0 < int(answer.headers["retry-after"]) <= 30
 
 
 # --- several gateways -----------------------------------------------------------------------------------------------
