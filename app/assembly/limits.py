@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +15,7 @@ from app.core.gcra import Rate
 from app.core.limiting import Limiter
 from app.core.rulebook import RuleBook
 from app.core.rules import Measure, Rule, Scope
+from app.providers.tokenizer import ExactTokens, tiktoken_encoding
 from app.stages.follow import FollowLimits
 from app.stages.rate_limit import RateLimit
 from app.stages.target_limit import TargetLimit
@@ -30,13 +32,13 @@ def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit]:
     book = RuleBook(gateway_rules(settings), of_targets=False)
     if not book.rules and not settings.keys and not settings.auth.required:
         return []
-    return [RateLimit(book, Limiter(deps.limits, deps.listener), deps.clock)]
+    return [RateLimit(book, _limiter(settings, deps), deps.clock)]
 
 
 def target_limit(settings: Settings, deps: Deps) -> list[TargetLimit]:
     """Return the stage of the rules that attempts meet, if there are any."""
     book = RuleBook(gateway_rules(settings), of_targets=True)
-    return [TargetLimit(book, Limiter(deps.limits, deps.listener), deps.clock)] if book.rules else []
+    return [TargetLimit(book, _limiter(settings, deps), deps.clock)] if book.rules else []
 
 
 def follow_limits(settings: Settings, deps: Deps) -> list[FollowLimits]:
@@ -64,6 +66,11 @@ def open_limits(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
     store = RedisLimits(shared.link.submit, shared.key_prefix, name)
     limits = SharedLimits(store, shared.link, deps.clock, settings.redis.fail.limits, workers)
     return msgspec.structs.replace(deps, limits=limits)
+
+
+def _limiter(settings: Settings, deps: Deps) -> Limiter:
+    tables = settings.tokenizer.tables
+    return Limiter(deps.limits, deps.listener, ExactTokens(Path(tables), tiktoken_encoding) if tables else None)
 
 
 def _rules(given: KeyLimit | Limit, per: tuple[Scope, ...]) -> Iterator[Rule]:

@@ -19,6 +19,7 @@ from app.config.features import (
     Redaction,
     Redis,
     Sessions,
+    Tokenizer,
     Tracing,
     Usage,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Streaming",
     "Target",
     "Timeouts",
+    "Tokenizer",
     "Tracing",
     "Usage",
     "Validation",
@@ -86,6 +88,7 @@ class Settings(BaseSettings):
     admission: Admission = Field(default_factory=Admission, description="How many calls are worked on at once.")
     redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
     limits: Limits = Field(default=(), description="Rate limits.")
+    tokenizer: Tokenizer = Field(default_factory=Tokenizer, description="How tokens are counted near a limit.")
     budgets: tuple[Budget, ...] = Field(default=(), description="What may be spent.")
     prices: dict[ModelName, ModelPrice] = Field(
         default_factory=dict, description="Prices by provider/model, before those that are known."

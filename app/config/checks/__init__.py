@@ -20,6 +20,7 @@ from app.config.checks.routes import references
 from app.config.checks.spending import spending
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
+from app.config.checks.tokenizer import tokenizer
 from app.config.origins import Origins
 from app.config.problems import Problem, dotted
 from app.config.schema import Settings
@@ -37,6 +38,7 @@ _CHECKS: Final[Sequence[Check]] = (
     redaction,
     guards,
     limits,
+    tokenizer,
     spending,
 )
 
