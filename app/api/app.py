@@ -34,8 +34,9 @@ from app.api.errors import error_response, internal_error, stopping
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
+from app.api.sessions import sessions_router
 from app.core.configuration import Configurations, Unchanging
-from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED, GatewayError
+from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
@@ -73,6 +74,7 @@ class Api(FastAPI):
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
         self.include_router(models_router(desk.gateways, door.started_wall))
+        self.include_router(sessions_router(desk.gateways))
         health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
         self.include_router(operations_router(health, door.exposition))
         self.include_router(admin_router(desk.gateways, door.configurations))
@@ -150,8 +152,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _gateway_error(request: Request, error: Exception) -> Response:
-    challenge = {"www-authenticate": "Bearer"} if isinstance(error, GatewayError) and error.kind is UNAUTHORIZED else {}
-    return _response(error if isinstance(error, GatewayError) else internal_error(), request, challenge)
+    return _response(error if isinstance(error, GatewayError) else internal_error(), request, {})
 
 
 async def _failed(request: Request, _error: Exception) -> Response:

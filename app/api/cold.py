@@ -9,17 +9,19 @@ from typing import Any, TypeAlias
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.errors import error_response
-from app.api.inbound import headers_of, request_id_of
+from app.api.inbound import credential_of, headers_of, request_id_of
+from app.core.allow_list import AllowList
 from app.core.catalog import Listed
+from app.core.catalogue import ModelInfo
 from app.core.configuration import Configurations
-from app.core.errors import GatewayError
-from app.core.gateway import CurrentGateway
+from app.core.errors import FORBIDDEN, GatewayError
+from app.core.gateway import CurrentGateway, Gateway
 from app.core.lifecycle import Lifecycle
 
 _UNREADY: Mapping[int | str, dict[str, Any]] = MappingProxyType(
     {503: {"description": "It is being stopped, or misconfigured."}}
 )
+_PRICES = ("input", "output", "cached", "cache_write")
 Exposition: TypeAlias = Callable[[str], tuple[str, bytes]]  # accept header -> content type and body
 
 
@@ -28,21 +30,50 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["models"])
 
     def shown(listed: Listed) -> dict[str, object]:
-        return {"id": listed.id, "object": "model", "created": int(started_wall), "owned_by": listed.owner}
+        head = {"id": listed.id, "object": "model", "created": int(started_wall), "owned_by": listed.owner}
+        return {**head, **model_details(listed, gateways.current)}
 
-    @router.get("/models", summary="List the models")
-    async def list_models() -> Response:
-        return _json({"object": "list", "data": [shown(listed) for listed in gateways.current.catalog.listed()]})
+    async def allowed(request: Request) -> AllowList:
+        headers = headers_of(request.scope)
+        caller = await gateways.current.identities.identify(credential_of(headers), request_id_of(headers))
+        return AllowList(("*",) if caller.models is None else caller.models)
+
+    @router.get("/models", summary="List the models that the caller's key may use")
+    async def list_models(request: Request) -> Response:
+        mine = await allowed(request)
+        listed = [shown(each) for each in gateways.current.catalog.listed() if mine.allows(each.id)]
+        return _json({"object": "list", "data": listed})
 
     @router.get("/models/{model_id:path}", summary="Describe one model")
     async def get_model(model_id: str, request: Request) -> Response:
-        try:
-            return _json(shown(gateways.current.catalog.find(model_id)))
-        except GatewayError as error:
-            status, headers, body = error_response(error, request_id_of(headers_of(request.scope)))
-            return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+        mine, catalog = await allowed(request), gateways.current.catalog
+        if not mine.allows(catalog.canonical(model_id)):
+            raise GatewayError(FORBIDDEN, f"This key may not use the model {model_id[:100]!r}.", param="model")
+        return _json(shown(catalog.find(model_id)))
 
     return router
+
+
+def model_details(listed: Listed, gateway: Gateway) -> dict[str, object]:
+    """Return what is known of a model; of a route what is known of the target that it asks first."""
+    target = gateway.catalog.targets(listed.id)[0]
+    info = gateway.models.find(target.provider, target.model)
+    return {} if info is None else described(info)
+
+
+def described(info: ModelInfo) -> dict[str, object]:
+    """Return the facts about a model that are known, prices in US dollars per million tokens."""
+    found: dict[str, object] = {
+        "operation": info.operation,
+        "context_window": info.context_window,
+        "max_output_tokens": info.max_output,
+        "capabilities": None if info.capabilities is None else sorted(info.capabilities),
+        "deprecated": info.deprecated or None,
+    }
+    if info.price is not None:
+        prices = msgspec.structs.asdict(info.price)
+        found["pricing"] = {name: prices[name] for name in _PRICES if prices[name] is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from app.api.headers import Headers, journal_headers
 from app.core.call import Journal
-from app.core.errors import INTERNAL, OVERLOADED, GatewayError
+from app.core.errors import INTERNAL, OVERLOADED, UNAUTHORIZED, GatewayError
 
 SHOWN_WAIT_MAX_S = 60.0  # SDKs disagree on longer waits: some sleep them, some ignore them, some give up
 
@@ -29,6 +29,8 @@ def error_response(error: GatewayError, request_id: str, journal: Journal | None
         (b"x-request-id", request_id.encode()),
         (b"x-should-retry", b"true" if _should_retry(error, journal) else b"false"),
     ]
+    if error.kind is UNAUTHORIZED:
+        headers.append((b"www-authenticate", b"Bearer"))
     if journal is not None:
         headers += journal_headers(journal)
     wait_s = error.retry_after_s

@@ -20,7 +20,9 @@ from app.api.wishes import Wishes, merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import CurrentGateway, Gateway
+from app.core.gateway import CurrentGateway, EdgeOptions
+from app.core.idempotency import fingerprint_of
+from app.core.identity import Caller, Credential
 from app.core.lifecycle import Lifecycle
 from app.core.model import Request
 from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
@@ -34,6 +36,16 @@ class Desk(msgspec.Struct, frozen=True):
     clock: Clock
     lifecycle: Lifecycle = msgspec.field(default_factory=Lifecycle)
     ids: RequestIds = msgspec.field(default_factory=RequestIds)
+
+
+class _Arrival(msgspec.Struct, frozen=True):
+    """Who asks, and how: a request as it came."""
+
+    request_id: str
+    headers: Headers
+    body: bytes
+    credential: Credential | None
+    caller: Caller
 
 
 class HotRoute:
@@ -64,10 +76,13 @@ class HotRoute:
         dialect = self._dialect
         gateway = self._desk.gateways.current  # read once: a reload in the meantime does not touch this call
         try:
+            credential = credential_of(headers)
+            caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
             dialect.require(headers)
             raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
             request, wishes = dialect.read(raw, headers)
-            call = self._call(request_id, headers, request, merged(wishes_of(headers), wishes), gateway)
+            arrival = _Arrival(request_id, headers, raw, credential, caller)
+            call = self._call(arrival, request, merged(wishes_of(headers), wishes), gateway.edge)
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*dialect.refusal(error, request_id, None))
@@ -97,19 +112,22 @@ class HotRoute:
         elif sink.streaming:
             await sink.part(style.failure(stopping()))
 
-    def _call(self, request_id: str, headers: Headers, request: Request, wishes: Wishes, gateway: Gateway) -> Call:
+    def _call(self, arrival: _Arrival, request: Request, wishes: Wishes, edge: EdgeOptions) -> Call:
         now = self._desk.clock.now()
-        patience_s = None if request.stream else sdk_patience_s(headers)
-        given = (gateway.edge.total_s, wishes.timeout_s, patience_s)
+        patience_s = None if request.stream else sdk_patience_s(arrival.headers)
+        repeatable = wishes.options.idempotency_key is not None
+        given = (edge.total_s, wishes.timeout_s, patience_s)
         allowed_s = min([seconds for seconds in given if seconds is not None])  # a caller may only lower it
         return Call(
-            id=request_id,
+            id=arrival.request_id,
             endpoint=self._dialect.endpoint,
             request=request,
             started=now,
             deadline=now + allowed_s,
             options=wishes.options,
-            headers=forwarded(headers),
+            headers=forwarded(arrival.headers),
             journal=Journal(),
-            credential=credential_of(headers),
+            credential=arrival.credential,
+            caller=arrival.caller,
+            fingerprint=fingerprint_of(self._dialect.endpoint, arrival.body) if repeatable else b"",
         )

@@ -8,12 +8,16 @@ other file turns the settings of one feature into what that feature needs.
 from __future__ import annotations
 
 from app.assembly.admin import admin_options
+from app.assembly.catalogue import models
 from app.assembly.deps import Deps
+from app.assembly.discovery import sources
 from app.assembly.edge import edge_options
 from app.assembly.hedging import hedge
+from app.assembly.identity import directory
 from app.assembly.opening import open_state
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
+from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages
 from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
@@ -25,16 +29,27 @@ from app.core.routing import Router
 from app.providers.endpoint import Endpoints
 from app.stages.fallback import Fallback
 
-__all__ = ["Deps", "attempt_stages", "build_gateway", "call_stages", "open_state"]
+__all__ = ["Deps", "attempt_stages", "build_gateway", "call_stages", "open_state", "sources"]
 
 
 def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     """Compose the gateway that `loaded` describes. Opens nothing."""
     settings = loaded.settings
     reached = providers(settings, deps)
-    catalog = Catalog(routes(settings), {name: provider.models for name, provider in reached.items()})
+    known = models(settings)
+    listed = {name: provider.models for name, provider in reached.items()}
+    catalog = Catalog(routes(settings), listed, deps.discovered)
     attempt = compose(attempt_stages(settings, deps), Endpoints(reached, reading_options(settings), deps.clock))
-    router = Router(catalog, policies(settings, deps))
+    router = Router(catalog, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
     handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
-    return Gateway(handler, catalog, edge_options(settings), loaded.digest, admin_options(loaded, deps))
+    return Gateway(
+        handler=handler,
+        catalog=catalog,
+        edge=edge_options(settings),
+        digest=loaded.digest,
+        models=known,
+        identities=directory(settings, deps),
+        sessions=session_office(settings, deps),
+        admin=admin_options(loaded, deps),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 
 import msgspec
 
@@ -10,14 +10,33 @@ from app.core.balancing import Traffic
 from app.core.budget import KeptBudgets
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
+from app.core.idempotency import Repeats
+from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
 from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
 from app.core.quotas import Quotas
 from app.core.resting import Resting
+from app.core.sessions import SessionStore
 from app.core.signals import Listener
+from app.identity.key_set import KeySets
 from app.providers.client import ProxiedClients
+from app.providers.discovery import Discovered
+from app.state.answers.caching import Caching
 from app.state.limits.memory import LocalLimits
+from app.state.local_keys import LocalKeys
+from app.state.repeats import RepeatLimits
+from app.state.repeats.memory import LocalRepeats
+from app.state.sessions import StoreLimits
+from app.state.sessions.memory import MemorySessions
 from app.state.usage.book import UsageBook
+
+
+def _sessions_in_memory() -> SessionStore:
+    return MemorySessions(StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock())
+
+
+def _repeats_in_memory() -> Repeats:
+    return LocalRepeats(RepeatLimits(86_400.0, 10_000, 1_048_576, 67_108_864), SystemClock(), lambda: token_hex(8))
 
 
 class Deps(msgspec.Struct, frozen=True):
@@ -27,9 +46,12 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, `limits` the buckets of rate limits, `quotas` what providers said of their own limits, and `secret` a key
-    that this process made up for hashes that need not be the same elsewhere.
+    with several, `discovered` what providers said their models are, `quotas` what they said of their own limits,
+    `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be reached, `limits`
+    the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process made up for hashes
+    that need not be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the
+    keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent
+    again.
     """
 
     client: UpstreamClient
@@ -49,4 +71,10 @@ class Deps(msgspec.Struct, frozen=True):
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     quotas: Quotas = msgspec.field(default_factory=Quotas)
+    discovered: Discovered = msgspec.field(default_factory=Discovered)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
+    key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
+    key_sets: KeySets = msgspec.field(default_factory=KeySets)
+    session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)
+    repeats: Repeats = msgspec.field(default_factory=_repeats_in_memory)
+    caching: Caching = msgspec.field(default_factory=Caching)

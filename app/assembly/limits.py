@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from app.assembly.deps import Deps
+from app.assembly.key_sources import may_have_keys
 from app.assembly.providers import followed
 from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
-from app.core.gcra import Rate
+from app.core.limit_orders import LimitOrder, rules_of
 from app.core.limiting import Limiter
 from app.core.rulebook import RuleBook
-from app.core.rules import Measure, Rule, Scope
+from app.core.rules import Rule, Scope
 from app.providers.tokenizer import ExactTokens, tiktoken_encoding
 from app.stages.follow import FollowLimits
 from app.stages.rate_limit import RateLimit
@@ -30,7 +30,7 @@ _NAME_BITS = 52
 def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit]:
     """Return the stage of the rules that calls meet, if there are any, or keys that may bring some."""
     book = RuleBook(gateway_rules(settings), of_targets=False)
-    if not book.rules and not settings.keys and not settings.auth.required:
+    if not book.rules and not may_have_keys(settings):
         return []
     return [RateLimit(book, _limiter(settings, deps), deps.clock)]
 
@@ -73,21 +73,5 @@ def _limiter(settings: Settings, deps: Deps) -> Limiter:
     return Limiter(deps.limits, deps.listener, ExactTokens(Path(tables), tiktoken_encoding) if tables else None)
 
 
-def _rules(given: KeyLimit | Limit, per: tuple[Scope, ...]) -> Iterator[Rule]:
-    counted = ((Measure.REQUESTS, given.requests), (Measure.TOKENS, given.tokens))
-    for measure, amount in counted:
-        if amount is not None:
-            rate = Rate.of(amount, given.window_s, given.burst or amount)
-            yield Rule(
-                name=given.name,
-                measure=measure,
-                most=rate.burst,
-                rate=rate,
-                per=per,
-                models=given.models,
-                shadow=given.shadow,
-                lease=given.lease,
-                reserve=given.reserve,
-            )
-    if given.concurrency is not None:
-        yield Rule(given.name, Measure.CONCURRENCY, given.concurrency, None, per, given.models, given.shadow)
+def _rules(given: KeyLimit | Limit, per: tuple[Scope, ...]) -> tuple[Rule, ...]:
+    return rules_of(msgspec.convert(given.model_dump(exclude={"per"}), LimitOrder), per)

@@ -11,10 +11,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib import import_module
 from typing import Final, TypeAlias
 
+from app.assembly.caching import open_cache
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
+from app.assembly.idempotency import open_repeats
+from app.assembly.identity import open_keys
 from app.assembly.limits import open_limits
 from app.assembly.replicas import open_replicas
+from app.assembly.sessions import open_sessions
 from app.assembly.spending import open_budgets, open_usage
 from app.config.schema import Settings
 from app.state.link import Shared
@@ -23,7 +27,17 @@ from app.state.link import Shared
 # do so now, before the link is entered.
 Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
 
-_OPENERS: Final[Sequence[Opener]] = (open_circuits, open_limits, open_budgets, open_usage, open_replicas)
+_OPENERS: Final[Sequence[Opener]] = (
+    open_circuits,
+    open_keys,
+    open_limits,
+    open_cache,
+    open_repeats,
+    open_sessions,
+    open_budgets,
+    open_usage,
+    open_replicas,
+)
 
 
 def open_state(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:

@@ -33,7 +33,7 @@ _COMPATIBLE_TAKES: Final = frozenset({"reasoning_content", "top_k"})
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
     """Return the providers by name."""
     rings = _key_rings(settings, deps)
-    found = {name: _provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+    found = {name: provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
     heard = RateHeaders(deps.quotas, deps.clock, deps.listener)
     for name in followed(settings):
         found[name] = msgspec.structs.replace(found[name], limits=heard)
@@ -45,17 +45,8 @@ def followed(settings: Settings) -> frozenset[str]:
     return frozenset(name for name, given in settings.providers.items() if given.follow_limits)
 
 
-def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
-    """Return the keys of each provider that has several; with a single one there is nothing to choose."""
-    secrets = {
-        name: [key.get_secret_value() for key in given.api_keys]
-        for name, given in settings.providers.items()
-        if len(given.api_keys) > 1
-    }
-    return {name: KeyRing(name, pool, deps.clock, deps.listener) for name, pool in deps.keys.renew(secrets).items()}
-
-
-def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
+def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None = None) -> Provider:
+    """Return one provider; `keys` are those of one with several."""
     usage = StreamUsage(asking=given.usage_in_streams == "auto")
     codec = UsageCodec(OpenAiCodec(), usage)
     match given.kind:
@@ -68,6 +59,16 @@ def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | No
             return _remote(name, given, deps, keys)
 
 
+def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
+    """Return the keys of each provider that has several; with a single one there is nothing to choose."""
+    secrets = {
+        name: [key.get_secret_value() for key in given.api_keys]
+        for name, given in settings.providers.items()
+        if len(given.api_keys) > 1
+    }
+    return {name: KeyRing(name, pool, deps.clock, deps.listener) for name, pool in deps.keys.renew(secrets).items()}
+
+
 def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
     base_url = given.base_url or ""
     dialect = dialect_of(given.kind, base_url)
@@ -75,7 +76,8 @@ def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None
     key_header = BEARER if preset is None or dialect == "openai" else preset.key_header
     codec, usage = _codec(given, dialect, deps), None
     if dialect in _ASKED_FOR_USAGE and given.api == "chat":
-        usage = StreamUsage(asking=given.usage_in_streams == "auto")
+        takes = preset is None or "stream_options" not in preset.drop
+        usage = StreamUsage(asking=takes and given.usage_in_streams == "auto")
         codec = UsageCodec(codec, usage)
     return Provider(
         name=name,

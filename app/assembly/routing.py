@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from app.assembly.deps import Deps
 from app.config.routing import Route as RouteSettings
+from app.config.routing import Target as TargetSettings
 from app.config.schema import Settings
 from app.config.strategies import build_strategy
 from app.core.affinity import COMMON, Affinity
@@ -11,7 +14,10 @@ from app.core.balancing import Strategy, Tools
 from app.core.call import Target
 from app.core.candidates import Candidate
 from app.core.catalog import Route
+from app.core.catalogue import ModelInfo, Models
 from app.core.routing import Policy
+
+T = TypeVar("T")
 
 
 def routes(settings: Settings) -> dict[str, Route]:
@@ -22,9 +28,12 @@ def routes(settings: Settings) -> dict[str, Route]:
     }
 
 
-def policies(settings: Settings, deps: Deps) -> dict[str, Policy]:
+def policies(settings: Settings, deps: Deps, models: Models) -> dict[str, Policy]:
     """Return the strategy of each route, and what it chooses among."""
-    return {name: Policy(_strategy(name, route, deps), _candidates(route)) for name, route in settings.models.items()}
+    return {
+        name: Policy(_strategy(name, route, deps), _candidates(route, models, filters=settings.catalogue.filters))
+        for name, route in settings.models.items()
+    }
 
 
 def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
@@ -33,15 +42,27 @@ def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
     return strategy if route.affinity == "none" else Affinity(COMMON[route.affinity], strategy, tools)
 
 
-def _candidates(route: RouteSettings) -> tuple[Candidate, ...]:
+def _candidates(route: RouteSettings, models: Models, *, filters: bool) -> tuple[Candidate, ...]:
+    """Return the targets; what a route does not say of them is filled in where the catalogue knows it."""
+    chooses = filters and (len(route.targets) > 1 or bool(route.fallbacks))  # else its provider may as well decide
     return tuple(
-        Candidate(
-            Target(given.provider, given.model),
-            weight=given.weight,
-            input_usd_per_mtok=given.input_usd_per_mtok,
-            output_usd_per_mtok=given.output_usd_per_mtok,
-            capabilities=given.capabilities,
-            context_window=given.context_window,
-        )
-        for given in route.targets
+        [_candidate(given, models.find(given.provider, given.model), chooses=chooses) for given in route.targets]
     )
+
+
+def _candidate(given: TargetSettings, known: ModelInfo | None, *, chooses: bool) -> Candidate:
+    price = known.price if known is not None else None
+    # of others than chat the window is that of each text, and nothing else can be lacking
+    filling = known if known is not None and chooses and known.operation == "chat" else ModelInfo()
+    return Candidate(
+        Target(given.provider, given.model),
+        weight=given.weight,
+        input_usd_per_mtok=_first(given.input_usd_per_mtok, None if price is None else price.input),
+        output_usd_per_mtok=_first(given.output_usd_per_mtok, None if price is None else price.output),
+        capabilities=_first(given.capabilities, filling.capabilities),
+        context_window=_first(given.context_window, filling.context_window),
+    )
+
+
+def _first(given: T | None, known: T | None) -> T | None:
+    return known if given is None else given

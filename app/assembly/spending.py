@@ -7,6 +7,7 @@ from secrets import token_hex
 
 import msgspec
 
+from app.assembly.catalogue import models
 from app.assembly.deps import Deps
 from app.config.features import KeyBudget, ModelPrice
 from app.config.features import Usage as UsageSettings
@@ -26,7 +27,9 @@ from app.state.usage.sqlite import SqliteUsage
 from app.state.usage.store import MemoryUsage, UsageStore
 
 _FREE = Price()
-_FREE_KINDS = frozenset({"sim", "local", "ollama", "llamacpp", "vllm"})  # they run on machines of the operator
+_FREE_KINDS = frozenset(
+    {"sim", "local", "ollama", "llamacpp", "lmstudio", "sglang", "tgi", "vllm"}
+)  # they run on machines of the operator
 
 
 def spend(settings: Settings, deps: Deps) -> Spend:
@@ -49,13 +52,19 @@ def key_budget(key_id: str, given: KeyBudget) -> Budget:
 
 
 def prices(settings: Settings) -> Prices:
-    """Return what looks prices up: those of `prices`, of the targets of routes, and of what runs here."""
+    """Return what looks prices up: those of `prices`, of the targets of routes, of what runs here, and known ones."""
+    known = models(settings)
     found = {**_target_prices(settings), **{name: _price(given) for name, given in settings.prices.items()}}
     free = frozenset(name for name, given in settings.providers.items() if given.kind in _FREE_KINDS)
 
     def price(target: Target) -> Price | None:
-        known = found.get(target.name)
-        return _FREE if known is None and target.provider in free else known
+        own = found.get(target.name)
+        if own is not None:
+            return own
+        if target.provider in free:
+            return _FREE
+        info = known.find(target.provider, target.model)
+        return None if info is None else info.price
 
     return price
 

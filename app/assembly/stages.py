@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
+from app.assembly.caching import cache
 from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
 from app.assembly.guards import guards
+from app.assembly.idempotency import idempotency
+from app.assembly.identity import authorize
 from app.assembly.instructions import instruct
 from app.assembly.limits import follow_limits, rate_limit, target_limit
 from app.assembly.redaction import redact
 from app.assembly.retry import retry
+from app.assembly.sessions import sessions
 from app.assembly.spending import spend
 from app.assembly.validation import validate
 from app.config.schema import Settings
@@ -32,12 +36,16 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
     return [
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
+        *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
-        *instruct(settings),  # before whatever reads the messages
+        *idempotency(settings, deps),  # repeats need no place, and everything below sees one call
+        sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
+        *instruct(settings),  # around the whole conversation, and before whatever reads the messages
         *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
-        *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
-        *admission(settings, deps),  # after it, so that bad requests need no place
+        *redact(settings, deps),  # before everything that counts, keeps for others or sends what a call says
         *rate_limit(settings, deps),  # before the cache: it protects us, not only them
+        *cache(settings, deps),  # a hit skips everything below, and of calls that share an answer only one goes on
+        *admission(settings, deps),  # after all that may refuse or answer, so that only real work needs a place
     ]
 
 

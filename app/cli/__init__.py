@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from app import __version__
-from app.cli import check, serve
+from app.cli import check, keys, models, serve, sessions
 from app.cli.verbs import Verb
 from app.config.load import ConfigError
 
 BAD_CONFIGURATION = 2
 
-_VERBS: Final[Sequence[Verb]] = (serve, check)
+_VERBS: Final[Sequence[Verb]] = (serve, check, models, keys, sessions)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # what is not, is refused where it stands
 _OPEN = re.compile(r"\{(\w+)\}")
 # Addresses of compatible endpoints: a provider with a dialect of its own that is configured with one speaks OpenAI's.
 _COMPATIBLE: Final = MappingProxyType({"gemini": "/openai", "cohere": "/compatibility/v1", "ollama": "/v1"})
@@ -43,7 +44,7 @@ class Preset:
     def address(self, given: Mapping[str, object]) -> str | None:
         """Return where it answers, or None while one of the open settings is not among those `given`."""
         values = {name: given.get(name) for name in self.open}
-        if not all(isinstance(value, str) and value for value in values.values()):
+        if not all(isinstance(value, str) and _SANE.fullmatch(value) for value in values.values()):
             return None
         if values.get("region") == "global":  # Google's has no region in its name
             return _OPEN.sub(lambda found: str(values[found[1]]), self.base_url.replace("{region}-", "", 1))

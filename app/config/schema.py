@@ -11,8 +11,10 @@ from app.config.features import (
     Auth,
     Budget,
     Cache,
+    Catalogue,
     CircuitBreaker,
     Guards,
+    Idempotency,
     Keys,
     Limits,
     ModelPrice,
@@ -34,9 +36,11 @@ __all__ = [
     "Auth",
     "Budget",
     "Cache",
+    "Catalogue",
     "CircuitBreaker",
     "Fallback",
     "Guards",
+    "Idempotency",
     "Keys",
     "Limits",
     "Logging",
@@ -95,6 +99,7 @@ class Settings(BaseSettings):
     )
     usage: Usage = Field(default_factory=Usage, description="What was used, for reports.")
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told at once.")
+    catalogue: Catalogue = Field(default_factory=Catalogue, description="What is known of models.")
     guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")
     admin: Admin = Field(default_factory=Admin, description="The administration endpoints.")
     cache: Cache = Field(default_factory=Cache, description="Stored answers.")
@@ -103,6 +108,7 @@ class Settings(BaseSettings):
     fallback: Fallback = Field(default_factory=Fallback, description="When the next target is tried.")
     streaming: Streaming = Field(default_factory=Streaming, description="How answers are relayed.")
     sessions: Sessions = Field(default_factory=Sessions, description="Where conversations are kept.")
+    idempotency: Idempotency = Field(default_factory=Idempotency, description="Calls that are sent again.")
     logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
     metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
     tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")

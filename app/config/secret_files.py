@@ -1,8 +1,8 @@
-"""Read the keys that a configuration keeps in files of their own (`api_key_file`, `api_keys_file`)."""
+"""Read the keys that a configuration keeps in files of their own (`api_key_file`, `api_keys_file`, `pepper_file`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ class _Kind:
     expected: str
 
 
-_KINDS: Final = (
+_PROVIDER_KINDS: Final = (
     _Kind("api_key_file", "api_key", str.strip, "the path of a readable text file with nothing but the key in it"),
     _Kind(
         "api_keys_file",
@@ -34,26 +34,39 @@ _KINDS: Final = (
         "the path of a readable text file with a key on each line",
     ),
 )
+_PEPPER: Final = _Kind(
+    "pepper_file", "pepper", str.strip, "the path of a readable text file with nothing but the pepper in it"
+)
 
 
 def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree, dict[Loc, Problem]]:
-    """Copy `tree` with each `api_key_file` read into `api_key`, and each `api_keys_file` into `api_keys`.
+    """Copy `tree` with each `api_key_file` read into `api_key`, each `api_keys_file` into `api_keys`, and so on.
 
     A relative path starts at `folder`. Line breaks and spaces around keys are dropped, and so are empty lines.
     """
     problems: dict[Loc, Problem] = {}
+    for loc, kind, section in _places(tree):
+        try:
+            read = _contents(kind, section, folder)
+        except _UnusableError as error:
+            value = error.value or shown(loc, section[kind.name])
+            problems[loc] = Problem(dotted(loc), value, error.expected, error.suggestion, origins.of(loc))
+        else:
+            for part in reversed(loc[:-1]):
+                read = {str(part): read}
+            tree = merged(tree, read)
+    return tree, problems
+
+
+def _places(tree: Tree) -> Iterator[tuple[Loc, _Kind, Mapping[str, object]]]:
+    """Yield where a file may be named: the kind of setting, and the section that it stands in."""
     providers = tree.get("providers")
     for name, provider in providers.items() if isinstance(providers, dict) else ():
-        for kind in _KINDS if isinstance(provider, dict) else ():
-            try:
-                read = _contents(kind, provider, folder)
-            except _UnusableError as error:
-                loc = ("providers", name, kind.name)
-                value = error.value or shown(loc, provider[kind.name])
-                problems[loc] = Problem(dotted(loc), value, error.expected, error.suggestion, origins.of(loc))
-            else:
-                tree = merged(tree, {"providers": {name: read}})
-    return tree, problems
+        for kind in _PROVIDER_KINDS if isinstance(provider, dict) else ():
+            yield ("providers", name, kind.name), kind, provider
+    auth = tree.get("auth")
+    if isinstance(auth, dict):
+        yield ("auth", _PEPPER.name), _PEPPER, auth
 
 
 class _UnusableError(Exception):

@@ -20,10 +20,6 @@ from app.config.trees import Loc
 # Path (with * for a free name) to what an operator can do instead; everything below a path is closed with it.
 NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
-        ("auth",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
-        ("keys",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
-        ("cache",): "remove it: every call goes to a provider",
-        ("sessions",): "remove it, and send the whole conversation with each request",
         ("tracing",): "remove it, and use the metrics and the request log",
     }
 )

@@ -91,7 +91,8 @@ class CallOptions(msgspec.Struct, frozen=True):
 
     `session` names what the call belongs to; `tags` mark it in usage reports. Of the cache, `directives` are those
     of the request's `cache-control` by name (with the number where there is one), and `cache_ttl_s` is how long this
-    answer may be kept. `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
+    answer may be kept; `cache_similarity` is how similar a question must at least be for its answer to do.
+    `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
     """
 
     retry: bool = True
@@ -102,6 +103,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     priority: Priority | None = None
     caching: bool = True
     cache_ttl_s: float | None = None
+    cache_similarity: float | None = None
     directives: Mapping[str, int | None] = NO_DIRECTIVES
     tags: tuple[str, ...] = ()
     idempotency_key: str | None = None
@@ -114,7 +116,7 @@ class Call(msgspec.Struct, frozen=True):
 
     `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be
     forwarded to a provider, lower-case. `credential` is what the request brought as its key, and `caller` whom that was
-    found to be.
+    found to be. `fingerprint` is a digest of the request as it came, where it has an idempotency key.
     """
 
     id: str
@@ -127,12 +129,15 @@ class Call(msgspec.Struct, frozen=True):
     journal: Journal
     credential: Credential | None = None
     caller: Caller = ANONYMOUS
+    fingerprint: bytes = b""
 
     @property
     def priority(self) -> Priority:
-        """Return how urgent the call is: what it says, at most what its key allows."""
-        asked = Priority.NORMAL if self.options.priority is None else self.options.priority
-        return asked if self.caller.priority is None else max(asked, self.caller.priority)
+        """Return how urgent the call is: as its key has it, or less if it says so."""
+        asked, allowed = self.options.priority, self.caller.priority
+        if allowed is None:
+            return Priority.NORMAL if asked is None else asked
+        return allowed if asked is None else max(asked, allowed)
 
     @property
     def turn(self) -> int:

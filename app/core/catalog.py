@@ -1,21 +1,40 @@
 """
 Which models there are: routes, providers, and how a name given by a client becomes targets.
 
-A name is looked up as a route first, then as `provider/model`, then as `provider:model`.
+A name is looked up as a route first, then as one with a star that fits, then as `provider/model`, then as
+`provider:model`, and at last as the route that is called `*`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from types import MappingProxyType
 
 import msgspec
 
 from app.core.call import Target
 from app.core.errors import UNKNOWN_MODEL, GatewayError
+from app.core.wildcards import STAR, Matched, Wildcards, filled
 
+NOTHING_DISCOVERED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _NEAR_MAX = 3
 _SHOWN_MAX_CHARS = 100
+
+
+def canonical(name: str, routes: Container[str], providers: Container[str]) -> str:
+    """Return the one name of a model that may be written in several ways: that of a route, or `provider/model`."""
+    target = None if name in routes else direct(name, providers)
+    return name if target is None else target.name
+
+
+def direct(name: str, providers: Container[str]) -> Target | None:
+    """Return the target that `provider/model` or `provider:model` names."""
+    for mark in ("/", ":"):
+        provider, found, model = name.partition(mark)
+        if found and model and provider in providers:
+            return Target(provider, model)
+    return None
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -26,10 +45,15 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Targets that stand on one step: those of a route, or the one behind a direct name (`route` is then None)."""
+    """
+    Targets that stand on one step: those of a route, or the one behind a direct name (`route` is then None).
+
+    `star` is what stands for the star in the route's name, and in those of its targets.
+    """
 
     route: str | None
     targets: tuple[Target, ...]
+    star: str | None = None
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -48,12 +72,21 @@ class Catalog:
 
         models: Provider name to the models known to be there; any other model of a known provider may be asked
             for too, since only the provider knows.
+
+        discovered: Provider name to the models that it said to have; may change while the configuration is in use.
     """
 
-    def __init__(self, routes: Mapping[str, Route], models: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        models: Mapping[str, tuple[str, ...]],
+        discovered: Mapping[str, tuple[str, ...]] = NOTHING_DISCOVERED,
+    ) -> None:
         self._models = models
         self._routes = routes
-        self._groups = {name: tuple(self._walk(name, set())) for name in routes}
+        self._discovered = discovered
+        self._wildcards = Wildcards(routes)
+        self._groups = {name: tuple(self._walk(name, set())) for name in routes if STAR not in name}
         self._listed: dict[str, Listed] = {}
         for listed in self._list():
             self._listed.setdefault(listed.id, listed)
@@ -71,7 +104,16 @@ class Catalog:
             GatewayError: UNKNOWN_MODEL, naming models that are spelled much alike.
         """
         found = self._groups.get(name)
-        return (Group(None, (self._direct(name) or self._unknown(name),)),) if found is None else found
+        if found is not None:
+            return found
+        matched = self._matched(name)
+        if matched is not None:
+            return tuple(self._walk(matched.route, set(), matched.text))
+        return (Group(None, (self._direct(name) or self._unknown(name),)),)
+
+    def matched(self, name: str) -> bool:
+        """Say whether `name` leads to a route only by its star."""
+        return name not in self._groups and self._matched(name) is not None
 
     def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
         """
@@ -84,8 +126,12 @@ class Catalog:
         return found if fallback else found[:1]
 
     def listed(self) -> list[Listed]:
-        """Return every model that can be named without asking a provider: routes first."""
-        return list(self._listed.values())
+        """Return every model that can be named: routes first, then what is configured, then what providers said."""
+        found = dict(self._listed)
+        for provider, models in self._discovered.items():
+            for model in models if provider in self._models else ():
+                found.setdefault(f"{provider}/{model}", Listed(f"{provider}/{model}", provider))
+        return list(found.values())
 
     def find(self, name: str) -> Listed:
         """
@@ -97,8 +143,14 @@ class Catalog:
         listed = self._listed.get(name)
         if listed is not None:
             return listed
+        if self._matched(name) is not None:
+            return Listed(name, "wizard")
         target = self._direct(name) or self._unknown(name)
         return Listed(target.name, target.provider)
+
+    def canonical(self, name: str) -> str:
+        """Return the name by which allow-lists know a model; of one that is not there, what was asked for."""
+        return canonical(name, self._routes, self._models)
 
     def target(self, name: str) -> Target:
         """
@@ -109,32 +161,37 @@ class Catalog:
         """
         return self._direct(name) or self._unknown(name)
 
-    def _walk(self, name: str, seen: set[str]) -> Iterator[Group]:
+    def _matched(self, name: str) -> Matched | None:
+        """Return the route with a star that `name` leads to; the bare star is for names that lead nowhere else."""
+        found = self._wildcards.match(name, bare=False)
+        if found is not None or self._direct(name) is not None:
+            return found
+        return self._wildcards.match(name, bare=True)
+
+    def _walk(self, name: str, seen: set[str], star: str | None = None) -> Iterator[Group]:
         """Yield a route's targets and then its fallbacks', each name and each target once."""
         seen.add(name)
         route = self._routes.get(name)
         direct = None if route else self._direct(name)
         targets = []
-        for target in route.targets if route else (direct,) if direct else ():
+        for given in route.targets if route else (direct,) if direct else ():
+            target = Target(given.provider, filled(given.model, star))
             mark = f"\0{target.name}"  # cannot be a name, so targets and names share one set
             if mark not in seen:
                 seen.add(mark)
                 targets.append(target)
         if targets:
-            yield Group(name if route else None, tuple(targets))
-        for fallback in route.fallbacks if route else ():
+            yield Group(name if route else None, tuple(targets), star if route else None)
+        for named in route.fallbacks if route else ():
+            fallback = filled(named, star)
             if fallback not in seen:
                 yield from self._walk(fallback, seen)
 
     def _direct(self, name: str) -> Target | None:
-        for mark in ("/", ":"):
-            provider, found, model = name.partition(mark)
-            if found and model and provider in self._models:
-                return Target(provider, model)
-        return None
+        return direct(name, self._models)
 
     def _list(self) -> Iterator[Listed]:
-        for name in self._routes:
+        for name in self._groups:
             yield Listed(name, "wizard")
         for provider, models in self._models.items():
             for model in models:

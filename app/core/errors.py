@@ -17,10 +17,13 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     body_too_large              413  validation      caller   never
     unsupported_media_type      415  validation      caller   never
     unprocessable               422  validation      caller   never
+    idempotency_key_reused      422  validation      caller   never
     unsupported_feature         400  validation      caller   elsewhere
     content_blocked             400  permission      caller   never      content_policy
     context_too_long            400  validation      caller   elsewhere  context_length
-    session_unavailable         400  session         caller   never
+    session_not_found           404  session         caller   never
+    session_expired             404  session         caller   never
+    session_full                400  session         caller   never
     rate_limited                429  rate_limit      caller   elsewhere  rate_limit
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
@@ -38,6 +41,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     timeout_first_token         504  timeout         target   elsewhere  timeout
     timeout_idle                504  timeout         target   elsewhere  timeout
     timeout_total               504  timeout         gateway  never
+    not_cached                  504  cache           caller   never
     circuit_open                503  circuit_breaker target   elsewhere  circuit_open
     overloaded                  503  overloaded      gateway  elsewhere
     stream_broken               502  stream          target   never
@@ -118,6 +122,10 @@ UNPROCESSABLE: Final = Kind(
     "unprocessable", 422, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
     "The provider understood the request but refuses its content; read the message and change it.",
 )  # fmt: skip
+IDEMPOTENCY_KEY_REUSED: Final = Kind(
+    "idempotency_key_reused", 422, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
+    "Use a fresh key for each request, and the same one only to send the very same body again.",
+)  # fmt: skip
 UNSUPPORTED_FEATURE: Final = Kind(
     "unsupported_feature", 400, _BAD, "validation", Blame.CALLER, Again.ELSEWHERE, False,
     "Leave the named part out, or use a model whose provider supports it.",
@@ -130,9 +138,17 @@ CONTEXT_TOO_LONG: Final = Kind(
     "context_too_long", 400, _BAD, "validation", Blame.CALLER, Again.ELSEWHERE, False,
     "Shorten the conversation, lower max_tokens, or use a model with a larger context window.", "context_length",
 )  # fmt: skip
-SESSION_UNAVAILABLE: Final = Kind(
-    "session_unavailable", 400, _BAD, "session", Blame.CALLER, Again.NEVER, False,
-    "Send the whole conversation in 'messages'; this gateway keeps no session for it.",
+SESSION_NOT_FOUND: Final = Kind(
+    "session_not_found", 404, _BAD, "session", Blame.CALLER, Again.NEVER, False,
+    "Begin one with POST /v1/sessions and the same key, or send the whole conversation in 'messages'.",
+)  # fmt: skip
+SESSION_EXPIRED: Final = Kind(
+    "session_expired", 404, _BAD, "session", Blame.CALLER, Again.NEVER, False,
+    "Begin a new one with POST /v1/sessions, with the messages that shall be remembered, or raise 'sessions.ttl_s'.",
+)  # fmt: skip
+SESSION_FULL: Final = Kind(
+    "session_full", 400, _BAD, "session", Blame.CALLER, Again.NEVER, False,
+    "Fork it with 'last' to go on with its newest messages, begin a new one, or raise 'sessions.max_bytes'.",
 )  # fmt: skip
 RATE_LIMITED: Final = Kind(
     "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.ELSEWHERE, True,
@@ -205,6 +221,10 @@ TIMEOUT_TOTAL: Final = Kind(
     "timeout_total", 504, "timeout_error", "timeout", Blame.GATEWAY, Again.NEVER, True,
     "The call's whole time is spent. Ask for less, or raise 'timeouts.total_s' or the request's own timeout.",
 )  # fmt: skip
+NOT_CACHED: Final = Kind(
+    "not_cached", 504, _BAD, "cache", Blame.CALLER, Again.NEVER, False,
+    "Send the request without 'cache-control: only-if-cached' to have it answered by a provider.",
+)  # fmt: skip
 CIRCUIT_OPEN: Final = Kind(
     "circuit_open", 503, "overloaded_error", "circuit_breaker", Blame.TARGET, Again.ELSEWHERE, True,
     "The target failed too often and is resting; wait for 'retry_after_s' or add a fallback target.", "circuit_open",
@@ -231,11 +251,12 @@ INTERNAL: Final = Kind(
 )  # fmt: skip
 
 KINDS: Final[tuple[Kind, ...]] = (
-    INVALID_REQUEST, INVALID_JSON, INVALID_HTTP, WRONG_HOST, HEAD_TOO_LARGE, REQUEST_TOO_SLOW, UNAUTHORIZED, FORBIDDEN,
-    UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE,
-    UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG, SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA,
-    CLIENT_CLOSED, CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
+    INVALID_REQUEST, INVALID_JSON, INVALID_HTTP, WRONG_HOST, HEAD_TOO_LARGE, REQUEST_TOO_SLOW, UNAUTHORIZED,
+    FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE,
+    UNPROCESSABLE, IDEMPOTENCY_KEY_REUSED, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
+    SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
+    CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
     TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
-    TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE,
-    CHECK_UNAVAILABLE, INTERNAL,
+    TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, NOT_CACHED, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN,
+    STATE_UNAVAILABLE, CHECK_UNAVAILABLE, INTERNAL,
 )  # fmt: skip

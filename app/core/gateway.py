@@ -6,15 +6,20 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.core.caching.admin import CacheDesk
 from app.core.call import Call
 from app.core.catalog import Catalog
+from app.core.catalogue import Models, no_models
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
+from app.core.identity import Identities
+from app.core.key_office import KeyOffice
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, Limits, UsageReader
 from app.core.rules import Rule
+from app.core.session_office import SessionOffice
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -57,19 +62,26 @@ class AdminOptions(msgspec.Struct, frozen=True):
     spending: Spending
     limiting: Limiting
     shown: Shown
+    keys: KeyOffice
+    sessions: SessionOffice
+    cache: CacheDesk | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
-    `digest` identifies the configuration it was built from; without `admin` there is no administration.
+    `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
+    ended there, `models` is what is known of models; without `admin` there is no administration.
     """
 
     handler: Handler[Call]
     catalog: Catalog
     edge: EdgeOptions
     digest: str
+    identities: Identities
+    sessions: SessionOffice
+    models: Models = msgspec.field(default_factory=no_models)
     admin: AdminOptions | None = None
 
 

@@ -48,21 +48,23 @@ class Caller(msgspec.Struct, frozen=True):
     @property
     def known(self) -> bool:
         """Say whether this is somebody in particular."""
-        return self.tenant != OPEN
+        return not self.tenant.startswith(OPEN)
 
 
-OPEN: Final = "open"  # the tenant of everybody who calls a gateway that asks for no keys
+# How the tenants of those begin whom nobody knows; each key that they send is one of its own. No key has such an id.
+OPEN: Final = "open"
 ANONYMOUS: Final = Caller("anonymous", OPEN)
 
 
 class Identities(Protocol):
     """Knows whose keys there are."""
 
-    async def identify(self, credential: Credential | None) -> Caller:
+    async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:
         """
-        Return who presents `credential`.
+        Return who presents `credential`; what is reported of a refusal names `request_id`.
 
         Raises:
-            GatewayError: UNAUTHORIZED where a key is required and this is none that is valid.
+            GatewayError: UNAUTHORIZED where a key is required and this is none that is valid, STATE_UNAVAILABLE where
+                nobody can tell at present.
         """
         ...

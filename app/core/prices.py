@@ -24,7 +24,8 @@ class Price(msgspec.Struct, frozen=True):
     US dollars per million tokens, and per image and request.
 
     `cached` is for what the provider had in its prompt cache, `cache_write` for what it put there. None has the price
-    of the whole: `input` for parts of the prompt, `output` for parts of the answer.
+    of the whole: `input` for parts of the prompt, `output` for parts of the answer. A call whose prompt has more than
+    `long_above_tokens` has the prices of `long`, all of it.
     """
 
     input: float = 0.0
@@ -36,9 +37,13 @@ class Price(msgspec.Struct, frozen=True):
     audio_output: float | None = None
     image_usd: float = 0.0
     request_usd: float = 0.0
+    long_above_tokens: int | None = None
+    long: Price | None = None
 
     def of(self, usage: Usage, images: int = 0) -> int:
         """Return what `usage` and `images` made cost, in nano-dollars."""
+        if self.long is not None and usage.prompt_tokens > (self.long_above_tokens or 0):
+            return self.long.of(usage, images)
         prompt, answer = usage.prompt_tokens_details, usage.completion_tokens_details
         audio_in = (prompt and prompt.audio_tokens) or 0
         audio_out = (answer and answer.audio_tokens) or 0

@@ -17,8 +17,10 @@ from app.core.call import Call, Target
 from app.core.candidates import Candidate, Needs, lacking, needs_of
 from app.core.catalog import Catalog, Group
 from app.core.errors import CONTEXT_TOO_LONG, UNSUPPORTED_FEATURE, GatewayError
+from app.core.wildcards import STAR, filled
 
 _SHOWN_MAX = 5
+_STARRED_MAX = 1024
 _PARAMS: Mapping[str, str] = {"tools": "tools", "json_schema": "response_format"}  # the others stand in the messages
 
 
@@ -69,7 +71,9 @@ class Router:
 
     def __init__(self, catalog: Catalog, policies: Mapping[str, Policy]) -> None:
         self._catalog = catalog
-        self._plans = {name: _planned(catalog.groups(name), policies) for name in policies}
+        self._policies = policies
+        self._plans = {name: _planned(catalog.groups(name), policies) for name in policies if STAR not in name}
+        self._starred: dict[str, _Plan] = {}
 
     def __call__(self, call: Call) -> Targets:
         """
@@ -79,13 +83,22 @@ class Router:
             GatewayError: UNKNOWN_MODEL; UNSUPPORTED_FEATURE or CONTEXT_TOO_LONG if no target can serve the request.
         """
         name, fallback = call.request.model, call.options.fallback
-        plan = self._plans.get(name)
+        plan = self._plans.get(name) or self._starred.get(name)
         if plan is None:
-            return self._catalog.targets(name, fallback=fallback)
+            if not self._catalog.matched(name):
+                return self._catalog.targets(name, fallback=fallback)
+            plan = self._star(name)
         if plan.fixed is not None:
             return plan.fixed if fallback else plan.fixed[:1]
         steps = _able(plan.steps, call) if plan.selective else plan.steps
         return _Itinerary(steps, call, sum([len(step.candidates) for step in steps]) if fallback else 1)
+
+    def _star(self, name: str) -> _Plan:
+        """Plan a route with a star for one name, and remember that: names come from clients, so not without bound."""
+        if len(self._starred) >= _STARRED_MAX:
+            self._starred.clear()
+        plan = self._starred[name] = _planned(self._catalog.groups(name), self._policies)
+        return plan
 
 
 class _Itinerary:
@@ -124,10 +137,16 @@ def _step(group: Group, policies: Mapping[str, Policy]) -> _Step:
     policy = policies.get(group.route) if group.route is not None else None
     if policy is None:
         return _Step(None, tuple([Candidate(target) for target in group.targets]))
-    known = {candidate.target: candidate for candidate in reversed(policy.candidates)}  # of two the first counts
-    candidates = tuple([known[target] for target in group.targets])
+    known = {
+        _aimed(candidate.target, group): candidate for candidate in reversed(policy.candidates)
+    }  # the first counts
+    candidates = tuple([msgspec.structs.replace(known[target], target=target) for target in group.targets])
     free = len(candidates) > 1 and not isinstance(policy.strategy, Sequential)
     return _Step(policy.strategy if free else None, candidates)
+
+
+def _aimed(target: Target, group: Group) -> Target:
+    return Target(target.provider, filled(target.model, group.star))
 
 
 def _able(steps: _Steps, call: Call) -> _Steps:

@@ -90,7 +90,7 @@ class Phone:
             return None
         if named and _is_short(written):
             return 0, len(written)
-        return self._of_region(written)
+        return self._of_region(written) if sum(map(str.isdigit, written)) <= _MOST_DIGITS else None
 
     def _of_region(self, written: str) -> Span | None:
         for region in self._regions:

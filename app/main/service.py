@@ -15,7 +15,7 @@ from functools import partial
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import open_state
+from app.assembly import open_state, sources
 from app.config.load import Loaded
 from app.config.schema import Settings
 from app.config.source import Source
@@ -23,6 +23,7 @@ from app.core.clock import SystemClock
 from app.core.lifecycle import Lifecycle
 from app.main.deps import make_deps
 from app.main.telemetry import Telemetry
+from app.providers.discovery import Discoverer
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
@@ -30,6 +31,7 @@ from app.providers.pool import PoolClient, PoolOptions
 from app.reload import Holder, Parent, Reloader, Watch
 from app.telemetry.bridge import configure_stdlib
 from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys, ProviderLimits
+from app.telemetry.metrics.caching import CacheCounts
 from app.telemetry.metrics.collector import render
 
 
@@ -57,6 +59,7 @@ class Service:
         deps = make_deps(client, local, self.listener, self._telemetry.resting)
         self._deps, self._link = open_state(deps, loaded.settings)
         self.listener.add(self._deps.usage)
+        self._discoverer = Discoverer(self._deps.discovered, clock)
         self._holder = Holder(loaded, self._deps, self._follow)
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
@@ -78,10 +81,12 @@ class Service:
         async with AsyncExitStack() as opened:
             opened.callback(self._telemetry.book.close)
             opened.callback(configure_stdlib(self._telemetry.book))
-            opened.push_async_callback(self._client.aclose)
-            opened.push_async_callback(self._deps.proxied.aclose)
+            for closing in (self._client, self._deps.proxied, self._deps.key_sets, self._deps.session_store):
+                opened.push_async_callback(closing.aclose)
             for each in (self._link, self._deps.usage, self._telemetry.alerts):
                 await opened.enter_async_context(each)
+            opened.push_async_callback(self._deps.caching.flights.aclose)
+            opened.push_async_callback(self._discoverer.aclose)
             if self._local is not None:
                 opened.push_async_callback(self._local.aclose)
             self._follow(self.settings)
@@ -91,6 +96,8 @@ class Service:
     def _follow(self, settings: Settings) -> None:
         """Let what lives outside the gateway follow newer settings."""
         self._telemetry.follow(settings)
+        self._deps.key_sets.warm()
+        self._discoverer.follow(sources(settings, self._deps))
         if self._local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
             self._local.start()
 
@@ -110,7 +117,8 @@ class Service:
         in_use = ConfigInUse(lambda: self._holder.current.digest)
         keys = ProviderKeys(lambda: self._deps.keys.counts(self._clock.now()))
         limits = ProviderLimits(self._deps.quotas.lowest)
-        registry = self._telemetry.registry([in_use, keys, limits])
+        caching = CacheCounts(self._deps.caching.tally, self._deps.caching.view)
+        registry = self._telemetry.registry([in_use, keys, limits, caching])
         return Door(__version__, started_wall, registry, partial(render, registry), self._reloader)
 
 

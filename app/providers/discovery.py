@@ -1,27 +1,132 @@
-"""Look which model servers run on this machine, so that the gateway can be started without a configuration."""
+"""
+Ask servers for their models: those of this machine at the start, configured ones now and then.
+
+No call ever waits for that: what is not known yet, or what cannot be had, is just not listed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 import msgspec
 
+from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.ports import HttpRequest, UpstreamClient
+from app.core.ports import HttpRequest, Signer, UpstreamClient
 from app.providers.reading import ReadGuard, read_whole
 
 PROBE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
-_LIST_MAX_BYTES = 1_048_576
+ASK_S = 10.0  # a provider far away may take its time; nobody waits for it
+_PROBE_MAX_BYTES = 1_048_576
+_LIST_MAX_BYTES = 4_194_304  # OpenRouter's is half of that
 
 
-class _Model(msgspec.Struct, frozen=True):
+class _Bounds(msgspec.Struct, frozen=True):
+    seconds: float
+    max_bytes: int
+
+
+class _Here(msgspec.Struct, frozen=True):
     id: str
 
 
+class _ListHere(msgspec.Struct, frozen=True):
+    """What a server of this machine must say, to be told from whatever else may listen there."""
+
+    data: list[_Here] | None  # Ollama writes null while it has none
+
+
+class _Model(msgspec.Struct, frozen=True):
+    """A model as OpenAI's servers list it (`id`), or Google's and Cohere's (`name`)."""
+
+    id: str = ""
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the name to call it by."""
+        return self.id or self.name.removeprefix("models/")
+
+
 class _Models(msgspec.Struct, frozen=True):
-    data: list[_Model] | None  # Ollama writes null while it has none
+    data: list[_Model] | None = None
+    models: list[_Model] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the names of all models, each once."""
+        listed = self.data or self.models or ()
+        return tuple(dict.fromkeys([model.label for model in listed if model.label]))
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A provider whose list of models is read every `every_s` seconds."""
+
+    name: str
+    request: HttpRequest
+    client: UpstreamClient
+    signer: Signer | None
+    every_s: float
+
+
+class Discovered(dict[str, tuple[str, ...]]):
+    """The models that providers said to have, by provider name."""
+
+
+class Discoverer:
+    """
+    Keeps what providers say of their models.
+
+    Args:
+        found: Where it is kept.
+
+        clock: Source of time.
+    """
+
+    def __init__(self, found: Discovered, clock: Clock) -> None:
+        self._found = found
+        self._clock = clock
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def follow(self, sources: Iterable[Source]) -> None:
+        """From now on ask these; what is known of others is forgotten."""
+        wanted = tuple(sources)
+        self._stop()
+        for name in self._found.keys() - {source.name for source in wanted}:
+            del self._found[name]
+        self._tasks = [asyncio.get_running_loop().create_task(self._ask(source)) for source in wanted]
+
+    async def aclose(self) -> None:
+        """Ask nobody any more."""
+        tasks = self._tasks
+        self._stop()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+
+    async def _ask(self, source: Source) -> None:
+        while True:
+            models = await _labels(source)
+            if models is not None:
+                self._found[source.name] = models
+            await self._clock.sleep(source.every_s)
+
+
+async def _labels(source: Source) -> tuple[str, ...] | None:
+    """Return what one provider says, or None: then what it said before still counts."""
+    try:
+        async with asyncio.timeout(ASK_S):
+            request = source.request if source.signer is None else await source.signer.sign(source.request)
+            body = await _read(request, source.client, _Bounds(ASK_S, _LIST_MAX_BYTES))
+        return msgspec.json.decode(body, type=_Models).labels
+    except (GatewayError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 async def discover(addresses: Mapping[str, str], client: UpstreamClient) -> dict[str, tuple[str, ...]]:
@@ -41,7 +146,7 @@ async def _models(address: str, client: UpstreamClient) -> tuple[str, ...] | Non
     try:
         async with asyncio.timeout(PROBE_S):
             body = await _listing(address, client)
-        return tuple(model.id for model in msgspec.json.decode(body, type=_Models).data or ())
+        return tuple(model.id for model in msgspec.json.decode(body, type=_ListHere).data or ())
     except (GatewayError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -49,9 +154,13 @@ async def _models(address: str, client: UpstreamClient) -> tuple[str, ...] | Non
 async def _listing(address: str, client: UpstreamClient) -> bytes:
     """Return what the server says its models are, or nothing if it refuses to say."""
     request = HttpRequest("GET", f"{address}/models", (("accept", "application/json"),), b"", PROBE_S)
+    return await _read(request, client, _Bounds(PROBE_S, _PROBE_MAX_BYTES))
+
+
+async def _read(request: HttpRequest, client: UpstreamClient, bounds: _Bounds) -> bytes:
     reply = await client.send(request)
     try:
-        guard = ReadGuard(PROBE_S, asyncio.get_running_loop().time() + PROBE_S)
-        return await read_whole(reply, guard, _LIST_MAX_BYTES) if reply.status == HTTPStatus.OK else b""
+        guard = ReadGuard(bounds.seconds, asyncio.get_running_loop().time() + bounds.seconds)
+        return await read_whole(reply, guard, bounds.max_bytes) if reply.status == HTTPStatus.OK else b""
     finally:
         await reply.aclose()

@@ -20,7 +20,7 @@ from app.core.guards.said import Listening, said_in
 from app.core.guards.spotlight import Spotlight, spotlit
 from app.core.guards.tripwire import Tripwire
 from app.core.guards.watching import Sharp, Watch
-from app.core.model import ChatRequest, Completion, PlainRequest, StreamEvent
+from app.core.model import ChatRequest, Completion, Operation, PlainRequest, StreamEvent
 from app.core.per_route import PerRoute
 from app.core.pipeline import Handler
 from app.core.redaction.answers import Form
@@ -111,6 +111,7 @@ class _Trial:
         self._listener = listener
         self._prompt: Prompt = prompt_of(call.request, call.caller.name)
         self._ask: Ask = self._asked
+        self._chat = isinstance(call.request, ChatRequest)
 
     async def judge_prompt(self) -> None:
         """Let the guards of prompts judge, until one blocks."""
@@ -125,11 +126,13 @@ class _Trial:
         left = max([rule.retries for rule in rules.answers], default=0)
         while True:
             reply = await self._proceed(call)
-            if not rules.answers:
+            if (
+                not rules.answers or call.request.operation is Operation.SPEECH
+            ):  # there is nothing to judge, or it is sound
                 return reply
             if isinstance(reply.body, EventStream) and not rules.hold:
                 return self._watched(reply.body)
-            reply, said = await _heard(reply)
+            reply, said = await _heard(reply, chat=self._chat)
             if await self._accepts(said, may_retry=left > 0):
                 return reply
             left -= 1
@@ -150,7 +153,7 @@ class _Trial:
     def _watched(self, stream: EventStream) -> Reply:
         """Return a stream that is judged at its end, and by some guards while it passes."""
         if self._rules.sharp:
-            form = Form(chat=isinstance(self._call.request, ChatRequest))
+            form = Form(chat=self._chat)
             stream.transform(RewriteEvents(lambda _json: Plain(Watch(self._rules.sharp, self._object)), form))
         return Reply(EventStream(self._judged(stream), stream.aclose))
 
@@ -202,12 +205,12 @@ def _refusal(name: str, where: str | None) -> GatewayError:
     return GatewayError(CONTENT_BLOCKED, f"{what} is refused by the guard {name!r}.", param=where)
 
 
-async def _heard(reply: Reply) -> tuple[Reply, Said]:
+async def _heard(reply: Reply, *, chat: bool) -> tuple[Reply, Said]:
     """Return what an answer says; a stream is read to its end for that, and goes out from memory."""
     body = reply.body
     if isinstance(body, Completion):
         try:
-            return reply, said_in(body)
+            return reply, said_in(body, chat=chat)
         except msgspec.DecodeError as error:
             raise GatewayError(
                 BAD_UPSTREAM_REPLY, "The provider's answer has a form that no guard can judge."

@@ -88,6 +88,7 @@ class _Story:
                 tokens_per_s=self._rate(),
                 usage=self._usage,
                 cost_usd=journal.cost.usd,
+                cache=journal.cache,
             )
         )
 

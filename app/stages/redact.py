@@ -14,13 +14,14 @@ from typing import Protocol
 import msgspec
 
 from app.core.call import Call, Outcome, Reply
-from app.core.model import ChatFields, ChatRequest, Completion, Request
+from app.core.model import ChatFields, ChatRequest, Completion, Operation, Request
 from app.core.per_route import PerRoute
 from app.core.pipeline import Handler
 from app.core.redaction.answers import Form, rewrite_whole
 from app.core.redaction.body import CHAT, PLAIN, Rule
 from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Chain, Editor, InJson, Plain, Rewriter
+from app.core.redaction.forms import is_form, texts_in, with_texts
 from app.core.redaction.placeholders import Vault
 from app.core.redaction.redactor import Action, Found, Hit, Redactor, blocked_by
 from app.core.redaction.redactor import Redacted as Done
@@ -85,29 +86,31 @@ class Redact:
             return await proceed(call)
         call, vault = await self._prompt(call, rules)
         reply = await proceed(call)
-        if rules.answer is None and not vault:
-            return reply
+        if (rules.answer is None and not vault) or call.request.operation is Operation.SPEECH:
+            return reply  # there is nothing to read, or it is sound
         return self._answered(_Answer(call, rules, vault, self._listener), reply)
 
     def explain(self, request: Request) -> tuple[Hit, ...]:
         """Return what would be found in a request, and what would become of it; nobody outside is asked."""
         rules = self._rules.of(request.model)
-        if rules is None or rules.prompt is None or not _is_json(request):
+        body = _body(request)
+        if rules is None or rules.prompt is None or body is None:
             return ()
-        return rules.prompt.redact(request.raw, rule_of(request)).hits
+        return rules.prompt.redact(body, rule_of(request)).hits
 
     async def _prompt(self, call: Call, rules: Rules) -> tuple[Call, Vault]:
         """Return the call without what was found, and what must come back."""
         request, redactor = call.request, rules.prompt
-        if redactor is None or not _is_json(request):
+        body = _body(request)
+        if redactor is None or body is None:
             return call, Vault()
-        also = await rules.outside.find(redactor.texts(request.raw, rule_of(request))) if rules.outside else {}
-        done = redactor.redact(request.raw, rule_of(request), also)
+        also = await rules.outside.find(redactor.texts(body, rule_of(request))) if rules.outside else {}
+        done = redactor.redact(body, rule_of(request), also)
         for hit in _by_detector(done.hits):
             self._listener(Redacted(call.id, "prompt", hit.detector, hit.action.value, hit.count))
         if done.blocked is not None:
             raise blocked_by(done.blocked.detector, done.blocked.field)
-        if done.raw is request.raw:
+        if done.raw is body:
             return call, done.vault
         return msgspec.structs.replace(call, request=_with(request, done, redactor)), done.vault
 
@@ -175,8 +178,11 @@ def _by_detector(hits: Sequence[Hit]) -> list[Hit]:
     return [Hit("", detector, action, count) for (detector, action), count in counts.items()]
 
 
-def _is_json(request: Request) -> bool:
-    return isinstance(request, ChatRequest) or request.media_type.partition(";")[0].strip() == "application/json"
+def _body(request: Request) -> bytes | None:
+    """Return what is looked through, as JSON: the body or, of a form, its texts; None if it is neither."""
+    if isinstance(request, ChatRequest) or request.media_type.partition(";")[0].strip() == "application/json":
+        return request.raw
+    return texts_in(request.raw, request.media_type) if is_form(request.media_type) else None
 
 
 def _wants_json(request: Request) -> bool:
@@ -189,7 +195,9 @@ def _wants_json(request: Request) -> bool:
 def _with(request: Request, done: Done, redactor: Redactor) -> Request:
     """Return the request with another body, and with everything that was read from the first one read again."""
     if isinstance(request, ChatRequest):
-        return ChatRequest(msgspec.json.decode(done.raw, type=ChatFields), done.raw)
+        fields = msgspec.json.decode(done.raw, type=ChatFields)
+        return msgspec.structs.replace(request, fields=fields, raw=done.raw, origin=None)
     text = tuple([redactor.redact_text(each, done.vault) for each in request.text])
     user = None if request.user is None else redactor.redact_text(request.user, done.vault)
-    return msgspec.structs.replace(request, raw=done.raw, text=text, user=user)
+    raw = with_texts(request.raw, request.media_type, done.raw) if is_form(request.media_type) else done.raw
+    return msgspec.structs.replace(request, raw=raw, text=text, user=user)

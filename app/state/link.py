@@ -2,7 +2,7 @@
 What a feature that shares its state through Redis stands on; redis-py itself is not imported here.
 
 An adapter keeps a `Link`, asks it for `Command`s (a script, where a decision has to be taken in Redis) and for `Plain`
-ones, and follows it: it is told each second to catch up, and when Redis was lost. Every answer may be a
+ones, and follows it: it is told twice a second to catch up, and when Redis was lost. Every answer may be a
 `StateLostError`; what then happens is the policy of the feature (`redis.fail`).
 """
 

@@ -15,8 +15,12 @@ from app.api.hot import Desk, HotRoute
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.gateway import EdgeOptions, Gateway
+from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.pipeline import Handler
+from app.core.session_office import SessionBounds, SessionOffice
 from app.core.signals import Signal
+from app.state.sessions import StoreLimits
+from app.state.sessions.memory import MemorySessions
 from tests.support.virtual_time import VirtualClock
 
 BODY = b'{"model":"acme/small","messages":[{"role":"user","content":"hi"}]}'
@@ -100,12 +104,28 @@ class Server:
         return error
 
 
+class Everybody:
+    """Lets everybody in, as nobody in particular."""
+
+    async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:  # noqa: ARG002 - the port's
+        """Ask nothing."""
+        return ANONYMOUS
+
+
+def no_sessions(clock: VirtualClock) -> SessionOffice:
+    """Return where there are no sessions yet."""
+    store = MemorySessions(StoreLimits(10, 10_000), clock)
+    return SessionOffice(store, SessionBounds(1000, 60.0, alone=True), clock, bytes)
+
+
 class Edge:
     """The hot route with a gateway behind it whose whole pipeline is one handler. `told` lists the signals."""
 
     def __init__(self, handler: Handler[Call], clock: VirtualClock, edge: EdgeOptions | None = None) -> None:
         options = edge or EdgeOptions(body_max_bytes=10_000, total_s=300.0, keep_alive_s=15.0)
-        self.current = Gateway(handler, Catalog({}, {"acme": ("small",)}), options, "d1")
+        self.current = Gateway(
+            handler, Catalog({}, {"acme": ("small",)}), options, "d1", Everybody(), no_sessions(clock)
+        )
         self.told: list[Signal] = []
         self.desk = Desk(self, self.told.append, clock)
         self._route = HotRoute(self.desk, ChatDialect())

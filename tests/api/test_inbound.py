@@ -99,7 +99,7 @@ async def test_client_that_leaves_in_mid_body() -> None:
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 async def test_any_bytes_are_a_request_or_a_refusal(raw: bytes) -> None:
     """Decoding raises nothing but errors of the table."""
-    assert refusals(raw) <= {"invalid_json", "invalid_request", "session_unavailable"}
+    assert refusals(raw) <= {"invalid_json", "invalid_request", "session_not_found"}
 
 
 json_values = st.recursive(
@@ -119,7 +119,7 @@ json_values = st.recursive(
 async def test_any_json_is_a_request_or_a_refusal(body: dict[str, object]) -> None:
     """Wrong types in any place raise errors of the table."""
     raw = msgspec.json.encode(body)
-    assert refusals(raw) <= {"invalid_request", "session_unavailable"}
+    assert refusals(raw) <= {"invalid_request", "session_not_found"}
 
 
 @pytest.mark.parametrize(

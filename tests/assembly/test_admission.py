@@ -27,7 +27,14 @@ def test_it_stands_after_validation_if_it_is_wanted(bench: Bench, admission: dic
 
     stages = [type(stage).__name__ for stage in call_stages(settings, bench.deps)]
 
-    assert stages == ["Record", "TotalTimeout", "Validate", *(["Admission"] if there else [])]
+    assert stages == [
+        "Record",
+        "TotalTimeout",
+        "Validate",
+        "Idempotency",
+        "Sessions",
+        *(["Admission"] if there else []),
+    ]
 
 
 async def test_the_settings_reach_it(bench: Bench) -> None:

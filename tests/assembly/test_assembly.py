@@ -39,7 +39,7 @@ def test_order_of_the_stages(bench: Bench) -> None:
     once = [type(stage).__name__ for stage in call_stages(settings, bench.deps)]
     each = [type(stage).__name__ for stage in attempt_stages(settings, bench.deps)]
 
-    assert once == ["Record", "TotalTimeout", "Validate"]
+    assert once == ["Record", "TotalTimeout", "Validate", "Idempotency", "Sessions"]
     assert each == ["CountTokens", "Retry", "Breaker", "Spend", "Measure", "AttemptTimeout"]
 
 

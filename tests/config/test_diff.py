@@ -12,6 +12,7 @@ from app.config.schema import Settings
 from app.config.showing import redacted
 from app.core.configuration import Change
 
+CANARY, OTHER_CANARY = f"sha256:{'ca' * 32}", f"sha256:{'fe' * 32}"
 BOX = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "sk-canary-1"}
 FAST = {"targets": [{"provider": "box", "model": "small"}]}
 BEFORE: dict[str, Any] = {"providers": {"box": BOX}, "models": {"fast": FAST}}
@@ -68,12 +69,16 @@ def test_secrets_are_told_but_not_shown() -> None:
 
 def test_named_entries_are_found_by_their_names() -> None:
     """An entry that is put in front of others moves them, and changes none of them."""
-    one, other = {"name": "one", "hash": "canary"}, {"name": "other", "team": "a"}
+    one, other = {"name": "one", "hash": CANARY}, {"name": "other", "hash": OTHER_CANARY, "team": "a"}
     before, after = made(keys=(one,)), made(keys=(other, one))
 
     found = changes(before, after)
 
-    assert [(change.path, change.after) for change in found] == [("keys.other.name", "other"), ("keys.other.team", "a")]
+    assert [(change.path, change.after) for change in found] == [
+        ("keys.other.hash", "(hidden)"),
+        ("keys.other.name", "other"),
+        ("keys.other.team", "a"),
+    ]
 
 
 def test_what_waits_for_a_restart_is_marked() -> None:
@@ -91,7 +96,7 @@ def test_what_is_shown_has_every_setting_and_no_secret() -> None:
     settings = made(
         providers={"box": {**BOX, "headers": {"x-tenant": "canary-3"}, "api_keys": ()}},
         models={"fast": FAST},
-        keys=({"name": "a", "hash": "sha256:canary"},),
+        keys=({"name": "a", "hash": CANARY},),
         redis={"url": "redis://user:canary-4@there:6379"},
         admin={"token": "canary-5"},
     )
@@ -100,6 +105,7 @@ def test_what_is_shown_has_every_setting_and_no_secret() -> None:
 
     text = msgspec.json.encode(shown).decode()
     assert "canary" not in text
+    assert CANARY not in text
     assert set(shown) == set(Settings.model_fields)
     assert shown["providers"]["box"]["api_key"] == "(hidden)"  # type: ignore[index] # JSON
     assert shown["timeouts"]["total_s"] == 300  # type: ignore[index] # JSON

@@ -22,6 +22,7 @@ ILLUSTRATIVE: dict[str, bool | set[str]] = {
     "providers": True,
     "models": True,
     "prices": True,
+    "catalogue": True,
     "redaction": {"routes"},
     "guards": {"routes"},
 }

@@ -226,7 +226,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
     text = """
     sever: {}
     server: {port: x, hots: y}
-    cache: {enabled: true}
+    tracing: {enabled: true}
     providers: {a: {kind: opena}, b: {kind: openai, api_key: "${NONE}"}}
     models: {r: {targets: [{provider: c, model: m}], fallbacks: [r]}, s: {targets: [{provider: a, model: m}]}}
     """
@@ -235,7 +235,6 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
 
     assert [each.path for each in found] == [
         "WIZARD_SERVER_PORT",
-        "cache.enabled",
         "models.r.fallbacks[0]",
         "models.r.targets[0].provider",
         "providers.a.kind",
@@ -244,6 +243,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         "server.hots",
         "server.port",
         "sever",
+        "tracing.enabled",
     ]
 
 

@@ -74,7 +74,7 @@ def test_embedded_default_takes_every_key_of_the_environment() -> None:
 def test_environment_beats_file_beats_extra_beats_default(folder: Path) -> None:
     """Four sources, each setting from the strongest that has it."""
     file = folder / "a.yaml"
-    file.write_text("server: {host: file, workers: 2}\ntimeouts: {idle_s: 7}")
+    file.write_text("server: {host: file, workers: 2}\nauth: {allow_open: true}\ntimeouts: {idle_s: 7}")
     extra = {"server": {"host": "extra", "workers": 9, "drain_s": 9}, "providers": {"box": {"kind": "ollama"}}}
 
     settings = load(file, {"WIZARD_SERVER__HOST": "environment"}, extra).settings
@@ -243,9 +243,9 @@ def test_a_source_can_be_read_again(folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WIZARD_SERVER__PORT", "1")
     monkeypatch.setenv("WIZARD_SERVER__WORKERS", "2")
     source = Source(folder / "a.yaml", {"WIZARD_SERVER__PORT": "3"}, {"server": {"drain_s": 4}})
-    (folder / "a.yaml").write_text("server: {host: first}")
+    (folder / "a.yaml").write_text("server: {host: first}\nauth: {allow_open: true}")
     first = source.read().settings.server
-    (folder / "a.yaml").write_text("server: {host: second}")
+    (folder / "a.yaml").write_text("server: {host: second}\nauth: {allow_open: true}")
 
     second = source.read().settings.server
 

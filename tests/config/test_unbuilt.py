@@ -17,12 +17,6 @@ PREFIX = "not available in this version: only the default is accepted"
 @pytest.mark.parametrize(
     ("text", "path", "value", "default"),
     [
-        ("auth: {required: true}", "auth.required", "true", "false"),
-        ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
-        ("cache: {enabled: true}", "cache.enabled", "true", "false"),
-        ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
-        ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),
-        ("sessions: {store: sqlite}", "sessions.store", "'sqlite'", "'memory'"),
         ("tracing: {enabled: true}", "tracing.enabled", "true", "false"),
     ],
 )
@@ -40,16 +34,16 @@ def test_asking_for_an_unbuilt_feature_is_a_problem(
 
 def test_a_variable_cannot_switch_it_on_either(tmp_path: Path) -> None:
     """The check looks at the effective settings, whatever source they come from."""
-    found = problem(tmp_path, "", {"WIZARD_AUTH__REQUIRED": "true"})
+    found = problem(tmp_path, "", {"WIZARD_TRACING__ENABLED": "true"})
 
-    assert ("auth.required", "environment variable WIZARD_AUTH__REQUIRED") == (found.path, found.file)
+    assert ("tracing.enabled", "environment variable WIZARD_TRACING__ENABLED") == (found.path, found.file)
 
 
 def test_each_unbuilt_setting_is_reported(tmp_path: Path) -> None:
     """A whole section of an unbuilt feature lists every value that differs."""
-    found = refused(tmp_path, "cache: {enabled: true, ttl_s: 60, max_entries: 1000}").problems
+    found = refused(tmp_path, "tracing: {enabled: true, sample_ratio: 0.5, endpoint: null}").problems
 
-    assert ["cache.enabled", "cache.ttl_s"] == [each.path for each in found]
+    assert ["tracing.enabled", "tracing.sample_ratio"] == [each.path for each in found]
 
 
 def test_wrong_types_are_still_wrong_types(tmp_path: Path) -> None:

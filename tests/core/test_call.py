@@ -5,11 +5,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from app.core.admission import Priority
 from app.core.call import CallOptions, End, Journal, Outcome, Tried
 from app.core.catalog import Catalog
 from app.core.gateway import EdgeOptions, Gateway
+from app.core.identity import Caller, Credential
+from app.core.session_office import SessionBounds, SessionOffice
+from app.state.sessions import StoreLimits
+from app.state.sessions.memory import MemorySessions
 from tests.support.calls import TARGET, FakeProvider, a_call, an_attempt, word
-from tests.support.virtual_time import START_S
+from tests.support.virtual_time import START_S, VirtualClock
 
 
 @pytest.mark.parametrize(
@@ -47,11 +52,40 @@ def test_each_call_has_a_journal_of_its_own() -> None:
     assert other.tried == []
 
 
-async def test_a_gateway_is_one_reading_of_the_configuration() -> None:
+class Nobody:
+    """Identities that nobody asks."""
+
+    async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:
+        """Say that there is nobody."""
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "priority"),
+    [
+        (None, None, Priority.NORMAL),
+        (Priority.HIGH, None, Priority.HIGH),
+        (None, Priority.HIGH, Priority.HIGH),
+        (None, Priority.LOW, Priority.LOW),
+        (Priority.LOW, Priority.HIGH, Priority.LOW),
+        (Priority.HIGH, Priority.NORMAL, Priority.NORMAL),
+    ],
+)
+def test_how_urgent_a_call_is(asked: Priority | None, allowed: Priority | None, priority: Priority) -> None:
+    """As its key has it, or less if the call itself says so; without a key's word the call's own counts."""
+    caller = Caller("key_1", "key_1", priority=allowed)
+    call = msgspec.structs.replace(a_call(options=CallOptions(priority=asked)), caller=caller)
+
+    assert call.priority is priority
+
+
+async def test_a_gateway_is_one_reading_of_the_configuration(clock: VirtualClock) -> None:
     """A gateway holds the pipeline and the models that belong together, and neither can be exchanged."""
     provider, catalog = FakeProvider(), Catalog({}, {})
 
-    gateway = Gateway(provider, catalog, EdgeOptions(1, 1.0, 1.0), "digest")
+    office = SessionOffice(MemorySessions(StoreLimits(1, 1), clock), SessionBounds(1, 1.0, alone=True), clock, bytes)
+
+    gateway = Gateway(provider, catalog, EdgeOptions(1, 1.0, 1.0), "digest", Nobody(), office)
 
     assert (gateway.handler, gateway.catalog, gateway.digest) == (provider, catalog, "digest")
     with pytest.raises(AttributeError, match="immutable"):

@@ -117,12 +117,12 @@ def test_names_the_wrong_field(http: httpx2.Client, name: str) -> None:
     assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", param)
 
 
-def test_sessions_are_not_there_yet(http: httpx2.Client) -> None:
+def test_a_word_of_ones_own_is_no_session(http: httpx2.Client) -> None:
     """A session id is refused rather than ignored: its caller would believe that the past is remembered."""
     answer = http.post(PATH, json={"model": "sim/echo", "prompt": "hi", "session_id": "s"})
 
     error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["param"]) == (400, "session_unavailable", "session_id")
+    assert (answer.status_code, error["code"], error["param"]) == (404, "session_not_found", "session_id")
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,14 @@ def gateway(upstream: Upstream, classifier: str) -> Iterator[GatewayProcess]:
 
 
 def ask(gateway: GatewayProcess, model: str, text: str = "hi", *, stream: bool, **fields: Any) -> httpx2.Response:  # noqa: ANN401
-    """Send a chat request, and read what comes as far as it goes."""
+    """Send a chat request."""
     messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": text}]
     body = {"model": model, "messages": messages, "stream": stream, **fields}
-    request = httpx2.Request("POST", f"{gateway.url}/v1/chat/completions", json=body)
+    return sent(httpx2.Request("POST", f"{gateway.url}/v1/chat/completions", json=body))
+
+
+def sent(request: httpx2.Request) -> httpx2.Response:
+    """Send a request, and return what comes as far as it goes."""
     with httpx2.Client(trust_env=False, timeout=LIMIT_S) as client:
         answer = client.send(request, stream=True)
         parts: list[bytes] = []
@@ -143,15 +147,60 @@ def test_an_injection_is_flagged_or_observed(gateway: GatewayProcess, upstream: 
     assert gateway.metric("wizard_guard_complaints_total", guard="injection", action="observe") == before + 1
 
 
+EVERY_ROUTE: dict[str, dict[str, object]] = {
+    "chat/completions": {"messages": [{"role": "user", "content": ATTACK}]},
+    "generate": {"prompt": ATTACK},
+    "messages": {"max_tokens": 9, "messages": [{"role": "user", "content": ATTACK}]},
+    "responses": {"input": ATTACK},
+    "completions": {"prompt": ATTACK},
+    "embeddings": {"input": [ATTACK]},
+    "moderations": {"input": ATTACK},
+    "rerank": {"query": "x", "documents": [ATTACK]},
+    "images/generations": {"prompt": ATTACK},
+    "audio/speech": {"input": ATTACK, "voice": "alloy"},
+}
+
+
 @both_ways
-def test_generate_is_guarded_as_well(gateway: GatewayProcess, upstream: Upstream, stream: bool) -> None:
-    """There is no way around a guard by another endpoint."""
+@pytest.mark.parametrize("path", EVERY_ROUTE)
+def test_every_route_is_guarded(gateway: GatewayProcess, upstream: Upstream, stream: bool, path: str) -> None:
+    """There is no way around a guard by another endpoint, in whatever dialect that answers."""
     says(upstream, "hello", stream=stream)
-    body = {"model": "blocking", "prompt": ATTACK, "stream": stream}
+    body: dict[str, object] = {"model": "blocking", "stream": stream, **EVERY_ROUTE[path]}
 
-    answer = httpx2.post(f"{gateway.url}/v1/generate", json=body, trust_env=False, timeout=LIMIT_S)
+    answer = httpx2.post(f"{gateway.url}/v1/{path}", json=body, trust_env=False, timeout=LIMIT_S)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "content_blocked")
+    assert (answer.status_code, answer.headers["x-wizard-guard"]) == (400, "injection"), answer.text
+    assert "is refused by the guard 'injection'" in answer.json()["error"]["message"]
+    assert upstream.received("m") == []
+
+
+@both_ways
+@pytest.mark.parametrize("path", ["messages", "responses", "generate", "completions"])
+def test_answers_are_guarded_on_every_route(
+    gateway: GatewayProcess, upstream: Upstream, stream: bool, path: str
+) -> None:
+    """What must not be shown is not shown in any dialect, and the answer never ends as if it were complete."""
+    said = ANSWERS["terms"]
+    choice = {"index": 0, "message": {"content": said}, "text": said, "finish_reason": "stop"}
+    legacy = [
+        {"choices": [{"index": 0, "text": said[at : at + 5], "finish_reason": None}]} for at in range(0, len(said), 5)
+    ]
+    frames = [b"data: %b\n\n" % msgspec.json.encode(each) for each in legacy]
+    if path != "completions":
+        says(upstream, said, stream=stream)
+    else:
+        upstream.on(
+            "m", streamed(*frames, FINISH + DONE) if stream else whole(msgspec.json.encode({"choices": [choice]}))
+        )
+    body: dict[str, object] = {"model": "terms", "stream": stream, **EVERY_ROUTE[path]}
+    request = httpx2.Request("POST", f"{gateway.url}/v1/{path}", json=body)
+
+    answer = sent(request)
+
+    assert answer.status_code == (200 if stream else 400), answer.text
+    assert "is refused by the guard 'terms'" in answer.text
+    assert not any(end in answer.text for end in ("[DONE]", "message_stop", "response.completed", "Falcon"))
 
 
 ANSWERS = {

@@ -199,6 +199,25 @@ def test_what_could_never_fit_is_refused_for_good(gateway: GatewayProcess) -> No
     assert long_answer.headers["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_stored_answers_cost_a_request_and_no_tokens(stream: bool) -> None:
+    """What no provider had to do is not counted as its work, but whoever asks is counted."""
+    rule = {"name": "both", "requests": 5, "tokens": 3000, "window_s": 86_400}
+    with limited(rule, cache={"enabled": True}) as gateway:
+        answers = [ask(gateway, stream=stream, max_tokens=900) for _ in range(4)]
+
+        def used() -> dict[str, int]:
+            both = httpx2.get(f"{gateway.url}/admin/limits", headers=ADMIN, trust_env=False).json()["limits"]
+            return {limit["measure"]: level["used"] for limit in both for level in limit["levels"]}
+
+        eventually(lambda: used()["tokens"] < 900, "the tokens were not settled")
+        found = used()
+
+    assert [answer.headers["x-wizard-cache"] for answer in answers] == ["miss", "hit", "hit", "hit"]
+    assert [answer.headers[REMAINING] for answer in answers] == ["4", "3", "2", "1"]
+    assert (found["requests"], found["tokens"]) == (4, 8)
+
+
 def test_calls_at_the_same_time_are_limited(gateway: GatewayProcess) -> None:
     """The third is refused; once one has ended there is room again."""
     model = "sim/echo?first_token_s=1.5&id=few"

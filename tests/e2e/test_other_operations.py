@@ -116,16 +116,16 @@ def test_refusals_have_openais_form(sdk: openai.OpenAI, upstream: Upstream) -> N
     assert caught.value.body["message"] == "The provider says no."  # type: ignore[index]  # a dict
 
 
-@pytest.mark.parametrize("model", ["box/whisper", "whisper-route"])
-def test_transcriptions(sdk: openai.OpenAI, upstream: Upstream, model: str) -> None:
+@pytest.mark.parametrize(("model", "asked"), [("box/whisper", "whisper"), ("pair", "first")])
+def test_transcriptions(sdk: openai.OpenAI, upstream: Upstream, model: str, asked: str) -> None:
     """A recording reaches the provider byte for byte, with the model's name exchanged in the form."""
-    upstream.on("whisper", whole(b'{"text":"hello","usage":{"type":"duration","seconds":1}}'))
+    upstream.on(asked, whole(b'{"text":"hello","usage":{"type":"duration","seconds":1}}'))
     recording = io.BytesIO(SOUND)
     recording.name = "a.mp3"
 
     answer = sdk.audio.transcriptions.create(model=model, file=recording, prompt="Ada")
 
-    received = upstream.received("whisper")[0]
+    received = upstream.received(asked)[0]
     assert answer.text == "hello"
     assert SOUND in received.body
     assert received.headers["content-type"].startswith("multipart/form-data; boundary=")

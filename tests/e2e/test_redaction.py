@@ -201,6 +201,102 @@ def test_no_byte_of_it_leaves(gateway: GatewayProcess, upstream: Upstream, body:
         assert not any(secret in seen for secret in SECRETS)
 
 
+PLAIN = [
+    ("embeddings", {"input": [f"about {MAIL}", CARD]}, {"data": [{"embedding": [0.1], "index": 0}]}, {}),
+    ("moderations", {"input": MAIL}, {"results": [{"flagged": False}]}, {}),
+    ("completions", {"prompt": f"to {MAIL}"}, {"choices": [{"text": "to [EMAIL_1]", "finish_reason": "stop"}]}, {}),
+    (
+        "rerank",
+        {"query": MAIL, "documents": ["x", {"text": CARD}]},
+        {"results": [{"index": 0, "relevance_score": 0.5, "document": {"text": "[CREDIT_CARD_1]"}}]},
+        {"results": [{"index": 0, "relevance_score": 0.5, "document": {"text": CARD}}]},
+    ),
+    ("images/generations", {"prompt": f"a card for {MAIL}"}, {"data": [{"revised_prompt": "for [EMAIL_1]"}]}, {}),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "said_upstream", "said_here"), PLAIN, ids=[case[0] for case in PLAIN])
+def test_other_operations(
+    gateway: GatewayProcess,
+    upstream: Upstream,
+    path: str,
+    body: dict[str, Any],
+    said_upstream: object,
+    said_here: object,
+) -> None:
+    """Their input is redacted, and what they repeat of it comes back."""
+    upstream.on("m", whole(msgspec.json.encode(said_upstream)))
+
+    answer = httpx2.post(f"{gateway.url}/v1/{path}", json={"model": "acme/m", **body}, trust_env=False, timeout=LIMIT_S)
+
+    assert answer.status_code == 200, answer.text
+    assert not any(secret.encode() in upstream.received("m")[0].body for secret in SECRETS)
+    assert "[EMAIL_1]" not in answer.text
+    if said_here:
+        assert answer.json() == said_here
+
+
+def test_legacy_completions_in_pieces(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """Streams of the older form come back as well."""
+    pieces = [{"choices": [{"index": 0, "text": text, "finish_reason": None}]} for text in ("to [EM", "AIL_1] no", "w")]
+    end = {"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]}
+    frames = [b"data: %b\n\n" % msgspec.json.encode(each) for each in (*pieces, end)]
+    upstream.on("m", streamed(*frames, DONE))
+    body = {"model": "acme/m", "prompt": MAIL, "stream": True}
+
+    answer = httpx2.post(f"{gateway.url}/v1/completions", json=body, trust_env=False, timeout=LIMIT_S)
+
+    lines = [msgspec.json.decode(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    assert "".join(line["choices"][0]["text"] for line in lines) == f"to {MAIL} now"
+
+
+def test_forms(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """The prompt beside a recording is redacted, the recording is not touched."""
+    upstream.on("m", whole(b'{"text":"[EMAIL_1] said so"}'))
+    files = {"file": ("a.wav", f"RIFF {MAIL}".encode(), "audio/wav")}
+
+    answer = httpx2.post(
+        f"{gateway.url}/v1/audio/transcriptions",
+        data={"model": "acme/m", "prompt": f"names: {MAIL}"},
+        files=files,
+        trust_env=False,
+        timeout=LIMIT_S,
+    )
+
+    assert answer.status_code == 200, answer.text
+    sent = upstream.received("m")[0].body
+    assert answer.json() == {"text": f"{MAIL} said so"}
+    assert (b"names: [EMAIL_1]" in sent, sent.count(MAIL.encode()), f"RIFF {MAIL}".encode() in sent) == (True, 1, True)
+
+
+@both_ways
+@pytest.mark.parametrize("path", ["messages", "responses"])
+def test_other_dialects(gateway: GatewayProcess, upstream: Upstream, stream: bool, path: str) -> None:
+    """Anthropic's and the Responses' clients are told what they wrote, whatever is behind."""
+    upstream.on("m", echo)
+    text = f"to {MAIL}, {CARD}"
+    forms: dict[str, dict[str, object]] = {
+        "messages": {"max_tokens": 100, "messages": [{"role": "user", "content": text}]},
+        "responses": {"input": text},
+    }
+    body = {"model": "acme/m", "stream": stream, **forms[path]}
+
+    answer = httpx2.post(f"{gateway.url}/v1/{path}", json=body, trust_env=False, timeout=LIMIT_S)
+
+    events = [msgspec.json.decode(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    whole_text = msgspec.json.encode(answer.json()).decode() if not stream else _deltas(events)
+    assert answer.status_code == 200, answer.text
+    assert text in whole_text
+    assert "[EMAIL_1]" not in answer.text
+    assert not any(secret.encode() in upstream.received("m")[0].body for secret in SECRETS)
+
+
+def _deltas(events: list[Any]) -> str:
+    """Join the pieces of text in events of any dialect."""
+    deltas = [event.get("delta", "") for event in events]
+    return "".join(delta.get("text", "") if isinstance(delta, dict) else delta for delta in deltas)
+
+
 def test_it_is_counted_and_never_told(gateway: GatewayProcess, upstream: Upstream) -> None:
     """Metrics count by detector, the log has one line for each; neither has anything of what was found."""
     upstream.on("m", echo)

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.call import Call
 from app.core.errors import CHECK_UNAVAILABLE, CONTENT_BLOCKED, GatewayError
-from app.core.model import ChatRequest, Native, Operation, PlainRequest, Weight
+from app.core.model import ChatRequest, Native, Operation, PlainRequest, StreamEvent, Weight
 from app.core.redaction.finding import Finding
 from app.core.redaction.redactor import Action, Found
 from app.core.signals import Redacted
@@ -209,7 +209,7 @@ async def test_other_operations() -> None:
     """Their input is redacted in the body and in what was read from it; a body that is no JSON passes."""
     house = House(answers(), answers(), answers())
     call = plain({"model": "fast", "input": [MAIL, "x"], "user": MAIL}, text=(MAIL, "x"), user=MAIL)
-    upload = plain({"prompt": MAIL}, media_type="multipart/form-data; boundary=x")
+    upload = plain({"prompt": MAIL}, media_type="application/octet-stream")
     without_user = plain({"model": "fast", "input": MAIL}, text=(MAIL,))
 
     sent = []
@@ -296,3 +296,35 @@ def test_what_would_be_found() -> None:
     assert [house.stage.explain(asking(MAIL, model=model)) for model in ("open", "answers")] == [(), ()]
     assert house.stage.explain(PlainRequest(Operation.TRANSCRIPTIONS, "m", b"x", media_type="audio/wav")) == ()
     assert house.told == []
+
+
+def form(**fields: str) -> bytes:
+    """Return a form with a file and these texts."""
+    parts = [f'--x\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in fields.items()]
+    file = f'--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n{MAIL}\r\n'
+    return "".join([file, *parts, "--x--\r\n"]).encode()
+
+
+async def test_forms() -> None:
+    """The texts of a form are looked at, its files are not, and nothing else of it changes."""
+    media = "multipart/form-data; boundary=x"
+    given = form(model="whisper", prompt=f"ask {MAIL}", **{f"for {MAIL}": MAIL})
+    request = PlainRequest(Operation.TRANSCRIPTIONS, "whisper", given, media_type=media, text=(f"ask {MAIL}",))
+    house = House(answers("[EMAIL_1]"))
+
+    await house.handler(msgspec.structs.replace(a_call(), request=request))
+
+    expected = form(model="whisper", prompt="ask [EMAIL_1]", **{f"for {MAIL}": "[EMAIL_1]"})
+    assert (house.sent.request.raw, house.sent.request.text) == (expected, ("ask [EMAIL_1]",))  # type: ignore[union-attr]
+
+
+async def test_sound_is_passed_on() -> None:
+    """Nothing comes back into it, and nobody tries to read it."""
+    sound = StreamEvent(b"RIFF[EMAIL_1]", None, Weight.ANSWER)
+    request = PlainRequest(Operation.SPEECH, "fast", msgspec.json.encode({"input": MAIL}), stream=True, text=(MAIL,))
+    house = House(streams(Line(sound)), common=rules(TOKENIZE, MASK))
+
+    reply = await house.handler(msgspec.structs.replace(a_call(), request=request))
+
+    assert isinstance(reply.body, EventStream)
+    assert [event async for batch in reply.body for event in batch] == [sound]

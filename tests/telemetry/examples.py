@@ -16,12 +16,14 @@ from app.core.signals import (
     CallEnded,
     CallQueued,
     CallRefused,
+    CallRepeated,
     CallShed,
     CallStarted,
     CallUnqueued,
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
+    CredentialRefused,
     DrainEnded,
     DrainStarted,
     FellBack,
@@ -29,18 +31,23 @@ from app.core.signals import (
     HedgeEnded,
     HedgeStarted,
     InternalFault,
+    KeyChanged,
     KeySetAside,
     LimitExceeded,
     LocalModelChanged,
+    ModelForbidden,
     Overloaded,
     ProviderLimitNear,
     Redacted,
     RetryScheduled,
+    SessionTurnKept,
+    SessionTurnLost,
     Signal,
     Spent,
     StateDegraded,
     StreamStarted,
     StreamTrimmed,
+    TokenKeysChanged,
     WorkerReplaced,
 )
 from app.core.usage import Usage
@@ -128,16 +135,25 @@ SHADOWED = msgspec.structs.replace(EXCEEDED, wait_s=None, shadow=True)
 NEAR = ProviderLimitNear("openai", "gpt-4o-mini", "tokens", 900, 10_000)
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
+NOT_KNOWN = CredentialRefused(request_id="req_1", reason="revoked", key_id="team-a")
+FORBIDDEN = ModelForbidden(request_id="req_1", key_id="team-a")
+KEY_CHANGED = KeyChanged(key_id="key_1", action="rotated")
+TOKEN_KEYS = TokenKeysChanged(keys=2)
+NO_TOKEN_KEYS = TokenKeysChanged(keys=2, reason="target_unavailable")
 DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
 DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
 WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
+TURN = SessionTurnKept(trimmed=4)
+REPEATED = CallRepeated(request_id="req_1")
+TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR),
     *(REDACTED, COMPLAINED),
-    *(SPENT, BUDGET, TRIMMED),
+    *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
+    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 

@@ -25,11 +25,12 @@ JUDGED = frozenset(
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
         *("failures", "calls", "open_s", "degraded", "delay_s"),
         *("side", "detector", "action", "count", "guard", "score"),
+        *("key_id", "action", "keys", "trimmed"),
         *("changes", "changed", "window_s", "cut", "lasted_s", "pid", "exit_code"),
         "usage",
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
         "events",
-        *("budget", "share", "spent_usd", "limit_usd"),
+        *("budget", "cache", "share", "spent_usd", "limit_usd"),
     }
 )
 

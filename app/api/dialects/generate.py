@@ -17,8 +17,9 @@ from app.api.inbound import Headers
 from app.api.wishes import RETRIES_MAX, Wishes
 from app.core.call import Call, CallOptions
 from app.core.clock import Clock
-from app.core.errors import INVALID_REQUEST, SESSION_UNAVAILABLE, GatewayError
+from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import Completion, Request
+from app.core.sessions import is_session_id, not_found
 from app.core.stream import Batch
 from app.core.usage import Usage
 
@@ -57,6 +58,7 @@ class GenerateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=RETRIES_MAX + 1)] | None = None
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     cache_ttl_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    cache_similarity: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
 class _Own(msgspec.Struct, frozen=True):
@@ -76,11 +78,11 @@ def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, Wishes]:
     With `stream` a body that does not say so itself is one for a stream.
 
     Raises:
-        GatewayError: INVALID_JSON, INVALID_REQUEST, or SESSION_UNAVAILABLE.
+        GatewayError: INVALID_JSON, INVALID_REQUEST, or SESSION_NOT_FOUND.
     """
     own = decode_as(_Own, raw)
-    if own.session_id is not None:
-        raise GatewayError(SESSION_UNAVAILABLE, "This gateway keeps no sessions yet.", param="session_id")
+    if own.session_id is not None and not is_session_id(own.session_id):
+        raise not_found(own.session_id)  # a header may name anything, but whoever writes this wants to be remembered
     fields: dict[str, object] = dict(decode_as(dict[str, msgspec.Raw], raw))
     for name in _OWN:
         fields.pop(name, None)
@@ -92,17 +94,19 @@ def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, Wishes]:
         raise GatewayError(INVALID_REQUEST, "Send either 'prompt' or 'messages'.", param="prompt")
     elif own.system is not None:
         raise GatewayError(INVALID_REQUEST, "'system' goes with 'prompt'; put it into 'messages'.", param="system")
-    return msgspec.json.encode(fields), _wishes(own.options)
+    return msgspec.json.encode(fields), _wishes(own.options, own.session_id)
 
 
-def _wishes(asked: GenerateOptions) -> Wishes:
+def _wishes(asked: GenerateOptions, session: str | None) -> Wishes:
     options = CallOptions(
+        session=session,
         retry=asked.retry,
         fallback=asked.fallback,
         max_attempts=asked.max_attempts,
         circuit_breaker=asked.circuit_breaker,
         caching=asked.caching,
         cache_ttl_s=asked.cache_ttl_s,
+        cache_similarity=asked.cache_similarity,
     )
     return Wishes(asked.timeout_s, options)
 
@@ -162,6 +166,8 @@ class WithMetadata(Verbatim):
             "fallback": journal.position,
             "duration_ms": _ms(now - call.started),
         }
+        if call.options.session is not None:
+            found["session_id"] = call.options.session
         named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
         found.update({name: value for name, value in named.items() if value is not None})
         if self._first_part is None:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.config.checks.admission import adaptive_limit
+from app.config.checks.auth import callers, keys, tokens
+from app.config.checks.caching import caching
+from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
 from app.config.checks.hedges import hedges
@@ -17,6 +20,7 @@ from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.routes import references
+from app.config.checks.sessions import session_store
 from app.config.checks.spending import spending
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
@@ -35,11 +39,17 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    caching,
     redaction,
     guards,
+    keys,
+    callers,
+    tokens,
+    session_store,
     limits,
     tokenizer,
     spending,
+    catalogue,
 )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from app.config.features.admin import Admin
-from app.config.features.auth import Auth
+from app.config.features.auth import Auth, Jwt, JwtClaims
 from app.config.features.budgets import Alerts, Budget, KeyBudget, ModelPrice, Usage
 from app.config.features.cache import Cache, SemanticCache
+from app.config.features.catalogue import Catalogue, ModelFacts
 from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
-from app.config.features.keys import Keys
+from app.config.features.idempotency import Idempotency
+from app.config.features.keys import Keys, VirtualKey
 from app.config.features.limits import KeyLimit, Limit, Limits
 from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
@@ -22,14 +24,19 @@ __all__ = [
     "Auth",
     "Budget",
     "Cache",
+    "Catalogue",
     "CircuitBreaker",
     "Guards",
+    "Idempotency",
     "Injection",
+    "Jwt",
+    "JwtClaims",
     "KeyBudget",
     "KeyLimit",
     "Keys",
     "Limit",
     "Limits",
+    "ModelFacts",
     "ModelPrice",
     "Redaction",
     "RedactionAnswer",
@@ -41,4 +48,5 @@ __all__ = [
     "Tokenizer",
     "Tracing",
     "Usage",
+    "VirtualKey",
 ]

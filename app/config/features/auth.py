@@ -2,12 +2,75 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Final, Literal
 
-from app.config.fields import Section
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from app.config.fields import BaseUrl, Expected, ModelName, Number, SecretFile, Section
+
+PEPPER_MIN_CHARS: Final = 16
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+def _long_enough(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < PEPPER_MIN_CHARS:
+        raise PydanticCustomError("mismatch", "not what this field accepts")  # the message must not carry it
+    return value
+
+
+def _none_if_empty(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Pepper = Annotated[
+    SecretStr | None,
+    BeforeValidator(_none_if_empty),
+    AfterValidator(_long_enough),
+    Expected(f"a secret text of at least {PEPPER_MIN_CHARS} characters"),
+]
+Claim = Annotated[str, Field(min_length=1, max_length=256), Expected("the name of a claim")]
+
+
+class JwtClaims(Section):
+    """Which claim of a token says what about its caller."""
+
+    id: Claim = Field(default="sub", description="Whose token it is; limits and stored things hang on it.")
+    name: Claim | None = Field(default=None, description="A name for people; null shows the id.")
+    team: Claim | None = Field(default=None, description="The team.")
+    user: Claim | None = Field(default=None, description="The user.")
+    tags: Claim | None = Field(default=None, description="Tags, a list or words.")
+    models: Claim | None = Field(default=None, description="Patterns of the models that may be used.")
+
+
+class Jwt(Section):
+    """Signed tokens in place of virtual keys."""
+
+    jwks_url: BaseUrl = Field(default=None, description="Where the issuer publishes its keys; null takes no tokens.")
+    issuer: str = Field(default="", description="The iss that tokens must have.")
+    audience: tuple[str, ...] = Field(default=(), description="The aud of which tokens must have one.")
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("RS256", "ES256"), min_length=1, description="How tokens may be signed."
+    )
+    claims: JwtClaims = Field(default_factory=JwtClaims, description="Which claim says what.")
+    models: tuple[ModelName, ...] | None = Field(
+        default=None, description="Patterns of models for tokens that have no claim about it; null allows all."
+    )
+    refresh_s: Annotated[Number, Field(ge=10, le=86_400)] = Field(
+        default=600, description="Age in seconds at which the issuer's keys are fetched again."
+    )
+    leeway_s: Annotated[Number, Field(ge=0, le=600)] = Field(
+        default=30, description="Seconds by which the issuer's clock may differ."
+    )
 
 
 class Auth(Section):
     """Who may call."""
 
-    required: bool = Field(default=False, description="Whether every call needs a virtual key.")
+    required: bool = Field(default=False, description="Whether every call needs a virtual key, or a token.")
+    allow_open: bool = Field(
+        default=False, description="Whether a gateway that requires no key may listen where other machines reach it."
+    )
+    pepper: Pepper = Field(default=None, description="Secret that goes into the hashes of keys (hmac-sha256).")
+    pepper_file: SecretFile = Field(default=None, description="Path of a file with the pepper, instead of pepper.")
+    jwt: Jwt = Field(default_factory=Jwt, description="Signed tokens in place of virtual keys.")

@@ -2,6 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Final, Literal, TypeAlias
 
-Keys: TypeAlias = tuple[dict[str, object], ...]
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from app.config.features.budgets import KeyBudget
+from app.config.features.limits import KeyLimit
+from app.config.fields import Expected, ModelName, Section
+
+# How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
+RESERVED: Final = ("key_", "jwt_", "open")
+
+
+def _moment(value: object) -> object:
+    """Take a date, a time, or the text of one as seconds since 1970; without a zone it is UTC."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("mismatch", "not what this field accepts")
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError as error:
+            raise PydanticCustomError("mismatch", "not what this field accepts") from error
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return value
+
+
+def _free(value: str) -> str:
+    if value.startswith(RESERVED):
+        raise PydanticCustomError("mismatch", "not what this field accepts")
+    return value
+
+
+Moment = Annotated[
+    float,
+    BeforeValidator(_moment),
+    Field(ge=0, le=253_402_300_799),
+    Expected("a date or a time, such as 2027-01-31 or 2027-01-31T12:00:00+01:00"),
+]
+KeyName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,127}$"),
+    AfterValidator(_free),
+    Expected(f"a name of letters, digits and _.@+- that does not begin with {', '.join(RESERVED)}"),
+]
+StoredHash = Annotated[
+    str,
+    Field(pattern=r"^(sha256|hmac-sha256):[0-9A-Fa-f]{64}$"),
+    Expected("what `wizard keys new` prints: sha256: or hmac-sha256: and 64 hexadecimal digits"),
+]
+Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x1f\x7f]+$"), Expected("a word")]
+
+
+class VirtualKey(Section):
+    """One key that callers may use, and what they may do with it."""
+
+    name: KeyName = Field(description="What the key is called; limits and stored things hang on it.")
+    hash: StoredHash = Field(description="Hash of the key; the key itself stands nowhere.")
+    previous_hash: StoredHash | None = Field(default=None, description="Hash of the key before, while it is rotated.")
+    previous_until: Moment | None = Field(default=None, description="When the key before ends; null is never.")
+    team: Word | None = Field(default=None, description="The team that it belongs to.")
+    user: Word | None = Field(default=None, description="The user that it belongs to.")
+    tags: tuple[Word, ...] = Field(default=(), description="Tags of all its calls in usage reports.")
+    models: tuple[ModelName, ...] | None = Field(
+        default=None, description="Routes and provider/model that it may use, * for any text; null allows all."
+    )
+    expires: Moment | None = Field(default=None, description="When the key ends; null is never.")
+    priority: Literal["high", "normal", "low"] | None = Field(
+        default=None, description="Priority of its calls, which they may lower; null lets each call say its own."
+    )
+    limits: tuple[KeyLimit, ...] = Field(default=(), description="Rate limits of this key, besides those for all.")
+    budget: KeyBudget | None = Field(default=None, description="What it may spend; null bounds nothing.")
+
+
+Keys: TypeAlias = tuple[VirtualKey, ...]

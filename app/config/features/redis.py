@@ -15,6 +15,15 @@ class RedisFail(Section):
     circuits: Literal["local", "open", "closed"] = Field(
         default="local", description="local decides per process, open lets every call through, closed refuses them."
     )
+    keys: Literal["local", "closed"] = Field(
+        default="local", description="local goes on with the keys known last, closed refuses keys that are only there."
+    )
+    idempotency: Literal["local", "open", "closed"] = Field(
+        default="local", description="local: repeats are known to their own process; open and closed as above."
+    )
+    cache: Literal["local", "open", "closed"] = Field(
+        default="local", description="local keeps answers per process, open asks a provider each time, closed refuses."
+    )
     limits: Literal["local", "open", "closed"] = Field(
         default="local", description="local gives each replica its part, open lets every call through, closed none."
     )

@@ -41,7 +41,7 @@ def with_contents(
         )
         if content is not None:
             messages[index] = msgspec.Raw(msgspec.json.encode({**fields, "content": msgspec.Raw(content)}))
-    return _rebuilt({**body, "messages": msgspec.Raw(msgspec.json.encode(messages))})
+    return _rebuilt(request, {**body, "messages": msgspec.Raw(msgspec.json.encode(messages))})
 
 
 def _changed(message: Message, raw: bytes, change: Callable[[str], str], *, last_only: bool) -> bytes | None:
@@ -62,9 +62,10 @@ def _inserted(request: ChatRequest, message: dict[str, str]) -> ChatRequest:
     body = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
     messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
     messages.insert(0, msgspec.Raw(msgspec.json.encode(message)))
-    return _rebuilt({**body, "messages": msgspec.Raw(msgspec.json.encode(messages))})
+    return _rebuilt(request, {**body, "messages": msgspec.Raw(msgspec.json.encode(messages))})
 
 
-def _rebuilt(body: dict[str, msgspec.Raw]) -> ChatRequest:
+def _rebuilt(request: ChatRequest, body: dict[str, msgspec.Raw]) -> ChatRequest:
     raw = msgspec.json.encode(body)
-    return ChatRequest(msgspec.json.decode(raw, type=ChatFields), raw)
+    fields = msgspec.json.decode(raw, type=ChatFields)
+    return msgspec.structs.replace(request, fields=fields, raw=raw, origin=None)

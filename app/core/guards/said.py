@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from app.core.guards.guard import Said
-from app.core.model import Completion, Delta, StreamEvent
+from app.core.model import Completion, Delta
 from app.core.stream import Batch
 
 NOTHING_SAID = Said((), (), (), ())
+_DATA = b"data:"
 
 
 class _Function(msgspec.Struct, frozen=True):
@@ -45,24 +46,22 @@ class _Answer(msgspec.Struct, frozen=True):
     text: str | None = None  # of a transcription
 
 
-class _LegacyChoice(msgspec.Struct, frozen=True):
-    index: int = 0
-    text: str | None = None
+class _Typed(msgspec.Struct, frozen=True):
+    delta: object = None
 
 
-class _LegacyChunk(msgspec.Struct, frozen=True):
-    choices: list[_LegacyChoice] = []
-
-
-def said_in(completion: Completion) -> Said:
+def said_in(completion: Completion, *, chat: bool = True) -> Said:
     """
-    Return what a whole answer says; nothing if it is no JSON or has no text.
+    Return what a whole answer says, to a chat or to anything else; nothing if it is no text.
 
     Raises:
         msgspec.DecodeError: It has a form that nobody knows, so nobody can judge it.
     """
     if completion.media_type.partition(";")[0].strip() != "application/json":
         return NOTHING_SAID
+    if not chat and not completion.raw.lstrip().startswith(b"{"):
+        text = completion.raw.decode(errors="replace")  # a transcript may be nothing but its text
+        return Said((text,), (text,), (), ())
     answer = msgspec.json.decode(completion.raw, type=_Answer)
     texts: list[str] = [] if answer.text is None else [answer.text]
     contents, tools, arguments = list(texts), [], []
@@ -101,8 +100,8 @@ class Listening:
             if event.chunk is not None:
                 for choice in event.chunk.choices:
                     self._delta(choice.index, choice.delta)
-                if b'"text"' in event.frame:
-                    self._legacy(event)
+                if not event.chunk.choices:
+                    self._typed(event.frame)
 
     def said(self) -> Said:
         """Return what was said so far."""
@@ -120,11 +119,13 @@ class Listening:
             self._tools.setdefault(place, []).append(call[0])
             self._arguments.setdefault(place, []).append(call[1])
 
-    def _legacy(self, event: StreamEvent) -> None:
-        chunk = msgspec.json.decode(event.frame[len(b"data: ") :], type=_LegacyChunk)
-        for choice in chunk.choices:
-            if choice.text:
-                self._texts.setdefault((choice.index, "content"), []).append(choice.text)
+    def _typed(self, frame: bytes) -> None:
+        """Note a piece of a transcript, whose events are of another form."""
+        at = frame.find(_DATA)
+        if at >= 0 and b'"delta"' in frame:
+            piece = msgspec.json.decode(frame[at + len(_DATA) :], type=_Typed).delta
+            if isinstance(piece, str):
+                self._texts.setdefault((0, "content"), []).append(piece)
 
 
 def _texts(delta: Delta) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,8 @@ def rewrite_whole(completion: Completion, make: MakeRewriter, form: Form) -> Com
     """Return the answer with its texts rewritten; the same object if that changes nothing."""
     if completion.media_type.partition(";")[0].strip() != "application/json":
         return completion
+    if not form.chat and not completion.raw.lstrip().startswith(b"{"):
+        return _rewrite_prose(completion, make)
     rule = (ANSWER_IN_JSON if form.in_json else ANSWER) if form.chat else PLAIN_ANSWER
 
     def visit(_path: str, text: str, json: bool) -> str:  # noqa: FBT001 - the type's
@@ -38,3 +40,13 @@ def rewrite_whole(completion: Completion, make: MakeRewriter, form: Form) -> Com
 
     raw = rewritten(completion.raw, rule, visit)
     return completion if raw is completion.raw else msgspec.structs.replace(completion, raw=raw, native=None)
+
+
+def _rewrite_prose(completion: Completion, make: MakeRewriter) -> Completion:
+    """Rewrite an answer that is one text, as a transcript may be; what is none is left alone."""
+    try:
+        text = completion.raw.decode()
+    except UnicodeDecodeError:
+        return completion
+    rewriter = make(False)  # noqa: FBT003 - plain text
+    return msgspec.structs.replace(completion, raw=(rewriter.feed(text) + rewriter.end()).encode())

@@ -132,8 +132,16 @@ _CALL: Final = _fields(name=_SKIP, arguments=Treat.JSON)
 _TOOL_CALL: Final = _fields(id=_SKIP, type=_SKIP, index=_SKIP, function=_CALL)
 _FILE: Final = _fields(file_data=_SKIP, file_id=_SKIP)
 _PART: Final = _fields(type=_SKIP, image_url=_SKIP, input_audio=_SKIP, file=_FILE, cache_control=_SKIP)
+# What a model thought or rests on, in entries: their texts, and never their signatures.
+DETAILS: Final = _fields(type=_SKIP, signature=_SKIP, data=_SKIP, id=_SKIP, format=_SKIP)
 _MESSAGE: Final = _fields(
-    role=_SKIP, tool_call_id=_SKIP, content=_PART, tool_calls=_TOOL_CALL, function_call=_CALL, audio=_SKIP
+    reasoning_details=DETAILS,
+    role=_SKIP,
+    tool_call_id=_SKIP,
+    content=_PART,
+    tool_calls=_TOOL_CALL,
+    function_call=_CALL,
+    audio=_SKIP,
 )
 _FUNCTION: Final = _fields(name=_SKIP)
 _SCHEMA: Final = _fields(type=_SKIP, json_schema=_FUNCTION)
@@ -159,6 +167,11 @@ CHAT: Final = _fields(
 )
 # The body of every other request: what is no text is short, and looks like nothing that is looked for.
 PLAIN: Final = _fields(
+    # a conversation whose tokens are to be counted, in Anthropic's form
+    messages=_fields(
+        role=_SKIP,
+        content=_fields(type=_SKIP, id=_SKIP, tool_use_id=_SKIP, name=_SKIP, signature=_SKIP, data=_SKIP, source=_SKIP),
+    ),
     model=_SKIP, encoding_format=_SKIP, response_format=_SKIP, size=_SKIP, quality=_SKIP, voice=_SKIP, image=_SKIP,
     mask=_SKIP, b64_json=_SKIP, logit_bias=_SKIP, stream_options=_SKIP,
 )  # fmt: skip
@@ -173,6 +186,8 @@ def _answer(content: Treat) -> Fields:
         refusal=Treat.TEXT,
         reasoning=Treat.TEXT,
         reasoning_content=Treat.TEXT,
+        reasoning_details=DETAILS,
+        annotations=DETAILS,
         tool_calls=_fields(_SKIP, function=_fields(_SKIP, arguments=Treat.JSON)),
         function_call=_fields(_SKIP, arguments=Treat.JSON),
     )

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.model import Chunk, StreamEvent, Weight
 from app.core.redaction.answers import Form, MakeRewriter
+from app.core.redaction.body import DETAILS, rewritten
 from app.core.redaction.editing import Rewriter
+from app.core.redaction.pieces import (
+    CALL,
+    CALLS,
+    DELTA,
+    TEXT,
+    WHOLE,
+    Json,
+    Place,
+    holders_of,
+    is_empty,
+    is_text,
+    put,
+    read,
+    texts_of,
+    written,
+)
 from app.core.stream import Batch
-
-_Json: TypeAlias = dict[str, Any]
-_Place: TypeAlias = tuple[str, int]  # a text of a choice: its field, and of tool calls which one
-_Holder: TypeAlias = tuple[_Place, _Json, str]  # a text's place, and where the event has its piece
-
-_TEXTS: Final = ("content", "reasoning_content", "reasoning", "refusal")
-_CALLS, _CALL, _TEXT = "tool_calls", "function_call", "text"
-_SAY_NOTHING: Final = ("index", "type")  # members that only say what others are
 
 
 class RewriteEvents:
@@ -40,7 +48,8 @@ class RewriteEvents:
         self._make = make
         self._form = form
         self._marks = marks if form.chat else None
-        self._open: dict[int, dict[_Place, Rewriter]] = {}
+        self._open: dict[int, dict[Place, Rewriter]] = {}
+        self._last: tuple[StreamEvent, bytes, Json] | None = None  # of a transcript: whose form the rest takes
 
     def __call__(self, batch: Batch) -> Batch:
         """Return the events that go out for those that came in."""
@@ -51,150 +60,101 @@ class RewriteEvents:
                 out.append(event)
             elif self._passes(event.chunk):
                 out.append(_without_native(event))
-            elif (changed := self._rewritten(event)) is not None:
-                out.append(changed)
+            else:
+                out += self._rewritten(event)
         return out
 
     def _passes(self, chunk: Chunk | None) -> bool:
         """Say that an event needs no closer look."""
         if self._marks is None or self._open or chunk is None:
             return False
-        return not any(mark in text for text in _texts(chunk) for mark in self._marks)
+        return not any(mark in text for text in texts_of(chunk) for mark in self._marks)
 
-    def _rewritten(self, event: StreamEvent) -> StreamEvent | None:
-        payload = _payload(event.frame)
+    def _rewritten(self, event: StreamEvent) -> list[StreamEvent]:
+        head, payload = read(event.frame)
         choices = payload.get("choices")
-        known = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        if not isinstance(choices, list):
+            return self._typed(event, head, payload)
+        known = [choice for choice in choices if isinstance(choice, dict)]
         touched = [self._choice(choice) for choice in known]
         if not any(touched):
-            return _without_native(event)
-        if not payload.get("usage") and all(map(_is_empty, known)):
-            return None
-        return _event(payload, event.weight)
+            return [_without_native(event)]
+        if not payload.get("usage") and all(map(is_empty, known)):
+            return []
+        return [written(event, head, payload)]
 
-    def _choice(self, choice: _Json) -> bool:
+    def _choice(self, choice: Json) -> bool:
         """Rewrite one choice's share of an event, and say whether there was anything to rewrite."""
-        index = choice.get("index", 0)
+        index, delta = choice.get("index", 0), choice.get(DELTA)
         texts = self._open.get(index, {})
-        holders = list(_holders(choice, choice.get("delta")))
+        holders = list(holders_of(choice, delta))
+        wholes = [self._whole(delta, name) for name in WHOLE] if isinstance(delta, dict) else []
         ends = bool(choice.get("finish_reason"))
         if not holders and not (ends and texts):
-            return False
+            return any(wholes)
         self._open[index] = texts
         places = {place for place, _, _ in holders}
         for place in [place for place in texts if places and place not in places]:
-            _put(choice, place, texts.pop(place).end())
+            put(choice, place, texts.pop(place).end())
         for place, holder, key in holders:
             rewriter = texts.get(place) or texts.setdefault(place, self._make(self._is_json(place[0])))
             holder[key] = rewriter.feed(holder[key])
         for place in [place for place, rewriter in texts.items() if ends or (self._marks and rewriter.is_idle)]:
-            _put(choice, place, texts.pop(place).end())
+            put(choice, place, texts.pop(place).end())
         if not texts:
             del self._open[index]
         return True
 
+    def _typed(self, event: StreamEvent, head: bytes, payload: Json) -> list[StreamEvent]:
+        """Rewrite an event of a transcript: a piece of its text, or at the end all of it."""
+        if is_text(payload.get(DELTA)):
+            texts = self._open.setdefault(0, {})
+            rewriter = texts.setdefault((DELTA, 0), self._make(False))  # noqa: FBT003 - plain text
+            payload[DELTA] = rewriter.feed(payload[DELTA])
+            self._last = event, head, payload
+            return [written(event, head, payload)] if payload[DELTA] else []
+        if not is_text(payload.get(TEXT)):
+            return [_without_native(event)]
+        rest = self._rest()
+        rewriter = self._make(False)  # noqa: FBT003
+        payload[TEXT] = rewriter.feed(payload[TEXT]) + rewriter.end()
+        return [*rest, written(event, head, payload)]
+
+    def _whole(self, delta: Json, name: str) -> bool:
+        """Rewrite the texts of a member that comes in one piece, and say whether there is any."""
+        raw = msgspec.json.encode(delta.get(name))
+        new = rewritten(raw, DETAILS, self._text)
+        if new is raw:
+            return False
+        delta[name] = msgspec.Raw(new)
+        return True
+
+    def _text(self, _path: str, text: str, json: bool) -> str:  # noqa: FBT001 - as `Visit` has it
+        rewriter = self._make(json)
+        return rewriter.feed(text) + rewriter.end()
+
     def _is_json(self, field: str) -> bool:
-        return field in {_CALLS, _CALL} or (field == "content" and self._form.in_json)
+        return field in {CALLS, CALL} or (field == "content" and self._form.in_json)
 
-    def _rest(self) -> Iterator[StreamEvent]:
-        """Yield what is left of choices that nothing has finished."""
+    def _rest(self) -> list[StreamEvent]:
+        """Return what is left of texts that nothing has finished."""
+        out: list[StreamEvent] = []
         for index, texts in self._open.items():
-            choice: _Json = {"index": index, "delta": {}} if self._form.chat else {"index": index}
+            choice: Json = {"index": index, DELTA: {}} if self._form.chat else {"index": index}
             for place, rewriter in texts.items():
-                _put(choice, place, rewriter.end())
-            if not _is_empty(choice):
-                yield _event({"object": "chat.completion.chunk", "choices": [choice]}, Weight.ANSWER)
+                rest = rewriter.end()
+                if place[0] == DELTA and rest and self._last is not None:
+                    event, head, payload = self._last
+                    out.append(written(event, head, {**payload, DELTA: rest}))
+                elif place[0] != DELTA:
+                    put(choice, place, rest)
+            if not is_empty(choice):
+                out.append(written(_NOTHING, b"", {"object": "chat.completion.chunk", "choices": [choice]}))
         self._open.clear()
+        return out
 
 
-def _texts(chunk: Chunk) -> Iterator[str]:
-    for choice in chunk.choices:
-        delta = choice.delta
-        for text in (delta.content, delta.reasoning_content, delta.reasoning, delta.refusal):
-            if isinstance(text, str):
-                yield text
-            elif text is not None:
-                yield from (bytes(part).decode() for part in text)
-        for call in (delta.function_call, *[call.function for call in delta.tool_calls or ()]):
-            if call is not None and call.arguments is not None:
-                yield call.arguments
-
-
-def _holders(choice: _Json, delta: object) -> Iterator[_Holder]:
-    """Yield the texts of a choice, each with where it stands; empty ones are none."""
-    if _is_text(choice.get(_TEXT)):
-        yield (_TEXT, 0), choice, _TEXT
-    if not isinstance(delta, dict):
-        return
-    for field in _TEXTS:
-        if _is_text(delta.get(field)):
-            yield (field, 0), delta, field
-        elif isinstance(delta.get(field), list):
-            parts = (part for part in delta[field] if isinstance(part, dict))
-            yield from (((field, 0), part, _TEXT) for part in parts if _is_text(part.get(_TEXT)))
-    for number, call in enumerate(delta.get(_CALLS) or ()):
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict) and _is_text(function.get("arguments")):
-            yield (_CALLS, call.get("index", number)), function, "arguments"
-    function = delta.get(_CALL)
-    if isinstance(function, dict) and _is_text(function.get("arguments")):
-        yield (_CALL, 0), function, "arguments"
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _put(choice: _Json, place: _Place, text: str) -> None:
-    """Add the last piece of a text to a choice's share of an event."""
-    if not text:
-        return
-    field, number = place
-    if field == _TEXT:
-        choice[_TEXT] = (choice.get(_TEXT) or "") + text
-        return
-    delta = choice.get("delta")
-    if not isinstance(delta, dict):
-        delta = choice["delta"] = {}
-    if field == _CALLS:
-        calls = delta[_CALLS] = list(delta.get(_CALLS) or ())
-        call = next((each for each in calls if isinstance(each, dict) and each.get("index") == number), None)
-        if call is None:
-            call = {"index": number}
-            calls.insert(0, call)  # it began before those that are there
-        delta = call
-        field = "function"
-    if field in {_CALL, "function"}:
-        function = delta[field] = dict(delta.get(field) or {})
-        function["arguments"] = (function.get("arguments") or "") + text
-    elif isinstance(delta.get(field), list):
-        delta[field].append({"type": _TEXT, _TEXT: text})
-    else:
-        delta[field] = (delta.get(field) or "") + text
-
-
-def _is_empty(value: object) -> bool:
-    """Say that a part of an event is nothing that a client would miss."""
-    if isinstance(value, dict):
-        return all(_is_empty(member) for name, member in value.items() if name not in _SAY_NOTHING)
-    if isinstance(value, list):
-        return all(map(_is_empty, value))
-    return value is None or value == ""
-
-
-def _payload(frame: bytes) -> _Json:
-    """Return what an event says; empty for what is no object."""
-    found = msgspec.json.decode(frame[len(b"data: ") :]) if frame else None
-    return found if isinstance(found, dict) else {}
-
-
-def _event(payload: _Json, weight: Weight) -> StreamEvent:
-    data = msgspec.json.encode(payload)
-    try:
-        chunk = msgspec.json.decode(data, type=Chunk)
-    except msgspec.ValidationError:
-        chunk = None  # of a form that we do not know, as it was before
-    return StreamEvent(b"data: %b\n\n" % data, chunk, weight)
+_NOTHING: Final = StreamEvent(b"", None, Weight.ANSWER)
 
 
 def _without_native(event: StreamEvent) -> StreamEvent:

@@ -22,6 +22,7 @@ from app.core.signals.attempts import AttemptEnded, AttemptSignal, FellBack, Ret
 from app.core.signals.calls import (
     CallEnded,
     CallRefused,
+    CallRepeated,
     CallSignal,
     CallStarted,
     InternalFault,
@@ -32,10 +33,18 @@ from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.guards import GuardComplained, GuardSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.identity import (
+    CredentialRefused,
+    IdentitySignal,
+    KeyChanged,
+    ModelForbidden,
+    TokenKeysChanged,
+)
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderLimitNear, ProviderSignal
 from app.core.signals.redaction import Redacted, RedactionSignal
+from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
@@ -47,10 +56,12 @@ Signal: TypeAlias = (
     | ConfigurationSignal
     | GuardSignal
     | HedgingSignal
+    | IdentitySignal
     | LimitSignal
     | LifecycleSignal
     | ProviderSignal
     | RedactionSignal
+    | SessionSignal
     | SpendingSignal
     | StateSignal
 )
@@ -64,12 +75,14 @@ __all__ = [
     "CallEnded",
     "CallQueued",
     "CallRefused",
+    "CallRepeated",
     "CallShed",
     "CallStarted",
     "CallUnqueued",
     "CircuitChanged",
     "ConfigRejected",
     "ConfigReloaded",
+    "CredentialRefused",
     "DrainEnded",
     "DrainStarted",
     "FellBack",
@@ -77,18 +90,23 @@ __all__ = [
     "HedgeEnded",
     "HedgeStarted",
     "InternalFault",
+    "KeyChanged",
     "KeySetAside",
     "LimitExceeded",
     "Listener",
     "LocalModelChanged",
+    "ModelForbidden",
     "Overloaded",
     "ProviderLimitNear",
     "Redacted",
     "RetryScheduled",
+    "SessionTurnKept",
+    "SessionTurnLost",
     "Signal",
     "Spent",
     "StateDegraded",
     "StreamStarted",
     "StreamTrimmed",
+    "TokenKeysChanged",
     "WorkerReplaced",
 ]

@@ -56,6 +56,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     tokens_per_s: float | None
     usage: Usage | None
     cost_usd: float | None = None
+    cache: str | None = None
 
 
 class StreamTrimmed(msgspec.Struct, frozen=True):
@@ -63,6 +64,12 @@ class StreamTrimmed(msgspec.Struct, frozen=True):
 
     request_id: str
     events: int
+
+
+class CallRepeated(msgspec.Struct, frozen=True):
+    """A call repeated one that was answered before, and got that answer."""
+
+    request_id: str
 
 
 class CallRefused(msgspec.Struct, frozen=True):
@@ -82,4 +89,6 @@ class InternalFault(msgspec.Struct, frozen=True):
     trace: str
 
 
-CallSignal: TypeAlias = CallStarted | StreamStarted | StreamTrimmed | CallEnded | CallRefused | InternalFault
+CallSignal: TypeAlias = (
+    CallStarted | StreamStarted | StreamTrimmed | CallEnded | CallRepeated | CallRefused | InternalFault
+)

@@ -13,26 +13,53 @@ from typing import Final
 
 import msgspec
 
-from app.core.signals import AdmissionLimitChanged, AttemptEnded, CallQueued, CallShed, CallUnqueued, Signal, Spent
+from app.core.signals import (
+    AdmissionLimitChanged,
+    AttemptEnded,
+    CallQueued,
+    CallRepeated,
+    CallShed,
+    CallUnqueued,
+    SessionTurnKept,
+    Signal,
+    Spent,
+)
 from app.telemetry.events.admission import ADMISSION
 from app.telemetry.events.attempts import ATTEMPTS
 from app.telemetry.events.calls import CALLS
 from app.telemetry.events.configuration import CONFIGURATION
 from app.telemetry.events.guards import GUARDS
 from app.telemetry.events.health import HEALTH
+from app.telemetry.events.identity import IDENTITY
 from app.telemetry.events.lifecycle import LIFECYCLE
 from app.telemetry.events.limits import LIMITS
 from app.telemetry.events.part import Event, Told
 from app.telemetry.events.redaction import REDACTION
+from app.telemetry.events.sessions import SESSIONS
 from app.telemetry.events.spending import SPENDING
 
-_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, LIMITS, HEALTH, CONFIGURATION, LIFECYCLE, SPENDING, REDACTION, GUARDS)
+_TABLES: Final = (
+    CALLS,
+    ATTEMPTS,
+    ADMISSION,
+    LIMITS,
+    HEALTH,
+    IDENTITY,
+    SESSIONS,
+    CONFIGURATION,
+    LIFECYCLE,
+    SPENDING,
+    REDACTION,
+    GUARDS,
+)
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}
 )
 
 # These have no line: they are for the metrics, and the log tells what became of the call, and why.
-SILENT: Final = frozenset({AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged, Spent})
+SILENT: Final = frozenset(
+    {AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged, Spent, SessionTurnKept, CallRepeated}
+)
 
 
 def severity(signal: Signal) -> int:

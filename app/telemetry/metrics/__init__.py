@@ -29,10 +29,13 @@ from app.telemetry.metrics.circuits import CircuitCounts
 from app.telemetry.metrics.configuration import ConfigCounts
 from app.telemetry.metrics.guards import GuardCounts
 from app.telemetry.metrics.hedging import HedgeCounts
+from app.telemetry.metrics.identity import IdentityCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
 from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
 from app.telemetry.metrics.redaction import RedactionCounts
+from app.telemetry.metrics.repeats import RepeatCounts
+from app.telemetry.metrics.sessions import SessionCounts
 from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
 from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
@@ -53,6 +56,9 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         CircuitCounts(),
         StateHealth(),
         AdmissionCounts(),
+        IdentityCounts(),
+        SessionCounts(),
+        RepeatCounts(),
         LimitCounts(),
         RedactionCounts(),
         GuardCounts(),

@@ -19,7 +19,7 @@ from app.core.guards.said import Listening, said_in
 from app.core.guards.spotlight import Spotlight, spotlit
 from app.core.guards.tripwire import Tripwire
 from app.core.guards.watching import Sharp, Watch
-from app.core.model import ChatRequest, Completion, Operation, PlainRequest, StreamEvent, Weight
+from app.core.model import ChatRequest, Chunk, Completion, Operation, PlainRequest, StreamEvent, Weight
 from app.core.redaction.editing import Plain
 from app.inspection.patterns import Re2Patterns
 from tests.core.guards.test_injection import nobody
@@ -342,7 +342,8 @@ def test_what_a_whole_answer_says() -> None:
     answer = said_in(Completion(msgspec.json.encode({"choices": choices})))
 
     assert answer == Said(("a", "r", "bc", "no", "d"), ("a", "bc", "d"), ("f", "g"), ("{}", ""))
-    assert said_in(Completion(b'{"text":"t"}')).contents == ("t",)
+    assert said_in(Completion(b'{"text":"t"}'), chat=False).contents == ("t",)
+    assert said_in(Completion(b"[Music] hello"), chat=False).contents == ("[Music] hello",)
     assert said_in(Completion(b"RIFF", media_type="audio/wav")) == Said((), (), (), ())
     assert said_in(Completion(b'{"data":[{"embedding":[1]}]}')) == Said((), (), (), ())
 
@@ -359,13 +360,14 @@ def test_what_a_stream_says() -> None:
         {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}, {"index": 1}]},
         {"function_call": {"name": "g"}},
     ]
-    legacy = event({"choices": [{"index": 1, "text": "t"}, {"index": 2, "text": ""}]}, Weight.ANSWER)
+    typed = StreamEvent(b'event: x\ndata: {"type":"transcript.text.delta","delta":"t"}\n\n', Chunk(), Weight.ANSWER)
+    other = StreamEvent(b'data: {"type":"x","delta":{"a":1}}\n\n', Chunk(), Weight.ANSWER)
 
     for delta in deltas:
         listening.hear([event({"choices": [{"index": 0, "delta": delta}]}, Weight.ANSWER)])
-    listening.hear([legacy, StreamEvent(b"x", None, Weight.NOTHING), done()])
+    listening.hear([typed, other, StreamEvent(b"x", Chunk(), Weight.NOTHING), done()])
 
-    assert listening.said() == Said(("r", "ab", "no", "t"), ("ab", "t"), ("f", "g"), ("{}", ""))
+    assert listening.said() == Said(("r", "abt", "no"), ("abt",), ("f", "g"), ("{}", ""))
 
 
 class ObjectionError(Exception):

@@ -389,3 +389,61 @@ def test_a_rest_goes_into_the_call_that_is_there() -> None:
     )
 
     assert out["choices"][0]["delta"]["tool_calls"] == [call]
+
+
+TRANSCRIPT = b'event: x\ndata: {"type":"transcript.text.delta","delta":%b}\n\n'
+
+
+def piece(text: str) -> StreamEvent:
+    """Return an event of a transcript."""
+    return StreamEvent(TRANSCRIPT % msgspec.json.encode(text), Chunk(), Weight.ANSWER)
+
+
+def test_transcripts() -> None:
+    """Their pieces are one text, which ends before the event that repeats all of it; other events pass."""
+    whole_text = StreamEvent(
+        b'data: {"type":"transcript.text.done","text":"to [EMAIL_1] ["}\n\n', Chunk(), Weight.ANSWER
+    )
+    other = StreamEvent(b'data: {"type":"x","b64_json":"AA=="}\n\n', Chunk(), Weight.ANSWER)
+
+    nothing_left = sent(piece("fine"), whole_text, form=PLAIN)
+    out = sent(piece("to [EM"), piece("AIL"), other, piece("_1] ["), whole_text, form=PLAIN)
+
+    frames = [each.frame.decode() for each in out]
+    said = [msgspec.json.decode(frame[frame.index("{") :]) for frame in frames]
+    assert "".join(each.get("delta", "") for each in said) == f"to {VALUE} ["
+    assert [each.get("text") for each in said if "text" in each] == [f"to {VALUE} ["]
+    assert [each["type"] for each in said[-2:]] == ["transcript.text.delta", "transcript.text.done"]
+    assert frames[0].startswith("event: x\ndata: ")
+    assert other in out
+    assert len(nothing_left) == 2
+
+
+def test_transcripts_that_are_nothing_but_text() -> None:
+    """A whole one may be no JSON at all, and still look like some."""
+    answers = [rewrite_whole(Completion(raw), restoring, PLAIN).raw for raw in (b"[Music] to [EMAIL_1]", b"\xff\xfe")]
+
+    assert answers == [f"[Music] to {VALUE}".encode(), b"\xff\xfe"]
+
+
+def test_legacy_chunks_mean_what_their_frames_say() -> None:
+    """The codec reads their text as content, and so does what was rewritten."""
+    legacy = event({"choices": [{"index": 0, "text": "to [EMAIL_1]", "finish_reason": None}]}, Weight.ANSWER)
+
+    (out,) = sent(legacy, form=PLAIN)
+
+    assert out.chunk is not None
+    assert [choice.delta.content for choice in out.chunk.choices] == [f"to {VALUE}"]
+
+
+def test_details_come_back_in_one_piece() -> None:
+    """What a model thought and rests on has texts too; signatures stay as they are."""
+    details = [{"type": "reasoning.text", "text": "about [EMAIL_1]", "signature": "[EMAIL_1]"}]
+    streamed = payloads(sent(chunk(reasoning_details=details), chunk(annotations=[{"title": "x"}]), finish(), done()))
+    answer = whole(CHAT, message={"reasoning_details": details, "annotations": [{"title": "[EMAIL_1]"}]})
+
+    assert streamed[0]["choices"][0]["delta"]["reasoning_details"] == [{**details[0], "text": f"about {VALUE}"}]
+    assert answer["message"] == {
+        "reasoning_details": [{**details[0], "text": f"about {VALUE}"}],
+        "annotations": [{"title": VALUE}],
+    }

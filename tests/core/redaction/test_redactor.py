@@ -142,6 +142,14 @@ def test_every_text_is_looked_at(fields: dict[str, object], path: str) -> None:
             ]
         },
         {"logit_bias": {"123456789012345": 1}, "seed": 4111111111111111},
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "reasoning_details": [{"type": "reasoning.text", "signature": MAIL, "data": MAIL}],
+                }
+            ]
+        },
     ],
 )
 def test_what_is_no_text_is_left_alone(fields: dict[str, object]) -> None:

@@ -1,0 +1,167 @@
+"""
+Sessions as their owners begin, read, branch off and end them. Ordinary FastAPI; no turn passes here.
+
+What is shown of a session can be sent back to begin another with it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from app.api.asgi import read_body
+from app.api.decode import decode_as
+from app.api.inbound import credential_of, headers_of, request_id_of, require_json
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.gateway import CurrentGateway, Gateway
+from app.core.model import Message
+from app.core.session_office import Branch, SessionOrder
+from app.core.sessions import Head, Session
+
+Json: TypeAlias = dict[str, object]
+LISTED_MAX: Final = 100
+_LISTED = "20"
+_Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class _Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A session as it is shown; what the gateway decides by itself may be sent back and counts for nothing."""
+
+    id: str = ""
+    object: str = ""
+    created_at: int = 0
+    expires_at: int = 0
+    turns: int = 0
+    message_count: int = 0
+    bytes: int = 0
+
+
+class _NewSession(_Shown, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The body of a request for a session; `system` is a short form of one message before the others."""
+
+    model: _Name | None = None
+    system: str | None = None
+    messages: list[msgspec.Raw] = []
+    metadata: dict[_Name, msgspec.Raw] = {}
+    ttl_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+class _Messages(msgspec.Struct, frozen=True):
+    messages: list[Message] = []
+
+
+class _Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    at: _Count | None = None
+    last: _Count | None = None
+
+
+def sessions_router(gateways: CurrentGateway) -> APIRouter:
+    """Return the routes under /v1/sessions; each shows the sessions of the caller's key alone."""
+    router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+    @router.post("", summary="Begin a session, also with messages of another")
+    async def begin(request: Request) -> Response:
+        gateway, tenant = await _asked(request, gateways)
+        order = _order(await _body(request, gateway))
+        return answer(whole(await gateway.sessions.begin(tenant, order)))
+
+    @router.get("", summary="List the sessions of the caller's key, those used last first")
+    async def list_sessions(request: Request, limit: str = _LISTED) -> Response:
+        gateway, tenant = await _asked(request, gateways)
+        most = checked_limit(limit)
+        heads = await gateway.sessions.listing(tenant, most + 1)
+        return answer(
+            {"object": "list", "data": [outline(head) for head in heads[:most]], "has_more": len(heads) > most}
+        )
+
+    @router.get("/{session_id}", summary="Show a session with its messages, in a form that can be imported")
+    async def read(request: Request, session_id: str) -> Response:
+        gateway, tenant = await _asked(request, gateways)
+        return answer(whole(await gateway.sessions.read(tenant, session_id)))
+
+    @router.post("/{session_id}/fork", summary="Begin a session with what another has so far")
+    async def fork(request: Request, session_id: str) -> Response:
+        gateway, tenant = await _asked(request, gateways)
+        body = decode_as(_Fork, await _body(request, gateway))
+        return answer(whole(await gateway.sessions.fork(tenant, session_id, Branch(body.at, body.last))))
+
+    @router.delete("/{session_id}", summary="End a session and forget its messages")
+    async def end(request: Request, session_id: str) -> Response:
+        gateway, tenant = await _asked(request, gateways)
+        await gateway.sessions.end(tenant, session_id)
+        return answer({"id": session_id, "object": "session.deleted", "deleted": True})
+
+    return router
+
+
+def outline(head: Head) -> Json:
+    """Return what is shown of a session in a list."""
+    return {
+        "id": head.id,
+        "object": "session",
+        "created_at": int(head.created),
+        "expires_at": int(head.expires),
+        "ttl_s": head.ttl_s,
+        "model": head.model,
+        "metadata": msgspec.Raw(head.metadata),
+        "turns": head.turns,
+        "message_count": head.messages,
+        "bytes": head.size,
+    }
+
+
+def whole(session: Session) -> Json:
+    """Return all of a session, instructions first."""
+    messages = [msgspec.Raw(message) for message in (*session.instructions, *session.messages)]
+    return {**outline(session.head), "messages": messages}
+
+
+def answer(content: Json) -> Response:
+    """Return an answer that nobody keeps."""
+    body = msgspec.json.encode(content)
+    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def checked_limit(text: str) -> int:
+    """
+    Return how many are to be listed.
+
+    Raises:
+        GatewayError: INVALID_REQUEST.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LISTED_MAX)) and 1 <= int(text) <= LISTED_MAX):
+        raise GatewayError(INVALID_REQUEST, f"'limit' must be a whole number from 1 to {LISTED_MAX}.", param="limit")
+    return int(text)
+
+
+async def _asked(request: Request, gateways: CurrentGateway) -> tuple[Gateway, str]:
+    """Return the gateway, and whose sessions are meant."""
+    gateway, headers = gateways.current, headers_of(request.scope)
+    caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
+    return gateway, caller.tenant
+
+
+async def _body(request: Request, gateway: Gateway) -> bytes:
+    headers = headers_of(request.scope)
+    body = (await read_body(request.receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)).strip()
+    if not body:
+        return b"{}"
+    require_json(headers)
+    return body
+
+
+def _order(raw: bytes) -> SessionOrder:
+    body = decode_as(_NewSession, raw)
+    decode_as(_Messages, raw)  # each must be a message, or the first turn would fail for it
+    messages = [bytes(message) for message in body.messages]
+    if body.system is not None:
+        messages.insert(0, msgspec.json.encode({"role": "system", "content": body.system}))
+    return SessionOrder(
+        messages=tuple(messages),
+        model=body.model,
+        metadata=msgspec.json.encode(body.metadata),
+        ttl_s=body.ttl_s,
+    )

@@ -1,0 +1,37 @@
+"""Calls with the same idempotency key, which are answered once."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+
+import msgspec
+
+from app.assembly.deps import Deps
+from app.config.schema import Settings
+from app.stages.idempotency import Idempotency
+from app.state.link import Shared
+from app.state.repeats import RepeatLimits
+from app.state.repeats.memory import LocalRepeats
+from app.state.repeats.shared import RepeatTools, SharedRepeats
+
+
+def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
+    """Let answers be kept for repeats, in Redis if there is one."""
+    given = settings.idempotency
+    limits = RepeatLimits(given.ttl_s, given.max_entries, given.entry_max_bytes, given.max_bytes)
+    local = LocalRepeats(limits, deps.clock, _new_token)
+    if shared is None:
+        return msgspec.structs.replace(deps, repeats=local)
+    tools = RepeatTools(deps.clock, _new_token, settings.redis.fail.idempotency)
+    repeats = SharedRepeats(shared.link, shared.key_prefix, limits, local, tools)
+    return msgspec.structs.replace(deps, repeats=repeats)
+
+
+def idempotency(settings: Settings, deps: Deps) -> list[Idempotency]:
+    """Return the stage that answers repeats, unless it is switched off."""
+    given = settings.idempotency
+    return [Idempotency(given.entry_max_bytes, deps.repeats, deps.listener)] if given.enabled else []
+
+
+def _new_token() -> str:
+    return token_hex(8)

@@ -1,0 +1,101 @@
+"""Who may call: the keys of the configuration, those made since, and signed tokens."""
+
+from __future__ import annotations
+
+from functools import partial
+from secrets import token_bytes
+
+import msgspec
+
+from app.assembly.deps import Deps
+from app.assembly.key_sources import may_have_keys
+from app.assembly.limits import key_rules
+from app.assembly.spending import key_budget
+from app.config.features import VirtualKey as KeySettings
+from app.config.schema import Settings
+from app.core.admission import Priority
+from app.core.catalog import canonical
+from app.core.directory import Directory, Sources
+from app.core.key_office import KeyOffice, OfficeTools
+from app.core.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
+from app.identity.key_set import KeySet
+from app.identity.tokens import ClaimNames, JwtTokens, TokenOptions
+from app.providers.fetch import fetch
+from app.stages.authorize import Authorize
+from app.state.link import Shared
+from app.state.shared_keys import SharedKeys
+
+
+def open_keys(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
+    """Let keys be kept in Redis, if there is one; else they live as long as this process."""
+    if shared is None:
+        return deps
+    store = SharedKeys(shared.link, shared.key_prefix, settings.redis.fail.keys)
+    return msgspec.structs.replace(deps, key_store=store)
+
+
+def directory(settings: Settings, deps: Deps) -> Directory:
+    """Return who knows everybody that may call."""
+    sources = Sources(_listed(settings), deps.key_store, _hasher(settings), _tokens(settings, deps))
+    return Directory(sources, deps.clock, deps.listener, required=settings.auth.required)
+
+
+def key_office(settings: Settings, deps: Deps) -> KeyOffice:
+    """Return where the administration makes and revokes keys."""
+    alone = settings.server.workers == 1
+    tools = OfficeTools(_hasher(settings), deps.clock, token_bytes, deps.listener, alone)
+    return KeyOffice(_listed(settings), deps.key_store, tools)
+
+
+def authorize(settings: Settings, deps: Deps) -> list[Authorize]:
+    """Return the stage that holds keys to their models, unless there can be no key."""
+    if not may_have_keys(settings):
+        return []
+    named = partial(canonical, routes=settings.models.keys(), providers=settings.providers.keys())
+    return [Authorize(named, deps.listener)]
+
+
+def _hasher(settings: Settings) -> Hasher:
+    pepper = settings.auth.pepper
+    return Hasher(b"" if pepper is None else pepper.get_secret_value().encode())
+
+
+def _listed(settings: Settings) -> KeyTable:
+    return KeyTable(_key(given) for given in settings.keys)
+
+
+def _key(given: KeySettings) -> VirtualKey:
+    return VirtualKey(
+        id=given.name,
+        name=given.name,
+        hash=KeyHash.parse(given.hash),
+        team=given.team,
+        user=given.user,
+        tags=given.tags,
+        models=given.models,
+        priority=None if given.priority is None else Priority[given.priority.upper()],
+        expires=given.expires,
+        previous=None if given.previous_hash is None else KeyHash.parse(given.previous_hash),
+        previous_until=given.previous_until,
+        in_file=True,
+        limits=key_rules(given.limits),
+        budgets=() if given.budget is None else (key_budget(given.name, given.budget),),
+    )
+
+
+def _tokens(settings: Settings, deps: Deps) -> JwtTokens | None:
+    given = settings.auth.jwt
+    if given.jwks_url is None:
+        return None
+    url = given.jwks_url
+    options = TokenOptions(
+        issuer=given.issuer,
+        audience=given.audience,
+        algorithms=given.algorithms,
+        claims=ClaimNames(**given.claims.model_dump()),
+        models=given.models,
+        refresh_s=given.refresh_s,
+        leeway_s=given.leeway_s,
+    )
+    made = partial(KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener)
+    return JwtTokens(options, deps.key_sets.of(url, made), deps.clock)

@@ -1,0 +1,218 @@
+"""
+`wizard keys`: make, list, rotate and revoke virtual keys.
+
+Without a gateway `new` and `rotate` print what to put into the configuration file; with one (`--url`) it keeps the key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from pydantic import ValidationError
+
+from app.cli.remote import RemoteError, add_remote, gateway_of
+from app.cli.tables import table
+from app.cli.verbs import Verbs, add_config
+from app.config.features import VirtualKey as KeySettings
+from app.config.load import ConfigError, find, load
+from app.config.schema import Settings
+from app.config.shapes import expectation, shape_at
+from app.core.virtual_keys import Hasher, new_secret
+
+FAILED: Final = 1
+_UNITS: Final = "smhdw"
+_SECONDS: Final = (1, 60, 3600, 86_400, 604_800)
+_OVERLAP = "1d"
+_EXAMPLES = """examples:
+  wizard keys new --name team-a --models fast 'openai/*' --expires 90d
+  wizard keys new --name ci --url http://127.0.0.1:8080       the gateway keeps it
+  wizard keys list | revoke ID | rotate ID --overlap 1d"""
+
+
+def add(verbs: Verbs) -> argparse.ArgumentParser:
+    """Add `keys` and what can be done with them."""
+    parser = verbs.add_parser(
+        "keys",
+        help="make, list, rotate and revoke virtual keys",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    making = actions.add_parser("new", help="make a key, and print it this once")
+    making.add_argument("--name", help="what it is called; required unless a gateway keeps it")
+    for word in ("team", "user"):
+        making.add_argument(f"--{word}", help=f"the {word} that it belongs to")
+    making.add_argument("--tags", nargs="+", default=[], help="tags of all its calls in usage reports")
+    making.add_argument("--models", nargs="+", help="routes and provider/model that it may use, * for any text")
+    making.add_argument("--expires", metavar="WHEN", help="90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z")
+    making.add_argument("--priority", choices=("high", "normal", "low"), help="priority of its calls")
+    listing = actions.add_parser("list", help="list the keys of a running gateway")
+    revoking = actions.add_parser("revoke", help="end a key of a running gateway at once, on all replicas")
+    rotating = actions.add_parser("rotate", help="give a key a fresh secret; the old one stays valid for a while")
+    rotating.add_argument("--overlap", metavar="TIME", default=_OVERLAP, help="how long; default %(default)s")
+    for action in (revoking, rotating):
+        action.add_argument("id", metavar="ID", help="id of the key, or its name in the configuration file")
+    for action in (making, listing, revoking, rotating):
+        add_remote(action)
+        action.add_argument("--json", action="store_true", help="print JSON")
+    for action in (making, rotating):
+        add_config(action)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """
+    Do it, and return the exit code: 0, or 1 if it could not be done.
+
+    Raises:
+        ConfigError: The configuration that was named is wrong.
+    """
+    actions = {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}
+    try:
+        actions[given.action](given)
+    except (RemoteError, ValueError) as error:
+        print(f"wizard keys: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _new(given: argparse.Namespace) -> None:
+    wanted = {name: getattr(given, name) for name in ("name", "team", "user", "tags", "models", "priority")}
+    order: dict[str, Any] = {name: value for name, value in wanted.items() if value}
+    if given.expires:
+        order["expires_at"] = _moment(given.expires).isoformat()
+    if given.url:
+        _print_issued(given, gateway_of(given).ask("POST", "/keys", order))
+        return
+    if not given.name:
+        raise ValueError("a key of the configuration file needs a --name")
+    secret, fields = _made(_settings(given))
+    order.pop("expires_at", None)
+    entry = {"name": given.name, **fields, **order}
+    if given.expires:
+        entry["expires"] = _moment(given.expires).isoformat()
+    _require_good(entry)
+    _print_entry(given, secret, entry, "Add this to 'keys' in the configuration file:")
+
+
+def _rotate(given: argparse.Namespace) -> None:
+    settings = _settings(given)
+    listed = next((key for key in settings.keys if key.name == given.id), None) if settings else None
+    overlap_s = _duration(given.overlap).total_seconds()
+    if listed is None:
+        path = f"/keys/{quote(given.id, safe='')}/rotate"
+        _print_issued(given, gateway_of(given).ask("POST", path, {"overlap_s": overlap_s}))
+        return
+    secret, fields = _made(settings)
+    until = (datetime.now(UTC) + timedelta(seconds=overlap_s)).replace(microsecond=0)
+    entry = {"name": listed.name, **fields, "previous_hash": listed.hash, "previous_until": until.isoformat()}
+    _print_entry(given, secret, entry, f"Change these lines of {listed.name!r} in the configuration file:")
+
+
+def _revoke(given: argparse.Namespace) -> None:
+    ended = gateway_of(given).ask("DELETE", f"/keys/{quote(given.id, safe='')}")
+    print(_json(ended) if given.json else f"{ended['id']} is revoked, on every replica within a second")
+
+
+def _list(given: argparse.Namespace) -> None:
+    found = gateway_of(given).ask("GET", "/keys")
+    if given.json:
+        print(_json(found))
+        return
+    rows = [
+        (
+            str(key["id"]),
+            str(key["name"]),
+            str(key["status"]),
+            str(key["source"]),
+            str(key["team"] or "-"),
+            "all" if key["models"] is None else " ".join(key["models"]) or "none",
+            _day(key["expires_at"]),
+        )
+        for key in found["keys"]
+    ]
+    print(table(("ID", "NAME", "STATUS", "WHERE", "TEAM", "MODELS", "EXPIRES"), rows))
+
+
+def _made(settings: Settings | None) -> tuple[str, dict[str, str]]:
+    """Return a fresh key and the field of its hash."""
+    pepper = settings.auth.pepper if settings else None
+    secret = new_secret(token_bytes)
+    return secret, {"hash": str(Hasher(pepper.get_secret_value().encode() if pepper else b"").stored(secret.encode()))}
+
+
+def _settings(given: argparse.Namespace) -> Settings | None:
+    """Return the configuration, for its pepper and its keys; one that lacks its first key may be wrong as yet."""
+    path = find(given.config)
+    if path is None:
+        return None
+    try:
+        return load(path).settings
+    except ConfigError as error:
+        if any(problem.path.startswith("auth.pepper") for problem in error.problems):
+            raise
+        print(f"note: {path} has problems (see wizard check), so it is taken to have no pepper", file=sys.stderr)
+        return None
+
+
+def _require_good(entry: dict[str, Any]) -> None:
+    """Refuse what the configuration would refuse."""
+    try:
+        KeySettings.model_validate(entry)
+    except ValidationError as error:
+        names = dict.fromkeys(str(detail["loc"][0]) for detail in error.errors(include_url=False))
+        shapes = {name: shape_at(KeySettings, (name,)) for name in names}
+        wrong = [f"--{name} must be {expectation(shape)}" for name, shape in shapes.items() if shape is not None]
+        raise ValueError("; ".join(wrong)) from None
+
+
+def _print_issued(given: argparse.Namespace, issued: dict[str, Any]) -> None:
+    if given.json:
+        print(_json(issued))
+        return
+    print(f"id   {issued['id']}\nkey  {issued['key']}\n\nThe key is shown this once. The gateway keeps only its hash.")
+    if issued["source"] == "memory":
+        print("Without Redis that is in its memory: the key ends when the gateway does.")
+
+
+def _print_entry(given: argparse.Namespace, secret: str, entry: dict[str, Any], advice: str) -> None:
+    if given.json:
+        print(_json({"key": secret, **entry}))
+        return
+    lines = [f"{name}: {_yaml(value)}" for name, value in entry.items()]
+    print(f"key  {secret}\n\nThe key is shown this once. {advice}\n\n  - " + "\n    ".join(lines))
+
+
+def _yaml(value: object) -> str:
+    return msgspec.json.encode(value).decode()  # JSON is YAML
+
+
+def _json(content: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(content)).decode()
+
+
+def _day(seconds: int | None) -> str:
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _moment(text: str) -> datetime:
+    if text[-1:] in _UNITS and text[:-1].isdigit():
+        return (datetime.now(UTC) + _duration(text)).replace(microsecond=0)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _duration(text: str) -> timedelta:
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdigit() or len(number) > 6:  # noqa: PLR2004 - digits of a sensible number
+        raise ValueError(f"{text!r} is no time: write a number with s, m, h, d or w, such as 12h")
+    return timedelta(seconds=int(number) * _SECONDS[_UNITS.index(unit)])

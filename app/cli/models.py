@@ -1,0 +1,84 @@
+"""`wizard models`: what is known of the models that a configuration names, or of those of one kind of provider."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import msgspec
+
+from app.assembly.catalogue import models
+from app.cli.verbs import Verbs, add_config
+from app.config.catalogue import read_catalogue
+from app.config.schema import Settings
+from app.config.source import Source
+from app.core.catalogue import ModelInfo
+
+_HEAD = ("model", "for", "window", "answer", "can", "in $/M", "out $/M")
+_FORM = "{:<44} {:<14} {:>9} {:>8}  {:<34} {:>9} {:>9}"
+
+
+def add(verbs: Verbs) -> argparse.ArgumentParser:
+    """Add `models`."""
+    parser = verbs.add_parser("models", help="show what is known of models: windows, capabilities, prices")
+    add_config(parser)
+    parser.add_argument(
+        "--kind", help="all known models of a kind of provider, such as openai, in place of a configuration"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """
+    Print a line for each model; calls nothing.
+
+    Raises:
+        ConfigError: With every problem at once.
+    """
+    found = _of_kind(given.kind) if given.kind else _configured(Source(given.config, {}, {}).read().settings)
+    if given.json:
+        for name, info in found:
+            print(msgspec.json.encode({"id": name, **msgspec.to_builtins(info or ModelInfo())}).decode())
+        return 0
+    print(_FORM.format(*_HEAD))
+    for name, info in found:
+        print(_FORM.format(name, *_columns(info)).rstrip())
+    catalogue = read_catalogue()
+    print(f"\ncatalogue of {catalogue.version}; what is not known is shown as -, and nothing is ruled out by it")
+    return 0
+
+
+def _configured(settings: Settings) -> Iterator[tuple[str, ModelInfo | None]]:
+    """Yield the targets of routes, then the listed models of providers, each once."""
+    known = models(settings)
+    named = {f"{target.provider}/{target.model}" for route in settings.models.values() for target in route.targets}
+    named |= {f"{name}/{model}" for name, provider in settings.providers.items() for model in provider.models}
+    named |= settings.catalogue.models.keys()
+    for name in sorted(named):
+        provider, _, model = name.partition("/")
+        yield name, known.find(provider, model)
+
+
+def _of_kind(kind: str) -> Iterator[tuple[str, ModelInfo | None]]:
+    catalogue = read_catalogue()
+    for entry in catalogue.models(kind):
+        yield entry.id, catalogue.find(kind, entry.id)
+
+
+def _columns(info: ModelInfo | None) -> tuple[str, ...]:
+    if info is None:
+        return ("-",) * (len(_HEAD) - 1)
+    price = info.price
+    return (
+        info.operation,
+        _shown(info.context_window),
+        _shown(info.max_output),
+        "-" if info.capabilities is None else " ".join(sorted(info.capabilities)) or "none",
+        "-" if price is None else f"{price.input:g}",
+        "-" if price is None else f"{price.output:g}",
+    )
+
+
+def _shown(number: int | None) -> str:
+    return "-" if number is None else str(number)

@@ -1,0 +1,29 @@
+"""What is said of models that no provider has, and files that are no catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.config.catalogue import CatalogueError, read_catalogue
+from app.config.checks.complaint import Complaint, Names, unknown_provider
+from app.config.problems import shown
+from app.config.schema import Settings
+from app.config.trees import Loc
+
+
+def catalogue(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find models of unknown providers, and a file that cannot be read."""
+    for name in settings.catalogue.models:
+        provider, *model = re.split(r"[/:]", name, maxsplit=1)
+        if not model or provider not in names.providers:
+            yield ("catalogue", "models", name), unknown_provider(name, provider, names)
+    path = settings.catalogue.file
+    if path is not None:
+        try:
+            read_catalogue(Path(path))
+        except CatalogueError as error:
+            loc: Loc = ("catalogue", "file")
+            expected = f"a file in the form of the built-in one: {error}"
+            yield loc, Complaint(shown(loc, path), expected, "correct it, or remove it")

@@ -1,0 +1,31 @@
+"""What is known of models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.config.fields import Count, ModelName, Section
+
+Capability = Literal["tools", "vision", "json_schema", "audio", "reasoning"]
+
+
+class ModelFacts(Section):
+    """What the operator knows of one model; what is left out is as the catalogue has it."""
+
+    context_window: Count | None = Field(default=None, description="Tokens of prompt and answer.")
+    max_output: Count | None = Field(default=None, description="Most tokens of an answer.")
+    capabilities: frozenset[Capability] | None = Field(default=None, description="What it can do.")
+
+
+class Catalogue(Section):
+    """The data about models, and what it is used for."""
+
+    file: str | None = Field(default=None, description="A file in place of the one that comes with the gateway.")
+    models: dict[ModelName, ModelFacts] = Field(
+        default_factory=dict, description="What is known better, by provider/model."
+    )
+    filters: bool = Field(
+        default=True, description="Whether calls pass by targets that, as the catalogue has it, cannot serve them."
+    )

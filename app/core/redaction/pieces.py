@@ -1,0 +1,133 @@
+"""Where the texts of one streamed event stand, and how an event is read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from app.core.model import Chunk, StreamEvent
+
+Json: TypeAlias = dict[str, Any]
+Place: TypeAlias = tuple[str, int]  # a text of a choice: its field, and of tool calls which one
+Holder: TypeAlias = tuple[Place, Json, str]  # a text's place, and where the event has its piece
+
+CALLS, CALL, DELTA, TEXT = "tool_calls", "function_call", "delta", "text"
+WHOLE: Final = ("reasoning_details", "annotations")  # members of a delta whose texts come in one piece
+_TEXTS: Final = ("content", "reasoning_content", "reasoning", "refusal")
+_SAY_NOTHING: Final = ("index", "type")  # members that only say what others are
+_DATA: Final = b"data:"
+
+
+def texts_of(chunk: Chunk) -> Iterator[str]:
+    """Yield the pieces of text in an event, and what may hold some."""
+    for choice in chunk.choices:
+        delta = choice.delta
+        for text in (delta.content, delta.reasoning_content, delta.reasoning, delta.refusal):
+            if isinstance(text, str):
+                yield text
+            elif text is not None:
+                yield from (bytes(part).decode() for part in text)
+        for raw in (delta.reasoning_details, delta.annotations):
+            yield bytes(raw)[1:].decode()  # a list, whose own bracket is no mark
+        for call in (delta.function_call, *[call.function for call in delta.tool_calls or ()]):
+            if call is not None and call.arguments is not None:
+                yield call.arguments
+
+
+def holders_of(choice: Json, delta: object) -> Iterator[Holder]:
+    """Yield the texts of a choice, each with where it stands; empty ones are none."""
+    if is_text(choice.get(TEXT)):
+        yield (TEXT, 0), choice, TEXT
+    if not isinstance(delta, dict):
+        return
+    for field in _TEXTS:
+        if is_text(delta.get(field)):
+            yield (field, 0), delta, field
+        elif isinstance(delta.get(field), list):
+            parts = (part for part in delta[field] if isinstance(part, dict))
+            yield from (((field, 0), part, TEXT) for part in parts if is_text(part.get(TEXT)))
+    for number, call in enumerate(delta.get(CALLS) or ()):
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict) and is_text(function.get("arguments")):
+            yield (CALLS, call.get("index", number)), function, "arguments"
+    function = delta.get(CALL)
+    if isinstance(function, dict) and is_text(function.get("arguments")):
+        yield (CALL, 0), function, "arguments"
+
+
+def is_text(value: object) -> bool:
+    """Say whether a value is a text with something in it."""
+    return isinstance(value, str) and value != ""
+
+
+def put(choice: Json, place: Place, text: str) -> None:
+    """Add the last piece of a text to a choice's share of an event."""
+    if not text:
+        return
+    field, number = place
+    if field == TEXT:
+        choice[TEXT] = (choice.get(TEXT) or "") + text
+        return
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        delta = choice["delta"] = {}
+    if field == CALLS:
+        calls = delta[CALLS] = list(delta.get(CALLS) or ())
+        call = next((each for each in calls if isinstance(each, dict) and each.get("index") == number), None)
+        if call is None:
+            call = {"index": number}
+            calls.insert(0, call)  # it began before those that are there
+        delta = call
+        field = "function"
+    if field in {CALL, "function"}:
+        function = delta[field] = dict(delta.get(field) or {})
+        function["arguments"] = (function.get("arguments") or "") + text
+    elif isinstance(delta.get(field), list):
+        delta[field].append({"type": TEXT, TEXT: text})
+    else:
+        delta[field] = (delta.get(field) or "") + text
+
+
+def is_empty(value: object) -> bool:
+    """Say that a part of an event is nothing that a client would miss."""
+    if isinstance(value, dict):
+        return all(is_empty(member) for name, member in value.items() if name not in _SAY_NOTHING)
+    if isinstance(value, list):
+        return all(map(is_empty, value))
+    return value is None or value == ""
+
+
+def read(frame: bytes) -> tuple[bytes, Json]:
+    """Return what stands before the data of an event, and what that says; empty for what is no object."""
+    at = frame.find(_DATA)
+    if at < 0:
+        return b"", {}
+    data = frame[at + len(_DATA) :].replace(b"\n" + _DATA, b"\n")
+    found = msgspec.json.decode(data) if data.lstrip()[:1] == b"{" else None
+    return frame[:at], found if isinstance(found, dict) else {}
+
+
+def written(event: StreamEvent, head: bytes, payload: Json) -> StreamEvent:
+    """Return the event with something else to say."""
+    data = msgspec.json.encode(payload)
+    return StreamEvent(b"%bdata: %b\n\n" % (head, data), _chunk(payload, event.chunk), event.weight)
+
+
+def _chunk(payload: Json, before: Chunk | None) -> Chunk | None:
+    """Return the meaning of what an event says; None if that has a form that we do not know."""
+    choices = payload.get("choices")
+    if not isinstance(choices, list):
+        return before  # of other forms only the usage counts
+    try:
+        return msgspec.convert({**payload, "choices": [_modern(choice) for choice in choices]}, Chunk)
+    except msgspec.ValidationError:
+        return None
+
+
+def _modern(choice: object) -> object:
+    """Return a choice of legacy completions as the codec reads it: its text is content."""
+    if not isinstance(choice, dict) or TEXT not in choice:
+        return choice
+    return {**choice, DELTA: {"content": choice[TEXT]}}

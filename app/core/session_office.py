@@ -1,0 +1,150 @@
+"""What callers and operators do with sessions besides talking in them: begin, look, branch off and end."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import CONFLICT, INVALID_REQUEST, SESSION_FULL, GatewayError
+from app.core.sessions import Head, Raw, Session, SessionStore, new_session_id, not_found, size_of, split
+from app.core.virtual_keys import Entropy
+
+_EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
+
+
+class SessionOrder(msgspec.Struct, frozen=True):
+    """What a new session shall be; `ttl_s` of None is the longest. Messages may begin with instructions."""
+
+    messages: tuple[Raw, ...] = ()
+    model: str | None = None
+    metadata: Raw = b"{}"
+    ttl_s: float | None = None
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """Where a session branches off: after its first `at` messages, or with its `last` ones; None is all of it."""
+
+    at: int | None = None
+    last: int | None = None
+
+
+class SessionBounds(msgspec.Struct, frozen=True):
+    """How large a session may be, how long it may live unused, and whether this process is the only one that has it."""
+
+    max_bytes: int
+    ttl_s: float
+    alone: bool
+
+
+class SessionOffice:
+    """The sessions of everybody; whoever asks sees its own."""
+
+    def __init__(self, store: SessionStore, bounds: SessionBounds, clock: Clock, entropy: Entropy) -> None:
+        self._store = store
+        self._bounds = bounds
+        self._clock = clock
+        self._entropy = entropy
+
+    async def begin(self, tenant: str, order: SessionOrder) -> Session:
+        """
+        Begin a session.
+
+        Raises:
+            GatewayError: SESSION_FULL, INVALID_REQUEST, CONFLICT, STATE_UNAVAILABLE.
+        """
+        instructions, messages = split(order.messages)
+        return await self._keep(tenant, order, instructions, messages)
+
+    async def read(self, tenant: str, session_id: str) -> Session:
+        """
+        Return a session, which is a use of it.
+
+        Raises:
+            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED, STATE_UNAVAILABLE.
+        """
+        return await self._store.load(tenant, session_id)
+
+    async def fork(self, tenant: str, session_id: str, branch: Branch) -> Session:
+        """
+        Begin a session with what another has so far; the other goes on by itself.
+
+        Raises:
+            GatewayError: Those of `begin` and `read`.
+        """
+        origin = await self._store.load(tenant, session_id)
+        messages = origin.messages
+        if branch.at is not None:
+            messages = messages[: branch.at]
+        if branch.last is not None:
+            messages = messages[max(0, len(messages) - branch.last) :]
+        head = origin.head
+        order = SessionOrder(model=head.model, metadata=head.metadata, ttl_s=head.ttl_s)
+        return await self._keep(tenant, order, origin.instructions, messages)
+
+    async def end(self, tenant: str, session_id: str) -> None:
+        """
+        Forget a session.
+
+        Raises:
+            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED, STATE_UNAVAILABLE.
+        """
+        await self._store.delete(tenant, session_id)
+
+    async def listing(self, tenant: str | None, limit: int) -> list[Head]:
+        """
+        Return the sessions of one owner, or of all (None), those used last first.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE.
+        """
+        return await self._store.listing(tenant, limit)
+
+    async def owner(self, session_id: str) -> str:
+        """
+        Return whose a session is; for operators.
+
+        Raises:
+            GatewayError: SESSION_NOT_FOUND, STATE_UNAVAILABLE.
+        """
+        for head in await self._store.listing(None, _EVERYBODYS_MAX):
+            if head.id == session_id:
+                return head.tenant
+        raise not_found(session_id)
+
+    async def _keep(
+        self, tenant: str, order: SessionOrder, instructions: tuple[Raw, ...], messages: tuple[Raw, ...]
+    ) -> Session:
+        self._require_one_memory()
+        bounds, now_wall = self._bounds, self._clock.wall()
+        ttl_s = bounds.ttl_s if order.ttl_s is None else order.ttl_s
+        if ttl_s > bounds.ttl_s:
+            message = f"A session lives for {bounds.ttl_s:g} s without use at most."
+            raise GatewayError(INVALID_REQUEST, message, param="ttl_s")
+        size = size_of(instructions) + size_of(messages)
+        if size > bounds.max_bytes:
+            raise full(bounds.max_bytes)
+        head = Head(
+            id=new_session_id(self._entropy),
+            tenant=tenant,
+            created=now_wall,
+            expires=now_wall + ttl_s,
+            ttl_s=ttl_s,
+            model=order.model,
+            metadata=order.metadata,
+            messages=len(messages),
+            size=size,
+        )
+        session = Session(head, instructions, messages)
+        await self._store.create(session)
+        return session
+
+    def _require_one_memory(self) -> None:
+        if not self._bounds.alone:
+            message = "Sessions would be known to one of several worker processes only."
+            advice = "Set 'sessions.store' to sqlite, file or redis."
+            raise GatewayError(CONFLICT, message, suggestion=advice)
+
+
+def full(max_bytes: int) -> GatewayError:
+    """Return the refusal of what would make a session too large."""
+    return GatewayError(SESSION_FULL, f"A session holds {max_bytes} bytes at most, and this one has no room for more.")

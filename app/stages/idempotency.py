@@ -1,0 +1,119 @@
+"""
+Answer calls with the same idempotency key once.
+
+A call that repeats one which is under way waits for it; one that repeats an answered one gets that answer, as a stream
+if it was one. Only complete answers are kept: after a failure, or when the client of the first call left, the next one
+is the first. Inside of the redaction, so that what is kept is what that let through; outside of sessions, limits and
+the cache, which shall see one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Final
+
+import msgspec
+
+from app.core.assemble import Assembler
+from app.core.call import Call, End, Outcome, Reply
+from app.core.errors import IDEMPOTENCY_KEY_REUSED, GatewayError
+from app.core.idempotency import Answered, Different, Leading, Repeats, name_of
+from app.core.model import ChatRequest, Completion, StreamEvent
+from app.core.pipeline import Handler, settle
+from app.core.replay import replay
+from app.core.signals import CallRepeated, Listener
+from app.core.stream import Batch, EventStream
+
+REPLAYED: Final = "x-wizard-idempotent-replay"
+_HEADER: Final = "idempotency-key"
+
+
+class Idempotency:
+    """
+    Let calls with a key be one.
+
+    Args:
+        answer_max_bytes: Largest streamed answer that is kept.
+    """
+
+    def __init__(self, answer_max_bytes: int, repeats: Repeats, listener: Listener) -> None:
+        self._answer_max_bytes = answer_max_bytes
+        self._repeats = repeats
+        self._listener = listener
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """
+        Answer the call, or repeat an answer; waiting ends with the call's deadline, which bounds it from outside.
+
+        Raises:
+            GatewayError: IDEMPOTENCY_KEY_REUSED; STATE_UNAVAILABLE where that is the policy.
+        """
+        key = call.options.idempotency_key
+        if key is None:
+            return await proceed(call)
+        name, looks = name_of(call.caller.tenant, key), 0
+        while True:
+            claim = await self._repeats.claim(name, call.fingerprint)
+            if isinstance(claim, Leading):
+                return await self._lead(call, proceed, claim)
+            if isinstance(claim, Answered):
+                self._listener(CallRepeated(call.id))
+                return _repeated(call, claim)
+            if isinstance(claim, Different):
+                message = "This idempotency key was used for another request."
+                raise GatewayError(IDEMPOTENCY_KEY_REUSED, message, param=_HEADER)
+            await self._repeats.wait(claim, looks)
+            looks += 1
+
+    async def _lead(self, call: Call, proceed: Handler[Call], leading: Leading) -> Reply:
+        assembler = Assembler(self._answer_max_bytes)
+        whole: list[Completion] = []
+
+        async def watched(call: Call) -> Reply:
+            reply = await proceed(msgspec.structs.replace(call, headers=_without_key(call.headers)))
+            if isinstance(reply.body, Completion):
+                whole.append(reply.body)
+            else:
+                reply.body.observe(assembler.observe)
+            return reply
+
+        def finish(outcome: Outcome) -> Awaitable[None]:
+            answer = None
+            if outcome.end is End.COMPLETED:
+                answer = whole[0] if whole else assembler.completion()
+            if answer is None:
+                return self._repeats.give_up(leading)
+            return self._repeats.keep(leading, Answered(call.fingerprint, answer, call.journal.target))
+
+        return await settle(call, watched, finish)
+
+
+def _without_key(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Keep the key to ourselves: at a provider, keys of all tenants would meet."""
+    return tuple([header for header in headers if header[0] != _HEADER])
+
+
+def _repeated(call: Call, answered: Answered) -> Reply:
+    call.journal.notes[REPLAYED] = "true"
+    call.journal.target = answered.target
+    if not call.request.stream:
+        return Reply(answered.completion)
+    events = replay(answered.completion, include_usage=_wants_usage(call))
+    return Reply(EventStream(_at_once(events), _nothing))
+
+
+def _wants_usage(call: Call) -> bool:
+    """Say whether the stream tells the usage: only a client that speaks OpenAI's form has to ask for it."""
+    request = call.request
+    if not isinstance(request, ChatRequest) or request.origin is not None:
+        return True
+    options = request.fields.stream_options
+    return options is not None and bool(options.include_usage)
+
+
+async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
+    yield events
+
+
+def _nothing() -> None:
+    return None

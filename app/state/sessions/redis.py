@@ -1,0 +1,178 @@
+"""
+Sessions in Redis, for all replicas. While Redis is out of reach nobody has any: there is nothing to go on with.
+
+All keys of one owner carry one hash tag, and with it share one slot of a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.core.sessions import Head, Session, Turn, expired, not_found, size_of, too_many
+from app.state.link import Argument, Command, Link, Plain, StateLostError
+from app.state.scripts import Script, script
+from app.state.sessions import GRACE_S, StoreLimits
+
+OWNERS_MAX: Final = 10_000  # that an operator sees
+_RAWS: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+
+
+class _About(msgspec.Struct, frozen=True, array_like=True):
+    """What never changes."""
+
+    id: str
+    tenant: str
+    created: float
+    model: str | None
+    metadata: bytes
+
+
+class RedisSessions:
+    """
+    The `SessionStore` of one replica among several; follows `link`.
+
+    `now_ms` is the time, for tests; without it, that of Redis.
+    """
+
+    def __init__(self, link: Link, prefix: str, limits: StoreLimits, now_ms: Callable[[], int] | None = None) -> None:
+        self._link = link
+        self._prefix = f"{prefix}:sess"
+        self._limits = limits
+        self._now_ms = now_ms
+        self._create = script("session", "session_create")
+        self._load = script("session", "session_load")
+        self._append = script("session", "session_append")
+        self._delete = script("session", "session_delete")
+        self._list = script("sessions_list")
+        link.follow(self)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return every script that this uses."""
+        return (self._create, self._load, self._append, self._delete, self._list)
+
+    async def create(self, session: Session) -> None:
+        """Keep a new session."""
+        head = session.head
+        said = await self._step(
+            self._create,
+            head,
+            round(head.ttl_s * 1000),
+            msgspec.msgpack.encode(_About(head.id, head.tenant, head.created, head.model, head.metadata)),
+            _joined(session.instructions),
+            size_of(session.instructions),
+            head.size,
+            self._limits.sessions_max,
+            *session.messages,
+        )
+        if said == b"full":
+            raise too_many()
+        await self._ask(Plain(("SADD", f"{self._prefix}:owners", head.tenant)))
+
+    async def load(self, tenant: str, session_id: str) -> Session:
+        """Return a session, and let it live on."""
+        head, instructions, messages = await self._found(self._load, tenant, session_id)
+        raws = tuple([bytes(raw) for raw in _RAWS.decode(instructions)])
+        return Session(_head(head), raws, tuple(messages))
+
+    async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
+        """Add a turn."""
+        instructions = b"" if turn.instructions is None else _joined(turn.instructions)
+        leading = size_of(turn.instructions or ())
+        grown = size_of(turn.messages)
+        return _head(await self._found(self._append, tenant, session_id, instructions, leading, grown, *turn.messages))
+
+    async def delete(self, tenant: str, session_id: str) -> None:
+        """Forget a session."""
+        await self._found(self._delete, tenant, session_id)
+
+    async def listing(self, tenant: str | None, limit: int) -> list[Head]:
+        """Return sessions, those used last first."""
+        owners = [tenant]
+        if tenant is None:
+            owners = [_text(each) for each in await self._ask(Plain(("SMEMBERS", f"{self._prefix}:owners")))]
+        found: list[Head] = []
+        for owner in owners[:OWNERS_MAX]:
+            start = f"{self._tag(owner or '')}:"
+            rows = await self._ask(Command(self._list, (f"{start}index",), (start, limit, self._now())))
+            found += [_head(row) for row in rows if row[0]]
+        return sorted(found, key=lambda head: head.expires, reverse=True)[:limit]
+
+    async def aclose(self) -> None:
+        """The link belongs to the process."""
+
+    async def beat(self) -> None:
+        """Nothing of it is kept here; see only whether Redis takes writes."""
+        await self._link.submit(Plain(("SET", f"{self._prefix}:beat", 1, "PX", 60_000)))
+
+    def lost(self) -> None:
+        """Nothing of it is kept here."""
+
+    async def _found(self, decision: Script, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
+        """Take a step on a session that has to be there."""
+        if not session_id.isascii() or not session_id.replace("_", "").isalnum():
+            raise not_found(session_id)
+        said = await self._step(decision, _Named(session_id, tenant), *arguments)
+        if said == b"gone":
+            raise not_found(session_id)
+        if said == b"expired":
+            raise expired(session_id)
+        return said
+
+    async def _step(self, decision: Script, about: Head | _Named, *arguments: Argument) -> Any:  # noqa: ANN401 - likewise
+        tag = self._tag(about.tenant)
+        keys = (f"{tag}:{about.id}", f"{tag}:{about.id}:messages", f"{tag}:index")
+        return await self._ask(Command(decision, keys, (about.id, round(GRACE_S * 1000), self._now(), *arguments)))
+
+    async def _ask(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+        if not self._link.up:
+            raise _unreachable()
+        try:
+            return await self._link.ask(self._link.submit(command))
+        except StateLostError as error:
+            raise _unreachable() from error
+
+    def _tag(self, tenant: str) -> str:
+        return f"{{{self._prefix}:{tenant}}}"
+
+    def _now(self) -> Argument:
+        return "" if self._now_ms is None else self._now_ms()
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str
+    tenant: str
+
+
+def _head(row: Any) -> Head:  # noqa: ANN401 - as redis-py hands it over
+    packed, ttl, ends, turns, messages, size = row
+    about = msgspec.msgpack.decode(packed, type=_About)
+    return Head(
+        id=about.id,
+        tenant=about.tenant,
+        created=about.created,
+        expires=int(ends) / 1000,
+        ttl_s=int(ttl) / 1000,
+        model=about.model,
+        metadata=about.metadata,
+        turns=int(turns),
+        messages=int(messages),
+        size=int(size),
+    )
+
+
+def _unreachable() -> GatewayError:
+    message = "The sessions are kept in Redis, which is out of reach."
+    return GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0)
+
+
+def _joined(messages: tuple[bytes, ...]) -> bytes:
+    return b"[%b]" % b",".join(messages)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

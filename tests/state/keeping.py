@@ -1,0 +1,32 @@
+"""Replicas that share virtual keys, inside one process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from app.core.signals import Signal
+from app.state.connecting import connect
+from app.state.degrading import LinkOptions, RedisLink
+from app.state.shared_keys import SharedKeys
+from tests.state.sharing import OPTIONS
+
+
+class Keeper:
+    """What one gateway has of it."""
+
+    def __init__(self, url: str, prefix: str, fail: Literal["local", "closed"], link: LinkOptions) -> None:
+        self.told: list[Signal] = []
+        self.link = RedisLink(connect(url, link.connect_s), link, lambda: 0.0, self.told.append)
+        self.keys = SharedKeys(self.link, prefix, fail)
+
+
+@asynccontextmanager
+async def shared_keys(
+    url: str, prefix: str, fail: Literal["local", "closed"] = "local", link: LinkOptions = OPTIONS
+) -> AsyncIterator[Keeper]:
+    """Run a replica."""
+    found = Keeper(url, prefix, fail, link)
+    async with found.link:
+        yield found
