@@ -14,6 +14,7 @@ from app.core.idempotency import Repeats
 from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
 from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
+from app.core.quotas import Quotas
 from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
@@ -45,11 +46,12 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `discovered` what providers said their models are, `retry_budgets` what is left for retries,
-    `replicas` the other processes, as far as they can be reached, `limits` the buckets of rate limits, `caching` the
-    stored answers, and `secret` a key that this process made up for hashes that need not be the same elsewhere.
-    `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked,
-    `session_store` the conversations, `repeats` the answers for calls that are sent again.
+    with several, `discovered` what providers said their models are, `quotas` what they said of their own limits,
+    `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be reached, `limits`
+    the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process made up for hashes
+    that need not be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the
+    keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent
+    again.
     """
 
     client: UpstreamClient
@@ -68,6 +70,7 @@ class Deps(msgspec.Struct, frozen=True):
     secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    quotas: Quotas = msgspec.field(default_factory=Quotas)
     discovered: Discovered = msgspec.field(default_factory=Discovered)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)

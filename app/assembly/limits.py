@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from app.assembly.deps import Deps
 from app.assembly.key_sources import may_have_keys
+from app.assembly.providers import followed
 from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
 from app.core.limit_orders import LimitOrder, rules_of
 from app.core.limiting import Limiter
 from app.core.rulebook import RuleBook
 from app.core.rules import Rule, Scope
+from app.providers.tokenizer import ExactTokens, tiktoken_encoding
+from app.stages.follow import FollowLimits
 from app.stages.rate_limit import RateLimit
 from app.stages.target_limit import TargetLimit
 from app.state.limits.memory import LocalLimits
@@ -27,13 +32,19 @@ def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit]:
     book = RuleBook(gateway_rules(settings), of_targets=False)
     if not book.rules and not may_have_keys(settings):
         return []
-    return [RateLimit(book, Limiter(deps.limits, deps.listener), deps.clock)]
+    return [RateLimit(book, _limiter(settings, deps), deps.clock)]
 
 
 def target_limit(settings: Settings, deps: Deps) -> list[TargetLimit]:
     """Return the stage of the rules that attempts meet, if there are any."""
     book = RuleBook(gateway_rules(settings), of_targets=True)
-    return [TargetLimit(book, Limiter(deps.limits, deps.listener), deps.clock)] if book.rules else []
+    return [TargetLimit(book, _limiter(settings, deps), deps.clock)] if book.rules else []
+
+
+def follow_limits(settings: Settings, deps: Deps) -> list[FollowLimits]:
+    """Return the stage that knows what is left of the limits of providers, if any are followed."""
+    providers = followed(settings)
+    return [FollowLimits(deps.quotas, providers, deps.clock)] if providers else []
 
 
 def gateway_rules(settings: Settings) -> tuple[Rule, ...]:
@@ -55,6 +66,11 @@ def open_limits(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
     store = RedisLimits(shared.link.submit, shared.key_prefix, name)
     limits = SharedLimits(store, shared.link, deps.clock, settings.redis.fail.limits, workers)
     return msgspec.structs.replace(deps, limits=limits)
+
+
+def _limiter(settings: Settings, deps: Deps) -> Limiter:
+    tables = settings.tokenizer.tables
+    return Limiter(deps.limits, deps.listener, ExactTokens(Path(tables), tiktoken_encoding) if tables else None)
 
 
 def _rules(given: KeyLimit | Limit, per: tuple[Scope, ...]) -> tuple[Rule, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, cast
 
+import msgspec
+
 from app import __version__
 from app.assembly.deps import Deps
 from app.config.kinds import imported
@@ -19,6 +21,7 @@ from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
 from app.providers.quirks import NO_QUIRKS, Quirks
+from app.providers.rate_headers import RateHeaders
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
 from app.providers.stream_usage import StreamUsage, UsageCodec
@@ -30,7 +33,16 @@ _COMPATIBLE_TAKES: Final = frozenset({"reasoning_content", "top_k"})
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
     """Return the providers by name."""
     rings = _key_rings(settings, deps)
-    return {name: provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+    found = {name: provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
+    heard = RateHeaders(deps.quotas, deps.clock, deps.listener)
+    for name in followed(settings):
+        found[name] = msgspec.structs.replace(found[name], limits=heard)
+    return found
+
+
+def followed(settings: Settings) -> frozenset[str]:
+    """Return the providers whose own limits are followed."""
+    return frozenset(name for name, given in settings.providers.items() if given.follow_limits)
 
 
 def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None = None) -> Provider:

@@ -17,7 +17,7 @@ from app.assembly.guards import guards, mark
 from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
 from app.assembly.instructions import instruct
-from app.assembly.limits import rate_limit, target_limit
+from app.assembly.limits import follow_limits, rate_limit, target_limit
 from app.assembly.redaction import redact
 from app.assembly.retry import retry
 from app.assembly.sessions import sessions
@@ -59,6 +59,7 @@ def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
         retry(settings, deps),
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        *follow_limits(settings, deps),  # before our own: what the provider would refuse costs none of them
         *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target

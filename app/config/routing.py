@@ -78,6 +78,11 @@ class Provider(Section):
         default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
     )
 
+    follow_limits: bool = Field(
+        default=False,
+        description="Whether it is left alone while its answers say that its own limits are used up.",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _address_of_preset(cls, given: object) -> object:

@@ -21,6 +21,7 @@ from app.config.features import (
     Redaction,
     Redis,
     Sessions,
+    Tokenizer,
     Tracing,
     Usage,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Streaming",
     "Target",
     "Timeouts",
+    "Tokenizer",
     "Tracing",
     "Usage",
     "Validation",
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
     admission: Admission = Field(default_factory=Admission, description="How many calls are worked on at once.")
     redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
     limits: Limits = Field(default=(), description="Rate limits.")
+    tokenizer: Tokenizer = Field(default_factory=Tokenizer, description="How tokens are counted near a limit.")
     budgets: tuple[Budget, ...] = Field(default=(), description="What may be spent.")
     prices: dict[ModelName, ModelPrice] = Field(
         default_factory=dict, description="Prices by provider/model, before those that are known."

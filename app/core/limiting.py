@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NoReturn
 
-from app.core.call import Call, Outcome, Reply, conclude
+from app.core.call import Call, Outcome, Reply, Target, conclude
 from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
 from app.core.gcra import US_PER_S
 from app.core.metering import Meter
 from app.core.model import ChatRequest, Completion, Request
-from app.core.ports import Limits
-from app.core.rules import NEVER, Ask, Decision, Rule, Standing, settled
+from app.core.ports import Limits, Tokenizer
+from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, settled, with_prompt
 from app.core.signals import LimitExceeded, Listener
+from app.core.tokens import family_of, prompt_parts
 
 _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
 
@@ -21,27 +22,28 @@ _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minut
 class Limiter:
     """What the stage of calls and the stage of attempts share."""
 
-    def __init__(self, limits: Limits, listener: Listener) -> None:
+    def __init__(self, limits: Limits, listener: Listener, tokenizer: Tokenizer | None = None) -> None:
         self._limits = limits
         self._listener = listener
+        self._tokenizer = tokenizer
 
     async def run(
-        self, call: Call, ask: Ask, proceed: Callable[[], Awaitable[Reply]], provider: str | None = None
+        self, call: Call, ask: Ask, proceed: Callable[[], Awaitable[Reply]], target: Target | None = None
     ) -> Reply:
         """
-        Go on if all of `ask` is granted; `provider` is whom an attempt is going to ask.
+        Go on if all of `ask` is granted; `target` is whom an attempt is going to ask.
 
         Raises:
             GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
                 another target may do); STATE_UNAVAILABLE.
         """
-        decision = await self._limits.acquire(ask)
+        decision = await self._decide(call, ask, target)
         call.journal.limits += decision.standings
         for rule in decision.overlooked:
             self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, None, shadow=True))
         refusal = decision.refusal
         if refusal is not None:
-            self._refuse(call, ask, refusal, provider)
+            self._refuse(call, ask, refusal, target)
         stay = _Stay(self._limits, decision, None if ask.prompt is None else Meter(call, ask.prompt))
         try:
             reply = stay.watch(await proceed())
@@ -56,18 +58,31 @@ class Limiter:
             )
         return reply
 
-    def _refuse(self, call: Call, ask: Ask, refusal: Standing, provider: str | None) -> NoReturn:
+    async def _decide(self, call: Call, ask: Ask, target: Target | None) -> Decision:
+        """Ask by the estimate; where that is too much, by the exact number of tokens if somebody can count them."""
+        decision = await self._limits.acquire(ask)
+        refusal = decision.refusal
+        if refusal is None or self._tokenizer is None or refusal.claim.rule.measure is not Measure.TOKENS:
+            return decision
+        text, other = prompt_parts(call.request)
+        model = call.request.model if target is None else target.model
+        counted = await self._tokenizer.count(text, family_of(model))
+        if counted is None or ask.prompt is None or counted + other >= ask.prompt:
+            return decision
+        return await self._limits.acquire(with_prompt(ask, counted + other))
+
+    def _refuse(self, call: Call, ask: Ask, refusal: Standing, target: Target | None) -> NoReturn:
         rule = refusal.claim.rule
         wait_s = None if refusal.wait_us == NEVER else refusal.wait_us / US_PER_S
         self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, wait_s, shadow=False))
         if wait_s is None:
             error = _impossible(
-                call.request, ask.prompt or 0, refusal, INVALID_REQUEST if provider is None else CONTEXT_TOO_LONG
+                call.request, ask.prompt or 0, refusal, INVALID_REQUEST if target is None else CONTEXT_TOO_LONG
             )
         else:
             message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached; come back in {wait_s:.3g} s."
             error = GatewayError(RATE_LIMITED, message, retry_after_s=round(wait_s, 3))
-        error.provider, error.limit = provider, rule.name
+        error.provider, error.limit = None if target is None else target.provider, rule.name
         raise error
 
 

@@ -18,6 +18,7 @@ from app.core.ledger import UsageKey, UsageRow
 from app.core.model import Completion, Request, StreamEvent
 from app.core.rules import Ask, Decision, Standing
 from app.core.spending import Account, Hold, Level
+from app.core.tokens import Family
 
 Chance: TypeAlias = Callable[[], float]  # uniform numbers in [0, 1)
 
@@ -272,4 +273,12 @@ class Limits(Protocol):
 
     async def levels(self) -> list[Standing]:
         """Return how the buckets stand that were used lately, as far as that is known."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """Counts tokens exactly, where a vocabulary is at hand."""
+
+    async def count(self, text: str, family: Family) -> int | None:
+        """Return how many tokens a text has; None if nobody here knows the vocabulary. May take milliseconds."""
         ...

@@ -46,7 +46,7 @@ class RuleBook:
     """The rules of one configuration that are met in one place: by calls, or by attempts (`of_targets`)."""
 
     def __init__(self, rules: Iterable[Rule], *, of_targets: bool) -> None:
-        self._entries = [_Entry(rule) for rule in rules if bool(_OF_TARGETS & set(rule.per)) is of_targets]
+        self._entries = _distinct([_Entry(rule) for rule in rules if bool(_OF_TARGETS & set(rule.per)) is of_targets])
         common = _common([entry.rule for entry in self._entries])
         self._slot = None if common is None else _OWNERS[common]
         self._of_callers: dict[str, tuple[tuple[Rule, ...], list[_Entry]]] = {}
@@ -70,7 +70,7 @@ class RuleBook:
         length: Length | None = None
         for entry in entries:
             bucket = entry.bucket(call, target)
-            if bucket is None:
+            if bucket is None or (entry.counts_tokens and call.request.operation is Operation.COUNT_TOKENS):
                 continue
             if entry.counts_tokens:
                 length = length or length_of(call.request)
@@ -90,7 +90,7 @@ class RuleBook:
         if known is None or known[0] is not caller.limits:
             if len(self._of_callers) >= CALLERS_MAX:
                 self._of_callers.clear()
-            known = caller.limits, [*self._entries, *(_Entry(rule) for rule in caller.limits)]
+            known = caller.limits, _distinct([*self._entries, *(_Entry(rule) for rule in caller.limits)])
             self._of_callers[caller.id] = known
         return known[1]
 
@@ -121,6 +121,11 @@ class _Entry:
                 return None
             name += f":{value}"
         return name
+
+
+def _distinct(entries: Iterable[_Entry]) -> list[_Entry]:
+    """Leave out rules that say the same of the same buckets as one before: each bucket is asked once."""
+    return list({(bucket_prefix(entry.rule), entry.rule.per): entry for entry in entries}.values())
 
 
 def length_of(request: Request) -> Length:

@@ -156,3 +156,15 @@ def settled(standing: Standing, tokens: int) -> Standing:
     """Return how a bucket must stand now that the tokens of its call are known, if nobody else touched it."""
     owed = owed_us(standing, tokens)
     return msgspec.structs.replace(standing, used=max(0, standing.used + owed)) if owed else standing
+
+
+def with_prompt(ask: Ask, prompt: int) -> Ask:
+    """Return an ask whose prompt has another number of tokens than was thought."""
+    more = prompt - (ask.prompt or 0)
+    claims = tuple([_grown(claim, more) if claim.rule.measure is Measure.TOKENS else claim for claim in ask.claims])
+    return Ask(claims, ask.slot, ask.hold_s, prompt)
+
+
+def _grown(claim: Claim, more: int) -> Claim:
+    units, rate = claim.units + more, claim.rule.rate
+    return Claim(claim.rule, claim.bucket, units, 0 if rate is None else rate.charge_us(units))

@@ -98,9 +98,14 @@ def text_tokens(text: str, family: Family = Family.O200K) -> int:
 
 def prompt_tokens(request: Request, family: Family | None = None) -> int:
     """Estimate the tokens of everything that a request sends: texts, tools, pictures, sound and files."""
-    family = family or family_of(request.model)
+    text, other = prompt_parts(request)
+    return other + text_tokens(text, family or family_of(request.model))
+
+
+def prompt_parts(request: Request) -> tuple[str, int]:
+    """Return all texts of a request as one, and how many tokens everything else has."""
     if not isinstance(request, ChatRequest):
-        return text_tokens("".join(request.text), family)
+        return "".join(request.text), 0
     fields = request.fields
     texts: list[str] = []
     other = _ANSWER_TOKENS + _MESSAGE_TOKENS * len(fields.messages)
@@ -115,8 +120,8 @@ def prompt_tokens(request: Request, family: Family | None = None) -> int:
     for tool in fields.tools or ():
         texts += _offer(tool)
     if bytes(fields.response_format):
-        texts.append(bytes(fields.response_format).decode())
-    return other + text_tokens("".join(texts), family)
+        texts.append(bytes(fields.response_format).decode("utf-8", "replace"))
+    return "".join(texts), other
 
 
 def answer_tokens(request: Request) -> int | None:
@@ -155,4 +160,4 @@ def _offer(tool: Tool) -> Iterator[str]:
     if spec is not None:
         yield spec.name
         yield spec.description or ""
-        yield bytes(spec.parameters).decode()
+        yield bytes(spec.parameters).decode("utf-8", "replace")

@@ -30,7 +30,7 @@ from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient, PoolOptions
 from app.reload import Holder, Parent, Reloader, Watch
 from app.telemetry.bridge import configure_stdlib
-from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys
+from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys, ProviderLimits
 from app.telemetry.metrics.caching import CacheCounts
 from app.telemetry.metrics.collector import render
 
@@ -116,8 +116,9 @@ class Service:
             return Door(__version__, started_wall, None, None, self._reloader)
         in_use = ConfigInUse(lambda: self._holder.current.digest)
         keys = ProviderKeys(lambda: self._deps.keys.counts(self._clock.now()))
+        limits = ProviderLimits(self._deps.quotas.lowest)
         caching = CacheCounts(self._deps.caching.tally, self._deps.caching.view)
-        registry = self._telemetry.registry([in_use, keys, caching])
+        registry = self._telemetry.registry([in_use, keys, limits, caching])
         return Door(__version__, started_wall, registry, partial(render, registry), self._reloader)
 
 

@@ -26,6 +26,7 @@ from app.core.model import PlainRequest, Weight
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, Batch, EventStream
 from app.providers.keyring import KeyRing
+from app.providers.rate_headers import RateHeaders
 from app.providers.reading import ReadGuard, read_events, read_whole
 from app.providers.stream_usage import StreamUsage
 
@@ -42,8 +43,9 @@ class Provider(msgspec.Struct, frozen=True):
     A configured provider.
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
-    `models` are the names known to be there; `usage` is what the codec asks streams for, where it has to, and
-    `key_header` how a key is sent (`bearer`, or a header's name).
+    `models` are the names known to be there, and `key_header` is how a key is sent (`bearer`, or a header's name).
+    `usage` is what the codec asks streams for, where it has to; `limits` hears what answers say of the provider's own
+    limits, where somebody follows them.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Provider(msgspec.Struct, frozen=True):
     keys: KeyRing | None = None
     signer: Signer | None = None
     usage: StreamUsage | None = None
+    limits: RateHeaders | None = None
     key_header: str = BEARER
 
 
@@ -131,6 +134,8 @@ class Endpoint:
 
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> Reply:
         reply = await self._provider.client.send(request)
+        if self._provider.limits is not None:
+            self._provider.limits.hear(attempt.target, reply.headers)
         kept = False
         try:
             if reply.status not in _GOOD:

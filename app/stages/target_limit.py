@@ -31,4 +31,4 @@ class TargetLimit:
         ask = self._book.of_attempt(attempt, self._clock.now())
         if ask is None:
             return await proceed(attempt)
-        return await self._limiter.run(attempt.call, ask, lambda: proceed(attempt), attempt.target.provider)
+        return await self._limiter.run(attempt.call, ask, lambda: proceed(attempt), attempt.target)

@@ -77,6 +77,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "alerts",
         "idempotency",
         "catalogue",
+        "tokenizer",
     } == defaults.keys() - listed.keys()
 
 

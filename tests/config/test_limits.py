@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -121,3 +124,21 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     found = refused(tmp_path, limits("name: a", "name: a, requests: 2, lease: 5, models: [b]")).problems
 
     assert [each.path for each in found] == ["limits[0]", "limits[1].lease", "limits[1].models[0]", "limits[1].name"]
+
+
+def test_tables_of_a_tokenizer_have_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the package that reads them, which is not one of the gateway's own."""
+    text = f"tokenizer: {{tables: {tmp_path}}}"
+    absent = problem(tmp_path, text)
+    (tmp_path / "cl100k_base.tiktoken").write_bytes(b"YQ== 0\n")
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    unread = problem(tmp_path, text)
+    module = types.ModuleType("tiktoken")
+    module.__spec__ = ModuleSpec("tiktoken", None)
+    monkeypatch.setitem(sys.modules, "tiktoken", module)
+
+    settings = loaded(tmp_path, text).settings
+
+    assert absent.expected == "a folder with o200k_base.tiktoken or cl100k_base.tiktoken"
+    assert unread.expected == "null, as the package tiktoken is not installed"
+    assert settings.tokenizer.tables == str(tmp_path)

@@ -301,3 +301,27 @@ def test_only_who_speaks_needs_tokens_for_an_answer(operation: Operation, answer
     request = PlainRequest(operation, "m", b"{}", text=("some words",))
 
     assert Length(prompt_tokens(request), answer) == length_of(request)
+
+
+def test_counting_tokens_costs_none() -> None:
+    """Nor is the question refused by a limit of tokens; it is a request as any other."""
+    tokens = Rule("t", Measure.TOKENS, 10, Rate.of(10, 60, 10), reserve=4096)
+    call = msgspec.structs.replace(
+        a_call(), request=PlainRequest(Operation.COUNT_TOKENS, "m", b"{}", text=("word",) * 99)
+    )
+
+    found = asked([tokens, rule()], call)
+
+    assert found is not None
+    assert [Measure.REQUESTS] == [claim.rule.measure for claim in found.claims]
+
+
+def test_a_rule_that_says_the_same_twice_counts_once() -> None:
+    """A key may have by chance the very limit that the gateway has for all keys."""
+    same = rule(Scope.KEY, name="key")
+    ann = msgspec.structs.replace(ANN, limits=(same, rule(Scope.KEY, name="own")))
+
+    found = asked([same, rule(name="all")], calling(ann))
+
+    assert found is not None
+    assert 3 == len({claim.bucket for claim in found.claims}) == len(found.claims)

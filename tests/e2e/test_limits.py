@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import anthropic
 import httpx2
 import msgspec
 import openai
 import pytest
 
 from tests.e2e.conftest import openai_client
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LIMIT_S, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -38,8 +40,11 @@ LIMITS: list[dict[str, Any]] = [
     {"name": "rpm", "per": "provider", "requests": 1, "window_s": 60, "models": ["pair", "sim/echo?id=rpm"]},
     {"name": "trial", "requests": 1, "window_s": 60, "shadow": True, "models": ["sim/echo?id=trial"]},
     {"name": "wide", "requests": 10, "window_s": 60, "burst": 20, "models": ["sim/echo?id=listed"]},
+    {"name": "dialects", "requests": 2, "window_s": 60, "models": ["sim/echo?id=dialects"]},
     {"name": "narrow", "per": ["key", "model"], "concurrency": 5, "models": ["sim/echo?id=listed"]},
 ]
+COMPLETION = b'{"choices":[{"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+REMAINING = "x-ratelimit-remaining-requests"
 PROMPT = "a b c d"  # four words, which are four tokens of sim
 
 
@@ -194,6 +199,25 @@ def test_what_could_never_fit_is_refused_for_good(gateway: GatewayProcess) -> No
     assert long_answer.headers["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_stored_answers_cost_a_request_and_no_tokens(stream: bool) -> None:
+    """What no provider had to do is not counted as its work, but whoever asks is counted."""
+    rule = {"name": "both", "requests": 5, "tokens": 3000, "window_s": 86_400}
+    with limited(rule, cache={"enabled": True}) as gateway:
+        answers = [ask(gateway, stream=stream, max_tokens=900) for _ in range(4)]
+
+        def used() -> dict[str, int]:
+            both = httpx2.get(f"{gateway.url}/admin/limits", headers=ADMIN, trust_env=False).json()["limits"]
+            return {limit["measure"]: level["used"] for limit in both for level in limit["levels"]}
+
+        eventually(lambda: used()["tokens"] < 900, "the tokens were not settled")
+        found = used()
+
+    assert [answer.headers["x-wizard-cache"] for answer in answers] == ["miss", "hit", "hit", "hit"]
+    assert [answer.headers[REMAINING] for answer in answers] == ["4", "3", "2", "1"]
+    assert (found["requests"], found["tokens"]) == (4, 8)
+
+
 def test_calls_at_the_same_time_are_limited(gateway: GatewayProcess) -> None:
     """The third is refused; once one has ended there is room again."""
     model = "sim/echo?first_token_s=1.5&id=few"
@@ -251,7 +275,7 @@ def test_the_administration_lists_limits(gateway: GatewayProcess) -> None:
 
     assert refused.status_code == 401
     assert [limit["name"] for limit in shown] == [limit["name"] for limit in LIMITS]
-    wide, narrow = shown[-2:]
+    wide, narrow = (limit for limit in shown if limit["name"] in {"wide", "narrow"})
     assert (wide["per"], wide["requests"], wide["window_s"], wide["burst"]) == (["global"], 10, 60, 20)
     assert [(level["of"], level["remaining"], level["used"]) for level in wide["levels"]] == [({}, 19, 1)]
     assert (narrow["measure"], narrow["concurrency"], narrow["shadow"]) == ("concurrency", 5, False)
@@ -265,6 +289,26 @@ def test_workers_without_redis_share_a_limit() -> None:
         found = statuses(list(crowd.map(lambda _: ask(gateway), range(40))))
 
     assert 4 <= found.count(200) <= 8
+
+
+def test_every_endpoint_is_limited(gateway: GatewayProcess) -> None:
+    """In its own dialect: Anthropic's SDK raises what its users expect, embeddings and responses count as well."""
+    model = {"model": "sim/echo?id=dialects"}
+    messages: Any = [{"role": "user", "content": PROMPT}]
+    plain = httpx2.Client(trust_env=False, timeout=LIMIT_S, base_url=gateway.url)
+    with plain, anthropic.Anthropic(base_url=gateway.url, api_key="sk", max_retries=0) as sdk:
+        first = plain.post("/v1/responses", json={**model, "input": PROMPT})
+        second = plain.post("/v1/embeddings", json={**model, "input": PROMPT})
+        with pytest.raises(anthropic.RateLimitError) as caught:
+            sdk.messages.create(model=model["model"], messages=messages, max_tokens=8)
+
+    answer = caught.value.response
+    error = answer.json()["error"]
+    assert [first.headers[REMAINING], second.headers[REMAINING]] == ["1", "0"]
+    assert (error["type"], error["limit"], error["source"]) == ("rate_limit_error", "dialects", "gateway")
+    assert error["details"] == {"error_code": "rate_limited"}
+    assert (answer.json()["type"], answer.headers["x-should-retry"]) == ("error", "true")
+    assert 0 < int(answer.headers["retry-after"]) <= 30
 
 
 # --- several gateways -----------------------------------------------------------------------------------------------
@@ -315,3 +359,31 @@ def redis() -> Iterator[RedisServer]:
     """Run a Redis for one test that treats it badly."""
     with redis_server() as server:
         yield server
+
+
+def test_a_provider_that_says_it_is_used_up_is_passed_by(upstream: Upstream) -> None:
+    """With `follow_limits` its headers move calls on before it has to refuse them; metric and log tell of it."""
+    headers = (
+        "x-ratelimit-limit-requests: 60",
+        "x-ratelimit-remaining-requests: 0",
+        "x-ratelimit-reset-requests: 6m0s",
+    )
+    upstream.on("followed", lambda exchange: exchange.answer(COMPLETION, headers=headers))
+    providers = {
+        "box": {"kind": "openai", "base_url": upstream.url, "follow_limits": True},
+        "sim": {"kind": "sim", "models": ["echo"]},
+    }
+    targets = [{"provider": "box", "model": "followed"}, {"provider": "sim", "model": "echo"}]
+    with running(Start({**BASE, "providers": providers, "models": {"pair": {"targets": targets}}})) as gateway:
+        moved = [ask(gateway, "pair") for _ in range(2)]
+        alone = ask(gateway, "box/followed")
+        gateway.wait_for_log("provider_limit_near", provider="box", measure="requests", remaining=0, limit=60)
+        used = gateway.metric("wizard_provider_limit_used_ratio", provider="box", measure="requests")
+        near = gateway.metric("wizard_provider_limit_near_total", provider="box", measure="requests")
+
+    error = alone.json()["error"]
+    assert [answer.headers["x-wizard-provider"] for answer in moved] == ["box", "sim"]
+    assert len(upstream.received("followed")) == 1
+    assert (alone.status_code, error["code"], error["source"]) == (429, "target_rate_limited", "gateway")
+    assert (alone.headers["x-should-retry"], int(alone.headers["retry-after"]) > 300) == ("false", True)
+    assert (used, near) == (1, 1)

@@ -9,9 +9,11 @@ from app.core.errors import GatewayError
 from app.core.gcra import Rate
 from app.core.limiting import Limiter
 from app.core.pipeline import Handler, compose
+from app.core.ports import Tokenizer
 from app.core.rulebook import RuleBook
 from app.core.rules import Measure, Rule, Scope, Standing
 from app.core.signals import LimitExceeded, Signal
+from app.core.tokens import Family
 from app.stages.fallback import Fallback
 from app.stages.rate_limit import RateLimit
 from app.stages.target_limit import TargetLimit
@@ -40,12 +42,14 @@ def places(most: int, *per: Scope) -> Rule:
 class House:
     """Both stages as a gateway has them; `told` are the signals, `journal` is that of the last call."""
 
-    def __init__(self, clock: VirtualClock, *rules: Rule, script: tuple[Step, ...] = ()) -> None:
+    def __init__(
+        self, clock: VirtualClock, *rules: Rule, script: tuple[Step, ...] = (), tokenizer: Tokenizer | None = None
+    ) -> None:
         self.clock = clock
         self.told: list[Signal] = []
         self.limits = LocalLimits(clock)
         self.provider = FakeProvider(*script)
-        limiter = Limiter(self.limits, self.told.append)
+        limiter = Limiter(self.limits, self.told.append, tokenizer)
         self._calls = RateLimit(RuleBook(rules, of_targets=False), limiter, clock)
         self._attempts = TargetLimit(RuleBook(rules, of_targets=True), limiter, clock)
         self.journal = a_call().journal
@@ -104,3 +108,17 @@ def cached(call: Call, how: str = "hit") -> Call:
 def named(rule: Rule, name: str) -> Rule:
     """Return a rule under another name."""
     return msgspec.structs.replace(rule, name=name)
+
+
+class Counter:
+    """A tokenizer of one vocabulary, in which every text has `tokens`; `asked` is what it was asked to count."""
+
+    def __init__(self, tokens: int, family: Family = Family.O200K) -> None:
+        self._tokens = tokens
+        self._family = family
+        self.asked: list[str] = []
+
+    async def count(self, text: str, family: Family) -> int | None:
+        """Count, if that is its vocabulary."""
+        self.asked.append(text)
+        return self._tokens if family is self._family else None

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.call import Reply
+from app.core.call import Reply, Target
 from app.core.errors import (
     CONTEXT_TOO_LONG,
     INVALID_REQUEST,
@@ -23,9 +23,9 @@ from app.core.model import Completion, Operation, PlainRequest
 from app.core.rules import Scope
 from app.core.signals import LimitExceeded
 from app.core.stream import EventStream
-from app.core.tokens import prompt_tokens
+from app.core.tokens import Family, prompt_tokens
 from app.core.usage import Usage
-from tests.stages.limiting import House, cached, named, places, requests, tokens
+from tests.stages.limiting import Counter, House, cached, named, places, requests, tokens
 from tests.support.calls import (
     OTHER,
     TARGET,
@@ -285,6 +285,42 @@ async def test_other_operations_name_their_input(clock: VirtualClock) -> None:
     error = await house.refused(call)
 
     assert (error.kind, error.param) == (INVALID_REQUEST, "input")
+
+
+async def test_a_call_too_long_by_the_estimate_is_counted(clock: VirtualClock) -> None:
+    """The exact number lets it in where the estimate does not, and only then is it counted."""
+    counter = Counter(100)
+    house = House(clock, tokens(1000), requests(10), script=(answers(), answers()), tokenizer=counter)
+    long = "word " * 2000
+
+    await house.ask("short", max_tokens=5)
+    uncounted = list(counter.asked)
+    await house.ask(long, max_tokens=5)
+
+    assert (uncounted, counter.asked) == ([], [long])
+    assert house.standings()["requests"].remaining == 8
+
+
+@pytest.mark.parametrize("counter", [Counter(5000), Counter(1, Family.CL100K)], ids=["longer", "unknown"])
+async def test_a_count_that_does_not_help_changes_nothing(clock: VirtualClock, counter: Counter) -> None:
+    """More tokens than estimated, or a vocabulary that is not there."""
+    house = House(clock, tokens(1000), tokenizer=counter)
+
+    error = await house.refused(house.call("word " * 2000, max_tokens=5))
+
+    assert (error.kind, error.param, counter.asked != []) == (INVALID_REQUEST, "messages", True)
+
+
+async def test_an_attempt_is_counted_by_the_vocabulary_of_its_target(clock: VirtualClock) -> None:
+    """Which its model's name tells; a refusal of requests needs no count."""
+    counter = Counter(10, Family.CL100K)
+    house = House(clock, tokens(1000, Scope.MODEL), requests(1), script=(answers(),), tokenizer=counter)
+    handler = house.walk((Target("acme", "gpt-4-turbo"),))
+
+    await handler(house.call("word " * 2000, max_tokens=5))
+    error = await house.refused(house.call(), handler)
+
+    assert (error.kind, len(counter.asked)) == (RATE_LIMITED, 1)
 
 
 # --- calls at the same time ------------------------------------------------------------------------------------------

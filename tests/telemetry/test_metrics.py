@@ -387,6 +387,7 @@ TYPES = {
     "wizard_idempotent_replays": "counter",
     "wizard_rate_limited": "counter",
     "wizard_rate_limited_shadow": "counter",
+    "wizard_provider_limit_near": "counter",
     "wizard_redactions": "counter",
     "wizard_guard_complaints": "counter",
     "wizard_config_reloads": "counter",

@@ -21,7 +21,7 @@ JUDGED = frozenset(
         *("request_id", "endpoint", "model", "provider", "target_model", "origin", "onward", "stream"),
         *("outcome", "status", "code", "category", "error", "trace", "state", "reason"),
         *("problems", "path", "before", "now"),
-        *("priority", "wait_s", "refused", "waiting", "in_flight", "limit", "measure", "shadow"),
+        *("priority", "wait_s", "refused", "waiting", "in_flight", "limit", "measure", "shadow", "remaining", "most"),
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
         *("failures", "calls", "open_s", "degraded", "delay_s"),
         *("side", "detector", "action", "count", "guard", "score"),

@@ -24,6 +24,7 @@ from app.config.checks.sessions import session_store
 from app.config.checks.spending import spending
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
+from app.config.checks.tokenizer import tokenizer
 from app.config.origins import Origins
 from app.config.problems import Problem, dotted
 from app.config.schema import Settings
@@ -46,6 +47,7 @@ _CHECKS: Final[Sequence[Check]] = (
     tokens,
     session_store,
     limits,
+    tokenizer,
     spending,
     catalogue,
 )

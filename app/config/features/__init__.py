@@ -15,6 +15,7 @@ from app.config.features.limits import KeyLimit, Limit, Limits
 from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.sessions import Sessions
+from app.config.features.tokenizer import Tokenizer
 from app.config.features.tracing import Tracing
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "RedisFail",
     "SemanticCache",
     "Sessions",
+    "Tokenizer",
     "Tracing",
     "Usage",
     "VirtualKey",

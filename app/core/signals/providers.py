@@ -20,6 +20,20 @@ class KeySetAside(msgspec.Struct, frozen=True):
     pause_s: float
 
 
+class ProviderLimitNear(msgspec.Struct, frozen=True):
+    """
+    A provider said that less than a tenth of one of its own limits is left; told once until much more is left again.
+
+    `measure` is requests or tokens; `remaining` of `most` are left.
+    """
+
+    provider: str
+    model: str
+    measure: str
+    remaining: int
+    most: int
+
+
 class LocalModelChanged(msgspec.Struct, frozen=True):
     """The process of the built-in model started, died or was given up; `reason` is a fixed phrase."""
 
@@ -27,4 +41,4 @@ class LocalModelChanged(msgspec.Struct, frozen=True):
     reason: str
 
 
-ProviderSignal: TypeAlias = KeySetAside | LocalModelChanged
+ProviderSignal: TypeAlias = KeySetAside | ProviderLimitNear | LocalModelChanged

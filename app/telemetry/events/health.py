@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from app.core.circuits import CircuitState
-from app.core.signals import CircuitChanged, KeySetAside, LocalModelChanged, StateDegraded
+from app.core.signals import CircuitChanged, KeySetAside, LocalModelChanged, ProviderLimitNear, StateDegraded
 from app.telemetry.events.part import Event, ms, told
 from app.telemetry.rendering import Fields
 
@@ -40,6 +40,17 @@ def _circuit(signal: CircuitChanged) -> list[Event]:
     return [(_CIRCUIT[signal.now], fields)]
 
 
+def _limit_near(signal: ProviderLimitNear) -> list[Event]:
+    fields: Fields = {
+        "provider": signal.provider,
+        "target_model": signal.model,
+        "measure": signal.measure,
+        "remaining": signal.remaining,
+        "limit": signal.most,
+    }
+    return [("provider_limit_near", fields)]
+
+
 def _key_set_aside(signal: KeySetAside) -> list[Event]:
     fields: Fields = {
         "provider": signal.provider,
@@ -69,6 +80,7 @@ def _state(signal: StateDegraded) -> list[Event]:
 HEALTH: Final = (
     told(CircuitChanged, _circuit_level, _circuit),
     told(KeySetAside, logging.WARNING, _key_set_aside),
+    told(ProviderLimitNear, logging.WARNING, _limit_near),
     told(LocalModelChanged, _local_model_level, _local_model),
     told(StateDegraded, _state_level, _state),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from app.core.keys import KeyState
+from app.core.rules import Measure
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge
 from app.telemetry.metrics.part import Counted
 
@@ -70,5 +71,22 @@ class ProviderKeys(Asked):
             "Keys of providers that have several, by state: usable, cooling (rate limited), disabled (refused).",
             ("provider", "state"),
             [((provider, state.value), count) for provider, state, count in self._keys()],
+            Merge.MAX,
+        )
+
+
+class ProviderLimits(Asked):
+    """Shows how much of the own limits of providers that are followed is used up, as they said last."""
+
+    def __init__(self, left: Callable[[], Mapping[tuple[str, Measure], float]]) -> None:
+        self._left = left
+
+    def families(self) -> Iterator[Family]:
+        """Yield the shares, of the model with the least left."""
+        yield GaugeFamily(
+            "wizard_provider_limit_used_ratio",
+            "Share of a provider's own limit that is used, 0 to 1, as it said last.",
+            ("provider", "measure"),
+            [((provider, measure.value), 1.0 - left) for (provider, measure), left in self._left().items()],
             Merge.MAX,
         )

@@ -1,10 +1,10 @@
-"""Counts calls that rate limits kept out."""
+"""Counts calls that rate limits kept out, and how close those of providers come."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.core.signals import LimitExceeded
+from app.core.signals import LimitExceeded, ProviderLimitNear
 from app.telemetry.metrics.families import CounterFamily, Family
 from app.telemetry.metrics.part import Counted, counted
 from app.telemetry.metrics.targets import OTHER
@@ -18,13 +18,14 @@ class LimitCounts:
     def __init__(self) -> None:
         self._refused: dict[str, int] = {}
         self._shadowed: dict[str, int] = {}
+        self._near: dict[tuple[str, str], int] = {}
 
     def counts(self) -> Iterable[Counted]:
-        """Count every time that a limit is exceeded."""
-        return (counted(LimitExceeded, self._exceeded),)
+        """Count every time that a limit is exceeded, or one of a provider comes close."""
+        return (counted(LimitExceeded, self._exceeded), counted(ProviderLimitNear, self._came_near))
 
     def families(self) -> Iterator[Family]:
-        """Yield both."""
+        """Yield all of them."""
         yield CounterFamily(
             "wizard_rate_limited",
             "Calls (and attempts, for limits per model or provider) that a rate limit refused.",
@@ -37,6 +38,16 @@ class LimitCounts:
             ("limit",),
             [((limit,), count) for limit, count in [*self._shadowed.items()]],
         )
+        yield CounterFamily(
+            "wizard_provider_limit_near",
+            "Times that a followed provider said that less than a tenth of its own limit is left.",
+            ("provider", "measure"),
+            [(key, count) for key, count in [*self._near.items()]],
+        )
+
+    def _came_near(self, signal: ProviderLimitNear) -> None:
+        key = signal.provider, signal.measure
+        self._near[key] = self._near.get(key, 0) + 1
 
     def _exceeded(self, signal: LimitExceeded) -> None:
         counts = self._shadowed if signal.shadow else self._refused
