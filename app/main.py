@@ -10,15 +10,14 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
+from pathlib import Path
 from random import SystemRandom
-
-from prometheus_client import CollectorRegistry
 
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, open_state
+from app.assembly.telemetry import Telemetry
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
@@ -33,33 +32,27 @@ from app.providers.sim import SimUpstream
 from app.reload import Holder
 from app.state.announcer import Announcer
 from app.state.memory import LocalCircuits, Means
-from app.telemetry.bridge import configure_stdlib
-from app.telemetry.fanout import FanOut
-from app.telemetry.logs import LogBook
-from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
-from app.telemetry.metrics.collector import MetricsCollector, render
-from app.telemetry.output import standard_output
 
 
-def create_app(source: Source) -> Api:
+def create_app(source: Source, workers: Path | None = None) -> Api:
     """
     Return the application for the configuration at `source`.
+
+    `workers` is the directory in which the workers of a gateway find each other; None if there is only one.
 
     Raises:
         ConfigError: With every problem at once.
     """
     loaded, clock = source.read(), SystemClock()
     settings = loaded.settings
-    book = LogBook(standard_output(), clock, level=settings.logging.level, line_format=settings.logging.format)
-    metrics = Metrics()
-    listener = FanOut([metrics, book, resting := Resting()])
+    telemetry = Telemetry(settings, clock, [resting := Resting()], workers)
+    listener = telemetry.listener
     client = PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
     deps, link = open_state(make_deps(client, _local_upstream(local, client), listener, resting), settings)
 
     def applied(settings: Settings) -> None:
-        book.set_level(settings.logging.level)
+        telemetry.applied(settings)
         if local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
             local.start()
 
@@ -68,8 +61,7 @@ def create_app(source: Source) -> Api:
     @asynccontextmanager
     async def lifespan(_app: Api) -> AsyncGenerator[None]:
         async with AsyncExitStack() as opened:
-            opened.callback(book.close)
-            opened.callback(configure_stdlib(book))
+            await opened.enter_async_context(telemetry.serving(deps))
             opened.push_async_callback(client.aclose)
             opened.push_async_callback(deps.proxied.aclose)
             await opened.enter_async_context(link)
@@ -79,9 +71,7 @@ def create_app(source: Source) -> Api:
             _reload_on_hangup(holder, source)
             yield
 
-    losses = Losses({"logs": lambda: book.dropped, "fanout": lambda: listener.errors})
-    parts = [Build(__version__), *metrics.parts, ProviderKeys(lambda: deps.keys.counts(clock.now())), losses]
-    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), MetricsCollector(parts)), lifespan)
+    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), telemetry), lifespan)
 
 
 def make_deps(
@@ -93,12 +83,10 @@ def make_deps(
     return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits, resting or Resting())
 
 
-def _door(settings: Settings, started_wall: float, collector: MetricsCollector) -> Door:
+def _door(settings: Settings, started_wall: float, telemetry: Telemetry) -> Door:
     if not settings.metrics.enabled:
         return Door(__version__, started_wall, None, None)
-    registry = CollectorRegistry()
-    registry.register(collector)
-    return Door(__version__, started_wall, registry, partial(render, registry))
+    return Door(__version__, started_wall, telemetry.registry, telemetry.exposition)
 
 
 def _local_upstream(local: LocalModel | None, client: UpstreamClient) -> UpstreamClient:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import msgspec
@@ -14,7 +14,7 @@ from app.core.catalog import Listed
 from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway
 
-Exposition: TypeAlias = Callable[[str], tuple[str, bytes]]  # accept header -> content type and body
+Exposition: TypeAlias = Callable[[str], Awaitable[tuple[str, bytes]]]  # accept header -> content type and body
 
 
 def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
@@ -55,8 +55,8 @@ def operations_router(gateways: CurrentGateway, version: str, exposition: Exposi
     if exposition is not None:
 
         @router.get("/metrics", summary="Prometheus metrics")
-        def metrics(request: Request) -> Response:  # not async: rendering takes milliseconds, so it runs in a thread
-            media_type, body = exposition(request.headers.get("accept", ""))
+        async def metrics(request: Request) -> Response:
+            media_type, body = await exposition(request.headers.get("accept", ""))
             return Response(body, headers={"content-type": media_type})
 
     return router

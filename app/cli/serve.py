@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
@@ -28,6 +29,7 @@ from app.main import create_app
 from app.providers.client import HttpxClient
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing
+from app.telemetry.workers.directory import workers_directory
 
 CANNOT_LISTEN = 1
 _KEEP_ALIVE_S = 75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
@@ -61,7 +63,6 @@ def run(given: argparse.Namespace) -> int:
     source = Source(path, _overrides(given), _found_here() if path is None else {})
     loaded = source.read()
     settings = loaded.settings
-    config = _uvicorn_config(source, settings)
     try:
         listening = _listen(settings.server.host, settings.server.port)
     except OSError as error:
@@ -70,11 +71,13 @@ def run(given: argparse.Namespace) -> int:
     for ending in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has shut down in good order
         signal.signal(ending, _leave)
     text = banner(loaded, _address(listening, settings.server.host), missing() if path is None else None)
-    if settings.server.workers > 1:
-        print(text, flush=True)
-        _Workers(config, sockets=[listening]).run()
-    else:
-        _AnnouncedServer(config, text).run(sockets=[listening])
+    with workers_directory(settings.server.workers) as workers:
+        config = _uvicorn_config(source, settings, workers)
+        if workers is not None:
+            print(text, flush=True)
+            _Workers(config, sockets=[listening]).run()
+        else:
+            _AnnouncedServer(config, text).run(sockets=[listening])
     return 0
 
 
@@ -124,10 +127,10 @@ async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         await client.aclose()
 
 
-def _app(source: Source) -> Api:
+def _app(source: Source, workers: Path | None) -> Api:
     """Build the application in a worker; one that finds the file gone bad since says so and is not started."""
     try:
-        app = create_app(source)
+        app = create_app(source, workers)
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(STARTUP_FAILURE)
@@ -148,9 +151,9 @@ def _leave(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _uvicorn_config(source: Source, settings: Settings) -> uvicorn.Config:
+def _uvicorn_config(source: Source, settings: Settings, workers: Path | None) -> uvicorn.Config:
     return uvicorn.Config(
-        partial(_app, source),
+        partial(_app, source, workers),
         factory=True,
         host=settings.server.host,
         port=settings.server.port,

@@ -26,6 +26,14 @@ class FanOut:
         """Return how often a listener raised."""
         return self._errors
 
+    def attach(self, listener: Listener) -> None:
+        """Tell `listener`, too, from the next signal on; for those who do not listen all the time."""
+        self._listeners = (*self._listeners, listener)
+
+    def detach(self, listener: Listener) -> None:
+        """Tell an attached listener no more."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
+
     def __call__(self, signal: Signal) -> None:
         """Tell all listeners; never raises."""
         for listener in self._listeners:

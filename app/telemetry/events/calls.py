@@ -77,6 +77,7 @@ def _ended(signal: CallEnded) -> list[Event]:
         "prompt_tokens": usage and usage.prompt_tokens,
         "completion_tokens": usage and usage.completion_tokens,
         "total_tokens": usage and usage.total_tokens,
+        "trace_id": signal.trace_id,
     }
     if signal.outcome != _COMPLETED:
         return [("request_failed", fields)]
