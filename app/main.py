@@ -18,6 +18,7 @@ from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, open_state
 from app.assembly.telemetry import Telemetry
+from app.assembly.tracing import Tracers
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
@@ -49,7 +50,8 @@ def create_app(source: Source, workers: Path | None = None) -> Api:
     listener = telemetry.listener
     client = PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
-    deps, link = open_state(make_deps(client, _local_upstream(local, client), listener, resting), settings)
+    tracers = Tracers(clock, SystemRandom().random)
+    deps, link = open_state(make_deps(client, _local_upstream(local, client), listener, resting, tracers), settings)
 
     def applied(settings: Settings) -> None:
         telemetry.applied(settings)
@@ -71,16 +73,21 @@ def create_app(source: Source, workers: Path | None = None) -> Api:
             _reload_on_hangup(holder, source)
             yield
 
-    return Api(Desk(holder, listener, clock), _door(settings, clock.wall(), telemetry), lifespan)
+    return tracers.instrument(Api(Desk(holder, listener, clock), _door(settings, clock.wall(), telemetry), lifespan))
 
 
 def make_deps(
-    client: UpstreamClient, local: UpstreamClient, listener: Listener, resting: Resting | None = None
+    client: UpstreamClient,
+    local: UpstreamClient,
+    listener: Listener,
+    resting: Resting | None = None,
+    tracers: Tracers | None = None,
 ) -> Deps:
     """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
     clock, chance = SystemClock(), SystemRandom().random
-    circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
-    return Deps(client, SimUpstream(clock, chance), local, listener, clock, chance, circuits, resting or Resting())
+    circuits, resting = LocalCircuits(Means(clock, chance, Announcer(listener))), resting or Resting()
+    sim = SimUpstream(clock, chance)
+    return Deps(client, sim, local, listener, clock, chance, circuits, resting, tracers=tracers)
 
 
 def _door(settings: Settings, started_wall: float, telemetry: Telemetry) -> Door:

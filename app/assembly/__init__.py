@@ -16,6 +16,7 @@ from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
 from app.assembly.stages import attempt_stages, call_stages
 from app.assembly.timeouts import reading_options
+from app.assembly.tracing import UNTRACED
 from app.config.load import Loaded
 from app.core.call import Call
 from app.core.catalog import Catalog
@@ -31,10 +32,11 @@ __all__ = ["Deps", "attempt_stages", "build_gateway", "call_stages", "open_state
 def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     """Compose the gateway that `loaded` describes. Opens nothing."""
     settings = loaded.settings
+    trace = UNTRACED if deps.tracers is None else deps.tracers.composing(settings)
     reached = providers(settings, deps)
     catalog = Catalog(routes(settings), {name: provider.models for name, provider in reached.items()})
-    attempt = compose(attempt_stages(settings, deps), Endpoints(reached, reading_options(settings), deps.clock))
+    attempt = compose(attempt_stages(settings, deps, trace), Endpoints(reached, reading_options(settings), deps.clock))
     router = Router(catalog, policies(settings, deps))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
-    handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
+    handler: Handler[Call] = compose(call_stages(settings, deps, trace), trace.request(fallback))
     return Gateway(handler, catalog, edge_options(settings), loaded.digest, admin_options(settings, deps))

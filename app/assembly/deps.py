@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.assembly.tracing import Tracers
 from app.core.balancing import Traffic
 from app.core.clock import Clock
 from app.core.keys import KeyPools
@@ -19,7 +20,8 @@ class Deps(msgspec.Struct, frozen=True):
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
     their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several.
+    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several;
+    without `tracers` no call is traced, whatever the configuration says.
     """
 
     client: UpstreamClient
@@ -33,3 +35,4 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    tracers: Tracers | None = None

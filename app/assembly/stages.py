@@ -12,6 +12,7 @@ from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.retry import retry
+from app.assembly.tracing import UNTRACED, Composing
 from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
@@ -21,20 +22,25 @@ from app.stages.record import Record
 from app.stages.timeouts import AttemptTimeout, TotalTimeout
 
 
-def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
+def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
     """Return what happens once per client call, outermost first."""
     return [
+        *trace.call(),  # outside of the record, which names the trace
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
-        *admission(settings, deps),  # after it, so that bad requests need no place
+        *trace.entry(
+            "wizard.admission.acquire", admission(settings, deps)
+        ),  # after it, so that bad requests need no place
     ]
 
 
-def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
+def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
     return [
+        *trace.target(),
         retry(settings, deps),
+        *trace.attempt(),  # inside the retry: each try has a span of its own
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target

@@ -61,6 +61,8 @@ class Telemetry:
         async with AsyncExitStack() as opened:
             opened.callback(self._book.close)
             opened.callback(configure_stdlib(self._book))
+            if deps.tracers is not None:
+                opened.push_async_callback(asyncio.to_thread, deps.tracers.close)
             parts = self._parts(deps)
             if self._place is None:
                 self._gathering = Alone(parts)
@@ -77,7 +79,11 @@ class Telemetry:
 
     def _parts(self, deps: Deps) -> list[Part]:
         """Return all parts of the metrics, in the order in which they are shown."""
-        losses = {"logs": lambda: self._book.dropped, "fanout": lambda: self.listener.errors}
+        losses = {
+            "logs": lambda: self._book.dropped,
+            "fanout": lambda: self.listener.errors,
+            "spans": lambda: 0 if deps.tracers is None else deps.tracers.lost,
+        }
         return [Build(__version__), *self._metrics.parts, *_asked(deps), Losses(losses), Foreign(self.registry)]
 
 

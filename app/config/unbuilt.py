@@ -27,7 +27,6 @@ NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         ("guards",): "remove it, and check prompts before they are sent to the gateway",
         ("cache",): "remove it: every call goes to a provider",
         ("sessions",): "remove it, and send the whole conversation with each request",
-        ("tracing",): "remove it, and use the metrics and the request log",
         ("streaming", "overflow"): "remove it: a slow client slows its provider down",
     }
 )

@@ -19,6 +19,7 @@ from app.core.admission import Priority
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.limit import TimeLimit
 from app.core.model import Completion, Request
+from app.core.tracing import Span
 
 if TYPE_CHECKING:
     from app.core.stream import EventStream
@@ -100,7 +101,7 @@ class Call(msgspec.Struct, frozen=True):
 
     `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be
     forwarded to a provider, lower-case. `credential` is what the request brought as its key, and `caller` whom that was
-    found to be.
+    found to be. `span` is there for a call that is traced.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Call(msgspec.Struct, frozen=True):
     journal: Journal
     credential: Credential | None = None
     caller: Caller = ANONYMOUS
+    span: Span | None = None
 
     @property
     def priority(self) -> Priority:

@@ -32,7 +32,6 @@ PREFIX = "not available in this version: only the default is accepted"
         ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),
         ("sessions: {store: sqlite}", "sessions.store", "'sqlite'", "'memory'"),
-        ("tracing: {enabled: true}", "tracing.enabled", "true", "false"),
         ("streaming: {overflow: error}", "streaming.overflow", "'error'", "'block'"),
     ],
 )

@@ -16,6 +16,7 @@ from app.config.checks.providers import unusable_settings
 from app.config.checks.routes import references
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
+from app.config.checks.tracing import exporter
 from app.config.origins import Origins
 from app.config.problems import Problem, dotted
 from app.config.schema import Settings
@@ -30,6 +31,7 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    exporter,
 )
 
 
