@@ -82,6 +82,7 @@ class Telemetry:
         losses = {
             "logs": lambda: self._book.dropped,
             "fanout": lambda: self.listener.errors,
+            "counts": lambda: self._gathering.unkept,
             "spans": lambda: 0 if deps.tracers is None else deps.tracers.lost,
         }
         return [Build(__version__), *self._metrics.parts, *_asked(deps), Losses(losses), Foreign(self.registry)]

@@ -24,13 +24,20 @@ KEEP_EVERY_S: Final = 2.0  # what a worker that is killed has counted since then
 class Gathering(Protocol):
     """Whoever knows the metrics of the gateway."""
 
+    @property
+    def unkept(self) -> int:
+        """Return how often counts could not be written down for the time after this worker."""
+        ...
+
     async def families(self) -> Sequence[Family]:
         """Return every family with its present values."""
         ...
 
 
 class Alone:
-    """The only worker: its metrics are those of the gateway."""
+    """The only worker: its metrics are those of the gateway, and end with it."""
+
+    unkept = 0
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = tuple(parts)
