@@ -10,6 +10,7 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
@@ -17,6 +18,7 @@ from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, open_state
+from app.assembly.spending import alone
 from app.assembly.telemetry import Telemetry
 from app.assembly.tracing import Tracers
 from app.config.schema import Settings
@@ -33,6 +35,7 @@ from app.providers.sim import SimUpstream
 from app.reload import Holder
 from app.state.announcer import Announcer
 from app.state.memory import LocalCircuits, Means
+from app.telemetry.alerts import Alerts
 
 
 def create_app(source: Source, workers: Path | None = None) -> Api:
@@ -52,12 +55,10 @@ def create_app(source: Source, workers: Path | None = None) -> Api:
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
     tracers = Tracers(clock, SystemRandom().random)
     deps, link = open_state(make_deps(client, _local_upstream(local, client), listener, resting, tracers), settings)
-
-    def applied(settings: Settings) -> None:
-        telemetry.applied(settings)
-        if local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
-            local.start()
-
+    alerts = Alerts(client, clock)
+    listener.add(deps.usage, alerts)
+    telemetry.loses("alerts", lambda: alerts.lost)
+    applied = partial(_apply, telemetry, local, alerts)
     holder = Holder(loaded, deps, applied)
 
     @asynccontextmanager
@@ -66,7 +67,8 @@ def create_app(source: Source, workers: Path | None = None) -> Api:
             await opened.enter_async_context(telemetry.serving(deps))
             opened.push_async_callback(client.aclose)
             opened.push_async_callback(deps.proxied.aclose)
-            await opened.enter_async_context(link)
+            for each in (link, deps.usage, alerts):
+                await opened.enter_async_context(each)
             if local is not None:
                 opened.push_async_callback(local.aclose)
             applied(settings)
@@ -74,6 +76,14 @@ def create_app(source: Source, workers: Path | None = None) -> Api:
             yield
 
     return tracers.instrument(Api(Desk(holder, listener, clock), _door(settings, clock.wall(), telemetry), lifespan))
+
+
+def _apply(telemetry: Telemetry, local: LocalModel | None, alerts: Alerts, settings: Settings) -> None:
+    """Let what lives outside of the gateway follow the settings."""
+    telemetry.applied(settings)
+    alerts.url = settings.alerts.webhook_url
+    if local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
+        local.start()
 
 
 def make_deps(
@@ -86,8 +96,10 @@ def make_deps(
     """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
     clock, chance = SystemClock(), SystemRandom().random
     circuits, resting = LocalCircuits(Means(clock, chance, Announcer(listener))), resting or Resting()
-    sim = SimUpstream(clock, chance)
-    return Deps(client, sim, local, listener, clock, chance, circuits, resting, tracers=tracers)
+    sim, budgets_and_usage = SimUpstream(clock, chance), alone(clock, listener)
+    return Deps(
+        client, sim, local, listener, clock, chance, circuits, *budgets_and_usage, resting=resting, tracers=tracers
+    )
 
 
 def _door(settings: Settings, started_wall: float, telemetry: Telemetry) -> Door:

@@ -18,8 +18,8 @@ def answer_headers(call: Call, committed: float) -> Headers:
         *journal_headers(call.journal),
         (b"x-wizard-overhead-ms", b"%.3f" % overhead_ms),
     ]
-    if call.journal.cost_usd is not None and not call.request.stream:  # of a stream it is known only at its end
-        headers.append((b"x-wizard-cost-usd", b"%.8f" % call.journal.cost_usd))
+    if call.journal.cost.usd is not None and not call.request.stream:  # of a stream it is known only at its end
+        headers.append((b"x-wizard-cost-usd", b"%.8f" % call.journal.cost.usd))
     return headers
 
 

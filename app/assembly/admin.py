@@ -6,8 +6,9 @@ import hashlib
 
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
+from app.assembly.spending import rules
 from app.config.schema import Settings
-from app.core.gateway import AdminOptions
+from app.core.gateway import AdminOptions, Spending
 
 
 def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
@@ -15,4 +16,5 @@ def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
     token = settings.admin.token.get_secret_value().encode()
     if not token:
         return None
-    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings))
+    spending = Spending(rules(settings), deps.budgets, deps.usage, deps.clock)
+    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), spending)

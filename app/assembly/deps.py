@@ -8,20 +8,21 @@ from app.assembly.tracing import Tracers
 from app.core.balancing import Traffic
 from app.core.clock import Clock
 from app.core.keys import KeyPools
-from app.core.ports import Chance, Circuits, UpstreamClient
+from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.client import ProxiedClients
+from app.state.usage.book import UsageBook
 
 
 class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits` keep
-    their state when the configuration changes, `traffic` is what strategies and bulkheads have counted so far,
-    `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of providers with several;
-    without `tracers` no call is traced, whatever the configuration says.
+    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
+    `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
+    have counted so far, `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of
+    providers with several; without `tracers` no call is traced, whatever the configuration says.
     """
 
     client: UpstreamClient
@@ -31,6 +32,8 @@ class Deps(msgspec.Struct, frozen=True):
     clock: Clock
     chance: Chance
     circuits: Circuits
+    budgets: Budgets
+    usage: UsageBook
     resting: Resting = msgspec.field(default_factory=Resting)
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)

@@ -12,6 +12,7 @@ from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.retry import retry
+from app.assembly.spending import spend
 from app.assembly.tracing import UNTRACED, Composing
 from app.assembly.validation import validate
 from app.config.schema import Settings
@@ -43,6 +44,7 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         *trace.attempt(),  # inside the retry: each try has a span of its own
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]

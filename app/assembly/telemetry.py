@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -50,6 +50,15 @@ class Telemetry:
         self.listener = FanOut([self._metrics, self._book, *listeners])
         self.registry = foreign_registry()
         self._gathering: Gathering = Alone(())
+        self._losses: dict[str, Callable[[], int]] = {
+            "logs": lambda: self._book.dropped,
+            "fanout": lambda: self.listener.errors,
+            "counts": lambda: self._gathering.unkept,
+        }
+
+    def loses(self, part: str, total: Callable[[], int]) -> None:
+        """Show `total`, which counts what a part of the telemetry could not deliver."""
+        self._losses[part] = total
 
     def applied(self, settings: Settings) -> None:
         """Follow newer settings."""
@@ -61,8 +70,9 @@ class Telemetry:
         async with AsyncExitStack() as opened:
             opened.callback(self._book.close)
             opened.callback(configure_stdlib(self._book))
-            if deps.tracers is not None:
-                opened.push_async_callback(asyncio.to_thread, deps.tracers.close)
+            if (tracers := deps.tracers) is not None:
+                self.loses("spans", lambda: tracers.lost)
+                opened.push_async_callback(asyncio.to_thread, tracers.close)
             parts = self._parts(deps)
             if self._place is None:
                 self._gathering = Alone(parts)
@@ -79,13 +89,8 @@ class Telemetry:
 
     def _parts(self, deps: Deps) -> list[Part]:
         """Return all parts of the metrics, in the order in which they are shown."""
-        losses = {
-            "logs": lambda: self._book.dropped,
-            "fanout": lambda: self.listener.errors,
-            "counts": lambda: self._gathering.unkept,
-            "spans": lambda: 0 if deps.tracers is None else deps.tracers.lost,
-        }
-        return [Build(__version__), *self._metrics.parts, *_asked(deps), Losses(losses), Foreign(self.registry)]
+        own = (Losses(self._losses), Foreign(self.registry))
+        return [Build(__version__), *self._metrics.parts, *_asked(deps), *own]
 
 
 def _asked(deps: Deps) -> list[Part]:

@@ -7,16 +7,20 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.config.features import (
     Admin,
+    Alerts,
     Auth,
+    Budget,
     Cache,
     CircuitBreaker,
     Guards,
     Keys,
     Limits,
+    ModelPrice,
     Redaction,
     Redis,
     Sessions,
     Tracing,
+    Usage,
 )
 from app.config.fields import ModelName, ProviderName
 from app.config.routing import Provider, Route, Target
@@ -25,7 +29,9 @@ from app.config.sections import Admission, Fallback, Logging, Metrics, Retry, Se
 __all__ = [
     "Admin",
     "Admission",
+    "Alerts",
     "Auth",
+    "Budget",
     "Cache",
     "CircuitBreaker",
     "Fallback",
@@ -34,6 +40,7 @@ __all__ = [
     "Limits",
     "Logging",
     "Metrics",
+    "ModelPrice",
     "Provider",
     "Redaction",
     "Redis",
@@ -46,6 +53,7 @@ __all__ = [
     "Target",
     "Timeouts",
     "Tracing",
+    "Usage",
     "Validation",
 ]
 
@@ -78,6 +86,12 @@ class Settings(BaseSettings):
     admission: Admission = Field(default_factory=Admission, description="How many calls are worked on at once.")
     redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
     limits: Limits = Field(default=(), description="Rate limits.")
+    budgets: tuple[Budget, ...] = Field(default=(), description="What may be spent.")
+    prices: dict[ModelName, ModelPrice] = Field(
+        default_factory=dict, description="Prices by provider/model, before those that are known."
+    )
+    usage: Usage = Field(default_factory=Usage, description="What was used, for reports.")
+    alerts: Alerts = Field(default_factory=Alerts, description="Who is told at once.")
     guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")
     admin: Admin = Field(default_factory=Admin, description="The administration endpoints.")
     cache: Cache = Field(default_factory=Cache, description="Stored answers.")

@@ -47,6 +47,16 @@ class Tried(msgspec.Struct, frozen=True):
     code: str
 
 
+class Cost(msgspec.Struct):
+    """What a call has cost so far, in US dollars, None as long as nobody knows; hedged attempts add to the same one."""
+
+    usd: float | None = None
+
+    def add(self, usd: float) -> None:
+        """Count more."""
+        self.usd = (self.usd or 0.0) + usd
+
+
 class Journal(msgspec.Struct):
     """
     What has happened to one call so far.
@@ -55,7 +65,7 @@ class Journal(msgspec.Struct):
     `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
-    bypass, coalesced), `cost_usd` what the call cost as far as that is known. `notes` are further response headers that
+    bypass, coalesced), `cost` what the call cost as far as that is known. `notes` are further response headers that
     stages owe the client, by lower-case name.
     """
 
@@ -68,7 +78,7 @@ class Journal(msgspec.Struct):
     hedge: Literal["won", "lost"] | None = None
     dropped: tuple[str, ...] = ()
     cache: str | None = None
-    cost_usd: float | None = None
+    cost: Cost = msgspec.field(default_factory=Cost)
     notes: dict[str, str] = msgspec.field(default_factory=dict)
 
 

@@ -9,8 +9,10 @@ import msgspec
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
+from app.core.clock import Clock
+from app.core.money import Budget
 from app.core.pipeline import Handler
-from app.core.ports import Circuits
+from app.core.ports import Budgets, Circuits, UsageReader
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
@@ -21,14 +23,22 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     keep_alive_s: float
 
 
+class Spending(msgspec.Struct, frozen=True):
+    """What the administration knows of money: the budgets for everybody with their levels, and what was used."""
+
+    rules: tuple[Budget, ...]
+    budgets: Budgets
+    usage: UsageReader
+    clock: Clock
+
+
 class AdminOptions(msgspec.Struct, frozen=True):
-    """
-    What the administration needs: the SHA-256 of its token, and the circuits with the policy by which they decide.
-    """
+    """What the administration needs: the SHA-256 of its token, and what each of its topics works with."""
 
     token_sha256: bytes
     circuits: Circuits
     circuit_breaker: CircuitPolicy
+    spending: Spending
 
 
 class Gateway(msgspec.Struct, frozen=True):

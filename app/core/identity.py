@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import msgspec
 
 from app.core.admission import Priority
+from app.core.money import Budget
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     `id` names the key (or the subject of a token); whatever is kept between calls is kept apart by `tenant`. `models`
     are the patterns of the names that may be asked for; None allows all. `priority` is the highest that its calls may
-    have.
+    have, `budgets` are those of the key itself.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Caller(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
     priority: Priority | None = None
+    budgets: tuple[Budget, ...] = ()
 
     @property
     def known(self) -> bool:

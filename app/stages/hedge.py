@@ -116,7 +116,7 @@ class _Side:
 
     def __init__(self, attempt: Attempt, proceed: Handler[Attempt]) -> None:
         self.target = attempt.target
-        self.journal = Journal()
+        self.journal = Journal(cost=attempt.call.journal.cost)
         call = msgspec.structs.replace(attempt.call, journal=self.journal)
         self.task = asyncio.ensure_future(proceed(Attempt(call, attempt.target, attempt.last)))
 

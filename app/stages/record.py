@@ -90,6 +90,7 @@ class _Story:
                 tokens_per_s=self._rate(),
                 usage=self._usage,
                 trace_id=self._trace_id,
+                cost_usd=journal.cost.usd,
             )
         )
 

@@ -17,22 +17,22 @@ class FanOut:
     """
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
-        self._listeners = tuple(listeners)
+        self._listeners = tuple(listeners)  # exchanged as a whole: a listener may come or go while others are told
         self._reported: set[tuple[str, str]] = set()
         self._errors = 0
+
+    def add(self, *listeners: Listener) -> None:
+        """Tell these, too, from the next signal on."""
+        self._listeners += listeners
+
+    def remove(self, listener: Listener) -> None:
+        """Tell a listener no more."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
 
     @property
     def errors(self) -> int:
         """Return how often a listener raised."""
         return self._errors
-
-    def attach(self, listener: Listener) -> None:
-        """Tell `listener`, too, from the next signal on; for those who do not listen all the time."""
-        self._listeners = (*self._listeners, listener)
-
-    def detach(self, listener: Listener) -> None:
-        """Tell an attached listener no more."""
-        self._listeners = tuple(other for other in self._listeners if other != listener)
 
     def __call__(self, signal: Signal) -> None:
         """Tell all listeners; never raises."""

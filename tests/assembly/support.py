@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from app.assembly import Deps, build_gateway
+from app.assembly.spending import alone
 from app.config.load import Loaded
 from app.config.schema import Settings
 from app.core.call import Call, CallOptions, Reply
@@ -56,7 +57,16 @@ class Bench:
         self.real, self.local = Recorder(), Recorder()
         self.sim = SimUpstream(clock, lambda: 0.5)
         circuits = LocalCircuits(Means(clock, lambda: 0.5, Announcer(self.told.append)))
-        self.deps = Deps(self.real, self.sim, self.local, self.told.append, clock, lambda: 0.5, circuits)
+        self.deps = Deps(
+            self.real,
+            self.sim,
+            self.local,
+            self.told.append,
+            clock,
+            lambda: 0.5,
+            circuits,
+            *alone(clock, self.told.append),
+        )
 
     def gateway(self, **sections: Any) -> Gateway:  # noqa: ANN401 - what pydantic takes
         """Build the gateway of these sections."""

@@ -52,7 +52,8 @@ def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.Cap
     assert "fast sequential box/small -> sim/echo -> sim/words" in lines
     assert "box openai http://127.0.0.1:9/v1" in lines
     assert (
-        "Record > TotalTimeout > Validate > Fallback( Retry > Breaker > Measure > AttemptTimeout > Endpoint )" in lines
+        "Record > TotalTimeout > Validate > Fallback( Retry > Breaker > Spend > Measure > AttemptTimeout > Endpoint )"
+        in lines
     )
 
 

@@ -61,7 +61,18 @@ def test_defaults_are_those_of_the_contract() -> None:
             comparable = sorted(given) if isinstance(given, frozenset) else given
             comparable = list(comparable) if isinstance(comparable, tuple) else comparable
             assert comparable == (sorted(value) if isinstance(given, frozenset) else value), f"{section}.{name}"
-    assert {"keys", "limits", "providers", "models", "admin", "admission"} == defaults.keys() - listed.keys()
+    assert {
+        "keys",
+        "limits",
+        "providers",
+        "models",
+        "admin",
+        "admission",
+        "budgets",
+        "prices",
+        "usage",
+        "alerts",
+    } == defaults.keys() - listed.keys()
 
 
 def test_the_empty_sections_of_the_contract_are_empty() -> None:

@@ -18,7 +18,7 @@ from tests.config.cases import refused
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 MANUAL = ROOT / "docs" / "configuration.md"
-ILLUSTRATIVE = {"providers", "models"}
+ILLUSTRATIVE = {"providers", "models", "prices"}
 
 
 def values_at(tree: object, loc: tuple[str | int, ...]) -> list[object]:

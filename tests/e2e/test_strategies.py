@@ -312,4 +312,4 @@ def test_check_shows_the_strategy_of_each_route(upstream: Upstream, tmp_path: Pa
 
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["turns", "round_robin", "sim/echo?id=a", "->", "sim/echo?id=b", "->", "sim/echo?id=c"] in lines
-    assert "Retry > Breaker > Bulkhead > Measure > AttemptTimeout > Endpoint" in done.stdout
+    assert "Retry > Breaker > Bulkhead > Spend > Measure > AttemptTimeout > Endpoint" in done.stdout

@@ -12,6 +12,7 @@ import msgspec
 from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
+    BudgetReached,
     CallEnded,
     CallQueued,
     CallRefused,
@@ -30,6 +31,7 @@ from app.core.signals import (
     Overloaded,
     RetryScheduled,
     Signal,
+    Spent,
     StateDegraded,
     StreamStarted,
 )
@@ -55,6 +57,20 @@ ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini
 QUEUED = CallQueued(priority="low")
 UNQUEUED = CallUnqueued(priority="low", wait_s=1.5)
 SHED = CallShed(request_id="req_1", priority="low", reason="queue_full")
+SPENT = Spent(
+    request_id="req_1",
+    key="team-a",
+    team="red",
+    route="fast",
+    provider="openai",
+    model="gpt-4o-mini",
+    usage=Usage(9, 4, 13),
+    cost_nusd=3_750,
+    estimated=False,
+    outcome="completed",
+    at=WALL_S,
+)
+BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
 ENDED = CallEnded(
@@ -101,6 +117,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
+    *(SPENT, BUDGET),
 )
 
 

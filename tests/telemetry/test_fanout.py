@@ -28,15 +28,15 @@ def test_every_listener_hears_every_signal_in_order() -> None:
 
 
 def test_a_listener_may_come_and_go() -> None:
-    """An attached listener hears what is said while it is there."""
+    """A listener hears what is said while it is there."""
     always: list[Signal] = []
     visitor: list[Signal] = []
     fan_out = FanOut([always.append])
 
     fan_out(STARTED)
-    fan_out.attach(visitor.append)
+    fan_out.add(visitor.append)
     fan_out(ENDED)
-    fan_out.detach(visitor.append)
+    fan_out.remove(visitor.append)
     fan_out(STARTED)
 
     assert always == [STARTED, ENDED, STARTED]

@@ -373,6 +373,10 @@ TYPES = {
     "wizard_queue_wait_seconds": "histogram",
     "wizard_admission_limit": "gauge",
     "wizard_admission_refused": "counter",
+    "wizard_cost_usd": "counter",
+    "wizard_unpriced_attempts": "counter",
+    "wizard_estimated_attempts": "counter",
+    "wizard_budget_reached": "counter",
     "wizard_provider_keys": "gauge",
     "wizard_telemetry_errors": "counter",
 }

@@ -25,6 +25,8 @@ JUDGED = frozenset(
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
         *("failures", "calls", "open_s", "degraded", "delay_s"),
         "usage",
+        *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
+        *("budget", "share", "spent_usd", "limit_usd"),
     }
 )
 

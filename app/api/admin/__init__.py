@@ -9,12 +9,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.admin.circuits import circuits_router
+from app.api.admin.usage import usage_router
 from app.core.gateway import CurrentGateway
 
 
 def admin_router(gateways: CurrentGateway) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router,):
+    for topic in (circuits_router, usage_router):
         router.include_router(topic(gateways))
     return router

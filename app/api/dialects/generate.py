@@ -157,7 +157,7 @@ class WithMetadata(Verbatim):
             "fallback": journal.position,
             "duration_ms": _ms(now - call.started),
         }
-        named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost_usd}
+        named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
         found.update({name: value for name, value in named.items() if value is not None})
         if self._first_part is None:
             found["overhead_ms"] = _ms(call.overhead_s(now))

@@ -14,6 +14,7 @@ from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
 from app.config.checks.providers import unusable_settings
 from app.config.checks.routes import references
+from app.config.checks.spending import spending
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
 from app.config.checks.tracing import exporter
@@ -32,6 +33,7 @@ _CHECKS: Final[Sequence[Check]] = (
     bounds,
     adaptive_limit,
     exporter,
+    spending,
 )
 
 

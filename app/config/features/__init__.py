@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.config.features.admin import Admin
 from app.config.features.auth import Auth
+from app.config.features.budgets import Alerts, Budget, KeyBudget, ModelPrice, Usage
 from app.config.features.cache import Cache, SemanticCache
 from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
@@ -16,18 +17,23 @@ from app.config.features.tracing import Tracing
 
 __all__ = [
     "Admin",
+    "Alerts",
     "Auth",
+    "Budget",
     "Cache",
     "CircuitBreaker",
     "Detector",
     "Guards",
     "Injection",
+    "KeyBudget",
     "Keys",
     "Limits",
+    "ModelPrice",
     "Redaction",
     "Redis",
     "RedisFail",
     "SemanticCache",
     "Sessions",
     "Tracing",
+    "Usage",
 ]

@@ -15,6 +15,9 @@ class RedisFail(Section):
     circuits: Literal["local", "open", "closed"] = Field(
         default="local", description="local decides per process, open lets every call through, closed refuses them."
     )
+    budgets: Literal["local", "open", "closed"] = Field(
+        default="local", description="local lets 1 % of each budget be spent per process, open and closed as above."
+    )
 
 
 class Redis(Section):

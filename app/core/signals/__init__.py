@@ -24,6 +24,7 @@ from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
 Signal: TypeAlias = (
@@ -34,6 +35,7 @@ Signal: TypeAlias = (
     | ConfigurationSignal
     | HedgingSignal
     | ProviderSignal
+    | SpendingSignal
     | StateSignal
 )
 Listener: TypeAlias = Callable[[Signal], None]
@@ -42,6 +44,7 @@ __all__ = [
     "ELSEWHERE",
     "AdmissionLimitChanged",
     "AttemptEnded",
+    "BudgetReached",
     "CallEnded",
     "CallQueued",
     "CallRefused",
@@ -61,6 +64,7 @@ __all__ = [
     "Overloaded",
     "RetryScheduled",
     "Signal",
+    "Spent",
     "StateDegraded",
     "StreamStarted",
 ]

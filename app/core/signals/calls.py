@@ -39,8 +39,8 @@ class CallEnded(msgspec.Struct, frozen=True):
     `model` is what the client asked for; `provider` and `target_model` say who answered or failed last (empty when
     no target was reached). `outcome` is completed, failed or abandoned; `code` names the error's row, or is empty.
     `overhead_s` is the time up to the commit point that was not spent waiting for a provider. `tokens_per_s` is
-    measured between the first and the last event of a stream whose usage is known. `trace_id` is empty unless the call
-    is traced.
+    measured between the first and the last event of a stream whose usage is known. `cost_usd` is that of all attempts,
+    None if nobody knows their price. `trace_id` is empty unless the call is traced.
     """
 
     request_id: str
@@ -60,6 +60,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     first_token_s: float | None
     tokens_per_s: float | None
     usage: Usage | None
+    cost_usd: float | None = None
     trace_id: str = ""
 
 

@@ -13,21 +13,22 @@ from typing import Final
 
 import msgspec
 
-from app.core.signals import AdmissionLimitChanged, AttemptEnded, CallQueued, CallShed, CallUnqueued, Signal
+from app.core.signals import AdmissionLimitChanged, AttemptEnded, CallQueued, CallShed, CallUnqueued, Signal, Spent
 from app.telemetry.events.admission import ADMISSION
 from app.telemetry.events.attempts import ATTEMPTS
 from app.telemetry.events.calls import CALLS
 from app.telemetry.events.configuration import CONFIGURATION
 from app.telemetry.events.health import HEALTH
 from app.telemetry.events.part import Event, Told
+from app.telemetry.events.spending import SPENDING
 
-_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, HEALTH, CONFIGURATION)
+_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, HEALTH, CONFIGURATION, SPENDING)
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}
 )
 
 # These have no line: they are for the metrics, and the log tells what became of the call, and why.
-SILENT: Final = frozenset({AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged})
+SILENT: Final = frozenset({AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged, Spent})
 
 
 def severity(signal: Signal) -> int:

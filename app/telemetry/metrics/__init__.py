@@ -27,6 +27,7 @@ from app.telemetry.metrics.calls import CallCounts
 from app.telemetry.metrics.circuits import CircuitCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.part import Counted, Part
+from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
 from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
 
@@ -44,6 +45,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         CircuitCounts(),
         StateHealth(),
         AdmissionCounts(),
+        SpendingCounts(targets),
     )
 
 

@@ -14,7 +14,7 @@ _LABEL_MAX_CHARS = 200
 class TargetSeries:
     """What is counted for one model at one provider."""
 
-    __slots__ = ("attempts", "completion_tokens", "durations", "first_tokens", "prompt_tokens", "statuses")
+    __slots__ = ("attempts", "completion_tokens", "cost_nusd", "durations", "first_tokens", "prompt_tokens", "statuses")
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
@@ -23,6 +23,7 @@ class TargetSeries:
         self.first_tokens = MarkedHistogram(FIRST_TOKEN_S)
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.cost_nusd = 0
 
     def count(self, status: int) -> None:
         """Count one request that ended with `status`."""

@@ -80,7 +80,7 @@ def of_journal(journal: Journal, peers: Mapping[str, Peer]) -> Attributes:
         "wizard.attempts": journal.attempts,
         "wizard.fallback.position": journal.position,
         "wizard.cache": journal.cache,
-        "wizard.cost_usd": journal.cost_usd,
+        "wizard.cost_usd": journal.cost.usd,
         "wizard.hedge": journal.hedge,
         "wizard.dropped_params": journal.dropped or None,
     }

@@ -1,0 +1,110 @@
+"""What calls cost, what may be spent, and where it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import token_hex
+
+import msgspec
+
+from app.assembly.deps import Deps
+from app.config.features import KeyBudget, ModelPrice
+from app.config.features import Usage as UsageSettings
+from app.config.schema import Settings
+from app.core.call import Target
+from app.core.clock import Clock
+from app.core.money import Budget, nano
+from app.core.prices import Price, Prices
+from app.core.signals import Listener
+from app.stages.spend import Spend, SpendOptions
+from app.state.budgets import LocalBudgets, SharedBudgets
+from app.state.link import Shared
+from app.state.shared_spending import RedisAccounts
+from app.state.usage.book import UsageBook
+from app.state.usage.redis import RedisUsage
+from app.state.usage.sqlite import SqliteUsage
+from app.state.usage.store import MemoryUsage, UsageStore
+
+_FREE = Price()
+_FREE_KINDS = frozenset({"sim", "local", "ollama", "llamacpp", "vllm"})  # they run on machines of the operator
+
+
+def spend(settings: Settings, deps: Deps) -> Spend:
+    """Return the stage that keeps the ledger."""
+    options = SpendOptions(rules(settings))
+    return Spend(options, prices(settings), deps.budgets, deps.clock, deps.listener)
+
+
+def rules(settings: Settings) -> tuple[Budget, ...]:
+    """Return the budgets for everybody."""
+    return tuple(
+        Budget(given.name, nano(given.usd), given.per, given.period, given.window_s, given.hard, given.warn)
+        for given in settings.budgets
+    )
+
+
+def key_budget(key_id: str, given: KeyBudget) -> Budget:
+    """Return the budget of one key, which is named after it."""
+    return Budget(f"key {key_id}", nano(given.usd), ("key",), given.per, given.window_s, given.hard, given.warn)
+
+
+def prices(settings: Settings) -> Prices:
+    """Return what looks prices up: those of `prices`, of the targets of routes, and of what runs here."""
+    found = {**_target_prices(settings), **{name: _price(given) for name, given in settings.prices.items()}}
+    free = frozenset(name for name, given in settings.providers.items() if given.kind in _FREE_KINDS)
+
+    def price(target: Target) -> Price | None:
+        known = found.get(target.name)
+        return _FREE if known is None and target.provider in free else known
+
+    return price
+
+
+def _target_prices(settings: Settings) -> Mapping[str, Price]:
+    return {
+        f"{given.provider}/{given.model}": Price(given.input_usd_per_mtok, given.output_usd_per_mtok)
+        for route in settings.models.values()
+        for given in route.targets
+        if given.input_usd_per_mtok is not None and given.output_usd_per_mtok is not None
+    }
+
+
+def _price(given: ModelPrice) -> Price:
+    return msgspec.convert(given.model_dump(), Price)
+
+
+def alone(clock: Clock, listener: Listener) -> tuple[LocalBudgets, UsageBook]:
+    """Return budgets and usage of this process, for the deps to begin with."""
+    return LocalBudgets(clock, listener, new_id), UsageBook(MemoryUsage(), clock, new_id, retention_days=1)
+
+
+def open_budgets(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
+    """Let budgets be shared, if there is a Redis; those that `deps` begins with are this process's own."""
+    if shared is None:
+        return deps
+    local = LocalBudgets(deps.clock, deps.listener, new_id)
+    store = RedisAccounts(shared.link.submit, shared.key_prefix)
+    budgets = SharedBudgets(store, shared.link, local, settings.redis.fail.budgets)
+    return msgspec.structs.replace(deps, budgets=budgets)
+
+
+def open_usage(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
+    """Return the deps with the store of usage that is configured."""
+    given = settings.usage
+    book = UsageBook(_store(given, shared), deps.clock, new_id, given.retention_days)
+    return msgspec.structs.replace(deps, usage=book)
+
+
+def _store(given: UsageSettings, shared: Shared | None) -> UsageStore:
+    match given.store:
+        case "sqlite" if given.path is not None:
+            return SqliteUsage(given.path)
+        case "redis" if shared is not None:
+            return RedisUsage(shared.link, shared.key_prefix, given.retention_days)
+        case _:
+            return MemoryUsage()
+
+
+def new_id() -> str:
+    """Return the name of a hold or a batch, which nobody else gives."""
+    return token_hex(8)

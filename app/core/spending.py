@@ -1,0 +1,120 @@
+"""
+Budgets: how much may be spent, on whose account, and in which time. Pure.
+
+A budget is kept on as many *accounts* as it has subjects and periods: that of one key in November is another one than
+in December. What a call will cost is held on all its accounts before it is sent, and settled to what it did cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core.call import Call, Target
+from app.core.money import Budget, Period, Scope
+
+BUCKETS: Final = 60  # of a rolling window: what is counted is between 59/60 and the whole of it
+HOLD_S: Final = 900.0  # longer than any answer takes; after that a hold belongs to a process that died
+_DAY_S: Final = 86_400
+_LONGEST_S: Final[Mapping[Period, int]] = MappingProxyType(
+    {"hour": 3_600, "day": _DAY_S, "week": 7 * _DAY_S, "month": 31 * _DAY_S, "total": 366 * _DAY_S}
+)
+
+
+class Account(msgspec.Struct, frozen=True):
+    """
+    Where spending is counted: `id` names budget, subject and period.
+
+    `width_ms` is that of a bucket, 0 for a calendar's; `ttl_ms` is how long it matters at least. `ends_s` is the wall
+    time at which a calendar's period is over.
+    """
+
+    id: str
+    budget: Budget
+    width_ms: int
+    ttl_ms: int
+    ends_s: float | None
+
+
+class Level(msgspec.Struct, frozen=True):
+    """What was spent on an account, and what is held for calls under way, in nano-dollars."""
+
+    spent_nusd: int
+    held_nusd: int
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """What a call may spend on its accounts until it is settled."""
+
+    id: str
+    accounts: tuple[Account, ...]
+    amount_nusd: int
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The first account on which there is not enough left, and its level."""
+
+    account: Account
+    level: Level
+
+
+def accounts_of(budgets: Sequence[Budget], call: Call, target: Target, wall_s: float) -> tuple[Account, ...]:
+    """Return the accounts that a call to `target` spends on; it has none with budgets for a subject that it lacks."""
+    return tuple(_accounts(budgets, call, target, wall_s))
+
+
+def _accounts(budgets: Sequence[Budget], call: Call, target: Target, wall_s: float) -> Iterator[Account]:
+    for budget in budgets:
+        subjects = [_subject(scope, call, target) for scope in budget.per]
+        if None not in subjects:
+            yield account(budget, "|".join(subject or "" for subject in subjects), wall_s)
+
+
+def _subject(scope: Scope, call: Call, target: Target) -> str | None:
+    subjects: dict[Scope, str | None] = {
+        "global": "",
+        "key": call.caller.id,
+        "user": call.caller.user or call.request.user,
+        "team": call.caller.team,
+        "model": target.name,
+        "provider": target.provider,
+        "route": call.request.model,
+    }
+    return subjects[scope]
+
+
+def account(budget: Budget, subject: str, wall_s: float) -> Account:
+    """Return the account of one subject at one time."""
+    if budget.window_s is not None:
+        width_ms = max(1, round(budget.window_s * 1000 / BUCKETS))
+        return Account(f"{budget.name}|{subject}|rolling", budget, width_ms, 2 * BUCKETS * width_ms, None)
+    name, ends_s = _period(budget.period, wall_s)
+    longest_s = _LONGEST_S[budget.period] + HOLD_S
+    return Account(f"{budget.name}|{subject}|{name}", budget, 0, round(longest_s * 1000), ends_s)
+
+
+def _period(period: Period, wall_s: float) -> tuple[str, float | None]:
+    """Return the name of the period that `wall_s` is in, and when it ends."""
+    if period == "total":
+        return "total", None
+    now = datetime.fromtimestamp(wall_s, UTC)
+    if period == "hour":
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        return f"{hour:%Y-%m-%dT%H}", (hour + timedelta(hours=1)).timestamp()
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "day":
+        return f"{day:%Y-%m-%d}", (day + timedelta(days=1)).timestamp()
+    if period == "week":
+        monday = day - timedelta(days=day.weekday())
+        return f"{monday:%G-W%V}", (monday + timedelta(days=7)).timestamp()
+    first = day.replace(day=1)
+    return f"{first:%Y-%m}", (first + timedelta(days=32)).replace(day=1).timestamp()
+
+
+def reached(budget: Budget, before_nusd: int, now_nusd: int) -> tuple[float, ...]:
+    """Return the shares of the budget that spending has reached between two levels."""
+    return tuple(share for share in budget.warn if before_nusd < share * budget.limit_nusd <= now_nusd)

@@ -1,0 +1,206 @@
+"""
+Budgets: what may be spent, decided in this process or in Redis for all replicas.
+
+While Redis is out of reach, `local` goes on from what was known to be spent, and lets at most `SHARE_ALONE` of each
+budget be spent on top; what was spent in the meantime is told to Redis when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Literal, NoReturn, TypeAlias
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
+from app.core.money import usd
+from app.core.signals import BudgetReached, Listener
+from app.core.spending import Account, Hold, Level, Refused, reached
+from app.state.link import Link, StateLostError
+from app.state.scripts import Script
+from app.state.shared_spending import RedisAccounts, levels, reserved, settled
+from app.state.spending import Change, MemoryAccounts
+
+Fail: TypeAlias = Literal["open", "closed", "local"]
+NewId: TypeAlias = Callable[[], str]
+
+SHARE_ALONE: Final = 0.01
+KNOWN_MAX: Final = 10_000  # accounts of which the last level is kept
+
+
+class LocalBudgets:
+    """The `Budgets` of one process."""
+
+    def __init__(self, clock: Clock, listener: Listener, new_id: NewId) -> None:
+        self._accounts = MemoryAccounts(lambda: round(clock.wall() * 1000))
+        self._clock = clock
+        self._listener = listener
+        self.new_id = new_id
+
+    async def reserve(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
+        """Decide at once."""
+        return self.hold(accounts, amount_nusd)
+
+    def hold(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
+        """
+        Hold an amount on every account.
+
+        Raises:
+            GatewayError: INSUFFICIENT_QUOTA.
+        """
+        held = self._accounts.reserve(accounts, self.new_id(), amount_nusd)
+        return held if isinstance(held, Hold) else self.refuse(held)
+
+    def settle(self, hold: Hold, amount_nusd: int) -> None:
+        """Take note at once."""
+        self.tell(self._accounts.settle(hold, amount_nusd))
+
+    async def levels(self, accounts: Sequence[Account]) -> list[Level]:
+        """Return what is known here."""
+        return self._accounts.read(accounts)
+
+    def adopt(self, account: Account, spent_nusd: int) -> None:
+        """Go on from what was spent elsewhere."""
+        self._accounts.adopt(account, spent_nusd)
+
+    def refuse(self, refused: Refused) -> NoReturn:
+        """
+        Say that a budget is spent.
+
+        Raises:
+            GatewayError: INSUFFICIENT_QUOTA, always.
+        """
+        account, budget = refused.account, refused.account.budget
+        span = f"per {budget.period}" if budget.window_s is None else f"in {budget.window_s:g} s"
+        if budget.period == "total" and budget.window_s is None:
+            span = "in all"
+        message = f"The budget {budget.name!r} of ${usd(budget.limit_nusd):.2f} {span} leaves no room for this call."
+        wait_s = None if account.ends_s is None else max(1.0, account.ends_s - self._clock.wall())
+        raise GatewayError(INSUFFICIENT_QUOTA, message, retry_after_s=wait_s)
+
+    def tell(self, changes: Iterable[Change]) -> None:
+        """Report every share of a budget that was reached."""
+        for change in changes:
+            budget = change.account.budget
+            for share in reached(budget, change.before_nusd, change.now_nusd):
+                self._listener(BudgetReached(budget.name, share, usd(change.now_nusd), usd(budget.limit_nusd)))
+
+
+class SharedBudgets:
+    """
+    The `Budgets` of one replica among several; follows `link`.
+
+    Args:
+        store: Decides in Redis.
+
+        link: Says whether Redis can be asked.
+
+        local: Decides while it cannot, if `fail` is local; open then lets every call through, closed refuses them.
+
+        fail: The policy without Redis.
+    """
+
+    def __init__(self, store: RedisAccounts, link: Link, local: LocalBudgets, fail: Fail) -> None:
+        self._store = store
+        self._link = link
+        self._local = local
+        self._fail = fail
+        self._known: dict[str, int] = {}
+        self._owed: dict[str, tuple[Account, int]] = {}
+        link.follow(self)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return those of the store."""
+        return self._store.scripts
+
+    async def reserve(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
+        """Ask Redis; without it, go by the policy."""
+        hold = Hold(self._local.new_id(), tuple(accounts), amount_nusd)
+        if not self._link.up:
+            return self._alone(hold)
+        asked = self._store.reserving(accounts, hold.id, amount_nusd)
+        try:
+            answer = reserved(await self._link.ask(asked), hold)
+        except StateLostError:
+            return self._alone(hold)
+        except asyncio.CancelledError:
+            asked.add_done_callback(lambda _answer: self.settle(hold, 0))
+            raise
+        return answer if isinstance(answer, Hold) else self._local.refuse(answer)
+
+    def settle(self, hold: Hold, amount_nusd: int) -> None:
+        """Tell Redis in the background, or later if it is out of reach."""
+        if not self._link.up:
+            self._owe(hold, amount_nusd)
+            return
+
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if answer.cancelled():
+                return
+            if answer.exception() is not None:
+                self._owe(hold, amount_nusd)
+                return
+            changes = settled(answer.result(), hold)
+            self._learn(changes)
+            self._local.tell(changes)
+
+        self._store.settling(hold, amount_nusd).add_done_callback(answered)
+
+    async def levels(self, accounts: Sequence[Account]) -> list[Level]:
+        """Return what Redis says, or else what is known here."""
+        if not self._link.up:
+            return await self._local.levels(accounts)
+        try:
+            return levels(await self._link.ask(self._store.reading(accounts)))
+        except StateLostError:
+            return await self._local.levels(accounts)
+
+    async def beat(self) -> None:
+        """Tell Redis what was spent without it, and see that it takes writes at all."""
+        await self._store.beating()
+        owed, self._owed = self._owed, {}
+        for account, amount in owed.values():
+            hold = Hold("owed", (account,), 0)
+            try:
+                await self._store.settling(hold, amount)
+            except StateLostError:
+                self._owe(hold, amount)
+                raise
+
+    def lost(self) -> None:
+        """Go on alone; what is known is looked up when it is needed."""
+
+    def _alone(self, hold: Hold) -> Hold:
+        match self._fail:
+            case "open":
+                return hold
+            case "closed":
+                message = "Budgets are shared through Redis, which is out of reach."
+                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0)
+            case "local":
+                narrowed = [self._narrowed(account) for account in hold.accounts]
+                return msgspec.structs.replace(self._local.hold(narrowed, hold.amount_nusd), accounts=hold.accounts)
+
+    def _narrowed(self, account: Account) -> Account:
+        """Let no more be spent here than a small share of the budget on top of what is known."""
+        known, limit = self._known.get(account.id, 0), account.budget.limit_nusd
+        self._local.adopt(account, known)
+        alone = min(limit, known + round(SHARE_ALONE * limit))
+        return msgspec.structs.replace(account, budget=msgspec.structs.replace(account.budget, limit_nusd=alone))
+
+    def _owe(self, hold: Hold, amount_nusd: int) -> None:
+        self._local.settle(hold, amount_nusd)
+        if amount_nusd:
+            for account in hold.accounts:
+                _, owed = self._owed.get(account.id, (account, 0))
+                self._owed[account.id] = (account, owed + amount_nusd)
+
+    def _learn(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._known.pop(change.account.id, None)
+            self._known[change.account.id] = change.now_nusd
+        while len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]

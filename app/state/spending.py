@@ -1,0 +1,107 @@
+"""
+Accounts of what was spent, in the memory of this process. Nothing here waits, hence every decision is atomic.
+
+`scripts/spend_*.lua` say the same to Redis, and one contract suite keeps the two alike; whoever changes one changes
+both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from app.core.spending import BUCKETS, HOLD_S, Account, Hold, Level, Refused
+
+_SWEEP_EVERY = 1024  # decisions between two looks for accounts that nobody needs any more
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What was spent on an account before and after a settlement, in nano-dollars."""
+
+    account: Account
+    before_nusd: int
+    now_nusd: int
+
+
+class _Sheet:
+    """One account: amounts by bucket, and holds by id with the time at which they are forgotten."""
+
+    def __init__(self) -> None:
+        self.spent: dict[int, int] = {}
+        self.holds: dict[str, tuple[int, int]] = {}
+        self.until = 0
+
+    def level(self, account: Account, now_ms: int) -> Level:
+        """Sum up, and take out what no longer counts."""
+        if account.width_ms:
+            oldest = now_ms // account.width_ms - BUCKETS
+            self.spent = {bucket: amount for bucket, amount in self.spent.items() if bucket > oldest}
+        self.holds = {id_: (amount, ends) for id_, (amount, ends) in self.holds.items() if ends > now_ms}
+        return Level(sum(self.spent.values()), sum(amount for amount, _ in self.holds.values()))
+
+    def add(self, account: Account, now_ms: int, amount: int) -> None:
+        """Count an amount as spent."""
+        bucket = now_ms // account.width_ms if account.width_ms else 0
+        self.spent[bucket] = self.spent.get(bucket, 0) + amount
+
+
+class MemoryAccounts:
+    """
+    The decisions about any number of accounts.
+
+    `now_ms` is wall time in milliseconds, since the accounts of a calendar's periods are.
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._sheets: dict[str, _Sheet] = {}
+        self._decisions = 0
+
+    def reserve(self, accounts: Sequence[Account], hold_id: str, amount_nusd: int) -> Hold | Refused:
+        """Hold an amount on every account, or on none."""
+        now_ms = self._now_ms()
+        self._sweep(now_ms)
+        sheets = [self._sheet(account, now_ms) for account in accounts]
+        for account, sheet in zip(accounts, sheets, strict=True):
+            level = sheet.level(account, now_ms)
+            if account.budget.hard and level.spent_nusd + level.held_nusd + amount_nusd > account.budget.limit_nusd:
+                return Refused(account, level)
+        for sheet in sheets:
+            sheet.holds[hold_id] = (amount_nusd, now_ms + round(HOLD_S * 1000))
+        return Hold(hold_id, tuple(accounts), amount_nusd)
+
+    def settle(self, hold: Hold, amount_nusd: int) -> list[Change]:
+        """Exchange a hold for what was really spent."""
+        now_ms = self._now_ms()
+        changes = []
+        for account in hold.accounts:
+            sheet = self._sheet(account, now_ms)
+            sheet.holds.pop(hold.id, None)
+            before = sheet.level(account, now_ms).spent_nusd
+            sheet.add(account, now_ms, amount_nusd)
+            changes.append(Change(account, before, before + amount_nusd))
+        return changes
+
+    def read(self, accounts: Sequence[Account]) -> list[Level]:
+        """Look at accounts."""
+        now_ms = self._now_ms()
+        return [self._sheets.get(account.id, _Sheet()).level(account, now_ms) for account in accounts]
+
+    def adopt(self, account: Account, spent_nusd: int) -> None:
+        """Go on from what was spent elsewhere, if that is more."""
+        now_ms = self._now_ms()
+        sheet = self._sheet(account, now_ms)
+        missing = spent_nusd - sheet.level(account, now_ms).spent_nusd
+        if missing > 0:
+            sheet.add(account, now_ms, missing)
+
+    def _sheet(self, account: Account, now_ms: int) -> _Sheet:
+        sheet = self._sheets.setdefault(account.id, _Sheet())
+        sheet.until = now_ms + account.ttl_ms
+        return sheet
+
+    def _sweep(self, now_ms: int) -> None:
+        self._decisions += 1
+        if self._decisions % _SWEEP_EVERY == 0:
+            self._sheets = {name: sheet for name, sheet in self._sheets.items() if sheet.until > now_ms}

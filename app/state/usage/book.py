@@ -1,0 +1,113 @@
+"""
+The ledger's listener: adds up what attempts used and gives it to the store, once a second, off the path of calls.
+
+What the store does not take is kept and offered again, so a store that is away for a while loses nothing; a process
+that is killed loses at most the last second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Final, Self
+
+from app.core.clock import Clock
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.core.ledger import UsageKey, UsageRow, added, row_of
+from app.core.signals import Signal, Spent
+from app.state.usage.store import StoreError, UsageStore
+
+FLUSH_S: Final = 1.0
+PRUNE_EVERY: Final = 3600  # flushes
+
+
+class UsageBook:
+    """
+    A listener, and a context manager whose task writes; leaving it writes what is left.
+
+    Args:
+        store: Takes the sums.
+
+        clock: Says which day it is.
+
+        new_id: Names batches.
+
+        retention_days: How many days are kept.
+    """
+
+    def __init__(self, store: UsageStore, clock: Clock, new_id: Callable[[], str], retention_days: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._retention_days = retention_days
+        self._gathered: dict[UsageKey, UsageRow] = {}
+        self._sent: tuple[str, dict[UsageKey, UsageRow]] | None = None  # a batch whose fate is not known
+        self._writing: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+
+    def __call__(self, signal: Signal) -> None:
+        """Add a row of the ledger to the sums."""
+        if isinstance(signal, Spent):
+            key, row = row_of(signal)
+            self._gathered[key] = added(self._gathered, key, row)
+
+    async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
+        """
+        Return the sums of some days, what has just happened included.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE.
+        """
+        try:
+            await self.flush()
+            return await self._store.read(first_day, last_day)
+        except StoreError as error:
+            raise GatewayError(STATE_UNAVAILABLE, "The store of usage does not answer.", retry_after_s=1.0) from error
+
+    async def flush(self) -> None:
+        """
+        Give the store what there is.
+
+        Raises:
+            StoreError: It does not take it; nothing is lost.
+        """
+        async with self._lock:
+            while self._sent or self._gathered:
+                if self._sent is None:
+                    self._sent, self._gathered = (self._new_id(), self._gathered), {}
+                await self._store.add(*self._sent)
+                self._sent = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to write."""
+        self._writing = asyncio.get_running_loop().create_task(self._write())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left, and close the store."""
+        if self._writing is not None:
+            self._writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._writing
+        with suppress(StoreError):
+            await self.flush()
+        await self._store.aclose()
+
+    async def _write(self) -> None:
+        flushes = 0
+        while True:
+            with suppress(StoreError):
+                if flushes % PRUNE_EVERY == 0:
+                    await self._store.prune(self._oldest())
+                await self.flush()
+            flushes += 1
+            await self._clock.sleep(FLUSH_S)
+
+    def _oldest(self) -> str:
+        today = datetime.fromtimestamp(self._clock.wall(), UTC).date()
+        return (today - timedelta(days=self._retention_days - 1)).isoformat()

@@ -1,0 +1,93 @@
+"""Usage in Redis, which all replicas share: a hash for each day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Final
+
+import msgspec
+
+from app.core.ledger import COUNTS, UsageKey, UsageRow
+from app.state.link import Command, Link, Plain, StateLostError
+from app.state.scripts import Script, script
+from app.state.usage.store import Rows, StoreError
+
+_DAY_S: Final = 86_400
+_DAYS_AT_ONCE: Final = 400  # that one report may ask for
+
+
+class RedisUsage:
+    """Keeps sums for `retention_days`; what is given while Redis is away is refused, and may be given again."""
+
+    def __init__(self, link: Link, prefix: str, retention_days: int) -> None:
+        self._link = link
+        self._prefix = f"{{{prefix}:usage}}:"
+        self._ttl_s = (retention_days + 1) * _DAY_S
+        self._add = script("usage_add")
+        link.follow(self)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return the one that adds."""
+        return (self._add,)
+
+    async def beat(self) -> None:
+        """Nothing has to be caught up with."""
+
+    def lost(self) -> None:
+        """Nothing is lost: the book keeps what could not be added."""
+
+    async def add(self, batch: str, rows: Rows) -> None:
+        """Add day by day; a day that was added before is left alone, so that the whole may be repeated."""
+        self._require()
+        days: dict[str, list[str | int]] = {}
+        for key, row in rows.items():
+            place = [key.key, key.team, key.route, key.provider, key.model]
+            for count in COUNTS:
+                amount = getattr(row, count)
+                if amount:
+                    field = msgspec.json.encode([*place, count]).decode()
+                    days.setdefault(key.day, []).extend((field, amount))
+        commands = [
+            Command(self._add, (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), (self._ttl_s, *words))
+            for day, words in days.items()
+        ]
+        try:
+            await asyncio.gather(*[self._link.submit(command) for command in commands])
+        except StateLostError as error:
+            raise StoreError(str(error)) from error
+
+    async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
+        """Ask for each day."""
+        self._require()
+        days = list(_days(first_day, last_day))[-_DAYS_AT_ONCE:]
+        try:
+            found = await asyncio.gather(*[self._link.submit(Plain(("HGETALL", self._prefix + day))) for day in days])
+        except StateLostError as error:
+            raise StoreError(str(error)) from error
+        rows: dict[UsageKey, dict[str, int]] = {}
+        for day, answer in zip(days, found, strict=True):
+            pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
+            for field, amount in pairs:
+                key, team, route, provider, model, count = msgspec.json.decode(field, type=list[str])
+                rows.setdefault(UsageKey(day, key, team, route, provider, model), {})[count] = int(amount)
+        return [(key, msgspec.convert(counts, UsageRow)) for key, counts in rows.items()]
+
+    async def prune(self, first_day: str) -> None:
+        """Redis forgets by itself."""
+
+    async def aclose(self) -> None:
+        """The link is not this store's."""
+
+    def _require(self) -> None:
+        if not self._link.up:
+            raise StoreError("Redis is out of reach")
+
+
+def _days(first_day: str, last_day: str) -> Iterator[str]:
+    day, last = date.fromisoformat(first_day), date.fromisoformat(last_day)
+    while day <= last:
+        yield day.isoformat()
+        day += timedelta(days=1)

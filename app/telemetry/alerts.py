@@ -1,0 +1,93 @@
+"""
+Tells a webhook what an operator should know at once; off the path, and never more than a few at a time.
+
+A POST with a JSON object: `event`, `timestamp` and the fields of the log line of the same name. One that fails is tried
+again a few times; what finds no room or no ear is counted, since the log has it anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.ports import HttpRequest, UpstreamClient
+from app.core.signals import BudgetReached, Signal
+from app.telemetry.events import events
+
+WAITING_MAX: Final = 100
+TRIES: Final = 3
+PAUSE_S: Final = 1.0
+ANSWER_S: Final = 10.0
+_GOOD: Final = range(200, 300)
+_TOLD: Final = frozenset({BudgetReached})
+
+
+class Alerts:
+    """A listener, and a context manager whose task sends. `url` may change; None sends nothing."""
+
+    def __init__(self, client: UpstreamClient, clock: Clock) -> None:
+        self.url: str | None = None
+        self._client = client
+        self._clock = clock
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(WAITING_MAX)
+        self._sending: asyncio.Task[None] | None = None
+        self._lost = 0
+
+    @property
+    def lost(self) -> int:
+        """Return how many alerts nobody took."""
+        return self._lost
+
+    def __call__(self, signal: Signal) -> None:
+        """Queue what is to be told."""
+        if self.url is None or type(signal) not in _TOLD:
+            return
+        at = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat()
+        for name, fields in events(signal):
+            try:
+                self._waiting.put_nowait(msgspec.json.encode({"event": name, "timestamp": at, **fields}))
+            except asyncio.QueueFull:
+                self._lost += 1
+
+    async def __aenter__(self) -> Self:
+        """Begin to send."""
+        self._sending = asyncio.get_running_loop().create_task(self._send_all())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; what still waits is given up."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait([self._sending])
+
+    async def _send_all(self) -> None:
+        while True:
+            body = await self._waiting.get()
+            for attempt in range(TRIES):
+                if await self._sent(body):
+                    break
+                await self._clock.sleep(PAUSE_S * 2**attempt)
+            else:
+                self._lost += 1
+
+    async def _sent(self, body: bytes) -> bool:
+        if self.url is None:
+            return False
+        request = HttpRequest("POST", self.url, (("content-type", "application/json"),), body, ANSWER_S)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                reply = await self._client.send(request)
+                try:
+                    return reply.status in _GOOD
+                finally:
+                    await reply.aclose()
+        except (GatewayError, TimeoutError):
+            return False
