@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+
+import msgspec
+from prometheus_client import CollectorRegistry
 
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, open_state
 from app.assembly.spending import alone
-from app.assembly.telemetry import Telemetry
+from app.assembly.telemetry import Lookout, Telemetry
 from app.assembly.tracing import Tracers
 from app.config.schema import Settings
 from app.config.source import Source
@@ -49,25 +52,25 @@ def create_app(source: Source, workers: Path | None = None) -> Api:
     """
     loaded, clock = source.read(), SystemClock()
     settings = loaded.settings
-    telemetry = Telemetry(settings, clock, [resting := Resting()], workers)
-    listener = telemetry.listener
-    client = PoolClient(PoolOptions())
+    telemetry = Telemetry(settings, clock, [resting := Resting()])
+    listener, client = telemetry.listener, PoolClient(PoolOptions())
     local = LocalModel(child_command(), clock, listener) if missing() is None else None
     tracers = Tracers(clock, SystemRandom().random)
-    deps, link = open_state(make_deps(client, _local_upstream(local, client), listener, resting, tracers), settings)
-    alerts = Alerts(client, clock)
-    listener.add(deps.usage, alerts)
+    made = make_deps(client, _local_upstream(local, client), listener, resting)
+    deps, link = open_state(msgspec.structs.replace(made, tracers=tracers, hearing=listener), settings)
+    listener.add(deps.usage, alerts := Alerts(client, clock))
     telemetry.loses("alerts", lambda: alerts.lost)
+    lookout = Lookout(telemetry, deps, settings, workers)
     applied = partial(_apply, telemetry, local, alerts)
-    holder = Holder(loaded, deps, applied)
+    holder = Holder(loaded, msgspec.structs.replace(deps, insight=lookout.insight), applied)
 
     @asynccontextmanager
     async def lifespan(_app: Api) -> AsyncGenerator[None]:
         async with AsyncExitStack() as opened:
-            await opened.enter_async_context(telemetry.serving(deps))
+            await opened.enter_async_context(lookout.open())
             opened.push_async_callback(client.aclose)
             opened.push_async_callback(deps.proxied.aclose)
-            for each in (link, deps.usage, alerts):
+            for each in (link, deps.usage, alerts, deps.requests or nullcontext()):
                 await opened.enter_async_context(each)
             if local is not None:
                 opened.push_async_callback(local.aclose)
@@ -75,7 +78,8 @@ def create_app(source: Source, workers: Path | None = None) -> Api:
             _reload_on_hangup(holder, source)
             yield
 
-    return tracers.instrument(Api(Desk(holder, listener, clock), _door(settings, clock.wall(), telemetry), lifespan))
+    door = _door(settings, clock.wall(), telemetry.registry, lookout)
+    return tracers.instrument(Api(Desk(holder, listener, clock), door, lifespan))
 
 
 def _apply(telemetry: Telemetry, local: LocalModel | None, alerts: Alerts, settings: Settings) -> None:
@@ -87,25 +91,19 @@ def _apply(telemetry: Telemetry, local: LocalModel | None, alerts: Alerts, setti
 
 
 def make_deps(
-    client: UpstreamClient,
-    local: UpstreamClient,
-    listener: Listener,
-    resting: Resting | None = None,
-    tracers: Tracers | None = None,
+    client: UpstreamClient, local: UpstreamClient, listener: Listener, resting: Resting | None = None
 ) -> Deps:
     """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
     clock, chance = SystemClock(), SystemRandom().random
-    circuits, resting = LocalCircuits(Means(clock, chance, Announcer(listener))), resting or Resting()
-    sim, budgets_and_usage = SimUpstream(clock, chance), alone(clock, listener)
-    return Deps(
-        client, sim, local, listener, clock, chance, circuits, *budgets_and_usage, resting=resting, tracers=tracers
-    )
+    circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
+    sim = SimUpstream(clock, chance)
+    return Deps(client, sim, local, listener, clock, chance, circuits, *alone(clock, listener), resting or Resting())
 
 
-def _door(settings: Settings, started_wall: float, telemetry: Telemetry) -> Door:
+def _door(settings: Settings, started_wall: float, registry: CollectorRegistry, lookout: Lookout) -> Door:
     if not settings.metrics.enabled:
         return Door(__version__, started_wall, None, None)
-    return Door(__version__, started_wall, telemetry.registry, telemetry.exposition)
+    return Door(__version__, started_wall, registry, lookout.exposition)
 
 
 def _local_upstream(local: LocalModel | None, client: UpstreamClient) -> UpstreamClient:

@@ -17,4 +17,4 @@ def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
     if not token:
         return None
     spending = Spending(rules(settings), deps.budgets, deps.usage, deps.clock)
-    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), spending)
+    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), spending, deps.insight)

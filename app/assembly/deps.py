@@ -7,11 +7,14 @@ import msgspec
 from app.assembly.tracing import Tracers
 from app.core.balancing import Traffic
 from app.core.clock import Clock
+from app.core.insight import Insight
 from app.core.keys import KeyPools
 from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
+from app.core.stories import Hearing, Stories
 from app.providers.client import ProxiedClients
+from app.state.requests.book import RequestBook
 from app.state.usage.book import UsageBook
 
 
@@ -22,7 +25,8 @@ class Deps(msgspec.Struct, frozen=True):
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of
-    providers with several; without `tracers` no call is traced, whatever the configuration says.
+    providers with several; without `tracers` no call is traced, whatever the configuration says. `hearing` is where
+    listeners come and go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
     """
 
     client: UpstreamClient
@@ -39,3 +43,7 @@ class Deps(msgspec.Struct, frozen=True):
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     tracers: Tracers | None = None
+    hearing: Hearing | None = None
+    stories: Stories | None = None
+    requests: RequestBook | None = None
+    insight: Insight | None = None

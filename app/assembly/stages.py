@@ -11,6 +11,7 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.requests import tell
 from app.assembly.retry import retry
 from app.assembly.spending import spend
 from app.assembly.tracing import UNTRACED, Composing
@@ -30,9 +31,9 @@ def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> 
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
-        *trace.entry(
-            "wizard.admission.acquire", admission(settings, deps)
-        ),  # after it, so that bad requests need no place
+        *tell(settings, deps),  # inside all that finds out who calls
+        # after all that refuses bad requests, so that they need no place
+        *trace.entry("wizard.admission.acquire", admission(settings, deps)),
     ]
 
 

@@ -18,6 +18,7 @@ from app.config.features import (
     ModelPrice,
     Redaction,
     Redis,
+    RequestLog,
     Sessions,
     Tracing,
     Usage,
@@ -44,6 +45,7 @@ __all__ = [
     "Provider",
     "Redaction",
     "Redis",
+    "RequestLog",
     "Retry",
     "Route",
     "Server",
@@ -102,6 +104,7 @@ class Settings(BaseSettings):
     sessions: Sessions = Field(default_factory=Sessions, description="Where conversations are kept.")
     logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
     metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
+    request_log: RequestLog = Field(default_factory=RequestLog, description="What is kept of calls that are over.")
     tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")
 
     @classmethod

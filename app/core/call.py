@@ -19,6 +19,7 @@ from app.core.admission import Priority
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.limit import TimeLimit
 from app.core.model import Completion, Request
+from app.core.requests import Step
 from app.core.tracing import Span
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Journal(msgspec.Struct):
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
     bypass, coalesced), `cost` what the call cost as far as that is known. `notes` are further response headers that
-    stages owe the client, by lower-case name.
+    stages owe the client, by lower-case name. `story` is what happened step by step, if the caller is to see it.
     """
 
     attempts: int = 0
@@ -80,6 +81,7 @@ class Journal(msgspec.Struct):
     cache: str | None = None
     cost: Cost = msgspec.field(default_factory=Cost)
     notes: dict[str, str] = msgspec.field(default_factory=dict)
+    story: list[Step] | None = None
 
 
 class CallOptions(msgspec.Struct, frozen=True):

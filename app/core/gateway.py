@@ -10,6 +10,7 @@ from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
+from app.core.insight import Insight
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, UsageReader
@@ -39,6 +40,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     circuits: Circuits
     circuit_breaker: CircuitPolicy
     spending: Spending
+    insight: Insight | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True):

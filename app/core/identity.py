@@ -30,7 +30,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     `id` names the key (or the subject of a token); whatever is kept between calls is kept apart by `tenant`. `models`
     are the patterns of the names that may be asked for; None allows all. `priority` is the highest that its calls may
-    have, `budgets` are those of the key itself.
+    have, `budgets` are those of the key itself; `debug` says that it may see the stories of its calls.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Caller(msgspec.Struct, frozen=True):
     models: tuple[str, ...] | None = None
     priority: Priority | None = None
     budgets: tuple[Budget, ...] = ()
+    debug: bool = False
 
     @property
     def known(self) -> bool:

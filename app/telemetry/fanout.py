@@ -30,6 +30,11 @@ class FanOut:
         self._listeners = tuple(other for other in self._listeners if other != listener)
 
     @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Return who is told."""
+        return self._listeners
+
+    @property
     def errors(self) -> int:
         """Return how often a listener raised."""
         return self._errors

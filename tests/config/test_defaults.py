@@ -72,6 +72,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "prices",
         "usage",
         "alerts",
+        "request_log",
     } == defaults.keys() - listed.keys()
 
 

@@ -190,7 +190,7 @@ async def test_counts_that_cannot_be_kept_are_shown_all_the_same(tmp_path: Path)
     found = await alone.families()
 
     assert calls_in(found) == 1
-    assert alone.unkept > 0
+    assert alone.lost() > 0
 
 
 def test_the_directory_is_private_and_goes_with_its_parent() -> None:

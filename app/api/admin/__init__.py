@@ -9,6 +9,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.admin.circuits import circuits_router
+from app.api.admin.live import live_router
+from app.api.admin.requests import requests_router
 from app.api.admin.usage import usage_router
 from app.core.gateway import CurrentGateway
 
@@ -16,6 +18,6 @@ from app.core.gateway import CurrentGateway
 def admin_router(gateways: CurrentGateway) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, usage_router):
+    for topic in (circuits_router, usage_router, requests_router, live_router):
         router.include_router(topic(gateways))
     return router

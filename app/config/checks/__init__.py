@@ -13,6 +13,7 @@ from app.config.checks.admission import adaptive_limit
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
 from app.config.checks.providers import unusable_settings
+from app.config.checks.request_log import request_log
 from app.config.checks.routes import references
 from app.config.checks.spending import spending
 from app.config.checks.strategies import strategies
@@ -33,6 +34,7 @@ _CHECKS: Final[Sequence[Check]] = (
     bounds,
     adaptive_limit,
     exporter,
+    request_log,
     spending,
 )
 

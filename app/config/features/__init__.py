@@ -12,6 +12,7 @@ from app.config.features.keys import Keys
 from app.config.features.limits import Limits
 from app.config.features.redaction import Detector, Redaction
 from app.config.features.redis import Redis, RedisFail
+from app.config.features.request_log import RequestLog
 from app.config.features.sessions import Sessions
 from app.config.features.tracing import Tracing
 
@@ -32,6 +33,7 @@ __all__ = [
     "Redaction",
     "Redis",
     "RedisFail",
+    "RequestLog",
     "SemanticCache",
     "Sessions",
     "Tracing",

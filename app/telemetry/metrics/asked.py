@@ -31,10 +31,10 @@ class Build(Asked):
 
 
 class Losses(Asked):
-    """Shows what telemetry itself lost, by part (`logs`, `fanout`): functions that return totals."""
+    """Shows what telemetry itself lost, by part (`logs`, `fanout` ...): functions that return totals."""
 
     def __init__(self, losses: Mapping[str, Callable[[], int]]) -> None:
-        self._losses = dict(losses)
+        self._losses = losses
 
     def families(self) -> Iterator[Family]:
         """Yield the totals."""

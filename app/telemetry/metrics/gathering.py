@@ -24,11 +24,6 @@ KEEP_EVERY_S: Final = 2.0  # what a worker that is killed has counted since then
 class Gathering(Protocol):
     """Whoever knows the metrics of the gateway."""
 
-    @property
-    def unkept(self) -> int:
-        """Return how often counts could not be written down for the time after this worker."""
-        ...
-
     async def families(self) -> Sequence[Family]:
         """Return every family with its present values."""
         ...
@@ -36,8 +31,6 @@ class Gathering(Protocol):
 
 class Alone:
     """The only worker: its metrics are those of the gateway, and end with it."""
-
-    unkept = 0
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = tuple(parts)
@@ -61,13 +54,12 @@ class Together:
         self._kept = KeptCounts(place.directory)
         self._lock = asyncio.Lock()  # an older reading must not be written over a newer one
         self._keeping: asyncio.Task[None] | None = None
-        self._unkept = 0
+        self._lost = 0
         self._decoder = msgspec.msgpack.Decoder(list[Family])
 
-    @property
-    def unkept(self) -> int:
+    def lost(self) -> int:
         """Return how often the counts could not be kept."""
-        return self._unkept
+        return self._lost
 
     async def families(self) -> Sequence[Family]:
         """Return the sum of all workers, the dead included; one that is too busy counts with what it last wrote."""
@@ -107,7 +99,7 @@ class Together:
         try:
             self._kept.write(self._place.name, content)
         except OSError:  # no space, or no directory: what can be told is told all the same
-            self._unkept += 1
+            self._lost += 1
         return content
 
     def _sum(self, own: bytes, heard: Heard) -> Sequence[Family]:
@@ -121,7 +113,7 @@ class Together:
         try:
             return self._kept.retire(alive)
         except OSError:
-            self._unkept += 1
+            self._lost += 1
             return Retired()
 
 
