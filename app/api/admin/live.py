@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -15,10 +16,12 @@ from app.core.gateway import AdminOptions, CurrentGateway
 from app.core.insight import EventsQuery, Insight
 
 _PING_S: Final = 15
-_PARAMETERS: Final[Mapping[str, str]] = {
-    "event": "Names of events, joined by commas; all if it is left out.",
-    "request_id": "Only the events of one request.",
-}
+_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "event": "Names of events, joined by commas; all if it is left out.",
+        "request_id": "Only the events of one request.",
+    }
+)
 
 
 def live_router(gateways: CurrentGateway) -> APIRouter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -14,28 +15,30 @@ from app.core.gateway import AdminOptions, CurrentGateway
 from app.core.requests import RequestEntry, RequestLog, RequestQuery
 
 LIMIT_MAX: Final = 1000
-_PARAMETERS: Final[Mapping[str, str]] = {
-    "limit": f"How many, 1 to {LIMIT_MAX}; 50 if it is left out.",
-    "since": "Seconds since 1970: the first moment in which one may have ended.",
-    "before": "Seconds since 1970: one must have ended before that; `next` of the page before.",
-    "min_duration_ms": "Leaves out what was quicker.",
-    "id": "The request id.",
-    "endpoint": "chat, generate, messages ...",
-    "model": "What the client asked for.",
-    "provider": "Who answered, or failed last.",
-    "target_model": "The model there.",
-    "outcome": "completed, failed, abandoned or refused.",
-    "status": "The HTTP status.",
-    "code": "The code of the error.",
-    "kind": "The kind of the error.",
-    "key": "On behalf of which key.",
-    "team": "On behalf of which team.",
-    "user": "On behalf of which user.",
-    "session": "In which session.",
-    "cache": "hit, miss, bypass or coalesced.",
-    "trace_id": "In which trace.",
-    "steps": "true: with the story of each.",
-}
+_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "limit": f"How many, 1 to {LIMIT_MAX}; 50 if it is left out.",
+        "since": "Seconds since 1970: the first moment in which one may have ended.",
+        "before": "Seconds since 1970: one must have ended before that; `next` of the page before.",
+        "min_duration_ms": "Leaves out what was quicker.",
+        "id": "The request id.",
+        "endpoint": "chat, generate, messages ...",
+        "model": "What the client asked for.",
+        "provider": "Who answered, or failed last.",
+        "target_model": "The model there.",
+        "outcome": "completed, failed, abandoned or refused.",
+        "status": "The HTTP status.",
+        "code": "The code of the error.",
+        "kind": "The kind of the error.",
+        "key": "On behalf of which key.",
+        "team": "On behalf of which team.",
+        "user": "On behalf of which user.",
+        "session": "In which session.",
+        "cache": "hit, miss, bypass or coalesced.",
+        "trace_id": "In which trace.",
+        "steps": "true: with the story of each.",
+    }
+)
 
 
 def requests_router(gateways: CurrentGateway) -> APIRouter:

@@ -38,13 +38,12 @@ class Watching:
 
     async def here(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
         """Yield what happens in this process; an event `events_missed` says how many found no room."""
-        watcher = _Watcher(self._clock)
+        watcher = _Watcher(query, self._clock)
         self._hearing.add(watcher)
         try:
             while True:
                 for event in await watcher.next():
-                    if query.admits(event.name, msgspec.json.decode(event.body).get("request_id")):
-                        yield event
+                    yield event
         finally:
             self._hearing.remove(watcher)
 
@@ -105,7 +104,8 @@ class WatchingAll:
 class _Watcher:
     """A listener that keeps what it hears until somebody reads it."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, query: EventsQuery, clock: Clock) -> None:
+        self._query = query
         self._clock = clock
         self._heard: deque[tuple[float, Signal]] = deque()
         self._missed = 0
@@ -123,7 +123,7 @@ class _Watcher:
         await self._news.wait()
         self._news.clear()
         heard, self._heard = self._heard, deque()
-        found = [event for wall_s, signal in heard for event in _told(wall_s, signal)]
+        found = [event for wall_s, signal in heard for event in _told(wall_s, signal, self._query)]
         if self._missed:
             body = msgspec.json.encode({"timestamp": iso(self._clock.wall()), "missed": self._missed})
             found.append(Event("events_missed", body))
@@ -131,10 +131,11 @@ class _Watcher:
         return found
 
 
-def _told(wall_s: float, signal: Signal) -> Iterator[Event]:
+def _told(wall_s: float, signal: Signal, query: EventsQuery) -> Iterator[Event]:
     found = events(signal)
     if type(signal) in SILENT:
         found = [(name_of(signal), {"request_id": getattr(signal, "request_id", None), **facts_of(signal)})]
     for name, fields in found:
-        told = {key: value for key, value in fields.items() if value not in (None, "")}
-        yield Event(name, msgspec.json.encode({"timestamp": iso(wall_s), **told}))
+        if query.admits(name, fields.get("request_id")):
+            told = {key: value for key, value in fields.items() if value not in (None, "")}
+            yield Event(name, msgspec.json.encode({"timestamp": iso(wall_s), **told}))
