@@ -7,6 +7,7 @@ whole relay), but they are registered there too, so that a wrong method gets its
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
@@ -20,15 +21,16 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from app.api.admin import admin_router
-from app.api.asgi import Message, Receive, Scope, Send
-from app.api.cold import Exposition, models_router, operations_router
+from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
+from app.api.cold import Exposition, Health, models_router, operations_router
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.port import Dialect
-from app.api.errors import error_response, internal_error
+from app.api.errors import error_response, internal_error, stopping
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
+from app.core.configuration import Configurations, Unchanging
 from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED, GatewayError
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
@@ -37,12 +39,17 @@ _KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
 
 class Door(msgspec.Struct, frozen=True):
-    """What the application shows besides the calls: its version, start time and metrics (None: switched off)."""
+    """
+    What the application shows besides the calls: its version, start time, and metrics (None: switched off).
+
+    `configurations` can be asked to read the configuration again.
+    """
 
     version: str
     started_wall: float
     registry: CollectorRegistry | None
     exposition: Exposition | None
+    configurations: Configurations = Unchanging()
 
 
 class Api(FastAPI):
@@ -57,12 +64,14 @@ class Api(FastAPI):
             redirect_slashes=False,
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
+        self._lifecycle = desk.lifecycle
         self._hot = {path: HotRoute(desk, dialect) for path, dialect in dialects().items()}
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
         self.include_router(models_router(desk.gateways, door.started_wall))
-        self.include_router(operations_router(desk.gateways, door.version, door.exposition))
-        self.include_router(admin_router(desk.gateways))
+        health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
+        self.include_router(operations_router(health, door.exposition))
+        self.include_router(admin_router(desk.gateways, door.configurations))
         self.add_exception_handler(GatewayError, _gateway_error)
         self.add_exception_handler(HTTPException, _refused)
         self.add_exception_handler(Exception, _failed)
@@ -78,16 +87,17 @@ class Api(FastAPI):
         if hot is not None and scope["method"] == "POST":
             await hot(scope, receive, send)
             return
-        request_id = request_id_of(headers_of(scope)).encode()
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start" and not _has_id(message):
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
-            await send(message)
-
         if scope["method"] == "HEAD":  # the server leaves the body out by itself
             scope = {**scope, "method": "GET"}
-        await super().__call__(scope, receive, send_with_id)
+        request_id = request_id_of(headers_of(scope))
+        named = _Named(send, request_id.encode())
+        try:
+            await super().__call__(scope, receive, named)
+        except asyncio.CancelledError:
+            if not self._lifecycle.cutting:
+                raise
+            if not named.begun:
+                await AsgiSink(send).whole(*error_response(stopping(), request_id))
 
     def openapi(self) -> dict[str, Any]:
         """Return the description of every route."""
@@ -104,8 +114,21 @@ def dialects() -> dict[str, Dialect]:
     }
 
 
-def _has_id(message: Message) -> bool:
-    return any(name == b"x-request-id" for name, _ in message.get("headers", ()))
+class _Named:
+    """A `Send` that gives an answer the id of its request, if it has none."""
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = message.get("headers", ())
+            if all(name != b"x-request-id" for name, _ in headers):
+                message["headers"] = [*headers, (b"x-request-id", self._request_id)]
+        await self._send(message)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -59,16 +59,18 @@ class AsgiSink:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.begun = False
+        self.begun = self.streaming = False
 
     async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a complete response."""
-        await self.head(status, [*headers, (b"content-length", b"%d" % len(body))])
+        self.begun = True
+        length = (b"content-length", b"%d" % len(body))
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
         await self._send({"type": "http.response.body", "body": body})
 
     async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Begin a response."""
-        self.begun = True
+        """Begin a response whose length is not known."""
+        self.begun = self.streaming = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def part(self, data: bytes) -> None:

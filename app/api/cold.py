@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -11,9 +12,14 @@ from fastapi import APIRouter, Request, Response
 from app.api.errors import error_response
 from app.api.inbound import headers_of, request_id_of
 from app.core.catalog import Listed
+from app.core.configuration import Configurations
 from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway
+from app.core.lifecycle import Lifecycle
 
+_UNREADY: Mapping[int | str, dict[str, Any]] = MappingProxyType(
+    {503: {"description": "It is being stopped, or misconfigured."}}
+)
 Exposition: TypeAlias = Callable[[str], Awaitable[tuple[str, bytes]]]  # accept header -> content type and body
 
 
@@ -39,18 +45,46 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
     return router
 
 
-def operations_router(gateways: CurrentGateway, version: str, exposition: Exposition | None) -> APIRouter:
+class Health(msgspec.Struct, frozen=True):
+    """What health depends on."""
+
+    version: str
+    gateways: CurrentGateway
+    lifecycle: Lifecycle
+    configurations: Configurations
+
+    def readiness(self) -> tuple[int, dict[str, object]]:
+        """
+        Return status and body of `/readyz`.
+
+        A bad file on disk does not make a replica unready, as the one before is in use: else one typing error would
+        take them all out of service. It is shown, though.
+        """
+        gateway = self.gateways.current
+        told: dict[str, object] = {"status": "ready", "version": self.version, "config": gateway.digest}
+        if self.configurations.flaws:
+            told["rejected"] = len(self.configurations.flaws)
+        if self.lifecycle.draining:
+            return 503, {**told, "status": "draining"}
+        if not gateway.catalog.providers:
+            return 503, {**told, "status": "misconfigured", "reason": "no provider is configured"}
+        return 200, told
+
+
+def operations_router(health: Health, exposition: Exposition | None) -> APIRouter:
     """Return the health routes and `GET /metrics` (absent without an `exposition`)."""
     router = APIRouter(tags=["operations"])
 
     @router.get("/livez", summary="Is the process alive?")
     async def livez() -> Response:
-        return _json({"status": "alive", "version": version})
+        return _json({"status": "alive", "version": health.version})
 
-    @router.get("/readyz", summary="Can it serve calls?")
-    @router.get("/health", summary="The same as /readyz")
+    @router.get("/readyz", summary="Can it serve calls?", responses={**_UNREADY})
+    @router.get("/health", summary="The same as /readyz", responses={**_UNREADY})
     async def readyz() -> Response:
-        return _json({"status": "ready", "version": version, "config": gateways.current.digest})
+        status, told = health.readiness()
+        headers = {"x-wizard-config": health.gateways.current.digest, "cache-control": "no-store"}
+        return Response(msgspec.json.encode(told), status, headers, "application/json")
 
     if exposition is not None:
 

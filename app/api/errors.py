@@ -12,7 +12,7 @@ import msgspec
 
 from app.api.headers import Headers, journal_headers
 from app.core.call import Journal
-from app.core.errors import INTERNAL, GatewayError
+from app.core.errors import INTERNAL, OVERLOADED, GatewayError
 
 SHOWN_WAIT_MAX_S = 60.0  # SDKs disagree on longer waits: some sleep them, some ignore them, some give up
 
@@ -58,6 +58,8 @@ def error_object(error: GatewayError, request_id: str, journal: Journal | None) 
         "source": "upstream" if error.from_upstream else "gateway",
         "request_id": request_id,
     }
+    if error.limit is not None:
+        found["limit"] = error.limit
     if journal is not None and len(journal.tried) > 1:
         found["attempts"] = [{"target": tried.target.name, "code": tried.code} for tried in journal.tried]
     return found
@@ -66,6 +68,12 @@ def error_object(error: GatewayError, request_id: str, journal: Journal | None) 
 def internal_error() -> GatewayError:
     """Return what a client is told of a bug: nothing but that there is one."""
     return GatewayError(INTERNAL, "The gateway failed to handle this request.")
+
+
+def stopping() -> GatewayError:
+    """Return what a client is told whose request is cut off because the process ends."""
+    suggestion = "Send the request again: another replica, or the one that is started next, will take it."
+    return GatewayError(OVERLOADED, "The gateway is being stopped.", suggestion=suggestion)
 
 
 def _should_retry(error: GatewayError, journal: Journal | None) -> bool:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from app.api.limit_headers import limit_headers
 from app.core.call import Call, Journal
 from app.core.requests import Step
 
@@ -42,6 +43,8 @@ def journal_headers(journal: Journal) -> Headers:
         headers.append((b"x-wizard-hedge", journal.hedge.encode()))
     if journal.cache is not None:
         headers.append((b"x-wizard-cache", journal.cache.encode()))
+    if journal.limits:
+        headers += limit_headers(journal.limits)
     if journal.dropped:
         headers.append((b"x-wizard-dropped-params", _visible(",".join(journal.dropped))))
     if journal.story is not None:

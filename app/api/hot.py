@@ -6,13 +6,14 @@ No framework code runs for them, and one broad `except` stands at the end: the e
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 
 import msgspec
 
 from app.api.asgi import AsgiSink, ClientGoneError, ClientWatch, Receive, Scope, Send, read_body
-from app.api.dialects.port import Dialect
-from app.api.errors import internal_error
+from app.api.dialects.port import Dialect, Style
+from app.api.errors import internal_error, stopping
 from app.api.inbound import Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
 from app.api.respond import respond
 from app.api.wishes import Wishes, merged, sdk_patience_s, wishes_of
@@ -20,8 +21,9 @@ from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway, Gateway
+from app.core.lifecycle import Lifecycle
 from app.core.model import Request
-from app.core.signals import CallRefused, InternalFault, Listener
+from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -30,6 +32,7 @@ class Desk(msgspec.Struct, frozen=True):
     gateways: CurrentGateway
     listener: Listener
     clock: Clock
+    lifecycle: Lifecycle = msgspec.field(default_factory=Lifecycle)
     ids: RequestIds = msgspec.field(default_factory=RequestIds)
 
 
@@ -69,11 +72,30 @@ class HotRoute:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*dialect.refusal(error, request_id, None))
             return
-        with ClientWatch(receive):
-            try:
-                await respond(call, gateway, sink, dialect.style(call, self._desk.clock), self._desk.clock)
-            except GatewayError as error:
-                await sink.whole(*dialect.refusal(error, request_id, call.journal))
+        style = dialect.style(call, self._desk.clock)
+        try:
+            with ClientWatch(receive):
+                try:
+                    await respond(call, gateway, sink, style, self._desk.clock)
+                except GatewayError as error:
+                    await sink.whole(*dialect.refusal(error, request_id, call.journal))
+                finally:
+                    self._note_trimmed(call)
+        except asyncio.CancelledError:
+            if not self._desk.lifecycle.cutting:
+                raise
+            await self._cut_off(call, sink, style)
+
+    def _note_trimmed(self, call: Call) -> None:
+        if call.journal.trimmed:
+            self._desk.listener(StreamTrimmed(call.id, call.journal.trimmed))
+
+    async def _cut_off(self, call: Call, sink: AsgiSink, style: Style) -> None:
+        """Say why the answer ends here; an answer of which a part is out is left incomplete."""
+        if not sink.begun:
+            await sink.whole(*self._dialect.refusal(stopping(), call.id, call.journal))
+        elif sink.streaming:
+            await sink.part(style.failure(stopping()))
 
     def _call(self, request_id: str, headers: Headers, request: Request, wishes: Wishes, gateway: Gateway) -> Call:
         now = self._desk.clock.now()

@@ -8,20 +8,22 @@ still a status of its own. Afterwards a failure is one error event and a broken 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
 
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
-from app.core.call import Call
+from app.api.readahead import ReadAhead
+from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import Gateway
+from app.core.gateway import EdgeOptions, Gateway
 from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.ports import Sink
-from app.core.stream import EventStream
+from app.core.stream import Batch, EventStream
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
@@ -45,21 +47,22 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
+    edge = gateway.edge
     async with aclosing(reply.body):
         await sink.head(200, [*_STREAM, *headers])
-        async with KeepAlive(sink, gateway.edge.keep_alive_s) as keep_alive:
-            complete = await _relay(reply.body, call, sink, style, keep_alive)
+        async with KeepAlive(sink, edge.keep_alive_s) as keep_alive, _paced(reply.body, edge, call.journal) as batches:
+            complete = await _relay(batches, call, sink, style, keep_alive)
     if complete:
         await sink.end()
     else:
         await sink.abort()
 
 
-async def _relay(stream: EventStream, call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
+async def _relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
     """Forward the events and say whether they came to their proper end; a client that stops reading has left."""
     try:
         with TimeLimit(call.deadline + _GRACE_S):
-            async for batch in stream:
+            async for batch in batches:
                 keep_alive.touch()
                 await sink.part(style.part(batch))
     except TimeoutError:
@@ -69,6 +72,22 @@ async def _relay(stream: EventStream, call: Call, sink: Sink, style: Style, keep
             await sink.part(style.failure(error))
         return False
     return True
+
+
+@asynccontextmanager
+async def _paced(
+    stream: EventStream, edge: EdgeOptions, journal: Journal
+) -> AsyncGenerator[AsyncIterable[Batch], None]:
+    """Let the provider wait for the client, or not, as `streaming.overflow` says."""
+    if edge.overflow == "block":
+        yield stream
+        return
+    ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
+    try:
+        yield ahead
+    finally:
+        await ahead.aclose()
+        journal.trimmed = ahead.dropped
 
 
 class KeepAlive:

@@ -39,4 +39,4 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     router = Router(catalog, policies(settings, deps))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
     handler: Handler[Call] = compose(call_stages(settings, deps, trace), trace.request(fallback))
-    return Gateway(handler, catalog, edge_options(settings), loaded.digest, admin_options(settings, deps))
+    return Gateway(handler, catalog, edge_options(settings), loaded.digest, admin_options(loaded, deps))

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
+
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
+from app.assembly.limits import gateway_rules
 from app.assembly.spending import rules
-from app.config.schema import Settings
-from app.core.gateway import AdminOptions, Spending
+from app.config.load import Loaded
+from app.config.showing import redacted
+from app.core.configuration import Shown
+from app.core.gateway import AdminOptions, Limiting, Spending
 
 
-def admin_options(settings: Settings, deps: Deps) -> AdminOptions | None:
+def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
     """Return what the administration needs, or None where there is none, because it has no token."""
+    settings = loaded.settings
     token = settings.admin.token.get_secret_value().encode()
     if not token:
         return None
     spending = Spending(rules(settings), deps.budgets, deps.usage, deps.clock)
-    return AdminOptions(hashlib.sha256(token).digest(), deps.circuits, circuit_policy(settings), spending, deps.insight)
+    shown = Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings))))
+    limiting = Limiting(gateway_rules(settings), deps.limits)
+    digest = hashlib.sha256(token).digest()
+    return AdminOptions(digest, deps.circuits, circuit_policy(settings), spending, limiting, shown, deps.insight)

@@ -6,14 +6,17 @@ import msgspec
 
 from app.assembly.tracing import Tracers
 from app.core.balancing import Traffic
-from app.core.clock import Clock
+from app.core.budget import KeptBudgets
+from app.core.clock import Clock, SystemClock
+from app.core.configuration import NoReplicas, Replicas
 from app.core.insight import Insight
 from app.core.keys import KeyPools
-from app.core.ports import Budgets, Chance, Circuits, UpstreamClient
+from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
 from app.core.stories import Hearing, Stories
 from app.providers.client import ProxiedClients
+from app.state.limits.memory import LocalLimits
 from app.state.requests.book import RequestBook
 from app.state.usage.book import UsageBook
 
@@ -24,9 +27,11 @@ class Deps(msgspec.Struct, frozen=True):
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
-    have counted so far, `proxied` are the clients of providers behind a proxy, and `keys` what became of keys of
-    providers with several; without `tracers` no call is traced, whatever the configuration says. `hearing` is where
-    listeners come and go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
+    have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
+    with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
+    reached, and `limits` the buckets of rate limits. Without `tracers` no call is traced, whatever the configuration
+    says. `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became of them, and
+    `insight` shows it.
     """
 
     client: UpstreamClient
@@ -42,6 +47,9 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
+    replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     tracers: Tracers | None = None
     hearing: Hearing | None = None
     stories: Stories | None = None

@@ -12,4 +12,6 @@ def edge_options(settings: Settings) -> EdgeOptions:
         body_max_bytes=settings.server.body_max_bytes,
         total_s=settings.timeouts.total_s,
         keep_alive_s=settings.streaming.keep_alive_s,
+        overflow=settings.streaming.overflow,
+        buffer_bytes=settings.streaming.buffer_bytes,
     )

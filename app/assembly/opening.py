@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
+from app.assembly.limits import open_limits
+from app.assembly.replicas import open_replicas
 from app.assembly.requests import open_requests
 from app.assembly.spending import open_budgets, open_usage
 from app.config.schema import Settings
@@ -22,7 +24,14 @@ from app.state.link import Shared
 # do so now, before the link is entered.
 Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
 
-_OPENERS: Final[Sequence[Opener]] = (open_circuits, open_budgets, open_usage, open_requests)
+_OPENERS: Final[Sequence[Opener]] = (
+    open_circuits,
+    open_limits,
+    open_budgets,
+    open_usage,
+    open_requests,
+    open_replicas,
+)
 
 
 def open_state(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:

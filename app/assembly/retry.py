@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from app.assembly.deps import Deps
 from app.config.schema import Settings
-from app.core.budget import RetryBudgets
 from app.stages.retry import Retry, RetryOptions
 
 
 def retry(settings: Settings, deps: Deps) -> Retry:
-    """Return the stage that tries again, with a budget for each target."""
+    """Return the stage that tries again, with a budget for each target that outlives reloads."""
     given = settings.retry
     options = RetryOptions(
         max_attempts=given.max_attempts,
@@ -19,7 +18,7 @@ def retry(settings: Settings, deps: Deps) -> Retry:
         jitter=given.jitter,
         errors=_retried(given.errors),
     )
-    budgets = RetryBudgets(given.budget_ratio, given.budget_floor_per_s)
+    budgets = deps.retry_budgets.of(given.budget_ratio, given.budget_floor_per_s)
     return Retry(options, budgets, deps.clock, deps.chance, deps.listener)
 
 

@@ -11,6 +11,8 @@ from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
+from app.assembly.instructions import instruct
+from app.assembly.limits import rate_limit, target_limit
 from app.assembly.requests import tell
 from app.assembly.retry import retry
 from app.assembly.spending import spend
@@ -32,8 +34,11 @@ def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> 
         TotalTimeout(),  # bounds all below, pauses between tries included
         validate(settings),  # cheap refusals before any shared state is touched
         *tell(settings, deps),  # inside all that finds out who calls
+        *instruct(settings),  # before whatever reads the messages
         # after all that refuses bad requests, so that they need no place
         *trace.entry("wizard.admission.acquire", admission(settings, deps)),
+        # before the cache: it protects us, not only them
+        *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
     ]
 
 
@@ -45,6 +50,7 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         *trace.attempt(),  # inside the retry: each try has a span of its own
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
+        *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.config.schema import Settings
+from app.core.parameters import Quantities
 from app.stages.validate import Validate, ValidateOptions
 
 
@@ -14,5 +15,8 @@ def validate(settings: Settings) -> Validate:
         max_prompt_chars=given.max_prompt_chars,
         max_json_depth=given.max_json_depth,
         allow_control_chars=given.allow_control_chars,
+        quantities=Quantities(given.max_tools, given.max_images),
+        strict=given.strict,
+        routes={name: route.strict for name, route in settings.models.items() if route.strict is not None},
     )
     return Validate(options)

@@ -17,11 +17,11 @@ from pydantic_core import PydanticCustomError
 
 from app.config.presets import PRESETS
 from app.config.redis_address import is_redis_address
-from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, Again
+from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, RATE_LIMITED, Again
 
 PROVIDER_KINDS: Final = ("sim", "local", *PRESETS)
 
-_REFUSALS: Final = (CIRCUIT_OPEN, OVERLOADED)  # the gateway's own, which it never waits for
+_REFUSALS: Final = (CIRCUIT_OPEN, OVERLOADED, RATE_LIMITED)  # the gateway's own, which it never waits for
 _PASSING: Final = tuple(
     kind for kind in KINDS if kind.retryable and kind.again is not Again.NEVER and kind not in _REFUSALS
 )

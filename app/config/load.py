@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from app.config.presets import PRESETS
 from app.config.problems import ConfigError, Problem
 from app.config.schema import Settings
 from app.config.secret_files import with_secret_files
+from app.config.seen import Seen, seen
 from app.config.trees import Loc, Tree, contains, merged, text_keys, without
 from app.config.unbuilt import unavailable
 
@@ -38,11 +39,17 @@ _LOCAL_FILE: Final = Path("config.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A checked configuration: its settings, the file (or `embedded default`) it came from, and its digest."""
+    """
+    A checked configuration: its settings, the file (or `embedded default`) it came from, and its digest.
+
+    `files` are all files that were read for it, those of secrets included, and `seen` how they looked right after that.
+    """
 
     settings: Settings
     source: str
     digest: str
+    files: tuple[Path, ...] = ()
+    seen: Seen = ()
 
 
 def find(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -100,7 +107,8 @@ def load(
         problems = {**more, **problems}  # at one place the first problem is the cause, the others follow from it
     if problems:
         raise ConfigError(sorted(problems.values(), key=lambda problem: problem.path))
-    return Loaded(settings, label, digest(settings))
+    files = _files(found, tree)
+    return Loaded(settings, label, digest(settings), files, seen(files))
 
 
 def digest(settings: Settings) -> str:
@@ -121,6 +129,25 @@ def _written(found: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict
     # A section whose lines are all commented out reads as null, and means its defaults.
     sections = {name: section for name, section in tree.items() if section is not None}
     return sections, filler.problems, filler.names
+
+
+def _files(found: Path | None, tree: Tree) -> tuple[Path, ...]:
+    if found is None:
+        return ()
+    return (found, *dict.fromkeys(found.parent / path.strip() for path in _named_files(tree)))
+
+
+def _named_files(tree: object) -> Iterator[str]:
+    """Find the settings that name a file of secrets: their names say so."""
+    if isinstance(tree, list):
+        for entry in tree:
+            yield from _named_files(entry)
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if str(key).endswith("_file") and isinstance(value, str) and value.strip():
+                yield value
+            else:
+                yield from _named_files(value)
 
 
 def _validated(tree: Tree, origins: Origins) -> tuple[Settings, dict[Loc, Problem]]:

@@ -93,6 +93,15 @@ class Hedge(Section):
     budget_ratio: Ratio = Field(default=0.05, description="Most hedges per call, 0 to 1.")
 
 
+class Instructions(Section):
+    """A system prompt of the route's own."""
+
+    prompt: str | None = Field(default=None, description="System message before all others; null has none.")
+    callers: Literal["keep", "drop", "refuse"] = Field(
+        default="keep", description="What becomes of system messages of callers."
+    )
+
+
 class Route(Section):
     """A model name of the gateway, and what stands behind it."""
 
@@ -106,4 +115,8 @@ class Route(Section):
     fallbacks: tuple[ModelName, ...] = Field(
         default=(), description="Route names or provider/model, tried in order after the targets."
     )
+    strict: bool | None = Field(
+        default=None, description="Whether numbers out of range and unknown roles are refused; null as validation says."
+    )
+    system: Instructions = Field(default_factory=Instructions, description="What every call of this route is told.")
     hedge: Hedge = Field(default_factory=Hedge, description="A second target for calls whose first is slow.")

@@ -24,6 +24,13 @@ DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
 )
 
 
+class Recycle(Section):
+    """When a worker process is replaced by a fresh one; its calls come to their end first."""
+
+    max_requests: Count | None = Field(default=None, description="Requests that a worker serves; null has no end.")
+    max_bytes: Bytes | None = Field(default=None, description="Resident memory of a worker, in bytes; null has no cap.")
+
+
 class Server(Section):
     """Where the gateway listens, and what it accepts."""
 
@@ -31,7 +38,24 @@ class Server(Section):
     port: Whole = Field(default=8080, ge=0, le=65_535, description="TCP port; 0 picks a free one.")
     workers: Whole = Field(default=1, ge=1, le=1024, description="Worker processes.")
     body_max_bytes: Bytes = Field(default=10_485_760, description="Largest request body, in bytes.")
+    hosts: tuple[Host, ...] = Field(default=(), description="Host names that may be asked for; [] takes any.")
+    head_max_bytes: Annotated[Whole, Field(ge=1024, le=1_048_576)] = Field(
+        default=65_536, description="Largest request line and headers, in bytes."
+    )
+    headers_max: Annotated[Whole, Field(ge=8, le=10_000)] = Field(default=100, description="Most request headers.")
+    head_timeout_s: Seconds = Field(default=10, description="Seconds in which the head of a request must be there.")
+    body_min_bytes_per_s: Annotated[Whole, Field(ge=0, le=1_000_000)] = Field(
+        default=256, description="Slowest pace at which a body may come; 0 takes any."
+    )
+    connections_per_address: Count | None = Field(
+        default=None, description="Most connections from one address; null has no bound."
+    )
     drain_s: Number = Field(default=30, ge=0, le=3600, description="Seconds that open calls get to finish on shutdown.")
+    drain_delay_s: Number = Field(
+        default=1, ge=0, le=600, description="Seconds after SIGTERM in which new calls are still taken, unready."
+    )
+    watch: bool = Field(default=True, description="Whether a changed file is taken over by itself.")
+    recycle: Recycle = Field(default_factory=Recycle, description="When a worker process is replaced.")
 
 
 class Timeouts(Section):
@@ -48,6 +72,9 @@ class Validation(Section):
 
     max_messages: Count = Field(default=2048, description="Most messages in one request.")
     max_prompt_chars: Count = Field(default=2_000_000, description="Most characters of text in one request.")
+    max_tools: Count = Field(default=512, description="Most tools in one request.")
+    max_images: Count = Field(default=256, description="Most images in one request.")
+    strict: bool = Field(default=True, description="Whether numbers out of range and unknown roles are refused.")
     max_json_depth: Whole = Field(default=64, ge=2, le=512, description="Deepest nesting of the JSON body.")
     allow_control_chars: bool = Field(
         default=False, description="Whether text may hold control characters other than tab and line breaks."

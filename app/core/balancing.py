@@ -16,11 +16,12 @@ import msgspec
 
 from app.core.admission import Gate
 from app.core.call import Call
-from app.core.candidates import Candidate, answer_tokens, prompt_tokens
+from app.core.candidates import Candidate
 from app.core.clock import Clock
 from app.core.loads import UNKNOWN_S, Loads
 from app.core.ports import Chance
 from app.core.slots import Slots
+from app.core.tokens import answer_tokens, prompt_tokens
 
 _ANSWER_TOKENS = 500  # of an answer whose length the request leaves open: about a page
 

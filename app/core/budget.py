@@ -89,3 +89,16 @@ class Share:
             return False
         self._saved -= 1.0
         return True
+
+
+class KeptBudgets:
+    """The retry budgets of a process: a reload that leaves their numbers as they are forgets nothing."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[float, float, RetryBudgets] | None = None
+
+    def of(self, ratio: float, floor_per_s: float) -> RetryBudgets:
+        """Return the budgets of before if they have these numbers, else new ones."""
+        if self._kept is None or self._kept[:2] != (ratio, floor_per_s):
+            self._kept = ratio, floor_per_s, RetryBudgets(ratio, floor_per_s)
+        return self._kept[2]

@@ -20,6 +20,7 @@ from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.limit import TimeLimit
 from app.core.model import Completion, Request
 from app.core.requests import Step
+from app.core.rules import Standing
 from app.core.tracing import Span
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ class Journal(msgspec.Struct):
     `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
-    bypass, coalesced), `cost` what the call cost as far as that is known. `notes` are further response headers that
-    stages owe the client, by lower-case name. `story` is what happened step by step, if the caller is to see it.
+    bypass, coalesced), `cost` what the call cost as far as that is known. `trimmed` counts the events that a slow
+    client did not get. `limits` is how the buckets of all rate limits that it met stand. `notes` are further response
+    headers that stages owe the client, by lower-case name. `story` is what happened step by step, if the caller is to
+    see it.
     """
 
     attempts: int = 0
@@ -79,7 +82,9 @@ class Journal(msgspec.Struct):
     hedge: Literal["won", "lost"] | None = None
     dropped: tuple[str, ...] = ()
     cache: str | None = None
+    limits: tuple[Standing, ...] = ()
     cost: Cost = msgspec.field(default_factory=Cost)
+    trimmed: int = 0
     notes: dict[str, str] = msgspec.field(default_factory=dict)
     story: list[Step] | None = None
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from app.core.call import Target
-from app.core.model import ChatRequest, Message, Request, Tool
+from app.core.model import ChatRequest, Request
+from app.core.tokens import answer_tokens, prompt_tokens
 
 FEATURES: Final = ("tools", "vision", "json_schema", "audio")
-_CHARS_PER_TOKEN = 4  # of English text in the usual vocabularies; other languages have fewer, so this errs low
 _NONE = (b"", b"null")
 
 
@@ -66,22 +65,6 @@ def lacking(candidate: Candidate, needs: Needs) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def prompt_tokens(request: Request) -> int:
-    """Estimate the tokens of the prompt from its characters, tool definitions included; images and audio are not."""
-    if not isinstance(request, ChatRequest):
-        return math.ceil(sum(map(len, request.text)) / _CHARS_PER_TOKEN)
-    fields = request.fields
-    chars = sum([_message_chars(message) for message in fields.messages])
-    return math.ceil((chars + sum(map(_tool_chars, fields.tools or ()))) / _CHARS_PER_TOKEN)
-
-
-def answer_tokens(request: Request) -> int | None:
-    """Return how long the answer may become, if the request says so."""
-    if not isinstance(request, ChatRequest):
-        return None
-    return request.fields.max_completion_tokens or request.fields.max_tokens
-
-
 def _features(request: ChatRequest) -> Iterator[str]:
     fields = request.fields
     if fields.tools:
@@ -106,17 +89,3 @@ def _wants_schema(response_format: msgspec.Raw) -> bool:
         return msgspec.json.decode(given, type=_Format).type == "json_schema"
     except msgspec.ValidationError:
         return False  # no object: the provider will say what is wrong with it
-
-
-def _message_chars(message: Message) -> int:
-    content = message.content
-    texts = [content] if isinstance(content, str) else [part.text for part in content or ()]
-    texts += [call.function.arguments for call in message.tool_calls or () if call.function is not None]
-    return sum([len(text) for text in texts if text is not None])
-
-
-def _tool_chars(tool: Tool) -> int:
-    spec = tool.function
-    if spec is None:
-        return 0
-    return len(spec.name) + len(spec.description or "") + len(bytes(spec.parameters))

@@ -58,6 +58,11 @@ class Catalog:
         for listed in self._list():
             self._listed.setdefault(listed.id, listed)
 
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Return the names of the providers."""
+        return tuple(self._models)
+
     def groups(self, name: str) -> tuple[Group, ...]:
         """
         Return the targets of the model `name` step by step: its own, then those of each fallback; each target once.

@@ -1,9 +1,13 @@
 """
-Every way a call can fail: one closed table, one exception type.
+Every way a call can fail: one closed table. `failures.py` says what a row is, and has the one exception type.
 
     code                     status  kind            blame    again      trigger
     invalid_request             400  validation      caller   never
     invalid_json                400  parse           caller   never
+    invalid_http                400  parse           caller   never
+    wrong_host                  421  permission      caller   never
+    head_too_large              431  validation      caller   never
+    request_too_slow            408  timeout         caller   never
     unauthorized                401  authentication  caller   never
     forbidden                   403  permission      caller   never
     unknown_model               404  validation      caller   never
@@ -17,9 +21,10 @@ Every way a call can fail: one closed table, one exception type.
     content_blocked             400  permission      caller   never      content_policy
     context_too_long            400  validation      caller   elsewhere  context_length
     session_unavailable         400  session         caller   never
-    rate_limited                429  rate_limit      caller   never
+    rate_limited                429  rate_limit      caller   elsewhere  rate_limit
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
+    client_too_slow             408  stream          caller   never
     target_rate_limited         429  rate_limit      target   elsewhere  rate_limit
     target_quota_spent          429  budget          gateway  elsewhere  rate_limit
     target_model_missing        404  configuration   gateway  elsewhere
@@ -44,55 +49,11 @@ Every way a call can fail: one closed table, one exception type.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final
 
-import msgspec
+from app.core.failures import Again, Blame, Category, GatewayError, Kind, Trigger
 
-Category: TypeAlias = Literal[
-    "configuration", "authentication", "permission", "network", "timeout", "rate_limit", "budget",
-    "circuit_breaker", "validation", "parse", "session", "cache", "stream", "overloaded", "upstream", "internal",
-]  # fmt: skip
-Trigger: TypeAlias = Literal[
-    "timeout", "network", "rate_limit", "server_error", "circuit_open", "context_length", "content_policy", "budget"
-]
-
-
-class Blame(Enum):
-    """Whose fault a failure is; breakers count only TARGET."""
-
-    CALLER = "caller"
-    TARGET = "target"
-    GATEWAY = "gateway"
-
-
-class Again(Enum):
-    """Where the gateway itself may try the same call once more."""
-
-    NEVER = "never"
-    HERE = "here"
-    ELSEWHERE = "elsewhere"
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """
-    One row of the table.
-
-    `retryable` tells the *client* whether sending the same request later can help; `again` tells the gateway where
-    it may try by itself; `trigger` is the name under which configuration switches fallback on this failure on or off
-    (None: `again` alone decides).
-    """
-
-    code: str
-    status: int
-    type: str
-    category: Category
-    blame: Blame
-    again: Again
-    retryable: bool
-    suggestion: str
-    trigger: Trigger | None = None
-
+__all__ = ["KINDS", "Again", "Blame", "Category", "GatewayError", "Kind", "Trigger"]
 
 _BAD = "invalid_request_error"
 _API = "api_error"
@@ -104,6 +65,22 @@ INVALID_REQUEST: Final = Kind(
 INVALID_JSON: Final = Kind(
     "invalid_json", 400, _BAD, "parse", Blame.CALLER, Again.NEVER, False,
     "Send one JSON object in UTF-8, without NaN, Infinity or unpaired surrogates.",
+)  # fmt: skip
+INVALID_HTTP: Final = Kind(
+    "invalid_http", 400, _BAD, "parse", Blame.CALLER, Again.NEVER, False,
+    "Send well-formed HTTP/1.1 with one 'host' header; a client library or the proxy in between may be at fault.",
+)  # fmt: skip
+WRONG_HOST: Final = Kind(
+    "wrong_host", 421, _BAD, "permission", Blame.CALLER, Again.NEVER, False,
+    "Use a name that the gateway is configured to answer to, or add this one to 'server.hosts'.",
+)  # fmt: skip
+HEAD_TOO_LARGE: Final = Kind(
+    "head_too_large", 431, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
+    "Send fewer or shorter headers, or raise 'server.head_max_bytes' or 'server.headers_max'.",
+)  # fmt: skip
+REQUEST_TOO_SLOW: Final = Kind(
+    "request_too_slow", 408, "timeout_error", "timeout", Blame.CALLER, Again.NEVER, True,
+    "Send the request faster; or raise 'server.head_timeout_s', or lower 'server.body_min_bytes_per_s'.",
 )  # fmt: skip
 UNAUTHORIZED: Final = Kind(
     "unauthorized", 401, "authentication_error", "authentication", Blame.CALLER, Again.NEVER, False,
@@ -158,8 +135,8 @@ SESSION_UNAVAILABLE: Final = Kind(
     "Send the whole conversation in 'messages'; this gateway keeps no session for it.",
 )  # fmt: skip
 RATE_LIMITED: Final = Kind(
-    "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.NEVER, True,
-    "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.",
+    "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.ELSEWHERE, True,
+    "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.", "rate_limit",
 )  # fmt: skip
 INSUFFICIENT_QUOTA: Final = Kind(
     "insufficient_quota", 429, "insufficient_quota", "budget", Blame.CALLER, Again.NEVER, False,
@@ -168,6 +145,10 @@ INSUFFICIENT_QUOTA: Final = Kind(
 CLIENT_CLOSED: Final = Kind(
     "client_closed", 499, _BAD, "network", Blame.CALLER, Again.NEVER, False,
     "The client left before the answer was complete; raise its timeout if it did not mean to.",
+)  # fmt: skip
+CLIENT_TOO_SLOW: Final = Kind(
+    "client_too_slow", 408, _BAD, "stream", Blame.CALLER, Again.NEVER, True,
+    "Read the stream faster; or raise 'streaming.buffer_bytes', or set 'streaming.overflow' to block.",
 )  # fmt: skip
 TARGET_RATE_LIMITED: Final = Kind(
     "target_rate_limited", 429, "rate_limit_error", "rate_limit", Blame.TARGET, Again.ELSEWHERE, True,
@@ -246,55 +227,11 @@ INTERNAL: Final = Kind(
 )  # fmt: skip
 
 KINDS: Final[tuple[Kind, ...]] = (
-    INVALID_REQUEST, INVALID_JSON, UNAUTHORIZED, FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT,
-    BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
-    SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT,
-    TARGET_MODEL_MISSING, TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY,
-    TARGET_TIMEOUT, TIMEOUT_CONNECT, TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED,
-    STREAM_BROKEN, STATE_UNAVAILABLE, INTERNAL,
+    INVALID_REQUEST, INVALID_JSON, INVALID_HTTP, WRONG_HOST, HEAD_TOO_LARGE, REQUEST_TOO_SLOW, UNAUTHORIZED, FORBIDDEN,
+    UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE,
+    UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG, SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA,
+    CLIENT_CLOSED, CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
+    TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
+    TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE,
+    INTERNAL,
 )  # fmt: skip
-
-
-class GatewayError(Exception):
-    """
-    The only exception type that crosses a stage: a row of the table, and what is special about this case.
-
-    Args:
-        message: One sentence for the caller. It may quote an upstream's own refusal of the caller's request, so it
-            is shown to that caller and never logged.
-
-        param: The path of the wrong field, as in `messages[0].role`.
-
-        retry_after_s: Seconds after which another try makes sense, where that is known.
-
-        suggestion: A better advice than the row's own.
-    """
-
-    def __init__(
-        self,
-        kind: Kind,
-        message: str,
-        *,
-        param: str | None = None,
-        retry_after_s: float | None = None,
-        suggestion: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.param = param
-        self.retry_after_s = retry_after_s
-        self.suggestion = suggestion or kind.suggestion
-        self.provider: str | None = None
-        self.from_upstream = False
-        self.upstream_status: int | None = None
-
-    def answered_by(self, provider: str) -> Self:
-        """Mark the failure as the provider's own (`source: upstream`) and return the error."""
-        self.from_upstream = True
-        return self.at(provider)
-
-    def at(self, provider: str) -> Self:
-        """Name the provider at which the gateway itself noticed the failure and return the error."""
-        self.provider = provider
-        return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -10,18 +10,27 @@ from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
+from app.core.configuration import Shown
 from app.core.insight import Insight
 from app.core.money import Budget
 from app.core.pipeline import Handler
-from app.core.ports import Budgets, Circuits, UsageReader
+from app.core.ports import Budgets, Circuits, Limits, UsageReader
+from app.core.rules import Rule
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):
-    """The bounds of the edge. `keep_alive_s` is the silence after which a comment is sent in a stream."""
+    """
+    The bounds of the edge.
+
+    `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
+    reads more slowly than its provider sends, by more than `buffer_bytes`.
+    """
 
     body_max_bytes: int
     total_s: float
     keep_alive_s: float
+    overflow: Literal["block", "drop_oldest", "error"] = "block"
+    buffer_bytes: int = 65_536
 
 
 class Spending(msgspec.Struct, frozen=True):
@@ -33,6 +42,13 @@ class Spending(msgspec.Struct, frozen=True):
     clock: Clock
 
 
+class Limiting(msgspec.Struct, frozen=True):
+    """What the administration knows of rate limits: the rules of the gateway, and how full the buckets are."""
+
+    rules: tuple[Rule, ...]
+    limits: Limits
+
+
 class AdminOptions(msgspec.Struct, frozen=True):
     """What the administration needs: the SHA-256 of its token, and what each of its topics works with."""
 
@@ -40,6 +56,8 @@ class AdminOptions(msgspec.Struct, frozen=True):
     circuits: Circuits
     circuit_breaker: CircuitPolicy
     spending: Spending
+    limiting: Limiting
+    shown: Shown
     insight: Insight | None = None
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from app.core.admission import Priority
 from app.core.money import Budget
+from app.core.rules import Rule
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -30,7 +31,8 @@ class Caller(msgspec.Struct, frozen=True):
 
     `id` names the key (or the subject of a token); whatever is kept between calls is kept apart by `tenant`. `models`
     are the patterns of the names that may be asked for; None allows all. `priority` is the highest that its calls may
-    have, `budgets` are those of the key itself; `debug` says that it may see the stories of its calls.
+    have; `limits` and `budgets` are those of the key itself, on top of those of the gateway;
+    `debug` says that it may see the stories of its calls.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Caller(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
     priority: Priority | None = None
+    limits: tuple[Rule, ...] = ()
     budgets: tuple[Budget, ...] = ()
     debug: bool = False
 

@@ -16,6 +16,7 @@ from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
 from app.core.errors import GatewayError
 from app.core.ledger import UsageKey, UsageRow
 from app.core.model import Completion, Request, StreamEvent
+from app.core.rules import Ask, Decision, Standing
 from app.core.spending import Account, Hold, Level
 
 Chance: TypeAlias = Callable[[], float]  # uniform numbers in [0, 1)
@@ -254,4 +255,25 @@ class Circuits(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE, and nothing changed.
         """
+        ...
+
+
+class Limits(Protocol):
+    """The buckets of all rate limits, of this process or, with Redis, of every replica."""
+
+    async def acquire(self, ask: Ask) -> Decision:
+        """
+        Take everything that is asked for, or nothing; what was taken has to be settled.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE where shared state is out of reach and the policy for that is to refuse.
+        """
+        ...
+
+    def settle(self, decision: Decision, tokens: int) -> None:
+        """Give back places, and replace the tokens that were reserved by those used. Never waits, never raises."""
+        ...
+
+    async def levels(self) -> list[Standing]:
+        """Return how the buckets stand that were used lately, as far as that is known."""
         ...

@@ -53,6 +53,7 @@ class EventStream:
         self._finishers: list[Finisher] = []
         self._reading: AsyncGenerator[Batch, None] | None = None
         self._settled = False
+        self._verdict: GatewayError | None = None  # of whoever ends the stream early
 
     async def prime(self, rule: CommitRule) -> None:
         """
@@ -94,8 +95,13 @@ class EventStream:
             self._reading = self._read()
         return self._reading
 
-    async def aclose(self) -> None:
-        """End the stream early, also one that nobody began to read; does nothing once it has ended."""
+    async def aclose(self, failure: GatewayError | None = None) -> None:
+        """
+        End the stream early, also one that nobody began to read; does nothing once it has ended.
+
+        Its client has left, or `failure` says what else went wrong on the way to it.
+        """
+        self._verdict = failure
         await aiter(self).aclose()
         await self._settle(asyncio.CancelledError())  # a generator that was never started does not run its `finally`
 
@@ -134,7 +140,7 @@ class EventStream:
         if self._settled:
             return
         self._settled = True
-        outcome, cancelled = Outcome.of(failure), None
+        outcome, cancelled = Outcome.of(self._verdict or failure), None
         for step in (self._close_source, self._give_back, *self._finishers):
             try:
                 await conclude(step, outcome)

@@ -12,11 +12,9 @@ import re
 import msgspec
 
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import STRING, spans
 
-_STRING = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'  # possessive: a long text takes no memory
-_KEY = re.compile(rb"\s*[{,]\s*" + _STRING + rb"\s*:\s*")
-_END = re.compile(rb"\s*\}\s*")
-_MODEL = re.compile(rb'"model"\s*:\s*' + _STRING)
+_MODEL = re.compile(rb'"model"\s*:\s*' + STRING)
 _ESCAPED_LETTER = b"\\u006"  # how a key could spell a letter of "model" without using it
 
 
@@ -46,21 +44,11 @@ def _find_fast(raw: bytes) -> tuple[int, int] | None:
 
 
 def _find(raw: bytes) -> tuple[int, int]:
-    """Walk over the top-level members, whose values msgspec has measured; of a repeated one it knows only the last."""
+    """Find it by walking over the top-level members."""
     try:
-        values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        found = spans(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GatewayError(INVALID_REQUEST, "A top-level field's name is not text.") from error
-    found: tuple[int, int] | None = None
-    position = 0
-    while key := _KEY.match(raw, position):
-        name = msgspec.json.decode(key[1], type=str)
-        value = bytes(values.pop(name, b""))
-        position = key.end() + len(value)
-        if not value or raw[key.end() : position] != value:
-            break
-        if name == "model":
-            found = (key.end(), position)
-    if found is None or not _END.fullmatch(raw, position):
+    if found is None or "model" not in found:
         raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
-    return found
+    return found["model"]

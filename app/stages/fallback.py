@@ -8,7 +8,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
 from app.core.call import Attempt, Call, Reply, Tried
-from app.core.errors import CIRCUIT_OPEN, OVERLOADED, TARGET_UNAVAILABLE, TIMEOUT_CONNECT, Again, GatewayError, Kind
+from app.core.errors import (
+    CIRCUIT_OPEN,
+    OVERLOADED,
+    RATE_LIMITED,
+    TARGET_UNAVAILABLE,
+    TIMEOUT_CONNECT,
+    Again,
+    GatewayError,
+    Kind,
+)
 from app.core.pipeline import Handler
 from app.core.routing import Targets
 from app.core.signals import FellBack, Listener
@@ -16,7 +25,7 @@ from app.core.signals import FellBack, Listener
 # Runs the attempts of one call in another way than one after another, if it returns something; see `hedge`.
 Hedging: TypeAlias = Callable[[Call, Targets, Handler[Attempt]], AbstractAsyncContextManager[Handler[Attempt]] | None]
 
-_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)
+_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED, RATE_LIMITED)
 _NOT_REACHED = (TARGET_UNAVAILABLE, TIMEOUT_CONNECT)
 
 

@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 
 from app.core.call import Attempt, Call, End, Outcome, Reply
-from app.core.candidates import answer_tokens, prompt_tokens
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
 from app.core.model import Completion, StreamEvent
@@ -23,6 +22,7 @@ from app.core.ports import Budgets
 from app.core.prices import Price, Prices
 from app.core.signals import Listener, Spent
 from app.core.spending import Account, Hold, accounts_of
+from app.core.tokens import answer_tokens, prompt_tokens
 from app.core.usage import Usage
 
 ANSWER_TOKENS: Final = 1024  # held for an answer that may become as long as it likes

@@ -1,19 +1,23 @@
 """
 Refuse what could never work, before any shared state or provider is touched.
 
-The types of the fields were checked when the body was decoded; this stage bounds sizes and characters.
+The types of the fields were checked when the body was decoded; this stage bounds sizes, characters and numbers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
 
 import msgspec
 
 from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.model import ChatRequest, Message, Part
+from app.core.members import spans
+from app.core.model import ChatRequest, Message, Part, PlainRequest
+from app.core.parameters import Quantities, out_of_order, out_of_range, too_many
 from app.core.pipeline import Handler
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -21,13 +25,25 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: 
 _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
+# Others than the model decide by these: a body that says one of them twice may mean different things to its readers.
+_ONCE = tuple(b'"%b"' % name for name in (b"model", b"messages", b"stream", b"max_tokens", b"n", b"tools", b"input"))
+
+
 class ValidateOptions(msgspec.Struct, frozen=True):
-    """The bounds of a chat request."""
+    """
+    The bounds of a request.
+
+    `strict` also refuses numbers out of range, unknown roles and results of tools that nobody called; `routes` says so
+    for single routes.
+    """
 
     max_messages: int
     max_prompt_chars: int
     max_json_depth: int
     allow_control_chars: bool
+    quantities: Quantities = Quantities(max_tools=512, max_images=256)
+    strict: bool = True
+    routes: Mapping[str, bool] = MappingProxyType({})
 
 
 class Validate:
@@ -48,7 +64,15 @@ class Validate:
             raise GatewayError(INVALID_REQUEST, "'model' must not be empty.", param="model")
         if isinstance(request, ChatRequest):
             self._check(request)
+        else:
+            self._check_plain(request)
         return await proceed(call)
+
+    def _check_plain(self, request: PlainRequest) -> None:
+        if request.media_type == "application/json":
+            self._check_depth(request.raw)
+            _require_single(request.raw)
+        self._check_size(sum(map(len, request.text)), "input")
 
     def _check(self, request: ChatRequest) -> None:
         options, fields = self._options, request.fields
@@ -58,7 +82,16 @@ class Validate:
             message = f"'messages' holds {len(fields.messages)} messages; at most {options.max_messages} are allowed."
             raise GatewayError(INVALID_REQUEST, message, param="messages")
         self._check_depth(request.raw)
+        _require_single(request.raw)
         self._check_text(request)
+        self._check_parameters(request)
+
+    def _check_parameters(self, request: ChatRequest) -> None:
+        options, fields = self._options, request.fields
+        strict = options.routes.get(request.model, options.strict)
+        rules = (out_of_range(fields), out_of_order(fields.messages)) if strict else ()
+        for param, message in chain(too_many(fields, options.quantities), *rules):
+            raise GatewayError(INVALID_REQUEST, message, param=param)
 
     def _check_depth(self, raw: bytes) -> None:
         depth_max = self._options.max_json_depth
@@ -81,9 +114,19 @@ class Validate:
                 if suspicious and _CONTROL.search(text):
                     problem = "contains a control character, which 'validation.allow_control_chars' forbids."
                     raise GatewayError(INVALID_REQUEST, f"The text {problem}", param=f"messages[{index}]{path}")
-        if chars > self._options.max_prompt_chars:
-            problem = f"hold {chars} characters; at most {self._options.max_prompt_chars} are allowed."
-            raise GatewayError(INVALID_REQUEST, f"The messages {problem}", param="messages")
+        self._check_size(chars, "messages")
+
+    def _check_size(self, chars: int, param: str) -> None:
+        most = self._options.max_prompt_chars
+        if chars > most:
+            message = f"The {param} hold {chars} characters; at most {most} are allowed."
+            raise GatewayError(INVALID_REQUEST, message, param=param)
+
+
+def _require_single(raw: bytes) -> None:
+    """Refuse a body that says twice what others than the model decide by."""
+    if any(raw.count(name) > 1 for name in _ONCE) and spans(raw) is None:
+        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:

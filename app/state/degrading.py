@@ -56,6 +56,7 @@ class RedisLink:
         self._told_degraded = False
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._closing = False
 
     def follow(self, follower: Follower) -> None:
         """Let `follower` share the link's life; before the link is entered."""
@@ -88,6 +89,7 @@ class RedisLink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop, and close the client."""
+        self._closing = True
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -99,7 +101,7 @@ class RedisLink:
 
     async def _keep(self) -> None:
         pause_s = PAUSE_S
-        while True:
+        while not self._closing:  # before Python 3.12 a cancellation may be lost in redis-py, by `asyncio.wait_for`
             if self.up:
                 pause_s, wait_s = PAUSE_S, self._options.beat_s
             else:

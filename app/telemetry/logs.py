@@ -85,6 +85,12 @@ class LogBook:
         """Write a line that was rendered elsewhere, at once."""
         self._output.write(f"{line}\n".encode())
 
+    def note(self, signal: Signal) -> None:
+        """Write a signal at once; for those who have no event loop."""
+        if self.admits(severity(signal)):
+            for line in self._lines(self._clock.wall(), signal):
+                self.write_line(line)
+
     def flush(self) -> None:
         """Render and write all signals noted so far."""
         if self._timer is not None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from fastapi import Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import CollectorRegistry
 
 from app.api.app import Api, Door
@@ -68,3 +70,65 @@ def test_call_goes_past_the_framework() -> None:
 
     assert server.status == 200
     assert "x-wizard-overhead-ms" in server.answer_headers
+
+
+async def cut(begun: bool) -> Server:
+    """Let the process end while a route beside the calls is at work, and return what its client got."""
+    edge = Edge(FakeProvider(answers()), VirtualClock())
+    api = Api(edge.desk, Door("1.2.3", 0.0, None, None), no_lifespan)
+    working = asyncio.Event()
+
+    async def events() -> AsyncIterator[bytes]:
+        yield b"one"
+        working.set()
+        await asyncio.Event().wait()
+
+    @api.get("/slow")
+    async def slow() -> Response:
+        if begun:
+            return StreamingResponse(events())
+        working.set()
+        await asyncio.Event().wait()
+        return Response()
+
+    server = Server((b"",), path="/slow", method="GET")
+    serving = asyncio.ensure_future(api(server.scope, server.receive, server.send))
+    await working.wait()
+    edge.desk.lifecycle.cut()
+    serving.cancel()
+    await serving
+    return server
+
+
+def test_the_end_of_the_process_is_a_refusal() -> None:
+    """A route beside the calls that has said nothing yet is refused as calls are."""
+    server = asyncio.run(cut(begun=False))
+
+    assert (server.status, server.error["message"]) == (503, "The gateway is being stopped.")
+    assert server.answer_headers["x-should-retry"] == "true"
+
+
+def test_the_end_of_the_process_leaves_an_answer_incomplete() -> None:
+    """What had begun is not ended properly."""
+    server = asyncio.run(cut(begun=True))
+
+    assert (server.status, server.complete) == (200, False)
+
+
+async def test_any_other_cancellation_stays_one() -> None:
+    """Only the end of the process turns a cancellation into an answer."""
+    edge = Edge(FakeProvider(answers()), VirtualClock())
+    api = Api(edge.desk, Door("1.2.3", 0.0, None, None), no_lifespan)
+
+    @api.get("/slow")
+    async def slow() -> Response:
+        await asyncio.Event().wait()
+        return Response()
+
+    server = Server((b"",), path="/slow", method="GET")
+    serving = asyncio.ensure_future(api(server.scope, server.receive, server.send))
+    await asyncio.sleep(0.1)
+    serving.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await serving

@@ -9,7 +9,7 @@ from app.api.errors import error_frame, error_response
 from app.core.call import Journal, Target, Tried
 from app.core.errors import KINDS, RATE_LIMITED, TARGET_BUSY, TARGET_FAILED, TIMEOUT_TOTAL, GatewayError, Kind
 
-UNDERSTOOD = {400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 499, 500, 502, 503, 504}
+UNDERSTOOD = {400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 499, 500, 502, 503, 504, 421, 431}
 FIELDS = [
     "message", "type", "code", "param", "kind", "retryable", "retry_after_s", "suggestion", "provider", "source",
     "request_id",

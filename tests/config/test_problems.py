@@ -8,6 +8,7 @@ import pytest
 
 from app.config.load import ConfigError, Problem
 from app.config.problems import did_you_mean, dotted, shown
+from app.config.schema import Server
 from tests.config.cases import problem, refused
 
 PORT = "a whole number >= 0 and <= 65535"
@@ -81,8 +82,8 @@ ROUTE = "providers: {a: {kind: sim}}\nmodels: {r: {targets: [{provider: a, model
             "server: {hots: x}",
             "server.hots",
             "(a text)",
-            "one of the keys host, port, workers, body_max_bytes, drain_s",
-            "did you mean host?",
+            f"one of the keys {', '.join(Server.model_fields)}",
+            "did you mean hosts?",
         ),
         (
             "metrics: {zzz: 1}",

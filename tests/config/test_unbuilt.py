@@ -19,7 +19,6 @@ PREFIX = "not available in this version: only the default is accepted"
     [
         ("auth: {required: true}", "auth.required", "true", "false"),
         ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
-        ("limits: [{name: a, per: global, requests: 1}]", "limits", "(a list of 1)", "[]"),
         ("redaction: {enabled: true}", "redaction.enabled", "true", "false"),
         (
             "redaction: {detectors: []}",
@@ -32,7 +31,6 @@ PREFIX = "not available in this version: only the default is accepted"
         ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),
         ("sessions: {store: sqlite}", "sessions.store", "'sqlite'", "'memory'"),
-        ("streaming: {overflow: error}", "streaming.overflow", "'error'", "'block'"),
     ],
 )
 def test_asking_for_an_unbuilt_feature_is_a_problem(

@@ -210,7 +210,7 @@ PRICED = [
     ("text", "fields", "order"),
     [
         ("hi", {}, [THIRD, TARGET, OTHER]),
-        ("hi", {"max_tokens": 1}, [THIRD, TARGET, OTHER]),
+        ("hi", {"max_tokens": 10}, [THIRD, TARGET, OTHER]),
         ("x" * 40_000, {"max_tokens": 100}, [THIRD, OTHER, TARGET]),
         ("x" * 40_000, {"max_tokens": 10_000}, [THIRD, TARGET, OTHER]),
     ],

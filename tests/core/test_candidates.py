@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.candidates import (
-    FEATURES,
-    Candidate,
-    Needs,
-    answer_tokens,
-    lacking,
-    needs_of,
-    prompt_tokens,
-)
+from app.core.candidates import FEATURES, Candidate, Needs, lacking, needs_of
+from app.core.tokens import prompt_tokens
 from tests.support.calls import TARGET, asking
 
 features = st.frozensets(st.sampled_from(FEATURES))
@@ -55,37 +48,12 @@ def test_features_are_seen_in_the_request(body: dict[str, Any], features: tuple[
     assert needs_of(asking(**body)).features == features
 
 
-@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("a" * 4000, 1000)])
-def test_four_characters_are_a_token(text: str, tokens: int) -> None:
-    """The estimate is a quarter of the characters, rounded up."""
-    assert prompt_tokens(asking(text)) == tokens
+def test_prompt_and_answer_have_to_fit() -> None:
+    """Together they are what a context window has to hold."""
+    request = asking("abcd", max_tokens=7)
 
-
-def test_texts_of_every_kind_count() -> None:
-    """Parts, arguments of tool calls and definitions of tools are part of the prompt; images and audio are not."""
-    body = said({"type": "text", "text": "x" * 8}, IMAGE, AUDIO)
-
-    assert prompt_tokens(asking(**body)) == 2
-    assert prompt_tokens(asking(messages=[CALLED])) == 1
-    assert prompt_tokens(asking("", tools=[TOOL])) == (len("look") + len("finds") + len('{"type":"object"}') + 3) // 4
-    assert prompt_tokens(asking("", tools=[{"type": "web_search"}])) == 0
-
-
-@pytest.mark.parametrize(
-    ("fields", "tokens"),
-    [
-        ({}, None),
-        ({"max_tokens": 7}, 7),
-        ({"max_completion_tokens": 9}, 9),
-        ({"max_tokens": 7, "max_completion_tokens": 9}, 9),
-    ],
-)
-def test_the_length_of_the_answer_is_what_the_request_allows(fields: dict[str, Any], tokens: int | None) -> None:
-    """The newer field wins; together with the prompt it is what a context window has to hold."""
-    request = asking("abcd", **fields)
-
-    assert answer_tokens(request) == tokens
-    assert needs_of(request).tokens == 1 + (tokens or 0)
+    assert needs_of(request).tokens == prompt_tokens(request) + 7
+    assert needs_of(asking("abcd")).tokens == prompt_tokens(request)
 
 
 def test_what_is_not_configured_is_there() -> None:

@@ -179,8 +179,8 @@ def test_what_is_too_long_for_all_is_named() -> None:
 
     assert (error.kind, error.param) == (CONTEXT_TOO_LONG, "messages")
     assert error.message == (
-        "No target of 'fast' can serve this request: acme/small takes 100 tokens of about 1025; "
-        "box/large has no tools and takes 200 tokens of about 1025."
+        "No target of 'fast' can serve this request: acme/small takes 100 tokens of about 912; "
+        "box/large has no tools and takes 200 tokens of about 912."
     )
 
 

@@ -156,3 +156,23 @@ def test_option_bounds_the_time(http: httpx2.Client, upstream: Upstream) -> None
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout_total")
     assert upstream.take("silent").peer_left()
+
+
+@pytest.mark.parametrize(
+    ("accept", "body", "kind"),
+    [
+        ("text/event-stream", {}, "text/event-stream; charset=utf-8"),
+        ("text/event-stream", {"stream": False}, "application/json"),
+        ("application/json, text/event-stream", {}, "application/json"),
+        ("*/*", {}, "application/json"),
+    ],
+)
+def test_who_accepts_nothing_but_events_gets_a_stream(
+    http: httpx2.Client, accept: str, body: dict[str, object], kind: str
+) -> None:
+    """What the body says goes first; SDKs that accept both are not surprised."""
+    given = {"model": "sim/echo", "prompt": "hi", **body}
+
+    answer = http.post(PATH, json=given, headers={"accept": accept})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)

@@ -8,8 +8,13 @@ import httpx2
 import msgspec
 import pytest
 
+from tests.e2e.conftest import configuration
+from tests.e2e.support.answers import streamed, whole
 from tests.e2e.support.mistakes import NOT_JSON, NOT_JSON_INSIDE, TOO_DEEP, WRONG
-from tests.support.gateway import GatewayProcess
+from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.support.gateway import GatewayProcess, Start, running
+
+both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 JSON = {"content-type": "application/json"}
 CHAT, GENERATE = "/v1/chat/completions", "/v1/generate"
@@ -201,3 +206,22 @@ def test_logs_what_it_refused(http: httpx2.Client, gateway: GatewayProcess) -> N
 
     assert (line["status"], line["code"], line["endpoint"]) == (400, "invalid_json", "chat")
     assert gateway.metric("wizard_requests_total", status="400") >= 1
+
+
+@both_ways
+def test_a_route_has_the_first_word(upstream: Upstream, stream: bool) -> None:
+    """Its system message reaches the provider before everything that the caller says, whatever that is."""
+    route = {"targets": [{"provider": "box", "model": "told"}], "system": {"prompt": "Ours.", "callers": "drop"}}
+    upstream.on("told", streamed() if stream else whole())
+    body = {
+        "model": "guided",
+        "stream": stream,
+        "messages": [{"role": "system", "content": "Mine."}, {"role": "user", "content": "hi"}],
+    }
+
+    with running(Start({**configuration(upstream), "models": {"guided": route}})) as gateway:
+        answer = httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, trust_env=False, timeout=LIMIT_S)
+
+    (request,) = upstream.received("told")
+    assert answer.status_code == 200
+    assert [message["content"] for message in msgspec.json.decode(request.body)["messages"]] == ["Ours.", "hi"]

@@ -24,6 +24,7 @@ from app.core.prices import Price
 from app.core.signals import BudgetReached, Signal, Spent
 from app.core.spending import accounts_of
 from app.core.stream import EventStream
+from app.core.tokens import prompt_tokens
 from app.core.usage import Usage
 from app.stages.spend import Spend, SpendOptions
 from app.state.budgets import LocalBudgets
@@ -48,6 +49,7 @@ from tests.support.calls import (
 from tests.support.virtual_time import VirtualClock
 
 PRICE = Price(1.0, 2.0)  # a thousand and two thousand nano-dollars a token
+PROMPT = prompt_tokens(asking("x" * 40))
 
 
 class House:
@@ -136,8 +138,8 @@ async def test_a_stream_that_is_left_is_estimated() -> None:
 
     (row,) = house.rows
 
-    assert (row.usage, row.estimated, row.outcome) == (Usage(10, 3, 13), True, "abandoned")
-    assert row.cost_nusd == 16_000
+    assert (row.usage, row.estimated, row.outcome) == (Usage(PROMPT, 3, PROMPT + 3), True, "abandoned")
+    assert row.cost_nusd == PROMPT * 1_000 + 6_000
 
 
 async def test_tool_calls_count_for_the_estimate() -> None:
@@ -177,7 +179,7 @@ async def test_a_target_that_worked_in_silence_is_paid_for_the_prompt() -> None:
     await house.refused()
 
     (row,) = house.rows
-    assert (row.usage, row.estimated, row.outcome) == (Usage(10, 0, 10), True, "failed")
+    assert (row.usage, row.estimated, row.outcome) == (Usage(PROMPT, 0, PROMPT), True, "failed")
 
 
 async def test_a_caller_who_leaves_pays_for_the_prompt() -> None:
@@ -189,7 +191,7 @@ async def test_a_caller_who_leaves_pays_for_the_prompt() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert [(row.usage.prompt_tokens, row.outcome) for row in house.rows] == [(10, "abandoned")]
+    assert [(row.usage.prompt_tokens, row.outcome) for row in house.rows] == [(PROMPT, "abandoned")]
 
 
 async def test_a_bug_costs_nothing() -> None:
@@ -249,7 +251,7 @@ async def test_a_budget_holds_the_most_and_settles_the_truth() -> None:
     meanwhile = await house.levels()
     await task
 
-    assert meanwhile == [(0, 10_000 + 200_000)]
+    assert meanwhile == [(0, PROMPT * 1_000 + 200_000)]
     assert await house.levels() == [(20_000, 0)]
 
 
@@ -260,7 +262,7 @@ async def test_an_answer_without_a_bound_is_held_for_a_usual_one() -> None:
     task = asyncio.ensure_future(house.run())
     await asyncio.sleep(0.5)
 
-    assert await house.levels() == [(0, 10_000 + 1024 * 2_000)]
+    assert await house.levels() == [(0, PROMPT * 1_000 + 1024 * 2_000)]
     await task
 
 

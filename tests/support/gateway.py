@@ -37,7 +37,7 @@ def clean_environment(more: Mapping[str, str] = _NO_OPTIONS) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("WIZARD_") and not name.endswith("_API_KEY")
     }
-    return {**kept, **more}
+    return {**kept, "WIZARD_SERVER__DRAIN_DELAY_S": "0", **more}  # no load balancer has to find out about its end
 
 
 def wizard(*arguments: str) -> list[str]:

@@ -22,11 +22,14 @@ from app.core.signals import (
     CircuitChanged,
     ConfigRejected,
     ConfigReloaded,
+    DrainEnded,
+    DrainStarted,
     FellBack,
     HedgeEnded,
     HedgeStarted,
     InternalFault,
     KeySetAside,
+    LimitExceeded,
     LocalModelChanged,
     Overloaded,
     RetryScheduled,
@@ -34,6 +37,8 @@ from app.core.signals import (
     Spent,
     StateDegraded,
     StreamStarted,
+    StreamTrimmed,
+    WorkerReplaced,
 )
 from app.core.usage import Usage
 
@@ -41,6 +46,7 @@ WALL_S = 1_795_343_400.0625  # 2026-11-22T10:30:00.0625Z
 
 STARTED = CallStarted(request_id="req_1", endpoint="/v1/chat/completions", model="fast", stream=False)
 STREAM_STARTED = StreamStarted(request_id="req_1", provider="openai", model="gpt-4o-mini", first_token_s=0.25)
+TRIMMED = StreamTrimmed(request_id="req_1", events=7)
 RETRY = RetryScheduled(
     request_id="req_1",
     provider="openai",
@@ -110,14 +116,20 @@ HALF_OPENED = CircuitChanged("openai", "gpt-4o-mini", "open", "half_open", "prob
 CLOSED = CircuitChanged("openai", "gpt-4o-mini", "half_open", "closed", "recovered")
 DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
-RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f")
+EXCEEDED = LimitExceeded(request_id="req_1", limit="everyone", measure="requests", wait_s=1.5, shadow=False)
+SHADOWED = msgspec.structs.replace(EXCEEDED, wait_s=None, shadow=True)
+RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
+DRAIN_STARTED = DrainStarted(in_flight=3, window_s=1.0)
+DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
+WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
-    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT),
-    *(SPENT, BUDGET),
+    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED),
+    *(SPENT, BUDGET, TRIMMED),
+    *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 
 

@@ -21,6 +21,8 @@ from app.telemetry.rendering import LINE_MAX_BYTES, TRACE_MAX_BYTES, VALUE_MAX_B
 from tests.telemetry.examples import (
     CLOSED,
     DEGRADED,
+    DRAIN_ENDED,
+    DRAIN_STARTED,
     ENDED,
     FAULT,
     FELL_BACK,
@@ -39,6 +41,7 @@ from tests.telemetry.examples import (
     SIGNALS,
     STARTED,
     STREAM_STARTED,
+    WORKER_REPLACED,
     Blocks,
     FixedClock,
     StalledFile,
@@ -69,6 +72,9 @@ LOGGED: tuple[Signal, ...] = (
     RESTORED,
     RELOADED,
     REJECTED,
+    DRAIN_STARTED,
+    DRAIN_ENDED,
+    WORKER_REPLACED,
 )
 GOLDEN = (Path(__file__).parent / "golden_log.jsonl").read_text("utf-8").splitlines(keepends=True)
 

@@ -22,11 +22,13 @@ from app.telemetry.metrics import UNCOUNTED, Metrics
 from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
 from app.telemetry.metrics.collector import render
 from app.telemetry.metrics.gathering import shown
+from app.telemetry.metrics.limits import NAMES_MAX
 from tests.telemetry.examples import (
     ATTEMPT,
     CLOSED,
     DEGRADED,
     ENDED,
+    EXCEEDED,
     FELL_BACK,
     HALF_OPENED,
     HEDGE,
@@ -38,6 +40,7 @@ from tests.telemetry.examples import (
     RELOADED,
     RESTORED,
     RETRY,
+    SHADOWED,
     SHED,
     SIGNALS,
     STARTED,
@@ -252,6 +255,17 @@ def test_the_limit_is_shown_while_there_is_one(signals: tuple[Signal, ...], limi
     assert limit == seen(signals).get_sample_value("wizard_admission_limit")
 
 
+def test_limits_are_counted_by_their_names() -> None:
+    """Those in shadow apart; beyond so many names, which keys choose, all others are one."""
+    many = [msgspec.structs.replace(EXCEEDED, limit=f"key{number}") for number in range(NAMES_MAX + 5)]
+
+    registry = seen([EXCEEDED, EXCEEDED, SHADOWED, *many])
+
+    assert 2 == registry.get_sample_value("wizard_rate_limited_total", {"limit": "everyone"})
+    assert 1 == registry.get_sample_value("wizard_rate_limited_shadow_total", {"limit": "everyone"})
+    assert 6 == registry.get_sample_value("wizard_rate_limited_total", {"limit": "other"})
+
+
 def test_what_is_going_on_goes_up_and_down() -> None:
     """Requests are active from start to end, streams from their first token to the end of the call."""
     metrics = Metrics()
@@ -362,6 +376,7 @@ TYPES = {
     "wizard_active_requests": "gauge",
     "wizard_streams_active": "gauge",
     "wizard_stream_tokens_per_second": "histogram",
+    "wizard_stream_events_dropped": "counter",
     "wizard_attempts": "counter",
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",
@@ -373,6 +388,11 @@ TYPES = {
     "wizard_queue_wait_seconds": "histogram",
     "wizard_admission_limit": "gauge",
     "wizard_admission_refused": "counter",
+    "wizard_rate_limited": "counter",
+    "wizard_rate_limited_shadow": "counter",
+    "wizard_config_reloads": "counter",
+    "wizard_config_rejected": "gauge",
+    "wizard_draining": "gauge",
     "wizard_cost_usd": "counter",
     "wizard_unpriced_attempts": "counter",
     "wizard_estimated_attempts": "counter",

@@ -21,11 +21,13 @@ JUDGED = frozenset(
         *("request_id", "trace_id", "endpoint", "model", "provider", "target_model", "origin", "onward", "stream"),
         *("outcome", "status", "code", "category", "error", "trace", "state", "reason"),
         *("problems", "path", "before", "now"),
-        *("priority", "wait_s", "refused", "waiting", "in_flight", "limit"),
+        *("priority", "wait_s", "refused", "waiting", "in_flight", "limit", "measure", "shadow"),
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
         *("failures", "calls", "open_s", "degraded", "delay_s"),
+        *("changes", "changed", "window_s", "cut", "lasted_s", "pid", "exit_code"),
         "usage",
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
+        "events",
         *("budget", "share", "spent_usd", "limit_usd"),
     }
 )

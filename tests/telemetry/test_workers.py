@@ -24,8 +24,7 @@ from tests.telemetry.examples import ENDED
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """Make a directory for workers."""
-    with workers_directory(2) as made:
-        assert made is not None
+    with workers_directory() as made:
         yield made
 
 
@@ -195,8 +194,7 @@ async def test_counts_that_cannot_be_kept_are_shown_all_the_same(tmp_path: Path)
 
 def test_the_directory_is_private_and_goes_with_its_parent() -> None:
     """Only this user may look in."""
-    with workers_directory(2) as made:
-        assert made is not None
+    with workers_directory() as made:
         mode = made.stat().st_mode & 0o777
 
     assert mode == 0o700
@@ -205,13 +203,11 @@ def test_the_directory_is_private_and_goes_with_its_parent() -> None:
 
 def test_what_a_killed_parent_left_is_swept_away() -> None:
     """A directory without a living parent goes with the next start; one in use stays."""
-    with workers_directory(2) as left, workers_directory(2) as used:
-        assert left is not None
-        assert used is not None
+    with workers_directory() as left, workers_directory() as used:
         (left / "held").unlink()  # locks belong to files, not to names: this one is new, and nobody holds it
         (left / "held").touch()
 
-        with workers_directory(2):
+        with workers_directory():
             survivors = (left.exists(), used.exists())
 
     assert survivors == (False, True)

@@ -9,15 +9,19 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.admin.circuits import circuits_router
+from app.api.admin.configuration import configuration_router
+from app.api.admin.limits import limits_router
 from app.api.admin.live import live_router
 from app.api.admin.requests import requests_router
 from app.api.admin.usage import usage_router
+from app.core.configuration import Configurations
 from app.core.gateway import CurrentGateway
 
 
-def admin_router(gateways: CurrentGateway) -> APIRouter:
+def admin_router(gateways: CurrentGateway, configurations: Configurations) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, usage_router, requests_router, live_router):
+    for topic in (circuits_router, limits_router, usage_router, requests_router, live_router):
         router.include_router(topic(gateways))
+    router.include_router(configuration_router(gateways, configurations))
     return router

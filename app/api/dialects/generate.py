@@ -22,6 +22,7 @@ from app.core.model import Completion, Request
 from app.core.stream import Batch
 from app.core.usage import Usage
 
+_EVENTS = b"text/event-stream"
 _OWN = ("prompt", "system", "session_id", "options")
 
 
@@ -31,8 +32,8 @@ class GenerateDialect(ChatDialect):
     endpoint = "generate"
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
-        """Take the body's own fields out and decode the rest."""
-        body, wishes = read_generate(raw)
+        """Take the body's own fields out and decode the rest; who accepts nothing but events wants a stream."""
+        body, wishes = read_generate(raw, stream=headers.get(b"accept", b"").strip() == _EVENTS)
         request, _ = super().read(body, headers)
         return request, wishes
 
@@ -68,9 +69,11 @@ class _Own(msgspec.Struct, frozen=True):
     messages: msgspec.Raw = msgspec.Raw()
 
 
-def read_generate(raw: bytes) -> tuple[bytes, Wishes]:
+def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, Wishes]:
     """
     Return the equivalent chat body, its other fields untouched, and what `options` asks for.
+
+    With `stream` a body that does not say so itself is one for a stream.
 
     Raises:
         GatewayError: INVALID_JSON, INVALID_REQUEST, or SESSION_UNAVAILABLE.
@@ -81,6 +84,8 @@ def read_generate(raw: bytes) -> tuple[bytes, Wishes]:
     fields: dict[str, object] = dict(decode_as(dict[str, msgspec.Raw], raw))
     for name in _OWN:
         fields.pop(name, None)
+    if stream:
+        fields.setdefault("stream", True)
     if own.prompt is not None:
         fields["messages"] = _messages(own)
     elif not bytes(own.messages):

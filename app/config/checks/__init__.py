@@ -12,6 +12,7 @@ from typing import Final
 from app.config.checks.admission import adaptive_limit
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.hedges import hedges
+from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
 from app.config.checks.request_log import request_log
 from app.config.checks.routes import references
@@ -35,6 +36,7 @@ _CHECKS: Final[Sequence[Check]] = (
     adaptive_limit,
     exporter,
     request_log,
+    limits,
     spending,
 )
 

@@ -9,7 +9,7 @@ from app.config.features.cache import Cache, SemanticCache
 from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
 from app.config.features.keys import Keys
-from app.config.features.limits import Limits
+from app.config.features.limits import KeyLimit, Limit, Limits
 from app.config.features.redaction import Detector, Redaction
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.request_log import RequestLog
@@ -27,7 +27,9 @@ __all__ = [
     "Guards",
     "Injection",
     "KeyBudget",
+    "KeyLimit",
     "Keys",
+    "Limit",
     "Limits",
     "ModelPrice",
     "Redaction",

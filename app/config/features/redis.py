@@ -15,6 +15,9 @@ class RedisFail(Section):
     circuits: Literal["local", "open", "closed"] = Field(
         default="local", description="local decides per process, open lets every call through, closed refuses them."
     )
+    limits: Literal["local", "open", "closed"] = Field(
+        default="local", description="local gives each replica its part, open lets every call through, closed none."
+    )
     budgets: Literal["local", "open", "closed"] = Field(
         default="local", description="local lets 1 % of each budget be spent per process, open and closed as above."
     )

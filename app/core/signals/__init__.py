@@ -19,10 +19,20 @@ from app.core.signals.admission import (
     Overloaded,
 )
 from app.core.signals.attempts import AttemptEnded, AttemptSignal, FellBack, RetryScheduled
-from app.core.signals.calls import CallEnded, CallRefused, CallSignal, CallStarted, InternalFault, StreamStarted
+from app.core.signals.calls import (
+    CallEnded,
+    CallRefused,
+    CallSignal,
+    CallStarted,
+    InternalFault,
+    StreamStarted,
+    StreamTrimmed,
+)
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
+from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
+from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
@@ -34,6 +44,8 @@ Signal: TypeAlias = (
     | CircuitSignal
     | ConfigurationSignal
     | HedgingSignal
+    | LimitSignal
+    | LifecycleSignal
     | ProviderSignal
     | SpendingSignal
     | StateSignal
@@ -54,11 +66,14 @@ __all__ = [
     "CircuitChanged",
     "ConfigRejected",
     "ConfigReloaded",
+    "DrainEnded",
+    "DrainStarted",
     "FellBack",
     "HedgeEnded",
     "HedgeStarted",
     "InternalFault",
     "KeySetAside",
+    "LimitExceeded",
     "Listener",
     "LocalModelChanged",
     "Overloaded",
@@ -67,4 +82,6 @@ __all__ = [
     "Spent",
     "StateDegraded",
     "StreamStarted",
+    "StreamTrimmed",
+    "WorkerReplaced",
 ]

@@ -64,6 +64,13 @@ class CallEnded(msgspec.Struct, frozen=True):
     trace_id: str = ""
 
 
+class StreamTrimmed(msgspec.Struct, frozen=True):
+    """A client that read too slowly did not get `events` of its stream, as `streaming.overflow` allows."""
+
+    request_id: str
+    events: int
+
+
 class CallRefused(msgspec.Struct, frozen=True):
     """A request was refused at the edge before it became a call (bad JSON, too large a body, ...)."""
 
@@ -81,4 +88,4 @@ class InternalFault(msgspec.Struct, frozen=True):
     trace: str
 
 
-CallSignal: TypeAlias = CallStarted | StreamStarted | CallEnded | CallRefused | InternalFault
+CallSignal: TypeAlias = CallStarted | StreamStarted | StreamTrimmed | CallEnded | CallRefused | InternalFault

@@ -8,10 +8,16 @@ import msgspec
 
 
 class ConfigReloaded(msgspec.Struct, frozen=True):
-    """A newer configuration is in use; both are digests."""
+    """
+    The configuration was read again and is in use; `before` and `now` are digests, equal if nothing has changed.
+
+    `changes` counts the settings that differ, and `changed` names the first of them, never their values.
+    """
 
     before: str
     now: str
+    changes: int = 0
+    changed: str = ""
 
 
 class ConfigRejected(msgspec.Struct, frozen=True):

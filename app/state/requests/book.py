@@ -36,6 +36,11 @@ class RequestBook:
         self._writing: asyncio.Task[None] | None = None
 
     @property
+    def shared(self) -> bool:
+        """Say whether other workers can find the entries."""
+        return self._store.shared
+
+    @property
     def lost(self) -> int:
         """Return how many entries found no room."""
         return self._lost

@@ -19,6 +19,8 @@ _FIELD: Final = "entry"
 class RedisRequests:
     """Keeps about `max_entries`; those that come while Redis is away are refused."""
 
+    shared = True
+
     def __init__(self, link: Link, prefix: str, max_entries: int) -> None:
         self._link = link
         self._stream = f"{{{prefix}:requests}}"

@@ -33,6 +33,8 @@ _TRIM: Final = "DELETE FROM requests WHERE number <= (SELECT max(number) FROM re
 class SqliteRequests:
     """Keeps about `max_entries` in the file at `path`, which is opened with the first use."""
 
+    shared = True
+
     def __init__(self, path: str, max_entries: int) -> None:
         self._path = path
         self._max_entries = max_entries

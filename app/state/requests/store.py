@@ -13,6 +13,11 @@ from app.core.requests import RequestEntry, RequestQuery
 class RequestStore(Protocol):
     """Keeps the newest entries."""
 
+    @property
+    def shared(self) -> bool:
+        """Say whether other workers can find them."""
+        ...
+
     async def add(self, entries: Sequence[RequestEntry]) -> None:
         """
         Keep `entries`, the last of which is the newest.
@@ -42,6 +47,8 @@ class StoreLostError(Exception):
 
 class MemoryRequests:
     """Keeps `max_entries` as long as the process lives."""
+
+    shared = False
 
     def __init__(self, max_entries: int) -> None:
         self._entries: deque[RequestEntry] = deque(maxlen=max_entries)

@@ -19,10 +19,12 @@ from app.telemetry.events.attempts import ATTEMPTS
 from app.telemetry.events.calls import CALLS
 from app.telemetry.events.configuration import CONFIGURATION
 from app.telemetry.events.health import HEALTH
+from app.telemetry.events.lifecycle import LIFECYCLE
+from app.telemetry.events.limits import LIMITS
 from app.telemetry.events.part import Event, Told
 from app.telemetry.events.spending import SPENDING
 
-_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, HEALTH, CONFIGURATION, SPENDING)
+_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, LIMITS, HEALTH, CONFIGURATION, LIFECYCLE, SPENDING)
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}
 )

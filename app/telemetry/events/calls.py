@@ -7,7 +7,7 @@ from typing import Final
 
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, INTERNAL
-from app.core.signals import CallEnded, CallRefused, CallStarted, InternalFault, StreamStarted
+from app.core.signals import CallEnded, CallRefused, CallStarted, InternalFault, StreamStarted, StreamTrimmed
 from app.telemetry.events.part import Event, ms, told
 from app.telemetry.rendering import Fields
 
@@ -100,7 +100,12 @@ def _stream_completed(signal: CallEnded) -> Fields:
     }
 
 
+def _trimmed(signal: StreamTrimmed) -> list[Event]:
+    return [("stream_trimmed", {"request_id": signal.request_id, "events": signal.events})]
+
+
 CALLS: Final = (
+    told(StreamTrimmed, logging.WARNING, _trimmed),
     told(CallStarted, logging.INFO, _started),
     told(StreamStarted, logging.INFO, _stream_started),
     told(CallEnded, _ended_level, _ended),

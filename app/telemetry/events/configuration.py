@@ -7,10 +7,17 @@ from typing import Final
 
 from app.core.signals import ConfigRejected, ConfigReloaded
 from app.telemetry.events.part import Event, told
+from app.telemetry.rendering import Fields
 
 
 def _reloaded(signal: ConfigReloaded) -> list[Event]:
-    return [("config_reloaded", {"before": signal.before, "now": signal.now})]
+    fields: Fields = {
+        "before": signal.before,
+        "now": signal.now,
+        "changes": signal.changes,
+        "changed": signal.changed,
+    }
+    return [("config_reloaded", fields)]
 
 
 def _rejected(signal: ConfigRejected) -> list[Event]:

@@ -16,7 +16,7 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.insight import Event, EventsQuery
-from app.core.signals import Signal
+from app.core.signals import DrainStarted, Signal
 from app.core.stories import Hearing, facts_of, name_of
 from app.telemetry.events import SILENT, events
 from app.telemetry.rendering import iso
@@ -37,11 +37,15 @@ class Watching:
         self._clock = clock
 
     async def here(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
-        """Yield what happens in this process; an event `events_missed` says how many found no room."""
+        """
+        Yield what happens in this process, until it is about to end.
+
+        An event `events_missed` says how many found no room.
+        """
         watcher = _Watcher(query, self._clock)
         self._hearing.add(watcher)
         try:
-            while True:
+            while not watcher.over:
                 for event in await watcher.next():
                     yield event
         finally:
@@ -64,26 +68,27 @@ class WatchingAll:
 
     async def everywhere(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
         """Yield what happens in any worker, also in those that come later."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(WAITING_MAX)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(WAITING_MAX)
         tasks: dict[str, asyncio.Task[None]] = {}
         own = asyncio.create_task(self._own(query, queue))
         looking = asyncio.create_task(self._look(query, queue, tasks))
         try:
-            while True:
-                yield await queue.get()
+            while (event := await queue.get()) is not None:
+                yield event
         finally:
             all_tasks = [own, looking, *tasks.values()]
             for task in all_tasks:
                 task.cancel()
             await asyncio.wait(all_tasks)
 
-    async def _own(self, query: EventsQuery, queue: asyncio.Queue[Event]) -> None:
+    async def _own(self, query: EventsQuery, queue: asyncio.Queue[Event | None]) -> None:
         async with aclosing(self._watching.here(query)) as found:
             async for event in found:
                 await queue.put(event)
+        await queue.put(None)
 
     async def _look(
-        self, query: EventsQuery, queue: asyncio.Queue[Event], tasks: dict[str, asyncio.Task[None]]
+        self, query: EventsQuery, queue: asyncio.Queue[Event | None], tasks: dict[str, asyncio.Task[None]]
     ) -> None:
         while True:
             for name in [name for name, task in tasks.items() if task.done()]:
@@ -93,7 +98,7 @@ class WatchingAll:
                     tasks[name] = asyncio.create_task(self._other(name, query, queue))
             await self._clock.sleep(LOOK_EVERY_S)
 
-    async def _other(self, name: str, query: EventsQuery, queue: asyncio.Queue[Event]) -> None:
+    async def _other(self, name: str, query: EventsQuery, queue: asyncio.Queue[Event | None]) -> None:
         question = Question(EVENTS, msgspec.msgpack.encode(query))
         with suppress(OSError):  # it is not there any more, and whatever takes its place will be found
             async with aclosing(frames(self._place, name, question)) as found:
@@ -102,7 +107,7 @@ class WatchingAll:
 
 
 class _Watcher:
-    """A listener that keeps what it hears until somebody reads it."""
+    """A listener that keeps what it hears until somebody reads it; `over` once there is nothing more to come."""
 
     def __init__(self, query: EventsQuery, clock: Clock) -> None:
         self._query = query
@@ -110,12 +115,15 @@ class _Watcher:
         self._heard: deque[tuple[float, Signal]] = deque()
         self._missed = 0
         self._news = asyncio.Event()
+        self.over = False
 
     def __call__(self, signal: Signal) -> None:
         if len(self._heard) < WAITING_MAX:
             self._heard.append((self._clock.wall(), signal))
         else:
             self._missed += 1
+        if isinstance(signal, DrainStarted):
+            self.over = True
         self._news.set()
 
     async def next(self) -> list[Event]:

@@ -22,12 +22,18 @@ REQUESTS: Final = "requests"  # the topic under which workers ask each other for
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """What one worker knows; `gathering` knows the metrics of all."""
+    """
+    What one worker knows.
+
+    `gathering` knows the metrics of all; `each_its_own` says that every worker keeps a request log that others can only
+    ask it for.
+    """
 
     gathering: Gathering
     recent: Recent
     watching: Watching
     requests: RequestLog | None
+    each_its_own: bool
 
 
 class OneWorker:
@@ -60,16 +66,14 @@ class AllWorkers:
         place: Where the others are found.
 
         clock: Says when to look for others.
-
-        asks_for_requests: Whether each worker keeps a request log of its own.
     """
 
-    def __init__(self, sources: Sources, place: Place, clock: Clock, *, asks_for_requests: bool) -> None:
+    def __init__(self, sources: Sources, place: Place, clock: Clock) -> None:
         self._sources = sources
         self._place = place
         self._watching = WatchingAll(sources.watching, place, clock)
         self._requests = sources.requests
-        if sources.requests is not None and asks_for_requests:
+        if sources.requests is not None and sources.each_its_own:
             self._requests = _Requests(sources.requests, place)
 
     @property

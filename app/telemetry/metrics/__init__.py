@@ -13,26 +13,32 @@ from typing import Any, Final
 import msgspec
 
 from app.core.signals import (
-    ConfigRejected,
+    DrainEnded,
     HedgeStarted,
     InternalFault,
     KeySetAside,
     LocalModelChanged,
     Overloaded,
     Signal,
+    WorkerReplaced,
 )
 from app.telemetry.metrics.admission import AdmissionCounts
 from app.telemetry.metrics.attempts import AttemptCounts
 from app.telemetry.metrics.calls import CallCounts
 from app.telemetry.metrics.circuits import CircuitCounts
+from app.telemetry.metrics.configuration import ConfigCounts
 from app.telemetry.metrics.hedging import HedgeCounts
+from app.telemetry.metrics.lifecycle import LifecycleState
+from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
 from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
 from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
 
 # The log tells these; what a fault did to its call is counted with the call, and keys are asked when they are shown.
-UNCOUNTED: Final = frozenset({HedgeStarted, InternalFault, LocalModelChanged, ConfigRejected, Overloaded, KeySetAside})
+UNCOUNTED: Final = frozenset(
+    {HedgeStarted, InternalFault, LocalModelChanged, Overloaded, KeySetAside, DrainEnded, WorkerReplaced}
+)
 
 
 def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
@@ -45,6 +51,9 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         CircuitCounts(),
         StateHealth(),
         AdmissionCounts(),
+        LimitCounts(),
+        ConfigCounts(),
+        LifecycleState(),
         SpendingCounts(targets),
     )
 

@@ -30,6 +30,18 @@ class Build(Asked):
         yield GaugeFamily("wizard_workers", "Worker processes that this shows together.", (), [((), 1)])
 
 
+class ConfigInUse(Asked):
+    """Shows which configuration is in use, by its digest."""
+
+    def __init__(self, digest: Callable[[], str]) -> None:
+        self._digest = digest
+
+    def families(self) -> Iterator[Family]:
+        """Yield the digest as a label; two of them are two processes that do not agree."""
+        text = "Digest of the configuration in use; the value is always 1."
+        yield GaugeFamily("wizard_config_info", text, ("digest",), [((self._digest(),), 1)], Merge.MAX)
+
+
 class Losses(Asked):
     """Shows what telemetry itself lost, by part (`logs`, `fanout` ...): functions that return totals."""
 

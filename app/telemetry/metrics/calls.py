@@ -7,7 +7,7 @@ from typing import Final
 
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED
-from app.core.signals import CallEnded, CallRefused, CallStarted, StreamStarted
+from app.core.signals import CallEnded, CallRefused, CallStarted, StreamStarted, StreamTrimmed
 from app.telemetry.metrics.counters import OVERHEAD_S, TOKENS_PER_S, Histogram
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
 from app.telemetry.metrics.part import Counted, counted
@@ -28,6 +28,7 @@ class CallCounts:
         self._success_positions = [0] * (POSITION_MAX + 1)
         self._active_requests = 0
         self._active_streams = 0
+        self._trimmed = 0
 
     def counts(self) -> Iterable[Counted]:
         """Count calls, and requests that were refused before they became one."""
@@ -36,6 +37,7 @@ class CallCounts:
             counted(StreamStarted, self._stream_started),
             counted(CallEnded, self._ended),
             counted(CallRefused, self._refused),
+            counted(StreamTrimmed, self._trim),
         )
 
     def families(self) -> Iterator[Family]:
@@ -60,6 +62,13 @@ class CallCounts:
             "Completion tokens per second of each stream, from its first event to its last.",
             (),
             [((), self._token_rates.read())],
+        )
+
+        yield CounterFamily(
+            "wizard_stream_events_dropped",
+            "Pieces of text that slow clients did not get, as streaming.overflow allows.",
+            (),
+            [((), self._trimmed)],
         )
 
     def _by_target(self) -> Iterator[Family]:
@@ -104,6 +113,9 @@ class CallCounts:
         self._active_streams += 1
         series = self._targets.series(signal.provider, signal.model)
         series.first_tokens.mark(signal.first_token_s, signal.request_id, signal.trace_id)
+
+    def _trim(self, signal: StreamTrimmed) -> None:
+        self._trimmed += signal.events
 
     def _refused(self, signal: CallRefused) -> None:
         self._targets.series("", "").count(signal.status)

@@ -47,18 +47,15 @@ def place_in(directory: Path) -> Place:
 
 
 @contextmanager
-def workers_directory(workers: int) -> Iterator[Path | None]:
+def workers_directory() -> Iterator[Path]:
     """
-    Make a directory for several workers, and remove it at the end; a single worker needs none.
+    Make a directory for several workers, and remove it at the end.
 
     What a parent that was killed could not remove goes as well: nobody holds its lock any more.
 
     Raises:
         OSError: There is no place for it.
     """
-    if workers == 1:
-        yield None
-        return
     _sweep()
     directory = _made()
     with (directory / "made").open("w") as held:

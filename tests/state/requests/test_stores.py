@@ -162,6 +162,8 @@ async def test_names_are_kept_as_they_are(store: RequestStore) -> None:
 class Away:
     """A store that is out of reach until `back` is set."""
 
+    shared = False
+
     def __init__(self) -> None:
         self.back = False
         self.kept = MemoryRequests(100)

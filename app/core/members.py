@@ -1,0 +1,31 @@
+"""Where the top-level members of a JSON object stand in its text, without decoding what they hold."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+STRING = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'  # possessive: a long text takes no memory
+_KEY = re.compile(rb"\s*[{,]\s*" + STRING + rb"\s*:\s*", re.DOTALL)
+_END = re.compile(rb"\s*\}\s*")
+
+
+def spans(raw: bytes) -> dict[str, tuple[int, int]] | None:
+    """
+    Return the place of each member's value in `raw`, a JSON object; None if a member is there twice.
+
+    Raises:
+        msgspec.DecodeError: Or UnicodeDecodeError, if a name is no text.
+    """
+    values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])  # measures them; of a repeated one it knows the last
+    found: dict[str, tuple[int, int]] = {}
+    position = 0
+    while key := _KEY.match(raw, position):
+        name = msgspec.json.decode(key[1], type=str)
+        value = bytes(values.pop(name, b""))
+        position = key.end() + len(value)
+        if not value or raw[key.end() : position] != value:
+            return None
+        found[name] = (key.end(), position)
+    return found if _END.fullmatch(raw, position) else None

@@ -1,0 +1,83 @@
+"""
+What a chat request may not ask for, whoever answers it.
+
+Numbers out of range, roles that nobody knows, too much of something. Pure; each finding is a path and a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+import msgspec
+
+from app.core.model import ChatFields, Message
+
+Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
+
+ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
+_ANY: Final = float("inf")
+# As OpenAI documents them; the other dialects take no more.
+_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {
+        "temperature": (0, 2),
+        "top_p": (0, 1),
+        "n": (1, 128),
+        "max_tokens": (1, _ANY),
+        "max_completion_tokens": (1, _ANY),
+        "frequency_penalty": (-2, 2),
+        "presence_penalty": (-2, 2),
+        "top_logprobs": (0, 20),
+    }
+)
+
+
+class Quantities(msgspec.Struct, frozen=True):
+    """The most tools and images of one request."""
+
+    max_tools: int
+    max_images: int
+
+
+def too_many(fields: ChatFields, most: Quantities) -> Iterator[Finding]:
+    """Yield what there is too much of."""
+    tools = len(fields.tools or ())
+    if tools > most.max_tools:
+        yield "tools", f"'tools' holds {tools} tools; at most {most.max_tools} are allowed."
+    images = sum([_images(message) for message in fields.messages])
+    if images > most.max_images:
+        yield "messages", f"The messages hold {images} images; at most {most.max_images} are allowed."
+
+
+def out_of_range(fields: ChatFields) -> Iterator[Finding]:
+    """Yield numbers that no model takes."""
+    for name, (least, most) in _RANGES.items():
+        value = getattr(fields, name)
+        if value is not None and not least <= value <= most:
+            span = f"at least {least:g}" if most == _ANY else f"between {least:g} and {most:g}"
+            yield name, f"{name!r} must be {span}."
+
+
+def out_of_order(messages: list[Message]) -> Iterator[Finding]:
+    """Yield messages of unknown roles, and results of tools that nobody called."""
+    called: set[str] = set()
+    for index, message in enumerate(messages):
+        if message.role not in ROLES:
+            known = ", ".join(ROLES)
+            yield f"messages[{index}].role", f"The role of message {index} is none of {known}."
+        if message.role == "tool":
+            yield from _unasked(index, message, called)
+        called.update(call.id for call in message.tool_calls or () if call.id is not None)
+
+
+def _unasked(index: int, message: Message, called: set[str]) -> Iterator[Finding]:
+    path = f"messages[{index}].tool_call_id"
+    if message.tool_call_id is None:
+        yield path, "A message with the role 'tool' must say in 'tool_call_id' which call it answers."
+    elif message.tool_call_id not in called:
+        yield path, "No assistant message before this one holds a tool call of that id."
+
+
+def _images(message: Message) -> int:
+    return sum([part.type == "image_url" for part in message.content]) if isinstance(message.content, list) else 0

@@ -1,0 +1,158 @@
+"""The words for rate limits: what a rule says, what one call asks of it, and how that was decided."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from app.core.gcra import US_PER_S, Hold, Rate
+
+NEVER: Final = -1  # a wait that no time ends: the call asks for more than the bucket holds when it is full
+PLACE_WAIT_US: Final = US_PER_S  # a place is free again as soon as any answer ends; nobody knows when that is
+
+
+class Measure(Enum):
+    """What a rule counts: calls, their tokens, or how many are under way at the same time."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    CONCURRENCY = "concurrency"
+
+
+class Scope(Enum):
+    """What has a bucket of its own: each key, each user, and so on; `MODEL` and `PROVIDER` are those of the target."""
+
+    GLOBAL = "global"
+    KEY = "key"
+    USER = "user"
+    TEAM = "team"
+    SESSION = "session"
+    ROUTE = "route"
+    MODEL = "model"
+    PROVIDER = "provider"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """
+    One limit.
+
+    Args:
+        name: How callers, metrics and logs call it.
+
+        most: What a full bucket holds: the burst, or the number of places.
+
+        rate: None if the measure is concurrency.
+
+        per: What has a bucket of its own; each combination, if there are several.
+
+        models: Patterns (`openai/*`) of the models to which it applies; none is all.
+
+        shadow: Counts and reports, but refuses nobody.
+
+        lease: Units that a replica takes at once from a shared bucket, to hand them out without asking.
+
+        reserve: Most tokens of an answer that are taken before it is known.
+    """
+
+    name: str
+    measure: Measure
+    most: int
+    rate: Rate | None = None
+    per: tuple[Scope, ...] = (Scope.GLOBAL,)
+    models: tuple[str, ...] = ()
+    shadow: bool = False
+    lease: int = 0
+    reserve: int = 0
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What one call asks of one bucket: some units, which are `charge_us` of work (0: a place)."""
+
+    rule: Rule
+    bucket: str
+    units: int
+    charge_us: int
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """
+    Everything that one call asks for, to be given whole or not at all.
+
+    `slot` names what all buckets of the same kind of call have in common, so that a cluster can keep them together;
+    `hold_s` is the longest time for which a place may be held without a word. `prompt` is how many tokens the call
+    brings, by estimate; None if no rule counts tokens.
+    """
+
+    claims: tuple[Claim, ...]
+    slot: str
+    hold_s: float
+    prompt: int | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """
+    How a claim was decided, and where its bucket stands now.
+
+    `wait_us` is the time after which the claim would fit (0: it fits; NEVER). `used` is the work in the bucket in
+    microseconds, or the places that are taken. What was taken is `hold`, or a place under the name `place`; neither,
+    if nothing was.
+    """
+
+    claim: Claim
+    wait_us: int
+    used: int
+    hold: Hold | None = None
+    place: str = ""
+
+    @property
+    def remaining(self) -> int:
+        """Return how many units could be taken now."""
+        rule = self.claim.rule
+        return max(0, rule.most - self.used if rule.rate is None else rule.rate.units(rule.rate.room_us - self.used))
+
+    @property
+    def reset_s(self) -> float:
+        """Return the seconds until the bucket is as good as new."""
+        return 0.0 if self.claim.rule.rate is None else self.used / US_PER_S
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """
+    What became of an ask; handed back to be settled if it was `admitted`.
+
+    `alone` says that this process decided without the others.
+    """
+
+    standings: tuple[Standing, ...]
+    slot: str
+    admitted: bool
+    alone: bool = False
+
+    @property
+    def refusal(self) -> Standing | None:
+        """Return the claim that keeps the call out for longest; None if it was admitted."""
+        if self.admitted:
+            return None
+        refusing = [each for each in self.standings if each.wait_us and not each.claim.rule.shadow]
+        return max(refusing, key=lambda each: (each.wait_us == NEVER, each.wait_us))
+
+    @property
+    def overlooked(self) -> list[Rule]:
+        """Return the rules that would have refused the call if they were not in shadow."""
+        return [each.claim.rule for each in self.standings if each.wait_us and each.claim.rule.shadow]
+
+
+def owed_us(standing: Standing, tokens: int) -> int:
+    """Return by how much the work of a claim differs from what was taken for it, now that its tokens are known."""
+    rate, hold = standing.claim.rule.rate, standing.hold
+    if rate is None or hold is None or standing.claim.rule.measure is not Measure.TOKENS:
+        return 0
+    return rate.charge_us(tokens) - hold.charge_us
+
+
+def settled(standing: Standing, tokens: int) -> Standing:
+    """Return how a bucket must stand now that the tokens of its call are known, if nobody else touched it."""
+    owed = owed_us(standing, tokens)
+    return msgspec.structs.replace(standing, used=max(0, standing.used + owed)) if owed else standing

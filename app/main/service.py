@@ -1,0 +1,133 @@
+"""
+What one process serves: opens what lives as long as it does, builds the gateway and shows it through FastAPI.
+
+Made once in every process that serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from app import __version__
+from app.api.app import Api, Door
+from app.api.hot import Desk
+from app.assembly import open_state
+from app.assembly.tracing import Tracers
+from app.config.load import Loaded
+from app.config.schema import Settings
+from app.config.source import Source
+from app.core.clock import SystemClock
+from app.core.lifecycle import Lifecycle
+from app.main.deps import make_deps
+from app.main.lookout import Lookout
+from app.main.telemetry import Telemetry
+from app.providers.local.supervisor import LocalModel
+from app.providers.local.upstream import AbsentModel, LocalUpstream
+from app.providers.local.wheels import child_command, missing
+from app.providers.pool import PoolClient, PoolOptions
+from app.reload import Holder, Parent, Reloader, Watch
+from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys
+from app.telemetry.metrics.part import Part
+
+
+class Service:
+    """
+    Everything that one process has, from its clock to its application.
+
+    `api` is for a server to run, which moves `lifecycle` on and tells `listener` of it.
+
+    Args:
+        source: Where to read the configuration again.
+
+        loaded: The configuration to begin with.
+
+        parent: Told when a newer one is in use.
+
+        meeting: The directory in which workers find each other; None for the only one.
+    """
+
+    def __init__(self, source: Source, loaded: Loaded, parent: Parent, meeting: Path | None = None) -> None:
+        clock = self._clock = SystemClock()
+        client = self._client = PoolClient(PoolOptions())
+        self._telemetry = Telemetry(loaded.settings, client, clock)
+        self.listener = self._telemetry.listener
+        self._local = LocalModel(child_command(), clock, self.listener) if missing() is None else None
+        local = AbsentModel(missing() or "") if self._local is None else LocalUpstream(self._local, client)
+        made = make_deps(client, local, self.listener, self._telemetry.resting)
+        made = msgspec.structs.replace(made, tracers=Tracers(clock, made.chance), hearing=self.listener)
+        deps, self._link = open_state(made, loaded.settings)
+        self.listener.add(deps.usage)
+        self._lookout = Lookout(self._telemetry, deps, self._asked(), meeting)
+        self._deps = msgspec.structs.replace(deps, insight=self._lookout.insight)
+        self._holder = Holder(loaded, self._deps, self._follow)
+        read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
+        self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
+        self.lifecycle = Lifecycle()
+        self.api = Api(Desk(self._holder, self.listener, clock, self.lifecycle), self._door(), self._lifespan)
+        if deps.tracers is not None:
+            deps.tracers.instrument(self.api)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in use."""
+        return self._holder.loaded.settings
+
+    def reload(self) -> None:
+        """Read the configuration again, soon."""
+        self._reloader.request()
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Api) -> AsyncGenerator[None]:
+        """Open what lives as long as the process, and close it in the opposite order."""
+        async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._lookout.open())
+            opened.push_async_callback(self._client.aclose)
+            opened.push_async_callback(self._deps.proxied.aclose)
+            for each in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
+                await opened.enter_async_context(each)
+            if self._local is not None:
+                opened.push_async_callback(self._local.aclose)
+            self._follow(self.settings)
+            self._follow_the_file(opened)
+            yield
+
+    def _follow(self, settings: Settings) -> None:
+        """Let what lives outside the gateway follow newer settings."""
+        self._telemetry.follow(settings)
+        if self._local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
+            self._local.start()
+
+    def _follow_the_file(self, opened: AsyncExitStack) -> None:
+        """From now on read the configuration again on a hang-up, and when its files change."""
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError, AttributeError, RuntimeError):  # no SIGHUP there, or not in the main thread
+            loop.add_signal_handler(signal.SIGHUP, self.reload)
+        if self.settings.server.watch and self._holder.loaded.files:
+            watch = Watch(lambda: self._holder.loaded, self._reloader.look, self._clock)
+            opened.push_async_callback(_cancelled, loop.create_task(watch.run()))
+
+    def _door(self) -> Door:
+        started_wall = self._clock.wall()
+        if not self.settings.metrics.enabled:
+            return Door(__version__, started_wall, None, None, self._reloader)
+        return Door(__version__, started_wall, self._telemetry.registry, self._lookout.exposition, self._reloader)
+
+    def _asked(self) -> list[Part]:
+        """Return the parts of the metrics that ask somebody for numbers when they are shown."""
+        return [
+            ConfigInUse(lambda: self._holder.current.digest),
+            ProviderKeys(lambda: self._deps.keys.counts(self._clock.now())),
+        ]
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

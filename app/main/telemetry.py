@@ -1,0 +1,57 @@
+"""Who listens to what the gateway reports: the log, the metrics, and whoever has to be alarmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app import __version__
+from app.config.schema import Settings
+from app.core.clock import Clock
+from app.core.ports import UpstreamClient
+from app.core.resting import Resting
+from app.telemetry.alerts import Alerts
+from app.telemetry.fanout import FanOut
+from app.telemetry.logs import LogBook
+from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.asked import Build
+from app.telemetry.metrics.foreign import foreign_registry
+from app.telemetry.metrics.part import Part
+from app.telemetry.output import standard_output
+
+
+class Telemetry:
+    """
+    The listeners of one process; `listener` tells all of them.
+
+    `registry` is for what others count with prometheus_client; `losses` counts what could not be delivered, by part.
+
+    Args:
+        settings: Those in use at the start.
+
+        client: Sends what the outside has to know.
+
+        clock: Source of time.
+    """
+
+    def __init__(self, settings: Settings, client: UpstreamClient, clock: Clock) -> None:
+        self.book = LogBook(standard_output(), clock, level=settings.logging.level, line_format=settings.logging.format)
+        self.resting = Resting()
+        self.alerts = Alerts(client, clock)
+        self._metrics = Metrics()
+        self.listener = FanOut([self._metrics, self.book, self.resting, self.alerts])
+        self.registry = foreign_registry()
+        self.losses: dict[str, Callable[[], int]] = {
+            "logs": lambda: self.book.dropped,
+            "alerts": lambda: self.alerts.lost,
+            "fanout": lambda: self.listener.errors,
+        }
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """Return the parts of the metrics that count, and the version."""
+        return [Build(__version__), *self._metrics.parts]
+
+    def follow(self, settings: Settings) -> None:
+        """Take over newer settings."""
+        self.book.set_level(settings.logging.level)
+        self.alerts.url = settings.alerts.webhook_url

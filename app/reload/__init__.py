@@ -1,0 +1,15 @@
+"""
+Exchange the gateway for one built from a newer configuration, without a call noticing.
+
+Building can fail, swapping cannot: the new gateway is complete before one reference changes. A call keeps the gateway
+it started with. Nothing has to be closed, because everything that is opened (connections, the local model, the
+listeners) outlives configurations.
+"""
+
+from __future__ import annotations
+
+from app.reload.holder import Holder
+from app.reload.reloader import Parent, Reloader
+from app.reload.watch import Watch
+
+__all__ = ["Holder", "Parent", "Reloader", "Watch"]

@@ -1,0 +1,48 @@
+"""
+Notices that the files of a configuration have changed.
+
+It looks at them twice a second instead of asking the kernel for news: that works on every file system, through bind
+mounts and for the exchange of a symbolic link by which Kubernetes replaces a ConfigMap, and costs a few microseconds.
+A file is read once it has kept still between two looks, so that half of it is not taken for all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from app.config.load import Loaded
+from app.config.seen import seen
+from app.core.clock import Clock
+
+EVERY_S: Final = 0.5
+
+
+class Watch:
+    """
+    Watches the files that a configuration was read from; run it as a task.
+
+    Args:
+        loaded: Returns the configuration in use, which knows how its files looked when they were read.
+
+        changed: Called when they look otherwise; not again until they look otherwise once more.
+
+        clock: Source of time.
+    """
+
+    def __init__(self, loaded: Callable[[], Loaded], changed: Callable[[], None], clock: Clock) -> None:
+        self._loaded = loaded
+        self._changed = changed
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        before = told = self._loaded().seen
+        while True:
+            await self._clock.sleep(EVERY_S)
+            now = await asyncio.to_thread(seen, self._loaded().files)
+            if now == before and now not in (told, self._loaded().seen):
+                told = now
+                self._changed()
+            before = now

@@ -1,0 +1,100 @@
+"""The workers as their parent sees them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing import get_context
+from pathlib import Path
+
+from app.config.load import Loaded
+from app.config.source import Source
+from app.serving.ending import Ending
+from app.serving.ground import Ground
+from app.serving.messages import Beat, Downwards, Reloaded, Started, Stop, Upwards, from_worker, say
+from app.serving.worker import work
+
+
+class Child:
+    """
+    A worker process; starts when this is made.
+
+    `started` says whether it serves, `requests` how many it had served when it was last `heard` of, and `told_to_stop`
+    when it was told to end (all in clock seconds; None: it was not).
+    """
+
+    def __init__(self, source: Source, loaded: Loaded, ground: Ground, now: float) -> None:
+        spawning = get_context("spawn")
+        self.line, theirs = spawning.Pipe()
+        self.process = spawning.Process(target=work, args=(source, loaded, ground, theirs))
+        self.process.start()
+        theirs.close()
+        self.started = False
+        self.requests = 0
+        self.heard = now
+        self.told_to_stop: float | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the process id."""
+        return self.process.pid or 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how it ended; None while it runs."""
+        return self.process.exitcode
+
+    def hear(self, now: float) -> Iterator[Upwards]:
+        """Yield what it has said meanwhile, and take note of what concerns itself."""
+        while not self.line.closed and self._readable():
+            message = from_worker(self.line)
+            if message is None:
+                self.line.close()
+                return
+            self.heard = now
+            match message:
+                case Started():
+                    self.started = True
+                case Beat(requests):
+                    self.requests = requests
+                case Reloaded():
+                    pass
+            yield message
+
+    def say(self, message: Downwards) -> None:
+        """Tell it something; one that is gone hears nothing."""
+        if not self.line.closed:
+            say(self.line, message)
+
+    def stop(self, now: float, how: Ending) -> None:
+        """Let it end in order; said again, at once. One that does not serve yet has nothing to put in order."""
+        self.told_to_stop = now if self.told_to_stop is None else self.told_to_stop
+        if self.started:
+            self.say(Stop(how))
+        elif self.exit_code is None:
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """End it whatever it does, and wait for that."""
+        self.process.kill()
+        self.process.join()
+
+    def close(self) -> None:
+        """Free what is left of one that has ended."""
+        self.line.close()
+        self.process.join()
+        self.process.close()
+
+    def memory_bytes(self) -> int:
+        """Return its resident memory; 0 where the system does not tell."""
+        with suppress(OSError, ValueError, IndexError):
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+        return 0
+
+    def _readable(self) -> bool:
+        try:
+            return self.line.poll()
+        except OSError:
+            return False

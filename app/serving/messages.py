@@ -1,0 +1,71 @@
+"""What a worker and its parent say to each other, over the pipe between them."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+from typing import TypeAlias
+
+import msgspec
+
+from app.serving.ending import Ending
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """The worker serves calls."""
+
+
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
+    """The worker's event loop turns; it has served so many requests."""
+
+    requests: int
+
+
+class Reloaded(msgspec.Struct, frozen=True, tag="reloaded"):
+    """The worker uses a newer configuration; `asked` says that somebody asked for it, so that all shall look."""
+
+    asked: bool
+
+
+class Reload(msgspec.Struct, frozen=True, tag="reload"):
+    """Read the configuration again."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """End; said once more, end at once."""
+
+    how: Ending
+
+
+Upwards: TypeAlias = Started | Beat | Reloaded
+Downwards: TypeAlias = Reload | Stop
+
+_UPWARDS = msgspec.json.Decoder(Upwards)
+_DOWNWARDS = msgspec.json.Decoder(Downwards)
+
+
+def say(line: Connection, message: Upwards | Downwards) -> bool:
+    """Send a message and say whether there is anybody at the other end."""
+    try:
+        line.send_bytes(msgspec.json.encode(message))
+    except OSError:
+        return False
+    return True
+
+
+def from_worker(line: Connection) -> Upwards | None:
+    """Return the next message of a worker; None once it is gone. Waits if there is none."""
+    block = _next(line)
+    return None if block is None else _UPWARDS.decode(block)
+
+
+def from_parent(line: Connection) -> Downwards | None:
+    """Return the next message of the parent; None once it is gone. Waits if there is none."""
+    block = _next(line)
+    return None if block is None else _DOWNWARDS.decode(block)
+
+
+def _next(line: Connection) -> bytes | None:
+    try:
+        return line.recv_bytes()
+    except (EOFError, OSError):
+        return None

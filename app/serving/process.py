@@ -1,0 +1,75 @@
+"""What every process that serves needs: the listening socket, uvicorn's configuration, a calm garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import socket
+from typing import Final
+
+import uvicorn
+
+from app.config.sections import Server
+from app.main import Service
+from app.serving.guard import Guard, GuardOptions
+
+BACKLOG: Final = 4096
+_KEEP_ALIVE_S: Final = (
+    75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
+)
+_GC_ALLOCATIONS: Final = (
+    10_000  # a call leaves no cycles behind, so the collector may look for them less often than by default
+)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """
+    Open the socket that calls come in by; worker processes can accept from it.
+
+    Raises:
+        OSError: The address is not free, or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening.set_inheritable(True)
+    return listening
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """Return the URL under which the socket can be reached from this machine."""
+    port = listening.getsockname()[1]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - compared, not bound
+    return f"http://{shown}:{port}"
+
+
+def uvicorn_config(service: Service) -> uvicorn.Config:
+    """Return how uvicorn serves."""
+    return uvicorn.Config(
+        service.api,
+        backlog=BACKLOG,
+        http=Guard(_guard_options(service.settings.server)),  # type: ignore[arg-type]  # a factory, as uvicorn calls it
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,  # a caller could claim any address
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+
+
+def _guard_options(given: Server) -> GuardOptions:
+    return GuardOptions(
+        hosts=frozenset(name.lower().encode() for name in given.hosts),
+        head_max_bytes=given.head_max_bytes,
+        headers_max=given.headers_max,
+        head_s=given.head_timeout_s,
+        body_min_bytes_per_s=given.body_min_bytes_per_s,
+        per_address=given.connections_per_address,
+    )
+
+
+def settle_garbage() -> None:
+    """Once everything is made: what lives as long as the process need not be looked at again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_ALLOCATIONS)

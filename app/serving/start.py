@@ -1,0 +1,64 @@
+"""Starts the server: in this process, or in workers that this process looks after."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from app.config.load import Loaded
+from app.config.source import Source
+from app.config.supervision import supervision
+from app.core.clock import SystemClock
+from app.main import Service
+from app.serving.ground import Ground
+from app.serving.notify import Notifier
+from app.serving.process import settle_garbage, uvicorn_config
+from app.serving.server import GatewayServer
+from app.serving.supervisor import Outlook, Supervisor
+from app.telemetry.logs import LogBook
+from app.telemetry.output import standard_output
+from app.telemetry.workers.directory import workers_directory
+
+
+def start(source: Source, loaded: Loaded, listening: socket.socket, announce: Callable[[], None]) -> int:
+    """Serve from `listening` until a signal ends it, and return the exit code; `announce` once calls are served."""
+    server, clock = loaded.settings.server, SystemClock()
+    notifier = Notifier(supervision(), clock)
+    if server.workers == 1 and server.recycle.max_requests is None and server.recycle.max_bytes is None:
+        service = Service(source, loaded, _nobody)
+        settle_garbage()
+        GatewayServer(uvicorn_config(service), service, Alone(announce, notifier), clock).run(sockets=[listening])
+        return 0
+    logging = loaded.settings.logging
+    book = LogBook(standard_output(), clock, level=logging.level, line_format=logging.format)
+    try:
+        with workers_directory() as meeting:
+            ground, outlook = Ground(listening, meeting), Outlook(announce, book.note, notifier)
+            return Supervisor(source, loaded, ground, outlook, clock).run()
+    finally:
+        book.close()
+
+
+class Alone:
+    """The keeper of a server without a parent: whoever started the command, and systemd."""
+
+    def __init__(self, announce: Callable[[], None], notifier: Notifier) -> None:
+        self._announce = announce
+        self._notifier = notifier
+
+    def started(self) -> None:
+        """Say where the server is, and that calls are served."""
+        self._announce()
+        self._notifier.ready()
+
+    def beat(self, requests: int) -> None:  # noqa: ARG002 - of every keeper
+        """Say that the event loop turns."""
+        self._notifier.alive()
+
+    def stopping(self) -> None:
+        """Say that the server ends."""
+        self._notifier.stopping()
+
+
+def _nobody(*, asked: bool) -> None:
+    """Tell nobody: there are no others."""

@@ -1,0 +1,138 @@
+"""
+The parent of several workers: starts them, replaces those that die, hang or are due, and ends them in order.
+
+It serves nothing itself and reads no request, so there is little that can go wrong with it. A worker that has to be
+started while the file is bad gets the last good configuration: a bad one never replaces it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from typing import Final
+
+import msgspec
+
+from app.config.load import ConfigError, Loaded
+from app.config.source import Source
+from app.core.clock import Clock
+from app.core.signals import Signal
+from app.serving.bell import Bell
+from app.serving.children import Child
+from app.serving.crew import Crew
+from app.serving.ending import Ending
+from app.serving.ground import Ground
+from app.serving.messages import Reload, Reloaded
+from app.serving.notify import Notifier
+
+CANNOT_START: Final = 3  # uvicorn's code for that; whoever supervises the supervisor may try again
+_TURN_S: Final = 0.5
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """Whom the parent tells: `announce` when calls are served, `note` of workers that are replaced, systemd of both."""
+
+    announce: Callable[[], None]
+    note: Callable[[Signal], None]
+    notifier: Notifier
+
+
+class Supervisor:
+    """
+    Keeps as many workers running as `server.workers` says.
+
+    Args:
+        source: Where to read the configuration again.
+
+        loaded: The configuration to begin with.
+
+        ground: What all workers stand on; its socket is closed at the end.
+
+        outlook: Told how things are.
+
+        clock: Source of time.
+    """
+
+    def __init__(self, source: Source, loaded: Loaded, ground: Ground, outlook: Outlook, clock: Clock) -> None:
+        self._source = source
+        self._loaded = loaded
+        self._ground = ground
+        self._outlook = outlook
+        self._clock = clock
+
+    def run(self) -> int:
+        """Keep the workers running until a signal ends it, and return the exit code."""
+        with Bell() as bell:
+            crew = Crew(self._begin, lambda: self._loaded.settings.server, self._outlook.note, self._clock)
+            ready = False
+            while True:
+                _wait(bell, crew)
+                self._hear(crew)
+                if not ready and crew.complete:
+                    ready = True
+                    self._outlook.announce()
+                    self._outlook.notifier.ready()
+                rung = bell.take()
+                if signal.SIGTERM in rung or signal.SIGINT in rung:
+                    self._end(bell, crew, Ending.QUICK if signal.SIGINT in rung else Ending.ORDERLY)
+                    return 0
+                if not ready and crew.failed:
+                    self._end(bell, crew, Ending.QUICK)
+                    return CANNOT_START
+                if signal.SIGHUP in rung:
+                    self._reload(crew, None)
+                crew.mend()
+                crew.recycle()
+                self._outlook.notifier.alive()
+
+    def _begin(self) -> Child:
+        """Start a worker, with what is on disk now if that is good."""
+        self._reread()
+        return Child(self._source, self._loaded, self._ground, self._clock.now())
+
+    def _hear(self, crew: Crew) -> None:
+        for child in crew:
+            for message in child.hear(self._clock.now()):
+                if isinstance(message, Reloaded) and message.asked:
+                    self._reload(crew, child)
+                elif isinstance(message, Reloaded):
+                    self._reread()
+
+    def _reload(self, crew: Crew, but: Child | None) -> None:
+        """Let all workers but one read the configuration again."""
+        self._reread()
+        for child in crew:
+            if child is not but:
+                child.say(Reload())
+
+    def _reread(self) -> None:
+        """Keep the newest good configuration for workers that are still to come; they report a bad one themselves."""
+        try:
+            self._loaded = self._source.read()
+        except ConfigError:
+            return
+
+    def _end(self, bell: Bell, crew: Crew, how: Ending) -> None:
+        """Let everybody end in order; each further signal makes it quicker, the second one for good."""
+        self._outlook.notifier.stopping()
+        self._ground.listening.close()
+        crew.stop(how)
+        told = 1
+        while not crew.gone():
+            _wait(bell, crew)
+            self._hear(crew)
+            for _ in bell.take():
+                told += 1
+                crew.stop(Ending.QUICK)
+                if told > 2:  # noqa: PLR2004 - those who did not obey two will not obey the third
+                    crew.kill()
+        for child in [*crew]:
+            child.close()
+
+
+def _wait(bell: Bell, crew: Crew) -> None:
+    """Return when a signal came, a worker said something or ended, or a turn is over."""
+    lines = [child.line for child in crew if not child.line.closed]
+    ends = [child.process.sentinel for child in crew if child.exit_code is None]
+    wait([bell.fileno(), *lines, *ends], _TURN_S)

@@ -1,0 +1,99 @@
+"""One worker process: a server that tells its parent how it is, and does what the parent says."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import signal
+import socket
+import sys
+from multiprocessing.connection import Connection
+from types import FrameType
+
+from app.config.load import Loaded
+from app.config.source import Source
+from app.core.clock import SystemClock
+from app.main import Service
+from app.serving.ending import Ending
+from app.serving.ground import Ground
+from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
+from app.serving.process import settle_garbage, uvicorn_config
+from app.serving.server import GatewayServer
+
+
+def work(source: Source, loaded: Loaded, ground: Ground, line: Connection) -> None:
+    """
+    Serve in this process until the parent says otherwise, or is gone.
+
+    Args:
+        source: Where to read the configuration again.
+
+        loaded: The configuration to start with.
+
+        ground: What all workers stand on.
+
+        line: The worker's end of the pipe to its parent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent passes it on
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the loop has a handler; else it would end the process
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))  # until the server has one
+    parent = Parent(line)
+    service = Service(source, loaded, parent.reloaded, ground.meeting)
+    settle_garbage()
+    server = WorkerServer(service, parent)
+    server.run(sockets=[ground.listening])
+
+
+class Parent:
+    """The parent, as the keeper of a worker's server."""
+
+    def __init__(self, line: Connection) -> None:
+        self.line = line
+        self._writable = select.poll()
+        self._writable.register(line.fileno(), select.POLLOUT)
+
+    def started(self) -> None:
+        """Say that calls are served."""
+        say(self.line, Started())
+
+    def beat(self, requests: int) -> None:
+        """Say that the loop turns; not to a parent who does not listen, as this must never wait."""
+        if self._writable.poll(0):
+            say(self.line, Beat(requests))
+
+    def stopping(self) -> None:
+        """Say nothing: the parent sees the end of the process."""
+
+    def reloaded(self, *, asked: bool) -> None:
+        """Say that a newer configuration is in use."""
+        say(self.line, Reloaded(asked))
+
+
+class WorkerServer(GatewayServer):
+    """A server that listens to its parent, and ends if there is none any more."""
+
+    def __init__(self, service: Service, parent: Parent) -> None:
+        super().__init__(uvicorn_config(service), service, parent, SystemClock())
+        self._line = parent.line
+        self._reload = service.reload
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and listen."""
+        asyncio.get_running_loop().add_reader(self._line.fileno(), self._obey)
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Obey SIGTERM; the parent passes SIGINT on in its own way."""
+        if sig != signal.SIGINT:
+            super().handle_exit(sig, frame)
+
+    def _obey(self) -> None:
+        message = from_parent(self._line)
+        match message:
+            case Reload():
+                self._reload()
+            case Stop(how):
+                self.end(how)
+            case None:
+                asyncio.get_running_loop().remove_reader(self._line.fileno())
+                self.end(Ending.ORDERLY)

@@ -1,0 +1,63 @@
+"""
+Put a route's own system message before all others, and keep those of callers out where the operator wants that.
+
+After validation, which has bounded what came, and before redaction and cache, which shall see what is really sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from app.core.call import Call, Reply
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.model import ChatFields, ChatRequest, Message
+from app.core.pipeline import Handler
+
+_SYSTEM: Final = frozenset({"system", "developer"})
+
+
+class InstructOptions(msgspec.Struct, frozen=True):
+    """One route's message (None: it has none), and what becomes of system messages that callers send."""
+
+    prompt: str | None
+    callers: Literal["keep", "drop", "refuse"]
+
+
+class Instruct:
+    """Change the messages of routes that have something to say."""
+
+    def __init__(self, routes: Mapping[str, InstructOptions]) -> None:
+        self._routes = routes
+        self._fields = msgspec.json.Decoder(ChatFields)
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """
+        Pass the call on with the messages of its route.
+
+        Raises:
+            GatewayError: INVALID_REQUEST where callers may send no system message.
+        """
+        options, request = self._routes.get(call.request.model), call.request
+        if options is None or not isinstance(request, ChatRequest):
+            return await proceed(call)
+        changed = self._instructed(request, options)
+        return await proceed(msgspec.structs.replace(call, request=changed))
+
+    def _instructed(self, request: ChatRequest, options: InstructOptions) -> ChatRequest:
+        own = [index for index, message in enumerate(request.fields.messages) if message.role in _SYSTEM]
+        if own and options.callers == "refuse":
+            problem = f"The model {request.model!r} takes no system messages from callers."
+            raise GatewayError(INVALID_REQUEST, problem, param=f"messages[{own[0]}].role")
+        dropped = frozenset(own) if options.callers == "drop" else frozenset[int]()
+        if not dropped and options.prompt is None:
+            return request
+        body = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+        messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
+        kept = [message for index, message in enumerate(messages) if index not in dropped]
+        first = [] if options.prompt is None else [Message("system", options.prompt)]
+        encoded = [msgspec.Raw(msgspec.json.encode({"role": each.role, "content": each.content})) for each in first]
+        raw = msgspec.json.encode({**body, "messages": [*encoded, *kept]})
+        return ChatRequest(self._fields.decode(raw), raw)

@@ -1,0 +1,35 @@
+"""
+Let no caller have more than its share: requests, tokens and calls at the same time, by any combination of scopes.
+
+All rules of a call are decided in one step. It stands before the cache, since it protects the gateway as well; an
+answer from the cache costs a request and no tokens.
+"""
+
+from __future__ import annotations
+
+from app.core.call import Call, Reply
+from app.core.clock import Clock
+from app.core.limiting import Limiter
+from app.core.pipeline import Handler
+from app.core.rulebook import RuleBook
+
+
+class RateLimit:
+    """Ask for what a call needs; what it did not need is given back at its end."""
+
+    def __init__(self, book: RuleBook, limiter: Limiter, clock: Clock) -> None:
+        self._book = book
+        self._limiter = limiter
+        self._clock = clock
+
+    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+        """
+        Pass the call on if every rule that it meets lets it.
+
+        Raises:
+            GatewayError: RATE_LIMITED, INVALID_REQUEST for a call that could never fit, or STATE_UNAVAILABLE.
+        """
+        ask = self._book.of_call(call, self._clock.now())
+        if ask is None:
+            return await proceed(call)
+        return await self._limiter.run(call, ask, lambda: proceed(call))

@@ -1,0 +1,1 @@
+"""Rate limits: decided in the memory of this process, or in Redis for all replicas."""

@@ -1,0 +1,184 @@
+"""Rate limits in the memory of this process. Nothing here waits, hence every decision is atomic under asyncio."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.gcra import US_PER_S, YEAR_US, Bucket
+from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
+from app.state.limits.seen import Seen
+
+BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
+_SWEEP_MIN = 1024
+
+
+class _Places(msgspec.Struct):
+    """Places that are taken, by name, and when each is free again at the latest; none is before `first_us`."""
+
+    held: dict[str, int]
+    first_us: int
+
+
+class MemoryLimits:
+    """
+    The buckets and places of any number of rules; `now_us` is the time of each decision, of one clock.
+
+    Args:
+        alone: What its decisions say of themselves.
+
+        buckets_max: Beyond that many, the oldest is forgotten although it may not be empty.
+    """
+
+    def __init__(self, *, alone: bool = False, buckets_max: int = BUCKETS_MAX) -> None:
+        self._alone = alone
+        self._buckets_max = buckets_max
+        self._buckets: dict[str, Bucket] = {}
+        self._places: dict[str, _Places] = {}
+        self._sweep_at = _SWEEP_MIN
+        self._granted = 0
+
+    def acquire(self, ask: Ask, now_us: int) -> Decision:
+        """Take everything that is asked for, or nothing."""
+        for claim in ask.claims:
+            if not self._fits(claim, now_us):
+                return self._acquire_some(ask, now_us)
+        till_us = now_us + round(ask.hold_s * US_PER_S)
+        taken = tuple([self._take(claim, now_us, till_us) for claim in ask.claims])
+        if len(self._buckets) > self._sweep_at:
+            self._sweep(now_us)
+        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+
+    def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
+        """Give back places, and replace reserved tokens by the true ones."""
+        for standing in decision.standings:
+            if standing.place:
+                self._leave(standing)
+            elif standing.hold is not None and (owed := owed_us(standing, tokens)):
+                bucket = self._bucket(standing.claim.bucket, now_us)
+                bucket.settle(now_us, standing.hold, standing.hold.charge_us + owed)
+
+    def read(self, claim: Claim, now_us: int) -> Standing:
+        """Look without touching."""
+        return self._look(claim, now_us)
+
+    def _acquire_some(self, ask: Ask, now_us: int) -> Decision:
+        """Decide about an ask of which something does not fit: rules in shadow do not refuse it."""
+        standings = tuple([self._look(claim, now_us) for claim in ask.claims])
+        if any(each.wait_us and not each.claim.rule.shadow for each in standings):
+            return Decision(standings, ask.slot, admitted=False, alone=self._alone)
+        till_us = now_us + round(ask.hold_s * US_PER_S)
+        taken = tuple([each if each.wait_us else self._take(each.claim, now_us, till_us) for each in standings])
+        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+
+    def _fits(self, claim: Claim, now_us: int) -> bool:
+        rate = claim.rule.rate
+        if rate is None:
+            return self._held(claim.bucket, now_us) < claim.rule.most
+        bucket = self._buckets.get(claim.bucket)
+        used = bucket.served_us - now_us if bucket is not None and bucket.served_us > now_us else 0
+        return used + claim.charge_us <= rate.room_us
+
+    def _look(self, claim: Claim, now_us: int) -> Standing:
+        rate = claim.rule.rate
+        if rate is None:
+            used = self._held(claim.bucket, now_us)
+            return Standing(claim, 0 if used < claim.rule.most else PLACE_WAIT_US, used)
+        bucket = self._buckets.get(claim.bucket)
+        used = 0 if bucket is None else bucket.used_us(now_us)
+        if claim.charge_us > rate.room_us:
+            return Standing(claim, NEVER, used)
+        return Standing(claim, max(0, used + claim.charge_us - rate.room_us), used)
+
+    def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing:
+        if claim.rule.rate is None:
+            self._granted += 1
+            place = f"p{self._granted}"
+            places = self._places.setdefault(claim.bucket, _Places({}, till_us))
+            places.held[place] = till_us
+            places.first_us = min(places.first_us, till_us)
+            return Standing(claim, 0, len(places.held), place=place)
+        bucket = self._bucket(claim.bucket, now_us)
+        hold = bucket.take(now_us, claim.charge_us)
+        return Standing(claim, 0, bucket.used_us(now_us), hold)
+
+    def _bucket(self, name: str, now_us: int) -> Bucket:
+        found = self._buckets.get(name)
+        if found is None:
+            found = self._buckets[name] = Bucket(now_us, 0, now_us)
+        return found
+
+    def _held(self, name: str, now_us: int) -> int:
+        """Return how many places are taken, having freed those of calls that never came back."""
+        places = self._places.get(name)
+        if places is None:
+            return 0
+        if places.first_us <= now_us:
+            places.held = {place: till_us for place, till_us in places.held.items() if till_us > now_us}
+            places.first_us = min(places.held.values(), default=now_us + YEAR_US)
+        return len(places.held)
+
+    def _leave(self, standing: Standing) -> None:
+        name = standing.claim.bucket
+        places = self._places.get(name)
+        if places is not None:
+            places.held.pop(standing.place, None)
+            if not places.held:
+                del self._places[name]
+
+    def _sweep(self, now_us: int) -> None:
+        """Forget buckets that are as good as new, and the oldest if there are still too many."""
+        kept = [(name, bucket) for name, bucket in self._buckets.items() if bucket.served_us > now_us]
+        self._buckets = dict(kept[-self._buckets_max :])
+        self._sweep_at = max(_SWEEP_MIN, min(2 * len(self._buckets), self._buckets_max + _SWEEP_MIN))
+
+
+class LocalLimits:
+    """
+    The `Limits` of one process; with `parts`, of one of so many that cannot agree: it has its part of every limit.
+    """
+
+    def __init__(self, clock: Clock, parts: int = 1) -> None:
+        self._clock = clock
+        self._parts = parts
+        self._limits = MemoryLimits()
+        self._seen = Seen()
+
+    async def acquire(self, ask: Ask) -> Decision:
+        """Decide at once."""
+        if self._parts > 1:
+            ask = part_of(ask, self._parts)
+        self._seen.note(ask)
+        return self._limits.acquire(ask, self._now_us())
+
+    def settle(self, decision: Decision, tokens: int) -> None:
+        """Settle at once."""
+        self._limits.settle(decision, tokens, self._now_us())
+
+    async def levels(self) -> list[Standing]:
+        """Return how the buckets stand that were used."""
+        now_us = self._now_us()
+        return [self._limits.read(claim, now_us) for _, claim in self._seen.all()]
+
+    def _now_us(self) -> int:
+        return int(self._clock.now() * US_PER_S)
+
+
+def part_of(ask: Ask, parts: int) -> Ask:
+    """
+    Return what one of several processes may grant of an ask while they cannot agree.
+
+    A single call that is larger than this part is taken for as large as the part: it is not impossible for good.
+    """
+    return Ask(tuple([_part_of(claim, parts) for claim in ask.claims]), ask.slot, ask.hold_s, ask.prompt)
+
+
+def _part_of(claim: Claim, parts: int) -> Claim:
+    rule = claim.rule
+    if rule.rate is None:
+        return msgspec.structs.replace(claim, rule=msgspec.structs.replace(rule, most=max(1, rule.most // parts)))
+    if claim.charge_us > rule.rate.room_us:
+        return claim  # impossible in any case
+    rate = rule.rate.shared_by(parts)
+    charge_us = min(rate.charge_us(claim.units), rate.room_us)
+    return Claim(msgspec.structs.replace(rule, rate=rate, most=rate.burst), claim.bucket, claim.units, charge_us)

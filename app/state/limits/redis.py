@@ -1,0 +1,147 @@
+"""
+Rate limits in Redis: the decisions of `MemoryLimits`, taken there, so that all replicas share them.
+
+All keys of one call carry the same hash tag, and with it share one slot of a cluster; the tag names what the buckets of
+these calls have in common, so that limits of single keys spread over a cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from app.core.gcra import US_PER_S, Hold
+from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing
+from app.state.link import Argument, Command
+from app.state.scripts import Script, script
+
+Submit: TypeAlias = Callable[[Command], asyncio.Future[Any]]
+
+_RATE, _PLACE = "rate", "place"
+_NUMBERS = 6  # that a decision tells of each claim
+
+
+class Want(msgspec.Struct, frozen=True):
+    """What is asked of one bucket: work that has to fit, and how much more is taken on top as far as it is there."""
+
+    charge_us: int
+    more_us: int = 0
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """What is to be settled in one bucket: the work that is owed under a hold, or (without) a place to be left."""
+
+    bucket: str
+    owed_us: int = 0
+    hold: Hold | None = None
+
+
+class RedisLimits:
+    """
+    The decisions about any number of rules.
+
+    Args:
+        submit: Sends a command.
+
+        prefix: The beginning of every key.
+
+        name: Of this replica, unlike any other's.
+
+        now_us: The time, for tests; without it, that of Redis.
+
+    Every method returns a future; it may fail with `StateLostError`.
+    """
+
+    def __init__(self, submit: Submit, prefix: str, name: str, now_us: Callable[[], int] | None = None) -> None:
+        self._submit = submit
+        self._prefix = prefix
+        self._name = name
+        self._now_us = now_us
+        self._acquire = script("limits", "limits_acquire")
+        self._settle = script("limits", "limits_settle")
+        self._read = script("limits", "limits_read")
+        self._beat = script("limits_beat")
+        self._granted = 0
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return every script that this uses."""
+        return (self._acquire, self._settle, self._read, self._beat)
+
+    def acquiring(self, ask: Ask, wants: Sequence[Want]) -> tuple[str, asyncio.Future[Any]]:
+        """
+        Ask for everything or nothing; `decision_of` understands what the future will hold.
+
+        `wants` are one for each claim. Returns the name under which places are held, if any are granted.
+        """
+        self._granted += 1
+        place = f"{self._name}:{self._granted}"
+        hold_us = round(ask.hold_s * US_PER_S)
+        arguments: list[Argument] = [self._now(), place]
+        for claim, want in zip(ask.claims, wants, strict=True):
+            arguments += _wanted(claim, want, hold_us)
+        return place, self._submit(Command(self._acquire, self._keys(ask.slot, ask.claims), tuple(arguments)))
+
+    def settling(self, slot: str, place: str, corrections: Sequence[Correction]) -> asyncio.Future[Any]:
+        """Settle some buckets of one call."""
+        arguments: list[Argument] = [self._now(), place]
+        for each in corrections:
+            hold = each.hold
+            arguments += (
+                ("", "", "", "") if hold is None else (each.owed_us, hold.served_us, hold.moved_us, hold.born_us)
+            )
+        keys = tuple([self._key(slot, each.bucket) for each in corrections])
+        return self._submit(Command(self._settle, keys, tuple(arguments)))
+
+    async def read(self, slot: str, claims: Sequence[Claim]) -> list[Standing]:
+        """Look at the buckets of some claims of one slot."""
+        kinds = [_PLACE if claim.rule.rate is None else _RATE for claim in claims]
+        used = await self._submit(Command(self._read, self._keys(slot, claims), (self._now(), *kinds)))
+        return [Standing(claim, 0, work) for claim, work in zip(claims, used, strict=True)]
+
+    async def beat(self, alive_ms: int) -> int:
+        """Say that this replica is alive, and return how many are; those silent for `alive_ms` are not."""
+        alive: int = await self._submit(
+            Command(self._beat, (f"{{{self._prefix}:limits}}:replicas",), (self._name, alive_ms))
+        )
+        return alive
+
+    def _now(self) -> Argument:
+        return "" if self._now_us is None else self._now_us()
+
+    def _keys(self, slot: str, claims: Sequence[Claim]) -> tuple[str, ...]:
+        return tuple([self._key(slot, claim.bucket) for claim in claims])
+
+    def _key(self, slot: str, bucket: str) -> str:
+        return f"{{{self._prefix}:limits:{slot}}}:{bucket}"
+
+
+def decision_of(ask: Ask, place: str, answer: Sequence[int]) -> tuple[Decision, tuple[int, ...]]:
+    """Understand what the script says about an ask; also return the work that was taken from each bucket."""
+    standings, taken = [], []
+    for position, claim in enumerate(ask.claims):
+        at = 1 + position * _NUMBERS
+        wait_us, used, work_us, served_us, moved_us, born_us = answer[at : at + _NUMBERS]
+        taken.append(work_us)
+        if not work_us:
+            standings.append(Standing(claim, _wait_us(claim, wait_us), used))
+        elif claim.rule.rate is None:
+            standings.append(Standing(claim, 0, used, place=place))
+        else:
+            standings.append(Standing(claim, 0, used, Hold(claim.charge_us, served_us, moved_us, born_us)))
+    return Decision(tuple(standings), ask.slot, admitted=answer[0] == 1), tuple(taken)
+
+
+def _wait_us(claim: Claim, wait_us: int) -> int:
+    rate = claim.rule.rate
+    return NEVER if wait_us and rate is not None and claim.charge_us > rate.room_us else wait_us
+
+
+def _wanted(claim: Claim, want: Want, hold_us: int) -> tuple[Argument, ...]:
+    rule = claim.rule
+    if rule.rate is None:
+        return (_PLACE, int(rule.shadow), rule.most, hold_us, PLACE_WAIT_US)
+    return (_RATE, int(rule.shadow), want.charge_us, rule.rate.room_us, want.more_us)

@@ -1,0 +1,207 @@
+"""
+Rate limits that replicas share: decided in Redis, all rules of a call in one round trip, and settled in the background.
+
+No round trip is made for a caller who was refused a moment ago, nor for one who is served from a lease. While Redis is
+out of reach this process decides by `fail`: alone with its share of every limit, or letting everything through, or
+refusing everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.core.gcra import US_PER_S
+from app.core.rules import Ask, Decision, Standing, owed_us
+from app.state.limits.blocks import Blocks, leased
+from app.state.limits.memory import MemoryLimits, part_of
+from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
+from app.state.limits.refusals import Refusals
+from app.state.limits.seen import Seen
+from app.state.link import Link, StateLostError
+from app.state.scripts import Script
+
+Fail: TypeAlias = Literal["open", "closed", "local"]
+
+ALIVE_MS = 5_000  # a replica that has not been heard of for so long does not count any more
+UNSETTLED_MAX = 10_000  # settlements kept for the time when Redis is back; the oldest go first
+_CLOSED_WAIT_S = 1.0
+
+
+class _Settlement(msgspec.Struct, frozen=True):
+    """What is to be settled of one call."""
+
+    slot: str
+    place: str
+    corrections: tuple[Correction, ...]
+
+
+class SharedLimits:
+    """
+    The `Limits` of one replica among several; follows `link`.
+
+    Args:
+        store: Decides in Redis.
+
+        link: Says whether Redis can be asked.
+
+        fail: What happens while it cannot.
+
+        replicas: How many there are as long as Redis has not said.
+    """
+
+    def __init__(self, store: RedisLimits, link: Link, clock: Clock, fail: Fail, replicas: int = 1) -> None:
+        self._store = store
+        self._link = link
+        self._clock = clock
+        self._fail = fail
+        self._replicas = self._replicas_least = replicas
+        self._alone = MemoryLimits(alone=True)
+        self._refusals = Refusals()
+        self._blocks = Blocks()
+        self._seen = Seen()
+        self._unsettled: deque[_Settlement] = deque(maxlen=UNSETTLED_MAX)
+        link.follow(self)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return those of the store."""
+        return self._store.scripts
+
+    # --- the calls' side -----------------------------------------------------------------------------------------
+
+    async def acquire(self, ask: Ask) -> Decision:
+        """Decide from what is known, or ask Redis, once."""
+        now_us = self._now_us()
+        self._seen.note(ask)
+        if not self._link.up:
+            return self._decide_alone(ask, now_us)
+        known = self._refusals.find(ask, now_us)
+        if known is not None:
+            return known
+        try:
+            if not leased(ask):
+                return await self._ask(ask, [Want(claim.charge_us) for claim in ask.claims])
+            return self._blocks.serve(ask, now_us) or await self._lease(ask)
+        except StateLostError:
+            return self._decide_alone(ask, now_us)
+
+    def settle(self, decision: Decision, tokens: int) -> None:
+        """Send what is to be settled, with whatever else leaves in this tick; never waits, never fails."""
+        if decision.alone:
+            self._alone.settle(decision, tokens, self._now_us())
+            return
+        place, corrections = "", []
+        for standing in decision.standings:
+            bucket = standing.claim.bucket
+            if standing.place:
+                place = standing.place
+                corrections.append(Correction(bucket))
+            elif owed := owed_us(standing, tokens):
+                left_us = self._blocks.settle(standing, owed) if standing.claim.rule.lease else owed
+                if left_us:
+                    corrections.append(Correction(bucket, left_us, standing.hold))
+            self._refusals.forget(bucket)
+        if corrections:
+            self._send(_Settlement(decision.slot, place, tuple(corrections)))
+
+    # --- the operator's side -------------------------------------------------------------------------------------
+
+    async def levels(self) -> list[Standing]:
+        """Return what Redis says of the buckets that this replica has seen; while it is out of reach, this process."""
+        found: list[Standing] = []
+        if not self._link.up:
+            return self._levels_alone()
+        try:
+            for slot, claims in self._seen.by_slot().items():
+                found += await self._store.read(slot, claims)
+        except StateLostError:
+            return []
+        return found
+
+    # --- the link's side -----------------------------------------------------------------------------------------
+
+    async def beat(self) -> None:
+        """Count the replicas, give leases back that were not used, and settle what could not be settled before."""
+        self._replicas = max(self._replicas_least, await self._store.beat(ALIVE_MS))
+        self._return_leases()
+        for _ in range(len(self._unsettled)):
+            self._send(self._unsettled.popleft(), up=True)
+
+    def lost(self) -> None:
+        """Go on alone."""
+        self._blocks.drop()
+
+    def _levels_alone(self) -> list[Standing]:
+        everything = part_of(Ask(tuple(claim for _, claim in self._seen.all()), "", 0.0), self._replicas)
+        return [self._alone.read(claim, self._now_us()) for claim in everything.claims]
+
+    def _decide_alone(self, ask: Ask, now_us: int) -> Decision:
+        match self._fail:
+            case "local":
+                return self._alone.acquire(part_of(ask, self._replicas), now_us)
+            case "open":
+                return Decision((), ask.slot, admitted=True, alone=True)
+            case "closed":
+                message = "Rate limits are shared through Redis, which is out of reach."
+                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=_CLOSED_WAIT_S)
+
+    async def _lease(self, ask: Ask) -> Decision:
+        wants = self._blocks.wants(ask)
+        self._return_leases()  # in the same packet, and before
+        filled = False
+        try:
+            decision, taken_us = await self._put(ask, wants)
+            if decision.admitted:
+                self._blocks.fill(wants, decision, taken_us, self._now_us())
+                filled = True
+            return decision
+        finally:
+            if not filled:
+                self._blocks.give_up(ask, wants)
+
+    async def _ask(self, ask: Ask, wants: Sequence[Want]) -> Decision:
+        decision, _ = await self._put(ask, wants)
+        return decision
+
+    async def _put(self, ask: Ask, wants: Sequence[Want]) -> tuple[Decision, tuple[int, ...]]:
+        """Put an ask to Redis; an answer that comes when nobody waits for it any more is given back."""
+        place, answer = self._store.acquiring(ask, wants)
+        try:
+            decided = decision_of(ask, place, await self._link.ask(answer))
+        except (StateLostError, asyncio.CancelledError):
+            answer.add_done_callback(lambda late: self._give_back(ask, place, late))
+            raise
+        self._refusals.note(decided[0], self._now_us())
+        return decided
+
+    def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            decision, _ = decision_of(ask, place, answer.result())
+            if decision.admitted:
+                self.settle(decision, 0)
+
+    def _return_leases(self) -> None:
+        for slot, correction in self._blocks.leftovers(self._now_us()):
+            self._send(_Settlement(slot, "", (correction,)))
+
+    def _send(self, settlement: _Settlement, *, up: bool = False) -> None:
+        if not (up or self._link.up):
+            self._unsettled.append(settlement)
+            return
+
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if not answer.cancelled() and answer.exception() is not None:
+                self._unsettled.append(settlement)
+
+        future = self._store.settling(settlement.slot, settlement.place, settlement.corrections)
+        future.add_done_callback(answered)
+
+    def _now_us(self) -> int:
+        return int(self._clock.now() * US_PER_S)

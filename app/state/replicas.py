@@ -1,0 +1,62 @@
+"""
+Lets every replica read its own configuration again when one of them was told to.
+
+What goes through Redis is a number that grows, and no configuration: each replica has its own file, and keeps what it
+has if that is bad. A replica that cannot reach Redis at that moment looks as soon as it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from app.state.link import Link, Plain
+from app.state.scripts import Script
+
+
+class LinkedReplicas:
+    """
+    The `Replicas` behind a Redis; follows `link`.
+
+    Args:
+        link: The way to it.
+
+        prefix: The beginning of the key.
+    """
+
+    def __init__(self, link: Link, prefix: str) -> None:
+        self._link = link
+        self._key = f"{prefix}:reloads"
+        self._seen: int | None = None
+        self._reread: Callable[[], None] = lambda: None
+        link.follow(self)
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return none: a number is counted up by Redis's own command."""
+        return ()
+
+    def listen(self, reread: Callable[[], None]) -> None:
+        """Call `reread` when the number has grown."""
+        self._reread = reread
+
+    def reread(self) -> None:
+        """Count the number up, if Redis can be asked; what is lost now is for the operator to say again."""
+        if self._link.up:
+            self._link.submit(Plain(("INCR", self._key))).add_done_callback(self._counted)
+
+    async def beat(self) -> None:
+        """Look at the number."""
+        found = int(await self._link.submit(Plain(("GET", self._key))) or 0)
+        before, self._seen = self._seen, found
+        if before is not None and found != before:
+            self._reread()
+
+    def lost(self) -> None:
+        """Go on with what is known."""
+
+    def _counted(self, answer: asyncio.Future[Any]) -> None:
+        """Do not take one's own wish for somebody else's."""
+        if not answer.cancelled() and answer.exception() is None and self._seen is not None:
+            self._seen = max(self._seen, int(answer.result()))

@@ -1,0 +1,19 @@
+-- What every decision about rate limits begins with: app/core/gcra.py in the words of Redis. Time is in microseconds.
+-- ARGV[1]  the time, or '' for that of Redis, which all replicas share; only tests give one
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+
+-- Return a bucket: when its work is served, how far that has moved forward, and when the bucket was made.
+local function bucket(key)
+  local packed = redis.call('GET', key)
+  if packed then return cmsgpack.unpack(packed) end
+  return now, 0, now
+end
+
+-- A bucket is kept for a second longer than it says anything.
+local function save(key, served, moved, born)
+  redis.call('SET', key, cmsgpack.pack(served, moved, born), 'PX', math.max(0, math.ceil((served - now) / 1000)) + 1000)
+end

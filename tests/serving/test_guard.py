@@ -1,0 +1,228 @@
+"""Hostile and broken bytes in front of a running gateway: each is refused in JSON, or its connection is closed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.e2e.support.wire import Wire, connected, request_head
+from tests.support.gateway import GatewayProcess, Start, running
+
+CONFIG: dict[str, Any] = {
+    "server": {"head_max_bytes": 4096, "headers_max": 20, "head_timeout_s": 0.5, "body_max_bytes": 100_000},
+    "providers": {"sim": {"kind": "sim"}},
+}
+BODY = b'{"model":"sim/echo","messages":[{"role":"user","content":"hi"}]}'
+JSON = {"content-type": "application/json"}
+POST = b"POST /v1/chat/completions HTTP/1.1\r\n"
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[GatewayProcess]:
+    """Run a gateway with small bounds."""
+    with running(Start(CONFIG)) as process:
+        yield process
+
+
+@pytest.fixture
+def wire(gateway: GatewayProcess) -> Iterator[Wire]:
+    """Connect to it."""
+    with connected(gateway.port) as connection:
+        yield connection
+
+
+def refusal(wire: Wire) -> tuple[int, str]:
+    """Read a refusal, and see that the connection is closed behind it."""
+    head = wire.head()
+    error = wire.json(head)["error"]
+    assert head.headers["content-type"] == "application/json"
+    assert head.headers["connection"] == "close"
+    assert head.headers["x-request-id"].startswith("req_")
+    assert wire.rest() == b""
+    return head.status, error["code"]
+
+
+def well(gateway: GatewayProcess) -> None:
+    """See that others are served as if nothing had happened."""
+    with connected(gateway.port) as other:
+        other.send(request_head("POST", "/v1/chat/completions", {**JSON, "content-length": str(len(BODY))}) + BODY)
+        assert other.head().status == 200
+
+
+MALFORMED = {
+    "no HTTP": b"hello there\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64 + b"\r\n\r\n",
+    "no version": b"GET /livez\r\n\r\n",
+    "version 2": b"GET /livez HTTP/2.0\r\nhost: a\r\n\r\n",
+    "no host": POST + b"content-length: 0\r\n\r\n",
+    "two hosts": b"GET /livez HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+    "empty host": b"GET /livez HTTP/1.1\r\nhost: \r\n\r\n",
+    "host with a path": b"GET /livez HTTP/1.1\r\nhost: a/b\r\n\r\n",
+    "host with a user": b"GET /livez HTTP/1.1\r\nhost: a@b\r\n\r\n",
+    "two keys": POST + b"host: a\r\nauthorization: Bearer x\r\nauthorization: Bearer y\r\n\r\n",
+    "two types": POST + b"host: a\r\ncontent-type: text/plain\r\ncontent-type: application/json\r\n\r\n",
+    "length and chunked": POST + b"host: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two lengths": POST + b"host: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",
+    "negative length": POST + b"host: a\r\ncontent-length: -1\r\n\r\n",
+    "length in hex": POST + b"host: a\r\ncontent-length: 0x5\r\n\r\nabcde",
+    "folded header": POST + b"host: a\r\nx: a\r\n b\r\n\r\n",
+    "space before colon": POST + b"host : a\r\n\r\n",
+    "NUL in a header": b"GET /livez HTTP/1.1\r\nhost: a\r\nx: a\x00b\r\n\r\n",
+    "CR in a header": b"GET /livez HTTP/1.1\r\nhost: a\r\nx: a\rb\r\n\r\n",
+    "bad chunk": POST + b"host: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    "unknown coding": POST + b"host: a\r\ntransfer-encoding: gzip\r\n\r\nabc",
+}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
+def test_what_is_no_http_is_refused(gateway: GatewayProcess, wire: Wire, sent: bytes) -> None:
+    """Nothing of it becomes a call, and nothing behind it is read."""
+    wire.send(sent + request_head("GET", "/livez"))
+
+    status, code = refusal(wire)
+
+    assert (status, code) == (400, "invalid_http")
+    well(gateway)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        request_head("GET", "/livez", {"x": "y" * 5000}),
+        request_head("GET", "/livez?" + "y" * 5000),
+        request_head("GET", "/livez", {f"x{n}": "y" for n in range(30)}),
+        b"GET /livez HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 9000,
+    ],
+    ids=["long header", "long path", "many headers", "endless header"],
+)
+@pytest.mark.parametrize("at_once", [1 << 20, 500], ids=["whole", "in pieces"])
+def test_too_large_a_head_is_refused(gateway: GatewayProcess, wire: Wire, head: bytes, at_once: int) -> None:
+    """However it comes, and before it has come whole."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for start in range(0, len(head), at_once):
+            wire.send(head[start : start + at_once])
+            threading.Event().wait(0.005)
+
+    assert refusal(wire) == (431, "head_too_large")
+    well(gateway)
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(wire: Wire) -> None:
+    """A client that sends a byte now and then holds nothing for long."""
+    for byte in b"GET /live":
+        wire.send(bytes([byte]))
+        threading.Event().wait(0.02)
+
+    assert refusal(wire) == (408, "request_too_slow")
+
+
+def test_a_connection_without_a_request_is_closed(wire: Wire) -> None:
+    """There is nobody to tell."""
+    assert wire.rest() == b""
+
+
+def test_a_connection_that_rests_between_requests_is_kept(wire: Wire) -> None:
+    """The time of a head begins with its first byte."""
+    for _ in range(2):
+        wire.send(request_head("GET", "/livez"))
+        head = wire.head()
+        wire.json(head)
+        assert head.status == 200
+        threading.Event().wait(0.8)
+
+
+def test_a_slow_body_is_given_up() -> None:
+    """One that comes at a trickle; one that waits for nobody but us is not to blame."""
+    config = {**CONFIG, "server": {"body_min_bytes_per_s": 1000}}
+    with running(Start(config)) as gateway, connected(gateway.port) as wire:
+        wire.send(request_head("POST", "/v1/chat/completions", {**JSON, "content-length": "5000"}) + b"{")
+
+        assert refusal(wire) == (408, "request_too_slow")
+        well(gateway)
+
+
+def test_only_known_hosts_are_answered() -> None:
+    """A name that is not ours is somebody else's page, or a wrong entry in the DNS."""
+    config = {**CONFIG, "server": {"hosts": ["llm.example.com", "127.0.0.1", "::1"]}}
+    asked = [
+        b"llm.example.com",
+        b"LLM.example.com:8080",
+        b"127.0.0.1",
+        b"[::1]:80",
+        b"evil.example.com",
+        b"llm.example",
+    ]
+    found = []
+    with running(Start(config)) as gateway:
+        for host in asked:
+            with connected(gateway.port) as wire:
+                wire.send(b"GET /livez HTTP/1.1\r\nhost: " + host + b"\r\n\r\n")
+                found.append(wire.head().status)
+
+    assert found == [200, 200, 200, 200, 421, 421]
+
+
+def test_one_address_has_so_many_connections() -> None:
+    """The next one is told when to come back, and a place that is free again can be taken."""
+    config = {**CONFIG, "server": {"connections_per_address": 2}}
+    with running(Start(config)) as gateway, connected(gateway.port) as one:
+        one.send(request_head("GET", "/livez"))
+        one.json(one.head())
+        with connected(gateway.port) as two:
+            two.send(request_head("GET", "/livez"))
+            two.json(two.head())
+            with connected(gateway.port) as three:
+                refused = refusal(three)
+        again = None
+        for _ in range(100):
+            with connected(gateway.port) as four:
+                four.send(request_head("GET", "/livez"))
+                again = four.rest_or_head()
+            if again is not None and again.status == 200:
+                break
+            threading.Event().wait(0.02)
+
+    assert refused == (503, "overloaded")
+    assert again is not None
+    assert again.status == 200
+
+
+def test_http_1_0_needs_no_host(wire: Wire) -> None:
+    """Old health checks have none."""
+    wire.send(b"GET /livez HTTP/1.0\r\n\r\n")
+
+    assert wire.head().status == 200
+
+
+def test_hundreds_of_slow_clients_keep_nobody_waiting(gateway: GatewayProcess) -> None:
+    """Each holds a connection for half a second and nothing else; calls go on meanwhile."""
+    with contextlib.ExitStack() as held:
+        slow = [held.enter_context(connected(gateway.port)) for _ in range(300)]
+        for each in slow:
+            each.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n")
+        for _ in range(20):
+            well(gateway)
+        answers = [refusal(each) for each in slow]
+
+    assert set(answers) == {(408, "request_too_slow")}
+
+
+def test_bodies_that_are_no_json_never_become_a_500(gateway: GatewayProcess) -> None:
+    """The usual corpus of hard JSON: refused with a code of the table."""
+    hard = [
+        b"[" * 100_000, b'{"a":' * 15_000, b"\xff\xfe{\x00}\x00", b'{"model":"sim/echo","messages":NaN}', b"1e999999",
+        b'{"model":"\\ud800","messages":[]}', b'{"model":"sim/echo","messages":[{"role":"user","content":"\\ud83d"}]}',
+        b'{"model":"sim/echo","messages":[]}{"model":"x"}', b"-" * 1000, b'{"model":"sim/echo","messages":[],}', b"nul",
+        b'{"\\u0000":1}', b'"' + b"a" * 90_000, b"{}" + b" " * 90_000, b'{"model":123456789012345678901234567890}',
+    ]  # fmt: skip
+    for body in hard:
+        with connected(gateway.port) as wire:
+            wire.send(request_head("POST", "/v1/chat/completions", {**JSON, "content-length": str(len(body))}) + body)
+            head = wire.head()
+            error = msgspec.json.decode(msgspec.json.encode(wire.json(head)["error"]))
+        assert (head.status, error["source"]) == (400, "gateway"), body[:40]
