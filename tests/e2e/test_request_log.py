@@ -289,14 +289,16 @@ def test_a_log_that_is_kept_elsewhere_outlives_the_gateway(
 
 
 def test_without_a_request_log_there_is_none(upstream: Upstream) -> None:
-    """Its address says how to have one; figures and events need no log."""
+    """The list is empty and says how to have one; figures and events need no log."""
     config = {**configuration(upstream), "admin": {"token": "admin-token"}}
     with running(Start(config)) as process, client(process) as http:
         none = http.get("/admin/requests", headers=TOKEN)
+        one = http.get("/admin/requests/any", headers=TOKEN)
         stats = http.get("/admin/stats", headers=TOKEN)
 
-    assert (none.status_code, none.json()["error"]["code"]) == (404, "not_found")
-    assert "request_log.enabled" in none.json()["error"]["suggestion"]
+    assert (none.status_code, none.json()["requests"], none.json()["enabled"]) == (200, [], False)
+    assert "request_log.enabled" in none.json()["suggestion"]
+    assert (one.status_code, one.json()["error"]["code"]) == (404, "not_found")
     assert stats.json()["workers"] == 1
 
 

@@ -15,6 +15,7 @@ from app.core.gateway import AdminOptions, CurrentGateway
 from app.core.requests import RequestEntry, RequestLog, RequestQuery
 
 LIMIT_MAX: Final = 1000
+_ADVICE: Final = "No request log is kept: set request_log.enabled, and start the gateway anew."
 _PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "limit": f"How many, 1 to {LIMIT_MAX}; 50 if it is left out.",
@@ -51,13 +52,18 @@ def requests_router(gateways: CurrentGateway) -> APIRouter:
         given = dict(request.query_params)
         with_steps = given.pop("steps", "false").lower() == "true"
         query = _query(given)
+        if log is None:
+            return json_answer({"requests": [], "next": None, "enabled": False, "suggestion": _ADVICE})
         found = await log.find(query)
         more = found[-1].at if len(found) == query.limit else None
-        return json_answer({"requests": [_shown(entry, with_steps=with_steps) for entry in found], "next": more})
+        shown = [_shown(entry, with_steps=with_steps) for entry in found]
+        return json_answer({"requests": shown, "next": more, "enabled": True})
 
     @router.get("/requests/{request_id}", summary="Tell the story of one call")
     async def one_request(request: Request, request_id: str) -> Response:
         log = _log(admitted(request, gateways.current))
+        if log is None:
+            raise GatewayError(NOT_FOUND, "No request log is kept.", suggestion=_ADVICE)
         found = await log.find(RequestQuery(id=request_id))
         if not found:
             raise GatewayError(NOT_FOUND, f"The request log does not know {request_id[:128]!r}.")
@@ -66,11 +72,8 @@ def requests_router(gateways: CurrentGateway) -> APIRouter:
     return router
 
 
-def _log(admin: AdminOptions) -> RequestLog:
-    if admin.insight is None or admin.insight.requests is None:
-        advice = "Set request_log.enabled, and start the gateway anew."
-        raise GatewayError(NOT_FOUND, "No request log is kept.", suggestion=advice)
-    return admin.insight.requests
+def _log(admin: AdminOptions) -> RequestLog | None:
+    return None if admin.insight is None else admin.insight.requests
 
 
 def _query(given: Mapping[str, str]) -> RequestQuery:
