@@ -23,9 +23,13 @@ from starlette.routing import Route
 from app.api.admin import admin_router
 from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
 from app.api.cold import Exposition, Health, models_router, operations_router
+from app.api.dialects.anthropic.counting import CountDialect
+from app.api.dialects.anthropic.dialect import MessagesDialect
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
+from app.api.dialects.plain import plain_dialects
 from app.api.dialects.port import Dialect
+from app.api.dialects.responses.dialect import ResponsesDialect
 from app.api.errors import error_response, internal_error, stopping
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
@@ -111,6 +115,10 @@ def dialects() -> dict[str, Dialect]:
     return {
         "/v1/chat/completions": ChatDialect(),
         "/v1/generate": GenerateDialect(),
+        "/v1/messages": MessagesDialect(),
+        "/v1/messages/count_tokens": CountDialect(),
+        "/v1/responses": ResponsesDialect(),
+        **plain_dialects(),
     }
 
 

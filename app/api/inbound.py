@@ -17,7 +17,9 @@ _ID_BYTES, _IDS_AT_ONCE = 12, 128
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _BEARER = b"bearer "
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
-_FORWARDED = tuple((name.encode(), name) for name in ("openai-beta", "idempotency-key", "traceparent", "tracestate"))
+_FORWARDED = tuple(
+    (name.encode(), name) for name in ("openai-beta", "anthropic-beta", "idempotency-key", "traceparent", "tracestate")
+)
 
 
 def headers_of(scope: Scope) -> Headers:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from app.api.openapi_plain import plain_paths
+
 Json: TypeAlias = dict[str, object]
 
 
@@ -12,6 +14,7 @@ def hot_paths() -> Json:
     return {
         "/v1/chat/completions": _post("Chat completion (OpenAI)", _chat()),
         "/v1/generate": _post("Chat completion with gateway options and metadata", _generate()),
+        **plain_paths(_refusal()),
     }
 
 
@@ -20,7 +23,7 @@ def _post(summary: str, body: Json) -> Json:
         "description": "The answer: JSON, or server-sent events if `stream` is true.",
         "content": {"application/json": {}, "text/event-stream": {}},
     }
-    refusal = {"description": "A typed refusal.", "content": {"application/json": {"schema": _error()}}}
+    refusal = _refusal()
     return {
         "post": {
             "summary": summary,
@@ -29,6 +32,10 @@ def _post(summary: str, body: Json) -> Json:
             "responses": {"200": answer, "4XX": refusal, "5XX": refusal},
         }
     }
+
+
+def _refusal() -> Json:
+    return {"description": "A typed refusal.", "content": {"application/json": {"schema": _error()}}}
 
 
 def _object(properties: Json, *required: str, **more: object) -> Json:

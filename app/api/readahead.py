@@ -118,6 +118,10 @@ def _is_text(event: StreamEvent) -> bool:
     if chunk is None or event.done or chunk.usage is not None or not chunk.choices:
         return False
     return not any(
-        choice.finish_reason or choice.delta.role or choice.delta.tool_calls or choice.delta.function_call
+        choice.finish_reason
+        or choice.delta.role
+        or choice.delta.tool_calls
+        or choice.delta.function_call
+        or bytes(choice.delta.reasoning_details)  # a signature: without it the thought cannot be sent back
         for choice in chunk.choices
     )

@@ -23,12 +23,12 @@ from app.core.gateway import EdgeOptions, Gateway
 from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.ports import Sink
-from app.core.stream import Batch, EventStream
+from app.core.stream import EVENTS, Batch, EventStream
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
+_NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
 _STREAM = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
@@ -42,15 +42,16 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
         GatewayError: The call failed and nothing has been sent yet.
     """
     reply = await gateway.handler(call)
-    headers = answer_headers(call, clock.now())
+    headers = answer_headers(call, clock.now()) + style.headers
     if isinstance(reply.body, Completion):
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
-    edge = gateway.edge
-    async with aclosing(reply.body):
-        await sink.head(200, [*_STREAM, *headers])
-        async with KeepAlive(sink, edge.keep_alive_s) as keep_alive, _paced(reply.body, edge, call.journal) as batches:
+    stream, edge = reply.body, gateway.edge
+    every_s = edge.keep_alive_s if stream.media_type == EVENTS else _NEVER_S
+    async with aclosing(stream):
+        await sink.head(200, [(b"content-type", stream.media_type.encode()), *_STREAM, *headers])
+        async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, edge, call.journal) as batches:
             complete = await _relay(batches, call, sink, style, keep_alive)
     if complete:
         await sink.end()

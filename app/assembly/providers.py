@@ -1,17 +1,30 @@
-"""Whom attempts go to: clients, codecs, headers and keys of each provider."""
+"""Whom attempts go to: clients, codecs, headers, keys and signers of each provider."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final, cast
+
 from app import __version__
 from app.assembly.deps import Deps
+from app.config.kinds import imported
+from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
-from app.providers.endpoint import Provider
+from app.core.ports import Codec, Signer
+from app.providers.canonical.mint import Mint
+from app.providers.endpoint import BEARER, Provider, credential
 from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai import OpenAiCodec
+from app.providers.quirks import NO_QUIRKS, Quirks
+from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
+from app.providers.stream_usage import StreamUsage, UsageCodec
+
+_ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects tell it by themselves
+_COMPATIBLE_TAKES: Final = frozenset({"reasoning_content", "top_k"})
 
 
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
@@ -31,17 +44,84 @@ def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
 
 
 def _provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
+    usage = StreamUsage(asking=given.usage_in_streams == "auto")
+    codec = UsageCodec(OpenAiCodec(), usage)
     match given.kind:
         case "sim":
-            return Provider(name, "http://sim/v1", (), OpenAiCodec(), deps.sim, given.models or SIM_MODELS)
+            return Provider(name, "http://sim/v1", (), codec, deps.sim, given.models or SIM_MODELS, usage=usage)
         case "local":
-            return Provider(name, f"{LOCAL_ORIGIN}/v1", _headers(given), OpenAiCodec(), deps.local, LOCAL_MODELS)
+            headers = _headers(given, BEARER)
+            return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, codec, deps.local, LOCAL_MODELS, usage=usage)
         case _:
-            client = deps.proxied.through(given.proxy) if given.proxy else deps.client
-            return Provider(name, given.base_url or "", _headers(given), OpenAiCodec(), client, given.models, keys)
+            return _remote(name, given, deps, keys)
 
 
-def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
+def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None) -> Provider:
+    base_url = given.base_url or ""
+    dialect = dialect_of(given.kind, base_url)
+    preset = PRESETS.get(given.kind)
+    key_header = BEARER if preset is None or dialect == "openai" else preset.key_header
+    codec, usage = _codec(given, dialect, deps), None
+    if dialect in _ASKED_FOR_USAGE and given.api == "chat":
+        usage = StreamUsage(asking=given.usage_in_streams == "auto")
+        codec = UsageCodec(codec, usage)
+    return Provider(
+        name=name,
+        base_url=base_of(dialect, base_url),
+        headers=_headers(given, key_header),
+        codec=codec,
+        client=deps.proxied.through(given.proxy) if given.proxy else deps.client,
+        models=given.models,
+        keys=keys,
+        signer=_signer(given, dialect, deps),
+        key_header=key_header,
+        usage=usage,
+    )
+
+
+def _codec(given: ProviderSettings, dialect: str, deps: Deps) -> Codec:
+    build = Build(
+        mint=Mint(deps.clock.wall, deps.chance),
+        api_version=given.api_version,
+        quirks=_quirks(given),
+        unsupported=given.unsupported,
+        max_tokens=given.max_tokens,
+    )
+    own = CODECS.get(dialect if given.api == "chat" else f"{dialect}-{given.api}")
+    return make_codec(cast("CodecFactory", imported(dialect)) if own is None else own, build)
+
+
+def _quirks(given: ProviderSettings) -> Quirks:
+    preset = PRESETS.get(given.kind)
+    if preset is None:
+        return NO_QUIRKS
+    takes = preset.takes
+    if given.kind == "openai" and given.base_url != preset.base_url:  # some compatible server: most know these
+        takes = _COMPATIBLE_TAKES
+    quirks = Quirks(preset.rename, preset.drop, takes)
+    return NO_QUIRKS if quirks == NO_QUIRKS else quirks
+
+
+def _signer(given: ProviderSettings, dialect: str, deps: Deps) -> Signer | None:
+    """Return what signs the requests of providers without keys; its library is loaded only where one is needed."""
+    if given.api_key is not None or given.api_keys:
+        return None
+    if dialect == "bedrock":
+        signing = import_module("app.providers.bedrock.signing")
+        return cast("Signer", signing.AwsSigner(given.region, signing.aws_keys(*_aws(given)), deps.clock))
+    if dialect == "vertex":
+        tokens = import_module("app.providers.gemini.tokens")
+        return cast("Signer", tokens.GoogleSigner(given.credentials_file))
+    return None
+
+
+def _aws(given: ProviderSettings) -> tuple[str | None, str | None, str | None]:
+    secrets = (given.aws_access_key_id, given.aws_secret_access_key, given.aws_session_token)
+    first, second, third = (None if secret is None else secret.get_secret_value() for secret in secrets)
+    return first, second, third
+
+
+def _headers(given: ProviderSettings, key_header: str) -> tuple[tuple[str, str], ...]:
     headers = {
         "content-type": "application/json",
         "accept-encoding": "identity",  # frames and bodies are forwarded as they come, so they must come plain
@@ -49,6 +129,7 @@ def _headers(given: ProviderSettings) -> tuple[tuple[str, str], ...]:
     }
     keys = given.api_keys if given.api_key is None else (given.api_key,)
     if len(keys) == 1:  # of several, each request has its own
-        headers["authorization"] = f"Bearer {keys[0].get_secret_value()}"
+        name, value = credential(key_header, keys[0].get_secret_value())
+        headers[name] = value
     headers.update({header.lower(): value for header, value in given.headers.items()})
     return tuple(headers.items())

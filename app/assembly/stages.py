@@ -10,6 +10,7 @@ from __future__ import annotations
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
+from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
 from app.assembly.instructions import instruct
 from app.assembly.limits import rate_limit, target_limit
@@ -46,6 +47,7 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
     """Return what happens for one target, outermost first."""
     return [
         *trace.target(),
+        count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
         *trace.attempt(),  # inside the retry: each try has a span of its own
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target

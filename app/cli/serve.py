@@ -64,7 +64,11 @@ def _overrides(given: argparse.Namespace) -> dict[str, str]:
 
 def _found_here() -> dict[str, object]:
     """Return, as settings, the providers that need no configuration because they run on this machine."""
-    addresses = {name: preset.base_url for name, preset in PRESETS.items() if preset.key_env is None}
+    addresses = {
+        name: (preset.base_url + preset.models).removesuffix("/models")
+        for name, preset in PRESETS.items()
+        if preset.automatic and not preset.key_env
+    }
     found = asyncio.run(_probe(addresses))
     providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in found.items()}
     if missing() is None:

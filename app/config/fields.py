@@ -15,11 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from app.config.presets import PRESETS
+from app.config.kinds import OWN_KINDS, kind_names
 from app.config.redis_address import is_redis_address
 from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, RATE_LIMITED, Again
-
-PROVIDER_KINDS: Final = ("sim", "local", *PRESETS)
 
 _REFUSALS: Final = (CIRCUIT_OPEN, OVERLOADED, RATE_LIMITED)  # the gateway's own, which it never waits for
 _PASSING: Final = tuple(
@@ -82,7 +80,7 @@ def _not_bool(value: object) -> object:
 
 
 def _known_kind(value: str) -> str:
-    if value not in PROVIDER_KINDS:
+    if value not in OWN_KINDS and value not in kind_names():
         raise _mismatch()
     return value
 
@@ -187,7 +185,7 @@ RetryWord = Annotated[
     BeforeValidator(_status_text),
     Expected(f"a status from 400 to 599, or one of {', '.join(RETRY_WORDS)}"),
 ]
-ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(PROVIDER_KINDS)]
+ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(OWN_KINDS)]
 # Empty is null in the three below, so that "${NAME:-}" may stand for a value that is not always there.
 BaseUrl = Annotated[
     Annotated[str, AfterValidator(_base_url)] | None,
@@ -195,6 +193,11 @@ BaseUrl = Annotated[
     Expected(
         "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
     ),
+]
+Place = Annotated[
+    Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*")] | None,
+    BeforeValidator(_stripped_or_none),
+    Expected("letters, digits, '_', '.' and '-'"),
 ]
 SecretFile = Annotated[
     str | None,

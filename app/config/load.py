@@ -67,9 +67,9 @@ def embedded(environ: Mapping[str, str]) -> Tree:
     """Build the configuration that needs no file: `sim`, and each preset whose key stands in the environment."""
     providers: Tree = {"sim": {"kind": "sim", "models": ["echo"]}}
     for name, preset in PRESETS.items():
-        key = environ.get(preset.key_env, "").strip() if preset.key_env else ""
-        if key:
-            providers[name] = {"kind": name, "api_key": key}
+        found = preset.found_in(environ) if preset.automatic and preset.key_env else None
+        if found is not None:
+            providers[name] = {"kind": name, **found}
     return {"providers": providers}
 
 

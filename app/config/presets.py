@@ -1,53 +1,90 @@
-"""The providers that are known by name: where they answer and which variable usually holds their key.
-
-Pure data, so that adding a provider that speaks the OpenAI dialect is one line. The addresses are the OpenAI-compatible
-ones that the providers publish for their APIs.
-"""
+"""The providers that are known by name, read from `presets.toml`: where they answer and how they differ from OpenAI."""
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+
+_OPEN = re.compile(r"\{(\w+)\}")
+# Addresses of compatible endpoints: a provider with a dialect of its own that is configured with one speaks OpenAI's.
+_COMPATIBLE: Final = MappingProxyType({"gemini": "/openai", "cohere": "/compatibility/v1", "ollama": "/v1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Where one well-known provider answers.
+    """
+    What is known of one provider; `presets.toml` says what each field means.
 
-    `key_env` is the variable that usually holds its key; None for servers on this machine, which need none.
+    A provider without `key_env` runs on this machine, and needs no key.
     """
 
-    base_url: str
-    key_env: str | None
     label: str
+    base_url: str
+    dialect: str = "openai"
+    key_env: tuple[str, ...] = ()
+    fill_env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    key_header: str = "bearer"
+    models: str = "/models"
+    automatic: bool = True
+    rename: Mapping[str, str] = field(default_factory=dict)
+    drop: frozenset[str] = frozenset()
+    takes: frozenset[str] = frozenset()
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Return the settings that the address leaves open, each once."""
+        return tuple(dict.fromkeys(_OPEN.findall(self.base_url)))
+
+    def address(self, given: Mapping[str, object]) -> str | None:
+        """Return where it answers, or None while one of the open settings is not among those `given`."""
+        values = {name: given.get(name) for name in self.open}
+        if not all(isinstance(value, str) and value for value in values.values()):
+            return None
+        if values.get("region") == "global":  # Google's has no region in its name
+            return _OPEN.sub(lambda found: str(values[found[1]]), self.base_url.replace("{region}-", "", 1))
+        return _OPEN.sub(lambda found: str(values[found[1]]), self.base_url)
+
+    def found_in(self, environ: Mapping[str, str]) -> dict[str, str] | None:
+        """Return what the environment holds for it, or None if its key or a part of its address is missing."""
+        wanted = {"api_key": self.key_env, **{name: self.fill_env.get(name, ()) for name in self.open}}
+        found = {
+            name: next((value for variable in variables if (value := environ.get(variable, "").strip())), "")
+            for name, variables in wanted.items()
+        }
+        return found if all(found.values()) else None
 
 
-PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
-    {
-        "openai": Preset("https://api.openai.com/v1", "OPENAI_API_KEY", "OpenAI, and every compatible server"),
-        "anthropic": Preset("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "Anthropic (its compatible endpoint)"),
-        "gemini": Preset(
-            "https://generativelanguage.googleapis.com/v1beta/openai",
-            "GEMINI_API_KEY",
-            "Google Gemini (its compatible endpoint)",
-        ),
-        "groq": Preset("https://api.groq.com/openai/v1", "GROQ_API_KEY", "Groq"),
-        "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY", "xAI"),
-        "deepseek": Preset("https://api.deepseek.com", "DEEPSEEK_API_KEY", "DeepSeek"),
-        "mistral": Preset("https://api.mistral.ai/v1", "MISTRAL_API_KEY", "Mistral"),
-        "cohere": Preset(
-            "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY", "Cohere (its compatible endpoint)"
-        ),
-        "openrouter": Preset("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "OpenRouter"),
-        "together": Preset("https://api.together.ai/v1", "TOGETHER_API_KEY", "Together"),
-        "fireworks": Preset("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", "Fireworks"),
-        "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", "Cerebras"),
-        "perplexity": Preset("https://api.perplexity.ai", "PERPLEXITY_API_KEY", "Perplexity"),
-        "nvidia": Preset("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", "NVIDIA"),
-        "ollama": Preset("http://127.0.0.1:11434/v1", None, "Ollama on this machine"),
-        "llamacpp": Preset("http://127.0.0.1:8080/v1", None, "llama.cpp server on this machine"),
-        "vllm": Preset("http://127.0.0.1:8000/v1", None, "vLLM on this machine"),
-    }
-)
+def dialect_of(kind: str, base_url: str) -> str:
+    """Return the dialect of a provider of this kind at this address; that of an unknown kind is named like it."""
+    compatible = _COMPATIBLE.get(kind)
+    if compatible is not None and base_url.rstrip("/").endswith(compatible):
+        return "openai"
+    preset = PRESETS.get(kind)
+    return kind if preset is None else preset.dialect
+
+
+def _read() -> Mapping[str, Preset]:
+    text = Path(__file__).with_name("presets.toml").read_text(encoding="utf-8")
+    return MappingProxyType({name: _preset(table) for name, table in tomllib.loads(text).items()})
+
+
+def _preset(table: Mapping[str, Any]) -> Preset:
+    fill_env = {name: tuple(variables) for name, variables in table.get("fill_env", {}).items()}
+    return Preset(
+        **{
+            **table,
+            "key_env": tuple(table.get("key_env", ())),
+            "fill_env": MappingProxyType(fill_env),
+            "rename": MappingProxyType(table.get("rename", {})),
+            "drop": frozenset(table.get("drop", ())),
+            "takes": frozenset(table.get("takes", ())),
+        }
+    )
+
+
+PRESETS: Final[Mapping[str, Preset]] = _read()

@@ -15,6 +15,7 @@ from app.config.fields import (
     Headers,
     ModelName,
     Percentile,
+    Place,
     Price,
     ProviderKind,
     ProviderName,
@@ -37,16 +38,44 @@ class Provider(Section):
     `api_key` already holds the contents of `api_key_file`, and `api_keys` those of `api_keys_file`.
     """
 
-    kind: ProviderKind = Field(description="openai (any compatible server), sim, local, or the name of a preset.")
+    kind: ProviderKind = Field(
+        description="openai (any compatible server), sim, local, the name of a preset or of an installed provider."
+    )
     base_url: BaseUrl = Field(default=None, description="Address of the API; null takes the one of the preset.")
+    account: Place = Field(default=None, description="Part of the preset's address: a resource (azure), an account.")
+    region: Place = Field(default=None, description="Part of the preset's address: bedrock and vertex need it.")
+    project: Place = Field(default=None, description="Part of the preset's address: vertex needs it.")
+    api_version: Place = Field(default=None, description="Version of the API for azure; null takes its v1 API.")
     api_key: ApiKey = Field(default=None, description="Key that the gateway sends; null or empty sends none.")
     api_key_file: SecretFile = Field(default=None, description="File with the key in it, instead of api_key.")
     api_keys: ApiKeys = Field(default=(), description="Several keys instead of api_key, used in turn.")
     api_keys_file: SecretFile = Field(default=None, description="File with a key on each line, instead of api_keys.")
+    aws_access_key_id: ApiKey = Field(
+        default=None, description="Key that signs requests to bedrock; null is AWS's usual."
+    )
+    aws_secret_access_key: ApiKey = Field(default=None, description="Secret of that key.")
+    aws_session_token: ApiKey = Field(default=None, description="Token of a temporary session; null has none.")
+    credentials_file: SecretFile = Field(
+        default=None, description="Key of a service account for vertex; null is usual."
+    )
     headers: Headers = Field(default_factory=dict, repr=False, description="Headers added to every request.")
+    api: Literal["chat", "responses"] = Field(
+        default="chat", description="Which of OpenAI's APIs chats go to: chat completions or responses."
+    )
+    unsupported: Literal["drop", "error", "pass"] = Field(
+        default="drop", description="What becomes of harmless parameters that the provider's dialect cannot express."
+    )
+    max_tokens: Count | None = Field(
+        default=None, description="Longest answer, in tokens, where a dialect demands a bound and a request has none."
+    )
     proxy: BaseUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
+    discover: bool = Field(default=False, description="Whether the provider is asked for its models, to list them too.")
+    discover_every_s: Seconds = Field(default=3600, description="Seconds between two such questions.")
     max_in_flight: Count | None = Field(default=None, description="Most calls at the same time; null has no bound.")
+    usage_in_streams: Literal["auto", "never"] = Field(
+        default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -55,7 +84,7 @@ class Provider(Section):
             return given
         kind = given.get("kind")
         preset = PRESETS.get(kind) if isinstance(kind, str) else None
-        return given if preset is None else {**given, "base_url": preset.base_url}
+        return given if preset is None else {**given, "base_url": preset.address(given)}
 
 
 class Target(Section):

@@ -29,6 +29,7 @@ class Operation(Enum):
     SPEECH = "speech"
     TRANSCRIPTIONS = "transcriptions"
     TRANSLATIONS = "translations"
+    COUNT_TOKENS = "count_tokens"
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -36,11 +37,12 @@ class Native(msgspec.Struct, frozen=True):
     The original bytes of a request, an answer or an event in a dialect other than OpenAI's chat completions.
 
     They are forwarded instead of a translation where both sides speak that dialect and nothing was changed on the way;
-    whoever changes the canonical form must drop them.
+    whoever changes the canonical form must drop them. `headers` are those of a request that say what its body means.
     """
 
     dialect: str
     raw: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -129,12 +131,14 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """
     A chat request: its decoded fields and the body they came from, in OpenAI's dialect.
 
-    `origin` is the client's own body, if it spoke another dialect.
+    `origin` is the client's own body, if it spoke another dialect and nothing was changed since; `translated` says that
+    it did: `raw` is then the gateway's writing, and may say more than OpenAI's form can (docs/dialects.md).
     """
 
     fields: ChatFields
     raw: bytes
     origin: Native | None = None
+    translated: bool = False
 
     @property
     def operation(self) -> Operation:
@@ -163,6 +167,7 @@ class PlainRequest(msgspec.Struct, frozen=True):
 
     `path` is the end of the address below `/v1` for operations that have several, as in `images/edits`; `media_type` is
     what the body is. `text` is what the body holds of prose, for bounds and estimates; it is never sent anywhere.
+    `tokens` is an estimate of how many there are, where that is what is asked for.
     """
 
     operation: Operation
@@ -173,6 +178,7 @@ class PlainRequest(msgspec.Struct, frozen=True):
     media_type: str = "application/json"
     text: tuple[str, ...] = ()
     user: str | None = None
+    tokens: int = 0
 
 
 Request: TypeAlias = ChatRequest | PlainRequest
@@ -199,32 +205,49 @@ class FunctionDelta(msgspec.Struct, frozen=True):
     arguments: str | None = None
 
 
+class CustomDelta(msgspec.Struct, frozen=True):
+    """A piece of a call of a custom tool, which takes free text."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class ToolDelta(msgspec.Struct, frozen=True):
     """A piece of a tool call; pieces with the same `index` belong together."""
 
     index: int = 0
     id: str | None = None
     function: FunctionDelta | None = None
+    custom: CustomDelta | None = None
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """What one event adds to one choice. `reasoning` is what some servers call `reasoning_content`."""
+    """
+    What one event adds to one choice.
+
+    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants
+    to see again (`core/dialects/reasoning.py`), each of them whole; `annotations` say what a text rests on.
+    """
 
     role: str | None = None
     content: str | list[msgspec.Raw] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: msgspec.Raw = msgspec.Raw()
     tool_calls: list[ToolDelta] | None = None
     function_call: FunctionDelta | None = None
+    annotations: msgspec.Raw = msgspec.Raw()
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
-    """One choice's share of an event."""
+    """One choice's share of an event; `stop_reason` (as vLLM has it) is the stop text that ended it."""
 
     index: int = 0
     delta: Delta = Delta()
     finish_reason: str | None = None
+    logprobs: msgspec.Raw = msgspec.Raw()
+    stop_reason: msgspec.Raw = msgspec.Raw()
 
 
 class Chunk(msgspec.Struct, frozen=True):

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
+
+import msgspec
 
 from app.core.call import End, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
 
+EVENTS: Final = "text/event-stream; charset=utf-8"
 Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
 Transform: TypeAlias = Callable[[Batch], Batch]  # may hold events back, but not beyond the one that finishes the answer
 
@@ -43,13 +46,22 @@ class EventStream:
 
         release: Gives the connection back; called exactly once, whatever happens. Returns None if that took no
             waiting.
+
+        media_type: What the frames are; `EVENTS` unless they are something else than events, such as sound.
     """
 
-    def __init__(self, source: AsyncGenerator[Batch, None], release: Callable[[], Awaitable[None] | None]) -> None:
+    def __init__(
+        self,
+        source: AsyncGenerator[Batch, None],
+        release: Callable[[], Awaitable[None] | None],
+        media_type: str = EVENTS,
+    ) -> None:
+        self.media_type = media_type
         self._source = source
         self._release = release
         self._held: list[Batch] = []
         self._steps: list[Transform] = []
+        self._rewritten = False
         self._finishers: list[Finisher] = []
         self._reading: AsyncGenerator[Batch, None] | None = None
         self._settled = False
@@ -82,8 +94,11 @@ class EventStream:
     def transform(self, step: Transform) -> None:
         """
         Let `step` replace every batch; inner stages come first, and what it raises (`GatewayError`) ends the stream.
+
+        No event of the stream is then forwarded in its provider's own words, which may say what `step` took out.
         """
         self._steps.append(step)
+        self._rewritten = True
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -158,7 +173,11 @@ class EventStream:
     def _through(self, batch: Batch) -> Batch:
         for step in self._steps:
             batch = step(batch)
-        return batch
+        return [_in_own_words(event) for event in batch] if self._rewritten else batch
+
+
+def _in_own_words(event: StreamEvent) -> StreamEvent:
+    return event if event.native is None else msgspec.structs.replace(event, native=None)
 
 
 def after_commit(error: GatewayError) -> GatewayError:

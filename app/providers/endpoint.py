@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
+from typing import Final
 
 import msgspec
 
@@ -21,15 +22,17 @@ from app.core.errors import (
     TIMEOUT_TOTAL,
     GatewayError,
 )
-from app.core.model import Weight
+from app.core.model import PlainRequest, Weight
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
-from app.core.stream import Batch, EventStream
+from app.core.stream import EVENTS, Batch, EventStream
 from app.providers.keyring import KeyRing
 from app.providers.reading import ReadGuard, read_events, read_whole
+from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
 ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
+BEARER: Final = "bearer"
 _GOOD = range(200, 300)
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
 
@@ -39,7 +42,8 @@ class Provider(msgspec.Struct, frozen=True):
     A configured provider.
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
-    `models` are the names known to be there.
+    `models` are the names known to be there; `usage` is what the codec asks streams for, where it has to, and
+    `key_header` how a key is sent (`bearer`, or a header's name).
     """
 
     name: str
@@ -50,6 +54,8 @@ class Provider(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     keys: KeyRing | None = None
     signer: Signer | None = None
+    usage: StreamUsage | None = None
+    key_header: str = BEARER
 
 
 class ReadingOptions(msgspec.Struct, frozen=True):
@@ -87,15 +93,24 @@ class Endpoint:
 
     async def __call__(self, attempt: Attempt) -> Reply:
         """Send the attempt and return the answer; see `Endpoints`."""
+        try:
+            return await self._ask(attempt)
+        except GatewayError as error:
+            usage = self._provider.usage
+            if usage is None or not usage.refused(attempt.call.request, error):
+                raise
+        return await self._ask(attempt)  # as the client wrote it
+
+    async def _ask(self, attempt: Attempt) -> Reply:
         provider, call = self._provider, attempt.call
         encoded = provider.codec.encode(call.request, attempt.target)
         call.journal.dropped = encoded.dropped
-        headers = provider.headers + encoded.headers + call.headers
+        headers = _joined(provider.headers, encoded.headers) + call.headers
         if provider.keys is None:
             return await self._send(attempt, encoded, headers)
 
         def send(key: str) -> Awaitable[Reply]:
-            return self._send(attempt, encoded, (*headers, ("authorization", f"Bearer {key}")))
+            return self._send(attempt, encoded, (*headers, credential(provider.key_header, key)))
 
         return await provider.keys.send(send)
 
@@ -123,12 +138,14 @@ class Endpoint:
             _require_plain(reply)
             if attempt.call.request.stream and not _is_json(reply):
                 line = _Line(reply)
-                stream = EventStream(self._events(line, attempt), line.release)
+                stream = EventStream(self._events(line, attempt), line.release, _streamed_type(reply))
                 kept = True  # from here on the stream owns the connection
                 await stream.prime(self._options)
                 return Reply(stream)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, attempt.call.request)
+            if completion.raw is body and isinstance(attempt.call.request, PlainRequest):  # sound, subtitles, ...
+                completion = msgspec.structs.replace(completion, media_type=_media_type(reply))
             if attempt.call.request.stream:
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)
@@ -163,7 +180,9 @@ class Endpoint:
         """Say who failed; only the gateway's own limits are not the provider's answer."""
         name = self._provider.name
         if error.kind is TARGET_MODEL_MISSING:
-            error.message = f"{name!r} has no model {attempt.target.model!r}."
+            request = attempt.call.request
+            purpose = f" for {request.operation.value}" if isinstance(request, PlainRequest) else ""
+            error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         return error.at(name) if error.kind in _OWN_LIMITS else error.answered_by(name)
 
 
@@ -182,8 +201,32 @@ class _Line:
         return None if self._given_back else self.reply.aclose()
 
 
+def credential(key_header: str, key: str) -> tuple[str, str]:
+    """Return the header that carries a key."""
+    return ("authorization", f"Bearer {key}") if key_header == BEARER else (key_header, key)
+
+
+def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return both; what the codec says of the body replaces what is configured for all."""
+    if not encoded:
+        return provider
+    own = {name for name, _ in encoded}
+    return tuple([header for header in provider if header[0] not in own]) + encoded
+
+
 def _is_json(reply: UpstreamReply) -> bool:
     return reply.headers.get("content-type", "").startswith("application/json")
+
+
+def _media_type(reply: UpstreamReply) -> str:
+    given = reply.headers.get("content-type", "")
+    return given if given.isascii() and given.isprintable() and given else "application/json"
+
+
+def _streamed_type(reply: UpstreamReply) -> str:
+    """Return what is streamed: sound and the like as the provider names it, everything else as events."""
+    given = _media_type(reply)
+    return given if given.startswith(("audio/", "application/octet-stream")) else EVENTS
 
 
 def _require_plain(reply: UpstreamReply) -> None:

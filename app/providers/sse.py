@@ -103,6 +103,26 @@ class SseFrames:
             )
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    type: str
+
+
+def kind_of(data: bytes) -> str | None:
+    """Return the `type` of an event's data, where nothing else of it is understood; None if it has none."""
+    try:
+        return msgspec.json.decode(data, type=_Kind).type
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def named_frame(frame: SseFrame, name: str) -> bytes:
+    """Return a frame that is nothing but an event's `name` and its data: the original one, if it is."""
+    start = b"event: %b\ndata: " % name.encode()
+    if frame.raw.startswith(start) and frame.raw.find(b"\n", len(start)) == len(frame.raw) - 2:
+        return frame.raw
+    return b"%b%b\n\n" % (start, frame.data.replace(b"\n", b" "))
+
+
 def _is_one_plain_frame(data: bytes) -> bool:
     return (
         data.startswith(b"data: ")

@@ -219,6 +219,7 @@ class Race:
             journal.attempts += side.journal.attempts
             journal.upstream_s += side.journal.upstream_s
             journal.retries_spent |= side.journal.retries_spent
+            journal.limits += side.journal.limits
         first, second, self._first, self._second = self._first, self._second, None, None
         if first is None or second is None:
             return

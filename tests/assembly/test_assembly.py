@@ -278,7 +278,7 @@ async def test_commit_rule(bench: Bench, clock: VirtualClock, commit: str, begin
 
 async def test_held_bytes_are_bounded(bench: Bench, clock: VirtualClock) -> None:
     """`streaming.buffer_bytes` bounds what is held back before the commit."""
-    gateway = bench.gateway(streaming={"commit": "answer", "buffer_bytes": 1024})
+    gateway = bench.gateway(streaming={"commit": "answer", "buffer_bytes": 2048})
     begun = clock.now()
     thoughts = "%20".join(["hm"] * 50)
 

@@ -80,8 +80,9 @@ def test_the_manual_lists_every_preset() -> None:
     text = MANUAL.read_text(encoding="utf-8")
 
     for name, preset in PRESETS.items():
-        variable = f"`{preset.key_env}`" if preset.key_env else "none"
-        assert f"| `{name}` | `{preset.base_url}` | {variable} |" in text
+        variables = ", ".join(f"`{variable}`" for variable in preset.key_env) or "none"
+        dialect = "OpenAI's" if preset.dialect == "openai" else "its own"
+        assert f"| `{name}` | {preset.label} | `{preset.base_url}` | {dialect} | {variables} |" in text
 
 
 def test_the_manual_shows_real_errors(tmp_path: Path) -> None:

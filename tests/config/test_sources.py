@@ -56,17 +56,18 @@ def test_a_directory_called_config_yaml_is_no_silent_default() -> None:
 @pytest.mark.usefixtures("folder")
 def test_embedded_default_takes_every_key_of_the_environment() -> None:
     """Without a file there is the sim provider, and one provider for each usual key that is set and not empty."""
-    keys = {preset.key_env: f" key-of-{name} " for name, preset in PRESETS.items() if preset.key_env}
-    keys["GROQ_API_KEY"] = ""
+    keys = {variable: f" key-of-{name} " for name, preset in PRESETS.items() for variable in preset.key_env}
+    places = {"AWS_REGION": "eu-central-1"}
 
-    result = load(None, {name: key for name, key in keys.items() if name})
+    result = load(None, {**keys, **places, "GROQ_API_KEY": ""})
 
     providers = result.settings.providers
-    keyless = {name for name, preset in PRESETS.items() if preset.key_env is None}
+    wanted = {name for name, preset in PRESETS.items() if preset.key_env and preset.automatic}
     assert EMBEDDED == result.source
-    assert {"sim", *PRESETS} - keyless - {"groq"} == providers.keys()
+    assert {"sim", *wanted} - {"groq", "cloudflare"} == providers.keys()  # of the last one the account is missing
     assert providers["mistral"].api_key == SecretStr("key-of-mistral")
     assert providers["mistral"].base_url == PRESETS["mistral"].base_url
+    assert providers["bedrock"].base_url == "https://bedrock-runtime.eu-central-1.amazonaws.com"
     assert providers["sim"].models == ("echo",)
 
 
@@ -80,7 +81,7 @@ def test_environment_beats_file_beats_extra_beats_default(folder: Path) -> None:
 
     assert ("environment", 2, 9) == (settings.server.host, settings.server.workers, settings.server.drain_s)
     assert (7, 8080) == (settings.timeouts.idle_s, settings.server.port)
-    assert "http://127.0.0.1:11434/v1" == settings.providers["box"].base_url
+    assert "http://127.0.0.1:11434" == settings.providers["box"].base_url
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from app.core.call import End, Outcome
 from app.core.errors import CONTENT_BLOCKED, GatewayError
-from app.core.model import StreamEvent
+from app.core.model import Native, StreamEvent
 from app.core.stream import Batch, EventStream
 from tests.support.calls import Line, Rule, done, role, text_in, word
 
@@ -65,3 +66,25 @@ async def test_what_a_transform_raises_ends_the_stream() -> None:
 
     assert [outcome.end for outcome in told] == [End.FAILED]
     assert line.log == ["sent", "sent", "ended", "released"]
+
+
+async def test_a_transform_takes_the_original_frames_away() -> None:
+    """Behind a transform nothing is forwarded in the provider's own words, which may say what was taken out."""
+    event = msgspec.structs.replace(word("a"), native=Native("anthropic", b"a"))
+    stream = Line(event, done()).stream()
+    stream.transform(lambda batch: batch)
+
+    events = [event async for batch in stream for event in batch]
+
+    assert [event.native for event in events] == [None, None]
+
+
+async def test_an_observer_leaves_the_original_frames() -> None:
+    """Whoever only looks changes nothing."""
+    event = msgspec.structs.replace(word("a"), native=Native("anthropic", b"a"))
+    stream = Line(event, done()).stream()
+    stream.observe(lambda _event: None)
+
+    events = [event async for batch in stream for event in batch]
+
+    assert events[0].native == Native("anthropic", b"a")

@@ -29,6 +29,7 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
         "models": {
             "verbatim": {"targets": [{"provider": "box", "model": "verbatim"}]},
             "pair": {"targets": [{"provider": "box", "model": "first"}, {"provider": "box", "model": "second"}]},
+            "whisper-route": {"targets": [{"provider": "box", "model": "whisper"}]},
         },
         "retry": {"base_s": 0.01, "max_s": 0.01, "budget_floor_per_s": 1000},
         "streaming": {"keep_alive_s": 3600},

@@ -75,7 +75,7 @@ def test_costs_are_told_and_reported(config: dict[str, Any]) -> None:
 
 def test_a_spent_budget_refuses_or_moves_on(config: dict[str, Any]) -> None:
     """A call for one target gets the contract's refusal, a route goes on to a target that costs nothing."""
-    budgets = [{"name": "sim", "per": "provider", "usd": 0.0004}]
+    budgets = [{"name": "sim", "per": "provider", "usd": 0.00047}]
     with running(Start({**config, "budgets": budgets})) as gateway:
         answers = [ask(gateway, stream=stream) for stream in (False, True, False)]
         moved = ask(gateway, "pair")
@@ -92,7 +92,7 @@ def test_a_spent_budget_refuses_or_moves_on(config: dict[str, Any]) -> None:
         "1",
     )
     assert 0.0002 < level["spent_usd"] < 0.0004
-    assert (level["limit_usd"], level["held_usd"]) == (0.0004, 0)
+    assert (level["limit_usd"], level["held_usd"]) == (0.00047, 0)
 
 
 def test_two_gateways_spend_one_budget() -> None:

@@ -178,8 +178,9 @@ def test_the_cheapest_first_then_the_next(balanced: GatewayProcess, stream: bool
 
 def test_what_a_target_cannot_do_is_asked_elsewhere(balanced: GatewayProcess) -> None:
     """Tools and length choose the target, before any is asked; what nobody can do is a 400 that says so."""
-    long = [{"role": "user", "content": "word " * 100}]
-    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}]}]
+    long = [{"role": "user", "content": "word " * 200}]
+    url = {"url": "https://x.test/a.png", "detail": "low"}
+    image = [{"role": "user", "content": [{"type": "image_url", "image_url": url}]}]
 
     plain, tools = asked(balanced, "able"), asked(balanced, "able", tools=TOOLS)
     length = asked(balanced, "able", messages=long)

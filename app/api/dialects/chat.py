@@ -53,6 +53,11 @@ class Verbatim:
     def __init__(self, call: Call) -> None:
         self._call = call
 
+    @property
+    def headers(self) -> AnswerHeaders:
+        """Return none of its own."""
+        return []
+
     def whole(self, completion: Completion) -> bytes:
         """Return the provider's body."""
         return completion.raw

@@ -17,6 +17,11 @@ from app.core.stream import Batch
 class Style(Protocol):
     """How one answer is written. Fresh for each call."""
 
+    @property
+    def headers(self) -> AnswerHeaders:
+        """Return the headers of an answer that only this dialect has."""
+        ...
+
     def whole(self, completion: Completion) -> bytes:
         """Return the body of a whole answer."""
         ...

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
 from app.config.checks.complaint import Complaint, Names
+from app.config.kinds import KindError, require_kind
+from app.config.presets import PRESETS, dialect_of
+from app.config.problems import MISSING
 from app.config.routing import Provider
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -17,6 +21,11 @@ _WITHOUT: Final = MappingProxyType(
         "sim": ("base_url", "api_key", "api_keys", "headers", "proxy"),
         "local": ("base_url", "api_key", "api_keys", "proxy"),
     }
+)
+_RESPONDING: Final = frozenset({"openai", "azure"})  # dialects of servers that may have the Responses API
+# What makes the requests of a dialect trusted where there is no key, and the extra that brings it along.
+_EXTRAS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"bedrock": ("botocore", "bedrock"), "vertex": ("google.auth", "vertex")}
 )
 
 
@@ -36,3 +45,54 @@ def _provider(provider: Provider) -> Iterator[tuple[str, Complaint]]:
     if provider.api_keys and "authorization" in provider.headers:
         expected = "no authorization besides api_keys"
         yield "headers", Complaint("authorization is set", expected, "remove one of the two")
+    if (provider.aws_access_key_id is None) != (provider.aws_secret_access_key is None):
+        missing = "aws_access_key_id" if provider.aws_access_key_id is None else "aws_secret_access_key"
+        yield missing, Complaint(MISSING, "the id and the secret of a key together", f"add {missing}")
+    if provider.api == "responses":
+        yield from _responses(provider)
+    yield from _address(provider)
+    yield from _kind(provider)
+
+
+def _responses(provider: Provider) -> Iterator[tuple[str, Complaint]]:
+    """Find providers that do not have the Responses API."""
+    if provider.kind in {"sim", "local"} or dialect_of(provider.kind, provider.base_url or "") not in _RESPONDING:
+        yield "api", Complaint("responses", f"chat: kind {provider.kind} has no other", "remove it")
+    elif provider.api_version is not None:
+        yield "api_version", Complaint(provider.api_version, "null: responses are in the v1 API only", "remove it")
+
+
+def _address(provider: Provider) -> Iterator[tuple[str, Complaint]]:
+    """Find parts of a preset's address that are not there."""
+    preset = PRESETS.get(provider.kind)
+    if preset is None:
+        return
+    missing = [name for name in preset.open if not getattr(provider, name)]
+    if provider.base_url is None:
+        for name in missing:
+            yield (
+                name,
+                Complaint(MISSING, f"what stands for {{{name}}} in {preset.base_url}", f"add {name}, or base_url"),
+            )
+    elif "region" in missing and provider.kind == "bedrock" and not provider.api_key and not provider.api_keys:
+        yield "region", Complaint(MISSING, "the region that requests are signed for", "add region")
+
+
+def _kind(provider: Provider) -> Iterator[tuple[str, Complaint]]:
+    """Find kinds that need what is not installed."""
+    try:
+        require_kind(provider.kind)
+    except KindError as error:
+        yield "kind", Complaint(repr(provider.kind), f"a kind that works: {error}", "repair or reinstall its package")
+    module, extra = _EXTRAS.get(dialect_of(provider.kind, provider.base_url or ""), ("", ""))
+    if module and not provider.api_key and not provider.api_keys and not _is_installed(module):
+        expected = f"a key, or the package {module.replace('.', '-')}"
+        suggestion = f"install it with: pip install 'wizard-gateway[{extra}]'"
+        yield "kind", Complaint(repr(provider.kind), expected, suggestion)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False

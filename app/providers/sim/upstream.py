@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import cycle, islice
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -23,6 +23,7 @@ from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Message, StreamOptions
 from app.core.ports import Chance, HttpRequest
 from app.providers.sim.parts import first_byte_s, stream_parts, whole_parts
+from app.providers.sim.plain import READERS, PlainAsked, plain_answer
 from app.providers.sim.reply import FOREVER_S, Body, SimReply
 from app.providers.sim.script import Play, Refusal, Script, parse
 from app.providers.sim.wire import Answer, error_body
@@ -41,16 +42,50 @@ _JSON: Mapping[str, str] = {"content-type": "application/json", **_SENT_ALONG}
 _SSE: Mapping[str, str] = {"content-type": "text/event-stream; charset=utf-8", **_SENT_ALONG}
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """The part of a chat request that scripts obey."""
+class _Common(msgspec.Struct, frozen=True):
+    """The part of a request for text that scripts obey."""
 
     model: str
-    messages: list[Message]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     n: Annotated[int, Meta(ge=1, le=16)] | None = None
+
+
+class _ChatAsked(_Common, frozen=True, kw_only=True):
+    """A chat request."""
+
+    messages: list[Message]
+
+    @property
+    def last(self) -> str:
+        """Return what the user said last."""
+        return next((_text_of(message) for message in reversed(self.messages) if message.role == "user"), "")
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Return the length of the conversation; a word is a token."""
+        return sum([len(_text_of(message).split()) for message in self.messages])
+
+
+class _TextAsked(_Common, frozen=True, kw_only=True):
+    """A legacy completion request, with a single prompt."""
+
+    prompt: str | Annotated[list[str], Meta(min_length=1, max_length=1)]
+
+    @property
+    def last(self) -> str:
+        """Return the prompt."""
+        return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Return the length of the prompt; a word is a token."""
+        return len(self.last.split())
+
+
+_Asked: TypeAlias = _ChatAsked | _TextAsked
 
 
 class SimUpstream:
@@ -64,7 +99,11 @@ class SimUpstream:
     def __init__(self, clock: Clock, chance: Chance) -> None:
         self._clock = clock
         self._chance = chance
-        self._asked = msgspec.json.Decoder(_Asked)
+        self._readers: Mapping[str, Callable[[bytes], _Asked | PlainAsked]] = {
+            "completions": msgspec.json.Decoder(_TextAsked).decode,
+            **READERS,
+        }
+        self._read_chat = msgspec.json.Decoder(_ChatAsked).decode
         self._play = lru_cache(_SCRIPTS_MAX)(parse)
         self._number = 0
         self.open_replies = 0
@@ -79,16 +118,20 @@ class SimUpstream:
         """
         self.open_replies += 1
         try:
-            return await self._begin(request.body)
+            return await self._begin(request)
         except BaseException as error:
             self._note_end(isinstance(error, asyncio.CancelledError))
             raise
 
-    async def _begin(self, body: bytes) -> SimReply:
+    async def _begin(self, request: HttpRequest) -> SimReply:
+        path = request.url.partition("/v1/")[2]
+        read = self._read_chat if path == "chat/completions" else self._readers.get(path)
+        if read is None:
+            return self._refuse(Refusal(404, f"The scripted provider has no {path[:100]!r}.", "not_found"))
         try:
-            asked = self._asked.decode(body)
+            asked = read(request.body)
         except (ValueError, RecursionError) as error:
-            return self._refuse(Refusal(400, f"This is no chat request: {error}", "invalid_value"))
+            return self._refuse(Refusal(400, f"This is no request for {path!r}: {error}", "invalid_value"))
         play = self._play(asked.model)
         if isinstance(play, Refusal):
             return self._refuse(play)
@@ -101,6 +144,10 @@ class SimUpstream:
         if script.status is not None:
             await self._wait(script.first_token_s if script.head_s is None else script.head_s)
             return self._fail(script, script.status)
+        if isinstance(asked, PlainAsked):
+            await self._wait(script.first_token_s)
+            self._number += 1
+            return self._reply(200, _JSON, _plain(plain_answer(asked, self._number)))
         return await self._answer(asked, play.name, script)
 
     def _chosen(self, play: Play) -> Script:
@@ -124,12 +171,13 @@ class SimUpstream:
 
     def _composed(self, asked: _Asked, name: str, script: Script) -> Answer:
         self._number += 1
-        text = _counted_text(script.words) if name == "words" else _last_of_user(asked.messages)
-        if script.tool is not None:
+        text = _counted_text(script.words) if name == "words" else asked.last
+        tool = None if isinstance(asked, _TextAsked) else script.tool
+        if tool is not None:
             text = msgspec.json.encode({"text": text}).decode()
         words = _WORD.findall(text)
         most = asked.max_completion_tokens or asked.max_tokens
-        finish = "stop" if script.tool is None else "tool_calls"
+        finish = "stop" if tool is None else "tool_calls"
         if most is not None and len(words) > most:
             words, finish = words[:most], "length"
         return Answer(
@@ -138,11 +186,12 @@ class SimUpstream:
             created=int(self._clock.wall()),
             words=words,
             reasoning=_WORD.findall(script.reasoning),
-            tool=script.tool,
+            tool=tool,
             finish=script.finish or finish,
-            prompt_tokens=sum([len(_text_of(message).split()) for message in asked.messages]),
+            prompt_tokens=asked.prompt_tokens,
             choices=asked.n or 1,
             include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
+            legacy=isinstance(asked, _TextAsked),
         )
 
     def _fail(self, script: Script, status: int) -> SimReply:
@@ -170,10 +219,6 @@ class SimUpstream:
 
 def _plain(body: bytes) -> Body:
     return Body(iter([(None, body)]))
-
-
-def _last_of_user(messages: list[Message]) -> str:
-    return next((_text_of(message) for message in reversed(messages) if message.role == "user"), "")
 
 
 def _text_of(message: Message) -> str:

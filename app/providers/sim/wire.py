@@ -21,7 +21,8 @@ class Answer(msgspec.Struct, frozen=True):
     What is to be said.
 
     `words` keep their white space, so that joined they are the text; of a tool call they are the arguments.
-    `number` is the call's place in the life of the provider; `created` is Unix time.
+    `number` is the call's place in the life of the provider; `created` is Unix time. `legacy` answers have the form of
+    completions that are no chat: text alone.
     """
 
     number: int
@@ -34,16 +35,17 @@ class Answer(msgspec.Struct, frozen=True):
     prompt_tokens: int
     choices: int
     include_usage: bool
+    legacy: bool = False
 
 
 def completion(answer: Answer) -> bytes:
     """Return a whole answer."""
     finish = _encode(answer.finish)
     choices = [
-        b'{"index":%d,"message":%b,"logprobs":null,"finish_reason":%b}' % (index, _message(answer, index), finish)
+        b'{"index":%d,%b,"logprobs":null,"finish_reason":%b}' % (index, _content(answer, index), finish)
         for index in range(answer.choices)
     ]
-    start = _start(answer, b"chat.completion")
+    start = _start(answer, b"text_completion" if answer.legacy else b"chat.completion")
     return b'%b"choices":[%b],"usage":%b}' % (start, b",".join(choices), _usage(answer))
 
 
@@ -63,19 +65,25 @@ class Frames:
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._start = b'data: %b"choices":[' % _start(answer, b"chat.completion.chunk")
+        kind, key = (b"text_completion", b"text") if answer.legacy else (b"chat.completion.chunk", b"delta")
+        self._start = b'data: %b"choices":[' % _start(answer, kind)
         self._end = b'}],"usage":null}\n\n' if answer.include_usage else b"}]}\n\n"
-        self._before = [b'%b{"index":%d,"delta":' % (self._start, index) for index in range(answer.choices)]
+        self._before = [b'%b{"index":%d,"%b":' % (self._start, index, key) for index in range(answer.choices)]
         self._after = b',"logprobs":null,"finish_reason":null' + self._end
 
     def opening(self) -> bytes:
-        """Return what comes before any content: the role of each choice."""
+        """Return what comes before any content: the role of each choice, where there are roles."""
+        if self._answer.legacy:
+            return b""
         delta = b'{"role":"assistant","content":%b,"refusal":null}' % (b'""' if self._answer.tool is None else b"null")
         return b"".join([before + delta + self._after for before in self._before])
 
     def content(self) -> Iterator[bytes]:
         """Yield an event per word and choice: the reasoning, then the text or the tool call (its name first)."""
         answer = self._answer
+        if answer.legacy:
+            yield from self._deltas(b"%b", answer.words)
+            return
         yield from self._deltas(b'{"reasoning_content":%b}', answer.reasoning)
         if answer.tool is None:
             yield from self._deltas(b'{"content":%b}', answer.words)
@@ -86,7 +94,8 @@ class Frames:
 
     def closing(self) -> bytes:
         """Return what ends a good answer: the finish reason of each choice, the usage if asked for, `[DONE]`."""
-        after = b'{},"logprobs":null,"finish_reason":%b%b' % (_encode(self._answer.finish), self._end)
+        nothing = b'""' if self._answer.legacy else b"{}"
+        after = b'%b,"logprobs":null,"finish_reason":%b%b' % (nothing, _encode(self._answer.finish), self._end)
         frames = [before + after for before in self._before]
         if self._answer.include_usage:
             frames.append(b'%b],"usage":%b}\n\n' % (self._start, _usage(self._answer)))
@@ -104,6 +113,12 @@ def _start(answer: Answer, kind: bytes) -> bytes:
     return b'{"id":"chatcmpl-sim%d","object":"%b","created":%d,"model":%b,"system_fingerprint":"sim",' % (
         answer.number, kind, answer.created, _encode(answer.model),
     )  # fmt: skip
+
+
+def _content(answer: Answer, index: int) -> bytes:
+    if answer.legacy:
+        return b'"text":%b' % _encode("".join(answer.words))
+    return b'"message":%b' % _message(answer, index)
 
 
 def _message(answer: Answer, index: int) -> bytes:

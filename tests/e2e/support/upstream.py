@@ -8,17 +8,23 @@ over and plays the provider itself, line by line (`hold`, `take`).
 from __future__ import annotations
 
 import queue
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import unquote
 
 import msgspec
 
 LIMIT_S = 20.0  # nothing here takes long; whatever reaches this limit hangs
 _READ_BYTES = 65_536
+
+
+_IN_FORM = re.compile(rb'name="model"\r\n\r\n([^\r]*)\r\n')
+_IN_PATH = re.compile(r"/(?:models?|deployments)/([^/:?]+)")
 
 
 class _Body(msgspec.Struct):
@@ -34,12 +40,21 @@ class Received:
     body: bytes
 
     @property
+    def path(self) -> str:
+        """Return the address, with its query."""
+        return self.line.split(" ")[1]
+
+    @property
     def model(self) -> str:
-        """Return the model that the body names; empty if it has none."""
-        try:
-            return msgspec.json.decode(self.body, type=_Body).model
-        except msgspec.DecodeError:
-            return ""
+        """Return the model that the body or a field of its form names, else the address; empty if there is none."""
+        in_form, in_path = _IN_FORM.search(self.body), _IN_PATH.search(self.path)
+        if in_form is not None:
+            return in_form[1].decode()
+        with suppress(msgspec.DecodeError):
+            named = msgspec.json.decode(self.body, type=_Body).model
+            if named:
+                return named
+        return unquote(in_path[1]) if in_path is not None else ""
 
 
 class Exchange:
@@ -54,20 +69,22 @@ class Exchange:
         """Send bytes."""
         self._connection.sendall(data)
 
-    def answer(self, body: bytes, status: int = 200, headers: tuple[str, ...] = ()) -> None:
-        """Send a whole JSON answer and be ready for the next request."""
+    def answer(
+        self, body: bytes, status: int = 200, headers: tuple[str, ...] = (), media_type: str = "application/json"
+    ) -> None:
+        """Send a whole answer and be ready for the next request."""
         lines = [
             f"HTTP/1.1 {status} Status",
-            "content-type: application/json",
+            f"content-type: {media_type}",
             f"content-length: {len(body)}",
             *headers,
         ]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         self.finish()
 
-    def begin(self, headers: tuple[str, ...] = ()) -> None:
+    def begin(self, headers: tuple[str, ...] = (), media_type: str = "text/event-stream") -> None:
         """Send the head of a stream."""
-        lines = ["HTTP/1.1 200 OK", "content-type: text/event-stream", "transfer-encoding: chunked", *headers]
+        lines = ["HTTP/1.1 200 OK", f"content-type: {media_type}", "transfer-encoding: chunked", *headers]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n")
 
     def part(self, data: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Anthropic's Messages API in front: requests read, answers written, failures told as its SDKs expect them."""

@@ -1,0 +1,140 @@
+"""A whole answer, from the canonical form to Anthropic's message; and the words that both kinds of answers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from app.core.dialects.anthropic import Block, MessageUsage, OutputTokensDetails
+from app.core.dialects.chat import Answer, AnswerCall, AnswerChoice, details_of, read_answer, stop_text_of, text_of
+from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, prose_of, sealed
+from app.core.model import Completion
+from app.core.usage import Usage
+
+Json: TypeAlias = dict[str, Any]
+_STOPS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "stop": "end_turn",
+        "length": "max_tokens",
+        "tool_calls": "tool_use",
+        "function_call": "tool_use",
+        "content_filter": "refusal",
+    }
+)
+
+
+def message_of(completion: Completion, message_id: str, model: str) -> bytes:
+    """
+    Return the body of a whole answer; `model` is its name where the provider does not say it.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
+    answer = read_answer(completion.raw)
+    choice = answer.first
+    stop_text = stop_text_of(choice.stop_reason)
+    message = {
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model or model,
+        "content": _blocks(answer),
+        "stop_reason": _stop_of(choice, stop_text),
+        "stop_sequence": stop_text,
+        "usage": usage_of(completion.usage),
+    }
+    return msgspec.json.encode(message)
+
+
+def stop_reason_of(finish_reason: str | None, *, called: bool, stop_text: str | None = None) -> str:
+    """Return why the model stopped; some servers say 'stop' also where tools were `called`."""
+    found = _STOPS.get(finish_reason or "", "end_turn")
+    if found == "end_turn":
+        return "tool_use" if called else "stop_sequence" if stop_text is not None else found
+    return found
+
+
+def usage_of(usage: Usage | None) -> MessageUsage:
+    """Return the tokens as Anthropic counts them: those from and into the cache on top of the others."""
+    if usage is None:
+        return MessageUsage(input_tokens=0, output_tokens=0)
+    thought = usage.reasoning_tokens
+    return MessageUsage(
+        input_tokens=max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens),
+        cache_creation_input_tokens=usage.cache_write_tokens,
+        cache_read_input_tokens=usage.cached_tokens,
+        output_tokens=usage.completion_tokens,
+        output_tokens_details=OutputTokensDetails(thought) if thought else None,
+    )
+
+
+def thoughts_of(prose: str, details: Sequence[ReasoningDetail]) -> list[Block]:
+    """
+    Return reasoning as blocks: Anthropic's own with its signatures, that of others under a seal of ours.
+
+    A client sends the blocks back as they are, so whoever needs them again finds them there.
+    """
+    blocks = [block for own, group in groupby(details, _is_own) for block in _thought_blocks(list(group), own=own)]
+    if prose and not any(block.thinking for block in blocks):
+        blocks.insert(0, Block("thinking", thinking=prose, signature=""))
+    return blocks
+
+
+def input_of(arguments: str) -> msgspec.Raw:
+    """Return a tool's arguments as the object that Anthropic wants; text that is none goes into one."""
+    raw = arguments.encode() or b"{}"
+    try:
+        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return msgspec.Raw(msgspec.json.encode({"arguments": arguments}))
+    return msgspec.Raw(raw)
+
+
+def _is_own(detail: ReasoningDetail) -> bool:
+    """Say whether the entry is Claude's; signatures without a format come from Bedrock, and are good everywhere."""
+    return detail.format == CLAUDE_FORMAT or (detail.format is None and bool(detail.signature or detail.data))
+
+
+def _thought_blocks(details: Sequence[ReasoningDetail], *, own: bool) -> list[Block]:
+    if own:
+        return [_own_block(detail) for detail in details]
+    prose, bound = prose_of(details), any(detail.data or detail.signature for detail in details)
+    if not bound:
+        return [Block("thinking", thinking=prose, signature="")] if prose else []
+    if prose:
+        return [Block("thinking", thinking=prose, signature=sealed(details))]
+    return [Block("redacted_thinking", data=sealed(details))]
+
+
+def _own_block(detail: ReasoningDetail) -> Block:
+    if detail.data is not None:
+        return Block("redacted_thinking", data=detail.data)
+    return Block("thinking", thinking=detail.text or "", signature=detail.signature or "")
+
+
+def _blocks(answer: Answer) -> list[Block | Json]:
+    message = answer.first.message
+    found: list[Block | Json] = [*thoughts_of(message.thought, details_of(message.reasoning_details))]
+    text = text_of(message.content) or message.refusal
+    if text:
+        found.append(Block("text", text=text))
+    found += [_tool_use(call, place) for place, call in enumerate(message.tool_calls or ())]
+    return found
+
+
+def _tool_use(call: AnswerCall, place: int) -> Block:
+    name, arguments = "", ""
+    if call.function is not None:
+        name, arguments = call.function.name or "", call.function.text
+    return Block("tool_use", id=str(call.id or f"toolu_{place}"), name=name, input=input_of(arguments))
+
+
+def _stop_of(choice: AnswerChoice, stop_text: str | None) -> str:
+    message = choice.message
+    if message.refusal and not text_of(message.content):
+        return "refusal"
+    return stop_reason_of(choice.finish_reason, called=bool(message.tool_calls), stop_text=stop_text)

@@ -1,0 +1,141 @@
+"""
+A Messages request, from Anthropic's form to the canonical one.
+
+What the canonical form has no word for stays in the body under its own name: a codec that knows it finds it there, and
+every other one reports it as dropped, or refuses it if the answer would not be the one that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from app.api.decode import bad_json, wrong_field
+from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
+from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.model import ChatFields, ChatRequest, Native
+
+Json: TypeAlias = dict[str, Any]
+_TRANSLATED: Final = frozenset(MessagesBody.__struct_fields__) - {"thinking", "top_k"}
+_TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "standard_only": "default"})
+_WORDS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "any": "required", "none": "none"})
+_SAME: Final = ("max_tokens", "temperature", "top_p", "top_k", "stream")
+_TOOL_EXTRAS: Final = (
+    "cache_control",
+    "defer_loading",
+    "eager_input_streaming",
+    "allowed_callers",
+    "input_examples",
+)
+_EFFORTS: Final = ((4096, "low"), (16_384, "medium"))  # least budgets of thinking that are more than this effort
+
+
+class MessagesReader:
+    """Reads Messages requests; one instance serves any number of them."""
+
+    def __init__(self) -> None:
+        self._body = msgspec.json.Decoder(MessagesBody)
+        self._members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+        self._fields = msgspec.json.Decoder(ChatFields)
+        self._encode = msgspec.json.Encoder().encode
+
+    def read(self, raw: bytes, *, counting: bool = False) -> ChatRequest:
+        """
+        Return the request in its canonical form, with the client's own body as its origin.
+
+        A request that only counts tokens needs no `max_tokens`.
+
+        Raises:
+            GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
+        """
+        try:
+            if not raw.isascii():
+                raw.decode()  # msgspec skips the strings that it does not read, providers do not
+            body, members = self._body.decode(raw), self._members.decode(raw)
+        except msgspec.ValidationError as error:
+            raise wrong_field(error) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise bad_json(error) from error
+        if body.max_tokens is None and not counting:
+            raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
+        canonical = self._encode(_canonical(body, members, Originals(raw)))
+        return ChatRequest(self._fields.decode(canonical), canonical, Native(ANTHROPIC, raw), translated=True)
+
+
+def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals: Originals) -> Json:
+    form = body.output_config.format if body.output_config is not None else None
+    given: Json = {
+        "model": body.model,
+        "messages": messages_of(body, originals),
+        **{name: getattr(body, name) for name in _SAME},
+        "stream_options": {"include_usage": True} if body.stream else None,
+        "stop": body.stop_sequences or None,
+        "tools": [_tool(tool, index, originals) for index, tool in enumerate(body.tools or ())] or None,
+        "user": body.metadata.user_id if body.metadata is not None else None,
+        "service_tier": _TIERS.get(body.service_tier or ""),
+        "citations": {"enabled": True} if citations_wanted(body.messages) else None,
+        **_tool_choice(body.tool_choice),
+        **_reasoning(body, members),
+        **_form(form or body.output_format),
+    }
+    found = {name: value for name, value in given.items() if value is not None}
+    found.update({name: value for name, value in members.items() if name not in _TRANSLATED and name not in found})
+    return found
+
+
+def _tool(tool: Tool, index: int, originals: Originals) -> Json:
+    if tool.type not in {None, "custom"}:
+        return {"type": tool.type, "dialect": ANTHROPIC, "definition": originals.tool(index)}
+    function: Json = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    if bytes(tool.input_schema):
+        function["parameters"] = tool.input_schema
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    extras = {name: getattr(tool, name) for name in _TOOL_EXTRAS if bytes(getattr(tool, name)) not in {b"", b"null"}}
+    return {"type": "function", "function": function, **extras}
+
+
+def _tool_choice(choice: ToolChoice | None) -> Json:
+    found: Json = {}
+    if choice is None:
+        return found
+    if choice.type == "tool":
+        found["tool_choice"] = {"type": "function", "function": {"name": choice.name or ""}}
+    elif choice.type in _WORDS:
+        found["tool_choice"] = _WORDS[choice.type]
+    else:
+        message = f"'tool_choice.type' must be 'auto', 'any', 'tool' or 'none', not {choice.type[:40]!r}."
+        raise GatewayError(INVALID_REQUEST, message, param="tool_choice.type")
+    if choice.disable_parallel_tool_use is not None:
+        found["parallel_tool_calls"] = not choice.disable_parallel_tool_use
+    return found
+
+
+def _reasoning(body: MessagesBody, members: Mapping[str, msgspec.Raw]) -> Json:
+    """Return how much to think, in the words of the other dialects; Anthropic's own stay beside them."""
+    found: Json = {}
+    thinking, effort = body.thinking, body.output_config.effort if body.output_config is not None else None
+    if thinking is not None:
+        found["thinking"] = members["thinking"]
+        if thinking.budget_tokens is not None:
+            found["reasoning_effort"] = _effort(thinking.budget_tokens)
+    if effort is not None and (thinking is None or thinking.type != "disabled"):
+        found["reasoning_effort"] = effort
+    return found
+
+
+def _form(form: OutputFormat | None) -> Json:
+    if form is None or form.type != "json_schema":
+        return {}
+    schema = {"name": "answer", "schema": form.schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def _effort(budget_tokens: int) -> str:
+    return next((effort for less_than, effort in _EFFORTS if budget_tokens < less_than), "high")

@@ -1,0 +1,194 @@
+"""
+The operations that are no chat, in OpenAI's forms: embeddings, moderations, images, speech and their like.
+
+Of a body the gateway reads the model and what little else it needs; every other byte reaches the provider untouched,
+and the provider's answer the client.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from app.api.decode import decode_as
+from app.api.dialects.chat import Verbatim
+from app.api.dialects.port import Dialect, Style
+from app.api.errors import error_response
+from app.api.headers import Headers as AnswerHeaders
+from app.api.inbound import Headers, require_json
+from app.api.wishes import NO_WISHES, Wishes
+from app.core.call import Call, Journal
+from app.core.clock import Clock
+from app.core.errors import FORBIDDEN, INVALID_JSON, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
+from app.core.model import Operation, PlainRequest, Request
+from app.core.multipart import FORM, Form
+
+_FORM: Final = FORM.encode()
+
+
+class _Fields(msgspec.Struct, frozen=True):
+    """What the gateway reads of a JSON body; each operation has some of it."""
+
+    model: str
+    stream: bool | None = None
+    stream_format: Literal["sse", "audio"] | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    prompt: msgspec.Raw = msgspec.Raw()
+    query: msgspec.Raw = msgspec.Raw()
+    documents: msgspec.Raw = msgspec.Raw()
+    user: str | None = None
+
+
+class _Named(msgspec.Struct, frozen=True):
+    text: str = ""
+
+
+class PlainDialect:
+    """
+    One operation at one address.
+
+    Args:
+        operation: What is asked for.
+
+        path: The address below `/v1`, without the slash before it.
+
+        form: Whether a form with files may be sent in place of JSON.
+    """
+
+    def __init__(self, operation: Operation, path: str, *, form: bool = False) -> None:
+        self._operation = operation
+        self._path = path
+        self._form = form
+
+    @property
+    def endpoint(self) -> str:
+        """Return the operation's name."""
+        return self._operation.value
+
+    def require(self, headers: Headers) -> None:
+        """Take JSON, or a form where the operation has one."""
+        if not (self._form and _is_form(headers)):
+            require_json(headers)
+        elif _is_foreign_page(headers):
+            message = "A web page of another origin may not send forms to the gateway without a key."
+            raise GatewayError(FORBIDDEN, message)
+        elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
+
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
+        """Read the few fields that matter here; these bodies have no word for wishes."""
+        if self._form and _is_form(headers):
+            return self._read_form(raw, headers[b"content-type"].decode("latin-1")), NO_WISHES
+        fields = decode_as(_Fields, raw)
+        if not raw.isascii():
+            _require_utf8(raw)
+        request = PlainRequest(
+            self._operation,
+            fields.model,
+            raw,
+            stream=self._streams(stream=bool(fields.stream)),
+            path=self._path,
+            text=_prose(fields),
+            user=fields.user,
+        )
+        return request, NO_WISHES
+
+    def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
+        """Return what forwards the answer."""
+        return _Bytes(call) if self._operation is Operation.SPEECH else Verbatim(call)
+
+    def refusal(
+        self, error: GatewayError, request_id: str, journal: Journal | None
+    ) -> tuple[int, AnswerHeaders, bytes]:
+        """Return OpenAI's error object."""
+        return error_response(error, request_id, journal)
+
+    def _streams(self, *, stream: bool) -> bool:
+        return stream or self._operation is Operation.SPEECH  # sound is passed on as it comes, always
+
+    def _read_form(self, raw: bytes, media_type: str) -> PlainRequest:
+        form = Form(raw, media_type)
+        model = form.value("model")
+        if not model:
+            raise GatewayError(INVALID_REQUEST, "The field 'model' is missing.", param="model")
+        stream = (form.value("stream") or "").lower() == "true"
+        prompt = form.value("prompt")
+        return PlainRequest(
+            self._operation,
+            model,
+            raw,
+            stream=stream,
+            path=self._path,
+            media_type=media_type,
+            text=(prompt,) if prompt else (),
+            user=form.value("user"),
+        )
+
+
+def plain_dialects() -> dict[str, Dialect]:
+    """Return the form of each of these routes by its path."""
+    dialects = {
+        "completions": PlainDialect(Operation.COMPLETIONS, "completions"),
+        "embeddings": PlainDialect(Operation.EMBEDDINGS, "embeddings"),
+        "moderations": PlainDialect(Operation.MODERATIONS, "moderations"),
+        "rerank": PlainDialect(Operation.RERANK, "rerank"),
+        "images/generations": PlainDialect(Operation.IMAGES, "images/generations"),
+        "images/edits": PlainDialect(Operation.IMAGES, "images/edits", form=True),
+        "images/variations": PlainDialect(Operation.IMAGES, "images/variations", form=True),
+        "audio/speech": PlainDialect(Operation.SPEECH, "audio/speech"),
+        "audio/transcriptions": PlainDialect(Operation.TRANSCRIPTIONS, "audio/transcriptions", form=True),
+        "audio/translations": PlainDialect(Operation.TRANSLATIONS, "audio/translations", form=True),
+    }
+    return {f"/v1/{path}": dialect for path, dialect in dialects.items()}
+
+
+class _Bytes(Verbatim):
+    """Sound as it comes: there is no place for an error in it, so a failure only breaks the connection."""
+
+    def failure(self, error: GatewayError) -> bytes:  # noqa: ARG002 - the port's
+        """Return nothing."""
+        return b""
+
+
+def _is_form(headers: Headers) -> bool:
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _FORM
+
+
+def _is_foreign_page(headers: Headers) -> bool:
+    """
+    Say whether a browser sends this on behalf of a page that the gateway has nothing to do with.
+
+    Forms need no preflight, so that any page could have one sent to a gateway on its reader's machine; a key cannot be
+    sent without one.
+    """
+    origin = headers.get(b"origin")
+    if origin is None or b"authorization" in headers or b"x-api-key" in headers:
+        return False
+    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
+
+
+def _require_utf8(raw: bytes) -> None:
+    try:
+        raw.decode()  # msgspec skips the strings that it does not read, providers do not
+    except UnicodeDecodeError as error:
+        raise GatewayError(INVALID_JSON, "The body is not valid UTF-8.") from error
+
+
+def _prose(fields: _Fields) -> tuple[str, ...]:
+    """Return the texts of a body, whichever of its fields holds them; numbers (tokens) are none."""
+    found: list[str] = []
+    for raw in (fields.query, fields.prompt, fields.input, fields.documents):
+        if bytes(raw)[:1] in {b'"', b"[", b"{"}:
+            found += _texts(raw)
+    return tuple(found)
+
+
+def _texts(raw: msgspec.Raw) -> list[str]:
+    try:
+        given = msgspec.json.decode(raw, type=str | _Named | list[str | int | _Named | list[int]])
+    except msgspec.ValidationError:
+        return []  # the provider will say what is wrong with it
+    items = given if isinstance(given, list) else [given]
+    return [item if isinstance(item, str) else item.text for item in items if isinstance(item, str | _Named)]

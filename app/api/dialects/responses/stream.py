@@ -1,0 +1,175 @@
+"""
+A streamed answer, from canonical chunks to the events of the Responses API, in the order that its SDKs rely on.
+
+Every item is announced, grows by deltas, and is shown whole when it is done; the last event shows the whole response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from app.api.dialects.responses.answer import Frame, Json, incomplete_of, logprobs_of, status_of, usage_of
+from app.api.dialects.responses.growing import Calling, Growing, Saying, Thinking, Told
+from app.core.dialects.chat import details_of, text_of
+from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, sealed
+from app.core.model import Chunk, ChunkChoice, ToolDelta
+from app.core.stream import Batch
+from app.core.usage import Usage
+
+T = TypeVar("T", bound=Growing)
+_NONE: Final = (b"", b"null")
+
+
+class EventWriter:
+    """
+    Writes the events of one response. Fresh for each.
+
+    Args:
+        frame: The response around the output.
+
+        model: Name of the model, as the response shows it.
+    """
+
+    def __init__(self, frame: Frame, model: str) -> None:
+        self._frame = frame
+        self._model = model
+        self._encode = msgspec.json.Encoder().encode
+        self._number = 0
+        self._frames: list[bytes] = []
+        self._items: list[Growing] = []
+        self._open: Growing | None = None
+        self._calls: dict[int, Calling] = {}
+        self._unnamed: dict[int, str] = {}
+        self._finish: str | None = None
+        self._usage: Usage | None = None
+
+    def events(self, batch: Batch) -> bytes:
+        """Return the events that some chunks mean; may be empty."""
+        for event in batch:
+            if event.chunk is not None:
+                self._chunk(event.chunk)
+            if event.done:
+                self._end()
+        frames, self._frames = self._frames, []
+        return b"".join(frames)
+
+    def failure(self, error: Json) -> bytes:
+        """
+        Return the event that says that the response broke off.
+
+        The SDKs look at different places of it, so it has the flat form of the API, and the whole error as an object.
+        """
+        flat = {name: error.get(name) for name in ("code", "message", "param")}
+        self._tell([("error", {**flat, "error": error})])
+        return self._frames.pop()
+
+    def _chunk(self, chunk: Chunk) -> None:
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for choice in chunk.choices:
+            if choice.index == 0:
+                self._begin()
+                self._choice(choice)
+
+    def _choice(self, choice: ChunkChoice) -> None:
+        delta = choice.delta
+        thought = delta.reasoning_content or delta.reasoning
+        if thought:
+            self._tell(self._thinking().more(thought))
+        if bytes(delta.reasoning_details) not in _NONE:
+            self._bind(details_of(delta.reasoning_details))
+        text = text_of(delta.content) if delta.content else ""
+        if text:
+            self._tell(self._saying().more("output_text", text, logprobs_of(choice.logprobs)))
+        if delta.refusal:
+            self._tell(self._saying().more("refusal", delta.refusal))
+        if bytes(delta.annotations) not in _NONE and isinstance(self._open, Saying):
+            self._tell(self._open.annotate(delta.annotations))
+        for piece in delta.tool_calls or ():
+            self._call(piece)
+        if choice.finish_reason:
+            self._finish = choice.finish_reason
+
+    def _thinking(self) -> Thinking:
+        if isinstance(self._open, Thinking):
+            return self._open
+        place = len(self._items)
+        return self._enter(Thinking(self._frame.item_id("rs", place), place))
+
+    def _saying(self) -> Saying:
+        if isinstance(self._open, Saying):
+            return self._open
+        place = len(self._items)
+        return self._enter(Saying(self._frame.item_id("msg", place), place))
+
+    def _bind(self, details: Sequence[ReasoningDetail]) -> None:
+        """End an item of reasoning with what its provider wants to see again; entries without that say nothing new."""
+        if not any(detail.data or detail.signature for detail in details):
+            return
+        item = self._thinking()
+        own = next((detail for detail in details if detail.format == RESPONSES_FORMAT and detail.data), None)
+        item.hidden = sealed(details) if own is None else own.data
+        self._leave()
+
+    def _call(self, piece: ToolDelta) -> None:
+        named, text = _name_and_text(piece)
+        calling = self._calls.get(piece.index)
+        if calling is None:
+            text = self._unnamed.pop(piece.index, "") + text
+            if not named:
+                self._unnamed[piece.index] = text
+                return
+            place = len(self._items)
+            prefix = "fc" if piece.custom is None else "ctc"
+            calling = self._enter(Calling(self._frame.item_id(prefix, place), place, piece))
+            self._calls[piece.index] = calling
+        if text:
+            self._tell(calling.more(text))
+
+    def _begin(self) -> None:
+        if self._number:
+            return
+        response = self._frame.response("in_progress", self._model, [])
+        self._tell([("response.created", {"response": response}), ("response.in_progress", {"response": response})])
+
+    def _end(self) -> None:
+        self._begin()
+        self._leave()
+        status = status_of(self._finish)
+        response = self._frame.response(
+            status,
+            self._model,
+            [item.item() for item in self._items],
+            usage=usage_of(self._usage),
+            incomplete_details=incomplete_of(self._finish),
+        )
+        self._tell([(f"response.{status}", {"response": response})])
+
+    def _enter(self, item: T) -> T:
+        self._leave()
+        self._items.append(item)
+        self._open = item
+        self._tell(item.begin())
+        return item
+
+    def _leave(self) -> None:
+        if self._open is not None:
+            self._tell(self._open.finish())
+            self._open = None
+
+    def _tell(self, told: Iterable[Told]) -> None:
+        for kind, members in told:
+            data = self._encode({"type": kind, "sequence_number": self._number, **members})
+            self._frames.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+            self._number += 1
+
+
+def _name_and_text(piece: ToolDelta) -> tuple[str | None, str]:
+    if piece.custom is not None:
+        return piece.custom.name, piece.custom.input or ""
+    if piece.function is not None:
+        return piece.function.name, piece.function.arguments or ""
+    return None, ""

@@ -1,0 +1,193 @@
+"""
+The Messages API of Anthropic: the shapes of its requests, answers and events.
+
+A block is one flat struct with a `type`, not a union, so that a type that we have not heard of is still read; what is
+an object in one type and text in another stays `msgspec.Raw`. Facts from https://platform.claude.com/docs/en/api.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from app.core.absent import ABSENT
+
+ANTHROPIC: Final = "anthropic"  # the name of the dialect
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an image or a document is: itself as base64 or text, an address, an uploaded file, or other blocks."""
+
+    type: str
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    file_id: str | None = None
+    content: msgspec.Raw = ABSENT
+
+
+class Block(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    One block of a message's content; `type` says which of the fields are filled.
+
+    `source` is a `Source` in images and documents; `content` is text or blocks in tool results; `citations` are a list
+    in texts and a switch in documents; `input` is the object that a tool is called with.
+    """
+
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = ABSENT
+    tool_use_id: str | None = None
+    content: msgspec.Raw = ABSENT
+    is_error: bool | None = None
+    source: msgspec.Raw = ABSENT
+    title: str | None = None
+    context: str | None = None
+    citations: msgspec.Raw = ABSENT
+    cache_control: msgspec.Raw = ABSENT
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message: `user`, `assistant`, or in the middle of a conversation `system`."""
+
+    role: str
+    content: str | list[Block]
+
+
+class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool offered to the model; one with a `type` other than `custom` is defined by Anthropic itself."""
+
+    name: str = ""
+    type: str | None = None
+    description: str | None = None
+    input_schema: msgspec.Raw = ABSENT
+    strict: bool | None = None
+    cache_control: msgspec.Raw = ABSENT
+    defer_loading: msgspec.Raw = ABSENT
+    eager_input_streaming: msgspec.Raw = ABSENT
+    allowed_callers: msgspec.Raw = ABSENT
+    input_examples: msgspec.Raw = ABSENT
+
+
+class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`auto`, `any`, `none`, or the one `tool` that must be called."""
+
+    type: str
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether the model thinks first: `enabled` with a budget, `adaptive`, `between_tools` or `disabled`."""
+
+    type: str
+    budget_tokens: int | None = None
+    display: str | None = None
+
+
+class OutputFormat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The JSON schema that an answer shall keep to."""
+
+    type: str
+    schema: msgspec.Raw = ABSENT
+
+
+class OutputConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How much effort an answer is worth, and its form."""
+
+    effort: str | None = None
+    format: OutputFormat | None = None
+
+
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom the request is for."""
+
+    user_id: str | None = None
+
+
+class MessagesBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of a request; `output_format` is what `output_config.format` was called in its beta."""
+
+    model: str
+    messages: list[Turn]
+    max_tokens: int | None = None
+    system: str | list[Block] | None = None
+    stream: bool | None = None
+    stop_sequences: list[str] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
+    metadata: Metadata | None = None
+    service_tier: str | None = None
+
+
+class OutputTokensDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What kind of tokens an answer had."""
+
+    thinking_tokens: int | None = None
+
+
+class MessageUsage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens; those from and into the cache are not part of `input_tokens`. In events each may be missing."""
+
+    input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens: int | None = None
+    output_tokens_details: OutputTokensDetails | None = None
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A whole answer."""
+
+    id: str = ""
+    type: str = ""
+    role: str = "assistant"
+    model: str = ""
+    content: list[Block] = []
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: MessageUsage = MessageUsage()
+    error: msgspec.Raw = ABSENT
+
+
+class EventDelta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an event adds: to a block, or to the message (why it stopped)."""
+
+    type: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    partial_json: str | None = None
+    citation: msgspec.Raw = ABSENT
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event of a streamed answer."""
+
+    type: str
+    index: int = 0
+    message: Message | None = None
+    content_block: Block | None = None
+    delta: EventDelta | None = None
+    usage: MessageUsage | None = None
+    error: msgspec.Raw = ABSENT
+
+
+class TokenCount(msgspec.Struct, frozen=True):
+    """The answer of `count_tokens`."""
+
+    input_tokens: int

@@ -1,0 +1,114 @@
+"""
+Forms with files (`multipart/form-data`), looked through and edited without copying what they carry.
+
+Only the small fields are read; files stay where they are in the body. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from app.core.errors import INVALID_REQUEST, GatewayError
+
+FORM: Final = "multipart/form-data"
+FIELDS_MAX: Final = 64
+_HEAD_MAX_BYTES: Final = 8192
+_BOUNDARY = re.compile(r"""boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.IGNORECASE)
+_DISPOSITION = re.compile(rb"content-disposition:\s*form-data\s*;([^\r\n]*)", re.IGNORECASE)
+_NAME = re.compile(rb'(?:^|;)\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_FILENAME = re.compile(rb"(?:^|;)\s*filename\*?=", re.IGNORECASE)
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field of a form: where its value stands in the body, and whether it is a file."""
+
+    name: str
+    start: int
+    end: int
+    is_file: bool
+
+
+class Form:
+    """
+    A form in a body.
+
+    Raises:
+        GatewayError: INVALID_REQUEST if the body is none, or has more fields than `FIELDS_MAX`.
+    """
+
+    def __init__(self, raw: bytes, media_type: str) -> None:
+        self._raw = raw
+        self.fields = _fields(raw, media_type)
+
+    def value(self, name: str) -> str | None:
+        """
+        Return the text of a field, the last one of that name; None if there is none.
+
+        Raises:
+            GatewayError: INVALID_REQUEST with `param` if it is a file, or no UTF-8.
+        """
+        field = self._last(name)
+        if field is None:
+            return None
+        if field.is_file:
+            raise GatewayError(INVALID_REQUEST, f"The field {name!r} must not be a file.", param=name)
+        try:
+            return self._raw[field.start : field.end].decode()
+        except UnicodeDecodeError as error:
+            raise GatewayError(INVALID_REQUEST, f"The field {name!r} is not UTF-8.", param=name) from error
+
+    def replaced(self, name: str, value: str) -> bytes:
+        """Return the body with another text in every field of that name; every other byte stays."""
+        pieces, place = [], 0
+        for field in self.fields:
+            if field.name == name:
+                pieces += [self._raw[place : field.start], value.encode()]
+                place = field.end
+        return b"".join([*pieces, self._raw[place:]])
+
+    def _last(self, name: str) -> Field | None:
+        return next((field for field in reversed(self.fields) if field.name == name), None)
+
+
+def _fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
+    border = _border(media_type)
+    place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
+    found: list[Field] = []
+    while place > 0 and not raw.startswith(b"--", place):
+        head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
+        next_place = _behind(raw, border, head_end + 4)
+        if not raw.startswith(b"\r\n", place) or head_end < 0 or next_place < 0:
+            place = -1
+            break
+        if len(found) == FIELDS_MAX:
+            raise GatewayError(INVALID_REQUEST, f"The form has more than {FIELDS_MAX} fields.")
+        found.append(_field(raw[place:head_end], head_end + 4, next_place - len(border)))
+        place = next_place
+    if place < 0:
+        raise GatewayError(INVALID_REQUEST, "The body is no complete form of the boundary that its content type names.")
+    return tuple(found)
+
+
+def _behind(raw: bytes, border: bytes, start: int) -> int:
+    """Return the place behind the next border, or -1."""
+    place = raw.find(border, start)
+    return place + len(border) if place >= 0 else -1
+
+
+def _border(media_type: str) -> bytes:
+    found = _BOUNDARY.search(media_type)
+    if found is None:
+        raise GatewayError(INVALID_REQUEST, "The content type of a form must name its boundary.")
+    return b"\r\n--" + (found[1] or found[2]).encode()
+
+
+def _field(head: bytes, start: int, end: int) -> Field:
+    disposition = _DISPOSITION.search(head)
+    name = _NAME.search(disposition[1]) if disposition is not None else None
+    if disposition is None or name is None:
+        raise GatewayError(INVALID_REQUEST, "A field of the form has no name.")
+    is_file = _FILENAME.search(disposition[1]) is not None
+    return Field(name[1].decode(errors="replace"), start, end, is_file)

@@ -1,0 +1,104 @@
+"""The codec for Anthropic: which address serves what, and which module translates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import msgspec
+
+from app.core.call import Target
+from app.core.dialects.anthropic import ANTHROPIC, Message
+from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+from app.core.model import ChatRequest, Completion, Native, Operation, Request
+from app.core.ports import Decoder, Encoded
+from app.core.usage import Usage
+from app.providers.anthropic.errors import error_in_answer, error_of_status
+from app.providers.anthropic.messages import NAME
+from app.providers.anthropic.request import UPLOADS_BETA, Asking, encode_chat
+from app.providers.anthropic.response import decode_chat
+from app.providers.anthropic.stream import AnthropicDecoder
+from app.providers.anthropic.traits import traits_of
+from app.providers.canonical.asked import BodyReader
+from app.providers.canonical.losses import unsupported
+from app.providers.canonical.mint import Mint
+from app.providers.splice import replace_model
+
+# The newest version that knows every parameter which older models take; later ones refuse `temperature` and its kin.
+VERSION = "2023-06-01"
+_PATH = "/v1/messages"
+_NO_ERROR = (b"", b"null")
+_TRAITS_KEPT = 256
+
+
+class AnthropicCodec:
+    """
+    Speaks `POST {base_url}/v1/messages`.
+
+    Args:
+        mint: Makes ids and times where the provider gives none.
+
+        max_tokens: Bound of answers whose request has none, which the API demands; None leaves it to the model.
+    """
+
+    def __init__(self, mint: Mint, max_tokens: int | None = None) -> None:
+        self._mint = mint
+        self._max_tokens = max_tokens
+        self._bodies = BodyReader()
+        self._message = msgspec.json.Decoder(Message)
+        self._traits = lru_cache(_TRAITS_KEPT)(traits_of)
+
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return what the provider is sent; see the port."""
+        if not isinstance(request, ChatRequest):
+            if request.operation is not Operation.COUNT_TOKENS:
+                raise unsupported(request.operation.value, NAME)
+            return Encoded(f"{_PATH}/count_tokens", _spliced(request.raw, request.model, target), _version(()))
+        origin = request.origin
+        if origin is not None and origin.dialect == ANTHROPIC:
+            return Encoded(_PATH, _spliced(origin.raw, request.model, target), _version(origin.headers))
+        asking = Asking(target.model, self._traits(target.model), self._max_tokens)
+        written = encode_chat(self._bodies.read(request), asking)
+        beta = (("anthropic-beta", UPLOADS_BETA),) if written.uploads else ()
+        return Encoded(_PATH, written.body, (*_version(()), *beta), written.lost)
+
+    def decode(self, body: bytes, request: Request) -> Completion:
+        """Return the whole answer; see the port."""
+        if not isinstance(request, ChatRequest):
+            return Completion(body, Usage())
+        message = self._read(body)
+        if bytes(message.error) not in _NO_ERROR:
+            raise error_in_answer(bytes(message.error))
+        if message.type != "message":
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is no message.")
+        answer = decode_chat(message, self._mint.stamp(message.model or request.model, message.id))
+        return msgspec.structs.replace(answer, native=Native(ANTHROPIC, body))
+
+    def _read(self, body: bytes) -> Message:
+        try:
+            if not body.isascii():
+                body.decode()  # msgspec skips the strings that it does not read
+            return self._message.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Anthropic's.") from error
+
+    def decoder(self, request: Request) -> Decoder:
+        """Return a fresh decoder for one streamed answer."""
+        options = request.fields.stream_options if isinstance(request, ChatRequest) else None
+        include_usage = bool(options and options.include_usage)
+        return AnthropicDecoder(request.model, self._mint, include_usage=include_usage)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+        """Return the failure that a status outside 200 to 299 means."""
+        return error_of_status(status, headers, body, wall_s)
+
+
+def _spliced(raw: bytes, model: str, target: Target) -> bytes:
+    return raw if model == target.model else replace_model(raw, target.model)
+
+
+def _version(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the headers that belong to a body, with a version among them."""
+    if any(name == "anthropic-version" for name, _ in given):
+        return given
+    return (("anthropic-version", VERSION), *given)

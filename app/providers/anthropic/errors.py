@@ -1,0 +1,96 @@
+"""What the failures of Anthropic mean, by one table: at its own API and at the servers that imitate it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core import errors as table
+from app.core.errors import GatewayError, Kind
+from app.providers.openai_errors import retry_after_s
+from app.providers.refusals import failure, kind_of_status
+
+# https://platform.claude.com/docs/en/api/errors
+_TYPES: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "invalid_request_error": table.INVALID_REQUEST,
+        "authentication_error": table.TARGET_MISCONFIGURED,
+        "billing_error": table.TARGET_QUOTA_SPENT,
+        "permission_error": table.TARGET_MISCONFIGURED,
+        "not_found_error": table.TARGET_MODEL_MISSING,
+        "conflict_error": table.CONFLICT,
+        "request_too_large": table.BODY_TOO_LARGE,
+        "rate_limit_error": table.TARGET_RATE_LIMITED,
+        "api_error": table.TARGET_FAILED,
+        "timeout_error": table.TARGET_TIMEOUT,
+        "overloaded_error": table.TARGET_BUSY,
+    }
+)
+_STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(
+    {401: table.TARGET_MISCONFIGURED, 403: table.TARGET_MISCONFIGURED, 422: table.UNPROCESSABLE}
+)
+_CODES: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "enforced_spend_limit_reached": table.TARGET_QUOTA_SPENT,
+        "contract_spend_limit_reached": table.TARGET_QUOTA_SPENT,
+        "organization_on_hold": table.TARGET_MISCONFIGURED,
+    }
+)
+# `invalid_request_error` says many things; these are not the caller's fault, or have a name of their own.
+_PHRASES: Final = (
+    (re.compile(r"prompt is too long|exceeds? (?:the )?(?:maximum )?context|context (?:window|length)", re.IGNORECASE),
+     table.CONTEXT_TOO_LONG),
+    (re.compile(r"credit balance|specified (?:API )?usage|spend limit", re.IGNORECASE), table.TARGET_QUOTA_SPENT),
+    (re.compile(r"content filtering policy|blocked by content", re.IGNORECASE), table.CONTENT_BLOCKED),
+    (re.compile(r"x-api-key|api[ _-]?key", re.IGNORECASE), table.TARGET_MISCONFIGURED),
+)  # fmt: skip
+_INSTEAD: Final = "The provider sent an error in place of an answer."
+
+
+class _Details(msgspec.Struct, frozen=True):
+    error_code: str | None = None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    type: str = ""
+    message: str = ""
+    details: _Details | None = None
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    error: _Error
+
+
+def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+    """Return the failure of a response with a status outside 200 to 299."""
+    error = _read(body)
+    kind = _refined(_TYPES.get(error.type) or _STATUSES.get(status) or kind_of_status(status), error)
+    instead = f"The provider answered with status {status}."
+    return failure(kind, error.message, instead, retry_after_s(headers, wall_s))
+
+
+def error_in_answer(raw: bytes) -> GatewayError:
+    """Return the failure that stands in place of an answer, or of the rest of one."""
+    error = _read(b'{"error":%b}' % raw)
+    return failure(_refined(_TYPES.get(error.type, table.TARGET_FAILED), error), error.message, _INSTEAD)
+
+
+def _refined(kind: Kind, error: _Error) -> Kind:
+    code = (error.details and error.details.error_code) or ""
+    if code in _CODES:
+        return _CODES[code]
+    if kind is table.INVALID_REQUEST:
+        return next((told for pattern, told in _PHRASES if pattern.search(error.message)), kind)
+    return kind
+
+
+def _read(body: bytes) -> _Error:
+    """Find the error object in whatever was sent; never fails."""
+    try:
+        return msgspec.json.decode(body, type=_Envelope).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Error()

@@ -1,0 +1,119 @@
+"""A chat request, from the canonical form to the body of `POST /v1/messages`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core.dialects.anthropic import Metadata
+from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
+from app.providers.anthropic.knobs import Knobs, Wanted, knobs_of
+from app.providers.anthropic.messages import NAME, Conversation, conversation_of
+from app.providers.anthropic.tools import tool_choice_of, tools_of
+from app.providers.anthropic.traits import Traits
+from app.providers.canonical.asked import Asked, Body
+from app.providers.canonical.choice import read_choice
+from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+
+EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
+UPLOADS_BETA: Final = "files-api-2025-04-14"
+_TRANSLATED: Final = frozenset(
+    {
+        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "tools", "tool_choice",
+        "parallel_tool_calls", "response_format", "reasoning_effort", "modalities", "user", "safety_identifier",
+        "service_tier", "thinking", EXTRAS,
+    }
+)  # fmt: skip
+# Anthropic's own words, which a client of its API wrote and which only this codec can send on.
+_OWN: Final = frozenset(
+    {
+        "cache_control", "container", "context_management", "diagnostics", "inference_geo", "mcp_servers", "speed",
+        "user_profile_id", "workspace_id",
+    }
+)  # fmt: skip
+_KNOBS: Final = ("temperature", "top_p", "top_k", "thinking", "output_config")
+_TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "default": "standard_only"})
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A body, the names of the fields that it does without, and whether it refers to uploaded files."""
+
+    body: bytes
+    lost: tuple[str, ...]
+    uploads: bool
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """
+    For whom a request is written.
+
+    `max_tokens` bounds an answer whose request does not (None: by the model).
+    """
+
+    model: str
+    traits: Traits
+    max_tokens: int | None = None
+
+
+def encode_chat(body: Body, asking: Asking) -> Written:
+    """
+    Translate a request.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
+    """
+    asked, members = body.asked, body.members
+    lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
+    _require_expressible(asked)
+    choice = read_choice(asked)
+    max_tokens = asked.most_tokens or asking.max_tokens or asking.traits.answer_max_tokens
+    talk = conversation_of(asked.messages, late_system=asking.traits.late_system)
+    knobs = knobs_of(Wanted(asked, choice, asking.traits, max_tokens, _given(members.get("thinking"))))
+    tools = tools_of(asked.tools or (), choice, asking.traits, talk.lost)
+    found: dict[str, object] = {"model": asking.model, "max_tokens": max_tokens, **_talk(talk, knobs)}
+    if tools:
+        found["tools"] = tools
+        found["tool_choice"] = tool_choice_of(choice, parallel=asked.parallel_tool_calls)
+    found.update(_small(asked, talk.lost))
+    found.update({name: getattr(knobs, name) for name in _KNOBS})
+    found.update({name: value for name, value in members.items() if name in _OWN})
+    lost = list(dict.fromkeys([*lost, *talk.lost, *knobs.lost]))
+    written = msgspec.json.encode({name: value for name, value in found.items() if value is not None})
+    return Written(with_extras(written, members.get(EXTRAS)), tuple(lost), talk.uploads)
+
+
+def _require_expressible(asked: Asked) -> None:
+    require_one_choice(asked, NAME)
+    if asked.modalities and set(asked.modalities) - {"text"}:
+        raise unsupported("modalities", NAME, "it answers in text")
+
+
+def _talk(talk: Conversation, knobs: Knobs) -> dict[str, object]:
+    if not talk.turns:
+        message = f"{NAME} needs a message that is neither empty nor of the system."
+        raise GatewayError(UNSUPPORTED_FEATURE, message, param="messages")
+    system = talk.system if knobs.instruction is None else [*talk.system, knobs.instruction]
+    return {"system": system, "messages": talk.turns} if system else {"messages": talk.turns}
+
+
+def _small(asked: Asked, lost: list[str]) -> dict[str, object]:
+    """Return the members that are translated one by one."""
+    stops = [text for text in asked.stops if not text.isspace() and text]
+    if len(stops) < len(asked.stops):
+        lost.append("stop")
+    if asked.service_tier is not None and asked.service_tier not in _TIERS:
+        lost.append("service_tier")
+    user = asked.user or asked.safety_identifier
+    return {
+        "stream": asked.stream,
+        "stop_sequences": stops or None,
+        "metadata": None if user is None else Metadata(user),
+        "service_tier": _TIERS.get(asked.service_tier or ""),
+    }
+
+
+def _given(member: msgspec.Raw | None) -> msgspec.Raw | None:
+    return None if member is None or bytes(member) == b"null" else member

@@ -1,0 +1,52 @@
+"""The codec for Bedrock: which address serves what, and which module translates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from app.core.call import Target
+from app.core.errors import GatewayError
+from app.core.model import ChatRequest, Completion, Operation, Request
+from app.core.ports import Decoder, Encoded
+from app.providers.bedrock.embed import decode_embeddings, encode_embeddings
+from app.providers.bedrock.errors import error_of_status
+from app.providers.bedrock.messages import NAME
+from app.providers.bedrock.request import encode_chat
+from app.providers.bedrock.response import decode_chat
+from app.providers.bedrock.stream import BedrockDecoder
+from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.losses import unsupported
+from app.providers.canonical.mint import Mint
+
+
+class BedrockCodec:
+    """Speaks `POST {base_url}/model/{model}/converse`; the model is an id, an inference profile or an ARN."""
+
+    def __init__(self, mint: Mint) -> None:
+        self._mint = mint
+        self._bodies = BodyReader()
+
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return what the provider is sent; see the port."""
+        place = f"/model/{quote(target.model, safe='')}"
+        if isinstance(request, ChatRequest):
+            body, lost = encode_chat(self._bodies.read(request), target.model)
+            return Encoded(f"{place}/converse-stream" if request.stream else f"{place}/converse", body, dropped=lost)
+        if request.operation is Operation.EMBEDDINGS:
+            return Encoded(f"{place}/invoke", encode_embeddings(request, target.model))
+        raise unsupported(request.operation.value, NAME)
+
+    def decode(self, body: bytes, request: Request) -> Completion:
+        """Return the whole answer; see the port."""
+        if isinstance(request, ChatRequest):
+            return decode_chat(body, request.model, self._mint)
+        return decode_embeddings(body, request)
+
+    def decoder(self, request: Request) -> Decoder:
+        """Return a fresh decoder for one streamed answer."""
+        return BedrockDecoder(self._mint.stamp(request.model), include_usage=wants_usage(request))
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+        """Return the failure that a status outside 200 to 299 means."""
+        return error_of_status(status, headers, body, wall_s)

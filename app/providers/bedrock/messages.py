@@ -1,0 +1,187 @@
+"""The conversation, from the canonical form to Converse's: messages and their blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core.absent import is_given
+from app.core.dialects.reasoning import CLAUDE_FORMAT
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.bedrock.wire import (
+    Block,
+    Document,
+    Media,
+    Message,
+    Reasoning,
+    ReasoningText,
+    ResultBlock,
+    S3Location,
+    Source,
+    SystemBlock,
+    ToolResult,
+    ToolUse,
+)
+from app.providers.canonical.asked import Called, InputFile, Piece, Thought, Turn
+from app.providers.canonical.losses import unsupported
+from app.providers.canonical.media import inline
+
+NAME = "Bedrock"
+_SYSTEM = frozenset({"system", "developer"})
+_DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "application/pdf": "pdf",
+        "text/csv": "csv",
+        "text/html": "html",
+        "text/plain": "txt",
+        "text/markdown": "md",
+        "application/msword": "doc",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+        "application/vnd.ms-excel": "xls",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    }
+)
+_PICTURES: Final = frozenset({"png", "jpeg", "gif", "webp"})
+_UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")  # and no two spaces in a row, either
+
+
+def system_of(turns: Sequence[Turn]) -> tuple[SystemBlock, ...]:
+    """Return the system prompt: every system message, wherever it stands."""
+    spoken = [turn for turn in turns if turn.role in _SYSTEM]
+    return tuple([SystemBlock(piece.text) for turn in spoken for piece in turn.pieces() if piece.text])
+
+
+def messages_of(turns: Sequence[Turn]) -> list[Message]:
+    """
+    Return the conversation; messages of one side that follow each other become one, as Converse wants it.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
+    """
+    messages: list[Message] = []
+    for place, turn in enumerate(turns):
+        if turn.role in _SYSTEM:
+            continue
+        role = "assistant" if turn.role == "assistant" else "user"
+        blocks = list(_blocks(turn, f"messages[{place}]"))
+        if not blocks:
+            continue
+        if messages and messages[-1].role == role:
+            messages[-1] = Message(role, [*messages[-1].content, *blocks])
+        else:
+            messages.append(Message(role, blocks))
+    return messages
+
+
+def _blocks(turn: Turn, where: str) -> Iterator[Block]:
+    if turn.role == "tool":
+        yield _result(turn, where)
+        return
+    if turn.role not in {"user", "assistant"}:
+        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
+    if is_given(turn.audio):
+        raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
+    yield from _thoughts(turn.reasoning_details or ())
+    if turn.refusal:
+        yield Block(text=turn.refusal)
+    for index, piece in enumerate(turn.pieces()):
+        if piece.type != "text" or piece.text:  # an empty text is refused
+            yield _block(piece, f"{where}.content[{index}]")
+    for index, call in enumerate(turn.tool_calls or ()):
+        yield Block(tool_use=_use(call, f"{where}.tool_calls[{index}]"))
+
+
+def _thoughts(thoughts: Sequence[Thought]) -> Iterator[Block]:
+    """Give back what carries a signature; other reasoning would be refused, and is worth nothing to the model."""
+    for thought in thoughts:
+        if thought.format not in {CLAUDE_FORMAT, None}:
+            continue
+        if thought.type == "reasoning.encrypted" and thought.data:
+            yield Block(reasoning_content=Reasoning(redacted_content=thought.data))
+        elif thought.signature:
+            yield Block(reasoning_content=Reasoning(ReasoningText(thought.text or "", thought.signature)))
+
+
+def _block(piece: Piece, where: str) -> Block:
+    match piece.type:
+        case "text":
+            return Block(text=piece.text)
+        case "refusal":
+            return Block(text=piece.refusal)
+        case "image_url" if piece.image_url is not None:
+            return Block(image=_picture(piece.image_url.url, f"{where}.image_url.url"))
+        case "input_audio" if piece.input_audio is not None:
+            return Block(audio=Media(piece.input_audio.format, Source(bytes=piece.input_audio.data)))
+        case "file" if piece.file is not None and piece.file.file_data is not None:
+            return Block(document=_document(piece.file, piece.file.file_data, f"{where}.file.file_data"))
+        case "file":
+            raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
+        case _:
+            raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+
+
+def _picture(url: str, param: str) -> Media:
+    if url.startswith("s3://"):
+        return Media(_picture_format(url.rpartition(".")[2].lower(), param), Source(s3_location=S3Location(url)))
+    held = inline(url, param)
+    if held is None:
+        raise unsupported(param, NAME, "it takes pictures as 'data:' or 's3:' URLs, and fetches none")
+    return Media(_picture_format(held.media_type.removeprefix("image/"), param), Source(bytes=held.base64))
+
+
+def _picture_format(name: str, param: str) -> str:
+    found = "jpeg" if name == "jpg" else name
+    if found not in _PICTURES:
+        raise unsupported(param, NAME, f"its pictures are {', '.join(sorted(_PICTURES))}")
+    return found
+
+
+def _document(file: InputFile, url: str, param: str) -> Document:
+    held = inline(url, param)
+    if held is None:
+        raise unsupported(param, NAME, "it takes documents as 'data:' URLs, and fetches none")
+    form = _DOCUMENTS.get(held.media_type)
+    if form is None:
+        raise unsupported(param, NAME, f"it has no documents of type {held.media_type[:80]!r}")
+    stem = (file.filename or "document").rpartition(".")[0] or file.filename or "document"
+    return Document(form, " ".join(_UNFIT_FOR_NAMES.sub(" ", stem).split()) or "document", Source(bytes=held.base64))
+
+
+def _use(call: Called, where: str) -> ToolUse:
+    if call.function is None:
+        raise unsupported(f"{where}.type", NAME, "it calls functions only")
+    given = call.function.arguments or "{}"
+    if not _is_object(given):
+        param = f"{where}.function.arguments"
+        raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param)
+    return ToolUse(call.id, call.function.name, msgspec.Raw(given.encode()))
+
+
+def _result(turn: Turn, where: str) -> Block:
+    if not turn.tool_call_id:
+        message = "A tool message must answer a tool call of a message before it."
+        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
+    blocks = [_result_block(piece, f"{where}.content[{index}]") for index, piece in enumerate(turn.pieces())]
+    return Block(tool_result=ToolResult(turn.tool_call_id, blocks or [ResultBlock(text="")]))
+
+
+def _result_block(piece: Piece, where: str) -> ResultBlock:
+    if piece.type == "image_url" and piece.image_url is not None:
+        return ResultBlock(image=_picture(piece.image_url.url, f"{where}.image_url.url"))
+    if piece.type != "text":
+        raise unsupported(f"{where}.type", NAME, f"a tool's result has no parts of type {piece.type[:40]!r}")
+    return (
+        ResultBlock(json=msgspec.Raw(piece.text.encode())) if _is_object(piece.text) else ResultBlock(text=piece.text)
+    )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

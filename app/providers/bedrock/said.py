@@ -1,0 +1,123 @@
+"""What comes back from Bedrock's Converse API, as far as the codec reads it: whole answers, and events of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.core.absent import ABSENT
+from app.providers.bedrock.wire import Reasoning, Wire
+
+
+class TokenUsage(Wire, frozen=True):
+    """What the call took; tokens of the cache are counted beside the input."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+
+
+class SaidToolUse(Wire, frozen=True):
+    """A tool call as it comes back; in the answer's body `input` is an object, in a stream JSON text in pieces."""
+
+    tool_use_id: str = ""
+    name: str = ""
+    input: msgspec.Raw = ABSENT
+
+
+class SaidText(Wire, frozen=True):
+    """A piece of text in a block with sources."""
+
+    text: str = ""
+
+
+class Cited(Wire, frozen=True):
+    """Text with its sources."""
+
+    content: Sequence[SaidText] = ()
+
+
+class SaidBlock(Wire, frozen=True):
+    """A part of the answer."""
+
+    text: str | None = None
+    tool_use: SaidToolUse | None = None
+    reasoning_content: Reasoning | None = None
+    citations_content: Cited | None = None
+
+
+class SaidMessage(Wire, frozen=True):
+    """The answer's message."""
+
+    content: Sequence[SaidBlock] = ()
+
+
+class Output(Wire, frozen=True):
+    """What came out."""
+
+    message: SaidMessage
+
+
+class ConverseResponse(Wire, frozen=True):
+    """The body of an answer."""
+
+    output: Output
+    stop_reason: str = "end_turn"
+    usage: TokenUsage | None = None
+
+
+class Start(Wire, frozen=True):
+    """How a block begins; blocks of text need no beginning."""
+
+    tool_use: SaidToolUse | None = None
+
+
+class BlockStart(Wire, frozen=True):
+    """The event `contentBlockStart`."""
+
+    content_block_index: int = 0
+    start: Start = Start()
+
+
+class ReasoningDelta(Wire, frozen=True):
+    """A piece of reasoning."""
+
+    text: str = ""
+    signature: str | None = None
+    redacted_content: str | None = None
+
+
+class InputDelta(Wire, frozen=True):
+    """A piece of a tool's input."""
+
+    input: str = ""
+
+
+class Delta(Wire, frozen=True):
+    """A piece of a block."""
+
+    text: str | None = None
+    tool_use: InputDelta | None = None
+    reasoning_content: ReasoningDelta | None = None
+
+
+class BlockDelta(Wire, frozen=True):
+    """The event `contentBlockDelta`."""
+
+    content_block_index: int = 0
+    delta: Delta = Delta()
+
+
+class MessageStop(Wire, frozen=True):
+    """The event `messageStop`."""
+
+    stop_reason: str = "end_turn"
+
+
+class Metadata(Wire, frozen=True):
+    """The event `metadata`, which is the last."""
+
+    usage: TokenUsage | None = None

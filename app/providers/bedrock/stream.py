@@ -1,0 +1,105 @@
+"""A streamed answer of Converse, to the canonical form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
+from app.core.model import StreamEvent
+from app.providers.bedrock.errors import error_in_stream
+from app.providers.bedrock.eventstream import Message, Messages
+from app.providers.bedrock.response import finish_of, thought_of, usage_of
+from app.providers.bedrock.said import BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
+from app.providers.bedrock.wire import Reasoning, ReasoningText
+from app.providers.canonical.asked import Thought
+from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.mint import Stamp
+
+T = TypeVar("T")
+
+
+class BedrockDecoder:
+    """An answer is complete when `messageStop` came and then `metadata`, or the end of the body."""
+
+    def __init__(self, stamp: Stamp, *, include_usage: bool) -> None:
+        self._messages = Messages()
+        self._chunks = Chunks(stamp, include_usage=include_usage)
+        self._calls: dict[int, int] = {}  # the block's index to the call's place
+        self._thoughts: dict[int, str] = {}  # the prose of each block of reasoning so far
+        self._said = False
+        self._stopped = False
+        self._usage: TokenUsage | None = None
+        self.done = False
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """Take bytes as they arrive; see the port."""
+        return [event for message in self._messages.feed(data) for event in self._events(message)]
+
+    def end(self) -> list[StreamEvent]:
+        """Take note of the end; see the port."""
+        if not self._stopped or self._messages.rest:
+            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
+        return self._close()
+
+    def _events(self, message: Message) -> Iterator[StreamEvent]:
+        if message.headers.get(":message-type", "event") != "event":
+            raise error_in_stream(message)
+        if self.done:
+            return
+        match message.headers.get(":event-type"):
+            case "contentBlockStart":
+                yield from self._start(_read(message, BlockStart))
+            case "contentBlockDelta":
+                yield from self._delta(_read(message, BlockDelta))
+            case "messageStop":
+                yield self._chunks.finish(finish_of(_read(message, MessageStop).stop_reason, said=self._said))
+                self._stopped = True
+            case "metadata":
+                self._usage = _read(message, Metadata).usage
+                if self._stopped:
+                    yield from self._close()
+            case _:  # the beginning of the message, the end of a block, and what there may be one day
+                return
+
+    def _start(self, begun: BlockStart) -> Iterator[StreamEvent]:
+        use = begun.start.tool_use
+        if use is not None:
+            self._said = True
+            place = self._calls.setdefault(begun.content_block_index, len(self._calls))
+            yield self._chunks.call(CallPiece(place, "", use.tool_use_id, use.name))
+
+    def _delta(self, given: BlockDelta) -> Iterator[StreamEvent]:
+        delta = given.delta
+        if delta.text:
+            self._said = True
+            yield self._chunks.text(delta.text)
+        elif delta.tool_use is not None:
+            yield self._chunks.call(CallPiece(self._calls.get(given.content_block_index, 0), delta.tool_use.input))
+        elif delta.reasoning_content is not None:
+            yield self._thought(given.content_block_index, delta.reasoning_content)
+
+    def _thought(self, block: int, given: ReasoningDelta) -> StreamEvent:
+        """Pass prose on as it comes; what the model wants back comes whole, behind its prose."""
+        self._thoughts[block] = prose = self._thoughts.get(block, "") + given.text
+        details: Sequence[Thought] = ()
+        if given.redacted_content is not None:
+            details = (thought_of(Reasoning(redacted_content=given.redacted_content)),)
+        elif given.signature is not None:
+            details = (thought_of(Reasoning(ReasoningText(prose, given.signature))),)
+        return self._chunks.thought(given.text, details=details)
+
+    def _close(self) -> list[StreamEvent]:
+        self.done = True
+        return self._chunks.closing(usage_of(self._usage))
+
+
+def _read(message: Message, kind: type[T]) -> T:
+    try:
+        if not message.payload.isascii():
+            message.payload.decode()
+        return msgspec.json.decode(message.payload, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that cannot be read.") from error

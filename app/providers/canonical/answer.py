@@ -1,0 +1,114 @@
+"""Write whole answers in the canonical form: what a codec understood, as OpenAI's chat completion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from app.core.absent import ABSENT
+from app.core.model import Completion
+from app.core.usage import Usage
+from app.providers.canonical.asked import Thought
+from app.providers.canonical.mint import Stamp
+
+_NULL = msgspec.Raw(b"null")
+
+
+class SaidFunction(msgspec.Struct, frozen=True):
+    """A function that the model calls; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class SaidCustom(msgspec.Struct, frozen=True):
+    """A custom tool that the model calls; `input` is free text."""
+
+    name: str
+    input: str
+
+
+class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tool call of an answer; `extra_content` is what the provider wants to see again with it."""
+
+    id: str
+    type: str
+    function: SaidFunction | None = None
+    custom: SaidCustom | None = None
+    extra_content: msgspec.Raw = ABSENT
+
+
+class SaidImage(msgspec.Struct, frozen=True):
+    """A picture as a `data:` URL, in the form that OpenRouter introduced."""
+
+    type: str
+    image_url: dict[str, str]
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the model said; fields without a default are always there, as OpenAI has it."""
+
+    role: str
+    content: str | None
+    refusal: str | None
+    reasoning_content: str | None = None
+    reasoning_details: Sequence[Thought] = ()
+    tool_calls: Sequence[SaidCall] = ()
+    images: Sequence[SaidImage] = ()
+    annotations: msgspec.Raw = ABSENT
+    extra_content: msgspec.Raw = ABSENT
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One of the answers that were asked for; `stop_reason` (as vLLM has it) is the stop text that ended it."""
+
+    index: int
+    message: Message
+    finish_reason: str
+    logprobs: msgspec.Raw = _NULL
+    stop_reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: Sequence[Choice]
+    usage: Mapping[str, Any] | None
+
+
+def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> SaidCall:
+    """Return a call of a function."""
+    function = SaidFunction(name, arguments)
+    return SaidCall(call_id, "function", function, extra_content=extra_content or ABSENT)
+
+
+def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:
+    """Return the whole answer."""
+    body = _Answer(
+        stamp.id, "chat.completion", stamp.created, stamp.model, choices, None if usage is None else shown_usage(usage)
+    )
+    return Completion(msgspec.json.encode(body), usage, tuple([choice.finish_reason for choice in choices]))
+
+
+def object_text(raw: msgspec.Raw) -> str:
+    """Return an object as the compact JSON text that arguments of a call are; `{}` if there is none."""
+    return msgspec.json.format(raw, indent=-1).decode() if bytes(raw) else "{}"
+
+
+def shown_usage(usage: Usage) -> dict[str, object]:
+    """Return OpenAI's usage object; details that nobody counted are left out."""
+    found: dict[str, object] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    for name in ("prompt_tokens_details", "completion_tokens_details"):
+        details = getattr(usage, name)
+        if details is not None:
+            counted = msgspec.structs.asdict(details)
+            found[name] = {key: value for key, value in counted.items() if value is not None}
+    return found

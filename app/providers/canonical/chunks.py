@@ -1,0 +1,155 @@
+"""Write streamed answers in the canonical form: what a codec understood, as OpenAI's chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from app.core.absent import ABSENT
+from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionDelta, StreamEvent, ToolDelta, Weight
+from app.core.usage import Usage
+from app.providers.canonical.answer import shown_usage
+from app.providers.canonical.asked import Thought
+from app.providers.canonical.mint import Stamp
+
+DONE: Final = StreamEvent(b"data: [DONE]\n\n", None, Weight.ANSWER, done=True)
+_NULL = b"null"
+
+
+class CallPiece(msgspec.Struct, frozen=True):
+    """
+    A piece of a tool call: the first one has `id` and `name`, the others more of the arguments.
+
+    `position` counts the calls of a choice from 0; `extra_content` is what the provider wants to see again. What a
+    `custom` tool takes is no JSON but free text.
+    """
+
+    position: int
+    arguments: str = ""
+    id: str | None = None
+    name: str | None = None
+    extra_content: msgspec.Raw = ABSENT
+    custom: bool = False
+
+
+class _Custom(msgspec.Struct, frozen=True, omit_defaults=True):
+    input: str
+    name: str | None = None
+
+
+class _Function(msgspec.Struct, frozen=True, omit_defaults=True):
+    arguments: str
+    name: str | None = None
+
+
+class _Call(msgspec.Struct, frozen=True, omit_defaults=True):
+    index: int
+    function: _Function | None = None
+    custom: _Custom | None = None
+    id: str | None = None
+    type: str | None = None
+    extra_content: msgspec.Raw = ABSENT
+
+
+class _Delta(msgspec.Struct, frozen=True, omit_defaults=True):
+    role: str | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning_details: Sequence[Thought] = ()
+    refusal: str | None = None
+    tool_calls: Sequence[_Call] = ()
+    annotations: msgspec.Raw = ABSENT
+    images: Sequence[object] = ()
+    extra_content: msgspec.Raw = ABSENT
+
+
+class Chunks:
+    """
+    The events of one streamed answer, in the order in which they are asked for.
+
+    The first event of each choice carries the role. Usage is always an event of its own, which the client sees only if
+    it asked for one.
+    """
+
+    def __init__(self, stamp: Stamp, *, include_usage: bool) -> None:
+        head = {"id": stamp.id, "object": "chat.completion.chunk", "created": stamp.created, "model": stamp.model}
+        self._head = b'data: %b,"choices":[' % msgspec.json.encode(head)[:-1]
+        self._tail = b'}],"usage":null}\n\n' if include_usage else b"}]}\n\n"
+        self._include_usage = include_usage
+        self._begun: set[int] = set()
+        self._encode = msgspec.json.Encoder().encode
+
+    def text(self, text: str, index: int = 0, logprobs: bytes = _NULL) -> StreamEvent:
+        """Return an event with more text."""
+        weight = Weight.ANSWER if text else Weight.NOTHING
+        return self._event(index, _Delta(self._role(index), text), Delta(content=text), weight, logprobs)
+
+    def thought(self, text: str, index: int = 0, details: Sequence[Thought] = ()) -> StreamEvent:
+        """Return an event with more reasoning; `details` are signatures and what only its provider can read."""
+        shown = _Delta(self._role(index), None, text or None, details)
+        meant = Delta(reasoning_content=text)
+        if details:
+            meant = Delta(reasoning_content=text, reasoning_details=msgspec.Raw(self._encode(details)))
+        return self._event(index, shown, meant, Weight.THOUGHT if text else Weight.NOTHING)
+
+    def refusal(self, text: str, index: int = 0) -> StreamEvent:
+        """Return an event with more of a refusal."""
+        delta = _Delta(self._role(index), refusal=text)
+        return self._event(index, delta, Delta(refusal=text), Weight.ANSWER if text else Weight.NOTHING)
+
+    def annotated(self, annotations: Sequence[object], index: int = 0) -> StreamEvent:
+        """Return an event that says what the text so far rests on."""
+        raw = msgspec.Raw(self._encode(annotations))
+        return self._event(index, _Delta(self._role(index), annotations=raw), Delta(annotations=raw), Weight.NOTHING)
+
+    def call(self, piece: CallPiece, index: int = 0) -> StreamEvent:
+        """Return an event with a piece of a tool call."""
+        if piece.custom:
+            kind, function, custom = "custom", None, _Custom(piece.arguments, piece.name)
+            meant = ToolDelta(piece.position, piece.id, custom=CustomDelta(piece.name, piece.arguments))
+        else:
+            kind, function, custom = "function", _Function(piece.arguments, piece.name), None
+            meant = ToolDelta(piece.position, piece.id, FunctionDelta(piece.name, piece.arguments))
+        kind_shown = None if piece.id is None else kind
+        shown = _Call(piece.position, function, custom, piece.id, kind_shown, piece.extra_content)
+        delta = _Delta(self._role(index), tool_calls=(shown,))
+        return self._event(index, delta, Delta(tool_calls=[meant]), Weight.ANSWER)
+
+    def more(
+        self, index: int = 0, *, images: Sequence[object] = (), extra_content: msgspec.Raw | None = None
+    ) -> StreamEvent:
+        """Return an event with what has no place in OpenAI's form: pictures, and what the provider wants back."""
+        delta = _Delta(self._role(index), images=images, extra_content=extra_content or ABSENT)
+        return self._event(index, delta, Delta(), Weight.ANSWER if images else Weight.NOTHING)
+
+    def finish(self, reason: str, index: int = 0, *, stop_text: str | None = None) -> StreamEvent:
+        """Return the event that ends a choice; `stop_text` is the one of the request's that did."""
+        choice = b'{"index":%d,"delta":%b,"logprobs":null,"finish_reason":%b' % (
+            index, self._encode(_Delta(self._role(index))), self._encode(reason),
+        )  # fmt: skip
+        meant = ChunkChoice(index, Delta(), reason)
+        if stop_text is not None:
+            text = self._encode(stop_text)
+            choice += b',"stop_reason":%b' % text
+            meant = ChunkChoice(index, Delta(), reason, stop_reason=msgspec.Raw(text))
+        chunk = Chunk([meant])
+        return StreamEvent(b"%b%b%b" % (self._head, choice, self._tail), chunk, Weight.ANSWER)
+
+    def closing(self, usage: Usage | None) -> list[StreamEvent]:
+        """Return the last events of a good answer: the usage, and `[DONE]`."""
+        if usage is None:
+            return [DONE]
+        frame = b'%b],"usage":%b}\n\n' % (self._head, self._encode(shown_usage(usage))) if self._include_usage else b""
+        return [StreamEvent(frame, Chunk([], usage), Weight.NOTHING), DONE]
+
+    def _role(self, index: int) -> str | None:
+        if index in self._begun:
+            return None
+        self._begun.add(index)
+        return "assistant"
+
+    def _event(self, index: int, shown: _Delta, meant: Delta, weight: Weight, logprobs: bytes = _NULL) -> StreamEvent:
+        choice = b'{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":null' % (index, self._encode(shown), logprobs)
+        return StreamEvent(b"%b%b%b" % (self._head, choice, self._tail), Chunk([ChunkChoice(index, meant)]), weight)

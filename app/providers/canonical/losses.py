@@ -1,0 +1,109 @@
+"""
+What a dialect cannot say: harmless knobs are dropped and reported, everything else is refused by name.
+
+A field at the value that it has by itself is no loss, whatever the dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
+from app.providers.canonical.asked import Asked
+
+_NOTHING = (b"", b"null", b"{}", b"[]", b'""')
+_STRUCTURAL: Final = frozenset({"model", "messages", "stream", "stream_options"})  # every codec carries these
+# Asked for by name, these change what comes back, so that an answer without them would not be the one that was wanted.
+_FEATURES: Final = frozenset(
+    {
+        "functions", "function_call", "web_search_options", "logprobs", "top_logprobs", "audio",
+        "previous_response_id", "conversation", "prompt", "background", "mcp_servers", "container",
+    }
+)  # fmt: skip
+_NEUTRAL: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType(
+    {
+        "n": (b"1",),
+        "logprobs": (b"false",),
+        "top_logprobs": (b"0",),
+        "parallel_tool_calls": (b"true",),
+        "frequency_penalty": (b"0", b"0.0"),
+        "presence_penalty": (b"0", b"0.0"),
+        "background": (b"false",),
+        "functions": (b"[]",),
+        "store": (b"false",),
+        "service_tier": (b'"auto"', b'"default"'),
+        "reasoning_effort": (b'"none"',),
+        "verbosity": (b'"medium"',),
+        "modalities": (b'["text"]',),
+    }
+)
+
+
+def unsupported(part: str, provider: str, why: str = "") -> GatewayError:
+    """Return the refusal of a part that `provider` cannot express; `why` completes the sentence."""
+    reason = f": {why}" if why else ""
+    return GatewayError(UNSUPPORTED_FEATURE, f"{provider} cannot express {part!r}{reason}.", param=part)
+
+
+def dropped(members: Mapping[str, msgspec.Raw], carried: AbstractSet[str], provider: str) -> tuple[str, ...]:
+    """
+    Return the names of the fields that ask for something and are not `carried`, in the order of the body.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE for one that is no harmless knob.
+    """
+    lost = [name for name, value in members.items() if name not in carried and _asks(name, bytes(value))]
+    for name in lost:
+        if name in _FEATURES:
+            raise unsupported(name, provider)
+    return tuple(lost)
+
+
+def require_one_choice(asked: Asked, provider: str) -> None:
+    """
+    Refuse a request for several answers at once.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE.
+    """
+    if asked.n is not None and asked.n > 1:
+        raise unsupported("n", provider, "it gives one answer for each request")
+
+
+def with_extras(body: bytes, extras: msgspec.Raw | None) -> bytes:
+    """
+    Merge what a caller wrote for this one dialect into the body: the escape hatch for what has no canonical form.
+
+    Members of objects that both have are merged one level deep; otherwise the caller's value wins.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE if it is no object.
+    """
+    if extras is None or bytes(extras) in _NOTHING:
+        return body
+    try:
+        more = msgspec.json.decode(extras, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError as error:
+        raise GatewayError(UNSUPPORTED_FEATURE, "The provider's own options must be an object.") from error
+    mine = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    for name, value in more.items():
+        mine[name] = _joint(mine.get(name), value)
+    return msgspec.json.encode(mine)
+
+
+def _joint(mine: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
+    if mine is None or not (bytes(mine).startswith(b"{") and bytes(theirs).startswith(b"{")):
+        return theirs
+    both = msgspec.json.decode(mine, type=dict[str, msgspec.Raw])
+    both.update(msgspec.json.decode(theirs, type=dict[str, msgspec.Raw]))
+    return msgspec.Raw(msgspec.json.encode(both))
+
+
+def _asks(name: str, value: bytes) -> bool:
+    nothing = _NOTHING[:2] if name in _FEATURES else _NOTHING  # `web_search_options: {}` is a wish
+    return name not in _STRUCTURAL and value not in nothing and value not in _NEUTRAL.get(name, ())

@@ -1,0 +1,85 @@
+"""Embeddings in the canonical form: OpenAI's request read, and its answer written in either encoding."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from base64 import b64encode
+from collections.abc import Sequence
+
+import msgspec
+
+from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, GatewayError
+from app.core.model import Completion, PlainRequest
+from app.core.usage import Usage
+from app.providers.canonical.asked import wrong_field
+
+
+class EmbeddingsAsked(msgspec.Struct, frozen=True):
+    """
+    A request for embeddings. `input_type` is no field of OpenAI's; providers that tell queries from documents need it.
+    """
+
+    model: str
+    input: str | list[str | int | list[int]]
+    encoding_format: str = "float"
+    dimensions: int | None = None
+    input_type: str | None = None
+
+    def texts(self, provider: str) -> list[str]:
+        """
+        Return the texts to embed.
+
+        Raises:
+            GatewayError: INVALID_REQUEST for tokens, which only the provider of their vocabulary could read.
+        """
+        given = [self.input] if isinstance(self.input, str) else self.input
+        texts = [text for text in given if isinstance(text, str)]
+        if len(texts) < len(given) or not texts:
+            message = f"{provider} embeds texts: 'input' must be a text or a list of texts."
+            raise GatewayError(INVALID_REQUEST, message, param="input")
+        return texts
+
+
+def read_embeddings(request: PlainRequest) -> EmbeddingsAsked:
+    """
+    Read a request for embeddings.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`.
+    """
+    try:
+        return msgspec.json.decode(request.raw, type=EmbeddingsAsked)
+    except msgspec.ValidationError as error:
+        raise wrong_field(error) from error
+
+
+def embeddings(request: PlainRequest, vectors: Sequence[msgspec.Raw], tokens: int | None) -> Completion:
+    """
+    Return the answer to `request`, in the encoding that it asks for; `tokens` is what the input took, if known.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY if a vector is no list of numbers.
+    """
+    shown: Sequence[msgspec.Raw | str] = vectors
+    if read_embeddings(request).encoding_format == "base64":
+        shown = [_packed(vector) for vector in vectors]
+    usage = Usage(tokens or 0, 0, tokens or 0)
+    body = {
+        "object": "list",
+        "data": [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(shown)],
+        "model": request.model,
+        "usage": {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.total_tokens},
+    }
+    return Completion(msgspec.json.encode(body), None if tokens is None else usage)
+
+
+def _packed(vector: msgspec.Raw) -> str:
+    """Return a vector as OpenAI packs it: little-endian floats of 32 bits, in base64."""
+    try:
+        floats = array("f", msgspec.json.decode(vector, type=list[float]))
+    except msgspec.ValidationError as error:
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's embedding is no list of numbers.") from error
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return b64encode(floats.tobytes()).decode()

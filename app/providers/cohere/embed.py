@@ -1,0 +1,107 @@
+"""Embeddings and reranking: the canonical requests to Cohere's, and the answers back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from app.core.model import Completion, PlainRequest
+from app.providers.canonical.mint import Mint
+from app.providers.canonical.ranking import Rank, ranking, read_rerank
+from app.providers.canonical.vectors import embeddings, read_embeddings
+from app.providers.cohere.request import NAME
+from app.providers.cohere.response import read
+
+_INPUT_TYPE: Final = "search_document"  # Cohere demands one; this is what an index of documents is made of
+
+
+class _EmbedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    model: str
+    texts: Sequence[str]
+    input_type: str
+    embedding_types: Sequence[str]
+    output_dimension: int | None = None
+
+
+class _RerankRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    model: str
+    query: str
+    documents: Sequence[str]
+    top_n: int | None = None
+    max_tokens_per_doc: int | None = None
+
+
+class _Billed(msgspec.Struct, frozen=True):
+    input_tokens: float | None = None
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    billed_units: _Billed = _Billed()
+
+    @property
+    def tokens(self) -> int | None:
+        """Return the tokens of the input, if they are told; reranking is billed by searches."""
+        told = self.billed_units.input_tokens
+        return None if told is None else int(told)
+
+
+class _Vectors(msgspec.Struct, frozen=True):
+    float: list[msgspec.Raw]
+
+
+class _Embedded(msgspec.Struct, frozen=True):
+    embeddings: _Vectors
+    meta: _Meta = _Meta()
+
+
+class _Reranked(msgspec.Struct, frozen=True):
+    results: list[Rank]
+    id: str = ""
+    meta: _Meta = _Meta()
+
+
+def encode_embeddings(request: PlainRequest, model: str) -> bytes:
+    """
+    Return the body of `POST /v2/embed`.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`.
+    """
+    asked = read_embeddings(request)
+    kind = asked.input_type or _INPUT_TYPE
+    return msgspec.json.encode(_EmbedRequest(model, asked.texts(NAME), kind, ("float",), asked.dimensions))
+
+
+def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
+    """
+    Return the answer.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
+    answer = read(body, _Embedded)
+    return embeddings(request, answer.embeddings.float, answer.meta.tokens)
+
+
+def encode_rerank(request: PlainRequest, model: str) -> bytes:
+    """
+    Return the body of `POST /v2/rerank`.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`.
+    """
+    asked = read_rerank(request)
+    return msgspec.json.encode(_RerankRequest(model, asked.query, asked.texts, asked.top_n, asked.max_tokens_per_doc))
+
+
+def decode_rerank(body: bytes, request: PlainRequest, mint: Mint) -> Completion:
+    """
+    Return the answer.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
+    answer = read(body, _Reranked)
+    return ranking(request, answer.results, answer.id or mint.fresh("rerank-"), answer.meta.tokens)

@@ -1,0 +1,61 @@
+"""What the failures of Cohere mean: its statuses, by one table (https://docs.cohere.com/reference/errors)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core import errors as table
+from app.core.errors import GatewayError, Kind
+from app.providers.openai_errors import retry_after_s
+from app.providers.refusals import failure, kind_of_status
+
+_STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(
+    {
+        498: table.CONTENT_BLOCKED,  # the input was refused by a filter
+        499: table.TARGET_FAILED,  # cancelled on their side
+        501: table.UNSUPPORTED_FEATURE,
+    }
+)
+# A status of 400, 404 or 422 says many things; these are the ones that have a name of their own.
+_PHRASES: Final = (
+    (
+        re.compile(r"too many tokens|exceeds? the (?:maximum|limit)|context length|size limit", re.IGNORECASE),
+        table.CONTEXT_TOO_LONG,
+    ),
+    (
+        re.compile(r"model .{0,120}not (?:found|exist)|model .{0,120}was removed", re.IGNORECASE),
+        table.TARGET_MODEL_MISSING,
+    ),
+    (re.compile(r"api[ _-]?(?:key|token)", re.IGNORECASE), table.TARGET_MISCONFIGURED),
+    (re.compile(r"blocked|content filter|safety", re.IGNORECASE), table.CONTENT_BLOCKED),
+)
+_VAGUE: Final = frozenset({table.INVALID_REQUEST, table.UNPROCESSABLE})
+_SPENT = re.compile(r"trial key|billing|monthly|payment", re.IGNORECASE)
+
+
+class _Body(msgspec.Struct, frozen=True):
+    message: str = ""
+
+
+def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+    """Return the failure of a response with a status outside 200 to 299."""
+    text = _words(body)
+    kind = _STATUSES.get(status) or kind_of_status(status)
+    if kind in _VAGUE:
+        kind = next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
+    if kind is table.TARGET_RATE_LIMITED and _SPENT.search(text):
+        kind = table.TARGET_QUOTA_SPENT  # the calls of a month, not of a minute
+    return failure(kind, text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
+
+
+def _words(body: bytes) -> str:
+    """Find the words in whatever was sent; never fails."""
+    try:
+        return msgspec.json.decode(body, type=_Body).message
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""

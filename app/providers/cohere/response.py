@@ -1,0 +1,77 @@
+"""A whole answer of Cohere, to the canonical form; what streams share with it stands here as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+import msgspec
+
+from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_FAILED, TARGET_TIMEOUT, GatewayError
+from app.core.model import Completion
+from app.core.usage import PromptTokensDetails, Usage
+from app.providers.canonical.answer import Choice, Message, completion, said_call
+from app.providers.canonical.mint import Mint
+from app.providers.cohere import wire
+
+T = TypeVar("T")
+_FINISHES: Final[Mapping[str, str]] = MappingProxyType(
+    {"COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
+)
+
+
+def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
+    """
+    Return the whole answer.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY, or the failure in which the answer ended.
+    """
+    answer = read(body, wire.ChatResponse)
+    said = answer.message
+    text = "".join([part.text or "" for part in said.content or ()])
+    # What the model says of its plan before it calls tools is reasoning in everything but name.
+    thoughts = "".join([said.tool_plan or "", *[part.thinking or "" for part in said.content or ()]])
+    calls = [said_call(call.id, call.function.name, call.function.arguments or "{}") for call in said.tool_calls or ()]
+    message = Message("assistant", text or None, None, reasoning_content=thoughts or None, tool_calls=tuple(calls))
+    choice = Choice(0, message, finish_of(answer.finish_reason))
+    return completion(mint.stamp(model, answer.id), [choice], usage_of(answer.usage))
+
+
+def finish_of(reason: str) -> str:
+    """
+    Return the finish reason.
+
+    Raises:
+        GatewayError: TARGET_FAILED or TARGET_TIMEOUT for an answer that ended by one of Cohere's own failures.
+    """
+    if reason == "ERROR":
+        raise GatewayError(TARGET_FAILED, "The provider could not finish its answer.")
+    if reason == "TIMEOUT":
+        raise GatewayError(TARGET_TIMEOUT, "The provider ran out of time within its answer.")
+    return _FINISHES.get(reason, "stop")
+
+
+def usage_of(given: wire.Usage | None) -> Usage | None:
+    """Return the tokens that the model saw and said, or those that were billed where only they are told."""
+    tokens = None if given is None else given.tokens or given.billed_units
+    if given is None or tokens is None:
+        return None
+    prompt, answer = int(tokens.input_tokens), int(tokens.output_tokens)
+    return Usage(prompt, answer, prompt + answer, PromptTokensDetails(int(given.cached_tokens)))
+
+
+def read(body: bytes, kind: type[T]) -> T:
+    """
+    Read a body, or an event, as a `kind`.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
+    try:
+        if not body.isascii():
+            body.decode()  # msgspec skips the strings that it does not read
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Cohere's.") from error

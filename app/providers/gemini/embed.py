@@ -1,0 +1,103 @@
+"""Embeddings: the canonical request to `batchEmbedContents`, or to Vertex AI's `predict`, and its answer back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+from app.core.model import Completion, PlainRequest
+from app.providers.canonical.vectors import embeddings, read_embeddings
+from app.providers.gemini.messages import NAME
+from app.providers.gemini.wire import Content, Part, Wire
+
+
+class _Request(Wire, frozen=True):
+    model: str
+    content: Content
+    task_type: str | None = None
+    output_dimensionality: int | None = None
+
+
+class _Batch(Wire, frozen=True):
+    requests: list[_Request]
+
+
+class _Instance(msgspec.Struct, frozen=True, omit_defaults=True):
+    content: str
+    task_type: str | None = None
+
+
+class _Parameters(Wire, frozen=True):
+    output_dimensionality: int | None = None
+
+
+class _Prediction(msgspec.Struct, frozen=True):
+    instances: list[_Instance]
+    parameters: _Parameters
+
+
+class _Embedding(msgspec.Struct, frozen=True):
+    values: msgspec.Raw
+
+
+class _Usage(Wire, frozen=True):
+    prompt_token_count: int | None = None
+
+
+class _Statistics(msgspec.Struct, frozen=True):
+    token_count: float = 0
+
+
+class _Vector(msgspec.Struct, frozen=True):
+    values: msgspec.Raw
+    statistics: _Statistics = _Statistics()
+
+
+class _Predicted(msgspec.Struct, frozen=True):
+    embeddings: _Vector
+
+
+class _Answer(Wire, frozen=True):
+    embeddings: Sequence[_Embedding] = ()
+    predictions: Sequence[_Predicted] = ()
+    usage_metadata: _Usage = _Usage()
+
+
+def encode_embeddings(request: PlainRequest, model: str, *, vertex: bool) -> bytes:
+    """
+    Return the body for all texts at once.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`.
+    """
+    asked = read_embeddings(request)
+    task = None if asked.input_type is None else asked.input_type.upper()
+    if vertex:
+        instances = [_Instance(text, task) for text in asked.texts(NAME)]
+        return msgspec.json.encode(_Prediction(instances, _Parameters(asked.dimensions)))
+    batch = [
+        _Request(f"models/{model}", Content([Part(text=text)]), task, asked.dimensions) for text in asked.texts(NAME)
+    ]
+    return msgspec.json.encode(_Batch(batch))
+
+
+def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
+    """
+    Return the answer.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
+    try:
+        answer = msgspec.json.decode(body, type=_Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no embeddings.") from error
+    if answer.predictions:
+        tokens = sum([int(given.embeddings.statistics.token_count) for given in answer.predictions])
+        return embeddings(request, [given.embeddings.values for given in answer.predictions], tokens)
+    if not answer.embeddings:
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no embeddings.")
+    vectors = [embedding.values for embedding in answer.embeddings]
+    return embeddings(request, vectors, answer.usage_metadata.prompt_token_count)

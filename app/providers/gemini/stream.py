@@ -1,0 +1,110 @@
+"""A streamed answer of Gemini, to the canonical form: each event is a small answer, and the last has the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from app.core.absent import is_given
+from app.core.errors import TARGET_UNAVAILABLE, GatewayError
+from app.core.model import StreamEvent
+from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.mint import Mint
+from app.providers.gemini.errors import error_in_answer, read_answer
+from app.providers.gemini.response import (
+    call_arguments,
+    extra_content,
+    finish_of,
+    image_of,
+    logprobs_of,
+    prose_of,
+    require_candidates,
+    usage_of,
+)
+from app.providers.gemini.wire import Candidate, Part, UsageMetadata
+from app.providers.sse import SseFrames
+
+
+class _Progress(msgspec.Struct):
+    """What one candidate has come to: the number of its calls, whether it said anything, whether it ended."""
+
+    calls: int = 0
+    said: bool = False
+    finished: bool = False
+
+
+class GeminiDecoder:
+    """An answer is complete when the body has ended and every candidate that began has a finish reason."""
+
+    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
+        self._model = model
+        self._mint = mint
+        self._include_usage = include_usage
+        self._frames = SseFrames()
+        self._chunks: Chunks | None = None
+        self._candidates: dict[int, _Progress] = {}
+        self._usage: UsageMetadata | None = None
+        self.done = False
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """Take bytes as they arrive; see the port."""
+        return [event for frame in self._frames.feed(data) for event in self._events(frame.data)]
+
+    def end(self) -> list[StreamEvent]:
+        """Take note of the end; see the port."""
+        events = [event for frame in self._frames.flush() for event in self._events(frame.data)]
+        finished = [progress.finished for progress in self._candidates.values()]
+        if self._chunks is None or not finished or not all(finished):
+            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
+        self.done = True
+        return events + self._chunks.closing(usage_of(self._usage))
+
+    def _events(self, data: bytes) -> Iterator[StreamEvent]:
+        answer = read_answer(data)
+        if is_given(answer.error):
+            raise error_in_answer(bytes(answer.error))
+        if self._chunks is None:
+            require_candidates(answer)
+            stamp = self._mint.stamp(answer.model_version or self._model, answer.response_id)
+            self._chunks = Chunks(stamp, include_usage=self._include_usage)
+        self._usage = answer.usage_metadata or self._usage
+        for candidate in answer.candidates:
+            yield from self._candidate(candidate, self._chunks)
+
+    def _candidate(self, candidate: Candidate, chunks: Chunks) -> Iterator[StreamEvent]:
+        progress = self._candidates.setdefault(candidate.index, _Progress())
+        logprobs = bytes(logprobs_of(candidate.logprobs_result))
+        for part in candidate.content.parts if candidate.content is not None else ():
+            for event in self._part(part, candidate.index, chunks, logprobs):
+                yield event
+                logprobs = b"null"  # they are of the whole piece, and told once
+        if candidate.finish_reason is not None and not progress.finished:
+            progress.finished = True
+            reason = finish_of(candidate, called=progress.calls > 0, said=progress.said)
+            yield chunks.finish(reason, candidate.index)
+
+    def _part(self, part: Part, index: int, chunks: Chunks, logprobs: bytes) -> Iterator[StreamEvent]:
+        progress = self._candidates[index]
+        if part.function_call is not None:
+            call = part.function_call
+            piece = CallPiece(
+                progress.calls,
+                call_arguments(call),
+                call.id or self._mint.fresh("call_"),
+                call.name,
+                extra_content(part.thought_signature),
+            )
+            progress.calls, progress.said = progress.calls + 1, True
+            yield chunks.call(piece, index)
+        elif part.thought:
+            yield chunks.thought(part.text or "", index)
+        elif (image := image_of(part)) is not None:
+            progress.said = True
+            yield chunks.more(index, images=(image,))
+        else:
+            if text := prose_of(part):
+                progress.said = True
+                yield chunks.text(text, index, logprobs)
+            if part.thought_signature is not None:
+                yield chunks.more(index, extra_content=extra_content(part.thought_signature))

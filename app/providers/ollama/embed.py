@@ -1,0 +1,48 @@
+"""Embeddings: the canonical request to `POST /api/embed`, and its answer back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+from app.core.model import Completion, PlainRequest
+from app.providers.canonical.vectors import embeddings, read_embeddings
+from app.providers.ollama.request import NAME
+
+
+class _Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    model: str
+    input: Sequence[str]
+    dimensions: int | None = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    embeddings: list[msgspec.Raw]
+    prompt_eval_count: int | None = None
+
+
+def encode_embeddings(request: PlainRequest, model: str) -> bytes:
+    """
+    Return the body.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`.
+    """
+    asked = read_embeddings(request)
+    return msgspec.json.encode(_Request(model, asked.texts(NAME), asked.dimensions))
+
+
+def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
+    """
+    Return the answer.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
+    try:
+        answer = msgspec.json.decode(body, type=_Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no embeddings.") from error
+    return embeddings(request, answer.embeddings, answer.prompt_eval_count)

@@ -1,0 +1,57 @@
+"""What the failures of Ollama mean: its statuses and a few words, by one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from app.core import errors as table
+from app.core.errors import GatewayError, Kind
+from app.providers.openai_errors import retry_after_s
+from app.providers.refusals import failure, kind_of_status
+
+_PHRASES: Final = (
+    (re.compile(r"model .{0,200}not found|try pulling it", re.IGNORECASE), table.TARGET_MODEL_MISSING),
+    (re.compile(r"does not support", re.IGNORECASE), table.UNSUPPORTED_FEATURE),
+    (
+        re.compile(r"exceeds? (?:the )?(?:available )?context|context (?:length|size)|input length", re.IGNORECASE),
+        table.CONTEXT_TOO_LONG,
+    ),
+    (re.compile(r"busy|maximum pending requests", re.IGNORECASE), table.TARGET_BUSY),
+)
+# What the words of an error may make of a status; an error in the middle of a stream has no status.
+_VAGUE: Final = frozenset({table.INVALID_REQUEST, table.TARGET_FAILED})
+
+
+class _Body(msgspec.Struct, frozen=True):
+    error: str = ""
+
+
+def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+    """Return the failure of a response with a status outside 200 to 299."""
+    text = _words(body)
+    kind = _more_exactly(kind_of_status(status), text)
+    return failure(kind, text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
+
+
+def error_in_answer(text: str) -> GatewayError:
+    """Return the failure that stands in place of an answer."""
+    kind = _more_exactly(table.TARGET_FAILED, text)
+    return failure(kind, text, "The provider sent an error in place of an answer.")
+
+
+def _more_exactly(kind: Kind, text: str) -> Kind:
+    if kind not in _VAGUE:
+        return kind
+    return next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
+
+
+def _words(body: bytes) -> str:
+    """Find the words in whatever was sent; never fails."""
+    try:
+        return msgspec.json.decode(body, type=_Body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""

@@ -1,0 +1,150 @@
+"""A chat request, from the canonical form to the body of `POST /api/chat`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core.absent import ABSENT, is_given, present
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
+from app.providers.canonical.choice import Choice, read_choice
+from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.media import inline
+from app.providers.ollama import wire
+
+NAME: Final = "Ollama"
+EXTRAS: Final = "ollama"  # the member of a body that holds what only this dialect knows
+_CARRIED: Final = frozenset(
+    {
+        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
+        "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools", "tool_choice",
+        "response_format", "reasoning_effort", EXTRAS,
+    }
+)  # fmt: skip
+# Most models know thinking only as on or off, and take every level for on.
+_THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
+    {"none": False, "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+)
+_NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
+_JSON = msgspec.Raw(b'"json"')
+
+
+def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
+    """
+    Return the body, and the names of the fields that it does without.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
+    """
+    asked = body.asked
+    require_one_choice(asked, NAME)
+    lost = dropped(body.members, _CARRIED, NAME)
+    choice = read_choice(asked)
+    if choice.name is not None or choice.mode == "required":
+        raise unsupported("tool_choice", NAME, "it cannot make a model call a tool")
+    options = _options(asked)
+    request = wire.ChatRequest(
+        model=model,
+        messages=_messages(asked.messages),
+        stream=bool(asked.stream),
+        tools=() if choice.mode == "none" else tuple(_tools(asked.tools or (), choice)),
+        format=_format(asked.response_format),
+        options=options if options != wire.Options() else None,
+        think=_think(asked.reasoning_effort),
+        logprobs=asked.logprobs or None,
+        top_logprobs=asked.top_logprobs if asked.logprobs else None,
+    )
+    return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), lost
+
+
+def _messages(turns: Sequence[Turn]) -> list[wire.Message]:
+    names = {call.id: call.function.name for turn in turns for call in turn.tool_calls or () if call.function}
+    return [_message(turn, names, f"messages[{place}]") for place, turn in enumerate(turns)]
+
+
+def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
+    if turn.role not in {"system", "developer", "user", "assistant", "tool"}:
+        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
+    if is_given(turn.audio):
+        raise unsupported(f"{where}.audio", NAME, "it takes no recordings")
+    texts, images = [turn.refusal] if turn.refusal else [], []
+    for index, piece in enumerate(turn.pieces()):
+        if piece.type == "image_url":
+            images.append(_image(piece, f"{where}.content[{index}]"))
+        elif piece.type in {"text", "refusal"}:
+            texts.append(piece.text or piece.refusal)
+        else:
+            raise unsupported(f"{where}.content[{index}].type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+    calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
+    return wire.Message(
+        role="system" if turn.role == "developer" else turn.role,
+        content="\n".join(texts),
+        thinking=turn.reasoning_content if turn.role == "assistant" else None,
+        images=tuple(images),
+        tool_calls=tuple(calls),
+        tool_name=names.get(turn.tool_call_id or "") or turn.name if turn.role == "tool" else None,
+        tool_call_id=turn.tool_call_id if turn.role == "tool" else None,
+    )
+
+
+def _image(piece: Piece, where: str) -> str:
+    param = f"{where}.image_url.url"
+    held = None if piece.image_url is None else inline(piece.image_url.url, param)
+    if held is None:
+        raise unsupported(param, NAME, "it takes pictures as 'data:' URLs, and fetches none")
+    return held.base64
+
+
+def _call(call: Called, where: str) -> wire.ToolCall:
+    if call.function is None:
+        raise unsupported(f"{where}.type", NAME, "it calls functions only")
+    raw = (call.function.arguments or "{}").encode()
+    try:
+        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError as error:
+        param = f"{where}.function.arguments"
+        raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error
+    return wire.ToolCall(wire.Function(call.function.name, msgspec.Raw(raw)), call.id)
+
+
+def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
+    for index, tool in enumerate(offered):
+        if tool.type != "function" or tool.function is None:
+            raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
+        given = tool.function
+        if choice.only is None or given.name in choice.only:
+            schema = given.parameters if is_given(given.parameters) else _NO_SCHEMA
+            yield wire.Tool("function", wire.FunctionSpec(given.name, schema, given.description))
+
+
+def _format(given: Format | None) -> msgspec.Raw:
+    if given is None or given.type == "text":
+        return ABSENT
+    schema = present(given.json_schema.schema) if given.json_schema is not None else ABSENT
+    return schema if bytes(schema) else _JSON
+
+
+def _options(asked: Asked) -> wire.Options:
+    return wire.Options(
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        top_k=asked.top_k,
+        num_predict=asked.most_tokens,
+        stop=tuple(asked.stops),
+        seed=asked.seed,
+        presence_penalty=asked.presence_penalty,
+        frequency_penalty=asked.frequency_penalty,
+    )
+
+
+def _think(effort: str | None) -> bool | str | None:
+    if effort is None:
+        return None
+    if effort not in _THINK:
+        message = f"'reasoning_effort' must be one of {', '.join(_THINK)}."
+        raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
+    return _THINK[effort]

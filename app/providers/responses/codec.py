@@ -1,0 +1,81 @@
+"""The codec for the Responses API: which address serves what, and which module translates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from app.core.call import Target
+from app.core.dialects.responses import RESPONSES, Response
+from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+from app.core.model import ChatRequest, Completion, Native, Request
+from app.core.ports import Codec, Decoder, Encoded
+from app.providers.canonical.asked import BodyReader
+from app.providers.canonical.mint import Mint
+from app.providers.openai_errors import error_of_status
+from app.providers.responses.request import encode_chat
+from app.providers.responses.response import decode_chat
+from app.providers.responses.stream import ResponsesDecoder
+from app.providers.splice import replace_model
+
+
+class ResponsesCodec:
+    """
+    Speaks `POST {base_url}{path}`.
+
+    Args:
+        mint: Makes ids and times where the provider gives none.
+
+        others: The codec for everything that is no chat.
+
+        path: Where the API is, behind the provider's base URL.
+    """
+
+    def __init__(self, mint: Mint, others: Codec, path: str = "/responses") -> None:
+        self._mint = mint
+        self._others = others
+        self._path = path
+        self._bodies = BodyReader()
+        self._response = msgspec.json.Decoder(Response)
+
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return what the provider is sent; see the port."""
+        if not isinstance(request, ChatRequest):
+            return self._others.encode(request, target)
+        origin = request.origin
+        if origin is not None and origin.dialect == RESPONSES:
+            same = request.model == target.model
+            return Encoded(self._path, origin.raw if same else replace_model(origin.raw, target.model))
+        body, lost = encode_chat(self._bodies.read(request), target.model)
+        return Encoded(self._path, body, dropped=lost)
+
+    def decode(self, body: bytes, request: Request) -> Completion:
+        """Return the whole answer; see the port."""
+        if not isinstance(request, ChatRequest):
+            return self._others.decode(body, request)
+        response = self._read(body)
+        if response.object != "response":
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is no response.")
+        answer = decode_chat(response, self._mint.stamp(response.model or request.model, response.id))
+        return msgspec.structs.replace(answer, native=Native(RESPONSES, body))
+
+    def _read(self, body: bytes) -> Response:
+        try:
+            if not body.isascii():
+                body.decode()  # msgspec skips the strings that it does not read
+            return self._response.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            message = "The provider's answer is none of the Responses API."
+            raise GatewayError(BAD_UPSTREAM_REPLY, message) from error
+
+    def decoder(self, request: Request) -> Decoder:
+        """Return a fresh decoder for one streamed answer."""
+        if not isinstance(request, ChatRequest):
+            return self._others.decoder(request)
+        options = request.fields.stream_options
+        return ResponsesDecoder(request.model, self._mint, include_usage=bool(options and options.include_usage))
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+        """Return the failure that a status outside 200 to 299 means."""
+        return error_of_status(status, headers, body, wall_s)

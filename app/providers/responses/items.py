@@ -1,0 +1,147 @@
+"""The conversation, from the canonical form to the items of a Responses request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from app.core.dialects.reasoning import RESPONSES_FORMAT
+from app.core.dialects.responses import RESPONSES
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical.asked import Called, Piece, Turn
+from app.providers.canonical.losses import unsupported
+
+Json: TypeAlias = dict[str, Any]
+Item: TypeAlias = Json | msgspec.Raw
+
+NAME: Final = "The Responses API"
+_NONE: Final = (b"", b"null")
+_INSTRUCTING: Final = frozenset({"system", "developer"})
+
+
+def items_of(turns: Sequence[Turn], lost: list[str]) -> list[Item]:
+    """
+    Translate the messages.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
+    """
+    custom = {call.id for turn in turns for call in turn.tool_calls or () if call.custom is not None}
+    return [item for place, turn in enumerate(turns) for item in _items(turn, f"messages[{place}]", custom, lost)]
+
+
+def _items(turn: Turn, where: str, custom: set[str], lost: list[str]) -> Iterator[Item]:
+    if turn.name and turn.role != "tool":
+        lost.append("name")
+    if turn.role == "tool":
+        yield _output(turn, where, custom)
+    elif turn.role == "assistant":
+        yield from _answer(turn, where)
+    elif turn.role == "user" or turn.role in _INSTRUCTING:
+        content = turn.content if isinstance(turn.content, str) else _parts(turn.pieces(), where)
+        yield {"type": "message", "role": turn.role, "content": content}
+    else:
+        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
+
+
+def _answer(turn: Turn, where: str) -> Iterator[Item]:
+    if bytes(turn.audio) not in _NONE:
+        raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
+    yield from _reasoning(turn)
+    own, said = [], []
+    for index, piece in enumerate(turn.pieces()):
+        if piece.dialect == RESPONSES:
+            own.append(piece.block)
+        elif piece.type == "refusal":
+            said.append({"type": "refusal", "refusal": piece.refusal})
+        elif piece.type == "text":
+            said.append({"type": "output_text", "text": piece.text})
+        else:
+            raise unsupported(f"{where}.content[{index}].type", NAME, "an answer is text")
+    if turn.refusal:
+        said.append({"type": "refusal", "refusal": turn.refusal})
+    if said:
+        yield {"type": "message", "role": "assistant", "content": said}
+    yield from own
+    for index, call in enumerate(turn.tool_calls or ()):
+        yield _call(call, f"{where}.tool_calls[{index}]")
+
+
+def _reasoning(turn: Turn) -> Iterator[Item]:
+    """Give back what the API encrypted; anybody else's reasoning would be refused, and is worth nothing to it."""
+    own = [detail for detail in turn.reasoning_details or () if detail.format == RESPONSES_FORMAT]
+    for item_id, details in groupby(own, lambda detail: detail.id):
+        entries = list(details)
+        hidden = next((detail.data for detail in entries if detail.data), None)
+        if hidden is None:  # an item that is not kept there cannot be found by its id
+            continue
+        item: Json = {
+            "type": "reasoning",
+            "summary": [{"type": "summary_text", "text": text} for entry in entries if (text := entry.summary)],
+            "encrypted_content": hidden,
+        }
+        if item_id is not None:
+            item["id"] = item_id
+        content = [{"type": "reasoning_text", "text": entry.text} for entry in entries if entry.text]
+        yield {**item, "content": content} if content else item
+
+
+def _call(call: Called, where: str) -> Item:
+    if call.custom is not None:
+        return {
+            "type": "custom_tool_call",
+            "call_id": call.id,
+            "name": call.custom.name,
+            "input": call.custom.input,
+        }
+    if call.function is None:
+        raise unsupported(f"{where}.type", NAME, "it calls functions and custom tools")
+    return {
+        "type": "function_call",
+        "call_id": call.id,
+        "name": call.function.name,
+        "arguments": call.function.arguments,
+    }
+
+
+def _output(turn: Turn, where: str, custom: set[str]) -> Item:
+    if not turn.tool_call_id:
+        message = "A tool message must answer a tool call of a message before it."
+        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
+    kind = "custom_tool_call_output" if turn.tool_call_id in custom else "function_call_output"
+    output = turn.content if isinstance(turn.content, str) else _parts(turn.pieces(), where)
+    return {"type": kind, "call_id": turn.tool_call_id, "output": output or ""}
+
+
+def _parts(pieces: Sequence[Piece], where: str) -> list[Item]:
+    return [_part(piece, f"{where}.content[{index}]") for index, piece in enumerate(pieces)]
+
+
+def _part(piece: Piece, where: str) -> Item:
+    match piece.type:
+        case "text":
+            found: Json = {"type": "input_text", "text": piece.text}
+        case "image_url" if piece.image_url is not None:
+            found = {
+                "type": "input_image",
+                "image_url": piece.image_url.url,
+                "detail": piece.image_url.detail or "auto",
+            }
+        case "file" if piece.file is not None:
+            given = {name: getattr(piece.file, name) for name in ("file_data", "file_id", "file_url", "filename")}
+            found = {"type": "input_file", **{name: value for name, value in given.items() if value is not None}}
+        case "input_audio" if piece.input_audio is not None:
+            sound = {"data": piece.input_audio.data, "format": piece.input_audio.format}
+            found = {"type": "input_audio", "input_audio": sound}
+        case _ if piece.dialect == RESPONSES:
+            return piece.block
+        case _:
+            raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+    if bytes(piece.prompt_cache_breakpoint) not in _NONE:
+        found["prompt_cache_breakpoint"] = piece.prompt_cache_breakpoint
+    elif bytes(piece.cache_control) not in _NONE:
+        found["prompt_cache_breakpoint"] = {"mode": "explicit"}
+    return found

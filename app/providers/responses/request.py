@@ -1,0 +1,165 @@
+"""A chat request, from the canonical form to the body of `POST /v1/responses`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from app.core.dialects.responses import RESPONSES
+from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical.asked import Asked, Body, Format, Offered
+from app.providers.canonical.losses import dropped, require_one_choice, unsupported
+from app.providers.openai_models import reasons
+from app.providers.responses.items import NAME, items_of
+
+Json: TypeAlias = dict[str, Any]
+_NONE: Final = (b"", b"null")
+_SAME: Final = (
+    "stream", "temperature", "top_p", "parallel_tool_calls", "user", "safety_identifier", "service_tier",
+    "prompt_cache_key", "prompt_cache_retention", "metadata",
+)  # fmt: skip
+_TRANSLATED: Final = frozenset(
+    {
+        "max_tokens", "max_completion_tokens", "n", "stop", "tools", "tool_choice", "response_format", "verbosity",
+        "reasoning_effort", "reasoning", "logprobs", "top_logprobs", "modalities", "web_search_options", *_SAME,
+    }
+)  # fmt: skip
+# The API's own words, which a client of it wrote and which only this codec can send on.
+_OWN: Final = frozenset(
+    {
+        "previous_response_id", "conversation", "prompt", "background", "max_tool_calls", "truncation",
+        "context_management", "moderation", "prompt_cache_options", "access_programs",
+    }
+)  # fmt: skip
+_NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
+_HIDDEN: Final = "reasoning.encrypted_content"
+_LOGPROBS: Final = "message.output_text.logprobs"
+
+
+def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
+    """
+    Return the body, and the names of the fields that it does without.
+
+    Nothing is stored at the provider, as the whole conversation is sent each time; reasoning comes encrypted for that.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
+    """
+    asked, members = body.asked, body.members
+    lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
+    _require_expressible(asked)
+    if asked.reasoning_effort is not None and not reasons(model):
+        lost.append("reasoning_effort")
+    given: Json = {
+        "model": model,
+        "input": items_of(asked.messages, lost),
+        "max_output_tokens": asked.most_tokens,
+        "tools": _tools(asked.tools or (), members.get("web_search_options")) or None,
+        "tool_choice": _tool_choice(asked.tool_choice),
+        "text": _text(asked),
+        "reasoning": _reasoning(asked, members.get("reasoning")) if reasons(model) else None,
+        "top_logprobs": asked.top_logprobs if asked.logprobs else None,
+        "include": [*([_HIDDEN] if reasons(model) else ()), *([_LOGPROBS] if asked.logprobs else ())] or None,
+        "store": False,
+        **{name: members[name] for name in (*_SAME, *_OWN) if name in members},
+    }
+    written = msgspec.json.encode({name: value for name, value in given.items() if value is not None})
+    return written, tuple(dict.fromkeys(lost))
+
+
+def _require_expressible(asked: Asked) -> None:
+    require_one_choice(asked, NAME)
+    if asked.stops:
+        raise unsupported("stop", NAME, "its answers end by themselves")
+    if asked.modalities and set(asked.modalities) - {"text"}:
+        raise unsupported("modalities", NAME, "it answers in text")
+
+
+def _tools(offered: Iterable[Offered], web: msgspec.Raw | None) -> list[Json | msgspec.Raw]:
+    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(offered)]
+    if web is not None and bytes(web) not in _NONE:
+        tools.append(_web_search(web))
+    return tools
+
+
+def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
+    if tool.dialect == RESPONSES:
+        return tool.definition
+    if tool.type == "custom":
+        return _custom(tool.custom)
+    function = tool.function
+    if tool.type != "function" or function is None:
+        raise unsupported(f"{where}.type", NAME, f"it has no tools of type {tool.type[:40]!r}")
+    found: Json = {"type": "function", "name": function.name}
+    if function.description is not None:
+        found["description"] = function.description
+    found["parameters"] = function.parameters if bytes(function.parameters) not in _NONE else _NO_PARAMETERS
+    found["strict"] = bool(
+        function.strict
+    )  # here it is unless it says otherwise, in chat completions the other way round
+    return found
+
+
+def _custom(raw: msgspec.Raw) -> Json:
+    try:
+        found: Json = msgspec.json.decode(raw, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise GatewayError(INVALID_REQUEST, "A custom tool must say its name.", param="tools") from error
+    form = found.get("format")
+    if isinstance(form, dict) and isinstance(form.get("grammar"), dict):
+        found["format"] = {"type": form.get("type"), **form["grammar"]}
+    return {"type": "custom", **found}
+
+
+def _web_search(raw: msgspec.Raw) -> Json:
+    """Return the hosted search, whose place of the user chat completions nest once more."""
+    given: Json = msgspec.json.decode(raw, type=dict[str, Any])
+    place = given.get("user_location")
+    if isinstance(place, dict) and isinstance(place.get("approximate"), dict):
+        given["user_location"] = {"type": "approximate", **place["approximate"]}
+    return {"type": "web_search", **given}
+
+
+def _tool_choice(raw: msgspec.Raw) -> Json | msgspec.Raw | None:
+    if bytes(raw) in _NONE:
+        return None
+    if bytes(raw).startswith(b'"'):
+        return raw
+    choice: Json = msgspec.json.decode(raw, type=dict[str, Any])
+    allowed = choice.get("allowed_tools")
+    if isinstance(allowed, dict):
+        tools = [_named(tool) for tool in allowed.get("tools", ())]
+        return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": tools}
+    return _named(choice)
+
+
+def _named(choice: Json) -> Json:
+    """Return a choice with the name beside its type, not below."""
+    kind = choice.get("type")
+    below = choice.get(kind) if isinstance(kind, str) else None
+    return {"type": kind, "name": below.get("name")} if isinstance(below, dict) else choice
+
+
+def _text(asked: Asked) -> Json | None:
+    found = {"format": _form(asked.response_format), "verbosity": asked.verbosity}
+    return {name: value for name, value in found.items() if value is not None} or None
+
+
+def _form(form: Format | None) -> Json | None:
+    if form is None:
+        return None
+    schema = form.json_schema
+    if schema is None:
+        return {"type": form.type}
+    shown = {"name": schema.name, "description": schema.description, "strict": schema.strict, "schema": schema.schema}
+    return {"type": form.type, **{name: value for name, value in shown.items() if value is not None}}
+
+
+def _reasoning(asked: Asked, given: msgspec.Raw | None) -> Json | msgspec.Raw | None:
+    if given is not None and bytes(given) not in _NONE:
+        return given
+    if asked.reasoning_effort is None:
+        return None
+    return {"effort": asked.reasoning_effort, "summary": "auto"}

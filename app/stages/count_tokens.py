@@ -1,0 +1,44 @@
+"""
+Answer requests that only count tokens, where the provider itself does not count any.
+
+An estimate is better than a refusal: clients ask before each turn whether the conversation still fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from app.core.call import Attempt, Reply
+from app.core.errors import TARGET_MODEL_MISSING, UNSUPPORTED_FEATURE, GatewayError
+from app.core.model import Completion, Operation, PlainRequest
+from app.core.pipeline import Handler
+from app.core.usage import Usage
+
+_NOT_THERE = (TARGET_MODEL_MISSING, UNSUPPORTED_FEATURE)  # how servers say that they have no such address
+
+
+class CountTokens:
+    """
+    Count by an estimate unless the provider does.
+
+    Args:
+        counting: The names of the providers that can be asked.
+    """
+
+    def __init__(self, counting: AbstractSet[str]) -> None:
+        self._counting = counting
+
+    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        """Pass everything else on unchanged."""
+        request = attempt.call.request
+        if not isinstance(request, PlainRequest) or request.operation is not Operation.COUNT_TOKENS:
+            return await proceed(attempt)
+        if attempt.target.provider in self._counting:
+            try:
+                return await proceed(attempt)
+            except GatewayError as error:
+                if error.kind not in _NOT_THERE:
+                    raise
+        return Reply(Completion(msgspec.json.encode({"input_tokens": request.tokens}), Usage()))
