@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from secrets import token_bytes
+
 import msgspec
 
 from app.assembly.tracing import Tracers
@@ -29,9 +31,9 @@ class Deps(msgspec.Struct, frozen=True):
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, and `limits` the buckets of rate limits. Without `tracers` no call is traced, whatever the configuration
-    says. `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became of them, and
-    `insight` shows it.
+    reached, `limits` the buckets of rate limits, and `secret` a key that this process made up for hashes that need not
+    be the same elsewhere. Without `tracers` no call is traced, whatever the configuration says; `hearing` is where
+    listeners come and go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
     """
 
     client: UpstreamClient
@@ -47,6 +49,7 @@ class Deps(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
+    secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))

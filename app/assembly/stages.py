@@ -12,8 +12,10 @@ from app.assembly.bulkhead import bulkhead
 from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
+from app.assembly.guards import guards
 from app.assembly.instructions import instruct
 from app.assembly.limits import rate_limit, target_limit
+from app.assembly.redaction import redact
 from app.assembly.requests import tell
 from app.assembly.retry import retry
 from app.assembly.spending import spend
@@ -36,6 +38,8 @@ def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> 
         validate(settings),  # cheap refusals before any shared state is touched
         *tell(settings, deps),  # inside all that finds out who calls
         *instruct(settings),  # before whatever reads the messages
+        *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
+        *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
         # after all that refuses bad requests, so that they need no place
         *trace.entry("wizard.admission.acquire", admission(settings, deps)),
         # before the cache: it protects us, not only them

@@ -42,6 +42,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     overloaded                  503  overloaded      gateway  elsewhere
     stream_broken               502  stream          target   never
     state_unavailable           503  cache           gateway  never
+    check_unavailable           503  internal        gateway  never
     internal                    500  internal        gateway  never
 
 `again` has no default on purpose: a new row cannot become retryable because somebody forgot to decide.
@@ -55,8 +56,7 @@ from app.core.failures import Again, Blame, Category, GatewayError, Kind, Trigge
 
 __all__ = ["KINDS", "Again", "Blame", "Category", "GatewayError", "Kind", "Trigger"]
 
-_BAD = "invalid_request_error"
-_API = "api_error"
+_BAD, _API = "invalid_request_error", "api_error"
 
 INVALID_REQUEST: Final = Kind(
     "invalid_request", 400, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
@@ -221,6 +221,10 @@ STATE_UNAVAILABLE: Final = Kind(
     "state_unavailable", 503, _API, "cache", Blame.GATEWAY, Again.NEVER, True,
     "The gateway's shared state is out of reach and its policy is to refuse; wait, or set 'fail: local'.",
 )  # fmt: skip
+CHECK_UNAVAILABLE: Final = Kind(
+    "check_unavailable", 503, _API, "internal", Blame.GATEWAY, Again.NEVER, True,
+    "A check that this route requires is out of reach and its policy is to refuse; wait, or set 'fail: open'.",
+)  # fmt: skip
 INTERNAL: Final = Kind(
     "internal", 500, _API, "internal", Blame.GATEWAY, Again.NEVER, True,
     "This is a fault of the gateway. Report it with the request id; the log holds the details.",
@@ -233,5 +237,5 @@ KINDS: Final[tuple[Kind, ...]] = (
     CLIENT_CLOSED, CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
     TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
     TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE,
-    INTERNAL,
+    CHECK_UNAVAILABLE, INTERNAL,
 )  # fmt: skip

@@ -71,10 +71,6 @@ class Bucket(msgspec.Struct):
     moved_us: int
     born_us: int
 
-    def wait_us(self, now: int, charge_us: int, room_us: int) -> int:
-        """Return how long it takes until so much work fits; 0 if it fits now."""
-        return max(0, max(self.served_us, now) + charge_us - now - room_us)
-
     def used_us(self, now: int) -> int:
         """Return the work that is in the queue: the time until the bucket is as good as new."""
         return max(0, self.served_us - now)
@@ -88,9 +84,14 @@ class Bucket(msgspec.Struct):
         """Replace the work that was let in under `hold` by what it really was: add what is missing, or give back."""
         owed_us = charge_us - hold.charge_us
         if owed_us > 0:
-            self.served_us = max(self.served_us, now) + min(owed_us, YEAR_US)
+            self.served_us = max(self.served_us, now) + owed_us
         elif hold.born_us == self.born_us:
             unserved_us = hold.served_us - (self.moved_us - hold.moved_us) - now
             given_us = min(-owed_us, max(0, unserved_us))
             self.served_us -= given_us
             self.moved_us += given_us
+
+
+def wait_us(used_us: int, charge_us: int, room_us: int) -> int:
+    """Return how long it takes until so much work fits into a queue; 0 if it fits now."""
+    return max(0, used_us + charge_us - room_us)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.gcra import US_PER_S, Hold, Rate
+from app.core.gcra import US_PER_S, YEAR_US, Hold, Rate
 
 NEVER: Final = -1  # a wait that no time ends: the call asks for more than the bucket holds when it is full
 PLACE_WAIT_US: Final = US_PER_S  # a place is free again as soon as any answer ends; nobody knows when that is
@@ -149,7 +149,7 @@ def owed_us(standing: Standing, tokens: int) -> int:
     rate, hold = standing.claim.rule.rate, standing.hold
     if rate is None or hold is None or standing.claim.rule.measure is not Measure.TOKENS:
         return 0
-    return rate.charge_us(tokens) - hold.charge_us
+    return min(rate.charge_us(tokens) - hold.charge_us, YEAR_US)
 
 
 def settled(standing: Standing, tokens: int) -> Standing:

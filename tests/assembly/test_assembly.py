@@ -40,7 +40,7 @@ def test_order_of_the_stages(bench: Bench) -> None:
     each = [type(stage).__name__ for stage in attempt_stages(settings, bench.deps)]
 
     assert once == ["Record", "TotalTimeout", "Validate"]
-    assert each == ["Retry", "Breaker", "Spend", "Measure", "AttemptTimeout"]
+    assert each == ["CountTokens", "Retry", "Breaker", "Spend", "Measure", "AttemptTimeout"]
 
 
 async def test_nothing_is_opened(bench: Bench) -> None:

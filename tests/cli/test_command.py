@@ -51,10 +51,8 @@ def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.Cap
     assert (code, printed.err) == (0, "")
     assert "fast sequential box/small -> sim/echo -> sim/words" in lines
     assert "box openai http://127.0.0.1:9/v1" in lines
-    assert (
-        "Record > TotalTimeout > Validate > Fallback( Retry > Breaker > Spend > Measure > AttemptTimeout > Endpoint )"
-        in lines
-    )
+    once, each = "Record > TotalTimeout > Validate", "Retry > Breaker > Spend > Measure > AttemptTimeout"
+    assert f"{once} > Fallback( CountTokens > {each} > Endpoint )" in lines
 
 
 def test_check_shows_every_problem(write: Write, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,13 @@ from tests.config.cases import refused
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 MANUAL = ROOT / "docs" / "configuration.md"
-ILLUSTRATIVE = {"providers", "models", "prices"}
+ILLUSTRATIVE: dict[str, bool | set[str]] = {
+    "providers": True,
+    "models": True,
+    "prices": True,
+    "redaction": {"routes"},
+    "guards": {"routes"},
+}
 
 
 def values_at(tree: object, loc: tuple[str | int, ...]) -> list[object]:

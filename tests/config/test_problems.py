@@ -70,7 +70,13 @@ ROUTE = "providers: {a: {kind: sim}}\nmodels: {r: {targets: [{provider: a, model
         ("sessions: {path: no}", "sessions.path", "false", "text, or null", QUOTES),
         ("sessions: {path: 12}", "sessions.path", "12", "text, or null", "put it in quotes"),
         ("sessions: {path: 2026-01-02}", "sessions.path", "(a date)", "text, or null", "put it in quotes"),
-        ("redaction: {action: token}", "redaction.action", "'token'", "tokenize", "did you mean tokenize?"),
+        (
+            "redaction: {action: tokenise}",
+            "redaction.action",
+            "'tokenise'",
+            "one of mask, hash, tokenize, block, report",
+            "did you mean tokenize?",
+        ),
         (
             "server: {host: 'a b'}",
             "server.host",

@@ -19,14 +19,6 @@ PREFIX = "not available in this version: only the default is accepted"
     [
         ("auth: {required: true}", "auth.required", "true", "false"),
         ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
-        ("redaction: {enabled: true}", "redaction.enabled", "true", "false"),
-        (
-            "redaction: {detectors: []}",
-            "redaction.detectors",
-            "(a list of 0)",
-            "[email, phone, credit_card, iban, ssn, ip, secrets]",
-        ),
-        ("guards: {injection: {policy: block}}", "guards.injection.policy", "'block'", "'none'"),
         ("cache: {enabled: true}", "cache.enabled", "true", "false"),
         ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
         ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),

@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.gcra import US_PER_S, YEAR_US, Bucket, Hold, Rate
+from app.core.gcra import US_PER_S, YEAR_US, Bucket, Hold, Rate, wait_us
+from app.core.rules import Claim, Measure, Rule, Standing, owed_us
 from tests.support.windows import worst_excess
 
 RATES = st.builds(
@@ -44,25 +45,37 @@ def test_the_parts_of_replicas_are_no_more_than_the_whole(rate: Rate, replicas: 
 
 def test_a_year_is_the_most_that_anybody_owes() -> None:
     """A provider that claims to have used more tokens than there are locks nobody out for good."""
-    bucket = Bucket(0, 0, 0)
-    hold = bucket.take(0, 10)
+    rate = Rate.of(60, 60, 60)
+    rule = Rule("tokens", Measure.TOKENS, 60, rate)
+    standing = Standing(Claim(rule, "b", 1, rate.charge_us(1)), 0, 0, Hold(rate.charge_us(1), 0, 0, 0))
 
-    bucket.settle(0, hold, 10**30)
-
-    assert 10 + YEAR_US == bucket.served_us
+    assert YEAR_US == owed_us(standing, 10**30)
 
 
-def test_a_clock_that_stands_still_gives_nothing_away() -> None:
-    """Nor does one that goes back."""
+def test_a_clock_that_goes_back_gives_nothing_away() -> None:
+    """Nor does one that stands still."""
     rate = Rate.of(1, 1, 2)
     bucket = Bucket(100, 0, 100)
     for _ in range(2):
-        assert not bucket.wait_us(100, rate.charge_us(1), rate.room_us)
+        assert not wait_us(bucket.used_us(100), rate.charge_us(1), rate.room_us)
         bucket.take(100, rate.charge_us(1))
 
-    waits = [bucket.wait_us(now, rate.charge_us(1), rate.room_us) for now in (100, 50)]
+    waits = [wait_us(bucket.used_us(now), rate.charge_us(1), rate.room_us) for now in (100, 50)]
 
     assert [US_PER_S, US_PER_S + 50] == waits
+
+
+def test_a_bucket_made_anew_gives_nothing_back() -> None:
+    """What was taken from the one before is none of its business; what is owed is."""
+    old = Bucket(0, 0, 0).take(0, 1000)
+    bucket = Bucket(10, 0, 10)
+    bucket.take(10, 500)
+
+    bucket.settle(10, old, 0)
+    unchanged = bucket.served_us
+    bucket.settle(10, old, 1100)
+
+    assert (510, 610) == (unchanged, bucket.served_us)
 
 
 CALLS = st.tuples(
@@ -95,7 +108,7 @@ def test_no_window_ever_holds_more_than_it_may(calls: list[tuple[int, int, int, 
             under_way.remove(call)
             bucket.settle(now, call.hold, rate.charge_us(call.needed))
             history[call.place] = (history[call.place][0], call.needed)
-        if not bucket.wait_us(now, rate.charge_us(units), rate.room_us):
+        if not wait_us(bucket.used_us(now), rate.charge_us(units), rate.room_us):
             hold = bucket.take(now, rate.charge_us(units))
             under_way.append(_Open(len(history), number + later, hold, units * percent // 100))
             history.append((now, units))

@@ -25,6 +25,7 @@ from app.core.signals import (
     DrainEnded,
     DrainStarted,
     FellBack,
+    GuardComplained,
     HedgeEnded,
     HedgeStarted,
     InternalFault,
@@ -32,6 +33,7 @@ from app.core.signals import (
     LimitExceeded,
     LocalModelChanged,
     Overloaded,
+    Redacted,
     RetryScheduled,
     Signal,
     Spent,
@@ -79,6 +81,10 @@ SPENT = Spent(
 BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
+COMPLAINED = GuardComplained(
+    request_id="req_1", guard="injection", side="prompt", action="flag", reason="user_text", score=0.75
+)
+REDACTED = Redacted(request_id="req_1", side="prompt", detector="email", action="tokenize", count=2)
 ENDED = CallEnded(
     request_id="req_1",
     endpoint="/v1/chat/completions",
@@ -128,6 +134,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED),
+    *(REDACTED, COMPLAINED),
     *(SPENT, BUDGET, TRIMMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )

@@ -272,7 +272,7 @@ def test_figures_show_what_the_metrics_count() -> None:
         "duration_ms": None,
         "first_token_ms": {"p50": None, "p95": None, "p99": None},
     }
-    assert "redactions" not in found
+    assert "process" not in found
 
 
 def test_figures_of_a_gateway_that_did_nothing_yet() -> None:

@@ -390,6 +390,8 @@ TYPES = {
     "wizard_admission_refused": "counter",
     "wizard_rate_limited": "counter",
     "wizard_rate_limited_shadow": "counter",
+    "wizard_redactions": "counter",
+    "wizard_guard_complaints": "counter",
     "wizard_config_reloads": "counter",
     "wizard_config_rejected": "gauge",
     "wizard_draining": "gauge",

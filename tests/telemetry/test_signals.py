@@ -24,6 +24,7 @@ JUDGED = frozenset(
         *("priority", "wait_s", "refused", "waiting", "in_flight", "limit", "measure", "shadow"),
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
         *("failures", "calls", "open_s", "degraded", "delay_s"),
+        *("side", "detector", "action", "count", "guard", "score"),
         *("changes", "changed", "window_s", "cut", "lasted_s", "pid", "exit_code"),
         "usage",
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),

@@ -11,9 +11,11 @@ from typing import Final
 
 from app.config.checks.admission import adaptive_limit
 from app.config.checks.complaint import Check, Complaint, Names
+from app.config.checks.guards import guards
 from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
+from app.config.checks.redaction import redaction
 from app.config.checks.request_log import request_log
 from app.config.checks.routes import references
 from app.config.checks.spending import spending
@@ -34,6 +36,8 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    redaction,
+    guards,
     exporter,
     request_log,
     limits,

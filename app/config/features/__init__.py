@@ -10,7 +10,7 @@ from app.config.features.circuit_breaker import CircuitBreaker
 from app.config.features.guards import Guards, Injection
 from app.config.features.keys import Keys
 from app.config.features.limits import KeyLimit, Limit, Limits
-from app.config.features.redaction import Detector, Redaction
+from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.request_log import RequestLog
 from app.config.features.sessions import Sessions
@@ -23,7 +23,6 @@ __all__ = [
     "Budget",
     "Cache",
     "CircuitBreaker",
-    "Detector",
     "Guards",
     "Injection",
     "KeyBudget",
@@ -33,6 +32,8 @@ __all__ = [
     "Limits",
     "ModelPrice",
     "Redaction",
+    "RedactionAnswer",
+    "RedactionRoute",
     "Redis",
     "RedisFail",
     "RequestLog",

@@ -1,21 +1,165 @@
-"""Checks on the meaning of a prompt."""
+"""Checks on the meaning of prompts and answers."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from app.config.fields import Section
+from app.config.features.redaction import DEFAULT_DETECTORS, Detector
+from app.config.fields import ApiKey, BaseUrl, Count, Expected, ModelName, Ratio, Seconds, Section, Whole
+
+Policy = Literal["none", "observe", "flag", "block"]
+Fail = Literal["open", "closed"]
+GuardName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$"), Expected("the name of a guard: small letters, digits, '_' and '-'")
+]
+ToolPattern = Annotated[str, Field(min_length=1, max_length=128)]
+Term = Annotated[str, Field(min_length=2, max_length=200, pattern=r"^\S(.*\S)?$"), Expected("a word or a phrase")]
+
+_POLICY = (
+    "What becomes of a complaint: none does not look, observe counts it, flag names it in a header, block refuses."
+)
+
+
+class Classifier(Section):
+    """A model that judges prompts, asked over HTTP."""
+
+    url: BaseUrl = Field(default=None, description="Address that is sent the passages; null asks none.")
+    api_key: ApiKey = Field(default=None, description="Sent as a bearer token; null or empty sends none.")
+    timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
+    fail: Fail = Field(default="open", description="Without an answer, open lets the call go on and closed refuses it.")
+    threshold: Ratio = Field(default=0.8, description="Least score that is complained of, 0 to 1.")
 
 
 class Injection(Section):
     """What happens with prompts that look like an injection."""
 
-    policy: Literal["none", "observe", "flag", "block"] = Field(default="none", description="What happens with a find.")
+    policy: Policy = Field(default="none", description=_POLICY)
+    threshold: Ratio = Field(default=0.5, description="Least score of a user's text that is complained of, 0 to 1.")
+    tool_threshold: Ratio = Field(default=0.5, description="Least score of a tool's result, 0 to 1.")
+    classifier: Classifier = Field(default_factory=Classifier, description="A model that judges beside the heuristics.")
+
+
+class TripwireGuard(Section):
+    """A mark in the system prompt that no answer has a reason to repeat."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+
+
+class ToolGuard(Section):
+    """Which tools may be offered to a model, and called by it."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+    allow: tuple[ToolPattern, ...] | None = Field(default=None, description="Names that may be used; null allows all.")
+    deny: tuple[ToolPattern, ...] = Field(default=(), description="Names that may not be used, whatever allow says.")
+    keys: dict[str, tuple[ToolPattern, ...]] = Field(
+        default_factory=dict, description="What single keys may use instead of allow, by the name of the key."
+    )
+
+
+class TermGuard(Section):
+    """Words and phrases that must not occur."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+    terms: tuple[Term, ...] = Field(default=(), description="Words and phrases, upper or lower case.")
+    prompts: bool = Field(default=False, description="Whether prompts are looked at.")
+    answers: bool = Field(default=True, description="Whether answers are looked at.")
+
+
+class LengthGuard(Section):
+    """How long an answer may be."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+    max_chars: Count = Field(default=100_000, description="Most characters of one text of an answer.")
+
+
+class SchemaGuard(Section):
+    """Whether answers that have to be JSON are what they have to be."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+    json_schema: dict[str, Any] | None = Field(
+        default=None, description="JSON schema of every answer; null takes each request's own."
+    )
+    retries: Whole = Field(default=0, ge=0, le=5, description="How often a better answer is asked for.")
+
+
+class RefusalGuard(Section):
+    """Whether the model refuses to answer."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+    retries: Whole = Field(default=0, ge=0, le=5, description="How often another answer is asked for.")
+
+
+class LeakGuard(Section):
+    """Whether an answer has personal things that are not in its prompt."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+    detectors: tuple[Detector, ...] = Field(default=DEFAULT_DETECTORS, description="What is looked for.")
+
+
+class ModerationGuard(Section):
+    """What a moderation model thinks."""
+
+    policy: Policy = Field(default="none", description=_POLICY)
+    model: ModelName | None = Field(default=None, description="Route or provider/model that judges.")
+    categories: tuple[str, ...] = Field(default=(), description="Categories that count; empty counts all it flags.")
+    prompts: bool = Field(default=True, description="Whether prompts are judged.")
+    answers: bool = Field(default=False, description="Whether answers are judged.")
+    fail: Fail = Field(
+        default="closed", description="Without an answer, closed refuses the call and open lets it go on."
+    )
+
+
+class CustomGuard(Section):
+    """A guard of another package (entry points of wizard.guards)."""
+
+    name: GuardName = Field(description="Name of the entry point.")
+    policy: Policy = Field(default="block", description=_POLICY)
+    options: dict[str, Any] = Field(default_factory=dict, description="What it is made with, as the package says.")
+
+
+class GuardRoute(Section):
+    """What one route has otherwise; null takes what all have."""
+
+    injection: Injection | None = Field(default=None, description="Prompt injection.")
+    spotlight: Literal["none", "delimit", "mark", "encode"] | None = Field(
+        default=None, description="How results of tools are marked."
+    )
+    tripwire: TripwireGuard | None = Field(default=None, description="A mark in the system prompt.")
+    tools: ToolGuard | None = Field(default=None, description="Which tools may be used.")
+    terms: TermGuard | None = Field(default=None, description="Words that must not occur.")
+    length: LengthGuard | None = Field(default=None, description="How long answers may be.")
+    output_schema: SchemaGuard | None = Field(default=None, description="Whether JSON is what it has to be.")
+    refusal: RefusalGuard | None = Field(default=None, description="Whether the model refuses.")
+    leak: LeakGuard | None = Field(default=None, description="Personal things that are not from the prompt.")
+    moderation: ModerationGuard | None = Field(default=None, description="What a moderation model thinks.")
+    custom: tuple[CustomGuard, ...] | None = Field(default=None, description="Guards of other packages.")
+    streams: Literal["watch", "hold"] | None = Field(default=None, description="When streams are judged.")
 
 
 class Guards(Section):
-    """Checks on the meaning of a prompt."""
+    """Checks on the meaning of prompts and answers."""
 
     injection: Injection = Field(default_factory=Injection, description="Prompt injection.")
+    spotlight: Literal["none", "delimit", "mark", "encode"] = Field(
+        default="none", description="How results of tools are marked, so that the model takes them for data."
+    )
+    tripwire: TripwireGuard = Field(default_factory=TripwireGuard, description="A mark in the system prompt.")
+    tools: ToolGuard = Field(default_factory=ToolGuard, description="Which tools may be used.")
+    terms: TermGuard = Field(default_factory=TermGuard, description="Words that must not occur.")
+    length: LengthGuard = Field(default_factory=LengthGuard, description="How long answers may be.")
+    output_schema: SchemaGuard = Field(default_factory=SchemaGuard, description="Whether JSON is what it has to be.")
+    refusal: RefusalGuard = Field(default_factory=RefusalGuard, description="Whether the model refuses.")
+    leak: LeakGuard = Field(default_factory=LeakGuard, description="Personal things that are not from the prompt.")
+    moderation: ModerationGuard = Field(default_factory=ModerationGuard, description="What a moderation model thinks.")
+    custom: tuple[CustomGuard, ...] = Field(default=(), description="Guards of other packages.")
+    streams: Literal["watch", "hold"] = Field(
+        default="watch", description="watch judges a stream as it passes and at its end, hold before it is shown."
+    )
+    key: SecretStr = Field(
+        default=SecretStr(""), description="Key of what is put into prompts; empty makes one up with every start."
+    )
+    routes: dict[ModelName, GuardRoute] = Field(
+        default_factory=dict, description="What single routes have otherwise, by the model name of callers."
+    )

@@ -30,10 +30,12 @@ from app.core.signals.calls import (
 )
 from app.core.signals.circuits import ELSEWHERE, CircuitChanged, CircuitSignal
 from app.core.signals.configuration import ConfigRejected, ConfigReloaded, ConfigurationSignal
+from app.core.signals.guards import GuardComplained, GuardSignal
 from app.core.signals.hedging import HedgeEnded, HedgeStarted, HedgingSignal
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderSignal
+from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
@@ -43,10 +45,12 @@ Signal: TypeAlias = (
     | CallSignal
     | CircuitSignal
     | ConfigurationSignal
+    | GuardSignal
     | HedgingSignal
     | LimitSignal
     | LifecycleSignal
     | ProviderSignal
+    | RedactionSignal
     | SpendingSignal
     | StateSignal
 )
@@ -69,6 +73,7 @@ __all__ = [
     "DrainEnded",
     "DrainStarted",
     "FellBack",
+    "GuardComplained",
     "HedgeEnded",
     "HedgeStarted",
     "InternalFault",
@@ -77,6 +82,7 @@ __all__ = [
     "Listener",
     "LocalModelChanged",
     "Overloaded",
+    "Redacted",
     "RetryScheduled",
     "Signal",
     "Spent",

@@ -35,6 +35,7 @@ _NEUTRAL: Final[Mapping[str, tuple[bytes, ...]]] = MappingProxyType(
         "presence_penalty": (b"0", b"0.0"),
         "background": (b"false",),
         "functions": (b"[]",),
+        "mcp_servers": (b"[]",),
         "store": (b"false",),
         "service_tier": (b'"auto"', b'"default"'),
         "reasoning_effort": (b'"none"',),

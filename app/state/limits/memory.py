@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.core.clock import Clock
-from app.core.gcra import US_PER_S, YEAR_US, Bucket
+from app.core.gcra import US_PER_S, YEAR_US, Bucket, wait_us
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
 from app.state.limits.seen import Seen
 
@@ -37,6 +37,11 @@ class MemoryLimits:
         self._places: dict[str, _Places] = {}
         self._sweep_at = _SWEEP_MIN
         self._granted = 0
+
+    @property
+    def held(self) -> int:
+        """Return how many buckets take memory."""
+        return len(self._buckets) + len(self._places)
 
     def acquire(self, ask: Ask, now_us: int) -> Decision:
         """Take everything that is asked for, or nothing."""
@@ -88,7 +93,7 @@ class MemoryLimits:
         used = 0 if bucket is None else bucket.used_us(now_us)
         if claim.charge_us > rate.room_us:
             return Standing(claim, NEVER, used)
-        return Standing(claim, max(0, used + claim.charge_us - rate.room_us), used)
+        return Standing(claim, wait_us(used, claim.charge_us, rate.room_us), used)
 
     def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing:
         if claim.rule.rate is None:

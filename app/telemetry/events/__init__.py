@@ -18,13 +18,15 @@ from app.telemetry.events.admission import ADMISSION
 from app.telemetry.events.attempts import ATTEMPTS
 from app.telemetry.events.calls import CALLS
 from app.telemetry.events.configuration import CONFIGURATION
+from app.telemetry.events.guards import GUARDS
 from app.telemetry.events.health import HEALTH
 from app.telemetry.events.lifecycle import LIFECYCLE
 from app.telemetry.events.limits import LIMITS
 from app.telemetry.events.part import Event, Told
+from app.telemetry.events.redaction import REDACTION
 from app.telemetry.events.spending import SPENDING
 
-_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, LIMITS, HEALTH, CONFIGURATION, LIFECYCLE, SPENDING)
+_TABLES: Final = (CALLS, ATTEMPTS, ADMISSION, LIMITS, HEALTH, CONFIGURATION, LIFECYCLE, SPENDING, REDACTION, GUARDS)
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}
 )

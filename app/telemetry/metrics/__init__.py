@@ -27,10 +27,12 @@ from app.telemetry.metrics.attempts import AttemptCounts
 from app.telemetry.metrics.calls import CallCounts
 from app.telemetry.metrics.circuits import CircuitCounts
 from app.telemetry.metrics.configuration import ConfigCounts
+from app.telemetry.metrics.guards import GuardCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
 from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
+from app.telemetry.metrics.redaction import RedactionCounts
 from app.telemetry.metrics.spending import SpendingCounts
 from app.telemetry.metrics.state import StateHealth
 from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
@@ -52,6 +54,8 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         StateHealth(),
         AdmissionCounts(),
         LimitCounts(),
+        RedactionCounts(),
+        GuardCounts(),
         ConfigCounts(),
         LifecycleState(),
         SpendingCounts(targets),

@@ -103,7 +103,7 @@ def test_refusals_have_anthropics_form(kind: Kind) -> None:
     assert told["error"]["details"] == {"error_code": kind.code}
     assert told["error"]["message"].endswith("No.")
     assert status == (529 if kind is TARGET_BUSY else kind.status)
-    assert (told["error"]["type"] == "invalid_request_error") is (status in {400, 405, 415, 422, 499})
+    assert (told["error"]["type"] == "invalid_request_error") is (status in {400, 405, 408, 415, 421, 422, 431, 499})
     assert (b"request-id", b"req_1") in headers
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 
@@ -56,6 +57,14 @@ def claude(polyglot: GatewayProcess) -> Iterator[anthropic.Anthropic]:
 def gpt(polyglot: GatewayProcess) -> Iterator[openai.OpenAI]:
     """Talk to the gateway through OpenAI's own client."""
     with openai_client(f"{polyglot.url}/v1") as client:
+        yield client
+
+
+@pytest.fixture
+def plain(polyglot: GatewayProcess) -> Iterator[httpx2.Client]:
+    """Talk to the gateway without an SDK."""
+    headers = {"content-type": "application/json"}
+    with httpx2.Client(base_url=polyglot.url, trust_env=False, timeout=LIMIT_S, headers=headers) as client:
         yield client
 
 

@@ -6,7 +6,8 @@ import anthropic
 import openai
 import pytest
 
-from tests.e2e.dialects.speaking import SAID, Clients, hear, script
+from tests.e2e.dialects.hearing import Clients, hear
+from tests.e2e.dialects.speaking import SAID, script
 from tests.e2e.support.upstream import Upstream
 
 DIALECTS = ("chat", "anthropic", "responses")

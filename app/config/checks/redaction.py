@@ -1,0 +1,77 @@
+"""Redaction: patterns that RE2 takes, and names that something finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import get_args
+
+import re2
+
+from app.config.checks.complaint import Complaint, Names, listed
+from app.config.features.redaction import Detector, Redaction
+from app.config.problems import did_you_mean, shown, shown_key
+from app.config.schema import Settings
+from app.config.trees import Loc
+
+_OWN: tuple[str, ...] = get_args(Detector)
+
+
+def redaction(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find patterns that are none, names given twice, and actions for what nothing finds."""
+    given = settings.redaction
+    for loc, complaint in (*_patterns(given), *_actions(given), *_routes(given, names)):
+        yield ("redaction", *loc), complaint
+
+
+def _patterns(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
+    taken = set(_OWN)
+    for index, pattern in enumerate(given.patterns):
+        if pattern.name in taken:
+            expected = "a name that nothing else has"
+            yield ("patterns", index, "name"), Complaint(repr(pattern.name), expected, "choose another name")
+        taken.add(pattern.name)
+        problem = _problem(pattern.pattern)
+        if problem is not None:
+            yield ("patterns", index, "pattern"), Complaint(shown((), pattern.pattern), *problem)
+
+
+def _problem(pattern: str) -> tuple[str, str] | None:
+    """Return what is expected of a pattern and what to do, if it cannot be used."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern, options)
+    except re2.error as error:
+        told = error.args[0] if error.args else ""
+        reason = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        advice = "RE2 has neither looks ahead or behind nor back references: https://github.com/google/re2/wiki/Syntax"
+        return f"a regular expression that RE2 takes: {reason}", advice
+    if compiled.search("") is not None:
+        return "a regular expression that does not match the empty text", "let it ask for at least one character"
+    return None
+
+
+def _actions(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
+    entities = given.presidio.entities if given.presidio.url else ()
+    known = (*_OWN, *[pattern.name for pattern in given.patterns], *[entity.lower() for entity in entities])
+    places: list[tuple[Loc, Mapping[str, str]]] = [
+        (("actions",), given.actions),
+        (("output", "actions"), given.output.actions),
+    ]
+    for name, route in given.routes.items():
+        places.append((("routes", name, "actions"), route.actions or {}))
+        places.append((("routes", name, "output", "actions"), route.output.actions if route.output else {}))
+    for loc, actions in places:
+        for detector in actions.keys() - set(known):
+            suggestion = did_you_mean(detector, known) or "remove it, or add a pattern of this name"
+            expected = f"something that is looked for ({', '.join(known)})"
+            yield (*loc, detector), Complaint(shown_key(detector), expected, suggestion)
+
+
+def _routes(given: Redaction, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    for name in given.routes:
+        provider, _, model = name.partition("/")
+        if name not in names.routes and not (model and provider in names.providers):
+            suggestion = did_you_mean(name, names.routes) or "add the route under models"
+            expected = f"a route ({listed(names.routes)}), or provider/model"
+            yield ("routes", name), Complaint(shown_key(name), expected, suggestion)

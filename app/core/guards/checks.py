@@ -1,0 +1,169 @@
+"""Guards that need nothing but the texts: terms, tools, length, refusals, leaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from app.core.guards.guard import Ask, Complaint, Prompt, Said
+from app.core.redaction.finding import Patterns
+from app.core.redaction.inspector import Inspector
+
+# How models say that they will not (at the beginning of an answer, where they do).
+_REFUSAL: Final = (
+    r"(?i)^\W{0,4}(?:i'?m\s+(?:really\s+|so\s+|very\s+)?(?:sorry|afraid|unable)|sorry,?\s+(?:but\s+)?i|i\s+apologi[sz]e|i\s+(?:can(?:no|')?t"
+    r"|cannot|won't|will\s+not|must\s+decline|am\s+(?:not\s+able|unable))\b|unfortunately,?\s+i\s+(?:can|am)|as\s+an?\s+(?:ai|language\s+model)"
+    r"|es\s+tut\s+mir\s+leid|ich\s+kann\s+(?:dir|ihnen|dabei|das|diese)[^.]{0,40}nicht|je\s+suis\s+désolée?|je\s+ne\s+(?:peux|puis)\s+pas|lo\s+siento"
+    r"|no\s+puedo)"
+)  # fmt: skip
+_BEGINNING_CHARS: Final = 240
+_NO_WORD: Final = r"[^\pL\pN_]"
+
+
+class Quiet:
+    """A guard without an opinion; others say what they have one about."""
+
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+        """Have nothing against any prompt."""
+        return None
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
+        """Have nothing against any answer."""
+        return None
+
+
+class Terms(Quiet):
+    """Complains of words and phrases, upper or lower case, that stand as words of their own."""
+
+    name = "terms"
+
+    def __init__(self, patterns: Patterns, terms: Sequence[str], *, prompts: bool, answers: bool) -> None:
+        self._pattern = patterns.compile(terms_pattern(terms))
+        self._prompts, self._answers = prompts, answers
+        self.hold_chars = 2 * max(map(len, terms)) + 2
+
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+        """Complain of the first text with a term in it."""
+        texts = ((passage.text, passage.path) for passage in prompt.passages if self._prompts)
+        return next((Complaint("term", path) for text, path in texts if self._has(text)), None)
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
+        """Complain if a text or the arguments of a tool have one."""
+        texts: Iterable[str] = (*said.texts, *said.arguments) if self._answers else ()
+        return Complaint("term") if any(map(self._has, texts)) else None
+
+    def spots(self, text: str, total_chars: int) -> bool:  # noqa: ARG002 - the protocol's
+        """Say that a piece of an answer has one."""
+        return self._answers and next(self._pattern.finditer(text), None) is not None
+
+    def _has(self, text: str) -> bool:
+        return next(self._pattern.finditer(f" {text} "), None) is not None
+
+
+def terms_pattern(terms: Sequence[str]) -> str:
+    """
+    Return a pattern for any of these terms, in a text with a space before and behind it.
+
+    White space in a term stands for any amount of it; a term that begins or ends with a letter or digit is no part of a
+    word.
+    """
+    return r"(?i)" + "|".join(_term(term) for term in terms)
+
+
+def _term(term: str) -> str:
+    words = r"\s+".join(re.escape(word) for word in term.split())
+    start = _NO_WORD if term[:1].isalnum() else ""
+    end = _NO_WORD if term[-1:].isalnum() else ""
+    return f"{start}{words}{end}"
+
+
+class Tools(Quiet):
+    """
+    Complains of tools that may not be used, whether they are offered to the model or called by it.
+
+    Args:
+        allow: Patterns of names (`*` stands for anything); None allows all.
+
+        deny: Patterns of names that are not allowed whatever else is.
+
+        keys: What single keys may use instead of `allow`, by the key's name.
+    """
+
+    name = "tools"
+
+    def __init__(self, allow: Sequence[str] | None, deny: Sequence[str], keys: Mapping[str, Sequence[str]]) -> None:
+        self._allow = allow
+        self._deny = deny
+        self._keys = keys
+
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+        """Complain of the first tool that must not be offered."""
+        refused = self._refused(prompt.tools, prompt)
+        return None if refused is None else Complaint("tool_offered", f"tools[{refused}].function.name")
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
+        """Complain of a tool that the model calls and must not, as one that was never offered."""
+        return None if self._refused(said.tools, prompt) is None else Complaint("tool_called")
+
+    def _refused(self, names: Sequence[str], prompt: Prompt) -> int | None:
+        allow = self._keys.get(prompt.key, self._allow)
+        for index, name in enumerate(names):
+            denied = any(fnmatchcase(name, pattern) for pattern in self._deny)
+            allowed = allow is None or any(fnmatchcase(name, pattern) for pattern in allow)
+            if denied or not allowed:
+                return index
+        return None
+
+
+class Length(Quiet):
+    """Complains of answers with a text of more than so many characters."""
+
+    name = "length"
+    hold_chars = 0
+
+    def __init__(self, max_chars: int) -> None:
+        self._max_chars = max_chars
+
+    def spots(self, text: str, total_chars: int) -> bool:  # noqa: ARG002 - the protocol's
+        """Say that an answer is too long already."""
+        return total_chars > self._max_chars
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+        """Complain if one is longer."""
+        longest = max(map(len, (*said.texts, *said.arguments)), default=0)
+        return Complaint("too_long") if longest > self._max_chars else None
+
+
+class Refusal(Quiet):
+    """Complains of answers that begin as models do when they refuse to give one."""
+
+    name = "refusal"
+
+    def __init__(self, patterns: Patterns) -> None:
+        self._pattern = patterns.compile(_REFUSAL)
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+        """Complain if every choice is one, or says so itself."""
+        refused = [next(self._pattern.finditer(text[:_BEGINNING_CHARS]), None) is not None for text in said.contents]
+        declared = bool(said.texts) and not said.contents and not said.tools
+        return Complaint("refused") if declared or (refused and all(refused)) else None
+
+
+class Leak(Quiet):
+    """Complains of personal things in an answer that are not in its prompt: the model has them from elsewhere."""
+
+    name = "leak"
+
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector = inspector
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+        """Complain of the first one, by the name of its detector."""
+        for text in (*said.texts, *said.arguments):
+            for finding in self._inspector.find(text):
+                value = text[finding.start : finding.end]
+                if not any(value in passage.text for passage in prompt.passages):
+                    return Complaint(finding.detector)
+        return None

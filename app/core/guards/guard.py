@@ -1,0 +1,106 @@
+"""
+What a guard is. Other packages offer their own by an entry point of the group `wizard.guards`.
+
+A guard says what it thinks of a prompt or an answer; what becomes of that is the policy of the route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.model import Completion, Operation, PlainRequest, Request
+from app.core.ports import UpstreamClient
+
+Source: TypeAlias = Literal["system", "user", "assistant", "tool"]
+Ask: TypeAlias = Callable[[PlainRequest], Awaitable[Completion]]  # asks a model through the rest of the pipeline
+
+
+class Policy(Enum):
+    """What becomes of what a guard complains of."""
+
+    NONE = "none"  # nothing is looked at
+    OBSERVE = "observe"  # it is counted
+    FLAG = "flag"  # it is counted, and the answer's headers name the guard
+    BLOCK = "block"  # the call is refused
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """
+    What a guard has against a prompt or an answer.
+
+    `reason` is one of a few fixed words, for metrics and logs; `where` is the path of the field, for the caller;
+    `score` is how sure it is, 0 to 1.
+    """
+
+    reason: str
+    where: str | None = None
+    score: float = 1.0
+
+
+class Passage(msgspec.Struct, frozen=True):
+    """One text of a prompt, and who wrote it."""
+
+    source: Source
+    text: str
+    path: str
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """
+    What guards see of a request.
+
+    `tools` are the names of those that are offered to the model; `key` is the name of the caller's key, if it has one.
+    """
+
+    operation: Operation
+    model: str
+    passages: tuple[Passage, ...]
+    tools: tuple[str, ...]
+    request: Request
+    key: str = ""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """
+    What guards see of an answer: its texts, one for each choice and field, and the tools that it calls.
+
+    `contents` are the texts that are the answer itself, without reasoning and refusals.
+    """
+
+    texts: tuple[str, ...]
+    contents: tuple[str, ...]
+    tools: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+
+class Guard(Protocol):
+    """Looks at calls; serves any number of them at the same time. What it raises fails the call."""
+
+    @property
+    def name(self) -> str:
+        """Return the name in configuration, metrics and headers."""
+        ...
+
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
+        """Look at a prompt before it goes anywhere."""
+        ...
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
+        """Look at a whole answer; of a stream at its end."""
+        ...
+
+
+class GuardTools(msgspec.Struct, frozen=True):
+    """What a guard of another package is made of: its `options` from the configuration, a client, a clock."""
+
+    options: Mapping[str, object]
+    client: UpstreamClient
+    clock: Clock
+
+
+GuardFactory: TypeAlias = Callable[[GuardTools], Guard]

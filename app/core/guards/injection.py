@@ -1,0 +1,109 @@
+"""
+Score texts for signs of prompt injection. Signs, not proof: see the measured rates in `docs/guards.md`.
+
+What a user writes and what a tool returns are scored by different signs, because an order to the model is usual in the
+one and has no business in the other. Each sign has a weight; they add up as independent doubts would.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from app.core.guards.guard import Ask, Complaint, Passage, Prompt, Said
+from app.core.guards.signs import COMMON, IN_TOOL_RESULTS, Sign
+from app.core.redaction.finding import Patterns, Scanner
+from app.core.redaction.folding import fold
+
+# What shows nothing and hides words from patterns: zero-width characters, soft hyphens, marks of direction.
+_HIDDEN: Final = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_TAGS: Final = re.compile(r"[\U000e0020-\U000e007e]{4,}")  # a second alphabet that nobody sees
+_TAG_OFFSET: Final = 0xE0000
+_ENCODED: Final = re.compile(r"[A-Za-z0-9+/]{32,4096}={0,2}")
+_ENCODED_MAX: Final = 16  # pieces of one text that are decoded
+_HIDDEN_WEIGHT, _ENCODED_WEIGHT = 0.6, 0.3
+_HIDDEN_LEAST: Final = 8
+
+
+class Injection:
+    """
+    A guard of prompts.
+
+    Args:
+        patterns: Compiles the signs.
+
+        threshold: The least score of a user's text that is complained of.
+
+        tool_threshold: That of a tool's result.
+    """
+
+    name = "injection"
+
+    def __init__(self, patterns: Patterns, threshold: float, tool_threshold: float) -> None:
+        self._of_users = _Scorer(COMMON, patterns)
+        self._of_tools = _Scorer((*COMMON, *IN_TOOL_RESULTS), patterns)
+        self._threshold = threshold
+        self._tool_threshold = tool_threshold
+
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+        """Complain of the worst text of a user or a tool."""
+        worst: Complaint | None = None
+        for passage in prompt.passages:
+            score, least = self.score(passage)
+            if score >= least and (worst is None or score > worst.score):
+                worst = Complaint(f"{passage.source}_text", passage.path, round(score, 3))
+        return worst
+
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
+        """Have no opinion."""
+        return None
+
+    def score(self, passage: Passage) -> tuple[float, float]:
+        """Return the score of a text, and the least that counts; what the operator or the model wrote has none."""
+        if passage.source == "user":
+            return self._of_users(passage.text), self._threshold
+        if passage.source == "tool":
+            return self._of_tools(passage.text), self._tool_threshold
+        return 0.0, 1.0
+
+
+class _Scorer:
+    def __init__(self, signs: Sequence[Sign], patterns: Patterns) -> None:
+        self._weights = tuple([sign.weight for sign in signs])
+        self._scan: Scanner = patterns.scanner([sign.pattern for sign in signs])
+
+    def __call__(self, text: str) -> float:
+        innocence = 1.0 - self._doubt(text)
+        if not text.isascii():
+            hidden = len(_HIDDEN.findall(text))
+            innocence *= 1.0 - (_HIDDEN_WEIGHT if hidden >= _HIDDEN_LEAST else 0.0)
+            innocence = min(innocence, 1.0 - self._doubt(_HIDDEN.sub("", fold(text))))
+        for told in _decoded(text):
+            doubt = self._doubt(told)
+            innocence *= 1.0 - min(1.0, doubt + _ENCODED_WEIGHT if doubt else 0.0)
+        return 1.0 - innocence
+
+    def _doubt(self, text: str) -> float:
+        innocence = 1.0
+        for number in self._scan(text):
+            innocence *= 1.0 - self._weights[number]
+        return 1.0 - innocence
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """Yield what a text hides from its reader: invisible letters, and base64."""
+    if not text.isascii():
+        for hidden in _TAGS.findall(text):
+            yield "".join(chr(ord(char) - _TAG_OFFSET) for char in hidden)
+    for number, piece in enumerate(_ENCODED.finditer(text)):
+        if number >= _ENCODED_MAX:
+            return
+        stem = piece[0].rstrip("=")
+        try:
+            told = base64.b64decode(stem[: len(stem) // 4 * 4], validate=True).decode()
+        except UnicodeDecodeError:
+            continue
+        if told.isprintable():
+            yield told

@@ -1,0 +1,192 @@
+"""
+Walk through the texts of a JSON body, and put others in their place.
+
+What is not changed keeps its bytes: a body without finds is returned as it is, and of one with finds only the values on
+the way to them are written anew. Fields that nobody has heard of are texts like any other; the rules name those that
+are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+import msgspec
+
+Visit: TypeAlias = Callable[[str, str, bool], str]  # path, text, and whether that is JSON itself; to what replaces it
+
+
+_NAME_MAX_CHARS: Final = 40
+
+
+class Treat(Enum):
+    """What a value is: texts, texts that hold JSON, or nothing to be read."""
+
+    TEXT = "text"
+    JSON = "json"
+    SKIP = "skip"
+
+
+class Fields(msgspec.Struct, frozen=True):
+    """
+    What the members of an object (or of each object in a list) are.
+
+    Those in `last` come last, whatever their order: of a conversation only the end changes from turn to turn, so what
+    is numbered by its first appearance keeps its number.
+    """
+
+    known: Mapping[str, Treat | Fields]
+    others: Treat = Treat.TEXT
+    last: tuple[str, ...] = ()
+
+
+Rule: TypeAlias = Treat | Fields
+
+
+def rewritten(raw: bytes, rule: Rule, visit: Visit, path: str = "") -> bytes:
+    """
+    Return `raw`, a JSON value, with each of its texts replaced by what `visit` makes of it.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON.
+    """
+    if rule is Treat.SKIP:
+        return raw
+    match raw[:1]:
+        case b'"':
+            return _text(raw, rule, visit, path)
+        case b"{":
+            return _object(raw, rule, visit, path)
+        case b"[":
+            return _list(raw, rule, visit, path)
+        case b" " | b"\t" | b"\r" | b"\n":
+            return rewritten(raw.lstrip(), rule, visit, path)
+        case _:
+            return raw
+
+
+def _text(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
+    text = msgspec.json.decode(raw, type=str)
+    if text.startswith("data:") and ";base64," in text[:128]:
+        return raw  # a file, not a text
+    new = visit(path, text, rule is Treat.JSON or _is_json(text))
+    return raw if new == text else msgspec.json.encode(new)
+
+
+def _object(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
+    members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    new: dict[str, tuple[str, bytes]] = {}
+    changed = False
+    known = rule.known if isinstance(rule, Fields) else {}
+    others = rule.others if isinstance(rule, Fields) else rule
+    for name in _ordered(members, rule):
+        value, under = bytes(members[name]), known.get(name, others)
+        inner = f"{path}.{_shown(name)}" if path else _shown(name)
+        new_name = visit(inner, name, False) if under is Treat.TEXT and name not in known else name  # noqa: FBT003 - text
+        new_value = rewritten(value, under, visit, inner)
+        changed |= new_value is not value or new_name != name
+        new[name] = new_name, new_value
+    if not changed:
+        return raw
+    return msgspec.json.encode({new[name][0]: msgspec.Raw(new[name][1]) for name in members})
+
+
+def _shown(name: str) -> str:
+    """Return a member's name for a message, unless it may itself be something that must not be told."""
+    return name if name.replace("_", "").isalpha() and len(name) <= _NAME_MAX_CHARS else "*"
+
+
+def _ordered(members: Mapping[str, object], rule: Rule) -> Iterator[str]:
+    last = rule.last if isinstance(rule, Fields) else ()
+    yield from (name for name in members if name not in last)
+    yield from (name for name in last if name in members)
+
+
+def _list(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
+    items = [bytes(item) for item in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+    new = [rewritten(item, rule, visit, f"{path}[{index}]") for index, item in enumerate(items)]
+    if all(one is other for one, other in zip(items, new, strict=True)):
+        return raw
+    return b"[%b]" % b",".join(new)
+
+
+def _is_json(text: str) -> bool:
+    """Say whether a text is JSON with escapes, which must be minded then; without any it reads like other text."""
+    if "\\" not in text or text[:1] not in {"{", "["}:
+        return False
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _fields(others: Treat = Treat.TEXT, last: tuple[str, ...] = (), **known: Rule) -> Fields:
+    return Fields(MappingProxyType(known), others, last)
+
+
+_SKIP: Final = Treat.SKIP
+_CALL: Final = _fields(name=_SKIP, arguments=Treat.JSON)
+_TOOL_CALL: Final = _fields(id=_SKIP, type=_SKIP, index=_SKIP, function=_CALL)
+_FILE: Final = _fields(file_data=_SKIP, file_id=_SKIP)
+_PART: Final = _fields(type=_SKIP, image_url=_SKIP, input_audio=_SKIP, file=_FILE, cache_control=_SKIP)
+_MESSAGE: Final = _fields(
+    role=_SKIP, tool_call_id=_SKIP, content=_PART, tool_calls=_TOOL_CALL, function_call=_CALL, audio=_SKIP
+)
+_FUNCTION: Final = _fields(name=_SKIP)
+_SCHEMA: Final = _fields(type=_SKIP, json_schema=_FUNCTION)
+
+# The body of a chat request.
+CHAT: Final = _fields(
+    last=("messages",),
+    model=_SKIP,
+    messages=_MESSAGE,
+    tools=_fields(type=_SKIP, function=_FUNCTION),
+    functions=_FUNCTION,
+    tool_choice=_SKIP,
+    function_call=_SKIP,
+    response_format=_SCHEMA,
+    stream_options=_SKIP,
+    modalities=_SKIP,
+    audio=_SKIP,
+    logit_bias=_SKIP,
+    reasoning_effort=_SKIP,
+    service_tier=_SKIP,
+    prompt_cache_key=_SKIP,
+    verbosity=_SKIP,
+)
+# The body of every other request: what is no text is short, and looks like nothing that is looked for.
+PLAIN: Final = _fields(
+    model=_SKIP, encoding_format=_SKIP, response_format=_SKIP, size=_SKIP, quality=_SKIP, voice=_SKIP, image=_SKIP,
+    mask=_SKIP, b64_json=_SKIP, logit_bias=_SKIP, stream_options=_SKIP,
+)  # fmt: skip
+
+
+def _answer(content: Treat) -> Fields:
+    part = _fields(_SKIP, text=content, thinking=Treat.TEXT, refusal=Treat.TEXT)
+    said = content if content is Treat.JSON else part
+    message = _fields(
+        _SKIP,
+        content=said,
+        refusal=Treat.TEXT,
+        reasoning=Treat.TEXT,
+        reasoning_content=Treat.TEXT,
+        tool_calls=_fields(_SKIP, function=_fields(_SKIP, arguments=Treat.JSON)),
+        function_call=_fields(_SKIP, arguments=Treat.JSON),
+    )
+    return _fields(_SKIP, choices=_fields(_SKIP, message=message, text=Treat.TEXT))
+
+
+# The body of an answer to a chat, of one whose content is JSON, and of one to anything else.
+ANSWER: Final = _answer(Treat.TEXT)
+ANSWER_IN_JSON: Final = _answer(Treat.JSON)
+PLAIN_ANSWER: Final = _fields(
+    id=_SKIP,
+    model=_SKIP,
+    object=_SKIP,
+    usage=_SKIP,
+    data=_fields(embedding=_SKIP, b64_json=_SKIP, url=_SKIP, object=_SKIP),
+    choices=_fields(logprobs=_SKIP, finish_reason=_SKIP),
+)

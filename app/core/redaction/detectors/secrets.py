@@ -1,0 +1,130 @@
+"""Secrets: keys, tokens, private keys, addresses with passwords, and what is called a secret."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from app.core.redaction.finding import Match, Patterns, Span, is_word
+from app.core.redaction.secret_shapes import SHAPES, WORDS_FOR_KEYS, WORDS_FOR_PASSWORDS, Shape
+
+PEM_BEGIN: Final = "-----BEGIN"
+PEM_END: Final = re.compile(r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+PEM_MOST_CHARS: Final = 16_384  # ten times the longest key in use
+
+_LEAST_BITS: Final = 2.8  # a character; words have less, and sixteen random hexadecimal digits about 3.2
+_LEAST_RUN: Final = re.compile(r"[A-Za-z0-9]{20}")  # no word of a language that hyphenates is as long
+_PASSWORD_SIGNS: Final = re.compile(r"[\d!@#$%^&*+~?]")
+_DOTTED_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_NO_SECRET: Final = re.compile(r"\$|%[A-Za-z_(]|\{|x{4,}|\*{3,}|\.{3,}|your[_-]|https?://", re.IGNORECASE)
+_TRAILING, _QUOTES = ".,;:!?)", ('"', "'", "`")
+
+_PEM_BODY: Final = re.compile(r"[A-Za-z0-9+/=\s\\:,]*+")
+_ADDRESS: Final = r"[A-Za-z][A-Za-z0-9+.-]*://[^\s:@/?#\"'<>]*:[^\s@/?#\"'<>]+@[^\s\"'<>`]+"
+_ASSIGN: Final = r"[\"'`]?\]?(?:\s{0,2}(?::=|=>|[:=])|\s(?:is|ist|es|est|to)\b:?)\s{0,2}[\"'`]?"
+_VALUE: Final = r"([^\s\"'`<>(){}\[\],;\\|]{%d}[^\s\"'`<>(){}\[\],;\\|]*)"
+_BEARER: Final = r"(?i)\b(?:bearer|basic)\s{1,2}([A-Za-z0-9._~+/-]{16}[A-Za-z0-9._~+/-]*={0,2})"
+
+
+class Secrets:
+    """Finds what grants access to something."""
+
+    name = "secrets"
+
+    def __init__(self, patterns: Patterns) -> None:
+        self._pem = patterns.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+        self._address = patterns.compile(_ADDRESS)
+        self._sure = patterns.compile(_marked(random=False))
+        self._random = patterns.compile(_marked(random=True))
+        self._password = patterns.compile(f"(?i)(?:{WORDS_FOR_PASSWORDS}){_ASSIGN}{_VALUE % 6}")
+        self._key = patterns.compile(f"(?i)(?:{WORDS_FOR_KEYS}){_ASSIGN}{_VALUE % 12}")
+        self._bearer = patterns.compile(_BEARER)
+
+    @property
+    def trigger(self) -> str:
+        """Return all beginnings, and all names of secrets that are given a value."""
+        gap = r"(?:\s|\\[nrt]){0,2}"
+        assign = rf"[\\\"'`\]]{{0,4}}(?:{gap}(?::=|=>|[:=])|\s(?:is|ist|es|est|to):?){gap}[\\\"'`]{{0,3}}"
+        return "|".join(
+            (
+                *map(_shape_trigger, SHAPES),
+                r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY",
+                r":\\?/\\?/[^\s@\"'<>]*:[^\s@\"'<>]+@",
+                rf"(?i:{WORDS_FOR_PASSWORDS}){assign}[^\s\"'`<>(){{}}\[\],;|]{{6}}",
+                rf"(?i:{WORDS_FOR_KEYS}){assign}[^\s\"'`<>(){{}}\[\],;|]{{12}}",
+                r"(?i:bearer|basic)(?:\s|\\[nrt]){1,2}[A-Za-z0-9._~+/\\-]{16}",
+            )
+        )
+
+    def find(self, text: str) -> Iterator[Span]:
+        """Yield each secret; of one that is called so, the value alone."""
+        for begin in self._pem.finditer(text):
+            yield begin.span()[0], _pem_end(text, begin.span()[1])
+        for found in self._address.finditer(text):
+            yield found.span()[0], found.span()[0] + len(found[0].rstrip(_TRAILING))
+        for found in self._sure.finditer(text):
+            if _begins(text, found):
+                yield found.span()
+        for found in self._random.finditer(text):
+            if _begins(text, found) and _is_random(found[0]):
+                yield found.span()
+        yield from self._named(text)
+
+    def _named(self, text: str) -> Iterator[Span]:
+        """Find values that are called a secret and look like one."""
+        for found in self._password.finditer(text):
+            value, span = _value(text, found)
+            if _PASSWORD_SIGNS.search(value) and not _NO_SECRET.match(value):
+                yield span
+        for found in self._key.finditer(text):
+            value, span = _value(text, found)
+            called = text[span[1] : span[1] + 1] == "(" or _DOTTED_NAME.fullmatch(value)  # a piece of a program
+            if _is_random(value) and not called and not _NO_SECRET.match(value):
+                yield span
+        for found in self._bearer.finditer(text):
+            if _is_random(found[1]):
+                yield found.span(1)
+
+
+def _marked(*, random: bool) -> str:
+    return "|".join(f"(?:{shape.head})(?:{shape.tail})" for shape in SHAPES if shape.random == random)
+
+
+def _shape_trigger(shape: Shape) -> str:
+    head = shape.head.replace("/", r"\\?/")  # JSON may spell a slash with a backslash
+    return f"(?:{head})" if "/" in shape.tail else f"(?:{head})(?:{shape.tail})"
+
+
+def _begins(text: str, found: Match) -> bool:
+    """Say that a match is not the rest of a word."""
+    start = found.span()[0]
+    return not is_word(text[start - 1 : start]) or text[start - 1] == "_"
+
+
+def _value(text: str, found: Match) -> tuple[str, Span]:
+    """Return the value of a match, without the punctuation of the sentence if it stands in no quotation marks."""
+    start, end = found.span(1)
+    value = found[1] if text[end : end + 1] in _QUOTES else found[1].rstrip(_TRAILING)
+    return value, (start, start + len(value))
+
+
+def _pem_end(text: str, position: int) -> int:
+    """Return where a key as PEM has them ends: at its last line, or where what follows cannot belong to one."""
+    limit = position + PEM_MOST_CHARS
+    end = PEM_END.search(text, position, limit)
+    body = _PEM_BODY.match(text, position, limit)
+    return end.end() if end else body.end() if body else position
+
+
+def _is_random(text: str) -> bool:
+    """Tell what was drawn at random from what somebody has thought up."""
+    return (any(map(str.isdigit, text)) or _LEAST_RUN.search(text) is not None) and _bits(text) >= _LEAST_BITS
+
+
+def _bits(text: str) -> float:
+    """Return the entropy of the characters of a text, in bits a character (C. Shannon, 1948)."""
+    counts = Counter(text).values()
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in counts)

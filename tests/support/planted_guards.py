@@ -1,0 +1,43 @@
+"""A package with guards, installed for one test: one that works, and others that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+MODULE = """
+from app.core.guards.guard import Complaint
+
+NOTHING = None
+
+class Shouting:
+    name = "shouting"
+
+    def __init__(self, tools):
+        self.least = tools.options.get("least", 5)
+
+    async def check_prompt(self, prompt, ask):
+        for passage in prompt.passages:
+            if len(passage.text) >= self.least and passage.text.isupper():
+                return Complaint("upper_case", passage.path)
+
+    async def check_answer(self, said, prompt, ask):
+        return None
+"""
+ENTRIES = """[wizard.guards]
+shouting = planted_guard:Shouting
+broken = planted_guard:Missing
+nothing = planted_guard:NOTHING
+"""
+
+
+def plant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the package."""
+    site = folder / "site"
+    info = site / "planted-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(ENTRIES, encoding="utf-8")
+    (site / "planted_guard.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(site)
