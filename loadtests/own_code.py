@@ -138,7 +138,7 @@ async def cpu_us(app: App, body: bytes, times: int) -> float:
 
     Raises `AssertionError` if an answer is not a complete 200: its cost would mean nothing.
     """
-    scope = _scope(body)
+    scope = request_scope(body)
     began_s = time.process_time()
     for _ in range(times):
         exchange = Exchange(body)
@@ -175,7 +175,7 @@ async def _harness_only(_scope: Message, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def _scope(body: bytes) -> dict[str, Any]:
+def request_scope(body: bytes) -> dict[str, Any]:
     """Make the ASGI scope of a chat completion as uvicorn makes it."""
     headers = [
         (b"host", b"127.0.0.1:8080"),

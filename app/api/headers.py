@@ -41,8 +41,8 @@ def journal_headers(journal: Journal) -> Headers:
         ]
     if journal.hedge is not None:
         headers.append((b"x-wizard-hedge", journal.hedge.encode()))
-    if journal.cache is not None:
-        headers.append((b"x-wizard-cache", journal.cache.encode()))
+    if journal.cache is not None or journal.target is not None:
+        headers.append((b"x-wizard-cache", (journal.cache or "bypass").encode()))
     if journal.limits:
         headers += limit_headers(journal.limits)
     if journal.dropped:

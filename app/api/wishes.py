@@ -24,6 +24,7 @@ _VISIBLE = re.compile(rb"[\x21-\x7e]+")
 _SANE_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]{0,63}")
 # SDKs write whatever they were given: "600", "0.5", "NOT_GIVEN", "None". A day is more than any answer takes.
 _SDK_SECONDS = re.compile(rb"\d{1,5}(?:\.\d{1,9})?")
+_RATIO = re.compile(rb"0(?:\.\d{1,9})?|1(?:\.0{1,9})?")
 _DIRECTIVE = re.compile(r"\s*(no-cache|no-store|only-if-cached|max-age)\s*(?:=\s*\"?(\d{1,9})\"?\s*)?")
 _PRIORITIES = MappingProxyType({priority.word.encode(): priority for priority in Priority})
 
@@ -54,6 +55,7 @@ def wishes_of(headers: Headers) -> Wishes:
         session=_text(headers, "x-wizard-session", _SESSION_MAX_CHARS),
         priority=_priority(headers),
         cache_ttl_s=_whole(headers, "x-wizard-cache-ttl", 0, _DAY_S * 365),
+        cache_similarity=_ratio(headers, "x-wizard-cache-similarity"),
         directives=_directives(headers),
         tags=_tags(headers),
         idempotency_key=_text(headers, "idempotency-key", _IDEMPOTENCY_KEY_MAX_CHARS),
@@ -75,6 +77,9 @@ def merged(one: Wishes, other: Wishes) -> Wishes:
         caching=ours.caching and theirs.caching,
         max_attempts=_least(ours.max_attempts, theirs.max_attempts),
         cache_ttl_s=_least(ours.cache_ttl_s, theirs.cache_ttl_s),
+        cache_similarity=max(
+            (s for s in (ours.cache_similarity, theirs.cache_similarity) if s is not None), default=None
+        ),
         session=ours.session or theirs.session,
     )
     return Wishes(_least(one.timeout_s, other.timeout_s), options)
@@ -150,6 +155,15 @@ def _priority(headers: Headers) -> Priority | None:
 def _is_sdk_retry(headers: Headers) -> bool:
     count = headers.get(b"x-stainless-retry-count", b"0")
     return count.isdigit() and len(count) <= _DIGITS_MAX and int(count) > 0
+
+
+def _ratio(headers: Headers, name: str) -> float | None:
+    value = headers.get(name.encode())
+    if value is None:
+        return None
+    if not _RATIO.fullmatch(value):
+        raise GatewayError(INVALID_REQUEST, f"{name!r} must be a number from 0 to 1.", param=name)
+    return float(value)
 
 
 def _whole(headers: Headers, name: str, least: int, most: int) -> int | None:

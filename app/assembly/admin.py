@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 
+from app.assembly.caching import cache_desk
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
 from app.assembly.limits import gateway_rules
@@ -26,4 +27,13 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
     shown = Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings))))
     limiting = Limiting(gateway_rules(settings), deps.limits)
     digest = hashlib.sha256(token).digest()
-    return AdminOptions(digest, deps.circuits, circuit_policy(settings), spending, limiting, shown, deps.insight)
+    return AdminOptions(
+        digest,
+        deps.circuits,
+        circuit_policy(settings),
+        spending,
+        limiting,
+        shown,
+        cache_desk(settings, deps),
+        deps.insight,
+    )

@@ -18,6 +18,7 @@ from app.core.resting import Resting
 from app.core.signals import Listener
 from app.core.stories import Hearing, Stories
 from app.providers.client import ProxiedClients
+from app.state.answers.caching import Caching
 from app.state.limits.memory import LocalLimits
 from app.state.requests.book import RequestBook
 from app.state.usage.book import UsageBook
@@ -31,9 +32,10 @@ class Deps(msgspec.Struct, frozen=True):
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be
-    reached, `limits` the buckets of rate limits, and `secret` a key that this process made up for hashes that need not
-    be the same elsewhere. Without `tracers` no call is traced, whatever the configuration says; `hearing` is where
-    listeners come and go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
+    reached, `limits` the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process
+    made up for hashes that need not be the same elsewhere. Without `tracers` no call is traced, whatever the
+    configuration says; `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became
+    of them, and `insight` shows it.
     """
 
     client: UpstreamClient
@@ -53,6 +55,7 @@ class Deps(msgspec.Struct, frozen=True):
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
+    caching: Caching = msgspec.field(default_factory=Caching)
     tracers: Tracers | None = None
     hearing: Hearing | None = None
     stories: Stories | None = None

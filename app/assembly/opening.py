@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib import import_module
 from typing import Final, TypeAlias
 
+from app.assembly.caching import open_cache
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
 from app.assembly.limits import open_limits
@@ -27,6 +28,7 @@ Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
 _OPENERS: Final[Sequence[Opener]] = (
     open_circuits,
     open_limits,
+    open_cache,
     open_budgets,
     open_usage,
     open_requests,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.assembly.admission import admission
 from app.assembly.bulkhead import bulkhead
+from app.assembly.caching import cache
 from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
@@ -40,10 +41,12 @@ def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> 
         *instruct(settings),  # before whatever reads the messages
         *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
         *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
-        # after all that refuses bad requests, so that they need no place
-        *trace.entry("wizard.admission.acquire", admission(settings, deps)),
         # before the cache: it protects us, not only them
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
+        # a hit skips everything below, and of calls that share an answer only one goes on
+        *trace.entry("wizard.cache.lookup", cache(settings, deps)),
+        # after all that may refuse or answer, so that only real work needs a place
+        *trace.entry("wizard.admission.acquire", admission(settings, deps)),
     ]
 
 

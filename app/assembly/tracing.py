@@ -40,8 +40,8 @@ class Composing(Protocol):
         """Return what stands outermost."""
         ...
 
-    def entry(self, name: str, stages: Sequence[Stage[Call]], after: str | None = None) -> Sequence[Stage[Call]]:
-        """Return `stages` with spans for what they do before they pass a call on, and maybe for `after` that."""
+    def entry(self, name: str, stages: Sequence[Stage[Call]]) -> Sequence[Stage[Call]]:
+        """Return `stages` with spans for what they do before they pass a call on, or instead of that."""
         ...
 
     def request(self, handler: Handler[Call]) -> Handler[Call]:
@@ -64,12 +64,7 @@ class Untraced:
         """Return nothing."""
         return ()
 
-    def entry(
-        self,
-        name: str,  # noqa: ARG002 - this and the next: the port's
-        stages: Sequence[Stage[Call]],
-        after: str | None = None,  # noqa: ARG002
-    ) -> Sequence[Stage[Call]]:
+    def entry(self, name: str, stages: Sequence[Stage[Call]]) -> Sequence[Stage[Call]]:  # noqa: ARG002 - the port's
         """Return the stages as they are."""
         return stages
 

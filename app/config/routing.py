@@ -13,6 +13,7 @@ from app.config.fields import (
     BaseUrl,
     Count,
     Headers,
+    Lifetime,
     ModelName,
     Percentile,
     Place,
@@ -149,3 +150,5 @@ class Route(Section):
     )
     system: Instructions = Field(default_factory=Instructions, description="What every call of this route is told.")
     hedge: Hedge = Field(default_factory=Hedge, description="A second target for calls whose first is slow.")
+    cache: bool = Field(default=True, description="Whether calls of this route use the cache, if there is one.")
+    cache_ttl_s: Lifetime | None = Field(default=None, description="Seconds instead of cache.ttl_s; null takes that.")

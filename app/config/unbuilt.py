@@ -22,7 +22,6 @@ NOT_BUILT: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
         ("auth",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
         ("keys",): "remove it, and let only trusted networks or an authenticating proxy reach the gateway",
-        ("cache",): "remove it: every call goes to a provider",
         ("sessions",): "remove it, and send the whole conversation with each request",
     }
 )

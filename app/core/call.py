@@ -95,7 +95,8 @@ class CallOptions(msgspec.Struct, frozen=True):
 
     `session` names what the call belongs to; `tags` mark it in usage reports. Of the cache, `directives` are those
     of the request's `cache-control` by name (with the number where there is one), and `cache_ttl_s` is how long this
-    answer may be kept. `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
+    answer may be kept; `cache_similarity` is how similar a question must at least be for its answer to do.
+    `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
     """
 
     retry: bool = True
@@ -106,6 +107,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     priority: Priority | None = None
     caching: bool = True
     cache_ttl_s: float | None = None
+    cache_similarity: float | None = None
     directives: Mapping[str, int | None] = NO_DIRECTIVES
     tags: tuple[str, ...] = ()
     idempotency_key: str | None = None

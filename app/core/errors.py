@@ -38,6 +38,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     timeout_first_token         504  timeout         target   elsewhere  timeout
     timeout_idle                504  timeout         target   elsewhere  timeout
     timeout_total               504  timeout         gateway  never
+    not_cached                  504  cache           caller   never
     circuit_open                503  circuit_breaker target   elsewhere  circuit_open
     overloaded                  503  overloaded      gateway  elsewhere
     stream_broken               502  stream          target   never
@@ -205,6 +206,10 @@ TIMEOUT_TOTAL: Final = Kind(
     "timeout_total", 504, "timeout_error", "timeout", Blame.GATEWAY, Again.NEVER, True,
     "The call's whole time is spent. Ask for less, or raise 'timeouts.total_s' or the request's own timeout.",
 )  # fmt: skip
+NOT_CACHED: Final = Kind(
+    "not_cached", 504, _BAD, "cache", Blame.CALLER, Again.NEVER, False,
+    "Send the request without 'cache-control: only-if-cached' to have it answered by a provider.",
+)  # fmt: skip
 CIRCUIT_OPEN: Final = Kind(
     "circuit_open", 503, "overloaded_error", "circuit_breaker", Blame.TARGET, Again.ELSEWHERE, True,
     "The target failed too often and is resting; wait for 'retry_after_s' or add a fallback target.", "circuit_open",
@@ -236,6 +241,6 @@ KINDS: Final[tuple[Kind, ...]] = (
     UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG, SESSION_UNAVAILABLE, RATE_LIMITED, INSUFFICIENT_QUOTA,
     CLIENT_CLOSED, CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
     TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
-    TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN, STATE_UNAVAILABLE,
-    CHECK_UNAVAILABLE, INTERNAL,
+    TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, NOT_CACHED, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN,
+    STATE_UNAVAILABLE, CHECK_UNAVAILABLE, INTERNAL,
 )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.core.caching.admin import CacheDesk
 from app.core.call import Call
 from app.core.catalog import Catalog
 from app.core.circuits import CircuitPolicy
@@ -58,6 +59,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     spending: Spending
     limiting: Limiting
     shown: Shown
+    cache: CacheDesk | None = None
     insight: Insight | None = None
 
 

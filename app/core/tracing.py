@@ -6,7 +6,8 @@ Only calls that are sampled have one. Stages do not care: those that make spans 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
@@ -47,3 +48,14 @@ class Span(Protocol):
     def end(self, error: BaseException | None = None) -> None:
         """End it, with what it ended by; only the first time counts."""
         ...
+
+
+@contextmanager
+def within(span: Span | None, name: str) -> Iterator[None]:
+    """Let what is done in this block be a span below `span`, if there is one."""
+    child = None if span is None else span.child(name)
+    try:
+        yield
+    finally:
+        if child is not None:
+            child.end()

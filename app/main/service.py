@@ -18,7 +18,7 @@ import msgspec
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import open_state
+from app.assembly import Deps, open_state
 from app.assembly.tracing import Tracers
 from app.config.load import Loaded
 from app.config.schema import Settings
@@ -34,6 +34,7 @@ from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient, PoolOptions
 from app.reload import Holder, Parent, Reloader, Watch
 from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys
+from app.telemetry.metrics.caching import CacheCounts
 from app.telemetry.metrics.part import Part
 
 
@@ -64,7 +65,7 @@ class Service:
         made = msgspec.structs.replace(made, tracers=Tracers(clock, made.chance), hearing=self.listener)
         deps, self._link = open_state(made, loaded.settings)
         self.listener.add(deps.usage)
-        self._lookout = Lookout(self._telemetry, deps, self._asked(), meeting)
+        self._lookout = Lookout(self._telemetry, deps, self._asked(deps), meeting)
         self._deps = msgspec.structs.replace(deps, insight=self._lookout.insight)
         self._holder = Holder(loaded, self._deps, self._follow)
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
@@ -92,6 +93,7 @@ class Service:
             opened.push_async_callback(self._deps.proxied.aclose)
             for each in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
                 await opened.enter_async_context(each)
+            opened.push_async_callback(self._deps.caching.flights.aclose)
             if self._local is not None:
                 opened.push_async_callback(self._local.aclose)
             self._follow(self.settings)
@@ -119,11 +121,12 @@ class Service:
             return Door(__version__, started_wall, None, None, self._reloader)
         return Door(__version__, started_wall, self._telemetry.registry, self._lookout.exposition, self._reloader)
 
-    def _asked(self) -> list[Part]:
+    def _asked(self, deps: Deps) -> list[Part]:
         """Return the parts of the metrics that ask somebody for numbers when they are shown."""
         return [
             ConfigInUse(lambda: self._holder.current.digest),
-            ProviderKeys(lambda: self._deps.keys.counts(self._clock.now())),
+            CacheCounts(deps.caching.tally, deps.caching.view),
+            ProviderKeys(lambda: deps.keys.counts(self._clock.now())),
         ]
 
 

@@ -91,6 +91,7 @@ class _Story:
                 usage=self._usage,
                 trace_id=self._trace_id,
                 cost_usd=journal.cost.usd,
+                cache=journal.cache,
             )
         )
 

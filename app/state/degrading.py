@@ -73,11 +73,11 @@ class RedisLink:
         Raises:
             StateLostError: There is no answer.
         """
-        try:
-            async with asyncio.timeout(self._options.timeout_s):
-                return await asyncio.shield(answer)
-        except TimeoutError as error:
-            raise StateLostError("timeout") from error
+        answer.add_done_callback(_heeded)
+        await asyncio.wait((answer,), timeout=self._options.timeout_s)
+        if not answer.done():
+            raise StateLostError("timeout")
+        return answer.result()
 
     async def __aenter__(self) -> Self:
         """Connect if that is possible, and keep at it."""
@@ -143,3 +143,9 @@ class RedisLink:
         if self._told_degraded:
             self._told_degraded = False
             self._listener(StateDegraded(degraded=False, reason=""))
+
+
+def _heeded(answer: asyncio.Future[Any]) -> None:
+    """Take note of a failure that may come too late for whoever asked."""
+    if not answer.cancelled():
+        answer.exception()

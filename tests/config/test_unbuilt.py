@@ -19,9 +19,6 @@ PREFIX = "not available in this version: only the default is accepted"
     [
         ("auth: {required: true}", "auth.required", "true", "false"),
         ("keys: [{name: a}]", "keys", "(a list of 1)", "[]"),
-        ("cache: {enabled: true}", "cache.enabled", "true", "false"),
-        ("cache: {ttl_s: 60}", "cache.ttl_s", "60", "3600"),
-        ("cache: {semantic: {enabled: true}}", "cache.semantic.enabled", "true", "false"),
         ("sessions: {store: sqlite}", "sessions.store", "'sqlite'", "'memory'"),
     ],
 )
@@ -46,9 +43,9 @@ def test_a_variable_cannot_switch_it_on_either(tmp_path: Path) -> None:
 
 def test_each_unbuilt_setting_is_reported(tmp_path: Path) -> None:
     """A whole section of an unbuilt feature lists every value that differs."""
-    found = refused(tmp_path, "cache: {enabled: true, ttl_s: 60, max_entries: 1000}").problems
+    found = refused(tmp_path, "sessions: {store: sqlite, ttl_s: 5, path: null}").problems
 
-    assert ["cache.enabled", "cache.ttl_s"] == [each.path for each in found]
+    assert ["sessions.store", "sessions.ttl_s"] == [each.path for each in found]
 
 
 def test_wrong_types_are_still_wrong_types(tmp_path: Path) -> None:

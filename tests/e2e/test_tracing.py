@@ -260,6 +260,40 @@ def test_nothing_went_wrong_inside(gateway: GatewayProcess) -> None:
     assert [line for line in gateway.logs() if line["event"] in {"internal_fault", "server_log"}] == []
 
 
+def test_limits_and_the_cache_have_their_spans(upstream: Upstream) -> None:
+    """What was asked before an answer was asked for, and what was kept of it; a hit asks nobody."""
+    upstream.on("stored", whole())
+    upstream.on("stored-stream", streamed(ROLE, word("one"), FINISH, DONE))
+    with collecting() as collector:
+        sections = {
+            "cache": {"enabled": True},
+            "limits": [{"name": "everyone", "per": "global", "requests": 1000, "window_s": 1}],
+            "admission": {"max_in_flight": 10},
+        }
+        with running(Start({**traced(upstream, collector), **sections}, variables=QUICK)) as process:
+            for model, stream in (("stored", False), ("stored-stream", True)):
+                for turn in ("miss", "hit"):
+                    body = {"model": f"box/{model}", "messages": USER, "stream": stream}
+                    headers = {"x-request-id": f"{model}-{turn}"}
+                    httpx2.post(process.url + CHAT, json=body, headers=headers, trust_env=False)
+
+            for model in ("stored", "stored-stream"):
+                missed, hit = collector.trace_of(f"{model}-miss"), collector.trace_of(f"{model}-hit")
+                assert sorted(tree(missed)) == sorted(
+                    [
+                        "wizard.generate",
+                        "  wizard.rate_limit.acquire",
+                        "  wizard.cache.lookup",
+                        "  wizard.admission.acquire",
+                        "  wizard.provider.request",
+                        "    wizard.retry.attempt",
+                        "  wizard.cache.store",
+                    ]
+                )
+                assert tree(hit) == ["wizard.generate", "  wizard.rate_limit.acquire", "  wizard.cache.lookup"]
+                assert [trace[0].attributes["wizard.cache"] for trace in (missed, hit)] == ["miss", "hit"]
+
+
 def test_spans_over_grpc(upstream: Upstream) -> None:
     """The other protocol carries the same spans, and what is left is sent at the end."""
     with collecting_grpc() as collector:

@@ -29,7 +29,7 @@ JUDGED = frozenset(
         "usage",
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
         "events",
-        *("budget", "share", "spent_usd", "limit_usd"),
+        *("budget", "cache", "share", "spent_usd", "limit_usd"),
     }
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from app.core.call import Attempt, Call, Outcome, Reply
 from app.core.errors import RATE_LIMITED, TARGET_FAILED, GatewayError
 from app.core.model import Operation, PlainRequest
 from app.core.pipeline import Handler, compose
+from app.core.tracing import within
 from app.telemetry.tracing.attributes import Peer
 from app.telemetry.tracing.composing import Traced
 from app.telemetry.tracing.tracer import Tracer
@@ -24,7 +24,6 @@ from tests.support.calls import (
     TARGET,
     FakeProvider,
     Line,
-    Step,
     a_call,
     answers,
     done,
@@ -93,9 +92,9 @@ class Refusing:
         raise GatewayError(RATE_LIMITED, "no")
 
 
-def pipeline(bench: Bench, stage: Any, endpoint: Handler[Call], after: str | None = None) -> Handler[Call]:  # noqa: ANN401 - any stage
+def pipeline(bench: Bench, stage: Any, endpoint: Handler[Call]) -> Handler[Call]:  # noqa: ANN401 - any stage
     """Compose a traced pipeline with one stage and an endpoint."""
-    return compose([*bench.traced.call(), *bench.traced.entry("entry", [stage], after)], endpoint)
+    return compose([*bench.traced.call(), *bench.traced.entry("entry", [stage])], endpoint)
 
 
 async def test_a_stage_is_traced_until_it_passes_the_call_on() -> None:
@@ -137,42 +136,12 @@ async def test_a_stage_that_refuses_says_why() -> None:
     assert all(span.status.is_ok or span.status.is_unset for span in bench.spans)
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-async def test_what_a_stage_does_with_the_answer_may_be_a_span(*, streamed: bool) -> None:
-    """It lasts exactly while the stage's own finisher runs."""
-    bench = Bench()
-    store = Store(bench)
-    provider = FakeProvider(streams(Line(word(), done())) if streamed else answers())
-
-    await text_of(await pipeline(bench, store, provider, "after")(a_call()))
-
-    assert store.seen == [["entry"]]
-    assert bench.names() == ["entry", "after", "wizard.generate"]
-
-
-CUT_OFF = streams(Line(word(), GatewayError(TARGET_FAILED, "x")))
-
-
-@pytest.mark.parametrize(("state", "script"), [("bypass", answers()), ("miss", CUT_OFF)])
-async def test_nothing_kept_is_no_span(state: str, script: Step) -> None:
-    """An answer that was cut off, or that the cache had nothing to do with, was not stored."""
-    bench = Bench()
-
-    reply = await pipeline(bench, Store(bench, state=state), FakeProvider(script), "after")(a_call())
-    with suppress(GatewayError):
-        await text_of(reply)
-
-    assert "after" not in bench.names()
-
-
 async def test_a_call_that_is_not_sampled_meets_the_stages_bare() -> None:
     """No span is built, and every stage does its work."""
     bench = Bench(sample_ratio=0.5)
     store = Store(bench)
     attempt = compose([*bench.traced.target(), *bench.traced.attempt()], FakeProvider(answers("plain")))
-    handler = pipeline(
-        bench, store, bench.traced.request(lambda call: attempt(Attempt(call, TARGET, last=True))), "after"
-    )
+    handler = pipeline(bench, store, bench.traced.request(lambda call: attempt(Attempt(call, TARGET, last=True))))
 
     reply = await handler(a_call())
 
@@ -243,3 +212,23 @@ async def test_a_bug_is_an_internal_error() -> None:
 
     assert bench.told("wizard.generate")["error.type"] == "internal"
     assert "secret" not in repr([(span.attributes, span.events, span.status.description) for span in bench.spans])
+
+
+async def test_work_may_be_a_span_of_its_own() -> None:
+    """Where there is a trace it lasts as long as the work, also if that fails; where there is none it is nothing."""
+    bench = Bench()
+    before: list[list[str]] = []
+
+    async def endpoint(call: Call) -> Reply:
+        with within(call.span, "work"):
+            before.append(bench.names())
+        with pytest.raises(ValueError, match="no"), within(call.span, "failing"):
+            raise ValueError("no")
+        return await answers()(call)
+
+    await compose(bench.traced.call(), endpoint)(a_call())
+    with within(None, "untraced"):
+        before.append(bench.names())
+
+    assert bench.names() == ["work", "failing", "wizard.generate"]
+    assert before == [[], bench.names()]

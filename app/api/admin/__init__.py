@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from app.api.admin.cache import cache_router
 from app.api.admin.circuits import circuits_router
 from app.api.admin.configuration import configuration_router
 from app.api.admin.limits import limits_router
@@ -21,7 +22,8 @@ from app.core.gateway import CurrentGateway
 def admin_router(gateways: CurrentGateway, configurations: Configurations) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, limits_router, usage_router, requests_router, live_router):
+    topics = (circuits_router, cache_router, limits_router, usage_router, requests_router, live_router)
+    for topic in topics:
         router.include_router(topic(gateways))
     router.include_router(configuration_router(gateways, configurations))
     return router

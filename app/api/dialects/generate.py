@@ -57,6 +57,7 @@ class GenerateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=RETRIES_MAX + 1)] | None = None
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     cache_ttl_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    cache_similarity: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
 class _Own(msgspec.Struct, frozen=True):
@@ -103,6 +104,7 @@ def _wishes(asked: GenerateOptions) -> Wishes:
         circuit_breaker=asked.circuit_breaker,
         caching=asked.caching,
         cache_ttl_s=asked.cache_ttl_s,
+        cache_similarity=asked.cache_similarity,
     )
     return Wishes(asked.timeout_s, options)
 

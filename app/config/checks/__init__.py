@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.config.checks.admission import adaptive_limit
+from app.config.checks.caching import caching
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
 from app.config.checks.hedges import hedges
@@ -36,6 +37,7 @@ _CHECKS: Final[Sequence[Check]] = (
     hedges,
     bounds,
     adaptive_limit,
+    caching,
     redaction,
     guards,
     exporter,

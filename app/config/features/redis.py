@@ -15,6 +15,9 @@ class RedisFail(Section):
     circuits: Literal["local", "open", "closed"] = Field(
         default="local", description="local decides per process, open lets every call through, closed refuses them."
     )
+    cache: Literal["local", "open", "closed"] = Field(
+        default="local", description="local keeps answers per process, open asks a provider each time, closed refuses."
+    )
     limits: Literal["local", "open", "closed"] = Field(
         default="local", description="local gives each replica its part, open lets every call through, closed none."
     )

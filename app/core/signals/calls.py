@@ -61,6 +61,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     tokens_per_s: float | None
     usage: Usage | None
     cost_usd: float | None = None
+    cache: str | None = None
     trace_id: str = ""
 
 

@@ -77,6 +77,7 @@ def _ended(signal: CallEnded) -> list[Event]:
         "prompt_tokens": usage and usage.prompt_tokens,
         "completion_tokens": usage and usage.completion_tokens,
         "total_tokens": usage and usage.total_tokens,
+        "cache": signal.cache,
         "trace_id": signal.trace_id,
         "cost_usd": None if signal.cost_usd is None else round(signal.cost_usd, 9),
     }

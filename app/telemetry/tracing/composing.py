@@ -33,9 +33,9 @@ class Traced:
         """Return what stands outermost."""
         return [TraceCall(self._tracer, self._peers, self._clock)]
 
-    def entry(self, name: str, stages: Sequence[Stage[Call]], after: str | None = None) -> Sequence[Stage[Call]]:
-        """Return `stages` with a span for what each does before it passes the call on, and maybe one for `after`."""
-        return [TraceEntry(name, stage, after) for stage in stages]
+    def entry(self, name: str, stages: Sequence[Stage[Call]]) -> Sequence[Stage[Call]]:
+        """Return `stages` with a span for what each does before it passes the call on, or instead of that."""
+        return [TraceEntry(name, stage) for stage in stages]
 
     def request(self, handler: Handler[Call]) -> Handler[Call]:
         """Return the handler that asks providers with a span around it."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.call import Attempt, Call, End, Outcome, Reply
+from app.core.call import Attempt, Call, Outcome, Reply
 from app.core.clock import Clock
 from app.core.model import Completion, StreamEvent
 from app.core.pipeline import Handler, Stage, settle
@@ -23,7 +23,6 @@ from app.telemetry.tracing.tracer import Tracer
 REQUEST: Final = "wizard.provider.request"
 TARGET: Final = "wizard.fallback.try_model"
 ATTEMPT: Final = "wizard.retry.attempt"
-_STORED: Final = "miss"  # what the journal says of a call whose answer the cache may keep
 
 
 class TraceCall:
@@ -65,14 +64,11 @@ class TraceEntry:
         name: The span's.
 
         stage: What is traced.
-
-        after: Name of a span for what the stage does with the answer, if that is worth one.
     """
 
-    def __init__(self, name: str, stage: Stage[Call], after: str | None = None) -> None:
+    def __init__(self, name: str, stage: Stage[Call]) -> None:
         self._name = name
         self._stage = stage
-        self._after = after
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """Trace a sampled call."""
@@ -80,14 +76,10 @@ class TraceEntry:
 
     async def _traced(self, parent: Span, call: Call, proceed: Handler[Call]) -> Reply:
         entry = parent.child(self._name)
-        after = None if self._after is None else _After(self._after, parent, call)
 
-        async def onward(call: Call) -> Reply:
+        def onward(call: Call) -> Awaitable[Reply]:
             _end_entry(entry, call)
-            reply = await proceed(call)
-            if after is not None:
-                await reply.when_done(after.begin)
-            return reply
+            return proceed(call)
 
         try:
             reply = await self._stage(call, onward)
@@ -95,27 +87,7 @@ class TraceEntry:
             entry.end(error)
             raise
         _end_entry(entry, call)
-        if after is not None:
-            await reply.when_done(after.end)
         return reply
-
-
-class _After:
-    """The span between two finishers: those that the stage registered are told in the meantime."""
-
-    def __init__(self, name: str, parent: Span, call: Call) -> None:
-        self._name = name
-        self._parent = parent
-        self._call = call
-        self._span: Span | None = None
-
-    def begin(self, outcome: Outcome) -> None:
-        if outcome.end is End.COMPLETED and self._call.journal.cache == _STORED:
-            self._span = self._parent.child(self._name)
-
-    def end(self, _outcome: Outcome) -> None:
-        if self._span is not None:
-            self._span.end()
 
 
 def traced_request(handler: Handler[Call]) -> Handler[Call]:

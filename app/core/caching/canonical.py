@@ -1,0 +1,84 @@
+"""
+The one form of a request that all ways to write it down have in common.
+
+Order of keys, white space, fields that are null and defaults that OpenAI's API documents make no difference to an
+answer; everything else may, so it stays, whether the gateway has heard of it or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+Fields: TypeAlias = dict[str, Any]
+
+# How the answer is delivered, what it is addressed by, and hints for the provider's own prompt cache.
+_DELIVERY: Final = frozenset({"model", "stream", "stream_options", "prompt_cache_key", "prompt_cache_retention"})
+_DEFAULTS: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        "best_of": 1,
+        "echo": False,
+        "encoding_format": "float",
+        "frequency_penalty": 0,
+        "functions": [],
+        "logit_bias": {},
+        "logprobs": False,
+        "modalities": ["text"],
+        "n": 1,
+        "parallel_tool_calls": True,
+        "presence_penalty": 0,
+        "response_format": {"type": "text"},
+        "service_tier": "auto",
+        "stop": [],
+        "store": False,
+        "temperature": 1,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": 1,
+    }
+)
+_DECODER: Final = msgspec.json.Decoder(Fields)
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(raw: bytes) -> Fields | None:
+    """Return the fields that make the answer, of a body that is a JSON object; None if it is something else."""
+    try:
+        body = _DECODER.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    fields: Fields = {}
+    for name, value in body.items():
+        if value is None or name in _DELIVERY or (name in _DEFAULTS and _is_default(name, value)):
+            continue
+        fields[name] = _plain(value)
+    if isinstance(fields.get("stop"), str):
+        fields["stop"] = [fields["stop"]]
+    messages = fields.get("messages")
+    if isinstance(messages, list):
+        fields["messages"] = [_without_nulls(message) for message in messages]
+    return fields
+
+
+def spelled(fields: Fields) -> bytes:
+    """Return the one spelling of canonical fields."""
+    return _ENCODER.encode(fields)
+
+
+def _is_default(name: str, value: object) -> bool:
+    default = _DEFAULTS[name]
+    return value == default and isinstance(value, bool) == isinstance(default, bool)  # in Python, False equals 0
+
+
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _without_nulls(message: object) -> object:
+    if isinstance(message, dict) and None in message.values():
+        return {name: value for name, value in message.items() if value is not None}
+    return message

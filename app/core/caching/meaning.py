@@ -1,0 +1,135 @@
+"""
+Prompts that mean the same: the last thing a user says is compared by a vector, and everything else has to be equal.
+
+Only plain conversations are compared: none with tools, none that carry more than text, none in another dialect. What
+is found is an answer of the same tenant to a similar question, so who switches this on accepts wrong ones now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from app.core.caching.canonical import Fields
+from app.core.caching.keys import Keys
+from app.core.caching.policy import has_media
+from app.core.call import Call, CallOptions, Journal
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.limit import TimeLimit
+from app.core.model import ChatRequest, Completion, Operation, PlainRequest
+from app.core.pipeline import Handler
+
+_NOT_PLAIN: Final = ("tools", "functions", "n", "web_search_options")
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """What a call asks: `text` in the midst of `space`, which stands for everything else about it."""
+
+    space: str
+    text: str
+
+
+class Near(msgspec.Struct, frozen=True):
+    """The key of a stored answer, and how similar its question was (cosine, at most 1)."""
+
+    key: str
+    similarity: float
+
+
+class VectorIndex(Protocol):
+    """Vectors of questions, apart for each space."""
+
+    def add(self, space: str, key: str, vector: Sequence[float]) -> None:
+        """Remember a question whose answer is stored under `key`."""
+        ...
+
+    def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
+        """Return the most similar question; None if there is none in this space."""
+        ...
+
+    def forget(self, space: str, key: str) -> None:
+        """Forget a question whose answer is gone."""
+        ...
+
+
+def meaning_of(call: Call, fields: Fields, keys: Keys) -> Meaning | None:
+    """Return what can be compared of a call; None for calls of which nothing may be."""
+    request = call.request
+    if not isinstance(request, ChatRequest) or request.origin is not None or has_media(fields):
+        return None
+    messages = fields.get("messages")
+    if any(name in fields for name in _NOT_PLAIN) or not isinstance(messages, list) or not messages:
+        return None
+    last = messages[-1]
+    text = last.get("content") if isinstance(last, dict) and last.get("role") == "user" else None
+    if not isinstance(text, str) or not text.strip():
+        return None
+    rest = {**fields, "messages": [*messages[:-1], {**last, "content": None}]}
+    return Meaning(keys.key(call, rest), text)
+
+
+class Semantics:
+    """
+    Finds answers to similar questions.
+
+    Args:
+        model: Makes the vectors; asked for like any other model.
+
+        threshold: Least similarity; a call can only ask for more.
+
+        timeout_s: How long a vector may take, before the call goes on without one.
+    """
+
+    def __init__(self, model: str, threshold: float, timeout_s: float, index: VectorIndex, clock: Clock) -> None:
+        self._model = model
+        self._threshold = threshold
+        self._timeout_s = timeout_s
+        self._index = index
+        self._clock = clock
+
+    async def vector(self, meaning: Meaning, call: Call, proceed: Handler[Call]) -> Sequence[float] | None:
+        """Return the vector of a question; None if there is none to be had in time."""
+        deadline = min(call.deadline, self._clock.now() + self._timeout_s)
+        body = {"model": self._model, "input": meaning.text, "encoding_format": "float"}
+        request = PlainRequest(Operation.EMBEDDINGS, self._model, msgspec.json.encode(body), text=(meaning.text,))
+        asking = msgspec.structs.replace(
+            call, request=request, deadline=deadline, options=CallOptions(), journal=Journal(cost=call.journal.cost)
+        )
+        try:
+            with TimeLimit(deadline):
+                reply = await proceed(asking)
+        except (GatewayError, TimeoutError):
+            return None
+        return _vector_in(reply.body) if isinstance(reply.body, Completion) else None
+
+    def nearest(self, meaning: Meaning, vector: Sequence[float], least: float | None) -> Near | None:
+        """Return the most similar question if it is similar enough."""
+        near = self._index.nearest(meaning.space, vector)
+        return near if near is not None and near.similarity >= max(self._threshold, least or 0.0) else None
+
+    def learn(self, meaning: Meaning, vector: Sequence[float], key: str) -> None:
+        """Remember a question and where its answer is."""
+        self._index.add(meaning.space, key, vector)
+
+    def forget(self, meaning: Meaning, key: str) -> None:
+        """Forget a question whose answer is gone."""
+        self._index.forget(meaning.space, key)
+
+
+class _Vector(msgspec.Struct, frozen=True):
+    embedding: list[float]
+
+
+class _Vectors(msgspec.Struct, frozen=True):
+    data: list[_Vector]
+
+
+def _vector_in(completion: Completion) -> Sequence[float] | None:
+    try:
+        data: Any = msgspec.json.decode(completion.raw, type=_Vectors).data
+    except msgspec.DecodeError:
+        return None
+    return data[0].embedding or None if data else None

@@ -1,0 +1,110 @@
+"""An upstream call that another replica makes: ask it for its answer, and read that from Redis while it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from app.core.caching.ports import LeaderGoneError, RemoteStream
+from app.core.caching.stored import Stored
+from app.core.errors import STREAM_BROKEN, GatewayError
+from app.core.replay import event_of
+from app.core.stream import Batch
+from app.state.answers.leading import Means
+from app.state.answers.redis import unheeded
+from app.state.answers.tail import Done, Entry, Failed, Frames, Head, Whole, error_of, read, unpacked
+from app.state.link import StateLostError
+
+
+class FollowedCall:
+    """One call, by its key and the token of who makes it; see `app.core.caching.ports.Remote`."""
+
+    def __init__(self, key: str, token: str, means: Means) -> None:
+        self._key = key
+        self._token = token
+        self._means = means
+        self._heard = 0
+        self._number = 0
+        self._asked: float | None = None
+
+    async def landing(self) -> Stored | RemoteStream:
+        """Wait for the answer, or its beginning."""
+        while True:
+            try:
+                news = await self._listen()
+            except StateLostError as error:
+                raise LeaderGoneError from error
+            if news:
+                return self._understood(news)
+            await self._means.clock.sleep(self._means.rhythm.heard_s)
+
+    def _understood(self, news: list[Entry]) -> Stored | RemoteStream:
+        match news[0]:
+            case Head(origin):
+                return RemoteStream(origin, self._batches(news[1:]))
+            case Whole(blob) if (stored := unpacked(blob)) is not None:
+                return stored
+            case Failed() as entry:
+                raise error_of(entry)
+            case _:
+                raise LeaderGoneError
+
+    async def _batches(self, news: list[Entry]) -> AsyncGenerator[Batch, None]:
+        while True:
+            batch = [event_of(frame) for entry in news if isinstance(entry, Frames) for frame in entry.frames]
+            if batch:
+                yield batch
+            for entry in news:
+                if isinstance(entry, Done):
+                    return
+                if isinstance(entry, Failed):
+                    raise error_of(entry)
+            await self._means.clock.sleep(self._means.rhythm.heard_s)
+            news = await self._more()
+
+    async def _more(self) -> list[Entry]:
+        until = self._means.clock.now() + self._means.rhythm.patience_s
+        while True:
+            try:
+                return await self._listen()
+            except LeaderGoneError as error:
+                raise GatewayError(STREAM_BROKEN, "The replica that read the answer is gone.") from error
+            except StateLostError as error:
+                if self._means.clock.now() >= until:
+                    raise GatewayError(STREAM_BROKEN, "The answer is read by another replica, out of reach.") from error
+            await self._means.clock.sleep(self._means.rhythm.heard_s)
+
+    async def _listen(self) -> list[Entry]:
+        """
+        Return what is new.
+
+        Raises:
+            LeaderGoneError: Nothing is, and nothing will be.
+            StateLostError: Redis cannot be asked.
+        """
+        if not self._means.link.up:
+            raise StateLostError("down")
+        self._ask()
+        alive, entries, stored = await self._means.link.ask(self._means.store.hear(self._key, self._token, self._heard))
+        self._heard += len(entries)
+        news: list[Entry] = []
+        try:
+            for number, entry in map(read, entries):
+                if number > self._number:  # else it is there twice, because Redis was slow to confirm it
+                    self._number = number
+                    news.append(entry)
+        except msgspec.MsgspecError as error:
+            raise LeaderGoneError from error
+        if stored:
+            return [*news, Whole(stored)]
+        if not alive and not entries:
+            raise LeaderGoneError
+        return news
+
+    def _ask(self) -> None:
+        """Let the other replica know, again and again, that somebody here follows."""
+        now = self._means.clock.now()
+        if self._asked is None or now - self._asked >= self._means.rhythm.letters_s:
+            self._asked = now
+            unheeded(self._means.store.write_to(self._token.partition(".")[0], self._key))

@@ -1,0 +1,245 @@
+"""
+The upstream calls that this replica makes for all: their leases, and what others are told of their answers.
+
+Nobody is told anything until somebody asks, by a letter to the replica; one task looks for letters and keeps the leases
+alive, as long as there are any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from app.core.caching.broadcast import Broadcast, Reader
+from app.core.caching.flight import Flight, Flights
+from app.core.caching.stored import Origin, Stored
+from app.core.clock import Clock
+from app.core.errors import GatewayError
+from app.core.usage_in_streams import UsageShown
+from app.state.answers.redis import RedisAnswers, unheeded
+from app.state.answers.tail import Apart, Done, Entry, Frames, Head, Whole, failed, packed, written
+from app.state.link import Link, StateLostError
+
+_COMPRESSED_BYTES: Final = 4096
+
+
+class Rhythm(msgspec.Struct, frozen=True):
+    """
+    How often replicas hear of each other.
+
+    For `lease_s` others wait for a replica that died, and a replica goes on for others that died; it renews its lease
+    each `renewed_s`. Who follows says so each `letters_s`, and looks each `heard_s` for what has come; the other looks
+    each `looked_s` for letters. Both wait for `patience_s` for a Redis that is out of reach in the middle of an answer.
+    """
+
+    lease_s: float = 3.0
+    renewed_s: float = 1.0
+    letters_s: float = 1.0
+    looked_s: float = 0.05
+    heard_s: float = 0.02
+    patience_s: float = 5.0
+
+    @property
+    def lease_ms(self) -> int:
+        """Return the lease in the unit of Redis."""
+        return round(self.lease_s * 1000)
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What both sides of a shared call need; `flights` is where tasks run."""
+
+    store: RedisAnswers
+    link: Link
+    flights: Flights
+    clock: Clock
+    rhythm: Rhythm
+
+
+class Leaders:
+    """
+    The leases that this replica holds.
+
+    Args:
+        replica: Its name, which no other has.
+    """
+
+    def __init__(self, replica: str, means: Means) -> None:
+        self.means = means
+        self._replica = replica
+        self._count = 0
+        self._held: dict[str, HeldLease] = {}
+        self._keeper: asyncio.Task[None] | None = None
+
+    def token(self) -> str:
+        """Return a new token; its first part is the replica's name."""
+        self._count += 1
+        return f"{self._replica}.{self._count}"
+
+    def hold(self, key: str, token: str, flight: Flight) -> HeldLease:
+        """Hold a lease that Redis has granted, for the call that `flight` makes."""
+        lease = HeldLease(self, key, token, flight)
+        self._held[key] = lease
+        if self._keeper is None or self._keeper.done():
+            self._keeper = self.means.flights.run(self._keep())
+        return lease
+
+    def give_back(self, lease: HeldLease) -> None:
+        """Hold a lease no longer."""
+        if self._held.get(lease.key) is lease:
+            del self._held[lease.key]
+        self.release(lease.key, lease.token)
+
+    def release(self, key: str, token: str) -> None:
+        """Let another replica have a lease."""
+        if self.means.link.up:
+            unheeded(self.means.store.renew(key, token, 0))
+
+    async def _keep(self) -> None:
+        while self._held:
+            await self.means.clock.sleep(self.means.rhythm.looked_s)
+            now = self.means.clock.now()
+            for lease in list(self._held.values()):
+                lease.keep(now)
+            if self.means.link.up:
+                await self._look_for_letters(now)
+
+    async def _look_for_letters(self, now: float) -> None:
+        try:
+            letters = await self.means.link.ask(self.means.store.letters(self._replica))
+        except StateLostError:
+            return
+        for letter in letters or ():
+            lease = self._held.get(letter.decode())
+            if lease is not None:
+                lease.want(now)
+
+
+class HeldLease:
+    """
+    One lease; see `app.core.caching.ports.Lease`.
+
+    As long as somebody elsewhere follows, it is a passenger of the flight, so that the call goes on for them.
+    """
+
+    def __init__(self, leaders: Leaders, key: str, token: str, flight: Flight) -> None:
+        self.key = key
+        self.token = token
+        self._leaders = leaders
+        self._means = leaders.means
+        self._flight = flight
+        self._renewed = self._means.clock.now()
+        self._wanted: float | None = None
+        self._numbers = 0
+        self._broadcast: Broadcast | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    def want(self, now: float) -> None:
+        """Note that somebody follows."""
+        if self._wanted is None:
+            self._flight.board()
+        self._wanted = now
+        self._begin_to_tell()
+
+    def keep(self, now: float) -> None:
+        """Stay alive; leave the flight if nobody elsewhere follows any more."""
+        means = self._means
+        if now - self._renewed >= means.rhythm.renewed_s and means.link.up:
+            self._renewed = now
+            unheeded(means.store.renew(self.key, self.token, means.rhythm.lease_ms))
+        if self._wanted is not None and now - self._wanted >= means.rhythm.lease_s:
+            self._leave()
+
+    # --- the side of the flight --------------------------------------------------------------------------------------
+
+    def streams(self, broadcast: Broadcast) -> None:
+        """Let others have the stream, if any of them asks for it."""
+        self._broadcast = broadcast
+        self._begin_to_tell()
+
+    def done(self, stored: Stored | None) -> None:
+        """Give the lease back: the answer is complete."""
+        if self._telling is None and stored is not None:
+            self._tell(Whole(packed(stored, _COMPRESSED_BYTES)))
+        self._end()
+
+    def failed(self, error: GatewayError) -> None:
+        """Give the lease back: there is no answer for those who wait now."""
+        if self._telling is None:
+            self._tell(failed(error))
+        self._end()
+
+    def drop(self) -> None:
+        """Give the lease back: somebody else may make the call."""
+        self._end()
+
+    def _end(self) -> None:
+        self._leave()
+        if self._telling is None:
+            self._leaders.give_back(self)
+        else:
+            self._telling.add_done_callback(lambda _: self._leaders.give_back(self))
+
+    def _leave(self) -> None:
+        if self._wanted is not None:
+            self._wanted = None
+            closing = self._flight.leave()
+            if closing is not None:
+                self._means.flights.finish(closing)
+
+    # --- the side of those who follow --------------------------------------------------------------------------------
+
+    def _begin_to_tell(self) -> None:
+        broadcast = self._broadcast
+        if self._wanted is None or self._telling is not None or broadcast is None:
+            return
+        if broadcast.joinable:
+            self._telling = self._means.flights.run(self._relay(broadcast.origin, broadcast.join()))
+        else:
+            self._tell(Apart())
+
+    def _tell(self, entry: Entry) -> None:
+        if self._wanted is not None and self._means.link.up:
+            unheeded(self._means.store.tell(self.key, self.token, self._written(entry)))
+
+    async def _relay(self, origin: Origin, reader: Reader) -> None:
+        """Tell all of a stream, its usage too; who follows shows that to those who ask."""
+        shown = UsageShown()
+        try:
+            await self._told(Head(origin))
+            async for batch in reader.batches():
+                await self._told(Frames(tuple([event.frame for event in shown(batch) if event.frame])))
+        except GatewayError as error:
+            await self._told(failed(error))
+        except StateLostError:
+            return  # those who follow have lost patience, too
+        else:
+            await self._told(Done())
+        finally:
+            reader.leave()
+
+    async def _told(self, entry: Entry) -> None:
+        """
+        Tell one thing, as soon as Redis can be reached.
+
+        Raises:
+            StateLostError: It was out of reach for too long.
+        """
+        means, entries = self._means, self._written(entry)
+        until = means.clock.now() + means.rhythm.patience_s
+        while True:
+            try:
+                if means.link.up:
+                    await means.link.ask(means.store.tell(self.key, self.token, entries))
+                    return
+            except StateLostError:
+                pass
+            if means.clock.now() >= until:
+                raise StateLostError("nobody could be told")
+            await means.clock.sleep(means.rhythm.looked_s)
+
+    def _written(self, entry: Entry) -> Sequence[bytes]:
+        self._numbers += 1
+        return (written(self._numbers, entry),)

@@ -1,0 +1,227 @@
+"""
+What replicas share through Redis: stored answers, upstream calls, and what an operator told one of them to forget.
+
+Copies in the memory of a process are good as long as the answer itself; what was deleted is gone from them with the
+next beat of the link, a second later at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from app.core.caching.flight import Flight, Flights
+from app.core.caching.ports import Looked, SharedView, Shelf
+from app.core.caching.stored import Label, Selection, Stored
+from app.core.caching.tally import Tally
+from app.core.clock import Clock
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.state.answers.following import FollowedCall
+from app.state.answers.leading import Leaders, Means, Rhythm
+from app.state.answers.redis import PURGES_KEPT, SHARDS, RedisAnswers, shard_of, unheeded
+from app.state.answers.tail import packed, unpacked
+from app.state.link import Link, StateLostError
+from app.state.scripts import Script
+
+Fail: TypeAlias = Literal["local", "open", "closed"]
+
+_ADDED_UP: Final = ("hits", "misses", "coalesced", "bypassed", "stale")
+_SCANNED: Final = 500  # answers at a time
+_KEY_END: Final = re.compile("[0-9a-f]{2}$")
+_ALL: Final = Selection()
+_LABEL: Final = msgspec.msgpack.Decoder(Label)
+_SELECTION: Final = msgspec.msgpack.Decoder(Selection)
+
+
+class SharingOptions(msgspec.Struct, frozen=True):
+    """
+    How answers are shared.
+
+    `copies` says whether processes keep some, `compress_min_bytes` from which size answers are compressed, and `fail`
+    what to do while Redis is out of reach. `replica` is a name that no other replica has. For an operator, the sizes of
+    `counted_max` answers are added up.
+    """
+
+    copies: bool
+    compress_min_bytes: int
+    fail: Fail
+    replica: str
+    rhythm: Rhythm = Rhythm()
+    counted_max: int = 20_000
+
+
+class ReplicatedAnswers:
+    """See `app.core.caching.ports.SharedAnswers`; a follower of the link."""
+
+    def __init__(
+        self, store: RedisAnswers, link: Link, options: SharingOptions, flights: Flights, clock: Clock
+    ) -> None:
+        self.options = options
+        self._store = store
+        self._link = link
+        self._clock = clock
+        self._means = Means(store, link, flights, clock, options.rhythm)
+        self._leaders = Leaders(options.replica, self._means)
+        self._shelf: Shelf | None = None
+        self._tally = Tally()
+        self._reported = Tally()
+        self._purges: int | None = None
+
+    @property
+    def without(self) -> Fail | None:
+        """Return what to do without Redis; None while it is there."""
+        return None if self._link.up else self.options.fail
+
+    @property
+    def copies(self) -> bool:
+        """Say whether each process keeps copies in its own memory."""
+        return self.options.copies
+
+    def watch(self, shelf: Shelf, tally: Tally) -> None:
+        """Take out of `shelf`, which has copies, what any replica was told to forget; add up what `tally` counts."""
+        self._shelf, self._tally = shelf, tally
+
+    # --- for calls ---------------------------------------------------------------------------------------------------
+
+    async def get(self, key: str) -> Stored | None:
+        """Return an answer that is still kept, fresh or stale."""
+        try:
+            blob = await self._link.ask(self._store.get(key))
+        except StateLostError:
+            return None
+        return unpacked(blob) if blob else None
+
+    async def look(self, key: str, flight: Flight) -> Looked:
+        """Return an answer that is fresh, or else see to it that one replica asks for it."""
+        try:
+            stored, leader, token = await self._look(key, stored_will_do=True)
+            if stored is not None and stored.age_s(self._clock.wall()) >= stored.fresh_s:
+                _, leader, token = await self._look(key, stored_will_do=False)
+        except StateLostError:
+            return Looked()
+        if not leader:
+            return Looked(stored)
+        if leader == token:
+            return Looked(stored, lease=self._leaders.hold(key, token, flight))
+        return Looked(stored, remote=FollowedCall(key, leader, self._means))
+
+    def put(self, key: str, stored: Stored) -> None:
+        """Keep an answer; does not wait for that."""
+        if self._link.up:
+            blob, known = packed(stored, self.options.compress_min_bytes), msgspec.msgpack.encode(stored.label)
+            unheeded(self._store.put(key, blob, max(1, round(stored.kept_s * 1000)), known))
+
+    async def _look(self, key: str, *, stored_will_do: bool) -> tuple[Stored | None, str, str]:
+        token = self._leaders.token()
+        asked = self._store.look(key, token, self._means.rhythm.lease_ms, stored_will_do=stored_will_do)
+        try:
+            blob, leader = await self._link.ask(asked)
+        except (asyncio.CancelledError, StateLostError):
+            asked.add_done_callback(lambda answer: self._give_back(key, token, answer))
+            raise
+        stored = unpacked(blob) if blob else None
+        if blob and stored is None:  # of another version
+            return await self._look(key, stored_will_do=False)
+        return stored, leader.decode(), token
+
+    def _give_back(self, key: str, token: str, answer: asyncio.Future[Any]) -> None:
+        """Give back a lease that was granted after the call had been given up."""
+        if not answer.cancelled() and answer.exception() is None and answer.result()[1] == token.encode():
+            self._leaders.release(key, token)
+
+    # --- for operators -----------------------------------------------------------------------------------------------
+
+    async def view(self) -> SharedView | None:
+        """Count what is there; None if it is out of reach."""
+        now_ms = round(self._clock.wall() * 1000)
+        try:
+            entries = sum([await self._link.ask(self._store.count(shard, now_ms)) for shard in range(SHARDS)])
+            sizes = [label.size_bytes async for _, label in self._labels(range(SHARDS), self.options.counted_max)]
+            counted = await self._link.ask(self._store.counted())
+        except StateLostError:
+            return None
+        return SharedView(entries, sum(sizes), entries > len(sizes), _tally_of(counted))
+
+    async def remove(self, selection: Selection) -> int:
+        """
+        Forget the selected answers, everywhere, and return how many they were.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE, and some of them may be left.
+        """
+        if self._shelf is not None:
+            self._shelf.remove(selection)
+        try:
+            count = sum([await self._forget(shard, selection) for shard in _shards(selection)])
+            await self._link.ask(self._store.purge(msgspec.msgpack.encode(selection)))
+        except StateLostError as error:
+            message = "The answers are shared through Redis, which is out of reach; some of them may be left."
+            raise GatewayError(STATE_UNAVAILABLE, message) from error
+        return count
+
+    async def _forget(self, shard: int, selection: Selection) -> int:
+        count, now = 0, self._clock.wall()
+        keys = [key async for key, label in self._labels((shard,)) if selection.covers(key, label, now)]
+        for start in range(0, len(keys), _SCANNED):
+            count += await self._link.ask(self._store.forget(shard, keys[start : start + _SCANNED]))
+        return count
+
+    async def _labels(self, shards: Iterable[int], most: int = 2**62) -> AsyncIterator[tuple[str, Label]]:
+        """Iterate over what is known about the answers of some shards."""
+        seen = 0
+        for shard in shards:
+            cursor = 0
+            while True:
+                cursor, found = await self._link.ask(self._store.known(shard, cursor, _SCANNED))
+                for key, label in _pairs(found):
+                    seen += 1
+                    yield key.decode(), _LABEL.decode(label)
+                if seen >= most:
+                    return
+                if not int(cursor):
+                    break
+
+    # --- for the link ------------------------------------------------------------------------------------------------
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """Return the scripts that will be asked for."""
+        return self._store.scripts
+
+    async def beat(self) -> None:
+        """Tell what was counted, and forget copies of what others were told to forget."""
+        now = msgspec.structs.replace(self._tally)
+        counts = [(name, getattr(now, name) - getattr(self._reported, name)) for name in _ADDED_UP]
+        purges: int = await self._store.beat([word for pair in counts for word in pair])
+        self._reported = now
+        known, self._purges = self._purges, purges
+        if known is None or known == purges or self._shelf is None:
+            return
+        if not known < purges <= known + PURGES_KEPT:  # another Redis, or this one was away for too long
+            self._shelf.remove(_ALL)
+            return
+        for selection in await self._store.purged(purges - known):
+            self._shelf.remove(_SELECTION.decode(selection))
+
+    def lost(self) -> None:
+        """Go on with the copies, if the policy is to."""
+
+
+def _shards(selection: Selection) -> Iterable[int]:
+    if selection.key is None:
+        return range(SHARDS)
+    return (shard_of(selection.key),) if _KEY_END.search(selection.key) else ()
+
+
+def _pairs(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """Pair up names and values, which redis-py hands over in one list or, for some commands, as a mapping."""
+    return flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
+
+
+def _tally_of(counted: Sequence[bytes] | Mapping[bytes, bytes]) -> Tally:
+    found = {name.decode(): int(count) for name, count in _pairs(counted)}
+    return Tally(**{name: found.get(name, 0) for name in _ADDED_UP})

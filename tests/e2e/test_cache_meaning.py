@@ -1,0 +1,64 @@
+"""Answers to similar questions, through a gateway that asks a provider for vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx2
+import msgspec
+import pytest
+
+from tests.e2e.conftest import configuration
+from tests.e2e.support.answers import WHOLE, whole
+from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
+from tests.support.gateway import GatewayProcess, Start, running
+
+VECTORS = {"How tall is it?": [1, 0], "What is its height?": [0.97, 0.25], "What does it cost?": [0, 1]}
+
+
+def embedded(exchange: Exchange) -> None:
+    """Answer with the vector of the text."""
+    text = msgspec.json.decode(exchange.request.body)["input"]
+    vector = {"object": "embedding", "index": 0, "embedding": VECTORS[text]}
+    body = {"object": "list", "data": [vector], "model": "m", "usage": {"prompt_tokens": 3, "total_tokens": 3}}
+    exchange.answer(msgspec.json.encode(body))
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
+    """Run a gateway that compares questions."""
+    semantic = {"enabled": True, "model": "box/embed", "threshold": 0.95}
+    with running(Start({**configuration(upstream), "cache": {"enabled": True, "semantic": semantic}})) as process:
+        yield process
+
+
+def ask(gateway: GatewayProcess, text: str, headers: dict[str, str] | None = None, **fields: object) -> httpx2.Response:
+    """Ask a question."""
+    body = {"model": "box/wise", "messages": [{"role": "user", "content": text}], **fields}
+    url = f"{gateway.url}/v1/chat/completions"
+    return httpx2.post(url, json=body, headers=headers, trust_env=False, timeout=LIMIT_S)
+
+
+def test_a_similar_question_has_the_same_answer(upstream: Upstream, gateway: GatewayProcess) -> None:
+    """It says how similar it was; other questions, tools and callers that want more go to the provider."""
+    upstream.on("embed", embedded)
+    upstream.on("wise", whole())
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+
+    answers = [ask(gateway, text) for text in VECTORS]
+    strict = ask(gateway, "What is its height?", {"x-wizard-cache-similarity": "0.99"})
+    tooled = ask(gateway, "What is its height?", tools=tools)
+
+    assert {answer.content for answer in answers} == {WHOLE}
+    assert [answer.headers["x-wizard-cache"] for answer in answers] == ["miss", "hit", "miss"]
+    assert answers[1].headers["x-wizard-cache-similarity"] == "0.9684"
+    assert [strict.headers["x-wizard-cache"], tooled.headers["x-wizard-cache"]] == ["miss", "bypass"]
+    assert len(upstream.received("wise")) == 4
+    assert upstream.received("embed")[0].line.startswith("POST /v1/embeddings ")
+
+
+def test_a_similarity_that_is_none_is_refused(gateway: GatewayProcess) -> None:
+    """A header that cannot be understood is named."""
+    answer = ask(gateway, "x", {"x-wizard-cache-similarity": "1.5"})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "x-wizard-cache-similarity")
