@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ _UNREADY: Mapping[int | str, dict[str, Any]] = MappingProxyType(
     {503: {"description": "It is being stopped, or misconfigured."}}
 )
 _PRICES = ("input", "output", "cached", "cache_write")
-Exposition: TypeAlias = Callable[[str], tuple[str, bytes]]  # accept header -> content type and body
+Exposition: TypeAlias = Callable[[str], Awaitable[tuple[str, bytes]]]  # accept header -> content type and body
 
 
 def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
@@ -121,8 +121,8 @@ def operations_router(health: Health, exposition: Exposition | None) -> APIRoute
     if exposition is not None:
 
         @router.get("/metrics", summary="Prometheus metrics")
-        def metrics(request: Request) -> Response:  # not async: rendering takes milliseconds, so it runs in a thread
-            media_type, body = exposition(request.headers.get("accept", ""))
+        async def metrics(request: Request) -> Response:
+            media_type, body = await exposition(request.headers.get("accept", ""))
             return Response(body, headers={"content-type": media_type})
 
     return router

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
+
+import msgspec
 
 from app.api.limit_headers import limit_headers
 from app.core.call import Call, Journal
+from app.core.requests import Step
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 _NAME_MAX_CHARS = 256
+_STORY_MAX_BYTES = 4000  # all headers of an answer have 8 KB in most clients and proxies
 
 
 def answer_headers(call: Call, committed: float) -> Headers:
@@ -42,9 +47,23 @@ def journal_headers(journal: Journal) -> Headers:
         headers += limit_headers(journal.limits)
     if journal.dropped:
         headers.append((b"x-wizard-dropped-params", _visible(",".join(journal.dropped))))
+    if journal.story is not None:
+        headers.append((b"x-wizard-debug", _story(journal.story)))
     if journal.notes:
         headers += [(name.encode(), _visible(value)) for name, value in journal.notes.items()]
     return headers
+
+
+def _story(steps: Sequence[Step]) -> bytes:
+    """Write the steps as JSON that any client takes as a header: of too many, those in the middle are left out."""
+    encoded = [_ascii(msgspec.json.encode(step.shown())) for step in steps]
+    while sum(map(len, encoded)) + len(encoded) > _STORY_MAX_BYTES:
+        del encoded[len(encoded) // 2]
+    return b"[%b]" % b",".join(encoded)
+
+
+def _ascii(encoded: bytes) -> bytes:
+    return encoded if encoded.isascii() else encoded.decode().encode("ascii", "backslashreplace")
 
 
 def _visible(name: str) -> bytes:

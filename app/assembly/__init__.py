@@ -21,6 +21,7 @@ from app.assembly.routing import policies, routes
 from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages
 from app.assembly.timeouts import reading_options
+from app.assembly.tracing import UNTRACED
 from app.config.load import Loaded
 from app.core.call import Call
 from app.core.catalog import Catalog
@@ -36,14 +37,15 @@ __all__ = ["Deps", "attempt_stages", "build_gateway", "call_stages", "open_state
 def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     """Compose the gateway that `loaded` describes. Opens nothing."""
     settings = loaded.settings
+    trace = UNTRACED if deps.tracers is None else deps.tracers.composing(settings)
     reached = providers(settings, deps)
     known = models(settings)
     listed = {name: provider.models for name, provider in reached.items()}
     catalog = Catalog(routes(settings), listed, deps.discovered)
-    attempt = compose(attempt_stages(settings, deps), Endpoints(reached, reading_options(settings), deps.clock))
+    attempt = compose(attempt_stages(settings, deps, trace), Endpoints(reached, reading_options(settings), deps.clock))
     router = Router(catalog, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
-    handler: Handler[Call] = compose(call_stages(settings, deps), fallback)
+    handler: Handler[Call] = compose(call_stages(settings, deps, trace), trace.request(fallback))
     return Gateway(
         handler=handler,
         catalog=catalog,

@@ -35,4 +35,5 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
         keys=key_office(settings, deps),
         sessions=session_office(settings, deps),
         cache=cache_desk(settings, deps),
+        insight=deps.insight,
     )

@@ -6,11 +6,13 @@ from secrets import token_bytes, token_hex
 
 import msgspec
 
+from app.assembly.tracing import Tracers
 from app.core.balancing import Traffic
 from app.core.budget import KeptBudgets
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
 from app.core.idempotency import Repeats
+from app.core.insight import Insight
 from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
 from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
@@ -18,6 +20,7 @@ from app.core.quotas import Quotas
 from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
+from app.core.stories import Hearing, Stories
 from app.identity.key_set import KeySets
 from app.providers.client import ProxiedClients
 from app.providers.discovery import Discovered
@@ -26,6 +29,7 @@ from app.state.limits.memory import LocalLimits
 from app.state.local_keys import LocalKeys
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
+from app.state.requests.book import RequestBook
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
 from app.state.usage.book import UsageBook
@@ -51,7 +55,8 @@ class Deps(msgspec.Struct, frozen=True):
     the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process made up for hashes
     that need not be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the
     keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent
-    again.
+    again. Without `tracers` no call is traced, whatever the configuration says; `hearing` is where listeners come and
+    go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
     """
 
     client: UpstreamClient
@@ -78,3 +83,8 @@ class Deps(msgspec.Struct, frozen=True):
     session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)
     repeats: Repeats = msgspec.field(default_factory=_repeats_in_memory)
     caching: Caching = msgspec.field(default_factory=Caching)
+    tracers: Tracers | None = None
+    hearing: Hearing | None = None
+    stories: Stories | None = None
+    requests: RequestBook | None = None
+    insight: Insight | None = None

@@ -18,6 +18,7 @@ from app.assembly.idempotency import open_repeats
 from app.assembly.identity import open_keys
 from app.assembly.limits import open_limits
 from app.assembly.replicas import open_replicas
+from app.assembly.requests import open_requests
 from app.assembly.sessions import open_sessions
 from app.assembly.spending import open_budgets, open_usage
 from app.config.schema import Settings
@@ -36,6 +37,7 @@ _OPENERS: Final[Sequence[Opener]] = (
     open_sessions,
     open_budgets,
     open_usage,
+    open_requests,
     open_replicas,
 )
 

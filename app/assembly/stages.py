@@ -19,9 +19,11 @@ from app.assembly.identity import authorize
 from app.assembly.instructions import instruct
 from app.assembly.limits import follow_limits, rate_limit, target_limit
 from app.assembly.redaction import redact
+from app.assembly.requests import tell
 from app.assembly.retry import retry
 from app.assembly.sessions import sessions
 from app.assembly.spending import spend
+from app.assembly.tracing import UNTRACED, Composing
 from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
@@ -32,13 +34,15 @@ from app.stages.record import Record
 from app.stages.timeouts import AttemptTimeout, TotalTimeout
 
 
-def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
+def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
     """Return what happens once per client call, outermost first."""
     return [
+        *trace.call(),  # outside of the record, which names the trace
         Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
+        *tell(settings, deps),  # inside all that finds out who calls
         KeepTurn(),  # outside of the guards: a turn that they refuse, or ask for again, is none
         *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
         *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
@@ -46,17 +50,22 @@ def call_stages(settings: Settings, deps: Deps) -> list[Stage[Call]]:
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
         *instruct(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
         *mark(settings, deps),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
-        *rate_limit(settings, deps),  # before the cache: it protects us, not only them
-        *cache(settings, deps),  # a hit skips everything below, and of calls that share an answer only one goes on
-        *admission(settings, deps),  # after all that may refuse or answer, so that only real work needs a place
+        # before the cache: it protects us, not only them
+        *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
+        # a hit skips everything below, and of calls that share an answer only one goes on
+        *trace.entry("wizard.cache.lookup", cache(settings, deps)),
+        # after all that may refuse or answer, so that only real work needs a place
+        *trace.entry("wizard.admission.acquire", admission(settings, deps)),
     ]
 
 
-def attempt_stages(settings: Settings, deps: Deps) -> list[Stage[Attempt]]:
+def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Attempt]]:
     """Return what happens for one target, outermost first."""
     return [
+        *trace.target(),
         count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
+        *trace.attempt(),  # inside the retry: each try has a span of its own
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
         *follow_limits(settings, deps),  # before our own: what the provider would refuse costs none of them

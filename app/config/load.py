@@ -29,7 +29,6 @@ from app.config.schema import Settings
 from app.config.secret_files import with_secret_files
 from app.config.seen import Seen, seen
 from app.config.trees import Loc, Tree, contains, merged, text_keys, without
-from app.config.unbuilt import unavailable
 
 __all__ = ["EMBEDDED", "ConfigError", "Loaded", "Problem", "embedded", "find", "load"]
 
@@ -102,7 +101,7 @@ def load(
     tree, unread = with_secret_files(tree, found.parent if found else Path(), origins)
     settings, refused = _validated(tree, origins)
     names = Names(text_keys(tree, "providers"), text_keys(tree, "models"))
-    follow_ups = (unread, refused, cross_check(settings, names, origins), unavailable(settings, origins), unknown)
+    follow_ups = (unread, refused, cross_check(settings, names, origins), unknown)
     for more in follow_ups:
         problems = {**more, **problems}  # at one place the first problem is the cause, the others follow from it
     if problems:

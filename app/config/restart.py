@@ -32,7 +32,10 @@ AT_START: Final[Sequence[Loc]] = (
     ("usage",),
     ("logging", "format"),
     ("metrics", "enabled"),
-    ("tracing",),
+    ("request_log", "enabled"),
+    ("request_log", "max_entries"),
+    ("request_log", "store"),
+    ("request_log", "path"),
 )
 
 

@@ -20,6 +20,7 @@ from app.config.features import (
     ModelPrice,
     Redaction,
     Redis,
+    RequestLog,
     Sessions,
     Tokenizer,
     Tracing,
@@ -49,6 +50,7 @@ __all__ = [
     "Provider",
     "Redaction",
     "Redis",
+    "RequestLog",
     "Retry",
     "Route",
     "Server",
@@ -111,6 +113,7 @@ class Settings(BaseSettings):
     idempotency: Idempotency = Field(default_factory=Idempotency, description="Calls that are sent again.")
     logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
     metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
+    request_log: RequestLog = Field(default_factory=RequestLog, description="What is kept of calls that are over.")
     tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")
 
     @classmethod

@@ -19,7 +19,9 @@ from app.core.admission import Priority
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.limit import TimeLimit
 from app.core.model import Completion, Request
+from app.core.requests import Step
 from app.core.rules import Standing
+from app.core.tracing import Span
 
 if TYPE_CHECKING:
     from app.core.stream import EventStream
@@ -68,7 +70,7 @@ class Journal(msgspec.Struct):
     bypass, coalesced), `cost` what the call cost as far as that is known. `trimmed` counts the events that a slow
     client did not get. `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said
     to its session, to be called once the answer is accepted. `notes` are further response headers that stages owe the
-    client, by lower-case name.
+    client, by lower-case name. `story` is what happened step by step, if the caller is to see it.
     """
 
     attempts: int = 0
@@ -85,6 +87,7 @@ class Journal(msgspec.Struct):
     trimmed: int = 0
     keep_turn: Callable[[], Awaitable[None]] | None = None
     notes: dict[str, str] = msgspec.field(default_factory=dict)
+    story: list[Step] | None = None
 
 
 class CallOptions(msgspec.Struct, frozen=True):
@@ -116,9 +119,10 @@ class Call(msgspec.Struct, frozen=True):
     """
     One client request, as every stage sees it.
 
-    `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be
-    forwarded to a provider, lower-case. `credential` is what the request brought as its key, and `caller` whom that was
-    found to be. `fingerprint` is a digest of the request as it came, where it has an idempotency key.
+    `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be forwarded
+    to a provider, lower-case. `credential` is what the request brought as its key, and `caller` whom that was found to
+    be. `fingerprint` is a digest of the request as it came, where it has an idempotency key. `span` is there for a call
+    that is traced.
     """
 
     id: str
@@ -132,6 +136,7 @@ class Call(msgspec.Struct, frozen=True):
     credential: Credential | None = None
     caller: Caller = ANONYMOUS
     fingerprint: bytes = b""
+    span: Span | None = None
 
     @property
     def priority(self) -> Priority:

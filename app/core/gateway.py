@@ -15,6 +15,7 @@ from app.core.clock import Clock
 from app.core.configuration import Shown
 from app.core.explain.port import Explainer
 from app.core.identity import Identities
+from app.core.insight import Insight
 from app.core.key_office import KeyOffice
 from app.core.money import Budget
 from app.core.pipeline import Handler
@@ -66,6 +67,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     keys: KeyOffice
     sessions: SessionOffice
     cache: CacheDesk | None = None
+    insight: Insight | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True):

@@ -31,7 +31,8 @@ class Caller(msgspec.Struct, frozen=True):
 
     `id` names the key (or the subject of a token); whatever is kept between calls is kept apart by `tenant`. `models`
     are the patterns of the names that may be asked for; None allows all. `priority` is the highest that its calls may
-    have; `limits` and `budgets` are those of the key itself, on top of those of the gateway.
+    have; `limits` and `budgets` are those of the key itself, on top of those of the gateway;
+    `debug` says that it may see the stories of its calls.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Caller(msgspec.Struct, frozen=True):
     priority: Priority | None = None
     limits: tuple[Rule, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    debug: bool = False
 
     @property
     def known(self) -> bool:

@@ -18,7 +18,7 @@ Handler: TypeAlias = Callable[[C], Awaitable[Reply]]
 class Stage(Protocol[C]):
     """One concern around a handler; holds settings and ports, never a call."""
 
-    async def __call__(self, call: C, proceed: Handler[C], /) -> Reply:
+    def __call__(self, call: C, proceed: Handler[C], /) -> Awaitable[Reply]:
         """Handle `call`, calling `proceed` zero, one or several times."""
         ...
 

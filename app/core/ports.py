@@ -237,8 +237,12 @@ class Circuits(Protocol):
         """
         ...
 
-    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:
-        """Tell how an admitted call ended; `least_open_s` is the target's own wish. Never waits, never raises."""
+    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
+        """
+        Tell how an admitted call ended; never waits, never raises.
+
+        `least_open_s` is the target's own wish; `request_id` names the call, if its ending should change the circuit.
+        """
         ...
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:

@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
+from pathlib import Path
+
+import msgspec
 
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import open_state, sources
+from app.assembly import Deps, open_state, sources
+from app.assembly.tracing import Tracers
 from app.config.load import Loaded
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.core.lifecycle import Lifecycle
 from app.main.deps import make_deps
+from app.main.lookout import Lookout
 from app.main.telemetry import Telemetry
 from app.providers.discovery import Discoverer
 from app.providers.local.supervisor import LocalModel
@@ -29,10 +34,9 @@ from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient, PoolOptions
 from app.reload import Holder, Parent, Reloader, Watch
-from app.telemetry.bridge import configure_stdlib
 from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys, ProviderLimits
 from app.telemetry.metrics.caching import CacheCounts
-from app.telemetry.metrics.collector import render
+from app.telemetry.metrics.part import Part
 
 
 class Service:
@@ -47,24 +51,31 @@ class Service:
         loaded: The configuration to begin with.
 
         parent: Told when a newer one is in use.
+
+        meeting: The directory in which workers find each other; None for the only one.
     """
 
-    def __init__(self, source: Source, loaded: Loaded, parent: Parent) -> None:
+    def __init__(self, source: Source, loaded: Loaded, parent: Parent, meeting: Path | None = None) -> None:
         clock = self._clock = SystemClock()
         client = self._client = PoolClient(PoolOptions())
         self._telemetry = Telemetry(loaded.settings, client, clock)
         self.listener = self._telemetry.listener
         self._local = LocalModel(child_command(), clock, self.listener) if missing() is None else None
         local = AbsentModel(missing() or "") if self._local is None else LocalUpstream(self._local, client)
-        deps = make_deps(client, local, self.listener, self._telemetry.resting)
-        self._deps, self._link = open_state(deps, loaded.settings)
-        self.listener.add(self._deps.usage)
+        made = make_deps(client, local, self.listener, self._telemetry.resting)
+        made = msgspec.structs.replace(made, tracers=Tracers(clock, made.chance), hearing=self.listener)
+        deps, self._link = open_state(made, loaded.settings)
+        self.listener.add(deps.usage)
+        self._lookout = Lookout(self._telemetry, deps, self._asked(deps), meeting)
+        self._deps = msgspec.structs.replace(deps, insight=self._lookout.insight)
         self._discoverer = Discoverer(self._deps.discovered, clock)
         self._holder = Holder(loaded, self._deps, self._follow)
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
         self.lifecycle = Lifecycle()
         self.api = Api(Desk(self._holder, self.listener, clock, self.lifecycle), self._door(), self._lifespan)
+        if deps.tracers is not None:
+            deps.tracers.instrument(self.api)
 
     @property
     def settings(self) -> Settings:
@@ -79,11 +90,10 @@ class Service:
     async def _lifespan(self, _app: Api) -> AsyncGenerator[None]:
         """Open what lives as long as the process, and close it in the opposite order."""
         async with AsyncExitStack() as opened:
-            opened.callback(self._telemetry.book.close)
-            opened.callback(configure_stdlib(self._telemetry.book))
+            await opened.enter_async_context(self._lookout.open())
             for closing in (self._client, self._deps.proxied, self._deps.key_sets, self._deps.session_store):
                 opened.push_async_callback(closing.aclose)
-            for each in (self._link, self._deps.usage, self._telemetry.alerts):
+            for each in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
                 await opened.enter_async_context(each)
             opened.push_async_callback(self._deps.caching.flights.aclose)
             opened.push_async_callback(self._discoverer.aclose)
@@ -114,12 +124,16 @@ class Service:
         started_wall = self._clock.wall()
         if not self.settings.metrics.enabled:
             return Door(__version__, started_wall, None, None, self._reloader)
-        in_use = ConfigInUse(lambda: self._holder.current.digest)
-        keys = ProviderKeys(lambda: self._deps.keys.counts(self._clock.now()))
-        limits = ProviderLimits(self._deps.quotas.lowest)
-        caching = CacheCounts(self._deps.caching.tally, self._deps.caching.view)
-        registry = self._telemetry.registry([in_use, keys, limits, caching])
-        return Door(__version__, started_wall, registry, partial(render, registry), self._reloader)
+        return Door(__version__, started_wall, self._telemetry.registry, self._lookout.exposition, self._reloader)
+
+    def _asked(self, deps: Deps) -> list[Part]:
+        """Return the parts of the metrics that ask somebody for numbers when they are shown."""
+        return [
+            ConfigInUse(lambda: self._holder.current.digest),
+            CacheCounts(deps.caching.tally, deps.caching.view),
+            ProviderKeys(lambda: deps.keys.counts(self._clock.now())),
+            ProviderLimits(deps.quotas.lowest),
+        ]
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from prometheus_client import CollectorRegistry
+from collections.abc import Callable, Sequence
 
 from app import __version__
 from app.config.schema import Settings
@@ -15,8 +13,8 @@ from app.telemetry.alerts import Alerts
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Build, Losses
-from app.telemetry.metrics.collector import MetricsCollector
+from app.telemetry.metrics.asked import Build
+from app.telemetry.metrics.foreign import foreign_registry
 from app.telemetry.metrics.part import Part
 from app.telemetry.output import standard_output
 
@@ -24,6 +22,8 @@ from app.telemetry.output import standard_output
 class Telemetry:
     """
     The listeners of one process; `listener` tells all of them.
+
+    `registry` is for what others count with prometheus_client; `losses` counts what could not be delivered, by part.
 
     Args:
         settings: Those in use at the start.
@@ -39,21 +39,19 @@ class Telemetry:
         self.alerts = Alerts(client, clock)
         self._metrics = Metrics()
         self.listener = FanOut([self._metrics, self.book, self.resting, self.alerts])
+        self.registry = foreign_registry()
+        self.losses: dict[str, Callable[[], int]] = {
+            "logs": lambda: self.book.dropped,
+            "alerts": lambda: self.alerts.lost,
+            "fanout": lambda: self.listener.errors,
+        }
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """Return the parts of the metrics that count, and the version."""
+        return [Build(__version__), *self._metrics.parts]
 
     def follow(self, settings: Settings) -> None:
         """Take over newer settings."""
         self.book.set_level(settings.logging.level)
         self.alerts.url = settings.alerts.webhook_url
-
-    def registry(self, asked: Iterable[Part]) -> CollectorRegistry:
-        """Return what Prometheus is shown: what was counted, and what `asked` says when it is asked."""
-        losses = Losses(
-            {
-                "logs": lambda: self.book.dropped,
-                "alerts": lambda: self.alerts.lost,
-                "fanout": lambda: self.listener.errors,
-            }
-        )
-        registry = CollectorRegistry()
-        registry.register(MetricsCollector([Build(__version__), *self._metrics.parts, *asked, losses]))
-        return registry

@@ -10,12 +10,14 @@ from app.config.source import Source
 from app.config.supervision import supervision
 from app.core.clock import SystemClock
 from app.main import Service
+from app.serving.ground import Ground
 from app.serving.notify import Notifier
 from app.serving.process import settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 from app.serving.supervisor import Outlook, Supervisor
 from app.telemetry.logs import LogBook
 from app.telemetry.output import standard_output
+from app.telemetry.workers.directory import workers_directory
 
 
 def start(source: Source, loaded: Loaded, listening: socket.socket, announce: Callable[[], None]) -> int:
@@ -30,7 +32,9 @@ def start(source: Source, loaded: Loaded, listening: socket.socket, announce: Ca
     logging = loaded.settings.logging
     book = LogBook(standard_output(), clock, level=logging.level, line_format=logging.format)
     try:
-        return Supervisor(source, loaded, listening, Outlook(announce, book.note, notifier), clock).run()
+        with workers_directory() as meeting:
+            ground, outlook = Ground(listening, meeting), Outlook(announce, book.note, notifier)
+            return Supervisor(source, loaded, ground, outlook, clock).run()
     finally:
         book.close()
 

@@ -8,7 +8,6 @@ started while the file is bad gets the last good configuration: a bad one never 
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Final
@@ -23,6 +22,7 @@ from app.serving.bell import HANGUP, Bell
 from app.serving.children import Child
 from app.serving.crew import Crew
 from app.serving.ending import Ending
+from app.serving.ground import Ground
 from app.serving.messages import Reload, Reloaded
 from app.serving.notify import Notifier
 
@@ -47,19 +47,17 @@ class Supervisor:
 
         loaded: The configuration to begin with.
 
-        listening: The socket that all workers accept from; closed at the end.
+        ground: What all workers stand on; its socket is closed at the end.
 
         outlook: Told how things are.
 
         clock: Source of time.
     """
 
-    def __init__(
-        self, source: Source, loaded: Loaded, listening: socket.socket, outlook: Outlook, clock: Clock
-    ) -> None:
+    def __init__(self, source: Source, loaded: Loaded, ground: Ground, outlook: Outlook, clock: Clock) -> None:
         self._source = source
         self._loaded = loaded
-        self._listening = listening
+        self._ground = ground
         self._outlook = outlook
         self._clock = clock
 
@@ -91,7 +89,7 @@ class Supervisor:
     def _begin(self) -> Child:
         """Start a worker, with what is on disk now if that is good."""
         self._reread()
-        return Child(self._source, self._loaded, self._listening, self._clock.now())
+        return Child(self._source, self._loaded, self._ground, self._clock.now())
 
     def _hear(self, crew: Crew) -> None:
         for child in crew:
@@ -118,7 +116,7 @@ class Supervisor:
     def _end(self, bell: Bell, crew: Crew, how: Ending) -> None:
         """Let everybody end in order; each further signal makes it quicker, the second one for good."""
         self._outlook.notifier.stopping()
-        self._listening.close()
+        self._ground.listening.close()
         crew.stop(how)
         told = 1
         while not crew.gone():

@@ -16,12 +16,13 @@ from app.core.clock import SystemClock
 from app.main import Service
 from app.serving.bell import HANGUP
 from app.serving.ending import Ending
+from app.serving.ground import Ground
 from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
 from app.serving.process import settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 
 
-def work(source: Source, loaded: Loaded, listening: socket.socket, line: Connection) -> None:
+def work(source: Source, loaded: Loaded, ground: Ground, line: Connection) -> None:
     """
     Serve in this process until the parent says otherwise, or is gone.
 
@@ -30,7 +31,7 @@ def work(source: Source, loaded: Loaded, listening: socket.socket, line: Connect
 
         loaded: The configuration to start with.
 
-        listening: The socket that all workers accept from.
+        ground: What all workers stand on.
 
         line: The worker's end of the pipe to its parent.
     """
@@ -39,10 +40,10 @@ def work(source: Source, loaded: Loaded, listening: socket.socket, line: Connect
         signal.signal(HANGUP, signal.SIG_IGN)  # until the loop has a handler; else it would end the process
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))  # until the server has one
     parent = Parent(line)
-    service = Service(source, loaded, parent.reloaded)
+    service = Service(source, loaded, parent.reloaded, ground.meeting)
     settle_garbage()
     server = WorkerServer(service, parent)
-    server.run(sockets=[listening])
+    server.run(sockets=[ground.listening])
 
 
 class Parent:

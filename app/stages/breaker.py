@@ -30,7 +30,7 @@ class Breaker:
         ticket = await self._circuits.admit(attempt.target, self._policy, last_resort=_is_last_resort(attempt))
 
         def judge(outcome: Outcome) -> None:
-            self._circuits.report(ticket, verdict_of(outcome), wished_s(outcome))
+            self._circuits.report(ticket, verdict_of(outcome), wished_s(outcome), attempt.call.id)
 
         return await settle(attempt, proceed, judge)
 

@@ -43,6 +43,7 @@ class _Story:
         self._first_token_s: float | None = None
         self._last_event = 0.0
         self._usage: Usage | None = None
+        self._trace_id = "" if call.span is None else call.span.trace_id
 
     def answered(self, reply: Reply) -> None:
         """Note the commit point: a whole answer, or a stream about to be shown."""
@@ -60,6 +61,7 @@ class _Story:
                 target.provider if target else "",
                 target.model if target else "",
                 self._first_token_s,
+                self._trace_id,
             )
         )
 
@@ -88,6 +90,7 @@ class _Story:
                 first_token_s=self._first_token_s,
                 tokens_per_s=self._rate(),
                 usage=self._usage,
+                trace_id=self._trace_id,
                 cost_usd=journal.cost.usd,
                 cache=journal.cache,
             )

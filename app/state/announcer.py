@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from app.core.circuits import CircuitState
 from app.core.signals import ELSEWHERE, CircuitChanged, Listener
 from app.state.circuit import Reading
@@ -35,8 +37,12 @@ class Announcer:
         """Return the targets whose circuits the listeners take for something else than closed."""
         return list(self._told)
 
-    def changed(self, target: str, reading: Reading, cause: str | None = None) -> None:
-        """Report the state of the circuit of `target` if it is news; `cause` says why, if it is not the usual."""
+    def changed(self, target: str, reading: Reading, cause: str | None = None, request_id: str = "") -> None:
+        """
+        Report the state of the circuit of `target` if it is news.
+
+        `cause` says why, if it is not the usual; `request_id` names the call whose ending brought it about.
+        """
         now = reading.state
         before = self._told.get(target, _CLOSED)
         if now is before:
@@ -45,7 +51,8 @@ class Announcer:
             del self._told[target]
         else:
             self._told[target] = now
-        self._listener(_signal(target, before, reading, cause or _REASONS.get((before, now), ELSEWHERE)))
+        signal = _signal(target, before, reading, cause or _REASONS.get((before, now), ELSEWHERE))
+        self._listener(msgspec.structs.replace(signal, request_id=request_id) if request_id else signal)
 
 
 def _signal(target: str, before: CircuitState, reading: Reading, reason: str) -> CircuitChanged:

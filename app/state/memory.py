@@ -115,7 +115,7 @@ class LocalCircuits:
             return refuse(target, reading, policy, last_resort=last_resort)
         return Ticket(target, policy, reading.generation, reading.slot)
 
-    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:
+    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """Take note at once."""
         if not ticket.slot:
             if verdict is Verdict.IGNORED:
@@ -123,11 +123,13 @@ class LocalCircuits:
             if verdict is Verdict.OK:
                 self._circuits.succeeded(ticket.target.name, ticket.policy, ticket.generation, self._now_ms())
                 return
-        self.take(ticket.target.name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means))
+        finding = finding_of(ticket, verdict, least_open_s, self._means)
+        self.take(ticket.target.name, ticket.policy, finding, request_id)
 
-    def take(self, target: str, policy: CircuitPolicy, finding: Finding) -> None:
+    def take(self, target: str, policy: CircuitPolicy, finding: Finding, request_id: str = "") -> None:
         """Take note of how calls of one target ended."""
-        self._announcer.changed(target, self._circuits.report(target, policy, finding, self._now_ms()))
+        reading = self._circuits.report(target, policy, finding, self._now_ms())
+        self._announcer.changed(target, reading, None, request_id)
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
         """Return every circuit by name."""

@@ -106,18 +106,19 @@ class SharedCircuits:
             return refuse(target, reading, policy, last_resort=last_resort)
         return Ticket(target, policy, reading.generation, reading.slot)
 
-    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float) -> None:
+    def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """Add a good answer to others, and send everything else at once."""
         if verdict is Verdict.IGNORED and not ticket.slot:
             return
         if not self._link.up:
-            self._keep(ticket.target.name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means))
+            finding = finding_of(ticket, verdict, least_open_s, self._means)
+            self._keep(ticket.target.name, ticket.policy, finding, request_id)
         elif verdict is Verdict.OK and not ticket.slot:
             self._add_up(ticket)
         else:
             name = ticket.target.name
             self._send_tally(name)  # first, so that the share of failures is that of all calls so far
-            self._send(name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means))
+            self._send(name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means), request_id)
 
     # --- the operator's side -------------------------------------------------------------------------------------
 
@@ -207,7 +208,7 @@ class SharedCircuits:
         if tally is not None:
             self._send(name, tally.policy, Finding(tally.generation, completed=tally.completed))
 
-    def _send(self, name: str, policy: CircuitPolicy, finding: Finding) -> None:
+    def _send(self, name: str, policy: CircuitPolicy, finding: Finding, request_id: str = "") -> None:
         if name not in self._names and len(self._names) < NAMES_MAX:
             self._names[name] = None
 
@@ -215,21 +216,21 @@ class SharedCircuits:
             if answer.cancelled():
                 return
             if answer.exception() is None:
-                self._take(name, reading_of(answer.result()), None)
+                self._take(name, reading_of(answer.result()), None, request_id)
             else:
-                self._keep(name, policy, finding)
+                self._keep(name, policy, finding, request_id)
 
         self._store.reporting(name, policy, finding).add_done_callback(answered)
 
-    def _keep(self, name: str, policy: CircuitPolicy, finding: Finding) -> None:
+    def _keep(self, name: str, policy: CircuitPolicy, finding: Finding, request_id: str) -> None:
         """Let what Redis did not take note of count here, while this process decides alone."""
         if self._fail == "local" and not self._link.up:
-            self._local.take(name, policy, finding)
+            self._local.take(name, policy, finding, request_id)
 
-    def _take(self, name: str, reading: Reading, cause: str | None) -> None:
+    def _take(self, name: str, reading: Reading, cause: str | None, request_id: str = "") -> None:
         """Take over a newer reading."""
         before = self._mirror.get(name)
-        self._means.announcer.changed(name, reading, cause)
+        self._means.announcer.changed(name, reading, cause, request_id)
         if reading.state is CircuitState.CLOSED and reading.generation == 0:
             self._mirror.pop(name, None)
             return

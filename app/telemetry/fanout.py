@@ -17,13 +17,22 @@ class FanOut:
     """
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
-        self._listeners = list(listeners)
+        self._listeners = tuple(listeners)  # exchanged as a whole: a listener may come or go while others are told
         self._reported: set[tuple[str, str]] = set()
         self._errors = 0
 
     def add(self, *listeners: Listener) -> None:
-        """Tell more, from now on."""
+        """Tell these, too, from the next signal on."""
         self._listeners += listeners
+
+    def remove(self, listener: Listener) -> None:
+        """Tell a listener no more."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Return who is told."""
+        return self._listeners
 
     @property
     def errors(self) -> int:

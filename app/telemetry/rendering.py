@@ -16,9 +16,12 @@ LineFormat: TypeAlias = Literal["json", "console"]
 Fields: TypeAlias = MutableMapping[str, Any]  # structlog's EventDict
 Renderer: TypeAlias = Callable[[WrappedLogger, str, Fields], str]
 
+LINE_MAX_BYTES = 2000  # so that a line passes a pipe or syslog in one piece, and the size of a log can be foretold
 VALUE_MAX_BYTES = 1024  # names and ids come from callers; no honest one is longer
-TRACE_MAX_BYTES = 8192  # frames are our own words, and a trace without its innermost ones is worth nothing
-_SHORT = VALUE_MAX_BYTES // 4  # no text of so many characters has more bytes than it may
+TRACE_MAX_BYTES = 1600  # frames are our own words, and the innermost ones are those that tell
+_SHORTEST = 32  # below this a text tells nothing any more
+_UTF8_MAX = 4
+_SHORT = VALUE_MAX_BYTES // _UTF8_MAX  # no text of so many characters has more bytes than it may
 
 
 def renderer(line_format: LineFormat) -> Renderer:
@@ -30,7 +33,11 @@ def renderer(line_format: LineFormat) -> Renderer:
     )
 
     def render(logger: WrappedLogger, method: str, fields: Fields) -> str:
-        return str(last(logger, method, _tame(fields)))
+        tame = _tame(fields)
+        line = str(last(logger, method, dict(tame)))
+        while len(line) > LINE_MAX_BYTES // _UTF8_MAX and len(line.encode()) > LINE_MAX_BYTES and _shorten(tame):
+            line = str(last(logger, method, dict(tame)))
+        return line
 
     return render
 
@@ -57,6 +64,18 @@ def _tame(fields: Fields) -> Fields:
         elif value:
             tame[name] = _printable(_last(value) if name == "trace" else _first(value))
     return tame
+
+
+def _shorten(tame: Fields) -> bool:
+    """Halve the longest text; say whether there was one to halve."""
+    name, value = max(
+        ((name, value) for name, value in tame.items() if type(value) is str), key=lambda item: len(item[1])
+    )
+    if len(value) <= _SHORTEST:
+        return False
+    half = len(value) // 2
+    tame[name] = "..." + value[-half:] if name == "trace" else value[:half] + "..."
+    return True
 
 
 def _first(value: str) -> str:

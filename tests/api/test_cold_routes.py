@@ -38,7 +38,7 @@ def served(server: Server, exposition: Exposition | None = None) -> Server:
 def test_fault_of_a_cold_route_is_a_plain_500() -> None:
     """A bug in a route beside the calls is the contract's JSON, too, without a word of the exception."""
 
-    def broken(_accept: str) -> tuple[str, bytes]:
+    async def broken(_accept: str) -> tuple[str, bytes]:
         raise RuntimeError(SECRET)
 
     server = Server((b"",), path="/metrics", method="GET")

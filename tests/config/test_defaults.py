@@ -78,6 +78,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "idempotency",
         "catalogue",
         "tokenizer",
+        "request_log",
     } == defaults.keys() - listed.keys()
 
 

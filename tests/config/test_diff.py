@@ -114,6 +114,6 @@ def test_what_is_shown_has_every_setting_and_no_secret() -> None:
 
 def test_an_address_is_shown_without_its_password() -> None:
     """Outside the places that are hidden as a whole, too, nobody's password is shown."""
-    settings = made(tracing={"endpoint": "https://user:canary@collector:4318"})
+    settings = made(usage={"path": "https://user:canary@files/usage"})
 
-    assert redacted(settings)["tracing"]["endpoint"] == "https://***@collector:4318"  # type: ignore[index] # JSON
+    assert redacted(settings)["usage"]["path"] == "https://***@files/usage"  # type: ignore[index] # JSON

@@ -12,7 +12,6 @@ from app.config.load import load
 from app.config.presets import PRESETS
 from app.config.schema import Settings
 from app.config.shapes import leaf_locs
-from app.config.unbuilt import NOT_BUILT
 from tests.config.cases import refused
 
 ROOT = Path(__file__).parents[2]
@@ -60,19 +59,6 @@ def test_the_example_has_every_setting(loc: tuple[str | int, ...]) -> None:
 
     assert found
     assert re.search(rf"^ *#[^\n]*\n *(- )?{re.escape(str(loc[-1]))}:", text, re.MULTILINE), "no comment above it"
-
-
-def test_the_example_marks_what_is_not_built() -> None:
-    """A section that only accepts its defaults says so on the line above."""
-    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
-
-    for path in NOT_BUILT:
-        index = next(n for n, line in enumerate(lines) if line.strip().startswith(f"{path[-1]}:"))
-        above = []
-        while index and lines[index - 1].lstrip().startswith("#"):
-            index -= 1
-            above.append(lines[index])
-        assert re.search(r"arrives?\s+with a later version", " ".join(above), re.IGNORECASE), path
 
 
 def test_no_bare_on_or_off() -> None:

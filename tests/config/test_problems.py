@@ -222,11 +222,11 @@ def test_an_unknown_section_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
-    """Syntax of values, unknown keys, references, unbuilt features, placeholders and variables: one report."""
+    """Syntax, unknown keys, references, what does not fit together, placeholders and variables: one report."""
     text = """
     sever: {}
     server: {port: x, hots: y}
-    tracing: {enabled: true}
+    request_log: {enabled: true, store: redis}
     providers: {a: {kind: opena}, b: {kind: openai, api_key: "${NONE}"}}
     models: {r: {targets: [{provider: c, model: m}], fallbacks: [r]}, s: {targets: [{provider: a, model: m}]}}
     """
@@ -239,11 +239,11 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         "models.r.targets[0].provider",
         "providers.a.kind",
         "providers.b.api_key",
+        "request_log.store",
         "retry.base_s",
         "server.hots",
         "server.port",
         "sever",
-        "tracing.enabled",
     ]
 
 

@@ -10,9 +10,11 @@ from app.config.source import Source
 from app.config.supervision import supervision
 from app.core.clock import SystemClock
 from app.core.signals import Signal
+from app.serving.ground import Ground
 from app.serving.notify import Notifier
 from app.serving.process import address_of, listen
 from app.serving.supervisor import Outlook, Supervisor
+from app.telemetry.workers.directory import workers_directory
 
 FACTOR = 10.0
 
@@ -39,4 +41,6 @@ def main(path: str) -> None:
     announce = partial(print, f"listening on {address_of(listening, '127.0.0.1')}", flush=True)
     clock = HastyClock()
     outlook = Outlook(announce, note, Notifier(supervision(), clock))
-    sys.exit(Supervisor(source, loaded, listening, outlook, clock).run())
+    with workers_directory() as meeting:
+        code = Supervisor(source, loaded, Ground(listening, meeting), outlook, clock).run()
+    sys.exit(code)

@@ -27,6 +27,22 @@ def test_every_listener_hears_every_signal_in_order() -> None:
     assert list(SIGNALS) == first == second
 
 
+def test_a_listener_may_come_and_go() -> None:
+    """A listener hears what is said while it is there."""
+    always: list[Signal] = []
+    visitor: list[Signal] = []
+    fan_out = FanOut([always.append])
+
+    fan_out(STARTED)
+    fan_out.add(visitor.append)
+    fan_out(ENDED)
+    fan_out.remove(visitor.append)
+    fan_out(STARTED)
+
+    assert always == [STARTED, ENDED, STARTED]
+    assert visitor == [ENDED]
+
+
 def test_a_listener_that_raises_stops_neither_the_others_nor_the_caller() -> None:
     """The listeners before and after a broken one hear everything, and its errors are counted."""
     before: list[Signal] = []

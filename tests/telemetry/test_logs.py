@@ -10,12 +10,14 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.core.signals import CallStarted, InternalFault, LocalModelChanged, Signal
 from app.core.usage import Usage
 from app.telemetry.events import SILENT, TOLD, events, severity
 from app.telemetry.logs import FLUSH_AT, Level, LogBook
-from app.telemetry.rendering import TRACE_MAX_BYTES, VALUE_MAX_BYTES, LineFormat
+from app.telemetry.rendering import LINE_MAX_BYTES, TRACE_MAX_BYTES, VALUE_MAX_BYTES, LineFormat, renderer
 from tests.telemetry.examples import (
     CLOSED,
     DEGRADED,
@@ -274,11 +276,16 @@ async def test_a_stalled_reader_does_not_hold_up_the_loop() -> None:
 
 async def test_names_from_callers_are_bounded() -> None:
     """A value has at most 1 KB, and says where it was cut."""
-    (line,) = logged([CallStarted("r" * 5000, "/v1/chat/completions", "ü" * 1000, stream=False)])
+    long_id, long_model = logged(
+        [
+            CallStarted("r" * 5000, "/v1/chat/completions", "fast", stream=False),
+            CallStarted("req_1", "/v1/chat/completions", "ü" * 1000, stream=False),
+        ]
+    )
 
-    assert "r" * (VALUE_MAX_BYTES - 3) + "..." == line["request_id"]
-    assert len(line["model"].encode()) <= VALUE_MAX_BYTES
-    assert line["model"].endswith("ü...")
+    assert "r" * (VALUE_MAX_BYTES - 3) + "..." == long_id["request_id"]
+    assert len(long_model["model"].encode()) <= VALUE_MAX_BYTES
+    assert long_model["model"].endswith("ü...")
 
 
 async def test_a_value_of_exactly_the_limit_is_whole() -> None:
@@ -299,6 +306,23 @@ async def test_a_long_trace_keeps_its_innermost_frames() -> None:
     assert line["trace"].startswith("...")
     assert line["trace"].endswith("app/deep.py:999 descend")
     assert TRACE_MAX_BYTES == len(line["trace"].encode())
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(
+    st.dictionaries(
+        st.sampled_from(["model", "code", "trace", "path", "message"]),
+        st.builds(str.__mul__, st.text(min_size=1, max_size=20), st.integers(min_value=1, max_value=400)),
+        min_size=2,
+    ),
+    st.sampled_from(["json", "console"]),
+)
+def test_no_line_is_longer_than_its_limit(fields: dict[str, str], line_format: LineFormat) -> None:
+    """Whatever the fields hold, and however much of it has to be escaped, a line has at most 2,000 bytes."""
+    line = renderer(line_format)(None, "info", {"timestamp": "t", "level": "info", "event": "e", **fields})
+
+    assert len(line.encode()) <= LINE_MAX_BYTES
+    assert line_format == "console" or "e" == msgspec.json.decode(line)["event"]
 
 
 @pytest.mark.parametrize("hostile", ["a\nb", 'a"}\n{"event":"x', "\x1b[2J", "\x7f", "\x9b2J", "\u202eevil", "\ud800"])

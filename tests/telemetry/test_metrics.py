@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import get_args
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -20,7 +20,8 @@ from app.core.signals import CircuitChanged, Signal
 from app.core.usage import Usage
 from app.telemetry.metrics import UNCOUNTED, Metrics
 from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
-from app.telemetry.metrics.collector import MetricsCollector, render
+from app.telemetry.metrics.collector import render
+from app.telemetry.metrics.gathering import shown
 from app.telemetry.metrics.limits import NAMES_MAX
 from tests.telemetry.examples import (
     ATTEMPT,
@@ -50,30 +51,39 @@ from tests.telemetry.examples import (
 )
 
 TARGET = {"provider": "openai", "model": "gpt-4o-mini"}
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def registry_of(metrics: Metrics) -> CollectorRegistry:
-    """Return a registry that shows `metrics`."""
-    registry = CollectorRegistry()
-    losses = Losses({"logs": lambda: 7, "fanout": lambda: 0})
-    keys = ProviderKeys(lambda: [("openai", KeyState.COOLING, 2)])
-    registry.register(MetricsCollector([Build("1.2.3"), *metrics.parts, keys, losses]))
-    return registry
+class Scrape:
+    """What a scraper sees of `metrics`, and of parts that ask, whenever it looks."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        losses = Losses({"logs": lambda: 7, "fanout": lambda: 0})
+        keys = ProviderKeys(lambda: [("openai", KeyState.COOLING, 2)])
+        self._parts = (Build("1.2.3"), *metrics.parts, keys, losses)
+
+    def render(self, accept: str = "") -> tuple[str, bytes]:
+        """Return content type and body."""
+        return render(shown(self._parts), accept)
+
+    def families(self) -> dict[str, Metric]:
+        """Return what a scraper of the plain text format understands."""
+        _, body = self.render()
+        return {family.name: family for family in parse_text(body.decode())}
+
+    def get_sample_value(self, name: str, labels: Mapping[str, str] = NO_LABELS) -> float | None:
+        """Return the value of one sample; None if it is not there."""
+        samples = (sample for family in self.families().values() for sample in family.samples)
+        return next((found.value for found in samples if found.name == name and found.labels == labels), None)
 
 
-def seen(signals: Iterable[Signal], *, label_sets_max: int = 500) -> CollectorRegistry:
-    """Return a registry that shows what `signals` amount to."""
+def seen(signals: Iterable[Signal], *, label_sets_max: int = 500) -> Scrape:
+    """Return what `signals` amount to."""
     metrics = Metrics(label_sets_max=label_sets_max)
     for signal in signals:
         metrics(signal)
-    return registry_of(metrics)
-
-
-def families(registry: CollectorRegistry) -> dict[str, Metric]:
-    """Return what a scraper of the plain text format understands."""
-    _, body = render(registry, "")
-    return {family.name: family for family in parse_text(body.decode())}
+    return Scrape(metrics)
 
 
 def test_every_signal_is_counted_or_knowingly_not() -> None:
@@ -259,7 +269,7 @@ def test_limits_are_counted_by_their_names() -> None:
 def test_what_is_going_on_goes_up_and_down() -> None:
     """Requests are active from start to end, streams from their first token to the end of the call."""
     metrics = Metrics()
-    registry = registry_of(metrics)
+    registry = Scrape(metrics)
     gauges = []
 
     for signal in (STARTED, STARTED, STREAM_STARTED, ENDED, ended(stream=True, first_token_s=0.25)):
@@ -295,7 +305,7 @@ def test_the_number_of_label_sets_is_bounded() -> None:
 
     registry = seen([*signals, *signals], label_sets_max=3)
 
-    counts = {sample.labels["model"]: sample.value for sample in families(registry)["wizard_requests"].samples}
+    counts = {sample.labels["model"]: sample.value for sample in registry.families()["wizard_requests"].samples}
     assert {"m0": 2, "m1": 2, "m2": 2, "other": 14} == counts
 
 
@@ -305,7 +315,7 @@ def test_whatever_callers_ask_for_the_exposition_stays_readable_and_small(names:
     """Any names at all: every request is counted, and the series stay within the limit (and `other`)."""
     registry = seen([ended(target_model=name) for name in names], label_sets_max=limit)
 
-    samples = families(registry)["wizard_requests"].samples
+    samples = registry.families()["wizard_requests"].samples
 
     assert len(names) == sum(sample.value for sample in samples)
     assert len(samples) <= limit + 1
@@ -356,6 +366,7 @@ def test_the_gateway_names_its_version_and_its_own_losses() -> None:
 
 TYPES = {
     "wizard_build_info": "gauge",
+    "wizard_workers": "gauge",
     "wizard_requests": "counter",
     "wizard_request_duration_seconds": "histogram",
     "wizard_time_to_first_token_seconds": "histogram",
@@ -405,7 +416,7 @@ TYPES = {
 @pytest.mark.parametrize("signals", [(), SIGNALS], ids=["idle", "busy"])
 def test_the_text_format_has_the_promised_types(signals: tuple[Signal, ...]) -> None:
     """A scraper finds each metric once, with its type, even before anything happened."""
-    content_type, body = render(seen(signals), "")
+    content_type, body = seen(signals).render()
 
     found = [(family.name, family.type) for family in parse_text(body.decode())]
 
@@ -416,7 +427,7 @@ def test_the_text_format_has_the_promised_types(signals: tuple[Signal, ...]) -> 
 
 def test_openmetrics_is_spoken_to_those_who_ask() -> None:
     """The same metrics, in the format that the scraper prefers."""
-    content_type, body = render(seen(SIGNALS), OPENMETRICS)
+    content_type, body = seen(SIGNALS).render(OPENMETRICS)
 
     parsed = parse_openmetrics(body.decode())  # type: ignore[no-untyped-call] # the library's own omission
     found = {family.name: family.type for family in parsed}
@@ -426,9 +437,27 @@ def test_openmetrics_is_spoken_to_those_who_ask() -> None:
     assert TYPES == found
 
 
+def test_durations_name_an_example() -> None:
+    """To those who speak OpenMetrics a bucket tells the last call in it: its trace, or else its request."""
+    signals = [
+        ended(request_id="req_1", duration_s=0.7),
+        ended(request_id="req_2", duration_s=0.8),
+        ended(request_id="req_3", duration_s=7.0, trace_id="0af7651916cd43dd8448eb211c80319c"),
+        ended(request_id="r" * 128, duration_s=70.0),
+    ]
+
+    _, body = seen(signals).render(OPENMETRICS)
+
+    name = 'wizard_request_duration_seconds_bucket{le="%s",model="gpt-4o-mini",provider="openai"}'
+    text = body.decode()
+    assert name % "1.0" + ' 2.0 # {request_id="req_2"} 0.8\n' in text
+    assert name % "10.0" + ' 3.0 # {trace_id="0af7651916cd43dd8448eb211c80319c"} 7.0\n' in text
+    assert name % "90.0" + " 4.0\n" in text  # an id that is too long for the format is no example
+
+
 def test_histograms_are_complete() -> None:
     """Each has a bucket for everything, which equals its count, and a sum."""
-    found = families(seen([*SIGNALS, ended(tokens_per_s=5.0)]))
+    found = seen([*SIGNALS, ended(tokens_per_s=5.0)]).families()
 
     for family in found.values():
         if family.type == "histogram":

@@ -18,7 +18,7 @@ KINDS = get_args(Signal)
 # prompt, an answer, a key or the message of an error.
 JUDGED = frozenset(
     {
-        *("request_id", "endpoint", "model", "provider", "target_model", "origin", "onward", "stream"),
+        *("request_id", "trace_id", "endpoint", "model", "provider", "target_model", "origin", "onward", "stream"),
         *("outcome", "status", "code", "category", "error", "trace", "state", "reason"),
         *("problems", "path", "before", "now"),
         *("priority", "wait_s", "refused", "waiting", "in_flight", "limit", "measure", "shadow", "remaining", "most"),

@@ -16,6 +16,8 @@ from app.api.admin.configuration import configuration_router
 from app.api.admin.explaining import explaining_router
 from app.api.admin.keys import keys_router
 from app.api.admin.limits import limits_router
+from app.api.admin.live import live_router
+from app.api.admin.requests import requests_router
 from app.api.admin.sessions import sessions_router
 from app.api.admin.usage import usage_router
 from app.api.hot import HotRoute
@@ -28,7 +30,17 @@ def admin_router(
 ) -> APIRouter:
     """Return the routes under /admin."""
     router = APIRouter(prefix="/admin", tags=["admin"])
-    for topic in (circuits_router, cache_router, keys_router, limits_router, sessions_router, usage_router):
+    topics = (
+        circuits_router,
+        cache_router,
+        keys_router,
+        limits_router,
+        sessions_router,
+        usage_router,
+        requests_router,
+        live_router,
+    )
+    for topic in topics:
         router.include_router(topic(gateways))
     router.include_router(configuration_router(gateways, configurations))
     router.include_router(explaining_router(gateways, endpoints))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -43,3 +44,13 @@ def json_answer(content: Json, status: int = 200) -> Response:
     """Return an answer that nobody keeps."""
     body = msgspec.json.encode(content)
     return Response(body, status, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def described(parameters: Mapping[str, str]) -> Json:
+    """Return what OpenAPI says of the query parameters of a route, whose meanings are given by name."""
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": text}
+            for name, text in parameters.items()
+        ]
+    }

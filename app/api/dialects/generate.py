@@ -168,6 +168,8 @@ class WithMetadata(Verbatim):
         }
         if call.options.session is not None:
             found["session_id"] = call.options.session
+        if journal.story is not None:
+            found["debug"] = {"steps": [step.shown() for step in journal.story]}
         named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
         found.update({name: value for name, value in named.items() if value is not None})
         if self._first_part is None:

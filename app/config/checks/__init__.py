@@ -19,12 +19,14 @@ from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
 from app.config.checks.redaction import redaction
+from app.config.checks.request_log import request_log
 from app.config.checks.routes import references
 from app.config.checks.sessions import session_store
 from app.config.checks.spending import spending
 from app.config.checks.strategies import strategies
 from app.config.checks.targets import bounds
 from app.config.checks.tokenizer import tokenizer
+from app.config.checks.tracing import exporter
 from app.config.origins import Origins
 from app.config.problems import Problem, dotted
 from app.config.schema import Settings
@@ -46,6 +48,8 @@ _CHECKS: Final[Sequence[Check]] = (
     callers,
     tokens,
     session_store,
+    exporter,
+    request_log,
     limits,
     tokenizer,
     spending,

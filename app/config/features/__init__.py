@@ -1,4 +1,4 @@
-"""The sections of single features, a file for each; `unbuilt.py` says which of them are still closed."""
+"""The sections of single features, a file for each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from app.config.features.keys import Keys, VirtualKey
 from app.config.features.limits import KeyLimit, Limit, Limits
 from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
+from app.config.features.request_log import RequestLog
 from app.config.features.sessions import Sessions
 from app.config.features.tokenizer import Tokenizer
 from app.config.features.tracing import Tracing
@@ -43,6 +44,7 @@ __all__ = [
     "RedactionRoute",
     "Redis",
     "RedisFail",
+    "RequestLog",
     "SemanticCache",
     "Sessions",
     "Tokenizer",

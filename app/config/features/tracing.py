@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
 
-from app.config.fields import Number, Section
+from pydantic import Field, SecretStr
+
+from app.config.fields import BaseUrl, Expected, HeaderName, HeaderValue, Ratio, Seconds, Section
+
+SecretHeaders = Annotated[
+    dict[HeaderName, SecretStr],
+    Expected("a mapping of header names to texts"),
+]
+Attributes = Annotated[
+    dict[str, HeaderValue],
+    Expected("a mapping of names to texts of printable ASCII characters"),
+]
 
 
 class Tracing(Section):
     """OpenTelemetry spans."""
 
     enabled: bool = Field(default=False, description="Whether spans are exported.")
-    endpoint: str | None = Field(default=None, description="Address of the OTLP collector.")
-    sample_ratio: Number = Field(default=1.0, ge=0, le=1, description="Share of calls that are traced.")
+    endpoint: BaseUrl = Field(
+        default=None,
+        description="Address of the OTLP collector; null asks OTEL_EXPORTER_OTLP_ENDPOINT, then this machine.",
+    )
+    protocol: Literal["http", "grpc"] = Field(
+        default="http", description="OTLP over HTTP (port 4318), or over gRPC (port 4317, needs the extra otlp-grpc)."
+    )
+    headers: SecretHeaders = Field(
+        default_factory=dict, description="Headers sent with every export, such as a collector's key."
+    )
+    sample_ratio: Ratio = Field(default=1.0, description="Share of calls that are traced.")
+    follow_caller: bool = Field(
+        default=True, description="Whether a caller's traceparent decides if its call is traced, instead of the ratio."
+    )
+    service_name: str | None = Field(
+        default=None, description="The name under which spans appear; null asks OTEL_SERVICE_NAME, then takes wizard."
+    )
+    attributes: Attributes = Field(
+        default_factory=dict, description="Attributes of the resource, such as deployment.environment.name."
+    )
+    timeout_s: Seconds = Field(default=10, description="Seconds that the collector has to take a batch.")

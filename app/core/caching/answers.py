@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,6 +15,9 @@ from app.core.call import Call
 from app.core.clock import Clock
 from app.core.model import Completion
 from app.core.ports import Chance
+from app.core.tracing import within
+
+STORING: Final = "wizard.cache.store"  # the span of a traced call
 
 
 class Lifetimes(msgspec.Struct, frozen=True):
@@ -90,9 +93,10 @@ class Answers:
         """Return what there is to know of an answer, and store that if it is complete and the call lets it."""
         stored = self._made(asked, call, completion, pace)
         if asked.stores and self.policy.stores(call.request.operation, completion):
-            self.copy(asked.key, stored)
-            if self.shared is not None:
-                self.shared.put(asked.key, stored)
+            with within(call.span, STORING):
+                self.copy(asked.key, stored)
+                if self.shared is not None:
+                    self.shared.put(asked.key, stored)
         return stored
 
     def copy(self, key: str, stored: Stored) -> None:

@@ -19,12 +19,17 @@ class CallStarted(msgspec.Struct, frozen=True):
 
 
 class StreamStarted(msgspec.Struct, frozen=True):
-    """A stream committed: the client is about to see it. Seconds are counted from the start of the call."""
+    """
+    A stream committed: the client is about to see it. Seconds are counted from the start of the call.
+
+    `trace_id` is empty unless the call is traced.
+    """
 
     request_id: str
     provider: str
     model: str
     first_token_s: float
+    trace_id: str = ""
 
 
 class CallEnded(msgspec.Struct, frozen=True):
@@ -35,7 +40,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     no target was reached). `outcome` is completed, failed or abandoned; `code` names the error's row, or is empty.
     `overhead_s` is the time up to the commit point that was not spent waiting for a provider. `tokens_per_s` is
     measured between the first and the last event of a stream whose usage is known. `cost_usd` is that of all attempts,
-    None if nobody knows their price.
+    None if nobody knows their price. `trace_id` is empty unless the call is traced.
     """
 
     request_id: str
@@ -57,6 +62,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     usage: Usage | None
     cost_usd: float | None = None
     cache: str | None = None
+    trace_id: str = ""
 
 
 class StreamTrimmed(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ class CircuitChanged(msgspec.Struct, frozen=True):
 
     `reason` is a fixed word: failures, probing, probe_failed, recovered, forced (by an operator), elsewhere (another
     replica decided it) or forgotten. `failures` of `calls` ended badly in the window that opened it; `open_s` is how
-    long it stays open at least.
+    long it stays open at least. `request_id` names the call whose ending brought the change, if there is one.
     """
 
     provider: str
@@ -26,6 +26,7 @@ class CircuitChanged(msgspec.Struct, frozen=True):
     failures: int = 0
     calls: int = 0
     open_s: float | None = None
+    request_id: str = ""
 
 
 CircuitSignal: TypeAlias = CircuitChanged

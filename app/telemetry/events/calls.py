@@ -78,6 +78,7 @@ def _ended(signal: CallEnded) -> list[Event]:
         "completion_tokens": usage and usage.completion_tokens,
         "total_tokens": usage and usage.total_tokens,
         "cache": signal.cache,
+        "trace_id": signal.trace_id,
         "cost_usd": None if signal.cost_usd is None else round(signal.cost_usd, 9),
     }
     if signal.outcome != _COMPLETED:

@@ -29,6 +29,7 @@ def _circuit_level(signal: CircuitChanged) -> int:
 
 def _circuit(signal: CircuitChanged) -> list[Event]:
     fields: Fields = {
+        "request_id": signal.request_id,
         "provider": signal.provider,
         "target_model": signal.model,
         "before": signal.before,

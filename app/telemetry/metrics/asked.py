@@ -11,7 +11,7 @@ from app.telemetry.metrics.part import Counted
 
 
 class Asked:
-    """What all of them have in common: no signal concerns them."""
+    """What parts that only ask have in common: no signal concerns them."""
 
     def counts(self) -> Iterable[Counted]:
         """Count nothing."""
@@ -19,15 +19,16 @@ class Asked:
 
 
 class Build(Asked):
-    """Shows the gateway's version."""
+    """Shows the gateway's version, and that this worker is there."""
 
     def __init__(self, version: str) -> None:
         self._version = version
 
     def families(self) -> Iterator[Family]:
-        """Yield the version as a label."""
+        """Yield the version as a label, and one worker."""
         text = "Version of the gateway; the value is always 1."
         yield GaugeFamily("wizard_build_info", text, ("version",), [((self._version,), 1)], Merge.MAX)
+        yield GaugeFamily("wizard_workers", "Worker processes that this shows together.", (), [((), 1)])
 
 
 class ConfigInUse(Asked):
@@ -43,10 +44,10 @@ class ConfigInUse(Asked):
 
 
 class Losses(Asked):
-    """Shows what telemetry itself lost, by part (`logs`, `fanout`): functions that return totals."""
+    """Shows what telemetry itself lost, by part (`logs`, `fanout` ...): functions that return totals."""
 
     def __init__(self, losses: Mapping[str, Callable[[], int]]) -> None:
-        self._losses = dict(losses)
+        self._losses = losses
 
     def families(self) -> Iterator[Family]:
         """Yield the totals."""

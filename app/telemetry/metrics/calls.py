@@ -111,7 +111,8 @@ class CallCounts:
 
     def _stream_started(self, signal: StreamStarted) -> None:
         self._active_streams += 1
-        self._targets.series(signal.provider, signal.model).first_tokens.observe(signal.first_token_s)
+        series = self._targets.series(signal.provider, signal.model)
+        series.first_tokens.mark(signal.first_token_s, signal.request_id, signal.trace_id)
 
     def _trim(self, signal: StreamTrimmed) -> None:
         self._trimmed += signal.events
@@ -125,7 +126,7 @@ class CallCounts:
             self._active_streams = max(0, self._active_streams - 1)
         series = self._targets.series(signal.provider, signal.target_model, signal.code)
         series.count(CLIENT_CLOSED.status if signal.outcome == _ABANDONED else signal.status)
-        series.durations.observe(signal.duration_s)
+        series.durations.mark(signal.duration_s, signal.request_id, signal.trace_id)
         if signal.outcome == _COMPLETED:
             self._success_positions[min(signal.position, POSITION_MAX)] += 1
         self._overheads.observe(signal.overhead_s)

@@ -1,39 +1,39 @@
-"""Shows the parts to Prometheus: the one place that uses prometheus_client."""
+"""Shows families to Prometheus, in the words of prometheus_client."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
-from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
-from app.telemetry.metrics.part import Part
+from app.telemetry.metrics.counters import Mark, Reading
+from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily, Sampled
+
+_ID_MAX_CHARS = 100  # OpenMetrics allows 128 characters for all labels of an exemplar with their names
 
 
-class MetricsCollector(Collector):
-    """A collector for a registry, which asks every part; may be asked from any thread."""
+class _Shown(Collector):
+    """Families as a collector: what the encoders of prometheus_client take."""
 
-    def __init__(self, parts: Iterable[Part]) -> None:
-        self._parts = tuple(parts)
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        """Yield each metric with its present values."""
-        for part in self._parts:
-            yield from map(_metric, part.families())
+        return map(_metric, self._families)
 
 
-def render(registry: CollectorRegistry, accept: str) -> tuple[str, bytes]:
+def render(families: Iterable[Family], accept: str) -> tuple[str, bytes]:
     """
     Return content type and body for a scraper that sent `accept` (may be empty): OpenMetrics or plain text.
 
     Takes tens of milliseconds for a hundred targets: call it in a thread, not in the event loop.
     """
     encode, content_type = choose_encoder(accept)
-    return content_type, encode(registry)
+    return content_type, encode(_Shown(families))
 
 
 def _metric(family: Family) -> Metric:
@@ -44,6 +44,8 @@ def _metric(family: Family) -> Metric:
             return _filled(GaugeMetricFamily(family.name, family.text, labels=family.labels), family)
         case HistogramFamily():
             return _histogram(family)
+        case Sampled():
+            return _sampled(family)
 
 
 def _filled(
@@ -59,6 +61,28 @@ def _histogram(family: HistogramFamily) -> Metric:
     metric = HistogramMetricFamily(family.name, family.text, labels=family.labels)
     for values, reading in family.rows:
         if reading.cumulative[-1] or not family.labels:
-            marks = (*map(floatToGoString, reading.bounds), "+Inf")
-            metric.add_metric(values, list(zip(marks, reading.cumulative, strict=True)), reading.total)
+            metric.add_metric(values, _buckets(reading), reading.total)
+    return metric
+
+
+def _buckets(reading: Reading) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+    bounds = (*map(floatToGoString, reading.bounds), "+Inf")
+    exemplars = map(_exemplar, reading.marks or (None,) * len(bounds))
+    return [
+        (bound, count) if exemplar is None else (bound, count, exemplar)
+        for bound, count, exemplar in zip(bounds, reading.cumulative, exemplars, strict=True)
+    ]
+
+
+def _exemplar(mark: Mark | None) -> Exemplar | None:
+    if mark is None or len(mark.request_id) > _ID_MAX_CHARS:
+        return None
+    labels = {"trace_id": mark.trace_id} if mark.trace_id else {"request_id": mark.request_id}
+    return Exemplar(labels, mark.value)
+
+
+def _sampled(family: Sampled) -> Metric:
+    metric = Metric(family.name, family.text, family.kind)
+    for name, labels, value in family.rows:
+        metric.add_sample(name, dict(labels), value)
     return metric

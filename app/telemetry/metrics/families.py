@@ -21,6 +21,7 @@ class Merge(Enum):
 
     SUM = "sum"  # each has its own share: active requests, places in a queue
     MAX = "max"  # all look at the same thing, or the worst counts: states, versions
+    MIN = "min"  # the oldest counts: times of starts
 
 
 class CounterFamily(msgspec.Struct, frozen=True, tag="counter"):
@@ -51,4 +52,18 @@ class HistogramFamily(msgspec.Struct, frozen=True, tag="histogram"):
     rows: list[tuple[Labels, Reading]]
 
 
-Family: TypeAlias = CounterFamily | GaugeFamily | HistogramFamily
+class Sampled(msgspec.Struct, frozen=True, tag="sampled"):
+    """
+    A family of somebody else's making, of Prometheus's type `kind`.
+
+    Its samples are known by their names and labels only; all are merged alike.
+    """
+
+    name: str
+    text: str
+    kind: str
+    rows: list[tuple[str, tuple[tuple[str, str], ...], float]]
+    merge: Merge = Merge.SUM
+
+
+Family: TypeAlias = CounterFamily | GaugeFamily | HistogramFamily | Sampled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.errors import TARGET_MODEL_MISSING
-from app.telemetry.metrics.counters import DURATION_S, FIRST_TOKEN_S, Histogram
+from app.telemetry.metrics.counters import DURATION_S, FIRST_TOKEN_S, MarkedHistogram
 
 LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes without a thought
 NONE = "none"  # provider and model of a call that reached no target
@@ -19,8 +19,8 @@ class TargetSeries:
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
         self.attempts: dict[str, int] = {}
-        self.durations = Histogram(DURATION_S)
-        self.first_tokens = Histogram(FIRST_TOKEN_S)
+        self.durations = MarkedHistogram(DURATION_S)
+        self.first_tokens = MarkedHistogram(FIRST_TOKEN_S)
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cost_nusd = 0

@@ -1,0 +1,61 @@
+"""
+What a call knows of its own trace: the span that whatever happens to it now belongs to.
+
+Only calls that are sampled have one. Stages do not care: those that make spans stand around them where tracing is on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Final, Protocol, TypeAlias
+
+Attributes: TypeAlias = Mapping[str, str | int | float | bool | tuple[str, ...]]  # never content
+NO_ATTRIBUTES: Final[Attributes] = MappingProxyType({})
+
+
+class Span(Protocol):
+    """
+    A piece of a traced call's work, from its making to `end`.
+
+    The numbers are the tracing stages' own notes: how many targets were asked below it, how many of them are not done
+    with, and how many tries there were.
+    """
+
+    targets: int
+    targets_open: int
+    tries: int
+
+    @property
+    def trace_id(self) -> str:
+        """Return the trace's id, 32 hexadecimal digits."""
+        ...
+
+    @property
+    def traceparent(self) -> str:
+        """Return the header of W3C's trace context that names this span as the parent."""
+        ...
+
+    def child(self, name: str, attributes: Attributes = NO_ATTRIBUTES, *, client: bool = False) -> Span:
+        """Begin a span below this one; `client` says that it is a request to somebody else."""
+        ...
+
+    def add(self, attributes: Attributes) -> None:
+        """Say more about it."""
+        ...
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End it, with what it ended by; only the first time counts."""
+        ...
+
+
+@contextmanager
+def within(span: Span | None, name: str) -> Iterator[None]:
+    """Let what is done in this block be a span below `span`, if there is one."""
+    child = None if span is None else span.child(name)
+    try:
+        yield
+    finally:
+        if child is not None:
+            child.end()

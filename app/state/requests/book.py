@@ -1,0 +1,97 @@
+"""Takes the entries of the request log from the path of calls, and gives them to the store in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from app.core.clock import Clock
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
+from app.core.requests import RequestEntry, RequestQuery
+from app.state.requests.store import RequestStore, StoreLostError
+
+FLUSH_S: Final = 0.5
+WAITING_MAX: Final = 10_000  # entries, about 10 MB; those that find no room are lost, and counted
+_BATCH: Final = 100  # one pipeline of Redis, in which calls may be waiting
+
+
+class RequestBook:
+    """
+    A context manager whose task writes; leaving it writes what is left.
+
+    Args:
+        store: Keeps the entries.
+
+        clock: Says when to write.
+    """
+
+    def __init__(self, store: RequestStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting: list[RequestEntry] = []
+        self._lost = 0
+        self._lock = asyncio.Lock()
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Say whether other workers can find the entries."""
+        return self._store.shared
+
+    @property
+    def lost(self) -> int:
+        """Return how many entries found no room."""
+        return self._lost
+
+    def take(self, entry: RequestEntry) -> None:
+        """Take an entry, to be written soon."""
+        if len(self._waiting) < WAITING_MAX:
+            self._waiting.append(entry)
+        else:
+            self._lost += 1
+
+    async def find(self, query: RequestQuery) -> list[RequestEntry]:
+        """
+        Return the entries that are wanted, the newest first; what has just happened is among them.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE.
+        """
+        try:
+            await self._flush()
+            return await self._store.find(query)
+        except StoreLostError as error:
+            message = "The store of the request log does not answer."
+            raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0) from error
+
+    async def __aenter__(self) -> Self:
+        """Begin to write."""
+        self._writing = asyncio.get_running_loop().create_task(self._write())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left, and close the store."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
+        with suppress(StoreLostError):
+            await self._flush()
+        await self._store.aclose()
+
+    async def _write(self) -> None:
+        while True:
+            await self._clock.sleep(FLUSH_S)
+            with suppress(StoreLostError):
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """Give the store what there is; what it does not take waits for the next time."""
+        async with self._lock:
+            while self._waiting:
+                batch = self._waiting[:_BATCH]
+                await self._store.add(batch)
+                del self._waiting[: len(batch)]

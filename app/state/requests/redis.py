@@ -1,0 +1,70 @@
+"""The request log in a stream of Redis, which all replicas share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from app.core.requests import RequestEntry, RequestQuery
+from app.state.link import Link, Plain, StateLostError
+from app.state.requests.store import StoreLostError
+
+_PAGE: Final = 100  # entries; calls may be waiting for the same connection
+_FIELD: Final = "entry"
+
+
+class RedisRequests:
+    """Keeps about `max_entries`; those that come while Redis is away are refused."""
+
+    shared = True
+
+    def __init__(self, link: Link, prefix: str, max_entries: int) -> None:
+        self._link = link
+        self._stream = f"{{{prefix}:requests}}"
+        self._max_entries = max_entries
+
+    async def add(self, entries: Sequence[RequestEntry]) -> None:
+        """Append each; the stream trims itself."""
+        words = ("XADD", self._stream, "MAXLEN", "~", self._max_entries, "*", _FIELD)
+        await self._ask([Plain((*words, msgspec.json.encode(entry))) for entry in entries])
+
+    async def find(self, query: RequestQuery) -> list[RequestEntry]:
+        """Read back page by page, until there are enough."""
+        found: list[RequestEntry] = []
+        last = "+"
+        for _ in range(-(-self._max_entries // _PAGE) + 1):
+            (page,) = await self._ask([Plain(("XREVRANGE", self._stream, last, "-", "COUNT", _PAGE))])
+            entries = [_entry(fields) for _, fields in page]
+            found += filter(query.admits, entries)
+            if len(page) < _PAGE or len(found) >= query.limit or _past(query, entries[-1]):
+                break
+            last = f"({_text(page[-1][0])}"
+        return found[: query.limit]
+
+    async def aclose(self) -> None:
+        """The link is not this store's."""
+
+    async def _ask(self, commands: Sequence[Plain]) -> list[Any]:
+        if not self._link.up:
+            raise StoreLostError("Redis is out of reach")
+        try:
+            return list(await asyncio.gather(*map(self._link.submit, commands)))
+        except StateLostError as error:
+            raise StoreLostError(str(error)) from error
+
+
+def _past(query: RequestQuery, oldest: RequestEntry) -> bool:
+    """Say that all further entries are older than what is wanted; replicas' clocks may differ by a minute."""
+    return query.since is not None and oldest.at < query.since - 60.0
+
+
+def _entry(fields: Any) -> RequestEntry:  # noqa: ANN401 - as redis-py hands it over
+    pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    return msgspec.json.decode(next(iter(pairs.values())), type=RequestEntry)
+
+
+def _text(name: Any) -> str:  # noqa: ANN401 - likewise
+    return name.decode() if isinstance(name, bytes) else str(name)

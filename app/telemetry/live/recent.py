@@ -1,0 +1,77 @@
+"""What happened in the last minutes: the totals of a worker, looked at now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from app.core.clock import Clock
+from app.telemetry.live.totals import Totals
+
+RECENT: Final = "recent"  # the topic under which workers ask each other
+EVERY_S: Final = 5.0
+WINDOWS_S: Final = (10.0, 60.0, 300.0)
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What happened in the last `seconds`, which may be fewer than were asked for."""
+
+    seconds: float
+    totals: Totals
+
+    def __add__(self, other: Window) -> Window:
+        return Window(max(self.seconds, other.seconds), self.totals + other.totals)
+
+
+class Recent:
+    """
+    Remembers the totals of the last minutes, as long as its context lasts; costs calls nothing.
+
+    Args:
+        totals: Returns those of this moment.
+
+        clock: Says when to look.
+    """
+
+    def __init__(self, totals: Callable[[], Totals], clock: Clock) -> None:
+        self._totals = totals
+        self._clock = clock
+        self._looking: asyncio.Task[None] | None = None
+        self._seen: deque[tuple[float, Totals]] = deque([(clock.now(), Totals())], int(WINDOWS_S[-1] / EVERY_S) + 1)
+
+    async def __aenter__(self) -> Self:
+        """Begin to look."""
+        self._looking = asyncio.get_running_loop().create_task(self._look())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    def windows(self) -> list[Window]:
+        """Return what happened in each of `WINDOWS_S`."""
+        now, totals = self._clock.now(), self._totals()
+        found = []
+        for length_s in WINDOWS_S:
+            old = [seen for seen in self._seen if seen[0] <= now - length_s]
+            began, before = old[-1] if old else self._seen[0]
+            found.append(Window(max(now - began, 0.001), totals - before))
+        return found
+
+    async def answer(self, _about: bytes) -> AsyncGenerator[bytes, None]:
+        """Answer another worker."""
+        yield msgspec.msgpack.encode(self.windows())
+
+    async def _look(self) -> None:
+        while True:
+            await self._clock.sleep(EVERY_S)
+            self._seen.append((self._clock.now(), self._totals()))

@@ -1,0 +1,89 @@
+"""
+What workers have counted, kept outside of them, so that the totals of the gateway never go backwards.
+
+A worker writes down what it is about to tell before it tells it, so a file never knows less than anybody was shown.
+When a worker has died, whoever notices first adds its totals to those of all dead ones, once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from app.telemetry.metrics.families import Family
+from app.telemetry.metrics.merging import lasting, merged
+
+_SUFFIX: Final = ".counts"
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """The totals of dead workers, and which these were."""
+
+    names: frozenset[str] = frozenset()
+    families: list[Family] = []
+
+
+class KeptCounts:
+    """The files in the workers' directory. Everything here may wait for the disk: call it in a thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._retired = directory / "retired"
+        self._families = msgspec.msgpack.Decoder(list[Family])
+
+    def write(self, name: str, encoded: bytes) -> None:
+        """Replace what is kept of a worker; only that worker itself may call this."""
+        _replace(self._path(name), encoded)
+
+    def read(self, name: str) -> list[Family]:
+        """Return what is kept of a worker; nothing if it never wrote anything, or is retired."""
+        try:
+            return self._families.decode(self._path(name).read_bytes())
+        except FileNotFoundError:
+            return []
+
+    def retire(self, alive: frozenset[str]) -> Retired:
+        """Add up what the dead left, which is everybody but `alive`, and return the totals of all dead so far."""
+        with self._locked():
+            retired = self._read_retired()
+            dead = [path for path in sorted(self._directory.glob(f"*{_SUFFIX}")) if path.stem not in alive]
+            new = [path for path in dead if path.stem not in retired.names]
+            if new:
+                left = [lasting(self.read(path.stem)) for path in new]
+                names = retired.names | {path.stem for path in new}
+                retired = Retired(names, merged([retired.families, *left]))
+                _replace(self._retired, msgspec.msgpack.encode(retired))
+            for path in dead:  # only after they are in the totals: a crash in between counts nobody twice
+                path.unlink(missing_ok=True)
+            return retired
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{name}{_SUFFIX}"
+
+    def _read_retired(self) -> Retired:
+        try:
+            return msgspec.msgpack.decode(self._retired.read_bytes(), type=Retired)
+        except FileNotFoundError:
+            return Retired()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._directory / "retiring").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def encoded(families: Sequence[Family]) -> bytes:
+    """Return families as they are kept, and told to others."""
+    return msgspec.msgpack.encode(families)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_bytes(content)
+    beside.replace(path)

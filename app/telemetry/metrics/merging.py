@@ -1,0 +1,62 @@
+"""Many processes, one exposition: families of several workers become those of the gateway."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from app.telemetry.metrics.counters import Reading
+from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily, Merge, Sampled
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_RULES: Final[Mapping[Merge, Callable[[float, float], float]]] = MappingProxyType(
+    {Merge.SUM: operator.add, Merge.MAX: max, Merge.MIN: min}
+)
+_TOTALS: Final = frozenset({"counter", "histogram", "summary"})
+
+
+def merged(workers: Iterable[Sequence[Family]]) -> list[Family]:
+    """Return each family once, with the rows of all; in the order of the first worker that has it."""
+    found: dict[str, Family] = {}
+    for families in workers:
+        for family in families:
+            known = found.get(family.name)
+            found[family.name] = family if known is None else _both(known, family)
+    return list(found.values())
+
+
+def lasting(families: Iterable[Family]) -> list[Family]:
+    """Return what remains of a worker that died: its totals, while its gauges say nothing any more."""
+    return [family for family in families if not _is_gauge(family)]
+
+
+def _is_gauge(family: Family) -> bool:
+    return family.kind not in _TOTALS if isinstance(family, Sampled) else isinstance(family, GaugeFamily)
+
+
+def _both(one: Family, other: Family) -> Family:
+    match one, other:
+        case CounterFamily(), CounterFamily():
+            return CounterFamily(one.name, one.text, one.labels, _joined(one.rows, other.rows, operator.add))
+        case GaugeFamily(), GaugeFamily():
+            rows = _joined(one.rows, other.rows, _RULES[one.merge])
+            return GaugeFamily(one.name, one.text, one.labels, rows, one.merge)
+        case HistogramFamily(), HistogramFamily():
+            return HistogramFamily(one.name, one.text, one.labels, _joined(one.rows, other.rows, Reading.plus))
+        case Sampled(), Sampled():
+            rule = _RULES[one.merge]
+            pairs = _joined([((a, b), c) for a, b, c in one.rows], [((a, b), c) for a, b, c in other.rows], rule)
+            return Sampled(one.name, one.text, one.kind, [(a, b, c) for (a, b), c in pairs], one.merge)
+        case _:
+            return one  # of two versions of the gateway: the first is the one that was asked
+
+
+def _joined(one: Iterable[tuple[K, V]], other: Iterable[tuple[K, V]], rule: Callable[[V, V], V]) -> list[tuple[K, V]]:
+    rows = dict(one)
+    for key, value in other:
+        rows[key] = rule(rows[key], value) if key in rows else value
+    return list(rows.items())

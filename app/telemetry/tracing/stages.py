@@ -1,0 +1,204 @@
+"""
+The stages that make spans. They stand around the others, which know nothing of it.
+
+All of them let a call that is not sampled pass at the cost of one comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Final
+
+import msgspec
+
+from app.core.call import Attempt, Call, Outcome, Reply
+from app.core.clock import Clock
+from app.core.model import Completion, StreamEvent
+from app.core.pipeline import Handler, Stage, settle
+from app.core.tracing import Span
+from app.core.usage import Usage
+from app.telemetry.tracing.attributes import Peer, of_answer, of_journal, of_target
+from app.telemetry.tracing.tracer import Tracer
+
+REQUEST: Final = "wizard.provider.request"
+TARGET: Final = "wizard.fallback.try_model"
+ATTEMPT: Final = "wizard.retry.attempt"
+
+
+class TraceCall:
+    """Give a sampled call its root span, which ends with the last byte of the answer. Outermost."""
+
+    def __init__(self, tracer: Tracer, peers: Mapping[str, Peer], clock: Clock) -> None:
+        self._tracer = tracer
+        self._peers = peers
+        self._clock = clock
+
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
+        """Decide, before any span is built."""
+        span = self._tracer.begin(call)
+        return proceed(call) if span is None else self._traced(span, call, proceed)
+
+    async def _traced(self, span: Span, call: Call, proceed: Handler[Call]) -> Reply:
+        answer = _Answer()
+
+        def close(outcome: Outcome) -> None:
+            span.add(of_journal(call.journal, self._peers))
+            span.add(of_answer(answer.usage, answer.finish_reasons))
+            span.end(outcome.error)
+
+        async def observed(call: Call) -> Reply:
+            reply = await proceed(call)
+            if not isinstance(reply.body, Completion):
+                span.add({"gen_ai.response.time_to_first_chunk": self._clock.now() - call.started})
+            answer.watch(reply)
+            return reply
+
+        return await settle(msgspec.structs.replace(call, span=span), observed, close)
+
+
+class TraceEntry:
+    """
+    A span for what a stage does before it passes the call on, or instead of that.
+
+    Args:
+        name: The span's.
+
+        stage: What is traced.
+    """
+
+    def __init__(self, name: str, stage: Stage[Call]) -> None:
+        self._name = name
+        self._stage = stage
+
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
+        """Trace a sampled call."""
+        return self._stage(call, proceed) if call.span is None else self._traced(call.span, call, proceed)
+
+    async def _traced(self, parent: Span, call: Call, proceed: Handler[Call]) -> Reply:
+        entry = parent.child(self._name)
+
+        def onward(call: Call) -> Awaitable[Reply]:
+            _end_entry(entry, call)
+            return proceed(call)
+
+        try:
+            reply = await self._stage(call, onward)
+        except BaseException as error:
+            entry.end(error)
+            raise
+        _end_entry(entry, call)
+        return reply
+
+
+def traced_request(handler: Handler[Call]) -> Handler[Call]:
+    """Return `handler`, which asks providers, with a span around all that it does until the answer's last byte."""
+
+    def handle(call: Call) -> Awaitable[Reply]:
+        return handler(call) if call.span is None else traced(call.span, call)
+
+    async def traced(parent: Span, call: Call) -> Reply:
+        span = parent.child(REQUEST)
+        return await settle(msgspec.structs.replace(call, span=span), handler, lambda outcome: span.end(outcome.error))
+
+    return handle
+
+
+class TraceTarget:
+    """A span for every target but the first, around all tries. Outside the retries."""
+
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
+        """Trace a sampled call."""
+        parent = attempt.call.span
+        return proceed(attempt) if parent is None else self._traced(parent, attempt, proceed)
+
+    async def _traced(self, parent: Span, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        parent.targets += 1
+        hedged = parent.targets_open > 0  # the one before has not failed: this one was asked beside it
+        parent.targets_open += 1
+        span = parent
+        if parent.targets > 1:
+            target = attempt.target
+            span = parent.child(
+                TARGET,
+                {"gen_ai.request.model": target.model, "wizard.provider": target.provider, "wizard.hedged": hedged},
+            )
+            attempt = _within(attempt, span)
+
+        def close(outcome: Outcome) -> None:
+            parent.targets_open -= 1
+            if span is not parent:
+                span.end(outcome.error)
+
+        return await settle(attempt, proceed, close)
+
+
+class TraceAttempt:
+    """A span for every try of a target, whose id travels on to the provider. Inside the retries."""
+
+    def __init__(self, peers: Mapping[str, Peer], clock: Clock) -> None:
+        self._peers = peers
+        self._clock = clock
+
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
+        """Trace a sampled call."""
+        parent = attempt.call.span
+        return proceed(attempt) if parent is None else self._traced(parent, attempt, proceed)
+
+    async def _traced(self, parent: Span, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        call, target = attempt.call, attempt.target
+        began = self._clock.now()
+        peer = self._peers.get(target.provider) or Peer(target.provider)
+        parent.tries += 1
+        told = {**of_target(call, target, peer), "wizard.attempt": parent.tries}
+        span = parent.child(ATTEMPT, told, client=True)
+        answer = _Answer()
+
+        def close(outcome: Outcome) -> None:
+            span.add(of_answer(answer.usage, answer.finish_reasons))
+            span.end(outcome.error)
+
+        async def observed(attempt: Attempt) -> Reply:
+            reply = await proceed(attempt)
+            if not isinstance(reply.body, Completion):
+                span.add({"gen_ai.response.time_to_first_chunk": self._clock.now() - began})
+            answer.watch(reply)
+            return reply
+
+        return await settle(_within(attempt, span, parent=span.traceparent), observed, close)
+
+
+class _Answer:
+    """What an answer says about itself, whole or while it passes."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finish_reasons: tuple[str, ...] = ()
+
+    def watch(self, reply: Reply) -> None:
+        if isinstance(reply.body, Completion):
+            self.usage, self.finish_reasons = reply.body.usage, reply.body.finish_reasons
+        else:
+            reply.body.observe(self._see)
+
+    def _see(self, event: StreamEvent) -> None:
+        if event.chunk is None:
+            return
+        self.usage = event.chunk.usage or self.usage
+        for choice in event.chunk.choices:
+            if choice.finish_reason is not None:
+                self.finish_reasons = (*self.finish_reasons, choice.finish_reason)
+
+
+def _end_entry(entry: Span, call: Call) -> None:
+    if call.journal.cache is not None:
+        entry.add({"wizard.cache": call.journal.cache})
+    entry.end()
+
+
+def _within(attempt: Attempt, span: Span, parent: str | None = None) -> Attempt:
+    """Return the attempt as a part of `span`; the provider is told of it as its `parent`."""
+    headers = attempt.call.headers
+    if parent is not None:
+        headers = (*[pair for pair in headers if pair[0] != "traceparent"], ("traceparent", parent))
+    call = msgspec.structs.replace(attempt.call, span=span, headers=headers)
+    return msgspec.structs.replace(attempt, call=call)

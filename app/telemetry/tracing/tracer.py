@@ -1,0 +1,60 @@
+"""Decides which calls are traced, and begins their traces."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+
+from app.core.call import Call
+from app.core.ports import Chance
+from app.telemetry.tracing.attributes import of_call
+from app.telemetry.tracing.span import OtelSpan
+
+ROOT: Final = "wizard.generate"
+# https://www.w3.org/TR/trace-context/#traceparent-header; a later version may have more behind a further dash
+_PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+
+class Tracer:
+    """
+    Begins the traces of sampled calls.
+
+    Args:
+        tracer: Makes the spans, all of which are exported.
+
+        sample_ratio: Share of the calls without a traced caller that are sampled, 0 to 1.
+
+        follow_caller: Whether a caller that sends a trace context decides for its call.
+
+        chance: Decides for all others.
+    """
+
+    def __init__(self, tracer: trace.Tracer, sample_ratio: float, chance: Chance, *, follow_caller: bool) -> None:
+        self._tracer = tracer
+        self._sample_ratio = sample_ratio
+        self._chance = chance
+        self._follow_caller = follow_caller
+
+    def begin(self, call: Call) -> OtelSpan | None:
+        """Return the root span of a call, below the caller's if it sent one; None for a call that is not sampled."""
+        parent = _parent(call)
+        if parent is not None and self._follow_caller:
+            sampled = parent.trace_flags.sampled
+        else:
+            sampled = self._chance() < self._sample_ratio
+        if not sampled:
+            return None
+        context = None if parent is None else trace.set_span_in_context(NonRecordingSpan(parent))
+        span = self._tracer.start_span(ROOT, context, SpanKind.SERVER, dict(of_call(call)))
+        return OtelSpan(self._tracer, span)
+
+
+def _parent(call: Call) -> SpanContext | None:
+    given = next((value for name, value in call.headers if name == "traceparent"), None) if call.headers else None
+    found = None if given is None else _PARENT.fullmatch(given)
+    if found is None or (found[1] == "00" and found[5]):
+        return None
+    return SpanContext(int(found[2], 16), int(found[3], 16), is_remote=True, trace_flags=TraceFlags(int(found[4], 16)))

@@ -1,0 +1,83 @@
+"""The directory in which workers find each other. Made by their parent before they start, gone when it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+
+_PREFIX: Final = "wizard-workers-"
+_HELD: Final = "held"  # locked for as long as the parent lives, in whatever namespace of processes that is
+_SOCKET: Final = ".sock"
+# In memory where that can be had: what is kept there must outlive a worker, but not the gateway.
+_PLACES: Final = ("/dev/shm", None)  # noqa: S108 - made with mkdtemp, for this user alone
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One worker's place in the directory; `name` is never used twice."""
+
+    directory: Path
+    name: str
+
+    @property
+    def socket(self) -> Path:
+        """Return where this worker listens."""
+        return self.socket_of(self.name)
+
+    def socket_of(self, name: str) -> Path:
+        """Return where the worker of that name listens."""
+        return self.directory / f"{name}{_SOCKET}"
+
+    def others(self) -> list[str]:
+        """Return the names of all other workers that listen, or did so until they died."""
+        return sorted(found.stem for found in self.directory.glob(f"*{_SOCKET}") if found.stem != self.name)
+
+
+def place_in(directory: Path) -> Place:
+    """Return a place for this process."""
+    return Place(directory, f"{os.getpid()}-{token_hex(4)}")
+
+
+@contextmanager
+def workers_directory() -> Iterator[Path]:
+    """
+    Make a directory for several workers, and remove it at the end.
+
+    What a parent that was killed could not remove goes as well: nobody holds its lock any more.
+
+    Raises:
+        OSError: There is no place for it.
+    """
+    _sweep()
+    directory = _made()
+    with (directory / "made").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (directory / "made").rename(directory / _HELD)  # only now: others may sweep what is not locked
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _made() -> Path:
+    memory, anywhere = _PLACES
+    if os.access(memory, os.W_OK):
+        with suppress(OSError):
+            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory))
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=anywhere))
+
+
+def _sweep() -> None:
+    for place in _PLACES:
+        for left in Path(place or tempfile.gettempdir()).glob(f"{_PREFIX}*/{_HELD}"):
+            with suppress(OSError), left.open() as held:  # somebody else's, or gone meanwhile
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left.parent, ignore_errors=True)
