@@ -34,6 +34,7 @@ from app.api.errors import error_response, internal_error, stopping
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
+from app.api.page import page_router
 from app.api.sessions import sessions_router
 from app.core.configuration import Configurations, Unchanging
 from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
@@ -77,6 +78,7 @@ class Api(FastAPI):
         self.include_router(sessions_router(desk.gateways))
         health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
         self.include_router(operations_router(health, door.exposition))
+        self.include_router(page_router())
         self.include_router(admin_router(desk.gateways, door.configurations, self._hot))
         self.add_exception_handler(GatewayError, _gateway_error)
         self.add_exception_handler(HTTPException, _refused)

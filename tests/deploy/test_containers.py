@@ -1,0 +1,99 @@
+"""Compose and Kubernetes: everything is hardened, every file that is mounted exists, every configuration is good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.config.load import load
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+MANIFESTS = ("wizard.yaml", "redis.yaml")
+SECRETS = {"OPENAI_API_KEY": "sk-1", "WIZARD_ADMIN_TOKEN": "token"}
+
+
+def manifests() -> list[dict[str, Any]]:
+    """Return every object of the plain manifests."""
+    folder = ROOT / "deploy/kubernetes"
+    return [each for name in MANIFESTS for each in yaml.safe_load_all((folder / name).read_text(encoding="utf-8"))]
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    """Return the objects of a kind."""
+    return [each for each in manifests() if each["kind"] == kind]
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_every_service_is_hardened(name: str) -> None:
+    """Nothing is written, nothing is privileged, nothing listens beyond this machine, every image is pinned."""
+    service = COMPOSE["services"][name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    assert "build" in service or (not service["image"].endswith((":latest", "alpine:")) and ":" in service["image"])
+
+
+def test_everything_that_is_mounted_exists() -> None:
+    """A missing file would become an empty folder."""
+    mounts = [volume for service in COMPOSE["services"].values() for volume in service.get("volumes", ())]
+    paths = [mount.partition(":")[0] for mount in mounts]
+
+    assert [path for path in paths if path.startswith("./") and not (ROOT / path).exists()] == []
+    assert {path for path in paths if not path.startswith("./")} == COMPOSE["volumes"].keys()
+
+
+def test_the_configuration_of_the_manifests_is_good(tmp_path: Path) -> None:
+    """The gateway would start with it."""
+    (given,) = of_kind("ConfigMap")
+    file = tmp_path / "config.yaml"
+    file.write_text(given["data"]["config.yaml"], encoding="utf-8")
+
+    settings = load(file, SECRETS).settings
+
+    assert settings.server.host == "0.0.0.0"  # noqa: S104 - compared, not bound
+    (deployment,) = of_kind("Deployment")
+    grace_s = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace_s > settings.server.drain_s + settings.server.drain_delay_s
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_every_pod_is_restricted(kind: str) -> None:
+    """As the restricted profile of Kubernetes wants it, with probes and bounds."""
+    for each in of_kind(kind):
+        pod = each["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+            assert "readinessProbe" in container
+
+
+def test_selectors_find_their_pods() -> None:
+    """Services, budgets and policies speak of labels that pods have."""
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in of_kind("Deployment") + of_kind("StatefulSet")]
+    selectors = [each["spec"]["selector"] for each in of_kind("Service")]
+    selectors += [each["spec"]["selector"]["matchLabels"] for each in of_kind("PodDisruptionBudget")]
+    selectors += [each["spec"]["podSelector"]["matchLabels"] for each in of_kind("NetworkPolicy")]
+
+    assert all(any(selector.items() <= labels.items() for labels in pods) for selector in selectors)
+
+
+def test_the_configuration_of_the_chart_is_good(tmp_path: Path) -> None:
+    """Its default values would start a gateway."""
+    values = yaml.safe_load((ROOT / "deploy/helm/wizard/values.yaml").read_text(encoding="utf-8"))
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(values["config"]), encoding="utf-8")
+
+    settings = load(file, SECRETS).settings
+
+    assert values["terminationGracePeriodSeconds"] > settings.server.drain_s + settings.server.drain_delay_s
