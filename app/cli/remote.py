@@ -76,7 +76,7 @@ def _refusal(answer: httpx2.Response, url: str) -> str:
         code, message, suggestion = error["code"], error["message"], error["suggestion"]
     except (ValueError, KeyError, TypeError):
         return f"{url} answers with {answer.status_code}, and not like a gateway"
-    if code == NOT_FOUND.code:
+    if code == NOT_FOUND.code and message.startswith("There is nothing at '/admin"):  # the page, not what it lists
         return f"the gateway at {url} has no such administration\n  set admin.token, or update the gateway"
     return f"{message}\n  {suggestion}"
 

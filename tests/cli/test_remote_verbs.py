@@ -22,7 +22,9 @@ CONFIG: dict[str, Any] = {
 }
 
 
-NO_ADMIN = b'{"error":{"code":"not_found","message":"There is nothing.","suggestion":"Look elsewhere."}}'
+NO_ADMIN = (
+    b'{"error":{"code":"not_found","message":"There is nothing at \'/admin/cache\'.","suggestion":"Look elsewhere."}}'
+)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ BODY = {
 }  # fmt: skip
 HEADERS = {
     "authorization": f"Bearer {CANARY}", "x-api-key": CANARY, "cookie": f"session={CANARY}", "user-agent": CANARY,
-    "idempotency-key": CANARY, "tracestate": f"a={CANARY}", "x-request-id": f"{CANARY} is no sane id",
+    "tracestate": f"a={CANARY}", "x-request-id": f"{CANARY} is no sane id",
     "x-anything": CANARY,
 }  # fmt: skip
 ECHO = f'"content":"{CANARY}"'.encode()
@@ -54,7 +54,8 @@ def test_calls_leave_no_words_behind(gateway: GatewayProcess, upstream: Upstream
 
     with connected(gateway.port) as wire:
         body = {**BODY, "model": "box/private", "stream": stream}
-        wire.post("/v1/chat/completions", body, {**HEADERS, "x-request-id": request_id, "connection": "close"})
+        named = {"x-request-id": request_id, "idempotency-key": f"{CANARY}-{request_id}"}
+        wire.post("/v1/chat/completions", body, {**HEADERS, **named, "connection": "close"})
         answer = wire.rest()
 
     gateway.wait_for_log("request_started", request_id=request_id)

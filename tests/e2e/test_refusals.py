@@ -130,9 +130,7 @@ def test_wrong_method(http: httpx2.Client, method: str, path: str) -> None:
     assert "GET" in answer.headers["allow"] or "POST" in answer.headers["allow"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/v1", "/v1/chat", CHAT + "/", "/V1/models", "/v1/engines/x", "/%00"]
-)
+@pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/chat", CHAT + "/", "/V1/models", "/v1/engines/x", "/%00"])
 def test_unknown_path(http: httpx2.Client, path: str) -> None:
     """An unknown path is answered like every other mistake."""
     answer = http.get(path)

@@ -346,7 +346,7 @@ def test_the_story_is_shown_as_configured(upstream: Upstream, debug: str, *, sho
 
 def test_strangers_are_not_told_by_default(upstream: Upstream) -> None:
     """A gateway that others can reach keeps its targets and limits to itself."""
-    config = configured(upstream, server={"host": "0.0.0.0"})  # noqa: S104 - what the test is about
+    config = configured(upstream, auth={"allow_open": True}, server={"host": "0.0.0.0"})  # noqa: S104 - what the test is about
     with running(Start(config)) as process, client(process) as http:
         answer = ask(http, "sim/echo", "stranger", x_wizard_debug="1")
 

@@ -116,8 +116,9 @@ def test_returns_the_stream_byte_for_byte(sdk: openai.OpenAI, upstream: Upstream
 def test_sends_its_own_credentials_and_few_headers(sdk: openai.OpenAI, upstream: Upstream) -> None:
     """The provider sees the gateway's key, the headers of the allow-list, and nothing else that the caller sent."""
     upstream.on("verbatim", whole())
-    passed = {"idempotency-key": "i-1", "openai-beta": "b=1", "traceparent": "00-1-2-01", "tracestate": "a=b"}
+    passed = {"openai-beta": "b=1", "traceparent": "00-1-2-01", "tracestate": "a=b"}
     kept = {"cookie": "session=1", "x-forwarded-for": "10.0.0.1", "x-api-key": "k", "openai-organization": "o"}
+    kept |= {"idempotency-key": "i-1"}  # ours: the gateway keeps the answer itself
 
     sdk.chat.completions.create(model="verbatim", messages=USER, extra_headers=passed | kept)
 

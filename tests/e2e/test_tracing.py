@@ -55,15 +55,20 @@ def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
 
 
 def test_the_tree_of_a_simple_call(http: httpx2.Client, collector: Collector, upstream: Upstream) -> None:
-    """A call that goes well the first time has three spans: the call, the request for an answer, and the try."""
+    """A call that goes well the first time has four spans: the call, its limits, the request, and the try."""
     upstream.on("simple", whole())
 
     body = {"model": "box/simple", "messages": USER, "temperature": 0.5, "max_tokens": 7}
     http.post(CHAT, json=body, headers={"x-request-id": "traced-1"})
 
     spans = collector.trace_of("traced-1")
-    assert tree(spans) == ["wizard.generate", "  wizard.provider.request", "    wizard.retry.attempt"]
-    root, _, attempt = spans
+    assert tree(spans) == [
+        "wizard.generate",
+        "  wizard.rate_limit.acquire",
+        "  wizard.provider.request",
+        "    wizard.retry.attempt",
+    ]
+    root, _, _, attempt = spans
     assert (root.kind, attempt.kind, root.failed, root.parent_id) == ("SERVER", "CLIENT", False, "")
     assert {
         "gen_ai.operation.name": "chat",
@@ -103,6 +108,7 @@ def test_the_tree_of_a_retried_and_fallen_back_stream(
     spans = collector.trace_of("traced-2")
     assert tree(spans) == [
         "wizard.generate",
+        "  wizard.rate_limit.acquire",
         "  wizard.provider.request",
         "    wizard.retry.attempt",
         "    wizard.retry.attempt",
@@ -111,7 +117,7 @@ def test_the_tree_of_a_retried_and_fallen_back_stream(
         "      wizard.retry.attempt",
         "      wizard.retry.attempt",
     ]
-    root, request, *tries = spans
+    root, _, request, *tries = spans
     attempts = [span for span in tries if span.name == "wizard.retry.attempt"]
     assert [span.attributes["wizard.attempt"] for span in attempts] == [1, 2, 3, 1, 2]
     assert [span.attributes["gen_ai.request.model"] for span in attempts] == ["first"] * 3 + ["second"] * 2
