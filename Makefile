@@ -19,8 +19,8 @@ $(STAMP): pyproject.toml .ci/setup $(wildcard requirements/*.txt)
 run: $(STAMP) ## Start the gateway (ARGS="--port 9000" and the like are passed on)
 	@exec $(BIN)/wizard serve $(ARGS)
 
-test: $(STAMP) ## Run the whole suite, with coverage
-	@$(BIN)/python -W error -m pytest --cov $(ARGS)
+test: $(STAMP) ## Run the whole suite, with coverage, three at a time: most of it waits (ARGS="-n 0 FILE" for one)
+	@$(BIN)/python -W error -m pytest --cov -n 3 $(ARGS)
 
 check: $(STAMP) ## Run every static check
 	@bash .ci/check

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.core.affinity import COMMON, PREFIX_CHARS, Affinity, rendezvous
 from app.core.call import Call, Target
 from app.core.candidates import Candidate
+from app.core.model import Operation, PlainRequest
 from tests.support.calls import OTHER, TARGET, THIRD
 from tests.support.routes import Surroundings, calling, candidates
 
@@ -228,6 +229,14 @@ def test_a_conversation_keeps_its_prefix() -> None:
 
     assert one == later == prefix(saying(start[0], ("user", "hi")))
     assert len({one, *others}) == 5
+
+
+def test_the_prefix_of_what_is_no_chat() -> None:
+    """All of its text is what calls have in common, as far as a prefix reaches."""
+    prefix = COMMON["prefix"]
+    asked = PlainRequest(Operation.EMBEDDINGS, "m", b"{}", text=("one", "t" * PREFIX_CHARS))
+
+    assert prefix(msgspec.structs.replace(saying(), request=asked)) == f"one\0{asked.text[1]}"[:PREFIX_CHARS]
 
 
 def test_a_long_prefix_is_cut() -> None:

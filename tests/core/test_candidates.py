@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.candidates import FEATURES, Candidate, Needs, lacking, needs_of
+from app.core.model import Operation, PlainRequest
 from app.core.tokens import prompt_tokens
 from tests.support.calls import TARGET, asking
 
@@ -54,6 +55,13 @@ def test_prompt_and_answer_have_to_fit() -> None:
 
     assert needs_of(request).tokens == prompt_tokens(request) + 7
     assert needs_of(asking("abcd")).tokens == prompt_tokens(request)
+
+
+def test_a_request_that_is_no_chat_needs_its_length_alone() -> None:
+    """No feature of a model is looked for in what it embeds; all of it has to fit."""
+    request = PlainRequest(Operation.EMBEDDINGS, "m", b"{}", text=("some", "words"))
+
+    assert needs_of(request) == Needs((), prompt_tokens(request))
 
 
 def test_what_is_not_configured_is_there() -> None:
