@@ -22,6 +22,7 @@ from app.core.model import Completion, Request
 from app.core.requests import Step
 from app.core.rules import Standing
 from app.core.tracing import Span
+from app.core.usage import Usage
 
 if TYPE_CHECKING:
     from app.core.stream import EventStream
@@ -67,10 +68,11 @@ class Journal(msgspec.Struct):
     `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
     a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
-    bypass, coalesced), `cost` what the call cost as far as that is known. `trimmed` counts the events that a slow
-    client did not get. `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said
-    to its session, to be called once the answer is accepted. `notes` are further response headers that stages owe the
-    client, by lower-case name. `story` is what happened step by step, if the caller is to see it.
+    bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the last attempt used if
+    it said so and then failed before anything was shown. `trimmed` counts the events that a slow client did not get.
+    `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said to its session, to
+    be called once the answer is accepted. `notes` are further response headers that stages owe the client, by
+    lower-case name. `story` is what happened step by step, if the caller is to see it.
     """
 
     attempts: int = 0
@@ -84,6 +86,7 @@ class Journal(msgspec.Struct):
     cache: str | None = None
     limits: tuple[Standing, ...] = ()
     cost: Cost = msgspec.field(default_factory=Cost)
+    unshown: Usage | None = None
     trimmed: int = 0
     keep_turn: Callable[[], Awaitable[None]] | None = None
     notes: dict[str, str] = msgspec.field(default_factory=dict)

@@ -17,6 +17,7 @@ import msgspec
 from app.core.call import End, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
+from app.core.usage import Usage
 
 EVENTS: Final = "text/event-stream; charset=utf-8"
 Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
@@ -80,6 +81,12 @@ class EventStream:
             self._settled = True
             await conclude(self._give_back, Outcome.of(None))
             raise
+
+    @property
+    def held_usage(self) -> Usage | None:
+        """Return what the provider says was used, as far as it said so before the stream commits."""
+        told = [event.chunk.usage for batch in self._held for event in batch if event.chunk is not None]
+        return next((usage for usage in reversed(told) if usage is not None), None)
 
     def observe(self, observer: Callable[[StreamEvent], None]) -> None:
         """Tell `observer` of every event that goes out, as the transforms registered before made it."""

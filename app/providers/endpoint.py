@@ -145,18 +145,26 @@ class Endpoint:
                 line = _Line(reply)
                 stream = EventStream(self._events(line, attempt), line.release, _streamed_type(reply))
                 kept = True  # from here on the stream owns the connection
-                await stream.prime(self._options)
-                return Reply(stream)
+                return await self._primed(stream, attempt)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, attempt.call.request)
             if completion.raw is body and isinstance(attempt.call.request, PlainRequest):  # sound, subtitles, ...
                 completion = msgspec.structs.replace(completion, media_type=_media_type(reply))
             if attempt.call.request.stream:
+                attempt.call.journal.unshown = completion.usage
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)
         finally:
             if not kept:
                 await reply.aclose()
+
+    async def _primed(self, stream: EventStream, attempt: Attempt) -> Reply:
+        try:
+            await stream.prime(self._options)
+        except BaseException:
+            attempt.call.journal.unshown = stream.held_usage  # charged for all the same
+            raise
+        return Reply(stream)
 
     async def _events(self, line: _Line, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         events = read_events(line.reply, self._provider.codec.decoder(attempt.call.request), self._guard(attempt))

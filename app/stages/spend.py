@@ -89,6 +89,7 @@ class _Meter:
         self._listener = listener
         self._counted_nusd = 0
         self._asked = attempt.call.journal.attempts
+        attempt.call.journal.unshown = None  # that was another attempt's
         self._usage: Usage | None = None
         self._answered = False
         self._chars = 0
@@ -106,7 +107,7 @@ class _Meter:
         """Write the row of the ledger, and return its cost in nano-dollars; 0 if nobody knows the price."""
         if self._attempt.call.journal.attempts == self._asked:
             return 0  # it never came to a request
-        usage, estimated = self._usage, False
+        usage, estimated = self._usage or self._attempt.call.journal.unshown, False
         if usage is None:
             usage, estimated = self._estimate(outcome), True
         if usage is None:

@@ -10,6 +10,7 @@ from app.core import errors
 from app.core.errors import KINDS, STREAM_BROKEN, TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError, Kind
 from app.core.model import StreamEvent, Weight
 from app.core.stream import after_commit
+from app.core.usage import Usage
 from tests.support.calls import Line, Rule, Sent, Witness, done, role, thought, usage, word
 
 ANY_EVENT, VISIBLE, ANSWER = Rule(Weight.NOTHING), Rule(Weight.THOUGHT), Rule(Weight.ANSWER)
@@ -98,6 +99,25 @@ async def test_an_early_failure_can_be_tried_again(script: list[Sent]) -> None:
     assert line.log[-2:] == ["ended", "released"]
     assert line.released == 1
     assert witness.told == []
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ([], None),
+        ([role()], None),
+        ([role(), usage(9, 0), role()], Usage(9, 0, 9)),
+        ([[usage(9, 0), usage(9, 1), role()]], Usage(9, 1, 10)),
+    ],
+)
+async def test_what_was_used_before_a_failure_is_known(script: list[Sent], told: Usage | None) -> None:
+    """The last of what the provider said, for it charges for that although nobody will see it."""
+    stream = Line(*script, GatewayError(TARGET_UNAVAILABLE, "reset")).stream()
+
+    with pytest.raises(GatewayError):
+        await stream.prime(VISIBLE)
+
+    assert stream.held_usage == told
 
 
 @pytest.mark.parametrize("script", [[], [role()]])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from app.core.call import Attempt, Call, Target
+from app.core.call import Attempt, Call, Reply, Target
 from app.core.errors import (
     INSUFFICIENT_QUOTA,
     INVALID_REQUEST,
@@ -16,6 +16,7 @@ from app.core.errors import (
     TIMEOUT_CONNECT,
     TIMEOUT_FIRST_TOKEN,
     GatewayError,
+    Kind,
 )
 from app.core.identity import Caller
 from app.core.money import Budget, nano
@@ -192,6 +193,22 @@ async def test_a_caller_who_leaves_pays_for_the_prompt() -> None:
         await task
 
     assert [(row.usage.prompt_tokens, row.outcome) for row in house.rows] == [(PROMPT, "abandoned")]
+
+
+@pytest.mark.parametrize("kind", [TARGET_FAILED, TIMEOUT_FIRST_TOKEN])
+async def test_what_a_stream_used_before_it_failed_is_charged(kind: Kind) -> None:
+    """A provider that says so and then dies before its first word is believed, and only for that attempt."""
+
+    async def dies(call: Call) -> Reply:
+        call.journal.unshown = Usage(10, 0, 10)
+        raise GatewayError(kind, "gone")
+
+    house = House(dies, fails(TARGET_FAILED), answers(usage=Usage(1, 1, 2)))
+    await house.refused()
+    await house.refused()
+    await house.run()
+
+    assert [(row.usage, row.estimated) for row in house.rows] == [(Usage(10, 0, 10), False), (Usage(1, 1, 2), False)]
 
 
 async def test_a_bug_costs_nothing() -> None:
