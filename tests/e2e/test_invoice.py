@@ -43,6 +43,7 @@ class Biller:
         self._lock = threading.Lock()
         self._random = random.Random(7)  # noqa: S311 - no secret is drawn
         self._seen: set[str] = set()
+        self._asleep: dict[str, threading.Event] = {}
         self.invoice: Counter[str] = Counter()  # nano-dollars by model
         self.requests: Counter[str] = Counter()
 
@@ -94,7 +95,13 @@ class Biller:
     def asleep(self, exchange: Exchange) -> None:
         """Read the prompt, which costs, and say nothing until somebody else has."""
         self._begin(exchange)
+        self._is_asleep(exchange).set()
         exchange.peer_left()
+
+    def awake(self, exchange: Exchange) -> None:
+        """Answer in another's place, but not before that one has said what it charges: nobody could know it then."""
+        self._is_asleep(exchange).wait(LIMIT_S)
+        self.streamed(exchange)
 
     def left(self, exchange: Exchange) -> None:
         """Say three words, and go on only for as long as somebody listens."""
@@ -149,6 +156,11 @@ class Biller:
         with self._lock:
             self.invoice[exchange.request.model] += amount_nusd
 
+    def _is_asleep(self, exchange: Exchange) -> threading.Event:
+        question = exchange.request.body[exchange.request.body.index(b'"messages"') :].decode()
+        with self._lock:
+            return self._asleep.setdefault(question, threading.Event())
+
     def _first(self, exchange: Exchange) -> bool:
         with self._lock:
             name = exchange.request.body.decode()
@@ -171,13 +183,13 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str,
         yield {"usage": {"store": request.param, "path": str(tmp_path / "usage.db")}}
         return
     with redis_server() as server:
-        yield {"usage": {"store": "redis"}, "redis": {"url": server.url}, "budgets": [{"name": "all", "usd": 1e6}]}
+        yield {"usage": {"store": "redis"}, "redis": server.patient, "budgets": [{"name": "all", "usd": 1e6}]}
 
 
 def settings(upstream: Upstream, stores: dict[str, Any]) -> dict[str, Any]:
     """Return a gateway whose calls can end in all of these ways, as often as the test likes."""
     hedge = {"enabled": True, "min_s": 0.02, "max_s": 0.03, "budget_ratio": 1}
-    pair = [{"provider": "box", "model": "asleep"}, {"provider": "box", "model": "streamed"}]
+    pair = [{"provider": "box", "model": "asleep"}, {"provider": "box", "model": "awake"}]
     alone = {
         name: {"targets": [{"provider": "box", "model": name}]} for name in SHARES if name not in ("kept", "hedged")
     }
@@ -186,7 +198,7 @@ def settings(upstream: Upstream, stores: dict[str, Any]) -> dict[str, Any]:
         "admin": {"token": "canary-token"},
         "providers": {"box": {"kind": "openai", "base_url": upstream.url}},
         "models": {**alone, "kept": kept, "hedged": {"targets": pair, "hedge": hedge}},
-        "prices": {f"box/{name}": PRICE for name in (*SHARES, "asleep")},
+        "prices": {f"box/{name}": PRICE for name in (*SHARES, "asleep", "awake")},
         "cache": {"enabled": True},
         "retry": {"base_s": 0.001, "max_s": 0.001, "budget_ratio": 1, "budget_floor_per_s": 1000},
         "circuit_breaker": {"enabled": False},
@@ -227,6 +239,7 @@ def test_the_ledger_is_the_invoice(upstream: Upstream, stores: dict[str, Any]) -
     for name, way in {
         **{kind: getattr(Biller, kind, Biller.whole) for kind in SHARES},
         "asleep": Biller.asleep,
+        "awake": Biller.awake,
     }.items():
         upstream.on(name, biller.script(way))
     kinds = random.Random(11).choices(list(SHARES), list(SHARES.values()), k=CALLS)  # noqa: S311 - no secret is drawn

@@ -59,7 +59,7 @@ def redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def pair(redis: RedisServer) -> Iterator[tuple[GatewayProcess, GatewayProcess]]:
     """Run two gateways on one Redis."""
-    config = {**CONFIG, "redis": {"url": redis.url}}
+    config = {**CONFIG, "redis": redis.patient}
     with running(Start(config, variables=VARIABLES)) as one, running(Start(config, variables=VARIABLES)) as other:
         yield one, other
 
@@ -402,7 +402,7 @@ def test_without_redis_keys_go_on() -> None:
     """Those of the file, and those that were known; nothing can be made or revoked until it is back."""
     with (
         redis_server() as redis,
-        running(Start({**CONFIG, "redis": {"url": redis.url}}, variables=VARIABLES)) as gateway,
+        running(Start({**CONFIG, "redis": redis.patient}, variables=VARIABLES)) as gateway,
     ):
         made = admin(gateway, "POST", "/keys").json()
         redis.kill()

@@ -55,16 +55,11 @@ def limited(*limits: dict[str, Any], **more: Any) -> Iterator[GatewayProcess]:  
         yield gateway
 
 
-def shared(server: RedisServer) -> dict[str, Any]:
-    """Return the settings of a Redis that is given time: a busy machine must not look like one that is gone."""
-    return {"url": server.url, "timeout_s": 2}
-
-
 @pytest.fixture(scope="module", params=["memory", "redis"])
 def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
     """Run a gateway for each place where buckets are kept."""
     with ExitStack() as opened:
-        more = {} if request.param == "memory" else {"redis": shared(opened.enter_context(redis_server()))}
+        more = {} if request.param == "memory" else {"redis": opened.enter_context(redis_server()).patient}
         yield opened.enter_context(limited(*LIMITS, **more))
 
 
@@ -318,7 +313,7 @@ def test_gateways_share_a_limit() -> None:
     """Whoever is asked: together they let in what one would."""
     limit = {"name": "everyone", "requests": 10, "window_s": 3600}
     with redis_server() as server, ExitStack() as opened:
-        gateways = [opened.enter_context(limited(limit, redis=shared(server))) for _ in range(2)]
+        gateways = [opened.enter_context(limited(limit, redis=server.patient)) for _ in range(2)]
         with ThreadPoolExecutor(8) as crowd:
             found = statuses(list(crowd.map(lambda number: ask(gateways[number % 2]), range(30))))
         told = [ask(gateway) for gateway in gateways]
@@ -342,7 +337,7 @@ def test_without_redis_the_policy_decides(fail: str, found: list[int]) -> None:
 def test_redis_may_come_and_go(redis: RedisServer) -> None:
     """Calls are decided all the time, and by Redis again when it is back."""
     limit = {"name": "everyone", "per": "key", "requests": 2, "window_s": 3600}
-    with limited(limit, redis=shared(redis)) as gateway:
+    with limited(limit, redis=redis.patient) as gateway:
         before = [ask(gateway, key="a") for _ in range(3)]
         redis.kill()
         during = [ask(gateway, key="b") for _ in range(3)]

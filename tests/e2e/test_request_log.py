@@ -263,7 +263,7 @@ def in_sqlite(folder: Path) -> Iterator[Mapping[str, Any]]:
 def in_redis(_folder: Path) -> Iterator[Mapping[str, Any]]:
     """Keep the log in Redis."""
     with redis_server() as server:
-        yield {"request_log": {"enabled": True, "store": "redis"}, "redis": {"url": server.url}}
+        yield {"request_log": {"enabled": True, "store": "redis"}, "redis": server.patient}
 
 
 @pytest.mark.parametrize("store", [in_sqlite, in_redis])

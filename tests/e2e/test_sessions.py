@@ -45,7 +45,7 @@ def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         return
     with (
         redis_server() as redis,
-        running(Start({**config, "redis": {"url": redis.url, "timeout_s": 2}}, flags)) as process,
+        running(Start({**config, "redis": redis.patient}, flags)) as process,
     ):
         yield process
 
@@ -314,7 +314,7 @@ def test_several_workers_share_no_memory() -> None:
 def test_without_redis_there_are_no_sessions() -> None:
     """Other calls go on; those of a session can be sent again."""
     with redis_server() as redis:
-        config = {**CONFIG, "redis": {"url": redis.url}, "sessions": {"store": "redis"}}
+        config = {**CONFIG, "redis": redis.patient, "sessions": {"store": "redis"}}
         with running(Start(config)) as gateway:
             session = begin(gateway)
             redis.kill()

@@ -38,7 +38,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str,
         yield {**CONFIG, "usage": {"store": request.param, "path": str(tmp_path / "usage.db")}}
         return
     with redis_server() as server:
-        yield {**CONFIG, "redis": {"url": server.url}, "usage": {"store": "redis"}}
+        yield {**CONFIG, "redis": server.patient, "usage": {"store": "redis"}}
 
 
 def ask(gateway: GatewayProcess, model: str = "sim/echo", *, stream: bool = False, **more: object) -> httpx2.Response:
@@ -98,7 +98,7 @@ def test_a_spent_budget_refuses_or_moves_on(config: dict[str, Any]) -> None:
 def test_two_gateways_spend_one_budget() -> None:
     """Shared through Redis, whoever is asked."""
     with redis_server() as server:
-        config = {**CONFIG, "redis": {"url": server.url}, "budgets": [{"name": "all", "usd": 0.0006}]}
+        config = {**CONFIG, "redis": server.patient, "budgets": [{"name": "all", "usd": 0.0006}]}
         with running(Start(config)) as one, running(Start(config)) as other:
             answers = [ask(gateway) for _ in range(6) for gateway in (one, other)]
 
