@@ -37,6 +37,21 @@ class Wishes(msgspec.Struct, frozen=True):
 
 
 NO_WISHES = Wishes()
+_ASKING = frozenset(
+    (
+        b"x-wizard-timeout-ms",
+        b"x-wizard-retries",
+        b"x-wizard-fallback",
+        b"x-wizard-session",
+        b"x-wizard-priority",
+        b"x-wizard-cache-ttl",
+        b"x-wizard-cache-similarity",
+        b"cache-control",
+        b"x-wizard-tags",
+        b"idempotency-key",
+        b"x-wizard-debug",
+    )
+)
 
 
 def wishes_of(headers: Headers) -> Wishes:
@@ -46,6 +61,8 @@ def wishes_of(headers: Headers) -> Wishes:
     Raises:
         GatewayError: INVALID_REQUEST with `param` naming the header.
     """
+    if _ASKING.isdisjoint(headers) and not _is_sdk_retry(headers):
+        return NO_WISHES  # as nearly all requests
     timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, _DAY_S * 1000)
     retries = _whole(headers, "x-wizard-retries", 0, RETRIES_MAX)
     options = CallOptions(

@@ -191,12 +191,13 @@ class Outcome(msgspec.Struct, frozen=True):
     def of(cls, error: BaseException | None) -> Outcome:
         """Judge an ending: a client that left (cancellation) blames nobody."""
         if error is None:
-            return cls(End.COMPLETED)
+            return COMPLETED
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             return cls(End.ABANDONED, error)
         return cls(End.FAILED, error)
 
 
+COMPLETED: Final = Outcome(End.COMPLETED)
 Finisher: TypeAlias = Callable[[Outcome], Awaitable[None] | None]
 
 
@@ -205,28 +206,31 @@ class Reply(msgspec.Struct, frozen=True):
 
     body: Completion | EventStream
 
-    async def when_done(self, finisher: Finisher) -> None:
-        """Run `finisher` once: now for a completion, at the end for a stream."""
+    def when_done(self, finisher: Finisher) -> Awaitable[None] | None:
+        """Run `finisher` once: now for a completion, as `conclude` does, and at the end for a stream."""
         if isinstance(self.body, Completion):
-            await conclude(finisher, Outcome.of(None))
-        else:
-            self.body.when_done(finisher)
+            return conclude(finisher, COMPLETED)
+        self.body.when_done(finisher)
+        return None
 
 
-async def conclude(finisher: Finisher, outcome: Outcome) -> None:
+def conclude(finisher: Finisher, outcome: Outcome) -> Awaitable[None] | None:
     """
-    Run one finisher to its end, even while the call's own task is being cancelled.
+    Run one finisher; return what its end has to be awaited by, None if that took no waiting.
 
-    A finisher that has to wait (shared state) runs in a task of its own behind a shield, for at most
-    `FINISHER_LIMIT_S`; one that fails is reported to the loop's exception handler and stops nothing.
+    A finisher that has to wait (shared state) runs to its end even while the call's own task is being cancelled: in a
+    task of its own behind a shield, for at most `FINISHER_LIMIT_S`. One that fails is reported to the loop's exception
+    handler and stops nothing.
     """
     try:
         pending = finisher(outcome)
     except Exception as error:  # noqa: BLE001 - one of the three broad handlers: a finisher must not stop the next one
         _report(error)
-        return
-    if pending is None:
-        return
+        return None
+    return None if pending is None else _shielded(pending)
+
+
+async def _shielded(pending: Awaitable[None]) -> None:
     task = asyncio.ensure_future(_bounded(pending))
     try:
         await asyncio.shield(task)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
-from app.core.call import Call, Outcome, Reply, Target, conclude
+from app.core.call import Call, Outcome, Reply, Target
 from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
 from app.core.gcra import US_PER_S
 from app.core.metering import Meter
 from app.core.model import ChatRequest, Completion, Request
+from app.core.pipeline import Handler, settle
 from app.core.ports import Limits, Tokenizer
 from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, settled, with_prompt
 from app.core.signals import LimitExceeded, Listener
 from app.core.tokens import family_of, prompt_parts
 
+C = TypeVar("C")
 _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
 
 
@@ -27,11 +29,9 @@ class Limiter:
         self._listener = listener
         self._tokenizer = tokenizer
 
-    async def run(
-        self, call: Call, ask: Ask, proceed: Callable[[], Awaitable[Reply]], target: Target | None = None
-    ) -> Reply:
+    async def run(self, travels: C, proceed: Handler[C], call: Call, ask: Ask, target: Target | None = None) -> Reply:
         """
-        Go on if all of `ask` is granted; `target` is whom an attempt is going to ask.
+        Go on with a call, or an attempt, if all of `ask` is granted; `target` is whom an attempt is going to ask.
 
         Raises:
             GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
@@ -45,12 +45,7 @@ class Limiter:
         if refusal is not None:
             self._refuse(call, ask, refusal, target)
         stay = _Stay(self._limits, decision, None if ask.prompt is None else Meter(call, ask.prompt))
-        try:
-            reply = stay.watch(await proceed())
-        except BaseException as error:
-            await conclude(stay.close, Outcome.of(error))
-            raise
-        await reply.when_done(stay.close)
+        reply = await settle(travels, proceed, stay.close, stay.watch)
         if stay.tokens is not None and isinstance(reply.body, Completion):  # its headers are still to be written
             own = decision.standings
             call.journal.limits = tuple(
@@ -97,9 +92,10 @@ class _Stay:
         self._decision = decision
         self._meter = meter
 
-    def watch(self, reply: Reply) -> Reply:
+    def watch(self, reply: Reply) -> None:
         """Measure a reply if somebody counts its tokens."""
-        return reply if self._meter is None else self._meter.watch(reply)
+        if self._meter is not None:
+            self._meter.watch(reply)
 
     def close(self, outcome: Outcome) -> None:
         """Settle; `tokens` are those that were used, where somebody counts them."""

@@ -32,8 +32,8 @@ class Meter:
         self._seen = False
         self._chars = self._pieces = 0
 
-    def watch(self, reply: Reply) -> Reply:
-        """Look at a reply, and at its events as they pass; return it."""
+    def watch(self, reply: Reply) -> None:
+        """Look at a reply, and at its events as they pass."""
         self._seen = True
         body = reply.body
         if not isinstance(body, Completion):
@@ -42,7 +42,6 @@ class Meter:
             self._usage = body.usage
         else:
             self._chars = max(0, len(body.raw) - _ENVELOPE_BYTES)
-        return reply
 
     def used(self, outcome: Outcome) -> int:
         """Return the tokens that the call has used, once it ended."""

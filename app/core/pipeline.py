@@ -38,12 +38,18 @@ def _around(stage: Stage[C], proceed: Handler[C]) -> Handler[C]:
     return handle
 
 
-async def settle(call: C, proceed: Handler[C], finisher: Finisher) -> Reply:
-    """Run the call and tell `finisher` its outcome exactly once, however it ends."""
+async def settle(
+    call: C, proceed: Handler[C], finisher: Finisher, look: Callable[[Reply], None] | None = None
+) -> Reply:
+    """Run the call and tell `finisher` its outcome exactly once, however it ends; `look` sees the reply before."""
     try:
         reply = await proceed(call)
+        if look is not None:
+            look(reply)
     except BaseException as error:
-        await conclude(finisher, Outcome.of(error))
+        if (pending := conclude(finisher, Outcome.of(error))) is not None:
+            await pending
         raise
-    await reply.when_done(finisher)
+    if (pending := reply.when_done(finisher)) is not None:
+        await pending
     return reply

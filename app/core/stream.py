@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-from app.core.call import End, Finisher, Outcome, conclude
+from app.core.call import COMPLETED, End, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
 from app.core.usage import Usage
@@ -79,7 +79,8 @@ class EventStream:
             await self._hold(rule)
         except BaseException:
             self._settled = True
-            await conclude(self._give_back, Outcome.of(None))
+            if (pending := conclude(self._give_back, COMPLETED)) is not None:
+                await pending
             raise
 
     @property
@@ -165,7 +166,8 @@ class EventStream:
         outcome, cancelled = Outcome.of(self._verdict or failure), None
         for step in (self._close_source, self._give_back, *self._finishers):
             try:
-                await conclude(step, outcome)
+                if (pending := conclude(step, outcome)) is not None:
+                    await pending
             except asyncio.CancelledError as error:
                 cancelled = error
         if cancelled is not None:

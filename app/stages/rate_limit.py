@@ -7,6 +7,8 @@ answer from the cache costs a request and no tokens.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from app.core.call import Call, Reply
 from app.core.clock import Clock
 from app.core.limiting import Limiter
@@ -22,7 +24,7 @@ class RateLimit:
         self._limiter = limiter
         self._clock = clock
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
         Pass the call on if every rule that it meets lets it.
 
@@ -31,5 +33,5 @@ class RateLimit:
         """
         ask = self._book.of_call(call, self._clock.now())
         if ask is None:
-            return await proceed(call)
-        return await self._limiter.run(call, ask, lambda: proceed(call))
+            return proceed(call)
+        return self._limiter.run(call, proceed, call, ask)

@@ -23,13 +23,7 @@ class Record:
         """Pass the call on unchanged."""
         self._listener(CallStarted(call.id, call.endpoint, call.request.model, call.request.stream))
         story = _Story(call, self._listener, self._clock)
-
-        async def observed(call: Call) -> Reply:
-            reply = await proceed(call)
-            story.answered(reply)
-            return reply
-
-        return await settle(call, observed, story.close)
+        return await settle(call, proceed, story.close, story.answered)
 
 
 class _Story:

@@ -59,17 +59,12 @@ class Spend:
         hold = await self._reserve(attempt, price)
         meter = _Meter(attempt, price, self._clock, self._listener)
 
-        async def measured(attempt: Attempt) -> Reply:
-            reply = await proceed(attempt)
-            meter.answered(reply)
-            return reply
-
         def close(outcome: Outcome) -> None:
             spent_nusd = meter.close(outcome)
             if hold.accounts:
                 self._budgets.settle(hold, spent_nusd)
 
-        return await settle(attempt, measured, close)
+        return await settle(attempt, proceed, close, meter.answered)
 
     async def _reserve(self, attempt: Attempt, price: Price | None) -> Hold:
         rules = (*self._options.budgets, *attempt.call.caller.budgets)

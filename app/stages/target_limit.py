@@ -6,6 +6,8 @@ A refusal moves the call on to its next target, as other failures do (trigger `r
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.limiting import Limiter
@@ -21,7 +23,7 @@ class TargetLimit:
         self._limiter = limiter
         self._clock = clock
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Pass the attempt on if every rule of its target lets it.
 
@@ -30,5 +32,5 @@ class TargetLimit:
         """
         ask = self._book.of_attempt(attempt, self._clock.now())
         if ask is None:
-            return await proceed(attempt)
-        return await self._limiter.run(attempt.call, ask, lambda: proceed(attempt), attempt.target)
+            return proceed(attempt)
+        return self._limiter.run(attempt, proceed, attempt.call, ask, attempt.target)

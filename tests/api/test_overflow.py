@@ -34,7 +34,7 @@ class Rig:
     def _told(self, handler: Handler[Call]) -> Handler[Call]:
         async def told(call: Call) -> Reply:
             reply = await handler(call)
-            await reply.when_done(self.ended)
+            reply.when_done(self.ended)
             return reply
 
         return told

@@ -33,9 +33,15 @@ def reports() -> Callable[[], list[BaseException]]:
     return read
 
 
+async def concluded(finisher: Finisher, outcome: Outcome) -> None:
+    """Run a finisher to its end."""
+    if (pending := conclude(finisher, outcome)) is not None:
+        await pending
+
+
 async def cancelled(finisher: Finisher, times: int) -> asyncio.Task[None]:
     """Conclude in a task of its own that is cancelled `times` times on its way, and return it when it is done."""
-    task = asyncio.create_task(conclude(finisher, DONE))
+    task = asyncio.create_task(concluded(finisher, DONE))
     await asyncio.sleep(0)
     for _ in range(times):
         task.cancel()
@@ -65,7 +71,7 @@ async def test_a_finisher_is_told_once(waits_s: float | None) -> None:
     """Plain and waiting finishers have taken note when `conclude` returns."""
     witness = Witness(waits_s)
 
-    await conclude(witness, DONE)
+    await concluded(witness, DONE)
 
     assert witness.told == [DONE]
 
@@ -74,7 +80,9 @@ async def test_a_whole_answer_is_settled_at_once() -> None:
     """The finisher of a whole answer is told of the completion before `when_done` returns."""
     witness = Witness(0.5)
 
-    await Reply(Completion(b"{}")).when_done(witness)
+    pending = Reply(Completion(b"{}")).when_done(witness)
+    assert pending is not None
+    await pending
 
     assert witness.told == [DONE]
 
@@ -86,7 +94,7 @@ async def test_a_finisher_that_raises_is_reported(reports: Callable[[], list[Bas
     def finisher(_outcome: Outcome) -> None:
         raise bug
 
-    await conclude(finisher, DONE)
+    await concluded(finisher, DONE)
 
     assert found == [bug]
 
@@ -99,7 +107,7 @@ async def test_a_finisher_that_raises_later_is_reported(reports: Callable[[], li
         await asyncio.sleep(0.1)
         raise bug
 
-    await conclude(finisher, DONE)
+    await concluded(finisher, DONE)
 
     assert found == [bug]
 
@@ -110,7 +118,7 @@ async def test_a_finisher_that_hangs_is_given_up(
     """After its limit a finisher is cancelled, which is reported, and the call goes on."""
     found, witness, begun = reports(), Witness(3600.0), clock.now()
 
-    await conclude(witness, DONE)
+    await concluded(witness, DONE)
 
     assert clock.now() - begun == FINISHER_LIMIT_S
     assert [type(error) for error in found] == [TimeoutError]
@@ -128,7 +136,7 @@ async def test_a_finisher_whose_wait_is_cancelled_is_no_cancellation(
     async def finisher(_outcome: Outcome) -> None:
         await gone
 
-    await conclude(finisher, DONE)
+    await concluded(finisher, DONE)
 
     assert [type(error) for error in found] == [asyncio.CancelledError]
 
@@ -181,7 +189,7 @@ async def test_an_awaitable_need_not_be_a_coroutine() -> None:
     def finisher(_outcome: Outcome) -> Awaitable[None]:
         return written
 
-    await conclude(finisher, DONE)
+    await concluded(finisher, DONE)
 
     assert written.done()
 
@@ -197,7 +205,7 @@ async def test_a_finisher_outlasts_a_cancelled_anyio_scope() -> None:
 
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await conclude(finisher, DONE)
+        await concluded(finisher, DONE)
 
     assert told == [DONE]
     assert scope.cancelled_caught

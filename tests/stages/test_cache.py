@@ -368,7 +368,7 @@ async def test_a_stored_stream_tells_how_it_ended(clock: VirtualClock) -> None:
     told: list[Outcome] = []
 
     reply = await handler(house.stream())
-    await reply.when_done(told.append)
+    reply.when_done(told.append)
     await events_of(reply)
 
     assert [outcome.end for outcome in told] == [End.COMPLETED]

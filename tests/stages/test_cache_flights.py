@@ -593,7 +593,7 @@ async def test_outer_stages_see_each_reply_end(clock: VirtualClock) -> None:
     told: list[Outcome] = []
     replies = [await handler(house.stream()) for _ in range(2)]
     for reply in replies:
-        await reply.when_done(told.append)
+        reply.when_done(told.append)
     assert not isinstance(replies[0].body, Completion)
 
     await replies[0].body.aclose()

@@ -199,7 +199,7 @@ async def test_a_good_answer_is_shown_whole(stream: bool, hold: bool) -> None:
 
     reply = await house(a_call(asking(stream=stream)))
     witness = Witness()
-    await reply.when_done(witness)
+    reply.when_done(witness)
 
     assert await text_of(reply) == "a word"
     assert [outcome.end.value for outcome in witness.told] == ["completed"]

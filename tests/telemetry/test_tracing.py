@@ -77,7 +77,8 @@ class Store:
         if self._answer is not None:
             return self._answer
         reply = await proceed(call)
-        await reply.when_done(self._keep)
+        if (pending := reply.when_done(self._keep)) is not None:
+            await pending
         return reply
 
     async def _keep(self, _outcome: Outcome) -> None:

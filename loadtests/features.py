@@ -1,0 +1,115 @@
+"""
+What single features cost a call: `python -m loadtests.features`, figures as JSON.
+
+In the manner of `loadtests.own_code`: the real application in this process, in front of an upstream client that only
+holds bytes. One gateway per feature; all of them answer in turns in every round, and what a feature costs is what its
+gateway took more than the one that it adds to, round by round, and then the median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import uvloop
+
+from app.api.app import Api
+from app.serving.process import settle_garbage
+from loadtests import messages
+from loadtests.contestants import gateway_config
+from loadtests.own_code import CannedUpstream, cpu_us, open_app
+from loadtests.yardstick import yardstick_us
+
+_TIMES: Final = 400
+_SECRET: Final = "wz-" + "k" * 43
+_KEY: Final = {"name": "bench", "hash": f"sha256:{hashlib.sha256(_SECRET.encode()).hexdigest()}", "team": "red"}
+_LIMITS: Final = [
+    {"name": "requests", "per": "key", "requests": 10_000_000, "window_s": 60},
+    {"name": "tokens", "per": "team", "tokens": 1_000_000_000, "window_s": 60},
+    {"name": "places", "per": "global", "concurrency": 1000},
+]
+_KEYS: Final = {"auth": {"required": True}, "keys": [_KEY]}
+_PRICES: Final = {"prices": {"mock/mock-small": {"input": 0.15, "output": 0.6}}}
+_BUDGETS: Final = {"budgets": [{"name": "team", "per": "team", "usd": 100_000}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What is set, and the feature whose gateway this one is compared with; none for that of the bare gateway."""
+
+    settings: Mapping[str, Any]
+    beyond: str | None = "bare"
+
+
+FEATURES: Final[Mapping[str, Feature]] = {
+    "bare": Feature({}, None),
+    "key": Feature(_KEYS),
+    "three limits": Feature({**_KEYS, "limits": _LIMITS}, "key"),
+    "price and budget": Feature({**_KEYS, "limits": _LIMITS, **_PRICES, **_BUDGETS}, "three limits"),
+    "key, three limits, price and budget": Feature({**_KEYS, "limits": _LIMITS, **_PRICES, **_BUDGETS}),
+    "redaction": Feature({"redaction": {"enabled": True}}),
+    "admission": Feature({"admission": {"max_in_flight": 1000}}),
+}
+
+
+async def _round(apps: Mapping[str, Api], upstream: CannedUpstream) -> dict[str, float]:
+    upstream.answer_unary()
+    body = messages.chat_request("bench")
+    headers = [(b"authorization", f"Bearer {_SECRET}".encode())]
+    return {name: await cpu_us(app, body, _TIMES, headers) for name, app in apps.items()}
+
+
+async def measured(directory: Path, log: BinaryIO, rounds: int) -> dict[str, float]:
+    """Return the µs of CPU that the bare gateway takes for a call, and what each feature adds; and the yardstick's."""
+    upstream = CannedUpstream()
+    with ExitStack() as opened:
+        apps = {
+            name: opened.enter_context(open_app(_config(directory, number, feature), upstream, log))
+            for number, (name, feature) in enumerate(FEATURES.items())
+        }
+        settle_garbage()  # as the gateway does: or each would pay for the objects of all
+        before_us = await yardstick_us()
+        found = [await _round(apps, upstream) for _ in range(rounds + 1)][1:]
+        found_us = {name: round(median(_added(each, name) for each in found), 1) for name in FEATURES}
+        return {**found_us, "yardstick": round((before_us + await yardstick_us()) / 2, 2)}
+
+
+def _added(found: Mapping[str, float], name: str) -> float:
+    beyond = FEATURES[name].beyond
+    return found[name] - (found[beyond] if beyond is not None else 0.0)
+
+
+def _config(directory: Path, number: int, feature: Feature) -> Path:
+    folder = directory / str(number)
+    folder.mkdir()
+    config = gateway_config(folder, port=8080, mock_port=8081, level="info")
+    config.write_text(config.read_text() + _yaml(feature.settings))
+    return config
+
+
+def _yaml(settings: Mapping[str, Any]) -> str:
+    return "".join(f"{name}: {msgspec.json.encode(value).decode()}\n" for name, value in settings.items())
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and print JSON: CPU µs of a call, medians over the rounds."""
+    parser = argparse.ArgumentParser(prog="loadtests.features", description="CPU that single features add to a call.")
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args(arguments).rounds
+    with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("wb") as log:
+        found = uvloop.run(measured(Path(directory), log, rounds))
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
