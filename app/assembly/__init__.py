@@ -16,6 +16,7 @@ from app.assembly.explaining import explainers
 from app.assembly.hedging import hedge
 from app.assembly.identity import directory
 from app.assembly.opening import open_state
+from app.assembly.passing import pass_on
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
 from app.assembly.sessions import session_office
@@ -56,4 +57,5 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
         sessions=session_office(settings, deps),
         admin=admin_options(loaded, deps),
         explainers=explainers(settings, deps, catalog),
+        passing=pass_on(settings, deps, reached, catalog, trace),
     )

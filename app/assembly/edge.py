@@ -14,4 +14,5 @@ def edge_options(settings: Settings) -> EdgeOptions:
         keep_alive_s=settings.streaming.keep_alive_s,
         overflow=settings.streaming.overflow,
         buffer_bytes=settings.streaming.buffer_bytes,
+        upload_max_bytes=settings.server.upload_max_bytes or settings.server.body_max_bytes,
     )

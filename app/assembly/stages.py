@@ -74,3 +74,30 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
     ]
+
+
+def passing_call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
+    """Return what happens once per call that is passed on as it is: nothing that would have to read it."""
+    return [
+        *trace.call(),
+        Record(deps.listener, deps.clock),
+        TotalTimeout(),
+        *authorize(settings, deps),
+        *tell(settings, deps),
+        *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
+        *trace.entry("wizard.admission.acquire", admission(settings, deps)),
+    ]
+
+
+def passing_attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Attempt]]:
+    """Return what happens for its one target: the same as for any other, but for a second try."""
+    return [
+        *trace.target(),
+        *trace.attempt(),
+        *circuit_breaker(settings, deps),
+        *bulkhead(settings, deps),
+        *follow_limits(settings, deps),
+        *target_limit(settings, deps),
+        spend(settings, deps),
+        Measure(deps.traffic.loads, deps.clock, deps.listener),
+    ]

@@ -60,6 +60,13 @@ class Cost(msgspec.Struct):
         self.usd = (self.usd or 0.0) + usd
 
 
+class AnswerHead(msgspec.Struct, frozen=True):
+    """Status and headers, by lower-case name, of an answer that is passed on as its provider gave it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+
 class Journal(msgspec.Struct):
     """
     What has happened to one call so far.
@@ -72,7 +79,8 @@ class Journal(msgspec.Struct):
     it said so and then failed before anything was shown. `trimmed` counts the events that a slow client did not get.
     `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said to its session, to
     be called once the answer is accepted. `notes` are further response headers that stages owe the client, by
-    lower-case name. `story` is what happened step by step, if the caller is to see it.
+    lower-case name. `story` is what happened step by step, if the caller is to see it. `head` is that of an answer that
+    is passed on as it is.
     """
 
     attempts: int = 0
@@ -91,6 +99,7 @@ class Journal(msgspec.Struct):
     keep_turn: Callable[[], Awaitable[None]] | None = None
     notes: dict[str, str] = msgspec.field(default_factory=dict)
     story: list[Step] | None = None
+    head: AnswerHead | None = None
 
 
 class CallOptions(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     """
     The bounds of the edge.
 
+    A body that is held may have `body_max_bytes`, one that is handed on while it arrives `upload_max_bytes`.
     `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
     reads more slowly than its provider sends, by more than `buffer_bytes`.
     """
@@ -37,6 +38,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     keep_alive_s: float
     overflow: Literal["block", "drop_oldest", "error"] = "block"
     buffer_bytes: int = 65_536
+    upload_max_bytes: int = 10_485_760
 
 
 class Spending(msgspec.Struct, frozen=True):
@@ -70,13 +72,29 @@ class AdminOptions(msgspec.Struct, frozen=True):
     insight: Insight | None = None
 
 
+class Passing(msgspec.Struct, frozen=True):
+    """
+    What is passed on as its caller wrote it: the pipeline for that, and which providers take what.
+
+    `raw` are those that any request may be passed on to; `files` and `batches` those that keep them, in the order of
+    the configuration, unless that is switched off (`keeps`). A file may have `file_max_bytes`.
+    """
+
+    handler: Handler[Call]
+    raw: tuple[str, ...]
+    files: tuple[str, ...]
+    batches: tuple[str, ...]
+    keeps: bool
+    file_max_bytes: int
+
+
 class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
     `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
     ended there, `models` is what is known of models, and `explainers` say what `handler` would do; without `admin`
-    there is no administration.
+    there is no administration, and without `passing` nothing is passed on unread.
     """
 
     handler: Handler[Call]
@@ -88,6 +106,7 @@ class Gateway(msgspec.Struct, frozen=True):
     models: Models = msgspec.field(default_factory=no_models)
     admin: AdminOptions | None = None
     explainers: tuple[Explainer, ...] = ()
+    passing: Passing | None = None
 
 
 class CurrentGateway(Protocol):

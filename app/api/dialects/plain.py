@@ -8,7 +8,6 @@ and the provider's answer the client.
 from __future__ import annotations
 
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,7 +16,7 @@ from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
 from app.api.errors import error_response
 from app.api.headers import Headers as AnswerHeaders
-from app.api.inbound import Headers, require_json
+from app.api.inbound import Headers, is_foreign_page, require_json
 from app.api.wishes import NO_WISHES, Wishes
 from app.core.call import Call, Journal
 from app.core.clock import Clock
@@ -71,7 +70,7 @@ class PlainDialect:
         """Take JSON, or a form where the operation has one."""
         if not (self._form and _is_form(headers)):
             require_json(headers)
-        elif _is_foreign_page(headers):
+        elif is_foreign_page(headers):
             message = "A web page of another origin may not send forms to the gateway without a key."
             raise GatewayError(FORBIDDEN, message)
         elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -154,19 +153,6 @@ class _Bytes(Verbatim):
 
 def _is_form(headers: Headers) -> bool:
     return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _FORM
-
-
-def _is_foreign_page(headers: Headers) -> bool:
-    """
-    Say whether a browser sends this on behalf of a page that the gateway has nothing to do with.
-
-    Forms need no preflight, so that any page could have one sent to a gateway on its reader's machine; a key cannot be
-    sent without one.
-    """
-    origin = headers.get(b"origin")
-    if origin is None or b"authorization" in headers or b"x-api-key" in headers:
-        return False
-    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
 
 
 def _require_utf8(raw: bytes) -> None:

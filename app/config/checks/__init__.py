@@ -17,6 +17,7 @@ from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
 from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
+from app.config.checks.passthrough import passthrough
 from app.config.checks.providers import unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.request_log import request_log
@@ -50,6 +51,7 @@ _CHECKS: Final[Sequence[Check]] = (
     session_store,
     exporter,
     request_log,
+    passthrough,
     limits,
     tokenizer,
     spending,
