@@ -27,10 +27,11 @@ from app.api.dialects.anthropic.counting import CountDialect
 from app.api.dialects.anthropic.dialect import MessagesDialect
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
-from app.api.dialects.plain import plain_dialects
+from app.api.dialects.plain import PlainDialect, plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
 from app.api.errors import error_response, internal_error, stopping
+from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
@@ -75,7 +76,7 @@ class Api(FastAPI):
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
         self._gateways, self._lifecycle = desk.gateways, desk.lifecycle
-        self._hot = {path: HotRoute(desk, dialect) for path, dialect in dialects().items()}
+        self._hot = {path: _route(desk, dialect) for path, dialect in dialects().items()}
         self._passing = PassRoute(desk, Anywhere())
         self._kept = {word.value: PassRoute(desk, Kept(word)) for word in (Operation.FILES, Operation.BATCHES)}
         for path, endpoint in self._hot.items():
@@ -143,6 +144,13 @@ def dialects() -> dict[str, Dialect]:
         "/v1/responses": ResponsesDialect(),
         **plain_dialects(),
     }
+
+
+def _route(desk: Desk, dialect: Dialect) -> HotRoute:
+    """Return the endpoint for a form of requests."""
+    if isinstance(dialect, PlainDialect) and dialect.form:
+        return FormRoute(desk, dialect)
+    return HotRoute(desk, dialect)
 
 
 class _Named:

@@ -18,27 +18,21 @@ class Incoming:
     The `Upload` on ASGI's `receive`.
 
     Args:
-        length: What the caller says that it is, if it does.
+        length: What is still to come, if the caller said that.
 
         max_bytes: The most that is taken.
-
-        held: What was read of it already, which it begins with.
-
-        complete: Whether that was all.
     """
 
-    def __init__(
-        self, receive: Receive, length: int | None, max_bytes: int, held: bytes = b"", *, complete: bool = False
-    ) -> None:
+    def __init__(self, receive: Receive, length: int | None, max_bytes: int) -> None:
         if length is not None and length > max_bytes:
             raise _too_large(max_bytes)
         self.length = length
         self.begun = False
         self._receive = receive
         self._max_bytes = max_bytes
-        self._piece: bytes | None = held or None
-        self._size = len(held)
-        self._over = complete
+        self._piece: bytes | None = None
+        self._size = 0
+        self._over = False
         self._taken: asyncio.Future[None] | None = None
         self._came: asyncio.Future[None] | None = None
 

@@ -28,7 +28,8 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     """
     The bounds of the edge.
 
-    A body that is held may have `body_max_bytes`, one that is handed on while it arrives `upload_max_bytes`.
+    A body that is held may have `body_max_bytes`, one that is handed on while it arrives `upload_max_bytes`;
+    forms are handed on so unless something has to read them first (`hands_forms_on`).
     `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
     reads more slowly than its provider sends, by more than `buffer_bytes`.
     """
@@ -39,6 +40,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     overflow: Literal["block", "drop_oldest", "error"] = "block"
     buffer_bytes: int = 65_536
     upload_max_bytes: int = 10_485_760
+    hands_forms_on: bool = False
 
 
 class Spending(msgspec.Struct, frozen=True):

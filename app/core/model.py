@@ -171,8 +171,8 @@ class PlainRequest(msgspec.Struct, frozen=True):
 
     `path` is the end of the address below `/v1` for operations that have several, as in `images/edits`; `media_type` is
     what the body is. `text` is what the body holds of prose, for bounds and estimates; it is never sent anywhere.
-    `tokens` is an estimate of how many there are, where that is what is asked for. `upload` is a body that is not held
-    in memory; `raw` is then what was read of it to understand the request, which `upload` begins with, too.
+    `tokens` is an estimate of how many there are, where that is what is asked for. `upload` is what follows
+    `raw` of a body that is not held in memory.
     """
 
     operation: Operation

@@ -28,7 +28,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     """
     One request to a provider. `headers` are complete except for host and content-length.
 
-    An `upload` is sent in place of `body`, as it comes, and at most once.
+    An `upload` is sent behind `body`, as it comes, and at most once.
     """
 
     method: str
@@ -118,7 +118,7 @@ class Encoded(msgspec.Struct, frozen=True):
 
     `path` goes behind the provider's base URL and may carry a query; `headers` are added to the provider's own;
     `dropped` names the parameters that the dialect cannot express and that the answer does without. An `upload` is sent
-    in place of `body`.
+    behind `body`.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The body of a request that is not held in memory: it is read from the caller while it is sent to the provider."""
+"""The rest of a body that is not held in memory: it is read from the caller while it is sent to the provider."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Protocol
 
 
 class Upload(Protocol):
-    """One body, to be read once. Whoever has begun to read it cannot send it again."""
+    """
+    A body, or what follows the part of it that is held. It can be read once.
+
+    Whoever has begun to read it cannot send it again.
+    """
 
     @property
     def length(self) -> int | None:
@@ -28,9 +32,9 @@ class Upload(Protocol):
         ...
 
 
-async def whole(upload: Upload, max_bytes: int) -> bytes | None:
-    """Return all of an upload, for those who have to see it before they send it; None if it is larger than that."""
-    parts, size = list[bytes](), 0
+async def whole(held: bytes, upload: Upload, max_bytes: int) -> bytes | None:
+    """Return all of a body, for those who have to see it before they send it; None if it is larger than that."""
+    parts, size = [held], len(held)
     while (piece := await upload.next()) is not None:
         size += len(piece)
         if size > max_bytes:

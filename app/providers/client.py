@@ -45,9 +45,9 @@ class HttpxClient:
             raise GatewayError(INVALID_REQUEST, "A header holds characters that HTTP cannot carry.") from error
         content: bytes | AsyncIterator[bytes] | None = request.body or None
         if request.upload is not None:
-            content = _pieces(request.upload)
+            content = _pieces(request.body, request.upload)
             if request.upload.length is not None:
-                headers.append((b"content-length", b"%d" % request.upload.length))
+                headers.append((b"content-length", b"%d" % (len(request.body) + request.upload.length)))
         timeout = {"connect": request.connect_s, "pool": request.connect_s, "read": None, "write": None}
         outgoing = httpx2.Request(
             request.method, request.url, headers=headers, content=content,
@@ -114,7 +114,9 @@ class HttpxReply:
         await self._response.aclose()
 
 
-async def _pieces(upload: Upload) -> AsyncIterator[bytes]:
+async def _pieces(held: bytes, upload: Upload) -> AsyncIterator[bytes]:
+    if held:
+        yield held
     while (piece := await upload.next()) is not None:
         yield piece
 

@@ -139,7 +139,7 @@ class PassEndpoint(Endpoint):
     async def _sign(self, request: HttpRequest, signer: Signer) -> HttpRequest:
         """Sign; a signature may be one over the body, which is then needed as a whole."""
         if request.upload is not None:
-            body = await whole(request.upload, self._body_max_bytes)
+            body = await whole(request.body, request.upload, self._body_max_bytes)
             if body is None:
                 message = f"A body that has to be signed may not be larger than {self._body_max_bytes} bytes."
                 raise GatewayError(BODY_TOO_LARGE, message)

@@ -12,6 +12,7 @@ import asyncio
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
 from app.core.limit import TimeLimit
+from app.core.model import PlainRequest
 from app.core.pipeline import Handler
 
 
@@ -41,7 +42,7 @@ class AttemptTimeout:
     Give up a streamed attempt that says nothing for too long.
 
     A whole answer has no first token to wait for: it comes all at once when it is ready, so only the total time
-    bounds it.
+    bounds it. Neither is it known when a body that is handed on while it arrives will have been sent.
     """
 
     def __init__(self, first_token_s: float) -> None:
@@ -54,7 +55,8 @@ class AttemptTimeout:
         Raises:
             GatewayError: TIMEOUT_FIRST_TOKEN.
         """
-        if not attempt.call.request.stream:
+        request = attempt.call.request
+        if not request.stream or (isinstance(request, PlainRequest) and request.upload is not None):
             return await proceed(attempt)
         limit = TimeLimit(asyncio.get_running_loop().time() + self._first_token_s)
         try:

@@ -14,7 +14,7 @@ _SECTIONS: Final = ("passthrough", "files")
 
 def passthrough(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
     """Find providers that are not there, and ways around redaction and guards that nobody has agreed to."""
-    looked_at = _is_looked_at(settings)
+    looked_at = is_looked_at(settings)
     for section in _SECTIONS:
         given = getattr(settings, section)
         for index, provider in enumerate(given.providers):
@@ -26,7 +26,8 @@ def passthrough(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complai
             yield (section, "unguarded"), Complaint("false", expected, advice)
 
 
-def _is_looked_at(settings: Settings) -> bool:
+def is_looked_at(settings: Settings) -> bool:
+    """Say whether anything reads the texts of calls: redaction, or guards."""
     redaction, guards = settings.redaction, settings.guards
     routes = redaction.routes.values()
     if redaction.enabled or redaction.output.enabled or any(route.enabled for route in routes):

@@ -16,7 +16,7 @@ import asyncio
 import ssl
 from typing import Final, Protocol, cast
 
-from app.core.errors import TARGET_UNAVAILABLE, GatewayError
+from app.core.errors import TARGET_UNAVAILABLE, TIMEOUT_IDLE, GatewayError
 from app.providers.pool.encode import Head
 from app.providers.pool.options import PoolOptions
 from app.providers.pool.parser import ReplyParser
@@ -86,11 +86,23 @@ class Connection(asyncio.Protocol):
         return reply
 
     async def write(self, data: bytes) -> None:
-        """Send a piece of the body that `begin` announced, framed already, and wait while the peer does not read."""
+        """
+        Send a piece of the body that `begin` announced, framed already, and wait while the peer does not read.
+
+        Raises:
+            GatewayError: TIMEOUT_IDLE if it does not for too long.
+        """
         if not self.closed:
             self.transport.write(data)
-        if self._room is not None:
-            await asyncio.shield(self._room)
+        if self._room is None:
+            return
+        allowed_s = self._options.write_s
+        try:
+            async with asyncio.timeout(allowed_s):
+                await asyncio.shield(self._room)
+        except TimeoutError as error:
+            message = f"The provider took nothing of the request for {allowed_s:g} s."
+            raise GatewayError(TIMEOUT_IDLE, message) from error
 
     def written(self) -> None:
         """Take note that all of the body is out."""

@@ -55,7 +55,8 @@ class PoolClient:
         """
         lane, head = self._plan(request.method, request.url, request.headers)
         if request.upload is not None:  # cannot be sent twice, so not on a connection that may be stale
-            return await upload(await self._obtain(lane, request.connect_s, fresh=True), head, request.upload)
+            fresh = await self._obtain(lane, request.connect_s, fresh=True)
+            return await upload(fresh, head, request.body, request.upload)
         connection = lane.reuse() or await self._obtain(lane, request.connect_s)
         while True:
             reply = connection.exchange(head, request.body)

@@ -16,15 +16,15 @@ from app.providers.pool.encode import Head
 from app.providers.pool.reply import PoolReply
 
 
-async def upload(connection: Connection, head: Head, body: Upload) -> PoolReply:
+async def upload(connection: Connection, head: Head, held: bytes, rest: Upload) -> PoolReply:
     """
-    Send `head` and `body` and return once the head of the answer is there; see `PoolClient.send`.
+    Send `head`, what is `held` of the body and its `rest`, and return once the head of the answer is there.
 
     Raises:
         GatewayError: What reading the body raises, and what goes wrong with the connection.
     """
-    reply = connection.begin(head, body.length)
-    sending = asyncio.ensure_future(_send(connection, body))
+    reply = connection.begin(head, None if rest.length is None else len(held) + rest.length)
+    sending = asyncio.ensure_future(_send(connection, held, rest))
     try:
         await asyncio.wait((sending, connection.answer), return_when=asyncio.FIRST_COMPLETED)
         if not connection.answer.done():
@@ -43,10 +43,12 @@ async def upload(connection: Connection, head: Head, body: Upload) -> PoolReply:
     return reply
 
 
-async def _send(connection: Connection, body: Upload) -> None:
-    chunked = body.length is None
-    while (piece := await body.next()) is not None:
+async def _send(connection: Connection, held: bytes, rest: Upload) -> None:
+    chunked = rest.length is None
+    piece = held or await rest.next()
+    while piece is not None:
         await connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        piece = await rest.next()
     if chunked:
         await connection.write(b"0\r\n\r\n")
     connection.written()

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from app.core.errors import TIMEOUT_IDLE, GatewayError
 from app.core.ports import HttpRequest
-from app.providers.pool import PoolClient
+from app.providers.pool import PoolClient, PoolOptions
 from tests.providers.contract.adapters import CONNECT_S, body_of
 from tests.providers.contract.test_uploads import Given
 
 
-async def answering(early: bytes, rest: asyncio.Event | None = None) -> asyncio.Server:
-    """Start a server that answers as soon as a head is there, and reads the body only when it is told to."""
+@asynccontextmanager
+async def answering(early: bytes, *, reads: bool = True) -> AsyncIterator[asyncio.Server]:
+    """Run a server that answers as soon as a head is there, and reads the body, or never does."""
+    over, served = asyncio.Event(), list[asyncio.Task[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(early)
         await writer.drain()
-        if rest is not None:
-            await rest.wait()
-        while await reader.read(65_536):
-            continue
-        writer.close()
+        if not reads:
+            await over.wait()
+        with suppress(ConnectionError):
+            while await reader.read(65_536):
+                continue
+        writer.transport.abort()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
-    return await asyncio.start_server(serve, "127.0.0.1", 0)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.ensure_future(serve(reader, writer)))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        yield server
+        over.set()
+        await asyncio.gather(*served)
 
 
 def asked(server: asyncio.Server, upload: Given) -> HttpRequest:
@@ -37,16 +51,17 @@ def asked(server: asyncio.Server, upload: Given) -> HttpRequest:
 async def test_an_early_refusal_is_seen_at_once(pool: PoolClient) -> None:
     """A provider that has read enough to say no is heard, although the body would go on for ever."""
     never = asyncio.Event()
-    async with await answering(b"HTTP/1.1 413 No\r\ncontent-length: 2\r\n\r\nno") as server:
+    async with answering(b"HTTP/1.1 413 No\r\ncontent-length: 2\r\n\r\nno") as server:
         reply = await pool.send(asked(server, Given(b"abc", never)))
 
         assert (reply.status, await body_of(reply)) == (413, b"no")
+        await pool.aclose()
 
 
 async def test_an_early_answer_waits_for_the_end_of_the_body(pool: PoolClient) -> None:
     """A provider that says yes too early gets the rest of the body all the same."""
     more = asyncio.Event()
-    async with await answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n") as server:
+    async with answering(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n") as server:
         upload = Given(b"abc", more, b"def", length=6)
         sending = asyncio.create_task(pool.send(asked(server, upload)))
         await asyncio.sleep(0.05)
@@ -56,6 +71,7 @@ async def test_an_early_answer_waits_for_the_end_of_the_body(pool: PoolClient) -
 
         assert not early
         assert (reply.status, await body_of(reply)) == (200, b"ok")
+        await pool.aclose()
 
 
 async def test_a_peer_that_does_not_read_holds_the_body_back(pool: PoolClient) -> None:
@@ -67,8 +83,7 @@ async def test_a_peer_that_does_not_read_holds_the_body_back(pool: PoolClient) -
             taken.append(65_536)
             return bytes(65_536)
 
-    read = asyncio.Event()
-    async with await answering(b"", read) as server:
+    async with answering(b"", reads=False) as server:
         sending = asyncio.create_task(pool.send(asked(server, Endless())))
         for _ in range(3_000):  # far more steps than the buffers have room for
             await asyncio.sleep(0)
@@ -77,3 +92,19 @@ async def test_a_peer_that_does_not_read_holds_the_body_back(pool: PoolClient) -
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
+
+
+async def test_a_peer_that_never_reads_is_given_up() -> None:
+    """Nobody waits for ever; a client that left meanwhile could not even be noticed."""
+    pool = PoolClient(PoolOptions(write_s=0.05))
+
+    class Endless(Given):
+        async def next(self) -> bytes | None:
+            return bytes(65_536)
+
+    async with answering(b"", reads=False) as server:
+        with pytest.raises(GatewayError) as caught:
+            await pool.send(asked(server, Endless()))
+        await pool.aclose()
+
+    assert caught.value.kind is TIMEOUT_IDLE
