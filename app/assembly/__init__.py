@@ -13,6 +13,7 @@ from app.assembly.deps import Deps
 from app.assembly.discovery import sources
 from app.assembly.edge import edge_options
 from app.assembly.explaining import explainers
+from app.assembly.health import prober_handler, probings
 from app.assembly.hedging import hedge
 from app.assembly.identity import directory
 from app.assembly.opening import open_state
@@ -32,7 +33,16 @@ from app.core.routing import Router
 from app.providers.endpoint import Endpoints
 from app.stages.fallback import Fallback
 
-__all__ = ["Deps", "attempt_stages", "build_gateway", "call_stages", "open_state", "sources"]
+__all__ = [
+    "Deps",
+    "attempt_stages",
+    "build_gateway",
+    "call_stages",
+    "open_state",
+    "prober_handler",
+    "probings",
+    "sources",
+]
 
 
 def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:

@@ -14,6 +14,7 @@ from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
 from app.core.explain.port import Explainer
+from app.core.health import ProviderHealth
 from app.core.identity import Identities
 from app.core.insight import Insight
 from app.core.key_office import KeyOffice
@@ -72,6 +73,7 @@ class AdminOptions(msgspec.Struct, frozen=True):
     sessions: SessionOffice
     cache: CacheDesk | None = None
     insight: Insight | None = None
+    health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)
 
 
 class Passing(msgspec.Struct, frozen=True):

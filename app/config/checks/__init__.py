@@ -15,6 +15,7 @@ from app.config.checks.caching import caching
 from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
+from app.config.checks.health import health
 from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
 from app.config.checks.passthrough import passthrough
@@ -37,6 +38,7 @@ __all__ = ["Names", "cross_check"]
 
 _CHECKS: Final[Sequence[Check]] = (
     unusable_settings,
+    health,
     references,
     strategies,
     hedges,
