@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -51,6 +51,55 @@ class Probing(msgspec.Struct, frozen=True):
     failures: int
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """What another process heard of a provider; as in `Checked`."""
+
+    model: str
+    up: bool
+    failures: int
+    code: str
+    took_s: float
+
+
+class Rota(Protocol):
+    """Whose turn it is to ask, of all processes that serve the same callers."""
+
+    def pause_s(self, probing: Probing) -> float:
+        """Return how long to wait before it may be one's turn again."""
+        ...
+
+    async def mine(self, probing: Probing) -> bool:
+        """Say whether this process is to ask now."""
+        ...
+
+    async def tell(self, probing: Probing, checked: Checked) -> None:
+        """Let the others know what was heard."""
+        ...
+
+    async def heard(self, probing: Probing) -> Heard | None:
+        """Return what others heard, if anything."""
+        ...
+
+
+class Alone:
+    """Nobody else can be reached: it is always one's own turn."""
+
+    def pause_s(self, probing: Probing) -> float:
+        """Return the interval."""
+        return probing.interval_s
+
+    async def mine(self, probing: Probing) -> bool:  # noqa: ARG002 - the port's
+        """Always ask."""
+        return True
+
+    async def tell(self, probing: Probing, checked: Checked) -> None:
+        """Tell nobody."""
+
+    async def heard(self, probing: Probing) -> Heard | None:  # noqa: ARG002 - the port's
+        """Hear nothing."""
+        return None
+
+
 class ProviderHealth:
     """Remembers how each provider did. Outlives configurations."""
 
@@ -65,16 +114,23 @@ class ProviderHealth:
         failed = error is not None and error.kind.blame is not Blame.CALLER  # who refuses a request is there
         before = self._checked.get(probing.provider)
         failures = (before.failures if before is not None else 0) + 1 if failed else 0
-        was_up = before is None or before.up
-        up = failures < probing.failures if was_up else not failed
-        since = before.since if before is not None and before.up == up else now
+        up = failures < probing.failures if before is None or before.up else not failed
         code = error.kind.code if failed and error is not None else ""
-        self._pauses_s[probing.provider] = probing.interval_s
-        self._checked[probing.provider] = Checked(
-            probing.provider, probing.model, up, failures, code, took_s, now, since
-        )
-        if up != was_up:
-            listener(ProviderHealthChanged(probing.provider, up, code))
+        self.adopt(probing, Heard(probing.model, up, failures, code, took_s), now, listener)
+
+    def adopt(self, probing: Probing, heard: Heard, now: float, listener: Listener) -> None:
+        """Go by what was heard of a provider, here or elsewhere."""
+        name = probing.provider
+        before = self._checked.get(name)
+        since = before.since if before is not None and before.up == heard.up else now
+        self._pauses_s[name] = probing.interval_s
+        self._checked[name] = Checked(name, heard.model, heard.up, heard.failures, heard.code, heard.took_s, now, since)
+        if heard.up != (before is None or before.up):
+            listener(ProviderHealthChanged(name, heard.up, heard.code))
+
+    def of(self, provider: str) -> Checked | None:
+        """Return what is known of one provider."""
+        return self._checked.get(provider)
 
     def wait_s(self, provider: str, now: float) -> float | None:
         """Return None for a provider that may be asked; of one that is down, the time until more is known."""

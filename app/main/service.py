@@ -70,7 +70,7 @@ class Service:
         self._lookout = Lookout(self._telemetry, deps, self._asked(deps), meeting)
         self._deps = msgspec.structs.replace(deps, insight=self._lookout.insight)
         self._discoverer = Discoverer(self._deps.discovered, clock)
-        self._prober = Prober(self._deps.health, clock, self.listener)
+        self._prober = Prober(self._deps.health, clock, self.listener, self._deps.rota)
         self._holder = Holder(loaded, self._deps, self._follow)
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)

@@ -13,7 +13,7 @@ import msgspec
 from app.core.call import Attempt, Call, CallOptions, Journal, Target
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, GatewayError
-from app.core.health import Probing, ProviderHealth
+from app.core.health import Probing, ProviderHealth, Rota
 from app.core.model import ChatFields, ChatRequest, Completion
 from app.core.pipeline import Handler
 from app.core.signals import Listener
@@ -32,10 +32,13 @@ class Prober:
         clock: Source of time.
 
         listener: Told when a provider goes down, or is back.
+
+        rota: Says whose turn it is.
     """
 
-    def __init__(self, health: ProviderHealth, clock: Clock, listener: Listener) -> None:
+    def __init__(self, health: ProviderHealth, clock: Clock, listener: Listener, rota: Rota) -> None:
         self._health = health
+        self._rota = rota
         self._clock = clock
         self._listener = listener
         self._tasks: list[asyncio.Task[None]] = []
@@ -63,11 +66,20 @@ class Prober:
 
     async def _watch(self, probing: Probing, ask: Handler[Attempt]) -> None:
         while True:
-            began = self._clock.now()
-            error = await _failure(probing, ask, began)
-            now = self._clock.now()
-            self._health.note(probing, error, now - began, now, self._listener)
-            await self._clock.sleep(probing.interval_s)
+            if await self._rota.mine(probing):
+                await self._find_out(probing, ask)
+            elif (heard := await self._rota.heard(probing)) is not None:
+                self._health.adopt(probing, heard, self._clock.now(), self._listener)
+            await self._clock.sleep(self._rota.pause_s(probing))
+
+    async def _find_out(self, probing: Probing, ask: Handler[Attempt]) -> None:
+        began = self._clock.now()
+        error = await _failure(probing, ask, began)
+        now = self._clock.now()
+        self._health.note(probing, error, now - began, now, self._listener)
+        checked = self._health.of(probing.provider)
+        if checked is not None:
+            await self._rota.tell(probing, checked)
 
 
 async def _failure(probing: Probing, ask: Handler[Attempt], began: float) -> GatewayError | None:

@@ -13,6 +13,7 @@ from tests.e2e.support.answers import STREAM, refused, streamed, whole
 from tests.e2e.support.asking import ADMIN_TOKEN, admin
 from tests.e2e.support.upstream import Upstream, listening
 from tests.support.gateway import GatewayProcess, Start, eventually, running
+from tests.support.redis_server import redis_server
 
 
 @pytest.fixture
@@ -132,3 +133,18 @@ def test_no_answer_without_the_token(upstream: Upstream) -> None:
         reply = httpx2.get(f"{gateway.url}/admin/health", trust_env=False)
 
     assert reply.status_code == 401
+
+
+def test_one_asks_for_all(upstream: Upstream) -> None:
+    """Of two gateways with one Redis one asks, and the other hears of it; neither waits for a turn of its own."""
+    upstream.on("pulse", refused(500))
+    with redis_server() as redis:
+        config = {**configuration(upstream, interval_s=3600, failures=1), "redis": {"url": redis.url}}
+        with running(Start(config)) as first:
+            wait_until(first, up=False)
+            with running(Start(config)) as second:
+                wait_until(second, up=False)
+                answer = second.ask("pair")
+
+    assert len(upstream.received("pulse")) == 1
+    assert answer.headers["x-wizard-provider"] == "sim"
