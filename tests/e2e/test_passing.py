@@ -383,3 +383,13 @@ def test_it_is_off_by_default(upstream: Upstream) -> None:
 
     assert (reply.status_code, code(reply)) == (404, "not_found")
     assert "passthrough.enabled" in reply.json()["error"]["suggestion"]
+
+
+def test_every_route_is_described(http: httpx2.Client) -> None:
+    """The API's own description knows what is passed on."""
+    paths = http.get("/openapi.json").json()["paths"]
+
+    assert {"get", "post", "put", "patch", "delete", "head"} <= paths["/pass/{provider}/{path}"].keys()
+    assert {"get", "post"} <= paths["/v1/files"].keys()
+    assert "post" in paths["/v1/batches/{batch_id}/cancel"]
+    assert "get" in paths["/v1/files/{file_id}/content"]
