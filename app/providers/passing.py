@@ -40,8 +40,8 @@ from app.providers.endpoint import (
     media_type_of,
     require_plain,
 )
+from app.providers.looking import Resumed, looked
 from app.providers.pass_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, Looking, PassDecoder
-from app.providers.reading import read_whole
 from app.providers.refusals import failure, kind_of_status
 
 _RETURNED: Final = (
@@ -116,7 +116,7 @@ class PassEndpoint(Endpoint):
         self._body_max_bytes = body_max_bytes
 
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> Reply:
-        reply = await self._provider.client.send(request)
+        reply: UpstreamReply = await self._provider.client.send(request)
         if self._provider.limits is not None:
             self._provider.limits.hear(attempt.target, reply.headers)
         kept = False
@@ -125,9 +125,10 @@ class PassEndpoint(Endpoint):
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
             attempt.call.journal.head = _head(reply)
-            if (bodiless := request.method == "HEAD" or reply.status in _NO_BODY) or _is_small(reply):
-                body = b"" if bodiless else await read_whole(reply, self._guard(attempt), LOOKED_MAX_BYTES)
+            body = await self._small(request, reply, attempt)
+            if isinstance(body, bytes):
                 return Reply(self._provider.codec.decode(body, attempt.call.request))
+            reply = reply if body is None else body
             line, decoder = Line(reply), _decoder(reply, attempt.call.request)
             stream = EventStream(self._events(line, attempt, decoder), line.release, media_type_of(reply))
             kept = True  # from here on the stream owns the connection
@@ -135,6 +136,15 @@ class PassEndpoint(Endpoint):
         finally:
             if not kept:
                 await reply.aclose()
+
+    async def _small(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> bytes | Resumed | None:
+        """Return the body of an answer that is worth waiting for: none, or a small document, which tells its cost."""
+        if request.method == "HEAD" or reply.status in _NO_BODY:
+            return b""
+        length = reply.headers.get("content-length", "")
+        if not _is_document(reply) or (length.isdigit() and int(length) > LOOKED_MAX_BYTES):
+            return None
+        return await looked(reply, self._guard(attempt), LOOKED_MAX_BYTES)
 
     async def _sign(self, request: HttpRequest, signer: Signer) -> HttpRequest:
         """Sign; a signature may be one over the body, which is then needed as a whole."""
@@ -178,11 +188,6 @@ def _joined(path: str, query: str, more: str) -> str:
 def _head(reply: UpstreamReply) -> AnswerHead:
     given = reply.headers
     return AnswerHead(reply.status, tuple((name, given[name]) for name in _RETURNED if name in given))
-
-
-def _is_small(reply: UpstreamReply) -> bool:
-    length = reply.headers.get("content-length", "")
-    return _is_document(reply) and length.isdigit() and int(length) <= LOOKED_MAX_BYTES
 
 
 def _is_document(reply: UpstreamReply) -> bool:

@@ -20,15 +20,17 @@ from app.core.keys import Key, KeyPool
 from app.core.model import Completion, Operation, PlainRequest, Weight
 from app.core.ports import HttpRequest, Signer, UpstreamClient
 from app.core.uploads import Upload
+from app.core.usage import Usage
 from app.providers.endpoint import Provider, ReadingOptions
 from app.providers.keyring import KeyRing
 from app.providers.openai import OpenAiCodec
+from app.providers.pass_usage import LOOKED_MAX_BYTES
 from app.providers.passing import PassCodec, PassEndpoint, passing
 from app.providers.pool import PoolClient
 from tests.providers.contract.test_uploads import Given
 from tests.providers.pool.conftest import pool  # noqa: F401 - a fixture
 from tests.support.calls import a_call, chat_request
-from tests.support.upstream_server import UpstreamServer, always, in_turn, whole
+from tests.support.upstream_server import LAST_CHUNK, UpstreamServer, always, chunk, in_turn, whole
 
 READING = ReadingOptions(5.0, 30.0, Weight.THOUGHT, 65_536)
 BOUND = 100
@@ -113,6 +115,22 @@ async def test_an_answer_that_only_the_gateway_could_unpack(pool: PoolClient) ->
         error = await failure(endpoint(server.url, pool), asked(raw=b"xy"))
 
         assert error.kind is BAD_UPSTREAM_REPLY
+
+
+@pytest.mark.parametrize("size", [10, LOOKED_MAX_BYTES + 70_000])
+async def test_a_document_of_unknown_length(pool: PoolClient, size: int) -> None:  # noqa: F811 - the fixture
+    """A small one is read, so that its cost is known in time; a large one is passed on from where reading stopped."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    document = b'{"usage":{"prompt_tokens":3,"completion_tokens":4}, "more":"%b"}' % (b"x" * size)
+    pieces = [chunk(document[start : start + 50_000]) for start in range(0, len(document), 50_000)]
+    async with UpstreamServer(always(head, *pieces, LAST_CHUNK)) as server:
+        body = (await endpoint(server.url, pool)(asked(raw=b"xy"))).body
+
+        if isinstance(body, Completion):
+            assert (size, body.raw, body.usage) == (10, document, Usage(3, 4, 7))
+        else:
+            events = [event async for batch in body for event in batch]
+            assert b"".join(event.frame for event in events) == document
 
 
 @pytest.mark.parametrize(
