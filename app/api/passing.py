@@ -17,7 +17,7 @@ from app.api.asgi import AsgiSink, ClientWatch, Receive, Scope, Send, read_body
 from app.api.dialects.chat import ChatDialect, Verbatim
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
-from app.api.hot import Desk, HotRoute
+from app.api.hot import Arrival, Desk, HotRoute
 from app.api.inbound import Headers, credential_of, is_foreign_page
 from app.api.places import Place, Places
 from app.api.respond import NEVER_S, KeepAlive, relay
@@ -124,7 +124,7 @@ class _OnePass(HotRoute):
             upload = Incoming(receive, length, most)
             watched = upload.watched
         self._form.put(place, upload)
-        call = self.call(request_id, headers, raw, gateway, errand.caller)
+        call = self.call(Arrival(request_id, headers, raw, credential_of(headers), errand.caller), gateway.edge)
         return msgspec.structs.replace(call, headers=_forwarded(headers)), watched
 
 
