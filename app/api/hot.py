@@ -23,6 +23,7 @@ from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway, EdgeOptions, Gateway
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
+from app.core.leaving import Departure, Departures
 from app.core.lifecycle import Lifecycle
 from app.core.model import Request
 from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
@@ -36,6 +37,7 @@ class Desk(msgspec.Struct, frozen=True):
     clock: Clock
     lifecycle: Lifecycle = msgspec.field(default_factory=Lifecycle)
     ids: RequestIds = msgspec.field(default_factory=RequestIds)
+    departures: Departures = msgspec.field(default_factory=Departures)
 
 
 class _Arrival(msgspec.Struct, frozen=True):
@@ -87,7 +89,7 @@ class HotRoute:
             return
         style = dialect.style(call, self._desk.clock)
         try:
-            with ClientWatch(receive):
+            with ClientWatch(receive, self._departure(call, gateway.edge)):
                 try:
                     await respond(call, gateway, sink, style, self._desk.clock)
                 except GatewayError as error:
@@ -98,6 +100,12 @@ class HotRoute:
             if not self._desk.lifecycle.cutting:
                 raise
             await self._cut_off(call, sink, style)
+
+    def _departure(self, call: Call, edge: EdgeOptions) -> Departure | None:
+        """Return what decides when the client leaves; None where that ends every call."""
+        if edge.leaving is None:
+            return None
+        return Departure(call, edge.leaving, self._desk.departures, self._desk.listener)
 
     def _note_trimmed(self, call: Call) -> None:
         if call.journal.trimmed:

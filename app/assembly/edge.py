@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.config.schema import Settings
 from app.core.gateway import EdgeOptions
+from app.core.leaving import LeavingOptions
 
 
 def edge_options(settings: Settings) -> EdgeOptions:
@@ -14,4 +15,15 @@ def edge_options(settings: Settings) -> EdgeOptions:
         keep_alive_s=settings.streaming.keep_alive_s,
         overflow=settings.streaming.overflow,
         buffer_bytes=settings.streaming.buffer_bytes,
+        leaving=_leaving(settings),
     )
+
+
+def _leaving(settings: Settings) -> LeavingOptions | None:
+    """Return which calls go on without their clients; None if there are none."""
+    given = settings.streaming
+    routes = {name: route.streaming.on_disconnect or given.on_disconnect for name, route in settings.models.items()}
+    if "drain" not in {given.on_disconnect, *routes.values()}:
+        return None
+    drains = {name: how == "drain" for name, how in routes.items()}
+    return LeavingOptions(drains, given.on_disconnect == "drain", given.drain_max)

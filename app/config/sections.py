@@ -137,6 +137,12 @@ class Streaming(Section):
     commit: Literal["visible", "answer", "any_event"] = Field(
         default="visible", description="Which first event ends the time in which retries and fallbacks are possible."
     )
+    on_disconnect: Literal["cancel", "drain"] = Field(
+        default="cancel", description="What a client that leaves means for its provider; drain reads the answer on."
+    )
+    drain_max: Annotated[Whole, Field(ge=0, le=100_000)] = Field(
+        default=100, description="Most answers at once that are read on after their clients left, per process."
+    )
 
 
 class Logging(Section):

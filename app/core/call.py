@@ -71,8 +71,9 @@ class Journal(msgspec.Struct):
     bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the last attempt used if
     it said so and then failed before anything was shown. `trimmed` counts the events that a slow client did not get.
     `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said to its session, to
-    be called once the answer is accepted. `notes` are further response headers that stages owe the client, by
-    lower-case name. `story` is what happened step by step, if the caller is to see it.
+    be called once the answer is accepted. `left` says that the client has left and the answer is read on without it.
+    `notes` are further response headers that stages owe the client, by lower-case name. `story` is what happened step
+    by step, if the caller is to see it.
     """
 
     attempts: int = 0
@@ -89,6 +90,7 @@ class Journal(msgspec.Struct):
     unshown: Usage | None = None
     trimmed: int = 0
     keep_turn: Callable[[], Awaitable[None]] | None = None
+    left: bool = False
     notes: dict[str, str] = msgspec.field(default_factory=dict)
     story: list[Step] | None = None
 

@@ -30,6 +30,7 @@ from tests.telemetry.examples import (
     HEDGE,
     HEDGE_ENDED,
     KEY_SET_ASIDE,
+    LEFT,
     LOCAL_MODEL,
     OPENED,
     OVERLOADED,
@@ -75,6 +76,7 @@ LOGGED: tuple[Signal, ...] = (
     DRAIN_STARTED,
     DRAIN_ENDED,
     WORKER_REPLACED,
+    LEFT,
 )
 GOLDEN = (Path(__file__).parent / "golden_log.jsonl").read_text("utf-8").splitlines(keepends=True)
 

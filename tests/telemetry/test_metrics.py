@@ -33,6 +33,7 @@ from tests.telemetry.examples import (
     HALF_OPENED,
     HEDGE,
     HEDGE_ENDED,
+    LEFT,
     LIMIT,
     OPENED,
     QUEUED,
@@ -217,6 +218,16 @@ def test_hedges_are_counted_by_outcome() -> None:
     assert found == [1, 0, 0]
 
 
+def test_drained_answers_are_counted_until_they_end() -> None:
+    """One that is read on is there until its call has ended; one that found no room counts at once."""
+    refused = msgspec.structs.replace(LEFT, drained=False)
+    registry = seen([LEFT, LEFT, refused, ended(outcome="abandoned", status=499, drained="completed"), ENDED])
+
+    found = [registry.get_sample_value("wizard_drained_total", {"outcome": word}) for word in ("completed", "refused")]
+    assert found == [1, 1]
+    assert registry.get_sample_value("wizard_drained_active") == 1
+
+
 def test_attempts_are_counted_by_outcome() -> None:
     """Each try counts for its target, whatever became of the call; a model nobody has gets no series of its own."""
     failed_try = msgspec.structs.replace(ATTEMPT, outcome="failed", code="target_busy")
@@ -396,6 +407,8 @@ TYPES = {
     "wizard_session_turns_trimmed": "counter",
     "wizard_session_turns_lost": "counter",
     "wizard_idempotent_replays": "counter",
+    "wizard_drained_active": "gauge",
+    "wizard_drained": "counter",
     "wizard_rate_limited": "counter",
     "wizard_rate_limited_shadow": "counter",
     "wizard_provider_limit_near": "counter",

@@ -1,0 +1,44 @@
+"""Counts answers that were read on after their clients had left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from app.core.signals import CallEnded, ClientLeft
+from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge
+from app.telemetry.metrics.part import Counted, counted
+
+
+class LeavingCounts:
+    """Drained answers: how many there are now, and how those before ended; refused ones found no room."""
+
+    def __init__(self) -> None:
+        self._now = 0
+        self._ended = {"completed": 0, "failed": 0, "abandoned": 0, "refused": 0}
+
+    def counts(self) -> Iterable[Counted]:
+        """Count a call when its client leaves and when it ends."""
+        return (counted(ClientLeft, self._left), counted(CallEnded, self._end))
+
+    def families(self) -> Iterator[Family]:
+        """Yield the present ones and the outcomes."""
+        text = "Answers that are being read on after their clients left."
+        yield GaugeFamily("wizard_drained_active", text, (), [((), self._now)], Merge.SUM)
+        yield CounterFamily(
+            "wizard_drained",
+            "Answers of clients that left, where they are to be read on: completed, failed, "
+            "abandoned (the process ended first), refused (too many at once).",
+            ("outcome",),
+            [((outcome,), count) for outcome, count in self._ended.items()],
+        )
+
+    def _left(self, signal: ClientLeft) -> None:
+        if signal.drained:
+            self._now += 1
+        else:
+            self._ended["refused"] += 1
+
+    def _end(self, signal: CallEnded) -> None:
+        if signal.drained is not None:
+            self._now -= 1
+            self._ended[signal.drained] += 1
