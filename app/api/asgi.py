@@ -109,6 +109,8 @@ class ClientWatch:
     def __enter__(self) -> Self:
         """Start watching."""
         self._handling = asyncio.current_task()
+        if self._departure is not None:
+            self._departure.bind(self._give_up)
         self._step()
         return self
 
@@ -130,6 +132,9 @@ class ClientWatch:
             continue
         if self._departure is not None and self._departure.left():
             return
+        self._give_up()
+
+    def _give_up(self) -> None:
         self._gone = True
         if self._handling is not None:
             self._handling.cancel()

@@ -38,6 +38,7 @@ from tests.telemetry.examples import (
     REJECTED,
     RELOADED,
     RESTORED,
+    RESUMED,
     RETRY,
     SIGNALS,
     STARTED,
@@ -77,6 +78,7 @@ LOGGED: tuple[Signal, ...] = (
     DRAIN_ENDED,
     WORKER_REPLACED,
     LEFT,
+    RESUMED,
 )
 GOLDEN = (Path(__file__).parent / "golden_log.jsonl").read_text("utf-8").splitlines(keepends=True)
 

@@ -27,6 +27,7 @@ from app.core.signals.calls import (
     CallStarted,
     ClientLeft,
     InternalFault,
+    StreamResumed,
     StreamStarted,
     StreamTrimmed,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "Signal",
     "Spent",
     "StateDegraded",
+    "StreamResumed",
     "StreamStarted",
     "StreamTrimmed",
     "TokenKeysChanged",

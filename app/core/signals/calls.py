@@ -81,6 +81,18 @@ class ClientLeft(msgspec.Struct, frozen=True):
     drained: bool
 
 
+class StreamResumed(msgspec.Struct, frozen=True):
+    """
+    A client went on with a stream after its first `events` events; `live` says that the stream was still under way.
+
+    `request_id` is that of the call whose stream it is.
+    """
+
+    request_id: str
+    events: int
+    live: bool
+
+
 class CallRepeated(msgspec.Struct, frozen=True):
     """A call repeated one that was answered before, and got that answer."""
 
@@ -105,5 +117,13 @@ class InternalFault(msgspec.Struct, frozen=True):
 
 
 CallSignal: TypeAlias = (
-    CallStarted | StreamStarted | StreamTrimmed | CallEnded | ClientLeft | CallRepeated | CallRefused | InternalFault
+    CallStarted
+    | StreamStarted
+    | StreamTrimmed
+    | StreamResumed
+    | CallEnded
+    | ClientLeft
+    | CallRepeated
+    | CallRefused
+    | InternalFault
 )

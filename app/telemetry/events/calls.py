@@ -13,6 +13,7 @@ from app.core.signals import (
     CallStarted,
     ClientLeft,
     InternalFault,
+    StreamResumed,
     StreamStarted,
     StreamTrimmed,
 )
@@ -119,7 +120,12 @@ def _left(signal: ClientLeft) -> list[Event]:
     return [("client_left", {"request_id": signal.request_id, "drained": signal.drained})]
 
 
+def _resumed(signal: StreamResumed) -> list[Event]:
+    return [("stream_resumed", {"request_id": signal.request_id, "events": signal.events, "live": signal.live})]
+
+
 CALLS: Final = (
+    told(StreamResumed, logging.INFO, _resumed),
     told(ClientLeft, logging.INFO, _left),
     told(StreamTrimmed, logging.WARNING, _trimmed),
     told(CallStarted, logging.INFO, _started),
