@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from app.api.asgi import AsgiSink, ClientGoneError, ClientWatch, Receive, Scope, Send
 from app.api.errors import stopping
@@ -21,6 +21,10 @@ from app.core.signals import Listener, StreamResumed
 from app.core.stream import EVENTS
 from app.core.tapes import Tape, TapeEnd, Tapes
 
+_After: TypeAlias = Annotated[str | None, Query(description="Number of the last event that the client has.")]
+_Last: TypeAlias = Annotated[
+    str | None, Header(alias="last-event-id", description="The same; counts if both are there.")
+]
 _DIGITS_MAX: Final = 10
 _ALL_THERE: Final = 204  # a browser's EventSource takes it for the end, and does not connect again
 
@@ -34,13 +38,13 @@ def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, l
         summary="Go on with a stream whose connection was lost",
         responses={200: {"content": {"text/event-stream": {}}}, _ALL_THERE: {"description": "Nothing is missing."}},
     )
-    async def resume(request: Request, stream_id: str, after: str | None = None) -> Response:
+    async def resume(request: Request, stream_id: str, after: _After = None, last: _Last = None) -> Response:
         headers, gateway = headers_of(request.scope), gateways.current
         caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
         tape = tapes.find(stream_id, caller.tenant)
         if tape is None:
             raise GatewayError(STREAM_NOT_FOUND, f"There is no stream {stream_id[:100]!r} to go on with.")
-        seen = _seen(headers.get(b"last-event-id"), after, tape)
+        seen = _seen(last, after, tape)
         listener(StreamResumed(tape.taped.request_id, seen, live=tape.ending is None))
         if tape.ending is TapeEnd.COMPLETE and seen == tape.events:
             return Response(status_code=_ALL_THERE)
@@ -49,7 +53,7 @@ def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, l
     return router
 
 
-def _seen(header: bytes | None, parameter: str | None, tape: Tape) -> int:
+def _seen(header: str | None, parameter: str | None, tape: Tape) -> int:
     """
     Return how many events the client has; the header counts, which a browser keeps up to date.
 
@@ -57,7 +61,7 @@ def _seen(header: bytes | None, parameter: str | None, tape: Tape) -> int:
         GatewayError: INVALID_REQUEST.
     """
     name = "after" if header is None else "last-event-id"
-    given = (parameter or "0") if header is None else header.decode("latin-1").strip()
+    given = (parameter or "0") if header is None else header.strip()
     if not (given.isascii() and given.isdigit() and len(given) <= _DIGITS_MAX):
         raise GatewayError(INVALID_REQUEST, f"{name!r} must be the number of the last event.", param=name)
     if int(given) > tape.events:

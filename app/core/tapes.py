@@ -22,6 +22,7 @@ from app.core.failures import GatewayError
 
 _BORDER: Final = b"\n\n"
 _ID_BYTES: Final = 16
+_PART_BYTES: Final = 96  # what Python needs for a piece beside its bytes
 
 
 class TapeBounds(msgspec.Struct, frozen=True):
@@ -97,9 +98,9 @@ class Tape:
             self._parts.append(data)
             self._before.append(self.events)
             self.events += data.count(_BORDER)
-            self.size += len(data)
+            self.size += len(data) + _PART_BYTES
             self._tell()
-            self._shelf.grown(self, len(data))
+            self._shelf.grown(self, len(data) + _PART_BYTES)
 
     def end(self, ending: TapeEnd) -> None:
         """Note that nothing comes any more. Repeatable: the first end counts."""

@@ -152,9 +152,9 @@ async def test_all_of_them_share_the_room() -> None:
     ended.end(TapeEnd.COMPLETE)
     growing.add(b"y" * 900)
     other = bench.opened()
-    other.add(b"z" * 500)
+    other.add(b"z" * 300)
     lasted = growing.ending
-    other.add(b"z" * 400)
+    other.add(b"z" * 200)
 
     assert bench.tapes.find(ended.id, "one") is None
     assert (None, None, TapeEnd.LOST) == (lasted, growing.ending, other.ending)

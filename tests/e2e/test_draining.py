@@ -114,6 +114,26 @@ def test_a_whole_answer_is_read_to_its_end(gateway: GatewayProcess, upstream: Up
     assert msgspec.json.decode(WHOLE)["choices"] == again.json()["choices"]
 
 
+def test_a_repeat_gets_the_answer(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """A client that lost its connection sends its request again, and waits for the first one to be answered."""
+    body = {"model": "kept", "messages": HI, "seed": 5}
+    headers = {"idempotency-key": "drain-7", "cache-control": "no-store"}
+    upstream.hold("kept")
+    with connected(gateway.port) as wire:
+        wire.post("/v1/chat/completions", body, {**headers, "x-request-id": "drain-7"})
+        exchange = upstream.take("kept")
+    gateway.wait_for_log("client_left", request_id="drain-7", drained=True)
+
+    with connected(gateway.port) as wire:
+        wire.post("/v1/chat/completions", body, headers)
+        gateway.wait_for_metric("wizard_active_requests", 2)
+        exchange.answer(WHOLE)
+        head = wire.head()
+
+    assert (200, "true") == (head.status, head.headers["x-wizard-idempotent-replay"])
+    assert 1 == len(upstream.received("kept"))
+
+
 def test_a_failure_is_told_apart(gateway: GatewayProcess, upstream: Upstream) -> None:
     """An answer that breaks off after its client left is none, and is not cached."""
     exchange = left_in_mid_stream(gateway, upstream, {"model": "kept", "seed": 4}, "drain-4")
