@@ -98,7 +98,7 @@ class Departure:
 
         One that has asked no provider yet does not: there is no answer to read, and nothing to pay for.
         """
-        if self._gone:
+        if self._gone or self._call.journal.over:  # what is left to be done is done in no time
             return True
         self._gone = True
         if self._tape is not None and self._tape.ending is None:
@@ -115,6 +115,8 @@ class Departure:
 
     def deserted(self) -> None:
         """Take note that nobody reads the stream, and wait for somebody to resume it."""
+        if self._call.journal.over:
+            return
         self._call.journal.left = True
         self._listener(ClientLeft(self._call.id, drained=True))
         if self._tape is not None and not self._holds:

@@ -62,7 +62,7 @@ class _Story:
     def close(self, outcome: Outcome) -> None:
         """Report the ending."""
         call, journal, now = self._call, self._call.journal, self._clock.now()
-        left = journal.left
+        left, journal.over = journal.left, True
         kind = CLIENT_CLOSED if left else _kind(outcome)
         target = journal.target
         committed = now if self._committed is None else self._committed

@@ -173,6 +173,21 @@ async def test_a_stream_that_is_lost_has_nothing_to_wait_for(clock: VirtualClock
     assert 1 == gone.ends
 
 
+@pytest.mark.parametrize("joined", [False, True])
+async def test_a_call_that_is_over_has_nobody_to_miss(clock: VirtualClock, joined: bool) -> None:
+    """Its last bytes may still be on their way: whoever leaves then changes nothing."""
+    stream = Resumable()
+    stream.call.journal.over = True
+
+    if joined:
+        stream.departure.joined()
+        stream.departure.deserted()
+    stays = stream.departure.left()
+    await clock.sleep(100.0)
+
+    assert (True, [], 0, False) == (stays, stream.told, stream.ends, stream.call.journal.left)
+
+
 async def test_where_too_many_are_drained_a_deserted_stream_ends(clock: VirtualClock) -> None:
     """As any other call does whose client leaves then."""
     stream = Resumable(drains=True, drain_max=0)

@@ -17,6 +17,7 @@ from tests.e2e.support.asking import bearer, chat, code, send
 from tests.e2e.support.upstream import Exchange, Upstream
 from tests.e2e.support.wire import Wire, connected, dechunked, request_head
 from tests.support.gateway import GatewayProcess, Start, eventually, running
+from tests.support.redis_server import redis_server
 
 SAID = ROLE + word("a")
 HI = [{"role": "user", "content": "hi"}]
@@ -34,10 +35,14 @@ def configuration(upstream: Upstream, *, on_disconnect: str = "cancel", **resume
     }
 
 
-@pytest.fixture(scope="module")
-def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
-    """Run a gateway whose streams can be resumed."""
-    with running(Start(configuration(upstream))) as process:
+@pytest.fixture(scope="module", params=["memory", "redis"])
+def gateway(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[GatewayProcess]:
+    """Run a gateway whose streams can be resumed, without Redis and with it."""
+    if request.param == "memory":
+        with running(Start(configuration(upstream))) as process:
+            yield process
+        return
+    with redis_server() as redis, running(Start({**configuration(upstream), "redis": redis.patient})) as process:
         yield process
 
 
@@ -356,6 +361,43 @@ def test_the_end_of_the_process(upstream: Upstream) -> None:
 def test_whole_answers_are_not_resumed(gateway: GatewayProcess) -> None:
     """Nor have they an id."""
     assert "x-wizard-stream-id" not in chat(gateway).headers
+
+
+def test_before_there_is_an_id_leaving_cancels(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """Nobody could come back to it."""
+    upstream.hold("long")
+    with connected(gateway.port) as wire:
+        wire.ask("box/long", {"x-request-id": "early"})
+        exchange = upstream.take("long")
+        exchange.begin()
+        exchange.part(ROLE)
+
+    assert exchange.peer_left()
+    assert "drained" not in gateway.wait_for_log("request_failed", request_id="early")
+
+
+def test_two_that_share_an_answer_have_a_stream_each(upstream: Upstream) -> None:
+    """One may come back to its own although the other was there first, and there is one upstream call."""
+    with running(Start({**configuration(upstream), "cache": {"enabled": True}})) as gateway:
+        with (
+            begun(gateway, upstream, {"x-request-id": "leads"}, SAID) as (first_id, exchange, _),
+            connected(gateway.port) as wire,
+        ):
+            wire.ask("box/long", {"x-request-id": "follows"})
+            head = wire.head()
+            wire.until(b'"a"')
+        for name in ("leads", "follows"):
+            gateway.wait_for_log("client_left", request_id=name)
+        exchange.part(FINISH + DONE)
+        exchange.end()
+        for name in ("leads", "follows"):
+            gateway.wait_for_log("request_failed", request_id=name, drained="completed")
+        second_id = head.headers["x-wizard-stream-id"]
+        streams = [read(gateway, stream_id) for stream_id in (first_id, second_id)]
+
+        assert ("coalesced", True) == (head.headers["x-wizard-cache"], first_id != second_id)
+        assert [True, True] == [proper and content.endswith(DONE) for content, proper in streams]
+        assert 1 == len(upstream.received("long"))
 
 
 def test_off_by_default(upstream: Upstream) -> None:
