@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from app.api.asgi import Message, Receive
-from app.core.errors import BODY_TOO_LARGE, GatewayError
+from app.core.errors import BODY_TOO_LARGE, CLIENT_CLOSED, GatewayError
 
 
 class Incoming:
@@ -32,7 +32,7 @@ class Incoming:
         self._max_bytes = max_bytes
         self._piece: bytes | None = None
         self._size = 0
-        self._over = False
+        self._over = self._left = False
         self._taken: asyncio.Future[None] | None = None
         self._came: asyncio.Future[None] | None = None
 
@@ -43,6 +43,8 @@ class Incoming:
                 raise _too_large(self._max_bytes)
             if self._over:
                 return None
+            if self._left:  # where calls go on without their clients, this one cannot
+                raise GatewayError(CLIENT_CLOSED, "The client left in the middle of its request.")
             self._came = asyncio.get_running_loop().create_future()
             await self._came
         piece, self._piece = self._piece, None
@@ -56,6 +58,8 @@ class Incoming:
             await self._room()
             message = await self._receive()
             if message["type"] == "http.disconnect":
+                self._left = True
+                _wake(self._came)
                 return message
             body: bytes = message.get("body", b"")
             self._size += len(body)

@@ -8,7 +8,7 @@ import pytest
 
 from app.api.asgi import ClientGoneError, ClientWatch, Message
 from app.api.uploading import Incoming
-from app.core.errors import BODY_TOO_LARGE, GatewayError
+from app.core.errors import BODY_TOO_LARGE, CLIENT_CLOSED, GatewayError
 from app.core.uploads import whole
 
 LIMIT = 100
@@ -107,3 +107,17 @@ async def test_whole_has_a_bound_of_its_own() -> None:
 
     with ClientWatch(upload.watched):
         assert await whole(b"", upload, 2) is None
+
+
+async def test_half_a_body_is_none_even_if_nobody_is_cancelled() -> None:
+    """Where calls go on without their clients, one whose body is missing its end does not wait for it."""
+    client = Client(part(b"a"), {"type": "http.disconnect"})
+    upload = Incoming(client.receive, None, LIMIT)
+    watching = asyncio.ensure_future(upload.watched())
+
+    first = await upload.next()
+    with pytest.raises(GatewayError) as caught:
+        await upload.next()
+    await watching
+
+    assert (first, caught.value.kind) == (b"a", CLIENT_CLOSED)

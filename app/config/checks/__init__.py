@@ -22,6 +22,7 @@ from app.config.checks.passthrough import passthrough
 from app.config.checks.providers import unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.request_log import request_log
+from app.config.checks.resuming import resuming
 from app.config.checks.routes import references
 from app.config.checks.sessions import session_store
 from app.config.checks.spending import spending
@@ -54,6 +55,7 @@ _CHECKS: Final[Sequence[Check]] = (
     exporter,
     request_log,
     passthrough,
+    resuming,
     limits,
     tokenizer,
     spending,
