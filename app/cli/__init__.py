@@ -10,6 +10,7 @@ from typing import Final
 
 from app import __version__
 from app.cli import (
+    bench,
     cache,
     check,
     circuits,
@@ -43,6 +44,7 @@ _VERBS: Final[Sequence[Verb]] = (
     circuits,
     cache,
     stats,
+    bench,
     completion,
 )
 

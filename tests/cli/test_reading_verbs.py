@@ -31,6 +31,7 @@ VERBS = (
     "cache",
     "stats",
     "import",
+    "bench",
 )
 
 
