@@ -32,6 +32,7 @@ VERBS = (
     "stats",
     "import",
     "bench",
+    "completion",
 )
 
 
