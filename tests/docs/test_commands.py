@@ -34,6 +34,7 @@ BLOCK = re.compile(r"^```(?P<language>bash|console|sh|shell)\n(?P<text>.*?)^```"
 CONFIG: dict[str, Any] = {
     "admin": {"token": "${WIZARD_ADMIN_TOKEN:-}"},
     "request_log": {"enabled": True},
+    "streaming": {"resume": {"enabled": True, "window_s": 3600}},
     "providers": {name: {"kind": "sim"} for name in ("sim", "openai", "box")},
     "models": {
         name: {"targets": [{"provider": "sim", "model": "echo"}]}
@@ -100,12 +101,21 @@ def gateway() -> Iterator[GatewayProcess]:
 
 @pytest.fixture(scope="module")
 def own(gateway: GatewayProcess) -> Mapping[str, str]:
-    """Return what stands for things of the reader's own: addresses, a session, a key."""
+    """Return what stands for things of the reader's own: addresses, a session, a key, a stream."""
+    words = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "word " * 20}]}
     bearer = {"authorization": f"Bearer {ADMIN_TOKEN}"}
     with httpx2.Client(trust_env=False, base_url=gateway.url) as http:
         session = http.post("/v1/sessions", json={}).json()["id"]
         key = http.post("/admin/keys", json={"name": "of-the-documents"}, headers=bearer).json()["id"]
-    return {"url": gateway.url, "address": gateway.url.removeprefix("http://"), "session": session, "key": key}
+        caller = {"authorization": "Bearer KEY"}
+        stream = http.post("/v1/chat/completions", json=words, headers=caller).headers["x-wizard-stream-id"]
+    return {
+        "stream": stream,
+        "url": gateway.url,
+        "address": gateway.url.removeprefix("http://"),
+        "session": session,
+        "key": key,
+    }
 
 
 @pytest.fixture
