@@ -53,7 +53,7 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Content]:
             continue
         where = f"messages[{place}]"
         role = "model" if turn.role == "assistant" else "user"
-        parts = [_result(turn, names, where)] if turn.role == "tool" else list(_parts(turn, where, signed=signed))
+        parts = list(_result(turn, names, where) if turn.role == "tool" else _parts(turn, where, signed=signed))
         if not parts:
             continue
         if contents and contents[-1].role == role:
@@ -91,6 +91,8 @@ def _part(piece: Piece, where: str) -> Part:
             return Part(inline_data=Blob(audio_type(piece.input_audio.format), piece.input_audio.data))
         case "file" if piece.file is not None and piece.file.file_data is not None:
             return _at(piece.file.file_data, f"{where}.file.file_data", "application/pdf")
+        case "file" if piece.file is not None and piece.file.file_url is not None:
+            return _at(piece.file.file_url, f"{where}.file.file_url", "application/pdf")
         case "file":
             raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
         case _:
@@ -120,7 +122,8 @@ def _signature(extra_content: msgspec.Raw) -> str | None:
         return None
 
 
-def _result(turn: Turn, names: dict[str, str], where: str) -> Part:
+def _result(turn: Turn, names: dict[str, str], where: str) -> Iterator[Part]:
+    """Yield what a tool returned; what is no text, for which a result has no place, follows it."""
     name = names.get(turn.tool_call_id or "") or turn.name
     if not name:
         message = "A tool message must answer a tool call of a message before it."
@@ -129,8 +132,11 @@ def _result(turn: Turn, names: dict[str, str], where: str) -> Part:
     try:
         response = json_object(text, where)
     except GatewayError:
-        response = msgspec.Raw(msgspec.json.encode({"result": text}))
-    return Part(function_response=FunctionResponse(name, response))
+        response = msgspec.Raw(msgspec.json.encode({"error" if turn.is_error else "result": text}))
+    yield Part(function_response=FunctionResponse(name, response))
+    for index, piece in enumerate(turn.pieces()):
+        if piece.type != "text":
+            yield _part(piece, f"{where}.content[{index}]")
 
 
 def json_object(text: str, param: str) -> msgspec.Raw:

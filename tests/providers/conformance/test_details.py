@@ -130,7 +130,12 @@ def test_bedrock_has_places_for_more() -> None:
 @pytest.mark.parametrize(
     ("model", "fields"),
     [
-        ("anthropic.claude-x", {"thinking": {"type": "enabled", "budget_tokens": 16_384}}),
+        ("anthropic.claude-sonnet-4-5-v1:0", {"thinking": {"type": "enabled", "budget_tokens": 16_000}}),
+        (
+            "eu.anthropic.claude-opus-4-7",
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "high"}},
+        ),
+        ("anthropic.claude-3-haiku", None),
         ("openai.gpt-oss-20b-1:0", {"reasoning_effort": "high"}),
         ("meta.llama3", None),
     ],
