@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.absent import ABSENT, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.bedrock.wire import (
@@ -95,7 +95,8 @@ def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Message]:
 def _blocks(turn: Turn, where: str) -> Iterator[Block]:
     if turn.role == "tool":
         yield _result(turn, where)
-        yield from _mark(turn.cache_control)
+        marks = [turn.cache_control, *[piece.cache_control for piece in turn.pieces()]]
+        yield from _mark(next((mark for mark in marks if is_given(mark)), ABSENT))  # inside there is no place for one
         return
     if turn.role not in {"user", "assistant"}:
         raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
