@@ -210,6 +210,8 @@ def _result_block(piece: Piece, where: str) -> ResultBlock:
 
 
 def _is_object(text: str) -> bool:
+    if not text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
+        return False
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):

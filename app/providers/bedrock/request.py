@@ -59,21 +59,21 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     require_one_choice(asked, NAME)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
     caches = any(name in model for name in _CACHING)
-    knobs = _knobs(body, model)
+    choice = read_choice(asked)
+    knobs = _knobs(body, choice, model)
     config = InferenceConfig(asked.most_tokens, knobs.temperature, knobs.top_p, tuple(asked.stops))
     request = ConverseRequest(
         messages=messages_of(asked.messages, caches=caches),
         system=system_of(asked.messages, caches=caches),
         inference_config=config if config != InferenceConfig() else None,
-        tool_config=_tool_config(asked, caches=caches),
+        tool_config=_tool_config(asked, choice, caches=caches),
         output_config=_output_config(asked),
         additional_model_request_fields=_model_fields(knobs, asked),
     )
     return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), (*lost, *knobs.lost)
 
 
-def _tool_config(asked: Asked, *, caches: bool) -> ToolConfig | None:
-    choice = read_choice(asked)
+def _tool_config(asked: Asked, choice: Choice, *, caches: bool) -> ToolConfig | None:
     offered = asked.tools or ()
     if choice.mode == "none":
         if any(turn.tool_calls for turn in asked.messages):
@@ -113,7 +113,7 @@ def _output_config(asked: Asked) -> OutputConfig | None:
     return OutputConfig(TextFormat("json_schema", Structure(schema)))
 
 
-def _knobs(body: Body, model: str) -> Knobs:
+def _knobs(body: Body, choice: Choice, model: str) -> Knobs:
     """Return sampling and thinking: for Claude as Anthropic's own API takes them, for others as far as they go."""
     asked, thinking = body.asked, body.members.get("thinking", ABSENT)
     effort = asked.reasoning_effort
@@ -124,7 +124,7 @@ def _knobs(body: Body, model: str) -> Knobs:
         traits = traits_of(model)
         bound = asked.most_tokens or traits.answer_max_tokens
         plain = msgspec.structs.replace(asked, response_format=None)  # Converse has its own place for it
-        return knobs_of(Wanted(plain, read_choice(asked), traits, bound, thinking if is_given(thinking) else None))
+        return knobs_of(Wanted(plain, choice, traits, bound, thinking if is_given(thinking) else None))
     knobs = Knobs(asked.temperature, asked.top_p, asked.top_k)
     if is_given(thinking):
         knobs.lost.append("thinking")

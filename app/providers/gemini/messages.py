@@ -129,14 +129,20 @@ def _result(turn: Turn, names: dict[str, str], where: str) -> Iterator[Part]:
         message = "A tool message must answer a tool call of a message before it."
         raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
     text = turn.text()
-    try:
-        response = json_object(text, where)
-    except GatewayError:
-        response = msgspec.Raw(msgspec.json.encode({"error" if turn.is_error else "result": text}))
-    yield Part(function_response=FunctionResponse(name, response))
+    yield Part(function_response=FunctionResponse(name, _response(text, "error" if turn.is_error else "result")))
     for index, piece in enumerate(turn.pieces()):
         if piece.type != "text":
             yield _part(piece, f"{where}.content[{index}]")
+
+
+def _response(text: str, member: str) -> msgspec.Raw:
+    """Return the object that a result must be: itself if it is one, else one with this member."""
+    if text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
+        try:
+            return json_object(text, member)
+        except GatewayError:
+            pass
+    return msgspec.Raw(msgspec.json.encode({member: text}))
 
 
 def json_object(text: str, param: str) -> msgspec.Raw:
