@@ -27,21 +27,26 @@ from app.api.dialects.anthropic.counting import CountDialect
 from app.api.dialects.anthropic.dialect import MessagesDialect
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
-from app.api.dialects.plain import plain_dialects
+from app.api.dialects.plain import PlainDialect, plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
 from app.api.errors import error_response, internal_error, stopping
+from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
 from app.api.page import page_router
+from app.api.passing import PassRoute
+from app.api.places import PREFIX, Anywhere, Kept
 from app.api.sessions import sessions_router
 from app.api.streams import streams_router
 from app.core.configuration import Configurations, Unchanging
 from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
+from app.core.model import Operation
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
+_KEPT = ("/v1/files", "/v1/batches")
 _KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
 
@@ -72,7 +77,9 @@ class Api(FastAPI):
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
         self._gateways, self._lifecycle = desk.gateways, desk.lifecycle
-        self._hot = {path: HotRoute(desk, dialect) for path, dialect in dialects().items()}
+        self._hot = {path: _route(desk, dialect) for path, dialect in dialects().items()}
+        self._passing = PassRoute(desk, Anywhere())
+        self._kept = {word.value: PassRoute(desk, Kept(word)) for word in (Operation.FILES, Operation.BATCHES)}
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
         self.include_router(models_router(desk.gateways, door.started_wall))
@@ -97,6 +104,10 @@ class Api(FastAPI):
         if hot is not None and scope["method"] == "POST":
             await hot(scope, receive, send)
             return
+        passed = self._passed(scope["path"])
+        if passed is not None:
+            await passed(scope, receive, send)
+            return
         if scope["method"] == "HEAD":  # the server leaves the body out by itself
             scope = {**scope, "method": "GET"}
         request_id = request_id_of(headers_of(scope))
@@ -108,6 +119,12 @@ class Api(FastAPI):
                 raise
             if not named.begun:
                 await AsgiSink(send).whole(*error_response(stopping(), request_id))
+
+    def _passed(self, path: str) -> PassRoute | None:
+        """Return what passes a request on to a provider, if that is what its path asks for."""
+        if path.startswith(PREFIX):
+            return self._passing
+        return self._kept.get(path.split("/")[2]) if path.startswith(_KEPT) else None
 
     def _digest(self) -> bytes:
         return self._gateways.current.digest.encode("ascii", "replace")
@@ -129,6 +146,13 @@ def dialects() -> dict[str, Dialect]:
         "/v1/responses": ResponsesDialect(),
         **plain_dialects(),
     }
+
+
+def _route(desk: Desk, dialect: Dialect) -> HotRoute:
+    """Return the endpoint for a form of requests."""
+    if isinstance(dialect, PlainDialect) and dialect.form:
+        return FormRoute(desk, dialect)
+    return HotRoute(desk, dialect)
 
 
 class _Named:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from secrets import token_hex
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from app.api.asgi import Scope
 from app.core.errors import UNSUPPORTED_MEDIA_TYPE, GatewayError
@@ -74,6 +75,19 @@ def require_json(headers: Headers) -> None:
         )
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
+
+
+def is_foreign_page(headers: Headers) -> bool:
+    """
+    Say whether a browser sends this on behalf of a page that the gateway has nothing to do with.
+
+    Forms need no preflight, so that any page could have one sent to a gateway on its reader's machine; a key cannot be
+    sent without one.
+    """
+    origin = headers.get(b"origin")
+    if origin is None or b"authorization" in headers or b"x-api-key" in headers:
+        return False
+    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
 
 
 def credential_of(headers: Headers) -> Credential | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from app.api.openapi_dialects import dialect_paths
+from app.api.openapi_passing import passing_paths
 from app.api.openapi_plain import plain_paths
 
 Json: TypeAlias = dict[str, object]
@@ -17,6 +18,7 @@ def hot_paths() -> Json:
         "/v1/generate": _post("Chat completion with gateway options and metadata", _generate()),
         **dialect_paths(_refusal()),
         **plain_paths(_refusal()),
+        **passing_paths(_refusal()),
     }
 
 

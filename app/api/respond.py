@@ -26,7 +26,7 @@ from app.core.ports import Sink
 from app.core.stream import EVENTS, Batch, EventStream
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
-_NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments
+NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
 STREAM_HEADERS = (
     (b"cache-control", b"no-cache, no-transform"),
@@ -48,18 +48,18 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
     stream, edge = reply.body, gateway.edge
-    every_s = edge.keep_alive_s if stream.media_type == EVENTS else _NEVER_S
+    every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     async with aclosing(stream):
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
         async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, edge, call.journal) as batches:
-            complete = await _relay(batches, call, sink, style, keep_alive)
+            complete = await relay(batches, call, sink, style, keep_alive)
     if complete:
         await sink.end()
     else:
         await sink.abort()
 
 
-async def _relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
+async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
     """Forward the events and say whether they came to their proper end; a client that stops reading has left."""
     try:
         with TimeLimit(call.deadline + _GRACE_S):

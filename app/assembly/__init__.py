@@ -13,9 +13,11 @@ from app.assembly.deps import Deps
 from app.assembly.discovery import sources
 from app.assembly.edge import edge_options
 from app.assembly.explaining import explainers
+from app.assembly.health import prober_handler, probings
 from app.assembly.hedging import hedge
 from app.assembly.identity import directory
 from app.assembly.opening import open_state
+from app.assembly.passing import pass_on
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
 from app.assembly.sessions import session_office
@@ -31,7 +33,16 @@ from app.core.routing import Router
 from app.providers.endpoint import Endpoints
 from app.stages.fallback import Fallback
 
-__all__ = ["Deps", "attempt_stages", "build_gateway", "call_stages", "open_state", "sources"]
+__all__ = [
+    "Deps",
+    "attempt_stages",
+    "build_gateway",
+    "call_stages",
+    "open_state",
+    "prober_handler",
+    "probings",
+    "sources",
+]
 
 
 def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
@@ -56,4 +67,5 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
         sessions=session_office(settings, deps),
         admin=admin_options(loaded, deps),
         explainers=explainers(settings, deps, catalog),
+        passing=pass_on(settings, deps, reached, catalog, trace),
     )

@@ -36,4 +36,5 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
         sessions=session_office(settings, deps),
         cache=cache_desk(settings, deps),
         insight=deps.insight,
+        health=deps.health,
     )

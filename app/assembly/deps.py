@@ -11,6 +11,7 @@ from app.core.balancing import Traffic
 from app.core.budget import KeptBudgets
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
+from app.core.health import Alone, ProviderHealth, Rota
 from app.core.idempotency import Repeats
 from app.core.insight import Insight
 from app.core.key_store import KeyStore
@@ -55,8 +56,9 @@ class Deps(msgspec.Struct, frozen=True):
     the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process made up for hashes
     that need not be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the
     keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent
-    again. Without `tracers` no call is traced, whatever the configuration says; `hearing` is where listeners come and
-    go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
+    again. `health` is how providers did when they were asked for that, and `rota` says who asks. Without `tracers` no
+    call is traced, whatever the configuration says; `hearing` is where listeners come and go, `stories` follows calls,
+    `requests` keeps what became of them, and `insight` shows it.
     """
 
     client: UpstreamClient
@@ -76,6 +78,8 @@ class Deps(msgspec.Struct, frozen=True):
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     quotas: Quotas = msgspec.field(default_factory=Quotas)
+    health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)
+    rota: Rota = msgspec.field(default_factory=Alone)
     discovered: Discovered = msgspec.field(default_factory=Discovered)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.config.checks.passthrough import is_looked_at
 from app.config.schema import Settings
 from app.core.gateway import EdgeOptions
 from app.core.leaving import LeavingOptions
@@ -16,6 +17,8 @@ def edge_options(settings: Settings) -> EdgeOptions:
         keep_alive_s=settings.streaming.keep_alive_s,
         overflow=settings.streaming.overflow,
         buffer_bytes=settings.streaming.buffer_bytes,
+        upload_max_bytes=settings.server.upload_max_bytes or settings.server.body_max_bytes,
+        hands_forms_on=not is_looked_at(settings),
         leaving=_leaving(settings),
     )
 

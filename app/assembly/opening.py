@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from app.assembly.caching import open_cache
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
+from app.assembly.health import open_rota
 from app.assembly.idempotency import open_repeats
 from app.assembly.identity import open_keys
 from app.assembly.limits import open_limits
@@ -39,6 +40,7 @@ _OPENERS: Final[Sequence[Opener]] = (
     open_usage,
     open_requests,
     open_replicas,
+    open_rota,
 )
 
 

@@ -14,6 +14,7 @@ from app.assembly.circuits import circuit_breaker
 from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
 from app.assembly.guards import guards, mark
+from app.assembly.health import healthy
 from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
 from app.assembly.instructions import instruct
@@ -66,6 +67,7 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
         *trace.attempt(),  # inside the retry: each try has a span of its own
+        *healthy(settings, deps),  # before the circuits: of a provider that is down, none needs to find out by itself
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
         *follow_limits(settings, deps),  # before our own: what the provider would refuse costs none of them
@@ -73,4 +75,32 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
         AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
+    ]
+
+
+def passing_call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
+    """Return what happens once per call that is passed on as it is: nothing that would have to read it."""
+    return [
+        *trace.call(),
+        Record(deps.listener, deps.clock),
+        TotalTimeout(),
+        *authorize(settings, deps),
+        *tell(settings, deps),
+        *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
+        *trace.entry("wizard.admission.acquire", admission(settings, deps)),
+    ]
+
+
+def passing_attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Attempt]]:
+    """Return what happens for its one target: the same as for any other, but for a second try."""
+    return [
+        *trace.target(),
+        *trace.attempt(),
+        *healthy(settings, deps),
+        *circuit_breaker(settings, deps),
+        *bulkhead(settings, deps),
+        *follow_limits(settings, deps),
+        *target_limit(settings, deps),
+        spend(settings, deps),
+        Measure(deps.traffic.loads, deps.clock, deps.listener),
     ]

@@ -35,6 +35,7 @@ class Preset:
     rename: Mapping[str, str] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
+    keeps: frozenset[str] = frozenset()
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -84,6 +85,7 @@ def _preset(table: Mapping[str, Any]) -> Preset:
             "rename": MappingProxyType(table.get("rename", {})),
             "drop": frozenset(table.get("drop", ())),
             "takes": frozenset(table.get("takes", ())),
+            "keeps": frozenset(table.get("keeps", ())),
         }
     )
 

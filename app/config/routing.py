@@ -32,6 +32,17 @@ from app.config.presets import PRESETS
 Capability = Literal["tools", "vision", "json_schema", "audio"]
 
 
+class HealthCheck(Section):
+    """A small call now and then, by which a provider that is down is known before callers find out."""
+
+    enabled: bool = Field(default=False, description="Whether the provider is asked.")
+    model: ModelName | None = Field(default=None, description="Model that is asked, as the provider calls it.")
+    interval_s: Seconds = Field(default=30, description="Seconds between two questions.")
+    timeout_s: Seconds = Field(default=10, description="Seconds after which no answer is a failure.")
+    stream: bool = Field(default=False, description="Whether the answer is asked for as a stream.")
+    failures: Count = Field(default=2, description="Failures in a row after which the provider is down.")
+
+
 class Provider(Section):
     """One place where models answer.
 
@@ -78,6 +89,7 @@ class Provider(Section):
         default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
     )
 
+    health: HealthCheck = Field(default_factory=HealthCheck, description="Whether it is asked how it is.")
     follow_limits: bool = Field(
         default=False,
         description="Whether it is left alone while its answers say that its own limits are used up.",

@@ -13,11 +13,13 @@ from app.config.features import (
     Cache,
     Catalogue,
     CircuitBreaker,
+    Files,
     Guards,
     Idempotency,
     Keys,
     Limits,
     ModelPrice,
+    Passthrough,
     Redaction,
     Redis,
     RequestLog,
@@ -40,6 +42,7 @@ __all__ = [
     "Catalogue",
     "CircuitBreaker",
     "Fallback",
+    "Files",
     "Guards",
     "Idempotency",
     "Keys",
@@ -47,6 +50,7 @@ __all__ = [
     "Logging",
     "Metrics",
     "ModelPrice",
+    "Passthrough",
     "Provider",
     "Redaction",
     "Redis",
@@ -111,6 +115,10 @@ class Settings(BaseSettings):
     streaming: Streaming = Field(default_factory=Streaming, description="How answers are relayed.")
     sessions: Sessions = Field(default_factory=Sessions, description="Where conversations are kept.")
     idempotency: Idempotency = Field(default_factory=Idempotency, description="Calls that are sent again.")
+    passthrough: Passthrough = Field(
+        default_factory=Passthrough, description="Requests that are passed on as they are."
+    )
+    files: Files = Field(default_factory=Files, description="Files and batches, which providers keep.")
     logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
     metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
     request_log: RequestLog = Field(default_factory=RequestLog, description="What is kept of calls that are over.")

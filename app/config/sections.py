@@ -38,6 +38,9 @@ class Server(Section):
     port: Whole = Field(default=8080, ge=0, le=65_535, description="TCP port; 0 picks a free one.")
     workers: Whole = Field(default=1, ge=1, le=1024, description="Worker processes.")
     body_max_bytes: Bytes = Field(default=10_485_760, description="Largest request body, in bytes.")
+    upload_max_bytes: Bytes | None = Field(
+        default=None, description="Largest body that is passed on without being held; null is body_max_bytes."
+    )
     hosts: tuple[Host, ...] = Field(default=(), description="Host names that may be asked for; [] takes any.")
     head_max_bytes: Annotated[Whole, Field(ge=1024, le=1_048_576)] = Field(
         default=65_536, description="Largest request line and headers, in bytes."

@@ -60,6 +60,13 @@ class Cost(msgspec.Struct):
         self.usd = (self.usd or 0.0) + usd
 
 
+class AnswerHead(msgspec.Struct, frozen=True):
+    """Status and headers, by lower-case name, of an answer that is passed on as its provider gave it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+
 class Journal(msgspec.Struct):
     """
     What has happened to one call so far.
@@ -74,7 +81,8 @@ class Journal(msgspec.Struct):
     `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said to its session, to
     be called once the answer is accepted. `left` says that the client has left and the answer is read on without it;
     `over`, that the pipeline has done with the call. `notes` are further response headers that stages owe the client,
-    by lower-case name. `story` is what happened step by step, if the caller is to see it.
+    by lower-case name. `story` is what happened step by step, if the caller is to see it. `head` is that of an answer
+    that is passed on as it is.
     """
 
     attempts: int = 0
@@ -96,6 +104,7 @@ class Journal(msgspec.Struct):
     over: bool = False
     notes: dict[str, str] = msgspec.field(default_factory=dict)
     story: list[Step] | None = None
+    head: AnswerHead | None = None
 
 
 class CallOptions(msgspec.Struct, frozen=True):

@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from app.core.call import End, Outcome, Target
-from app.core.errors import TARGET_RATE_LIMITED, Blame, GatewayError
+from app.core.call import Attempt, End, Outcome, Target
+from app.core.errors import CIRCUIT_OPEN, TARGET_RATE_LIMITED, Blame, GatewayError
 
 # How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a
 # second probe; short enough that a replica which dies with the place in its hand blocks nobody for long.
@@ -86,6 +86,12 @@ class CircuitView(msgspec.Struct, frozen=True):
     calls: int
     age_s: float
     wait_s: float | None
+
+
+def is_last_resort(attempt: Attempt) -> bool:
+    """Say whether every other target of the call is left alone: the last one is then tried, however bad it is."""
+    tried = attempt.call.journal.tried
+    return attempt.last and bool(tried) and all(each.code == CIRCUIT_OPEN.code for each in tried)
 
 
 def verdict_of(outcome: Outcome) -> Verdict:

@@ -113,7 +113,7 @@ CONFLICT: Final = Kind(
 )  # fmt: skip
 BODY_TOO_LARGE: Final = Kind(
     "body_too_large", 413, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
-    "Send a smaller request, or raise 'server.body_max_bytes' in the gateway's configuration.",
+    "Send a smaller request, or raise 'server.body_max_bytes' or 'server.upload_max_bytes' in the configuration.",
 )  # fmt: skip
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(
     "unsupported_media_type", 415, _BAD, "validation", Blame.CALLER, Again.NEVER, False,

@@ -14,6 +14,7 @@ from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
 from app.core.explain.port import Explainer
+from app.core.health import ProviderHealth
 from app.core.identity import Identities
 from app.core.insight import Insight
 from app.core.key_office import KeyOffice
@@ -29,9 +30,11 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     """
     The bounds of the edge.
 
+    A body that is held may have `body_max_bytes`, one that is handed on while it arrives `upload_max_bytes`;
+    forms are handed on so unless something has to read them first (`hands_forms_on`).
     `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
-    reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving`
-    a call ends with its client.
+    reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving` a call ends
+    with its client.
     """
 
     body_max_bytes: int
@@ -39,6 +42,8 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     keep_alive_s: float
     overflow: Literal["block", "drop_oldest", "error"] = "block"
     buffer_bytes: int = 65_536
+    upload_max_bytes: int = 10_485_760
+    hands_forms_on: bool = False
     leaving: LeavingOptions | None = None
 
 
@@ -71,6 +76,23 @@ class AdminOptions(msgspec.Struct, frozen=True):
     sessions: SessionOffice
     cache: CacheDesk | None = None
     insight: Insight | None = None
+    health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)
+
+
+class Passing(msgspec.Struct, frozen=True):
+    """
+    What is passed on as its caller wrote it: the pipeline for that, and which providers take what.
+
+    `raw` are those that any request may be passed on to; `files` and `batches` those that keep them, in the order of
+    the configuration, unless that is switched off (`keeps`). A file may have `file_max_bytes`.
+    """
+
+    handler: Handler[Call]
+    raw: tuple[str, ...]
+    files: tuple[str, ...]
+    batches: tuple[str, ...]
+    keeps: bool
+    file_max_bytes: int
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -79,7 +101,7 @@ class Gateway(msgspec.Struct, frozen=True):
 
     `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
     ended there, `models` is what is known of models, and `explainers` say what `handler` would do; without `admin`
-    there is no administration.
+    there is no administration, and without `passing` nothing is passed on unread.
     """
 
     handler: Handler[Call]
@@ -91,6 +113,7 @@ class Gateway(msgspec.Struct, frozen=True):
     models: Models = msgspec.field(default_factory=no_models)
     admin: AdminOptions | None = None
     explainers: tuple[Explainer, ...] = ()
+    passing: Passing | None = None
 
 
 class CurrentGateway(Protocol):

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from app.core.uploads import Upload
 from app.core.usage import Usage
 
 
@@ -30,6 +31,9 @@ class Operation(Enum):
     TRANSCRIPTIONS = "transcriptions"
     TRANSLATIONS = "translations"
     COUNT_TOKENS = "count_tokens"
+    PASS = "pass"  # noqa: S105 - no password
+    FILES = "files"
+    BATCHES = "batches"
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -167,7 +171,8 @@ class PlainRequest(msgspec.Struct, frozen=True):
 
     `path` is the end of the address below `/v1` for operations that have several, as in `images/edits`; `media_type` is
     what the body is. `text` is what the body holds of prose, for bounds and estimates; it is never sent anywhere.
-    `tokens` is an estimate of how many there are, where that is what is asked for.
+    `tokens` is an estimate of how many there are, where that is what is asked for. `upload` is what follows
+    `raw` of a body that is not held in memory.
     """
 
     operation: Operation
@@ -179,6 +184,8 @@ class PlainRequest(msgspec.Struct, frozen=True):
     text: tuple[str, ...] = ()
     user: str | None = None
     tokens: int = 0
+    method: str = "POST"
+    upload: Upload | None = None
 
 
 Request: TypeAlias = ChatRequest | PlainRequest

@@ -15,7 +15,7 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 
 FORM: Final = "multipart/form-data"
 FIELDS_MAX: Final = 64
-_HEAD_MAX_BYTES: Final = 8192
+HEAD_MAX_BYTES: Final = 8192
 _BOUNDARY = re.compile(r"""boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.IGNORECASE)
 _DISPOSITION = re.compile(rb"content-disposition:\s*form-data\s*;([^\r\n]*)", re.IGNORECASE)
 _NAME = re.compile(rb'(?:^|;)\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -33,15 +33,19 @@ class Field(msgspec.Struct, frozen=True):
 
 class Form:
     """
-    A form in a body.
+    A form in a body; of one that is only `begun`, the fields up to where the first file begins.
+
+    `file_start` is where that is, None if no file has come.
 
     Raises:
         GatewayError: INVALID_REQUEST if the body is none, or has more fields than `FIELDS_MAX`.
     """
 
-    def __init__(self, raw: bytes, media_type: str) -> None:
+    def __init__(self, raw: bytes, media_type: str, *, begun: bool = False) -> None:
         self._raw = raw
-        self.fields = _fields(raw, media_type)
+        found = _begun_fields(raw, media_type) if begun else _fields(raw, media_type)
+        self.file_start = next((field.start for field in found if field.is_file), None)
+        self.fields = tuple(field for field in found if field.end >= 0)
 
     def value(self, name: str) -> str | None:
         """
@@ -74,21 +78,42 @@ class Form:
 
 
 def _fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
-    border = _border(media_type)
+    border = border_of(media_type)
     place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
     found: list[Field] = []
     while place > 0 and not raw.startswith(b"--", place):
-        head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
+        head_end = raw.find(b"\r\n\r\n", place, place + HEAD_MAX_BYTES)
         next_place = _behind(raw, border, head_end + 4)
         if not raw.startswith(b"\r\n", place) or head_end < 0 or next_place < 0:
             place = -1
             break
         if len(found) == FIELDS_MAX:
             raise GatewayError(INVALID_REQUEST, f"The form has more than {FIELDS_MAX} fields.")
-        found.append(_field(raw[place:head_end], head_end + 4, next_place - len(border)))
+        found.append(field_of(raw[place:head_end], head_end + 4, next_place - len(border)))
         place = next_place
     if place < 0:
         raise GatewayError(INVALID_REQUEST, "The body is no complete form of the boundary that its content type names.")
+    return tuple(found)
+
+
+def _begun_fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
+    """Return the fields that are complete in the beginning of a form, and the first file, whose end is -1."""
+    border = border_of(media_type)
+    place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
+    found: list[Field] = []
+    while place > 0 and len(found) < FIELDS_MAX:
+        head_end = raw.find(b"\r\n\r\n", place, place + HEAD_MAX_BYTES)
+        if head_end < 0 or not raw.startswith(b"\r\n", place):
+            break
+        next_place = _behind(raw, border, head_end + 4)
+        field = field_of(raw[place:head_end], head_end + 4, next_place - len(border) if next_place > 0 else -1)
+        if field.is_file:
+            found.append(msgspec.structs.replace(field, end=-1))
+            break
+        if next_place < 0:
+            break
+        found.append(field)
+        place = next_place
     return tuple(found)
 
 
@@ -98,14 +123,26 @@ def _behind(raw: bytes, border: bytes, start: int) -> int:
     return place + len(border) if place >= 0 else -1
 
 
-def _border(media_type: str) -> bytes:
+def border_of(media_type: str) -> bytes:
+    """
+    Return what stands before every field, the line break included.
+
+    Raises:
+        GatewayError: INVALID_REQUEST if the content type does not say.
+    """
     found = _BOUNDARY.search(media_type)
     if found is None:
         raise GatewayError(INVALID_REQUEST, "The content type of a form must name its boundary.")
     return b"\r\n--" + (found[1] or found[2]).encode()
 
 
-def _field(head: bytes, start: int, end: int) -> Field:
+def field_of(head: bytes, start: int, end: int) -> Field:
+    """
+    Return the field of this head, whose value stands at these places.
+
+    Raises:
+        GatewayError: INVALID_REQUEST if it has no name.
+    """
     disposition = _DISPOSITION.search(head)
     name = _NAME.search(disposition[1]) if disposition is not None else None
     if disposition is None or name is None:

@@ -19,18 +19,24 @@ from app.core.model import Completion, Request, StreamEvent
 from app.core.rules import Ask, Decision, Standing
 from app.core.spending import Account, Hold, Level
 from app.core.tokens import Family
+from app.core.uploads import Upload
 
 Chance: TypeAlias = Callable[[], float]  # uniform numbers in [0, 1)
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One request to a provider. `headers` are complete except for host and content-length."""
+    """
+    One request to a provider. `headers` are complete except for host and content-length.
+
+    An `upload` is sent behind `body`, as it comes, and at most once.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     connect_s: float
+    upload: Upload | None = None
 
 
 class UpstreamReply(Protocol):
@@ -111,13 +117,16 @@ class Encoded(msgspec.Struct, frozen=True):
     A request in a provider's dialect.
 
     `path` goes behind the provider's base URL and may carry a query; `headers` are added to the provider's own;
-    `dropped` names the parameters that the dialect cannot express and that the answer does without.
+    `dropped` names the parameters that the dialect cannot express and that the answer does without. An `upload` is sent
+    behind `body`.
     """
 
     path: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
+    method: str = "POST"
+    upload: Upload | None = None
 
 
 class Codec(Protocol):

@@ -18,7 +18,7 @@ import msgspec
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import Deps, open_state, sources
+from app.assembly import Deps, open_state, prober_handler, probings, sources
 from app.assembly.tracing import Tracers
 from app.config.load import Loaded
 from app.config.schema import Settings
@@ -29,12 +29,13 @@ from app.main.deps import make_deps
 from app.main.lookout import Lookout
 from app.main.telemetry import Telemetry
 from app.providers.discovery import Discoverer
+from app.providers.health import Prober
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient, PoolOptions
 from app.reload import Holder, Parent, Reloader, Watch
-from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys, ProviderLimits
+from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys, ProviderLimits, ProvidersUp
 from app.telemetry.metrics.caching import CacheCounts
 from app.telemetry.metrics.part import Part
 
@@ -69,6 +70,7 @@ class Service:
         self._lookout = Lookout(self._telemetry, deps, self._asked(deps), meeting)
         self._deps = msgspec.structs.replace(deps, insight=self._lookout.insight)
         self._discoverer = Discoverer(self._deps.discovered, clock)
+        self._prober = Prober(self._deps.health, clock, self.listener, self._deps.rota)
         self._holder = Holder(loaded, self._deps, self._follow)
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
@@ -97,6 +99,7 @@ class Service:
                 await opened.enter_async_context(each)
             opened.push_async_callback(self._deps.caching.flights.aclose)
             opened.push_async_callback(self._discoverer.aclose)
+            opened.push_async_callback(self._prober.aclose)
             if self._local is not None:
                 opened.push_async_callback(self._local.aclose)
             self._follow(self.settings)
@@ -108,6 +111,7 @@ class Service:
         self._telemetry.follow(settings)
         self._deps.key_sets.warm()
         self._discoverer.follow(sources(settings, self._deps))
+        self._prober.follow(probings(settings), partial(prober_handler, settings, self._deps))
         if self._local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
             self._local.start()
 
@@ -133,6 +137,7 @@ class Service:
             CacheCounts(deps.caching.tally, deps.caching.view),
             ProviderKeys(lambda: deps.keys.counts(self._clock.now())),
             ProviderLimits(deps.quotas.lowest),
+            ProvidersUp(deps.health.views),
         ]
 
 

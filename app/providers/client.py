@@ -13,6 +13,7 @@ import httpx2
 
 from app.core.errors import INVALID_REQUEST, TARGET_UNAVAILABLE, TIMEOUT_CONNECT, GatewayError
 from app.core.ports import HttpRequest
+from app.core.uploads import Upload
 
 CONNECTIONS_MAX = 4096  # a stream holds one for minutes; the file limit of the process is the real bound
 KEEP_ALIVE_S = 60.0
@@ -42,9 +43,14 @@ class HttpxClient:
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
         except UnicodeEncodeError as error:
             raise GatewayError(INVALID_REQUEST, "A header holds characters that HTTP cannot carry.") from error
+        content: bytes | AsyncIterator[bytes] | None = request.body or None
+        if request.upload is not None:
+            content = _pieces(request.body, request.upload)
+            if request.upload.length is not None:
+                headers.append((b"content-length", b"%d" % (len(request.body) + request.upload.length)))
         timeout = {"connect": request.connect_s, "pool": request.connect_s, "read": None, "write": None}
         outgoing = httpx2.Request(
-            request.method, request.url, headers=headers, content=request.body or None,
+            request.method, request.url, headers=headers, content=content,
             extensions={"timeout": timeout},
         )  # fmt: skip
         try:
@@ -106,6 +112,13 @@ class HttpxReply:
     async def aclose(self) -> None:
         """Give the connection back or drop it."""
         await self._response.aclose()
+
+
+async def _pieces(held: bytes, upload: Upload) -> AsyncIterator[bytes]:
+    if held:
+        yield held
+    while (piece := await upload.next()) is not None:
+        yield piece
 
 
 def _reason(error: httpx2.TransportError) -> str:

@@ -16,6 +16,7 @@ from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.errors import (
     BAD_UPSTREAM_REPLY,
+    BODY_TOO_LARGE,
     TARGET_MODEL_MISSING,
     TIMEOUT_CONNECT,
     TIMEOUT_IDLE,
@@ -23,7 +24,7 @@ from app.core.errors import (
     GatewayError,
 )
 from app.core.model import PlainRequest, Weight
-from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
+from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, Batch, EventStream
 from app.providers.keyring import KeyRing
 from app.providers.rate_headers import RateHeaders
@@ -34,7 +35,7 @@ ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or
 ERROR_MAX_BYTES = 64 * 1024
 ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
 BEARER: Final = "bearer"
-_GOOD = range(200, 300)
+GOOD = range(200, 300)
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
 
 
@@ -120,22 +121,26 @@ class Endpoint:
         def send(key: str) -> Awaitable[Reply]:
             return self._send(attempt, encoded, (*headers, credential(provider.key_header, key)))
 
-        return provider.keys.send(send)
+        upload = encoded.upload
+        return provider.keys.send(send) if upload is None else provider.keys.send(send, spent=lambda: upload.begun)
 
     async def _send(self, attempt: Attempt, encoded: Encoded, headers: tuple[tuple[str, str], ...]) -> Reply:
         url = self._provider.base_url + encoded.path
-        request = HttpRequest("POST", url, headers, encoded.body, self._options.connect_s)
+        request = HttpRequest(encoded.method, url, headers, encoded.body, self._options.connect_s, encoded.upload)
         journal = attempt.call.journal
         journal.attempts += 1
         started = self._clock.now()
         try:
             if self._provider.signer is not None:
-                request = await self._provider.signer.sign(request)
+                request = await self._sign(request, self._provider.signer)
             return await self._exchange(request, attempt)
         except GatewayError as error:
             raise self._signed(error, attempt) from error.__cause__
         finally:
             journal.upstream_s += self._clock.now() - started
+
+    async def _sign(self, request: HttpRequest, signer: Signer) -> HttpRequest:
+        return await signer.sign(request)
 
     async def _exchange(self, request: HttpRequest, attempt: Attempt) -> Reply:
         reply = await self._provider.client.send(request)
@@ -143,18 +148,19 @@ class Endpoint:
             self._provider.limits.hear(attempt.target, reply.headers)
         kept = False
         try:
-            if reply.status not in _GOOD:
+            if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
-            _require_plain(reply)
+            require_plain(reply)
             if attempt.call.request.stream and not _is_json(reply):
-                line = _Line(reply)
-                stream = EventStream(self._events(line, attempt), line.release, _streamed_type(reply))
+                line = Line(reply)
+                decoder = self._provider.codec.decoder(attempt.call.request)
+                stream = EventStream(self._events(line, attempt, decoder), line.release, _streamed_type(reply))
                 kept = True  # from here on the stream owns the connection
                 return await self._primed(stream, attempt)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, attempt.call.request)
             if completion.raw is body and isinstance(attempt.call.request, PlainRequest):  # sound, subtitles, ...
-                completion = msgspec.structs.replace(completion, media_type=_media_type(reply))
+                completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
             if attempt.call.request.stream:
                 attempt.call.journal.unshown = completion.usage
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
@@ -171,8 +177,8 @@ class Endpoint:
             raise
         return Reply(stream)
 
-    async def _events(self, line: _Line, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        events = read_events(line.reply, self._provider.codec.decoder(attempt.call.request), self._guard(attempt))
+    async def _events(self, line: Line, attempt: Attempt, decoder: Decoder) -> AsyncGenerator[Batch, None]:
+        events = read_events(line.reply, decoder, self._guard(attempt))
         try:
             async with aclosing(events):  # else a stream that is left early leaves its timer behind
                 async for batch in events:
@@ -201,10 +207,11 @@ class Endpoint:
             request = attempt.call.request
             purpose = f" for {request.operation.value}" if isinstance(request, PlainRequest) else ""
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
-        return error.at(name) if error.kind in _OWN_LIMITS else error.answered_by(name)
+        own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
+        return error.at(name) if own else error.answered_by(name)
 
 
-class _Line:
+class Line:
     """A reply's connection, given back at once after a proper end so that nothing has to wait for it later."""
 
     def __init__(self, reply: UpstreamReply) -> None:
@@ -212,10 +219,12 @@ class _Line:
         self._given_back = False
 
     async def give_back(self) -> None:
+        """Give it back."""
         await self.reply.aclose()
         self._given_back = True
 
     def release(self) -> Awaitable[None] | None:
+        """Give it back unless that was done."""
         return None if self._given_back else self.reply.aclose()
 
 
@@ -236,18 +245,25 @@ def _is_json(reply: UpstreamReply) -> bool:
     return reply.headers.get("content-type", "").startswith("application/json")
 
 
-def _media_type(reply: UpstreamReply) -> str:
+def media_type_of(reply: UpstreamReply) -> str:
+    """Return what an answer is, as its provider says."""
     given = reply.headers.get("content-type", "")
     return given if given.isascii() and given.isprintable() and given else "application/json"
 
 
 def _streamed_type(reply: UpstreamReply) -> str:
     """Return what is streamed: sound and the like as the provider names it, everything else as events."""
-    given = _media_type(reply)
+    given = media_type_of(reply)
     return given if given.startswith(("audio/", "application/octet-stream")) else EVENTS
 
 
-def _require_plain(reply: UpstreamReply) -> None:
+def require_plain(reply: UpstreamReply) -> None:
+    """
+    Refuse what only its receiver could unpack.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
     coding = reply.headers.get("content-encoding", "identity")
     if coding != "identity":
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

@@ -34,9 +34,13 @@ class KeyRing(msgspec.Struct, frozen=True):
     clock: Clock
     listener: Listener
 
-    async def send(self, send: Callable[[str], Awaitable[Reply]]) -> Reply:
+    async def send(
+        self, send: Callable[[str], Awaitable[Reply]], *, spent: Callable[[], bool] = lambda: False
+    ) -> Reply:
         """
         Call `send` with one key after another, each at most once, until none is at fault.
+
+        Once `spent`, nothing can be sent again: the failure is then the caller's, whichever key it counts against.
 
         Raises:
             GatewayError: What `send` raises; TARGET_RATE_LIMITED with the earliest return if all keys are cooling.
@@ -51,6 +55,8 @@ class KeyRing(msgspec.Struct, frozen=True):
                     forbidden.append(place)
                 else:
                     self._judge(place, error)
+                if spent():
+                    raise
                 place = self._next(error, tried)
                 tried.append(place)
             else:

@@ -83,10 +83,10 @@ def encode_plain(request: PlainRequest, target: Target) -> Encoded:
     """
     path = f"/{request.path or request.operation.value}"
     if request.media_type.lower().startswith(FORM):
-        raw = request.raw
+        raw, rest = request.raw, request.upload
         if request.model != target.model:
-            raw = Form(raw, request.media_type).replaced("model", target.model)
-        return Encoded(path, raw, (("content-type", request.media_type),))
+            raw = Form(raw, request.media_type, begun=rest is not None).replaced("model", target.model)
+        return Encoded(path, raw, (("content-type", request.media_type),), upload=rest)
     return Encoded(path, request.raw if request.model == target.model else replace_model(request.raw, target.model))
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from app.core.call import Attempt, Outcome, Reply
-from app.core.circuits import CircuitPolicy, verdict_of, wished_s
-from app.core.errors import CIRCUIT_OPEN
+from app.core.circuits import CircuitPolicy, is_last_resort, verdict_of, wished_s
 from app.core.pipeline import Handler, settle
 from app.core.ports import Circuits
 
@@ -27,15 +26,9 @@ class Breaker:
         """
         if not attempt.call.options.circuit_breaker or len(attempt.target.model) > NAME_MAX_CHARS:
             return await proceed(attempt)
-        ticket = await self._circuits.admit(attempt.target, self._policy, last_resort=_is_last_resort(attempt))
+        ticket = await self._circuits.admit(attempt.target, self._policy, last_resort=is_last_resort(attempt))
 
         def judge(outcome: Outcome) -> None:
             self._circuits.report(ticket, verdict_of(outcome), wished_s(outcome), attempt.call.id)
 
         return await settle(attempt, proceed, judge)
-
-
-def _is_last_resort(attempt: Attempt) -> bool:
-    """Say whether every other target of the call is left alone: the last one is then tried, however bad it is."""
-    tried = attempt.call.journal.tried
-    return attempt.last and bool(tried) and all(each.code == CIRCUIT_OPEN.code for each in tried)

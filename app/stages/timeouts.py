@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
 from app.core.limit import TimeLimit
+from app.core.model import PlainRequest
 from app.core.pipeline import Handler
 
 
@@ -42,7 +43,7 @@ class AttemptTimeout:
     Give up a streamed attempt that says nothing for too long.
 
     A whole answer has no first token to wait for: it comes all at once when it is ready, so only the total time
-    bounds it.
+    bounds it. Neither is it known when a body that is handed on while it arrives will have been sent.
     """
 
     def __init__(self, first_token_s: float) -> None:
@@ -55,7 +56,8 @@ class AttemptTimeout:
         Raises:
             GatewayError: TIMEOUT_FIRST_TOKEN.
         """
-        if not attempt.call.request.stream:
+        request = attempt.call.request
+        if not request.stream or (isinstance(request, PlainRequest) and request.upload is not None):
             return proceed(attempt)
         return self._first_token(attempt, proceed)
 

@@ -79,6 +79,8 @@ def test_defaults_are_those_of_the_contract() -> None:
         "catalogue",
         "tokenizer",
         "request_log",
+        "passthrough",
+        "files",
     } == defaults.keys() - listed.keys()
 
 

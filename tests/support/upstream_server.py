@@ -30,6 +30,7 @@ SSE_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-enco
 LAST_CHUNK = b"0\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d+)", re.IGNORECASE | re.MULTILINE)
+_CHUNKED = re.compile(rb"^transfer-encoding:[ \t]*chunked", re.IGNORECASE | re.MULTILINE)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -234,12 +235,28 @@ class _Line(asyncio.Protocol):
         while _HEAD_END not in self._unread:
             await self._more()
         head, _, self._unread = self._unread.partition(_HEAD_END)
+        if _CHUNKED.search(head):
+            return self._answer(head, await self._chunks(), self._connection)
         length = _LENGTH.search(head)
         size = int(length[1]) if length else 0
         while len(self._unread) < size:
             await self._more()
         body, self._unread = self._unread[:size], self._unread[size:]
         return self._answer(head, body, self._connection)
+
+    async def _chunks(self) -> bytes:
+        body = b""
+        while True:
+            while b"\r\n" not in self._unread:
+                await self._more()
+            line, _, self._unread = self._unread.partition(b"\r\n")
+            size = int(line, 16)
+            while len(self._unread) < size + 2:
+                await self._more()
+            piece, self._unread = self._unread[:size], self._unread[size + 2 :]
+            if not size:
+                return body
+            body += piece
 
     async def _more(self) -> None:
         self._news.clear()

@@ -38,6 +38,7 @@ from app.core.signals import (
     LocalModelChanged,
     ModelForbidden,
     Overloaded,
+    ProviderHealthChanged,
     ProviderLimitNear,
     Redacted,
     RetryScheduled,
@@ -134,6 +135,7 @@ DEGRADED = StateDegraded(degraded=True, reason="TimeoutError")
 RESTORED = StateDegraded(degraded=False, reason="TimeoutError")
 EXCEEDED = LimitExceeded(request_id="req_1", limit="everyone", measure="requests", wait_s=1.5, shadow=False)
 SHADOWED = msgspec.structs.replace(EXCEEDED, wait_s=None, shadow=True)
+DOWN = ProviderHealthChanged("openai", up=False, code="target_failed")
 NEAR = ProviderLimitNear("openai", "gpt-4o-mini", "tokens", 900, 10_000)
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
@@ -154,7 +156,7 @@ TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 SIGNALS: tuple[Signal, ...] = (
     *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
-    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR),
+    *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR, DOWN),
     *(REDACTED, COMPLAINED),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
     *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),

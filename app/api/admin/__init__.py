@@ -14,6 +14,7 @@ from app.api.admin.cache import cache_router
 from app.api.admin.circuits import circuits_router
 from app.api.admin.configuration import configuration_router
 from app.api.admin.explaining import explaining_router
+from app.api.admin.health import health_router
 from app.api.admin.keys import keys_router
 from app.api.admin.limits import limits_router
 from app.api.admin.live import live_router
@@ -32,6 +33,7 @@ def admin_router(
     router = APIRouter(prefix="/admin", tags=["admin"])
     topics = (
         circuits_router,
+        health_router,
         cache_router,
         keys_router,
         limits_router,

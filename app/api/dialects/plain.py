@@ -8,7 +8,6 @@ and the provider's answer the client.
 from __future__ import annotations
 
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,13 +16,14 @@ from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
 from app.api.errors import error_response
 from app.api.headers import Headers as AnswerHeaders
-from app.api.inbound import Headers, require_json
+from app.api.inbound import Headers, is_foreign_page, require_json
 from app.api.wishes import NO_WISHES, Wishes
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, INVALID_JSON, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.model import Operation, PlainRequest, Request
 from app.core.multipart import FORM, Form
+from app.core.uploads import Upload
 
 _FORM: Final = FORM.encode()
 
@@ -60,7 +60,7 @@ class PlainDialect:
     def __init__(self, operation: Operation, path: str, *, form: bool = False) -> None:
         self._operation = operation
         self._path = path
-        self._form = form
+        self.form = form
 
     @property
     def endpoint(self) -> str:
@@ -69,9 +69,9 @@ class PlainDialect:
 
     def require(self, headers: Headers) -> None:
         """Take JSON, or a form where the operation has one."""
-        if not (self._form and _is_form(headers)):
+        if not (self.form and is_form(headers)):
             require_json(headers)
-        elif _is_foreign_page(headers):
+        elif is_foreign_page(headers):
             message = "A web page of another origin may not send forms to the gateway without a key."
             raise GatewayError(FORBIDDEN, message)
         elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -79,8 +79,8 @@ class PlainDialect:
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
         """Read the few fields that matter here; these bodies have no word for wishes."""
-        if self._form and _is_form(headers):
-            return self._read_form(raw, headers[b"content-type"].decode("latin-1")), NO_WISHES
+        if self.form and is_form(headers):
+            return self.read_form(raw, headers[b"content-type"].decode("latin-1")), NO_WISHES
         fields = decode_as(_Fields, raw)
         if not raw.isascii():
             _require_utf8(raw)
@@ -108,8 +108,14 @@ class PlainDialect:
     def _streams(self, *, stream: bool) -> bool:
         return stream or self._operation is Operation.SPEECH  # sound is passed on as it comes, always
 
-    def _read_form(self, raw: bytes, media_type: str) -> PlainRequest:
-        form = Form(raw, media_type)
+    def read_form(self, raw: bytes, media_type: str, rest: Upload | None = None) -> PlainRequest:
+        """
+        Read a form, or the beginning of one whose `rest` follows.
+
+        Raises:
+            GatewayError: INVALID_REQUEST.
+        """
+        form = Form(raw, media_type, begun=rest is not None)
         model = form.value("model")
         if not model:
             raise GatewayError(INVALID_REQUEST, "The field 'model' is missing.", param="model")
@@ -124,6 +130,7 @@ class PlainDialect:
             media_type=media_type,
             text=(prompt,) if prompt else (),
             user=form.value("user"),
+            upload=rest,
         )
 
 
@@ -152,21 +159,9 @@ class _Bytes(Verbatim):
         return b""
 
 
-def _is_form(headers: Headers) -> bool:
+def is_form(headers: Headers) -> bool:
+    """Say whether a body is a form with files."""
     return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _FORM
-
-
-def _is_foreign_page(headers: Headers) -> bool:
-    """
-    Say whether a browser sends this on behalf of a page that the gateway has nothing to do with.
-
-    Forms need no preflight, so that any page could have one sent to a gateway on its reader's machine; a key cannot be
-    sent without one.
-    """
-    origin = headers.get(b"origin")
-    if origin is None or b"authorization" in headers or b"x-api-key" in headers:
-        return False
-    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
 
 
 def _require_utf8(raw: bytes) -> None:

@@ -15,8 +15,10 @@ from app.config.checks.caching import caching
 from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
+from app.config.checks.health import health
 from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
+from app.config.checks.passthrough import passthrough
 from app.config.checks.providers import unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.request_log import request_log
@@ -37,6 +39,7 @@ __all__ = ["Names", "cross_check"]
 
 _CHECKS: Final[Sequence[Check]] = (
     unusable_settings,
+    health,
     references,
     strategies,
     hedges,
@@ -51,6 +54,7 @@ _CHECKS: Final[Sequence[Check]] = (
     session_store,
     exporter,
     request_log,
+    passthrough,
     resuming,
     limits,
     tokenizer,

@@ -12,6 +12,7 @@ from app.config.features.guards import Guards, Injection
 from app.config.features.idempotency import Idempotency
 from app.config.features.keys import Keys, VirtualKey
 from app.config.features.limits import KeyLimit, Limit, Limits
+from app.config.features.passthrough import Files, Passthrough
 from app.config.features.redaction import Redaction, RedactionAnswer, RedactionRoute
 from app.config.features.redis import Redis, RedisFail
 from app.config.features.request_log import RequestLog
@@ -27,6 +28,7 @@ __all__ = [
     "Cache",
     "Catalogue",
     "CircuitBreaker",
+    "Files",
     "Guards",
     "Idempotency",
     "Injection",
@@ -39,6 +41,7 @@ __all__ = [
     "Limits",
     "ModelFacts",
     "ModelPrice",
+    "Passthrough",
     "Redaction",
     "RedactionAnswer",
     "RedactionRoute",

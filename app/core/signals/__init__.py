@@ -44,7 +44,13 @@ from app.core.signals.identity import (
 )
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.limits import LimitExceeded, LimitSignal
-from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderLimitNear, ProviderSignal
+from app.core.signals.providers import (
+    KeySetAside,
+    LocalModelChanged,
+    ProviderHealthChanged,
+    ProviderLimitNear,
+    ProviderSignal,
+)
 from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
@@ -100,6 +106,7 @@ __all__ = [
     "LocalModelChanged",
     "ModelForbidden",
     "Overloaded",
+    "ProviderHealthChanged",
     "ProviderLimitNear",
     "Redacted",
     "RetryScheduled",

@@ -34,6 +34,14 @@ class ProviderLimitNear(msgspec.Struct, frozen=True):
     most: int
 
 
+class ProviderHealthChanged(msgspec.Struct, frozen=True):
+    """A provider went down, or is back; `code` is that of the failure by which it went."""
+
+    provider: str
+    up: bool
+    code: str
+
+
 class LocalModelChanged(msgspec.Struct, frozen=True):
     """The process of the built-in model started, died or was given up; `reason` is a fixed phrase."""
 
@@ -41,4 +49,4 @@ class LocalModelChanged(msgspec.Struct, frozen=True):
     reason: str
 
 
-ProviderSignal: TypeAlias = KeySetAside | ProviderLimitNear | LocalModelChanged
+ProviderSignal: TypeAlias = KeySetAside | ProviderLimitNear | ProviderHealthChanged | LocalModelChanged

@@ -4,9 +4,10 @@ One connection to a provider: an `asyncio.Protocol` that carries one exchange at
 It is in one of three states: *busy* from `exchange` until all of the answer has arrived, *resting* in between, and
 *closed*. Whatever goes wrong closes it; whatever arrives while it rests does, too.
 
-A request is handed to the transport as a whole. While the peer does not read, the transport keeps a reference to the
-body, which the caller holds anyway, and the caller waits for the answer, which is read all the while: an early refusal
-(413) is seen at once, and nobody needs to wait for a drain.
+A request in memory is handed to the transport as a whole. While the peer does not read, the transport keeps a reference
+to the body, which the caller holds anyway, and the caller waits for the answer, which is read all the while: an early
+refusal (413) is seen at once, and nobody needs to wait for a drain. An upload (`upload.py`) comes piece by piece and
+waits for the peer to read; until all of it is sent the connection is fit for nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import asyncio
 import ssl
 from typing import Final, Protocol, cast
 
-from app.core.errors import TARGET_UNAVAILABLE, GatewayError
+from app.core.errors import TARGET_UNAVAILABLE, TIMEOUT_IDLE, GatewayError
 from app.providers.pool.encode import Head
 from app.providers.pool.options import PoolOptions
 from app.providers.pool.parser import ReplyParser
@@ -45,7 +46,7 @@ class Connection(asyncio.Protocol):
     byte of the present answer. `lost` is done when the socket is closed.
     """
 
-    __slots__ = ("_busy", "_home", "_loop", "_options", "_parser", "_used",
+    __slots__ = ("_busy", "_home", "_loop", "_options", "_parser", "_room", "_used", "_writing",
                  "answer", "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
 
     def __init__(self, home: Home, options: PoolOptions) -> None:
@@ -56,6 +57,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._busy = False
         self._used = False
+        self._writing = False
+        self._room: asyncio.Future[None] | None = None
         self.born = self.rested_since = self._loop.time()
         self.answer: asyncio.Future[None]
         self.closed = False
@@ -64,10 +67,7 @@ class Connection(asyncio.Protocol):
 
     def exchange(self, head: Head, body: bytes) -> PoolReply:
         """Send a request and return the reply, which is good for nothing but to be closed before `answer` is done."""
-        reply = PoolReply(self)
-        self._parser.expect(reply, bodiless=head.asks_for_head)
-        self._busy = True
-        self.answer = self._loop.create_future()
+        reply = self._expect(head)
         size = len(body)
         if not size and head.may_lack_body:
             self.transport.write(head.lines + b"\r\n")
@@ -76,6 +76,37 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.writelines((b"%bcontent-length: %d\r\n\r\n" % (head.lines, size), body))
         return reply
+
+    def begin(self, head: Head, size: int | None) -> PoolReply:
+        """Send the head of a request whose body of `size` bytes (None: nobody knows) follows by `write`."""
+        reply = self._expect(head)
+        self._writing = True
+        framing = b"transfer-encoding: chunked" if size is None else b"content-length: %d" % size
+        self.transport.write(b"%b%b\r\n\r\n" % (head.lines, framing))
+        return reply
+
+    async def write(self, data: bytes) -> None:
+        """
+        Send a piece of the body that `begin` announced, framed already, and wait while the peer does not read.
+
+        Raises:
+            GatewayError: TIMEOUT_IDLE if it does not for too long.
+        """
+        if not self.closed:
+            self.transport.write(data)
+        if self._room is None:
+            return
+        allowed_s = self._options.write_s
+        try:
+            async with asyncio.timeout(allowed_s):
+                await asyncio.shield(self._room)
+        except TimeoutError as error:
+            message = f"The provider took nothing of the request for {allowed_s:g} s."
+            raise GatewayError(TIMEOUT_IDLE, message) from error
+
+    def written(self) -> None:
+        """Take note that all of the body is out."""
+        self._writing = False
 
     def drop(self) -> None:
         """Close at once."""
@@ -123,6 +154,16 @@ class Connection(asyncio.Protocol):
         elif reply.status:
             self.answer.set_result(None)
 
+    def pause_writing(self) -> None:
+        """Let who sends an upload wait: the peer does not keep up."""
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let them go on."""
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
+
     def eof_received(self) -> None:
         """Close: a peer that has finished sending is of no more use."""
         self._broken(None)
@@ -130,11 +171,19 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody, unless it was closed from here."""
         self._broken(exc)
+        self.resume_writing()
         self.lost.set_result(None)
+
+    def _expect(self, head: Head) -> PoolReply:
+        reply = PoolReply(self)
+        self._parser.expect(reply, bodiless=head.asks_for_head)
+        self._busy = True
+        self.answer = self._loop.create_future()
+        return reply
 
     def _release(self) -> None:
         """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""
-        if self._parser.reusable and not self.transport.get_write_buffer_size():
+        if self._parser.reusable and not self._writing and not self.transport.get_write_buffer_size():
             self._busy = False
             self._used = True
             self._home.ready(self)

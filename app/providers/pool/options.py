@@ -40,6 +40,8 @@ class PoolOptions(msgspec.Struct, frozen=True):
         buffer_max_bytes: Of a body that nobody has asked for yet. Beyond it the connection is not read, so that at
             most this and one read of the event loop (256 KiB) are held per answer.
 
+        write_s: How long a peer may take nothing of a body that is sent piece by piece.
+
         tls: For every `https` origin.
     """
 
@@ -50,4 +52,5 @@ class PoolOptions(msgspec.Struct, frozen=True):
     head_max_bytes: int = 64 * 1024
     headers_max: int = 256
     buffer_max_bytes: int = 64 * 1024
+    write_s: float = 30.0
     tls: TlsOptions = TlsOptions()

@@ -17,6 +17,7 @@ from app.providers.pool.options import PoolOptions
 from app.providers.pool.origin import Address, Origin, locate
 from app.providers.pool.reply import PoolReply
 from app.providers.pool.tls import client_context
+from app.providers.pool.upload import upload
 
 _REMEMBERED: Final = 512  # heads and URLs: providers times what one caller adds to the headers
 
@@ -53,6 +54,9 @@ class PoolClient:
                 for what the peer did; TARGET_MISCONFIGURED or INVALID_REQUEST for what cannot be sent.
         """
         lane, head = self._plan(request.method, request.url, request.headers)
+        if request.upload is not None:  # cannot be sent twice, so not on a connection that may be stale
+            fresh = await self._obtain(lane, request.connect_s, fresh=True)
+            return await upload(fresh, head, request.body, request.upload)
         connection = lane.reuse() or await self._obtain(lane, request.connect_s)
         while True:
             reply = connection.exchange(head, request.body)

@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from app.core.circuits import CircuitState
-from app.core.signals import CircuitChanged, KeySetAside, LocalModelChanged, ProviderLimitNear, StateDegraded
+from app.core.signals import (
+    CircuitChanged,
+    KeySetAside,
+    LocalModelChanged,
+    ProviderHealthChanged,
+    ProviderLimitNear,
+    StateDegraded,
+)
 from app.telemetry.events.part import Event, ms, told
 from app.telemetry.rendering import Fields
 
@@ -78,9 +85,19 @@ def _state(signal: StateDegraded) -> list[Event]:
     return [("state_degraded" if signal.degraded else "state_restored", {"reason": signal.reason})]
 
 
+def _provider_level(signal: ProviderHealthChanged) -> int:
+    return logging.INFO if signal.up else logging.WARNING
+
+
+def _provider(signal: ProviderHealthChanged) -> list[Event]:
+    name = "provider_up" if signal.up else "provider_down"
+    return [(name, {"provider": signal.provider, "code": signal.code or None})]
+
+
 HEALTH: Final = (
     told(CircuitChanged, _circuit_level, _circuit),
     told(KeySetAside, logging.WARNING, _key_set_aside),
+    told(ProviderHealthChanged, _provider_level, _provider),
     told(ProviderLimitNear, logging.WARNING, _limit_near),
     told(LocalModelChanged, _local_model_level, _local_model),
     told(StateDegraded, _state_level, _state),

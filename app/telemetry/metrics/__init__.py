@@ -19,6 +19,7 @@ from app.core.signals import (
     KeySetAside,
     LocalModelChanged,
     Overloaded,
+    ProviderHealthChanged,
     Signal,
     WorkerReplaced,
 )
@@ -43,7 +44,16 @@ from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
 
 # The log tells these; what a fault did to its call is counted with the call, and keys are asked when they are shown.
 UNCOUNTED: Final = frozenset(
-    {HedgeStarted, InternalFault, LocalModelChanged, Overloaded, KeySetAside, DrainEnded, WorkerReplaced}
+    {
+        HedgeStarted,
+        InternalFault,
+        LocalModelChanged,
+        Overloaded,
+        KeySetAside,
+        ProviderHealthChanged,
+        DrainEnded,
+        WorkerReplaced,
+    }
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from app.core.health import Checked
 from app.core.keys import KeyState
 from app.core.rules import Measure
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge
@@ -41,6 +42,23 @@ class ConfigInUse(Asked):
         """Yield the digest as a label; two of them are two processes that do not agree."""
         text = "Digest of the configuration in use; the value is always 1."
         yield GaugeFamily("wizard_config_info", text, ("digest",), [((self._digest(),), 1)], Merge.MAX)
+
+
+class ProvidersUp(Asked):
+    """Shows which providers answered when they were last asked how they are."""
+
+    def __init__(self, views: Callable[[], list[Checked]]) -> None:
+        self._views = views
+
+    def families(self) -> Iterator[Family]:
+        """Yield a row for each that is asked; if workers disagree, the worst counts."""
+        views = self._views()
+        text = "Whether a provider is up (1) or down (0), as far as it is asked (providers.<name>.health)."
+        rows: list[tuple[tuple[str, ...], float]] = [((view.provider,), float(view.up)) for view in views]
+        yield GaugeFamily("wizard_provider_up", text, ("provider",), rows, Merge.MIN)
+        took = "Seconds that the last question took, by which that is found out."
+        rows = [((view.provider,), view.took_s) for view in views]
+        yield GaugeFamily("wizard_provider_probe_seconds", took, ("provider",), rows, Merge.MAX)
 
 
 class Losses(Asked):

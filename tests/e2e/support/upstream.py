@@ -226,9 +226,24 @@ def _read_request(connection: socket.socket) -> Received:
     head, _, body = read.partition(b"\r\n\r\n")
     line, *fields = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    while len(body) < int(headers.get("content-length", "0")):
-        body += _some(connection)
-    return Received(line, headers, body)
+    if headers.get("transfer-encoding") == "chunked":
+        return Received(line, headers, _chunks(connection, body))
+    parts, missing = [body], int(headers.get("content-length", "0")) - len(body)
+    while missing > 0:
+        parts.append(_some(connection))
+        missing -= len(parts[-1])
+    return Received(line, headers, b"".join(parts))
+
+
+def _chunks(connection: socket.socket, begun: bytes) -> bytes:
+    read = bytearray(begun)
+    while not read.endswith(b"\r\n0\r\n\r\n"):
+        read += _some(connection)
+    body, place = bytearray(), 0
+    while (size := int(read[place : (end := read.index(b"\r\n", place))], 16)) > 0:
+        body += read[end + 2 : end + 2 + size]
+        place = end + 2 + size + 2
+    return bytes(body)
 
 
 def _some(connection: socket.socket) -> bytes:

@@ -1,0 +1,136 @@
+"""Where a request that is passed on goes: which provider, which operation, which address there."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Protocol
+
+import msgspec
+
+from app.api.asgi import Scope
+from app.api.inbound import Headers
+from app.core.addresses import checked, without
+from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNSUPPORTED_FEATURE, GatewayError
+from app.core.gateway import Gateway, Passing
+from app.core.model import Operation
+
+PREFIX: Final = "/pass/"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_ID = r"[A-Za-z0-9_-]{1,128}"
+_FILES: Final = (
+    ("GET", re.compile(rf"/files(?:/{_ID}(?:/content)?)?")),
+    ("POST", re.compile(r"/files")),
+    ("DELETE", re.compile(rf"/files/{_ID}")),
+)
+_BATCHES: Final = (
+    ("GET", re.compile(rf"/batches(?:/{_ID})?")),
+    ("POST", re.compile(rf"/batches(?:/{_ID}/cancel)?")),
+)
+_CHOOSING: Final = "provider"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One request's destination. `metered` says that its body may ask a model for something."""
+
+    provider: str
+    operation: Operation
+    method: str
+    path: str
+    metered: bool = False
+
+
+class Places(Protocol):
+    """Knows where the requests of some routes go."""
+
+    @property
+    def endpoint(self) -> str:
+        """Return the name of these routes in logs and metrics."""
+        ...
+
+    def find(self, scope: Scope, headers: Headers, gateway: Gateway) -> tuple[Passing, Place]:
+        """
+        Return where a request goes, and by what.
+
+        Raises:
+            GatewayError: NOT_FOUND, METHOD_NOT_ALLOWED, INVALID_REQUEST or UNSUPPORTED_FEATURE.
+        """
+        ...
+
+
+class Anywhere:
+    """`/pass/{provider}/*`."""
+
+    endpoint = Operation.PASS.value
+
+    def find(self, scope: Scope, headers: Headers, gateway: Gateway) -> tuple[Passing, Place]:  # noqa: ARG002 - the port's
+        """Return the place that the path names; see the port."""
+        passing = gateway.passing
+        if passing is None or not passing.raw:
+            advice = "Use the endpoints of /docs, or have the operator set 'passthrough.enabled'."
+            raise GatewayError(NOT_FOUND, "Requests are not passed on here.", suggestion=advice)
+        raw, query = _address(scope)
+        provider, slash, rest = raw.removeprefix(PREFIX).partition("/")
+        if provider not in passing.raw:
+            advice = f"Use one of these: {', '.join(passing.raw)}."
+            raise GatewayError(
+                NOT_FOUND, f"Requests are not passed on to a provider {provider[:100]!r}.", suggestion=advice
+            )
+        if scope["method"] not in _METHODS:
+            raise GatewayError(METHOD_NOT_ALLOWED, f"{scope['method']} requests are not passed on.")
+        return passing, Place(provider, Operation.PASS, scope["method"], checked(slash + rest, query), metered=True)
+
+
+class Kept:
+    """`/v1/files` or `/v1/batches`, at the provider that is named, or the only one that has them."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._routes = _FILES if operation is Operation.FILES else _BATCHES
+        self.endpoint = operation.value
+
+    def find(self, scope: Scope, headers: Headers, gateway: Gateway) -> tuple[Passing, Place]:
+        """Return the place; see the port."""
+        passing, word = gateway.passing, self._operation.value
+        if passing is None or not passing.keeps:
+            advice = "Send what they would hold with each request, or have the operator set 'files.enabled'."
+            raise GatewayError(NOT_FOUND, f"There are no {word} here.", suggestion=advice)
+        raw, query = _address(scope)
+        path = raw.removeprefix("/v1")
+        methods = [method for method, form in self._routes if form.fullmatch(path)]
+        if not methods:
+            raise GatewayError(NOT_FOUND, f"There is nothing at {raw[:200]!r}.")
+        if scope["method"] not in methods:
+            raise GatewayError(METHOD_NOT_ALLOWED, f"{scope['method']} is not possible at {raw[:200]!r}.")
+        provider = self._provider(headers, query, gateway, passing)
+        address = checked(path, without(query, frozenset({_CHOOSING})))
+        return passing, Place(provider, self._operation, scope["method"], address)
+
+    def _provider(self, headers: Headers, query: str, gateway: Gateway, passing: Passing) -> str:
+        having = passing.files if self._operation is Operation.FILES else passing.batches
+        word = self._operation.value
+        named = headers.get(b"x-wizard-provider", b"").decode("latin-1") or _asked_for(query)
+        if named:
+            if named in having:
+                return named
+            if named in gateway.catalog.providers:
+                raise GatewayError(UNSUPPORTED_FEATURE, f"The provider {named!r} has no {word} here.", param=_CHOOSING)
+            raise GatewayError(INVALID_REQUEST, f"There is no provider {named[:100]!r}.", param=_CHOOSING)
+        if not having:
+            raise GatewayError(UNSUPPORTED_FEATURE, f"No configured provider has {word}.", param=_CHOOSING)
+        if len(having) > 1:
+            message = f"Several providers have {word}: {', '.join(having)}."
+            advice = "Name one of them in the header 'x-wizard-provider' or as '?provider='."
+            raise GatewayError(INVALID_REQUEST, message, param=_CHOOSING, suggestion=advice)
+        return having[0]
+
+
+def _address(scope: Scope) -> tuple[str, str]:
+    """Return path and query as they were written."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope["query_string"]
+    return raw.partition(b"?")[0].decode("latin-1"), query.decode("latin-1")
+
+
+def _asked_for(query: str) -> str:
+    given = (part.partition("=") for part in query.split("&"))
+    return next((value for name, _, value in given if name == _CHOOSING), "")

@@ -1,0 +1,56 @@
+"""Which providers are asked how they are, and who minds the answer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.assembly.circuits import circuit_breaker
+from app.assembly.deps import Deps
+from app.assembly.providers import providers
+from app.assembly.spending import spend
+from app.assembly.timeouts import reading_options
+from app.config.schema import Settings
+from app.core.call import Attempt
+from app.core.health import Probing
+from app.core.pipeline import Handler, Stage, compose
+from app.providers.endpoint import Endpoints
+from app.stages.healthy import Healthy
+from app.stages.timeouts import AttemptTimeout
+from app.state.link import Shared
+from app.state.rota import SharedRota
+
+
+def healthy(settings: Settings, deps: Deps) -> list[Healthy]:
+    """Return the stage that leaves providers alone that are down, if any is asked."""
+    return [Healthy(deps.health, deps.clock)] if probings(settings) else []
+
+
+def open_rota(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:  # noqa: ARG001 - of every opener
+    """Let one process ask for all, if they can reach each other through Redis."""
+    if shared is None:
+        return deps
+    return msgspec.structs.replace(deps, rota=SharedRota(shared.link, shared.key_prefix))
+
+
+def probings(settings: Settings) -> tuple[Probing, ...]:
+    """Return how each provider is asked that is to be."""
+    return tuple(
+        Probing(name, given.health.model, given.health.interval_s, given.health.timeout_s, given.health.stream,
+                given.health.failures)
+        for name, given in settings.providers.items()
+        if given.health.enabled and given.health.model is not None
+    )  # fmt: skip
+
+
+def prober_handler(settings: Settings, deps: Deps) -> Handler[Attempt]:
+    """
+    Return what makes the calls of probes.
+
+    They count for the circuit of their target, and in the ledger, like any other call; nothing else has a say in them.
+    """
+    stages: list[Stage[Attempt]] = [
+        *circuit_breaker(settings, deps),
+        spend(settings, deps),
+        AttemptTimeout(settings.timeouts.first_token_s),
+    ]
+    return compose(stages, Endpoints(providers(settings, deps), reading_options(settings), deps.clock))

@@ -1,0 +1,125 @@
+"""Ask providers now and then whether they answer: a small real call, whole or streamed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+
+from app.core.call import Attempt, Call, CallOptions, Journal, Target
+from app.core.clock import Clock
+from app.core.errors import TIMEOUT_TOTAL, GatewayError
+from app.core.health import Probing, ProviderHealth, Rota
+from app.core.model import ChatFields, ChatRequest, Completion
+from app.core.pipeline import Handler
+from app.core.signals import Listener
+
+_ANSWER_TOKENS: Final = 8  # the fewest that every model takes
+_ALONE: Final = CallOptions(retry=False, fallback=False, caching=False)
+
+
+class Prober:
+    """
+    Asks, and remembers.
+
+    Args:
+        health: Where it is kept.
+
+        clock: Source of time.
+
+        listener: Told when a provider goes down, or is back.
+
+        rota: Says whose turn it is.
+    """
+
+    def __init__(self, health: ProviderHealth, clock: Clock, listener: Listener, rota: Rota) -> None:
+        self._health = health
+        self._rota = rota
+        self._clock = clock
+        self._listener = listener
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def follow(self, probings: Iterable[Probing], make: Callable[[], Handler[Attempt]]) -> None:
+        """From now on ask these, through what `make` makes; what is known of others is forgotten."""
+        wanted = tuple(probings)
+        self._stop()
+        self._health.keep({probing.provider for probing in wanted})
+        if wanted:
+            loop, ask = asyncio.get_running_loop(), make()
+            self._tasks = [loop.create_task(self._watch(probing, ask)) for probing in wanted]
+
+    async def aclose(self) -> None:
+        """Ask nobody any more."""
+        tasks = self._tasks
+        self._stop()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+
+    async def _watch(self, probing: Probing, ask: Handler[Attempt]) -> None:
+        while True:
+            if await self._rota.mine(probing):
+                await self._find_out(probing, ask)
+            elif (heard := await self._rota.heard(probing)) is not None:
+                self._health.adopt(probing, heard, self._clock.now(), self._listener)
+            await self._clock.sleep(self._rota.pause_s(probing))
+
+    async def _find_out(self, probing: Probing, ask: Handler[Attempt]) -> None:
+        began = self._clock.now()
+        error = await _failure(probing, ask, began)
+        now = self._clock.now()
+        self._health.note(probing, error, now - began, now, self._listener)
+        checked = self._health.of(probing.provider)
+        if checked is not None:
+            await self._rota.tell(probing, checked)
+
+
+async def _failure(probing: Probing, ask: Handler[Attempt], began: float) -> GatewayError | None:
+    """Ask once, and return what went wrong."""
+    try:
+        async with asyncio.timeout(probing.timeout_s):
+            await _ask(probing, ask, began)
+    except TimeoutError:
+        return GatewayError(TIMEOUT_TOTAL, f"No answer within {probing.timeout_s:g} s.")
+    except GatewayError as error:
+        return error
+    return None
+
+
+async def _ask(probing: Probing, ask: Handler[Attempt], began: float) -> None:
+    target = Target(probing.provider, probing.model)
+    call = Call(
+        id=f"probe_{token_hex(12)}",
+        endpoint="health",
+        request=_request(target, stream=probing.stream),
+        started=began,
+        deadline=began + probing.timeout_s,
+        options=_ALONE,
+        headers=(),
+        journal=Journal(),
+    )
+    reply = await ask(Attempt(call, target, last=True))
+    if isinstance(reply.body, Completion):
+        return
+    async with aclosing(reply.body) as events:
+        async for _ in events:
+            continue
+
+
+def _request(target: Target, *, stream: bool) -> ChatRequest:
+    body = {
+        "model": target.name,
+        "messages": [{"role": "user", "content": "ping"}],
+        "max_tokens": _ANSWER_TOKENS,
+        "stream": stream,
+    }
+    raw = msgspec.json.encode(body)
+    return ChatRequest(msgspec.json.decode(raw, type=ChatFields), raw)

@@ -1,0 +1,72 @@
+"""
+Whose turn it is to ask a provider how it is, and what was heard: through Redis, so that one process asks for all.
+
+The turn is a key that lives as long as the interval between two questions: whoever makes it asks. A process that dies
+with it in its hand delays the next question, and nothing else. Without Redis each process asks for itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from app.core.health import Checked, Heard, Probing
+from app.state.link import Link, Plain, StateLostError
+
+_LOOK_S: Final = 1.0  # between two looks at what others heard
+_KEPT: Final = 3  # intervals for which it is worth anything
+
+
+class SharedRota:
+    """
+    The `Rota` behind a Redis.
+
+    Args:
+        link: The way to it.
+
+        prefix: The beginning of the keys.
+    """
+
+    def __init__(self, link: Link, prefix: str) -> None:
+        self._link = link
+        self._prefix = prefix
+
+    def pause_s(self, probing: Probing) -> float:
+        """Return a short while: turns end, and others hear something."""
+        return min(probing.interval_s, _LOOK_S)
+
+    async def mine(self, probing: Probing) -> bool:
+        """Take the turn, if nobody has it."""
+        if not self._link.up:
+            return True
+        key, lasts_ms = f"{self._prefix}:probe:{probing.provider}", max(1, round(probing.interval_s * 1000))
+        try:
+            return await self._link.submit(Plain(("SET", key, "1", "NX", "PX", lasts_ms))) is not None
+        except StateLostError:
+            return True
+
+    async def tell(self, probing: Probing, checked: Checked) -> None:
+        """Write it down."""
+        if not self._link.up:
+            return
+        heard = Heard(checked.model, checked.up, checked.failures, checked.code, checked.took_s)
+        lasts_ms = max(1, round(_KEPT * probing.interval_s * 1000))
+        words = ("SET", self._told(probing), msgspec.json.encode(heard), "PX", lasts_ms)
+        try:
+            await self._link.submit(Plain(words))
+        except StateLostError:
+            return
+
+    async def heard(self, probing: Probing) -> Heard | None:
+        """Read it."""
+        if not self._link.up:
+            return None
+        try:
+            found = await self._link.submit(Plain(("GET", self._told(probing))))
+            return None if found is None else msgspec.json.decode(found, type=Heard)
+        except (StateLostError, msgspec.DecodeError):
+            return None
+
+    def _told(self, probing: Probing) -> str:
+        return f"{self._prefix}:probed:{probing.provider}"
