@@ -7,10 +7,8 @@ from random import Random
 from typing import Final
 
 _MOST_BYTES: Final = 8192
-_WORDS: Final = tuple(
-    rb'" \ { } [ ] : null 1e999 \ud83d data: [EMAIL_1] a@b.example -1 0 ${A} &a *a'.split()
-    + [b"\n", b"\r\n", b"\0", b"\xff", b" "]
-)
+_PRINTED: Final = rb'" \ { } [ ] : null 1e999 \ud83d data: [EMAIL_1] a@b.example -1 0 ${A} &a *a'.split()
+_WORDS: Final = (*_PRINTED, b"\n", b"\r\n", b"\0", b"\xff", b" ")
 
 
 def mutants(seeds: Sequence[bytes], count: int, chance: Random) -> Iterator[bytes]:

@@ -35,8 +35,8 @@ TARGET = Target(
     one,
     [
         b"\0" + _EXAMPLE,
-        b"\0providers: {box: {kind: openai, base_url: 'http://127.0.0.1:1/v1', api_key: ${A:-b}}}\n"
-        b"models:\n  fast: {targets: [{provider: box, model: m}]}",
+        (b"\0providers: {box: {kind: openai, base_url: 'http://127.0.0.1:1/v1', api_key: ${A:-b}}}\n"
+        b"models:\n  fast: {targets: [{provider: box, model: m}]}"),
         b"\0a: &a [1]\nb: {<<: *a}\n",
         b'\1{"server": {"port": 1}, "limits": [{"name": "a", "per": "global", "requests": 1, "window_s": 1}]}',
         b'\2[server]\nport = 1\n[[keys]]\nname = "a"\n',

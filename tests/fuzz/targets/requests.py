@@ -19,6 +19,7 @@ from app.api.wishes import wishes_of
 from app.core.caching.canonical import canonical, spelled
 from app.core.call import Target as Aim
 from app.core.errors import GatewayError
+from app.core.loops import Loop
 from app.core.model import ChatRequest, Request
 from app.core.parameters import Quantities
 from app.core.tokens import prompt_tokens
@@ -64,7 +65,7 @@ def one(data: bytes) -> None:
 def _read(dialect: Dialect, body: bytes, headers: Headers) -> None:
     request_id_of(headers)
     credential_of(headers)
-    forwarded(headers)
+    forwarded(headers, Loop("0123456789abcdef"))
     dialect.require(headers)
     request, _ = dialect.read(body, headers)
     VALIDATE.check(a_call(request))
