@@ -1,7 +1,7 @@
 # Every target sets up first; once that is done, a second call finds the stamp and starts at once.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fuzz format lock clean
+.PHONY: help setup run test check bench fuzz sbom format lock clean
 
 BIN := .venv/bin
 # Scripts in .venv name the checkout they belong to: one that was moved or copied has another stamp, and sets up again.
@@ -30,6 +30,10 @@ bench: $(STAMP) ## Measure the gateway on this machine, paired with its floor
 
 fuzz: $(STAMP) ## Look for inputs that break a parser (SECONDS=600 for each, TARGETS="requests streams")
 	@bash .ci/fuzz "$(or $(SECONDS),60)" $(TARGETS)
+
+sbom: $(STAMP) ## Write sbom.json: what the gateway is made of, as CycloneDX (ARGS=FILE names another file)
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
+		--validate --output-file $(or $(ARGS),sbom.json) requirements/runtime.txt
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .
