@@ -9,7 +9,7 @@ import msgspec
 
 from app import __version__
 from app.assembly.deps import Deps
-from app.assembly.edge import loop_of
+from app.assembly.loops import loop_of
 from app.config.kinds import imported
 from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings

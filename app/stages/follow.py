@@ -6,14 +6,15 @@ A call moves on to its next target at once, instead of being refused there.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 
 from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.errors import TARGET_RATE_LIMITED, GatewayError
+from app.core.estimating import prompt_of
 from app.core.pipeline import Handler
 from app.core.quotas import Quotas
-from app.core.tokens import prompt_tokens
 
 
 class FollowLimits:
@@ -24,7 +25,7 @@ class FollowLimits:
         self._providers = providers
         self._clock = clock
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Pass the attempt on unless its provider would refuse it.
 
@@ -33,9 +34,9 @@ class FollowLimits:
         """
         target = attempt.target
         if target.provider in self._providers:
-            spent = self._quotas.take(target.name, lambda: prompt_tokens(attempt.call.request), self._clock.now())
+            spent = self._quotas.take(target.name, lambda: prompt_of(attempt.call), self._clock.now())
             if spent is not None:
                 measure, wait_s = spent
                 message = f"{target.provider!r} said that its limit of {measure.value} is used up for {wait_s:.3g} s."
                 raise GatewayError(TARGET_RATE_LIMITED, message, retry_after_s=round(wait_s, 3)).at(target.provider)
-        return await proceed(attempt)
+        return proceed(attempt)
