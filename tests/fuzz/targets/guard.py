@@ -77,8 +77,8 @@ def one(data: bytes) -> None:
         at_once = loop.run_until_complete(_statuses([raw]))
     finally:
         loop.close()
-    # Of requests in one go, an earlier answer may be lost to the refusal of a later one; the refusal never is. Of several
-    # reasons to refuse a head, the one that is found first is told.
+    # Of requests in one go, an earlier answer may be lost to the refusal of a later one; the refusal never is. Of
+    # several reasons to refuse a head, the one that is found first is told.
     assert [status[:1] for status in in_pieces[-1:]] == [status[:1] for status in at_once[-1:]]
 
 
