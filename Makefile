@@ -1,7 +1,7 @@
 # Every target sets up first; once that is done, a second call finds the stamp and starts at once.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench slo docs release format lock clean
+.PHONY: help setup run test check bench fuzz sbom slo docs release format lock clean
 
 BIN := .venv/bin
 # Scripts in .venv name the checkout they belong to: one that was moved or copied has another stamp, and sets up again.
@@ -28,6 +28,13 @@ check: $(STAMP) ## Run every static check
 bench: $(STAMP) ## Measure the gateway on this machine, paired with its floor
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 
+fuzz: $(STAMP) ## Look for inputs that break a parser (SECONDS=600 for each, TARGETS="requests streams")
+	@bash .ci/fuzz "$(or $(SECONDS),60)" $(TARGETS)
+
+sbom: $(STAMP) ## Write sbom.json: what the gateway is made of, as CycloneDX (ARGS=FILE names another file)
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
+		--validate --output-file $(or $(ARGS),sbom.json) requirements/runtime.txt
+
 slo: $(STAMP) ## Measure the gateway against its objectives: a table with pass or fail
 	@$(BIN)/python -m loadtests.slo $(ARGS)
 
@@ -47,5 +54,5 @@ lock: $(STAMP) ## Compile the requirement files anew (ARGS=--upgrade moves the p
 	@bash .ci/lock $(ARGS)
 
 clean: ## Remove everything that make made
-	rm -rf .venv .uv .site .setup.log .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .uv .site .fuzz .setup.log .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find app loadtests tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -55,6 +55,7 @@ def steps() -> Sequence[Step]:
         Step(
             "properties", "properties hold for a hundred times as many random inputs", (*pytest, *THOROUGH, *properties)
         ),
+        Step("fuzz", "ten minutes of fuzzing for each parser find nothing", ("make", "fuzz", "SECONDS=600")),
         Step("slo", "the objectives are met on this machine", ("make", "slo")),
         Step("clean", "nothing is left uncommitted", ("git", "diff", "--exit-code", "--stat", "HEAD")),
     )

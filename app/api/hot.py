@@ -152,7 +152,7 @@ class HotRoute:
             started=now,
             deadline=now + allowed_s,
             options=wishes.options,
-            headers=forwarded(arrival.headers),
+            headers=forwarded(arrival.headers, edge.loop),
             journal=Journal(),
             credential=arrival.credential,
             caller=arrival.caller,

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from app.api.asgi import Scope
 from app.core.errors import UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.identity import Credential
+from app.core.loops import VIA, Loop
 
 Headers: TypeAlias = Mapping[bytes, bytes]
 
 _ID_BYTES, _IDS_AT_ONCE = 12, 128
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _BEARER = b"bearer "
+_VIA = VIA.encode()
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
 _FORWARDED = tuple(
     (name.encode(), name) for name in ("openai-beta", "anthropic-beta", "idempotency-key", "traceparent", "tracestate")
@@ -99,6 +101,14 @@ def credential_of(headers: Headers) -> Credential | None:
     return Credential(bare.strip()) if bare else None
 
 
-def forwarded(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """Return the headers that may reach a provider."""
-    return tuple([(name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers])
+def forwarded(headers: Headers, loop: Loop) -> tuple[tuple[str, str], ...]:
+    """
+    Return the headers that may reach a provider.
+
+    Raises:
+        GatewayError: LOOP_DETECTED.
+    """
+    found = [(name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers]
+    if _VIA in headers:
+        found.append((VIA, loop.passed(headers[_VIA].decode("latin-1"))))
+    return tuple(found)

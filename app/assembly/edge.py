@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.assembly.loops import loop_of
 from app.config.checks.passthrough import is_looked_at
 from app.config.schema import Settings
 from app.core.gateway import EdgeOptions
@@ -20,6 +21,7 @@ def edge_options(settings: Settings) -> EdgeOptions:
         upload_max_bytes=settings.server.upload_max_bytes or settings.server.body_max_bytes,
         hands_forms_on=not is_looked_at(settings),
         leaving=_leaving(settings),
+        loop=loop_of(settings),
     )
 
 

@@ -53,6 +53,9 @@ class Server(Section):
     connections_per_address: Count | None = Field(
         default=None, description="Most connections from one address; null has no bound."
     )
+    loop_passes_max: Annotated[Whole, Field(ge=1, le=10)] = Field(
+        default=1, description="Passes after which a request that comes back to the gateway is refused."
+    )
     drain_s: Number = Field(default=30, ge=0, le=3600, description="Seconds that open calls get to finish on shutdown.")
     drain_delay_s: Number = Field(
         default=1, ge=0, le=600, description="Seconds after SIGTERM in which new calls are still taken, unready."

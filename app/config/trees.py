@@ -22,10 +22,14 @@ def merged(under: Mapping[str, object], over: Mapping[str, object]) -> Tree:
 def contains(tree: object, loc: Loc) -> bool:
     """Tell whether `tree` has a value at `loc`."""
     for part in loc:
-        inner = dict(enumerate(tree)) if isinstance(tree, list) else tree
-        if not isinstance(inner, dict) or part not in inner:
+        if isinstance(tree, dict):
+            if part not in tree:
+                return False
+            tree = tree[part]
+        elif isinstance(tree, list) and isinstance(part, int) and 0 <= part < len(tree):
+            tree = tree[part]
+        else:
             return False
-        tree = inner[part]
     return True
 
 

@@ -14,6 +14,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     not_found                   404  validation      caller   never
     method_not_allowed          405  validation      caller   never
     conflict                    409  validation      caller   never
+    loop_detected               400  configuration   gateway  never
     body_too_large              413  validation      caller   never
     unsupported_media_type      415  validation      caller   never
     unprocessable               422  validation      caller   never
@@ -106,6 +107,10 @@ NOT_FOUND: Final = Kind(
 METHOD_NOT_ALLOWED: Final = Kind(
     "method_not_allowed", 405, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
     "Use one of the methods in the 'allow' header.",
+)  # fmt: skip
+LOOP_DETECTED: Final = Kind(
+    "loop_detected", 400, _BAD, "configuration", Blame.GATEWAY, Again.NEVER, False,
+    "A provider's 'base_url' leads back to this gateway, perhaps through another one; let it name the provider itself.",
 )  # fmt: skip
 CONFLICT: Final = Kind(
     "conflict", 409, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
@@ -257,9 +262,10 @@ INTERNAL: Final = Kind(
 
 KINDS: Final[tuple[Kind, ...]] = (
     INVALID_REQUEST, INVALID_JSON, INVALID_HTTP, WRONG_HOST, HEAD_TOO_LARGE, REQUEST_TOO_SLOW, UNAUTHORIZED,
-    FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE,
-    UNPROCESSABLE, IDEMPOTENCY_KEY_REUSED, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
-    SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, STREAM_NOT_FOUND, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
+    FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, LOOP_DETECTED, BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, IDEMPOTENCY_KEY_REUSED, UNSUPPORTED_FEATURE, CONTENT_BLOCKED,
+    CONTEXT_TOO_LONG, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, STREAM_NOT_FOUND,
+    RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
     CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
     TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
     TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, NOT_CACHED, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN,

@@ -19,6 +19,7 @@ from app.core.identity import Identities
 from app.core.insight import Insight
 from app.core.key_office import KeyOffice
 from app.core.leaving import LeavingOptions
+from app.core.loops import Loop
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, Limits, UsageReader
@@ -33,8 +34,8 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     A body that is held may have `body_max_bytes`, one that is handed on while it arrives `upload_max_bytes`;
     forms are handed on so unless something has to read them first (`hands_forms_on`).
     `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
-    reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving` a call ends
-    with its client.
+    reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving` a call ends with its
+    client. `loop` knows requests that come back.
     """
 
     body_max_bytes: int
@@ -45,6 +46,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     upload_max_bytes: int = 10_485_760
     hands_forms_on: bool = False
     leaving: LeavingOptions | None = None
+    loop: Loop = Loop("")
 
 
 class Spending(msgspec.Struct, frozen=True):

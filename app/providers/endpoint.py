@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.call import Attempt, Reply
+from app.core.call import Attempt, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import (
     BAD_UPSTREAM_REPLY,
@@ -23,9 +23,11 @@ from app.core.errors import (
     TIMEOUT_TOTAL,
     GatewayError,
 )
-from app.core.model import PlainRequest, Weight
+from app.core.loops import VIA
+from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, Batch, EventStream
+from app.providers.canonical.asked import wrong_field
 from app.providers.keyring import KeyRing
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import ReadGuard, read_events, read_whole
@@ -112,9 +114,11 @@ class Endpoint:
 
     def _ask(self, attempt: Attempt) -> Awaitable[Reply]:
         provider, call = self._provider, attempt.call
-        encoded = provider.codec.encode(call.request, attempt.target)
+        encoded = encoded_for(provider.codec, call.request, attempt.target)
         call.journal.dropped = encoded.dropped
         headers = _joined(provider.headers, encoded.headers) + call.headers
+        if call.headers and VIA in dict(call.headers):  # which has our mark behind those of others
+            headers = tuple([header for header in headers if header[0] != VIA or header in call.headers])
         if provider.keys is None:
             return self._send(attempt, encoded, headers)
 
@@ -231,6 +235,19 @@ class Line:
 def credential(key_header: str, key: str) -> tuple[str, str]:
     """Return the header that carries a key."""
     return ("authorization", f"Bearer {key}") if key_header == BEARER else (key_header, key)
+
+
+def encoded_for(codec: Codec, request: Request, target: Target) -> Encoded:
+    """
+    Return the request in the codec's dialect.
+
+    Raises:
+        GatewayError: As the codec does, and INVALID_REQUEST for a field of a wrong type that only this dialect reads.
+    """
+    try:
+        return codec.encode(request, target)
+    except msgspec.ValidationError as error:
+        raise wrong_field(error) from error
 
 
 def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -129,8 +129,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a field."""
-        super().on_header(name, value)
+        """Count a field; one behind a body belongs to no head, though uvicorn would add it to that."""
+        if self._head_open:
+            super().on_header(name, value)
         self._count(len(name) + len(value))
 
     def on_headers_complete(self) -> None:

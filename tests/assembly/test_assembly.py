@@ -61,7 +61,9 @@ async def test_real_provider(bench: Bench) -> None:
     assert isinstance(reply.body, Completion)
     assert reply.body.raw == ANSWER
     assert (request.method, request.url, request.connect_s) == ("POST", "http://box.test/v1/chat/completions", 5)
-    assert dict(request.headers) == {
+    sent = dict(request.headers)
+    assert len(sent.pop("x-wizard-via")) == 16
+    assert sent == {
         "content-type": "application/json",
         "accept-encoding": "identity",
         "authorization": "Bearer sk-1",

@@ -192,6 +192,19 @@ def test_one_address_has_so_many_connections() -> None:
     assert again.status == 200
 
 
+def test_fields_behind_a_body_are_no_headers(wire: Wire) -> None:
+    """What stands behind a chunked body was judged by nobody: it neither adds a header nor replaces one."""
+    head = request_head(
+        "POST", "/v1/chat/completions", {**JSON, "transfer-encoding": "chunked", "x-request-id": "mine"}
+    )
+    trailers = b"x-request-id: other\r\nhost: evil\r\nauthorization: Bearer x\r\ncontent-type: text/plain\r\n"
+
+    wire.send(head + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(BODY), BODY, trailers))
+
+    answer = wire.head()
+    assert (answer.status, answer.headers["x-request-id"]) == (200, "mine")
+
+
 def test_http_1_0_needs_no_host(wire: Wire) -> None:
     """Old health checks have none."""
     wire.send(b"GET /livez HTTP/1.0\r\n\r\n")

@@ -16,6 +16,7 @@ import msgspec
 
 from app.core.caching.canonical import Fields, canonical, spelled
 from app.core.call import Call
+from app.core.loops import VIA
 from app.core.model import ChatRequest
 
 Scope: TypeAlias = Literal["key", "team", "global"]
@@ -26,7 +27,7 @@ _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9._/@-]")
 _LABEL_MAX_CHARS: Final = 64
 _BASES_KEPT: Final = 1024
 # They say where a call comes from, not what it asks.
-_TRANSPORT: Final = frozenset({"traceparent", "tracestate", "idempotency-key"})
+_TRANSPORT: Final = frozenset({"traceparent", "tracestate", "idempotency-key", VIA})
 
 
 class _Base(msgspec.Struct, frozen=True):

@@ -162,9 +162,7 @@ class Cut:
         """Return the first place behind this one, up to `limit`, where nothing can reach across."""
         if not self._at_words:
             return None
-        for found in _BEFORE_WORD.finditer(self._text, self._at):
-            if found.end() > limit:
-                return None
+        for found in _BEFORE_WORD.finditer(self._text, self._at, limit + 1):  # and never through all of a long word
             if found.end() > self._at and self._is_border(found.end()):
                 return found.end()
         return None

@@ -22,6 +22,7 @@ _ESCAPE: Final = re.compile(
 _BEGUN: Final = re.compile(
     r"\\(?:u[0-9a-fA-F]{0,3}|u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?)?$"
 )
+_ESCAPE_MAX_CHARS: Final = 12  # of one that takes two
 _REPLACEMENT: Final = "�"
 
 
@@ -104,11 +105,8 @@ class InJson:
     def feed(self, text: str) -> str:
         """Return what is certain; see `Rewriter`."""
         text = self._incomplete + text
-        begun = _BEGUN.search(text) if "\\" in text[-12:] else None
-        if begun is not None and _is_escape(text, begun.start()):
-            text, self._incomplete = text[: begun.start()], text[begun.start() :]
-        else:
-            self._incomplete = ""
+        complete = _complete_chars(text)
+        text, self._incomplete = text[:complete], text[complete:]
         return self._taken(text)
 
     def end(self) -> str:
@@ -187,6 +185,14 @@ def _character(escape: str) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _REPLACEMENT  # half a character, or no escape of JSON's
     return character if len(character) == 1 else _REPLACEMENT
+
+
+def _complete_chars(text: str) -> int:
+    """Return how many characters come before an escape that is not complete."""
+    begun = _BEGUN.search(text) if "\\" in text[-_ESCAPE_MAX_CHARS:] else None
+    while begun is not None and not _is_escape(text, begun.start()):
+        begun = _BEGUN.search(text, begun.start() + 1)  # a backslash that was escaped itself may stand before another
+    return len(text) if begun is None else begun.start()
 
 
 def _is_escape(text: str, position: int) -> bool:

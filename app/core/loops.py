@@ -1,0 +1,44 @@
+"""
+Requests that come back to the gateway that sent them: it is its own provider, directly or through others.
+
+Each deployment writes its mark into a header of what it sends (as `CDN-Loop` of RFC 8586 does for caches), and refuses
+what carries its own. Without that, every pass would multiply with the retries of the one before.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from app.core.errors import LOOP_DETECTED, GatewayError
+
+VIA: Final = "x-wizard-via"
+PASSES_MAX: Final = 16  # of any gateways: longer chains are no chains
+_MARK: Final = re.compile(r"[0-9a-f]{16}")
+_VALUE_MAX_CHARS: Final = 1024
+
+
+class Loop(msgspec.Struct, frozen=True):
+    """
+    How a deployment knows its own requests.
+
+    `mark` is the same for all of its replicas and different for others; a request may come by `passes_max` times before
+    it is refused.
+    """
+
+    mark: str
+    passes_max: int = 1
+
+    def passed(self, given: str) -> str:
+        """
+        Return the header's value for what is sent on, of the one that came; what is no mark is left out.
+
+        Raises:
+            GatewayError: LOOP_DETECTED.
+        """
+        marks = _MARK.findall(given[:_VALUE_MAX_CHARS])
+        if marks.count(self.mark) >= self.passes_max or len(marks) >= PASSES_MAX:
+            raise GatewayError(LOOP_DETECTED, "The request has come back to the gateway that sent it to a provider.")
+        return ", ".join([*marks, self.mark])
