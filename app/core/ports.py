@@ -249,6 +249,14 @@ class Circuits(Protocol):
         """Return every circuit that is known, by name."""
         ...
 
+    def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
+        """
+        Return the same without asking anybody: what this process knows, a few seconds old at most.
+
+        May be called by any thread.
+        """
+        ...
+
     async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:
         """
         Open a circuit until further notice, or close it (`reset` also forgets how often it opened before).

@@ -133,6 +133,10 @@ class LocalCircuits:
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
         """Return every circuit by name."""
+        return self.glance(policy)
+
+    def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
+        """Return every circuit by name."""
         now_ms = self._now_ms()
         names = sorted(self._circuits.names())
         return [view_of(name, self._circuits.read(name, policy, now_ms)) for name in names]
