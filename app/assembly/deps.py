@@ -51,12 +51,13 @@ class Deps(msgspec.Struct, frozen=True):
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `discovered` what providers said their models are, `quotas` what they said of their own limits,
-    `retry_budgets` and `hedge_shares` what is left for retries and hedges, `replicas` the other
-    processes, as far as they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process made up for hashes
-    that need not be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the
-    keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent
-    again. Without `tracers` no call is traced, whatever the configuration says; `hearing` is where listeners come and
-    go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
+    `retry_budgets` and `hedge_shares` what is left for retries and hedges, `replicas` the other processes, as far as
+    they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, and `secret` a key that this
+    process made up for hashes that need not be the same elsewhere. `key_store` has the virtual keys made while the
+    gateway runs, `key_sets` the keys by which tokens are checked, `session_store` the conversations, `repeats` the
+    answers for calls that are sent again. Without `tracers` no call is traced, whatever the configuration says;
+    `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became of them, and
+    `insight` shows it.
     """
 
     client: UpstreamClient
