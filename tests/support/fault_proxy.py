@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+LIMIT_S: Final = 20.0  # nothing here takes long; whatever reaches this limit hangs
 _READ_BYTES: Final = 65_536
 
 
@@ -54,18 +57,31 @@ NO_FAULT: Final = Fault()
 
 
 class FaultProxy:
-    """Listens on a port of its own in front of `port`, while used as a context manager."""
+    """Listens on a port of its own in front of `port`, while used as a context manager; with `tls`, as its TLS end."""
 
-    def __init__(self, port: int, fault: Fault = NO_FAULT) -> None:
+    def __init__(self, port: int, fault: Fault = NO_FAULT, tls: ssl.SSLContext | None = None) -> None:
         self.fault = fault
         self.passed: list[Piece] = []
         self._behind = port
+        self._tls = tls
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+
+    async def wait_until(self, passed: Callable[[], object]) -> None:
+        """Return once something is so about what passed; fail if it never is."""
+        async with asyncio.timeout(LIMIT_S):
+            while not passed():
+                self._news.clear()
+                await self._news.wait()
+
+    def _note(self, data: bytes, *, answer: bool) -> None:
+        self.passed.append(Piece(answer, data))
+        self._news.set()
 
     async def __aenter__(self) -> Self:
         """Start listening."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -111,7 +127,7 @@ class FaultProxy:
 
     async def _pass_requests(self, asked: asyncio.StreamReader, behind: asyncio.StreamWriter) -> None:
         while data := await asked.read(_READ_BYTES):
-            self.passed.append(Piece(answer=False, data=data))
+            self._note(data, answer=False)
             behind.write(data)
         behind.transport.abort()
 
@@ -119,7 +135,7 @@ class FaultProxy:
         left = fault.after if fault.ending is not None else None
         while left != 0 and (data := await answered.read(_READ_BYTES if left is None else left)):
             await asyncio.sleep(fault.latency_s)
-            self.passed.append(Piece(answer=True, data=data))
+            self._note(data, answer=True)
             client.write(data)
             await client.drain()
             left = None if left is None else left - len(data)
