@@ -93,13 +93,25 @@ class SharedCircuits:
 
     # --- the calls' side -----------------------------------------------------------------------------------------
 
+    def closed(self, target: Target, policy: CircuitPolicy) -> Ticket | None:
+        """Decide by the mirror."""
+        if not self._link.up:
+            return None
+        seen = self._mirror.get(target.name)
+        if seen is None:
+            return Ticket(target, policy, 0, "")
+        return (
+            Ticket(target, policy, seen.reading.generation, "") if seen.reading.state is CircuitState.CLOSED else None
+        )
+
     async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """Decide by the mirror if it is closed or surely open; else ask Redis."""
         if not self._link.up:
             return await self._alone(target, policy, last_resort=last_resort)
-        seen = self._mirror.get(target.name)
-        if seen is None or seen.reading.state is CircuitState.CLOSED:
-            return Ticket(target, policy, 0 if seen is None else seen.reading.generation, "")
+        ticket = self.closed(target, policy)
+        if ticket is not None:
+            return ticket
+        seen = self._mirror[target.name]
         now = self._means.clock.now()
         try:
             reading = seen.by(now) if now < seen.refuses_until else await self._ask(target, policy)
