@@ -36,7 +36,7 @@ CONFIG: dict[str, Any] = {
 }
 LOADED: dict[str, Any] = {  # everything that asks Redis about a call
     "models": {name: {"targets": [first, SPARE]} for name, first in ROUTES.items()},
-    "timeouts": {"first_token_s": 2},
+    "timeouts": {"first_token_s": 4},  # a busy machine must not look like a silent provider
     "limits": [
         {"name": "calls", "per": "global", "requests": 1_000_000, "window_s": 1},
         {"name": "tokens", "per": "route", "tokens": 1_000_000_000, "window_s": 60},
