@@ -72,8 +72,9 @@ class Journal(msgspec.Struct):
     it said so and then failed before anything was shown. `prompt` is how many tokens a request has, by estimate (ask
     `estimating.prompt_of`). `trimmed` counts the events that a slow client did not get.
     `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said to its session, to
-    be called once the answer is accepted. `notes` are further response headers that stages owe the client, by
-    lower-case name. `story` is what happened step by step, if the caller is to see it.
+    be called once the answer is accepted. `left` says that the client has left and the answer is read on without it;
+    `over`, that the pipeline has done with the call. `notes` are further response headers that stages owe the client,
+    by lower-case name. `story` is what happened step by step, if the caller is to see it.
     """
 
     attempts: int = 0
@@ -91,6 +92,8 @@ class Journal(msgspec.Struct):
     prompt: tuple[Request, int] | None = None
     trimmed: int = 0
     keep_turn: Callable[[], Awaitable[None]] | None = None
+    left: bool = False
+    over: bool = False
     notes: dict[str, str] = msgspec.field(default_factory=dict)
     story: list[Step] | None = None
 

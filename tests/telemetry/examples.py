@@ -21,6 +21,7 @@ from app.core.signals import (
     CallStarted,
     CallUnqueued,
     CircuitChanged,
+    ClientLeft,
     ConfigRejected,
     ConfigReloaded,
     CredentialRefused,
@@ -45,6 +46,7 @@ from app.core.signals import (
     Signal,
     Spent,
     StateDegraded,
+    StreamResumed,
     StreamStarted,
     StreamTrimmed,
     TokenKeysChanged,
@@ -145,6 +147,8 @@ DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
 WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 TURN = SessionTurnKept(trimmed=4)
 REPEATED = CallRepeated(request_id="req_1")
+LEFT = ClientLeft(request_id="req_1", drained=True)
+RESUMED = StreamResumed(request_id="req_1", events=7, live=True)
 TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
@@ -153,7 +157,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR),
     *(REDACTED, COMPLAINED),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
-    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED),
+    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 

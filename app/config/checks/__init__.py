@@ -20,6 +20,7 @@ from app.config.checks.limits import limits
 from app.config.checks.providers import unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.request_log import request_log
+from app.config.checks.resuming import resuming
 from app.config.checks.routes import references
 from app.config.checks.sessions import session_store
 from app.config.checks.spending import spending
@@ -50,6 +51,7 @@ _CHECKS: Final[Sequence[Check]] = (
     session_store,
     exporter,
     request_log,
+    resuming,
     limits,
     tokenizer,
     spending,
