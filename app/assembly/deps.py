@@ -8,7 +8,7 @@ import msgspec
 
 from app.assembly.tracing import Tracers
 from app.core.balancing import Traffic
-from app.core.budget import KeptBudgets
+from app.core.budget import KeptBudgets, KeptShares
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
 from app.core.health import Alone, ProviderHealth, Rota
@@ -52,13 +52,13 @@ class Deps(msgspec.Struct, frozen=True):
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `discovered` what providers said their models are, `quotas` what they said of their own limits,
-    `retry_budgets` what is left for retries, `replicas` the other processes, as far as they can be reached, `limits`
-    the buckets of rate limits, `caching` the stored answers, and `secret` a key that this process made up for hashes
-    that need not be the same elsewhere. `key_store` has the virtual keys made while the gateway runs, `key_sets` the
-    keys by which tokens are checked, `session_store` the conversations, `repeats` the answers for calls that are sent
-    again. `health` is how providers did when they were asked for that, and `rota` says who asks. Without `tracers` no
-    call is traced, whatever the configuration says; `hearing` is where listeners come and go, `stories` follows calls,
-    `requests` keeps what became of them, and `insight` shows it.
+    `retry_budgets` and `hedge_shares` what is left for retries and hedges, `replicas` the other processes, as far as
+    they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, and `secret` a key that this
+    process made up for hashes that need not be the same elsewhere. `key_store` has the virtual keys made while the
+    gateway runs, `key_sets` the keys by which tokens are checked, `session_store` the conversations, `repeats` the
+    answers for calls that are sent again. `health` is how providers did when they were asked for that, and `rota` says
+    who asks. Without `tracers` no call is traced, whatever the configuration says; `hearing` is where listeners come
+    and go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
     """
 
     client: UpstreamClient
@@ -76,6 +76,7 @@ class Deps(msgspec.Struct, frozen=True):
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
+    hedge_shares: KeptShares = msgspec.field(default_factory=KeptShares)
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     quotas: Quotas = msgspec.field(default_factory=Quotas)
     health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)

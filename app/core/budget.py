@@ -10,6 +10,8 @@ Hedges: a share of a route's traffic and nothing else, in a token bucket.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 _WINDOW_S = 10
 _SLOTS = _WINDOW_S + 1  # retries count a slot longer than calls, so that no ten seconds hold more than was promised
 _TARGETS_MAX = 4096  # any model of a provider may be asked for, so the table of targets needs an end
@@ -102,3 +104,19 @@ class KeptBudgets:
         if self._kept is None or self._kept[:2] != (ratio, floor_per_s):
             self._kept = ratio, floor_per_s, RetryBudgets(ratio, floor_per_s)
         return self._kept[2]
+
+
+class KeptShares:
+    """The shares of the routes that hedge: a reload that leaves a route's ratio as it is forgets nothing of it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, Share]] = {}
+
+    def keep(self, ratios: Mapping[str, float]) -> Mapping[str, Share]:
+        """Return the share of each route, that of before if it has this ratio; routes without one are forgotten."""
+        before = self._kept
+        self._kept = {
+            route: before[route] if route in before and before[route][0] == ratio else (ratio, Share(ratio))
+            for route, ratio in ratios.items()
+        }
+        return {route: share for route, (_, share) in self._kept.items()}

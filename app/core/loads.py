@@ -83,12 +83,14 @@ class Load:
     """
     What is known of one target. Only the stage that measures attempts writes it.
 
-    `in_flight` counts attempts up to their last byte; `reliability` goes from 1 (never failed) to 0.
+    `in_flight` counts attempts up to their last byte; `reliability` goes from 1 (never failed) to 0, and means
+    something once the target was `judged`.
     """
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.reliability = 1.0
+        self.judged = False
         self._whole = PeakEwma()
         self._first_token = PeakEwma()
         self._recent_whole = Recent()
@@ -121,6 +123,7 @@ class Load:
 
     def judge(self, *, good: bool) -> None:
         """Let one ended attempt count for the reliability."""
+        self.judged = True
         self.reliability += _OUTCOME_SHARE * (float(good) - self.reliability)
 
     def _of(self, *, stream: bool) -> PeakEwma:
@@ -148,3 +151,7 @@ class Loads:
     def seen(self, target: str) -> Load:
         """Return the load of a target to look at it; one that was never used has nothing in flight."""
         return self._loads.get(target) or Load()
+
+    def reliabilities(self) -> list[tuple[str, float]]:
+        """Return how reliable each target is whose attempts have told something; may be called by any thread."""
+        return [(name, load.reliability) for name, load in list(self._loads.items()) if load.judged]

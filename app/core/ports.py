@@ -234,6 +234,10 @@ class UsageReader(Protocol):
 class Circuits(Protocol):
     """One circuit for each target, shared by every call of this process and, with Redis, by every replica."""
 
+    def closed(self, target: Target, policy: CircuitPolicy) -> Ticket | None:
+        """Let one call through at once if its circuit is known to be closed, the usual case; else None: `admit`."""
+        ...
+
     async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """
         Let one call through, or refuse it; the ticket must come back by `report`.
@@ -256,6 +260,14 @@ class Circuits(Protocol):
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
         """Return every circuit that is known, by name."""
+        ...
+
+    def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
+        """
+        Return the same without asking anybody: what this process knows, a few seconds old at most.
+
+        May be called by any thread.
+        """
         ...
 
     async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:

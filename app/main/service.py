@@ -19,6 +19,7 @@ from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, open_state, prober_handler, probings, sources
+from app.assembly.circuits import circuit_policy
 from app.assembly.tracing import Tracers
 from app.config.load import Loaded
 from app.config.schema import Settings
@@ -38,6 +39,7 @@ from app.reload import Holder, Parent, Reloader, Watch
 from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys, ProviderLimits, ProvidersUp
 from app.telemetry.metrics.caching import CacheCounts
 from app.telemetry.metrics.part import Part
+from app.telemetry.metrics.standing import CircuitStandings, Reliabilities
 
 
 class Service:
@@ -138,6 +140,8 @@ class Service:
             ProviderKeys(lambda: deps.keys.counts(self._clock.now())),
             ProviderLimits(deps.quotas.lowest),
             ProvidersUp(deps.health.views),
+            CircuitStandings(lambda: deps.circuits.glance(circuit_policy(self.settings))),
+            Reliabilities(deps.traffic.loads.reliabilities),
         ]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from app.core.call import Attempt, Outcome, Reply
-from app.core.circuits import CircuitPolicy, is_last_resort, verdict_of, wished_s
+from app.core.circuits import CircuitPolicy, Ticket, is_last_resort, verdict_of, wished_s
 from app.core.pipeline import Handler, settle
 from app.core.ports import Circuits
 
@@ -17,7 +19,7 @@ class Breaker:
         self._circuits = circuits
         self._policy = policy
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Pass the attempt on unless its circuit is open, or its caller asked for no circuit breaking.
 
@@ -25,10 +27,16 @@ class Breaker:
             GatewayError: CIRCUIT_OPEN or STATE_UNAVAILABLE.
         """
         if not attempt.call.options.circuit_breaker or len(attempt.target.model) > NAME_MAX_CHARS:
-            return await proceed(attempt)
-        ticket = await self._circuits.admit(attempt.target, self._policy, last_resort=is_last_resort(attempt))
+            return proceed(attempt)
+        ticket = self._circuits.closed(attempt.target, self._policy)
+        return self._ask(attempt, proceed) if ticket is None else self._judged(attempt, proceed, ticket)
 
+    async def _ask(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        ticket = await self._circuits.admit(attempt.target, self._policy, last_resort=is_last_resort(attempt))
+        return await self._judged(attempt, proceed, ticket)
+
+    def _judged(self, attempt: Attempt, proceed: Handler[Attempt], ticket: Ticket) -> Awaitable[Reply]:
         def judge(outcome: Outcome) -> None:
             self._circuits.report(ticket, verdict_of(outcome), wished_s(outcome), attempt.call.id)
 
-        return await settle(attempt, proceed, judge)
+        return settle(attempt, proceed, judge)

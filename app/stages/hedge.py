@@ -32,14 +32,13 @@ class HedgeOptions(msgspec.Struct, frozen=True):
     How one route hedges.
 
     The second target is asked when the first has been silent for as long as `percentile` (0 to 1) of its last answers
-    took, but never before `min_s` nor after `max_s`, which is also the time while too little is known. At most
-    `budget_ratio` of the calls are hedged, and only to one of `targets`: fallbacks are for failures.
+    took, but never before `min_s` nor after `max_s`, which is also the time while too little is known. Only one of
+    `targets` may be the second: fallbacks are for failures.
     """
 
     percentile: float
     min_s: float
     max_s: float
-    budget_ratio: float
     targets: frozenset[Target]
 
 
@@ -48,7 +47,7 @@ class Hedge:
     Decide which calls may be hedged.
 
     Args:
-        routes: By name, the routes that hedge.
+        routes: By name, how each route that hedges does so, and its share of the calls, which outlives this.
 
         loads: What is known of the targets' speed.
 
@@ -61,7 +60,7 @@ class Hedge:
 
     def __init__(
         self,
-        routes: Mapping[str, HedgeOptions],
+        routes: Mapping[str, tuple[HedgeOptions, Share]],
         loads: Loads,
         clock: Clock,
         listener: Listener,
@@ -83,16 +82,15 @@ class _Route:
 
     def __init__(
         self,
-        options: HedgeOptions,
+        hedged: tuple[HedgeOptions, Share],
         loads: Loads,
         clock: Clock,
         listener: Listener,
         may_hedge: Callable[[Target], bool],
     ) -> None:
-        self.budget = Share(options.budget_ratio)
+        self._options, self.budget = hedged
         self.clock = clock
         self.listener = listener
-        self._options = options
         self._loads = loads
         self._may_hedge = may_hedge
 

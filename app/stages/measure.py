@@ -7,6 +7,8 @@ attempt before its target is asked.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, Blame, GatewayError
@@ -26,14 +28,12 @@ class Measure:
         self._clock = clock
         self._listener = listener
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """Pass the attempt on unchanged."""
         load = self._loads.of(attempt.target.name)
         watch = _Watch(attempt, load, self._clock, self._listener)
         load.in_flight += 1
-        reply = await settle(attempt, proceed, watch.close)
-        watch.answered()
-        return reply
+        return settle(attempt, proceed, watch.close, watch.answered)
 
 
 class _Watch:
@@ -48,12 +48,11 @@ class _Watch:
         self._stream = attempt.call.request.stream
         self._answered = False
 
-    def answered(self) -> None:
-        """Note the first token of a stream, or a whole answer; the first time counts."""
-        if not self._answered:
-            self._answered = True
-            now = self._clock.now()
-            self._load.answered(now - self._began, stream=self._stream, now=now)
+    def answered(self, _reply: Reply) -> None:
+        """Note the first token of a stream, or a whole answer."""
+        self._answered = True
+        now = self._clock.now()
+        self._load.answered(now - self._began, stream=self._stream, now=now)
 
     def close(self, outcome: Outcome) -> None:
         """Count the ending."""
@@ -66,7 +65,6 @@ class _Watch:
         """Let the ending count for the target, and return it as a word with the code of its error."""
         load, stream, error = self._load, self._stream, outcome.error
         if outcome.end is End.COMPLETED:
-            self.answered()  # a whole answer is told here first
             load.judge(good=True)
             return _COMPLETED, ""
         now = self._clock.now()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
@@ -20,6 +20,8 @@ from app.state.scripts import Script
 
 Client: TypeAlias = "Redis | RedisCluster"
 
+# How redis-py tells that Redis cannot be used: ValueError where it reads bytes that are no answer of a Redis at all.
+LOSSES: Final = (RedisError, OSError, ValueError)
 WAITING_MAX = 10_000  # commands that may gather behind a slow pipeline, a few megabytes
 
 
@@ -59,7 +61,7 @@ class Batch:
         Give Redis the texts of scripts.
 
         Raises:
-            RedisError: Or OSError.
+            RedisError: Or another of `LOSSES`.
         """
         for script in scripts:
             await self._client.script_load(script.text)
@@ -78,7 +80,7 @@ class Batch:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     answers = await self._execute([command for command, _ in sent])
-            except (RedisError, OSError, TimeoutError) as error:
+            except (*LOSSES, TimeoutError) as error:
                 self._waiting = sent + self._waiting
                 self._fail(error)
                 self._lost(error)

@@ -67,7 +67,7 @@ class Window:
     def sums(self, now: int, policy: CircuitPolicy) -> tuple[int, int]:
         """Return failures and calls inside the window that ends at `now`."""
         last = now // width_ms(policy)
-        inside = [counts for n, counts in self._buckets.items() if last - BUCKETS < n <= last]
+        inside = [counts for n, counts in list(self._buckets.items()) if last - BUCKETS < n <= last]
         return sum(counts[0] for counts in inside), sum(counts[1] for counts in inside)
 
 

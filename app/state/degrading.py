@@ -18,11 +18,12 @@ from redis.exceptions import RedisError
 
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
-from app.state.batch import Batch, Client
+from app.state.batch import LOSSES, Batch, Client
 from app.state.connecting import disconnect
 from app.state.link import Command, Follower, Plain, StateLostError
 
 BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
+_NONSENSE = (TypeError, IndexError, KeyError)  # of followers that were given the answer to another question
 PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between tries to get back; short, since nothing is lost by a refused connection
 
 
@@ -122,7 +123,7 @@ class RedisLink:
                     await self._batch.load([script for each in self._followers for script in each.scripts])
             for follower in self._followers:
                 await follower.beat()
-        except (RedisError, OSError, TimeoutError, StateLostError) as error:
+        except (*LOSSES, *_NONSENSE, TimeoutError, StateLostError) as error:
             self._lose(error)
         else:
             self._regain()

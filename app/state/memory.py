@@ -99,12 +99,17 @@ class LocalCircuits:
         self._announcer = means.announcer
         self._circuits = MemoryCircuits()
 
+    def closed(self, target: Target, policy: CircuitPolicy) -> Ticket | None:
+        """Decide by what is known of it."""
+        generation = self._circuits.closed(target.name)
+        return None if generation is None else Ticket(target, policy, generation, "")
+
     async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """Decide at once."""
+        ticket = self.closed(target, policy)
+        if ticket is not None:
+            return ticket
         name = target.name
-        generation = self._circuits.closed(name)
-        if generation is not None:
-            return Ticket(target, policy, generation, "")
         now_ms = self._now_ms()
         reading = self._circuits.admit(name, policy, now_ms)
         self._announcer.changed(name, reading)
@@ -132,6 +137,10 @@ class LocalCircuits:
         self._announcer.changed(target, reading, None, request_id)
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
+        """Return every circuit by name."""
+        return self.glance(policy)
+
+    def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
         """Return every circuit by name."""
         now_ms = self._now_ms()
         names = sorted(self._circuits.names())

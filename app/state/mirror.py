@@ -31,6 +31,7 @@ Fail: TypeAlias = Literal["open", "closed", "local"]
 
 ADD_UP_S = 0.25  # good answers wait this long for others, so that a busy target costs four commands a second
 FULL_S = 0.2  # after all places for probes were taken, nobody asks again for this long
+WINDOWS_BEATS = 10  # windows are looked at this seldom, every five seconds; states with each beat
 NAMES_MAX = 512  # closed circuits that an operator sees; any model of a provider may be asked for
 _CLOSED = Reading(CircuitState.CLOSED, 0, 0, forced=False, failures=0, calls=0, age_ms=0)
 
@@ -80,7 +81,9 @@ class SharedCircuits:
         self._fail = fail
         self._mirror: dict[str, _Seen] = {}
         self._tallies: dict[str, _Tally] = {}
-        self._names: dict[str, None] = {}
+        self._names: dict[str, CircuitPolicy] = {}
+        self._windows: dict[str, tuple[int, int]] = {}
+        self._beats = 0
         link.follow(self)
 
     @property
@@ -90,13 +93,25 @@ class SharedCircuits:
 
     # --- the calls' side -----------------------------------------------------------------------------------------
 
+    def closed(self, target: Target, policy: CircuitPolicy) -> Ticket | None:
+        """Decide by the mirror."""
+        if not self._link.up:
+            return None
+        seen = self._mirror.get(target.name)
+        if seen is None:
+            return Ticket(target, policy, 0, "")
+        return (
+            Ticket(target, policy, seen.reading.generation, "") if seen.reading.state is CircuitState.CLOSED else None
+        )
+
     async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """Decide by the mirror if it is closed or surely open; else ask Redis."""
         if not self._link.up:
             return await self._alone(target, policy, last_resort=last_resort)
-        seen = self._mirror.get(target.name)
-        if seen is None or seen.reading.state is CircuitState.CLOSED:
-            return Ticket(target, policy, 0 if seen is None else seen.reading.generation, "")
+        ticket = self.closed(target, policy)
+        if ticket is not None:
+            return ticket
+        seen = self._mirror[target.name]
         now = self._means.clock.now()
         try:
             reading = seen.by(now) if now < seen.refuses_until else await self._ask(target, policy)
@@ -133,6 +148,17 @@ class SharedCircuits:
             return await self._local.views(policy)
         return [view_of(name, reading) for name, reading in zip(names, readings, strict=True)]
 
+    def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
+        """Return what was seen in Redis at the last beats, or else what this process decided."""
+        if not self._link.up:
+            return self._local.glance(policy)
+        now = self._means.clock.now()
+        mirror, windows = dict(self._mirror), dict(self._windows)
+        return [
+            _glimpse(name, mirror[name].by(now) if name in mirror else _CLOSED, windows.get(name, (0, 0)))
+            for name in sorted({*mirror, *windows})
+        ]
+
     async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:  # noqa: ARG002 - the port's
         """Tell Redis, and through it every replica."""
         try:
@@ -154,12 +180,23 @@ class SharedCircuits:
             self._means.announcer.changed(name, _CLOSED, ELSEWHERE)
         for name, reading in found.items():
             self._take(name, reading, ELSEWHERE)
+        if self._beats % WINDOWS_BEATS == 0:
+            await self._look_at_windows()
+        self._beats += 1
 
     def lost(self) -> None:
         """Go on alone from what is known."""
         now = self._means.clock.now()
         self._tallies.clear()
         self._local.adopt({name: seen.by(now) for name, seen in self._mirror.items()})
+
+    async def _look_at_windows(self) -> None:
+        """Look how calls of the closed circuits ended that this process has told of; all in one pipeline."""
+        names = list(self._names.items())
+        readings = await asyncio.gather(*(self._store.read(name, policy) for name, policy in names))
+        self._windows = {
+            name: (reading.failures, reading.calls) for (name, _), reading in zip(names, readings, strict=True)
+        }
 
     async def _alone(self, target: Target, policy: CircuitPolicy, *, last_resort: bool) -> Ticket:
         match self._fail:
@@ -209,8 +246,8 @@ class SharedCircuits:
             self._send(name, tally.policy, Finding(tally.generation, completed=tally.completed))
 
     def _send(self, name: str, policy: CircuitPolicy, finding: Finding, request_id: str = "") -> None:
-        if name not in self._names and len(self._names) < NAMES_MAX:
-            self._names[name] = None
+        if name in self._names or len(self._names) < NAMES_MAX:
+            self._names[name] = policy
 
         def answered(answer: asyncio.Future[Any]) -> None:
             if answer.cancelled():
@@ -244,3 +281,8 @@ class SharedCircuits:
             if cause is None:
                 refuses_until = now + FULL_S
         self._mirror[name] = _Seen(reading, now, refuses_until)
+
+
+def _glimpse(name: str, reading: Reading, window: tuple[int, int]) -> CircuitView:
+    failures, calls = window if reading.state is CircuitState.CLOSED else (0, 0)  # entering a state empties the window
+    return view_of(name, msgspec.structs.replace(reading, failures=failures, calls=calls))

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any, Final
 
 import msgspec
-from redis.exceptions import RedisError
 
 from app.core.clock import Clock
+from app.state.batch import LOSSES
 from app.state.connecting import connect, disconnect
 
 PROBE_S: Final = 5.0
@@ -43,7 +43,7 @@ async def probe_redis(url: str, key_prefix: str, clock: Clock) -> ProbedRedis:
             facts = await client.info()
     except TimeoutError:
         return ProbedRedis(f"no answer within {PROBE_S:g} s")
-    except (RedisError, OSError) as error:
+    except LOSSES as error:
         return ProbedRedis(type(error).__name__)
     finally:
         await disconnect(client)

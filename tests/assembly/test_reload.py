@@ -12,7 +12,7 @@ from app.config.problems import Problem
 from app.config.schema import Settings
 from app.core.configuration import FlawedConfigurationError
 from app.core.errors import GatewayError
-from app.core.signals import ConfigRejected, ConfigReloaded
+from app.core.signals import ConfigRejected, ConfigReloaded, HedgeEnded
 from app.reload import Holder, Reloader
 from tests.assembly.support import Bench, ask, loaded
 from tests.support.calls import text_of
@@ -217,3 +217,23 @@ async def test_retry_budgets_outlive_a_reload(kept: Kept) -> None:
 
     assert same is before
     assert deps.retry_budgets.of(0.5, 3) is not before
+
+
+@pytest.mark.parametrize(("ratio", "hedged"), [(0.5, True), (0.4, False)])
+async def test_hedge_shares_outlive_a_reload(kept: Kept, *, ratio: float, hedged: bool) -> None:
+    """Two calls that half of may be hedged pay for one hedge, also with a reload between; not if the share changed."""
+
+    def hedging(ratio: float) -> dict[str, object]:
+        hedge = {"enabled": True, "min_s": 1, "max_s": 1, "budget_ratio": ratio}
+        targets = [{"provider": "sim", "model": model} for model in ("echo?first_token_s=9", "echo?id=quick")]
+        return {"models": {"fast": {"targets": targets, "hedge": hedge}}}
+
+    kept.disk.now = loaded(**hedging(0.5), timeouts={"total_s": 98})
+    await kept.reloader.reload()
+    await ask(kept.holder.current, "fast")
+    kept.disk.now = loaded(**hedging(ratio), retry={"max_attempts": 2})
+    await kept.reloader.reload()
+
+    await ask(kept.holder.current, "fast")
+
+    assert bool([signal for signal in kept.bench.told if isinstance(signal, HedgeEnded)]) is hedged

@@ -239,3 +239,13 @@ def test_slots_are_never_more_than_allowed(steps: list[tuple[str, bool]], most: 
             used[name] -= 1
 
     assert all(count <= most for count in used.values())
+
+
+def test_only_judged_targets_have_a_score() -> None:
+    """A target that was looked at, or is asked for the first time, has not told anything yet."""
+    loads = Loads()
+    loads.of("acme/new")
+    loads.of("acme/good").judge(good=True)
+    loads.of("acme/bad").judge(good=False)
+
+    assert loads.reliabilities() == [("acme/good", 1.0), ("acme/bad", 0.9)]

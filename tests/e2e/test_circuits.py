@@ -105,6 +105,38 @@ def test_an_open_circuit_moves_a_route_on(gateway: GatewayProcess) -> None:
     assert gateway.metric("wizard_fallbacks_total", reason="circuit_open") == 2
 
 
+def test_how_a_target_stands_can_be_scraped(gateway: GatewayProcess) -> None:
+    """Time in the state, share of failures and reliability, by target; the administration has them too."""
+    target = {"provider": "sim", "model": "fail?id=stand"}
+    for _ in range(2):
+        ask(gateway, "sim/fail?id=stand")
+    half = gateway.metric("wizard_circuit_failure_ratio", **target)
+    closed_s = gateway.metric("wizard_circuit_in_state_seconds", **target, state="closed")
+    ask(gateway, "sim/fail?id=stand")
+
+    until(lambda: gateway.metric("wizard_circuit_in_state_seconds", **target, state="open") > 0.1)
+    shown = [row for row in admin(gateway, "GET", "/stats").json()["targets"] if row["model"] == target["model"]]
+    listed = circuits(gateway)["sim/fail?id=stand"]
+
+    assert (half, closed_s > 0) == (1.0, True)
+    assert gateway.metric("wizard_target_reliability", **target) == pytest.approx(0.9**3)
+    assert (shown[0]["reliability"], "circuit_failure_ratio" in shown[0]) == (0.729, False)
+    assert (listed["state"], listed["failure_ratio"]) == ("open", 0.0)
+    assert listed["in_state_s"] > 0.1
+
+
+@pytest.mark.usefixtures("redis")
+def test_shared_circuits_are_scraped_alike(pair: tuple[GatewayProcess, GatewayProcess]) -> None:
+    """Failures at one replica are in the ratio that another shows, once both had calls of the target."""
+    one, other = pair
+    for gateway in pair:
+        ask(gateway, "sim/echo?times=1&id=both")
+    ask(one, "sim/echo?times=1&id=both")
+
+    labels = {"provider": "sim", "model": "echo?times=1&id=both"}
+    until(lambda: other.metric("wizard_circuit_failure_ratio", **labels) == pytest.approx(2 / 3))
+
+
 def test_a_call_may_pass_by(gateway: GatewayProcess) -> None:
     """`circuit_breaker: false` asks the target whatever its circuit says."""
     admin(gateway, "POST", "/circuits/sim/echo%3Fid=by/open")

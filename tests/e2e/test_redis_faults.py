@@ -1,8 +1,13 @@
-"""Whatever happens to Redis, calls are answered: nobody is refused or waits for it, and it comes back by itself."""
+"""
+Whatever happens to Redis, calls are answered: nobody is refused or waits for it, and it comes back by itself.
+
+Every fault of Redis meets every fault of a provider: routes whose first target fails, stays silent, or talks nonsense.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,19 +15,39 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.e2e.support.answers import whole
+from tests.e2e.support.upstream import Exchange, Upstream
 from tests.support.gateway import LIMIT_S, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import RedisServer, redis_server
 
 FAILING = {"provider": "sim", "model": "fail?id=always"}
+SPARE = {"provider": "sim", "model": "echo"}
+ROUTES: Mapping[str, Mapping[str, str]] = {
+    "failing": FAILING,
+    "silent": {"provider": "sim", "model": "echo?hang=1"},
+    "babbling": {"provider": "box", "model": "babble"},
+    "wrong": {"provider": "box", "model": "no-json"},
+}
 CONFIG: dict[str, Any] = {
     "providers": {"sim": {"kind": "sim", "models": ["echo"]}},
-    "models": {"pair": {"targets": [FAILING, {"provider": "sim", "model": "echo"}]}},
     "circuit_breaker": {"failure_threshold": 3, "open_s": 1, "open_max_s": 1},
     "retry": {"max_attempts": 1},
     "admin": {"token": "t"},
 }
+LOADED: dict[str, Any] = {  # everything that asks Redis about a call
+    "models": {name: {"targets": [first, SPARE]} for name, first in ROUTES.items()},
+    "timeouts": {"first_token_s": 4},  # a busy machine must not look like a silent provider
+    "limits": [
+        {"name": "calls", "per": "global", "requests": 1_000_000, "window_s": 1},
+        {"name": "tokens", "per": "route", "tokens": 1_000_000_000, "window_s": 60},
+        {"name": "places", "per": "model", "concurrency": 1000},
+    ],
+    "prices": {"sim/echo": {"input": 1, "output": 1}},
+    "budgets": [{"name": "all", "per": "global", "usd": 1_000_000}],
+}
 ADMIN = {"authorization": "Bearer t"}
-CLIENTS = 4
+REASONS = ("target_failed", "timeout_first_token", "bad_upstream_reply")
+CLIENTS = 2  # for each route
 
 
 @pytest.fixture(scope="module")
@@ -33,55 +58,79 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
-def gateway(redis: RedisServer) -> Iterator[GatewayProcess]:
-    """Run the gateway that uses it."""
-    with running(Start({**CONFIG, "redis": {"url": redis.url}})) as process:
+def gateway(redis: RedisServer, upstream: Upstream) -> Iterator[GatewayProcess]:
+    """Run the gateway that uses it for everything, and whose providers are in no better state."""
+    upstream.on("babble", babbles)
+    upstream.on("no-json", whole(b"<html>It works!</html>"))
+    box = {"box": {"kind": "openai", "base_url": upstream.url}}
+    config = {**CONFIG, **LOADED, "providers": CONFIG["providers"] | box, "redis": {"url": redis.url}}
+    with running(Start(config)) as process:
         yield process
 
 
+def babbles(exchange: Exchange) -> None:
+    """Answer with bytes that are no HTTP."""
+    exchange.send(b"\x15\x03\x01\x00\xff" * 40)
+    exchange.break_off()
+
+
 class Answers:
-    """Status and code of every answer so far."""
+    """Route, status and code of every answer so far."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[int, str]] = []
+        self._found: list[tuple[str, int, str]] = []
         self._came = asyncio.Condition()
 
     @property
     def kinds(self) -> set[tuple[int, str]]:
         """Return what kinds of answers there were."""
-        return set(self._found)
+        return {(status, code) for _, status, code in self._found}
 
-    async def add(self, answer: httpx2.Response) -> None:
+    async def add(self, route: str, status: int, code: str) -> None:
         """Take one more."""
         async with self._came:
-            self._found.append((answer.status_code, answer.json().get("error", {}).get("code", "")))
+            self._found.append((route, status, code))
             self._came.notify_all()
 
     async def more(self, count: int = 40) -> None:
-        """Wait for so many further ones."""
-        enough = len(self._found) + count
+        """Wait for so many further ones, some of them of every route."""
+        so_far = len(self._found)
+
+        def enough() -> bool:
+            came = self._found[so_far:]
+            return len(came) >= count and {route for route, _, _ in came} == set(ROUTES)
+
         async with self._came:
-            await self._came.wait_for(lambda: len(self._found) >= enough)
+            await self._came.wait_for(enough)
 
 
 @asynccontextmanager
 async def load(gateway: GatewayProcess) -> AsyncIterator[Answers]:
-    """Keep calling while inside: a route whose first target fails."""
+    """Keep calling every route while inside: whole answers, and streams where only they have a time to be silent."""
     answers = Answers()
     over = asyncio.Event()
 
-    async def keep_calling(client: httpx2.AsyncClient) -> None:
-        while not over.is_set():
-            answer = await client.post(f"{gateway.url}/v1/generate", json={"model": "pair", "prompt": "hi"})
-            await answers.add(answer)
+    async def keep_calling(client: httpx2.AsyncClient, route: str) -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            body = {"model": route, "prompt": "hi", "stream": route == "silent"}
+            headers = {"idempotency-key": f"{route}-{id(over)}-{number}"} if number % 2 else {}
+            answer = await client.post(f"{gateway.url}/v1/generate", json=body, headers=headers)
+            await answers.add(route, answer.status_code, _code_in(answer.text))
 
     async with httpx2.AsyncClient(trust_env=False, timeout=LIMIT_S) as client:
-        calling = [asyncio.ensure_future(keep_calling(client)) for _ in range(CLIENTS)]
+        calling = [asyncio.ensure_future(keep_calling(client, route)) for route in ROUTES for _ in range(CLIENTS)]
         try:
             yield answers
         finally:
             over.set()
             await asyncio.gather(*calling)
+
+
+def _code_in(text: str) -> str:
+    """Return the code of an error, whether it is all of the answer or the last event of a stream."""
+    return text.partition('"code":"')[2].partition('"')[0] if '"error":{' in text else ""
 
 
 async def degraded(gateway: GatewayProcess, value: float) -> None:
@@ -120,6 +169,28 @@ FAULTS: Mapping[str, tuple[Callable[[RedisServer], None], Callable[[RedisServer]
     "read-only": (made_read_only, writable_again),
     "full": (full, roomy),
 }
+
+
+async def test_the_providers_are_as_bad_as_they_are_said_to_be(gateway: GatewayProcess) -> None:
+    """Each of the first targets failed in its own way, and its calls went on to the spare one."""
+    async with load(gateway) as answers:
+        await answers.more()
+
+    reasons = {
+        name: [code for code in REASONS if fell_back(gateway, f"{first['provider']}/{first['model']}", code)]
+        for name, first in ROUTES.items()
+    }
+    assert reasons == {
+        "failing": ["target_failed"],
+        "silent": ["timeout_first_token"],
+        "babbling": ["bad_upstream_reply"],
+        "wrong": ["bad_upstream_reply"],
+    }
+
+
+def fell_back(gateway: GatewayProcess, origin: str, reason: str) -> bool:
+    """Say whether calls were moved on from a target for a reason."""
+    return gateway.metric("wizard_fallbacks_total", **{"from": origin, "reason": reason}) > 0
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadtests import adapter, messages
+from loadtests import adapter, messages, resilience
 from loadtests.contestants import gateway_config
 from loadtests.own_code import CannedUpstream, cpu_us, open_app
 from loadtests.yardstick import yardstick_us
@@ -58,3 +58,13 @@ async def test_yardstick_is_a_time() -> None:
     An empty task takes some CPU time.
     """
     assert await yardstick_us() > 0
+
+
+async def test_resilience_is_measured_against_a_gateway_without_it(tmp_path: Path) -> None:
+    """
+    Every kind answers completely, the one without any stage of resilience included, and has a figure.
+    """
+    found = await resilience.measured(tmp_path, BytesIO(), None, rounds=1)
+
+    assert [*resilience.KINDS, "yardstick"] == list(found)
+    assert found["without"] > 0

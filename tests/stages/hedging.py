@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import pytest
 
+from app.core.budget import Share
 from app.core.call import Attempt, Call, Outcome, Reply, Target
 from app.core.errors import GatewayError
 from app.core.loads import Loads
@@ -20,7 +21,7 @@ from app.stages.timeouts import TotalTimeout
 from tests.support.calls import OTHER, TARGET, THIRD, Step, a_call, asking
 from tests.support.virtual_time import VirtualClock
 
-EAGER = HedgeOptions(percentile=0.95, min_s=0.5, max_s=2.0, budget_ratio=1.0, targets=frozenset({TARGET, OTHER, THIRD}))
+EAGER = HedgeOptions(percentile=0.95, min_s=0.5, max_s=2.0, targets=frozenset({TARGET, OTHER, THIRD}))
 DELAY_S: Final = EAGER.max_s  # while nothing is known of the targets
 NAMES: Final = (TARGET.name, OTHER.name)
 
@@ -52,6 +53,7 @@ class Bench:
         scripts: Mapping[Target, Step],
         *,
         options: HedgeOptions = EAGER,
+        ratio: float = 1.0,
         targets: Sequence[Target] | None = None,
         stream: bool = False,
     ) -> None:
@@ -65,7 +67,7 @@ class Bench:
         self.call = a_call(asking(stream=stream))
         self._scripts = scripts
         order = tuple(scripts) if targets is None else targets
-        hedge = Hedge({"fast": options}, self.loads, self.clock, self.signals.append, self._may_hedge)
+        hedge = Hedge({"fast": (options, Share(ratio))}, self.loads, self.clock, self.signals.append, self._may_hedge)
         stages: list[Stage[Attempt]] = [self.told, Measure(self.loads, self.clock, lambda _: None)]
         attempt = compose(stages, self._target)
         fallback = Fallback(lambda _: order, attempt, {"server_error", "network"}, self.signals.append, hedge)

@@ -95,8 +95,7 @@ async def test_a_fallback_is_not_hedged_to() -> None:
 
 async def test_a_target_that_may_not_be_hedged_costs_no_budget() -> None:
     """While the predicate says no (an open circuit), nobody is asked early, and the share is kept for later."""
-    options = msgspec.structs.replace(EAGER, budget_ratio=0.5)
-    bench = Bench({TARGET: answers("first", after_s=60.0), OTHER: answers("second")}, options=options)
+    bench = Bench({TARGET: answers("first", after_s=60.0), OTHER: answers("second")}, ratio=0.5)
     bench.refusing = {OTHER}
     refused = [await text_of(await bench.answer()) for _ in range(2)]
 
@@ -111,13 +110,12 @@ def test_hedges_stay_within_the_budget(slow: list[bool], ratio: float) -> None:
     """However many calls are slow, hedges never exceed their share of the calls so far."""
 
     async def traffic() -> None:
-        options = msgspec.structs.replace(EAGER, budget_ratio=ratio)
         pace = iter(slow)
 
         async def first(call: Call) -> Reply:
             return await answers("first", after_s=60.0 if next(pace) else 0.0)(call)
 
-        bench = Bench({TARGET: first, OTHER: answers("second")}, options=options)
+        bench = Bench({TARGET: first, OTHER: answers("second")}, ratio=ratio)
         for number in range(1, len(slow) + 1):
             await bench.answer()
             assert len(bench.hedges) <= ratio * number + 1e-6

@@ -6,6 +6,7 @@ import pytest
 
 from app.core.clock import SystemClock
 from app.state.probe import probe_redis
+from tests.support.fault_proxy import Ending, Fault, FaultProxy
 from tests.support.redis_server import RedisServer
 
 
@@ -44,3 +45,12 @@ async def test_no_redis(server: RedisServer) -> None:
     found = await probe_redis(server.url, "wizard", SystemClock())
 
     assert found.reason == "ConnectionError"
+
+
+async def test_something_that_is_no_redis(shared_server: RedisServer) -> None:
+    """What answers with bytes that no Redis sends is told as well."""
+    nonsense = Fault(ending=Ending.GARBAGE, garbage=b":many\r\n")
+    async with FaultProxy(shared_server.port, nonsense) as proxy:
+        found = await probe_redis(f"redis://127.0.0.1:{proxy.port}/0", "wizard", SystemClock())
+
+    assert found.reason

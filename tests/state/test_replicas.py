@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from tests.support.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 REPLICAS, ASKS = 4, 100
+MANY_ASKS, MANY_GENERATIONS = 1500, 20
 SOON = msgspec.structs.replace(POLICY, open_s=0.001)
 
 
@@ -27,9 +29,9 @@ async def opened(circuits: RedisCircuits) -> str:
     return readings[-1].state.value
 
 
-def granted_to_replicas(port: int) -> int:
-    """Start the replicas, let all of them ask in the same moment, and return how many probes they were granted."""
-    command = [sys.executable, "-m", "tests.state.replica", str(port), "replicas", str(ASKS)]
+def told_by_replicas(port: int, *arguments: str) -> list[str]:
+    """Start the replicas, let all of them ask in the same moment, and return what each says it was granted."""
+    command = [sys.executable, "-m", "tests.state.replica", str(port), *arguments]
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(REPLICAS)
@@ -41,7 +43,7 @@ def granted_to_replicas(port: int) -> int:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    return sum(int(process.communicate()[0]) for process in processes)
+    return [process.communicate()[0] for process in processes]
 
 
 async def test_probes_of_all_replicas_together_never_exceed_the_setting(shared_server: RedisServer) -> None:
@@ -50,8 +52,23 @@ async def test_probes_of_all_replicas_together_never_exceed_the_setting(shared_s
     batch = Batch(client, 10.0, lambda _error: None)
     state = await opened(RedisCircuits(batch.add, "replicas"))
 
-    granted = await asyncio.to_thread(granted_to_replicas, shared_server.port)
+    told = await asyncio.to_thread(told_by_replicas, shared_server.port, "replicas", str(ASKS))
 
-    assert ("open", POLICY.half_open_max_calls) == (state, granted)
+    assert ("open", POLICY.half_open_max_calls) == (state, sum(map(int, told)))
+    await batch.aclose()
+    await client.aclose()
+
+
+async def test_no_generation_has_more_probes_than_the_setting(shared_server: RedisServer) -> None:
+    """Over many generations, each opened by a probe that failed: four processes never get a third probe."""
+    client = Redis(port=shared_server.port, protocol=2)
+    batch = Batch(client, 10.0, lambda _error: None)
+    await opened(RedisCircuits(batch.add, "generations"))
+
+    told = await asyncio.to_thread(told_by_replicas, shared_server.port, "generations", str(MANY_ASKS), "fail")
+
+    probes = Counter(generation for each in told for generation in each.split())
+    assert max(probes.values()) <= POLICY.half_open_max_calls
+    assert len(probes) > MANY_GENERATIONS
     await batch.aclose()
     await client.aclose()

@@ -299,3 +299,31 @@ async def test_a_lost_look_is_answered_from_here(server: RedisServer) -> None:
         server.thaw()
 
     assert [] == views
+
+
+async def test_what_is_known_is_told_without_a_question(shared_server: RedisServer) -> None:
+    """Windows of closed circuits and the states of others, those of other replicas too, are a few beats old at most."""
+    async with replica(shared_server.url, "glance") as one, replica(shared_server.url, "glance") as other:
+        await one.ask()
+        await one.fail(1)
+        await until(lambda: [(view.failures, view.calls) for view in one.circuits.glance(POLICY)] == [(1, 2)])
+        await one.fail(POLICY.failure_threshold - 1)
+        await until(other.changes)
+
+        (mine,), (theirs,) = one.circuits.glance(POLICY), other.circuits.glance(POLICY)
+
+    assert (OPEN, OPEN) == (mine.state, theirs.state)
+    assert (0, 0) == (mine.calls, theirs.calls)
+    assert (mine.wait_s or 0.0) > 0
+
+
+async def test_without_redis_a_glance_shows_this_process(server: RedisServer) -> None:
+    """Its own decisions are then the truth."""
+    async with replica(server.url, "alone") as one:
+        server.kill()
+        await until(one.troubles)
+        await one.fail()
+
+        (view,) = one.circuits.glance(POLICY)
+
+    assert (TARGET.name, OPEN) == (view.target, view.state)

@@ -15,14 +15,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from app.core.circuits import CircuitState, CircuitView
 from app.core.keys import KeyState
 from app.core.signals import CircuitChanged, Signal
 from app.core.usage import Usage
 from app.telemetry.metrics import UNCOUNTED, Metrics
 from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
 from app.telemetry.metrics.collector import render
+from app.telemetry.metrics.families import GaugeFamily
 from app.telemetry.metrics.gathering import shown
 from app.telemetry.metrics.limits import NAMES_MAX
+from app.telemetry.metrics.standing import CircuitStandings, Reliabilities
 from tests.telemetry.examples import (
     ATTEMPT,
     CLOSED,
@@ -63,7 +66,13 @@ class Scrape:
     def __init__(self, metrics: Metrics) -> None:
         losses = Losses({"logs": lambda: 7, "fanout": lambda: 0})
         keys = ProviderKeys(lambda: [("openai", KeyState.COOLING, 2)])
-        self._parts = (Build("1.2.3"), *metrics.parts, keys, losses)
+        views = [
+            CircuitView("openai/gpt", CircuitState.CLOSED, forced=False, failures=1, calls=4, age_s=7.5, wait_s=0.0),
+            CircuitView("openai/down", CircuitState.OPEN, forced=False, failures=0, calls=0, age_s=2.0, wait_s=1.0),
+            CircuitView("openai/guess", CircuitState.CLOSED, forced=False, failures=0, calls=0, age_s=1.0, wait_s=0.0),
+        ]
+        standing = CircuitStandings(lambda: views), Reliabilities(lambda: [("openai/gpt", 0.9)])
+        self._parts = (Build("1.2.3"), *metrics.parts, keys, *standing, losses)
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """Return content type and body."""
@@ -102,6 +111,32 @@ def test_a_request_is_counted_by_provider_model_and_status() -> None:
 
     assert 2 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "200"})
     assert 1 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "503"})
+
+
+def test_targets_are_shown_as_they_stand() -> None:
+    """Time in the state, failures of the calls in the window, and the score; nothing of a target without a call."""
+    registry = seen([])
+
+    states = registry.families()["wizard_circuit_in_state_seconds"].samples
+    assert [("gpt", "closed", 7.5), ("down", "open", 2.0)] == [
+        (sample.labels["model"], sample.labels["state"], sample.value) for sample in states
+    ]
+    ratios = registry.families()["wizard_circuit_failure_ratio"].samples
+    assert [("gpt", 0.25)] == [(sample.labels["model"], sample.value) for sample in ratios]
+    assert 0.9 == registry.get_sample_value("wizard_target_reliability", TARGET | {"model": "gpt"})
+
+
+def test_no_more_targets_are_shown_than_there_is_room_for() -> None:
+    """Made-up names do not become series without end, and those that came first stay."""
+    found: list[tuple[str, float]] = [("acme/a", 0.1), ("acme/b\n", 0.2), ("acme/c", 0.3), ("acme/d", 0.4)]
+    part = Reliabilities(lambda: found, label_sets_max=2)
+    list(part.families())
+    found.insert(0, ("acme/new", 0.5))
+
+    (family,) = part.families()
+
+    assert isinstance(family, GaugeFamily)
+    assert [(("acme", "a"), 0.1), (("acme", "c"), 0.3)] == family.rows
 
 
 def test_keys_are_counted_by_state() -> None:
@@ -428,6 +463,9 @@ TYPES = {
     "wizard_estimated_attempts": "counter",
     "wizard_budget_reached": "counter",
     "wizard_provider_keys": "gauge",
+    "wizard_circuit_in_state_seconds": "gauge",
+    "wizard_circuit_failure_ratio": "gauge",
+    "wizard_target_reliability": "gauge",
     "wizard_telemetry_errors": "counter",
 }
 

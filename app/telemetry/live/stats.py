@@ -24,6 +24,7 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "wizard_attempts": ("calls", "attempts"),
         "wizard_retry_attempts": ("calls", "retries"),
         "wizard_fallbacks": ("calls", "fallbacks"),
+        "wizard_success_position": ("calls", "by_position"),
         "wizard_hedges": ("calls", "hedges"),
         "wizard_streams_active": ("streams", "active"),
         "wizard_tokens": ("tokens", "by_type"),
@@ -91,6 +92,13 @@ def _targets(found: Mapping[str, Family]) -> list[Figures]:
         row = calls.setdefault(labels[:-1], {"calls": 0, "failed": 0})
         row["calls"] += int(count)
         row["failed"] += int(count) if int(labels[-1]) >= _FAULT else 0
+    scores = {
+        key: dict(_rows(found, name))
+        for key, name in (
+            ("reliability", "wizard_target_reliability"),
+            ("circuit_failure_ratio", "wizard_circuit_failure_ratio"),
+        )
+    }
     spreads = {
         key: {labels: spread_of(reading) for labels, reading in _readings(found, name)}
         for key, name in (
@@ -103,6 +111,7 @@ def _targets(found: Mapping[str, Family]) -> list[Figures]:
             "provider": labels[0],
             "model": labels[1],
             **row,
+            **{key: round(of[labels], 4) for key, of in scores.items() if labels in of},
             **{key: _percentiles(of[labels]) for key, of in spreads.items() if labels in of},
         }
         for labels, row in sorted(calls.items(), key=lambda item: -item[1]["calls"])
