@@ -17,6 +17,7 @@ from app.assembly.hedging import hedge
 from app.assembly.identity import directory
 from app.assembly.opening import open_state
 from app.assembly.providers import providers
+from app.assembly.recovering import recovering
 from app.assembly.routing import policies, routes
 from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages
@@ -45,7 +46,8 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     attempt = compose(attempt_stages(settings, deps, trace), Endpoints(reached, reading_options(settings), deps.clock))
     router = Router(catalog, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
-    handler: Handler[Call] = compose(call_stages(settings, deps, trace), trace.request(fallback))
+    asking = recovering(settings, deps, trace.request(fallback), router, attempt)
+    handler: Handler[Call] = compose(call_stages(settings, deps, trace), asking)
     return Gateway(
         handler=handler,
         catalog=catalog,

@@ -35,6 +35,9 @@ class Preset:
     rename: Mapping[str, str] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
+    continues: str = "none"
+    continues_models: tuple[str, ...] = ("*",)
+    continues_at: str = ""
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -84,6 +87,7 @@ def _preset(table: Mapping[str, Any]) -> Preset:
             "rename": MappingProxyType(table.get("rename", {})),
             "drop": frozenset(table.get("drop", ())),
             "takes": frozenset(table.get("takes", ())),
+            "continues_models": tuple(table.get("continues_models", ("*",))),
         }
     )
 

@@ -50,6 +50,23 @@ class Tried(msgspec.Struct, frozen=True):
     code: str
 
 
+class Recovered(msgspec.Struct, frozen=True):
+    """
+    A seam in a streamed answer: who broke off, who went on (both `provider/model`), and after how many characters.
+
+    `code` names the row of the error table that ended the first part.
+    """
+
+    origin: str
+    onward: str
+    code: str
+    chars: int
+
+    def shown(self) -> dict[str, str | int]:
+        """Return it as clients see it."""
+        return {"from": self.origin, "to": self.onward, "code": self.code, "chars": self.chars}
+
+
 class Cost(msgspec.Struct):
     """What a call has cost so far, in US dollars, None as long as nobody knows; hedged attempts add to the same one."""
 
@@ -70,9 +87,10 @@ class Journal(msgspec.Struct):
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
     bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the last attempt used if
     it said so and then failed before anything was shown. `trimmed` counts the events that a slow client did not get.
-    `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said to its session, to
-    be called once the answer is accepted. `notes` are further response headers that stages owe the client, by
-    lower-case name. `story` is what happened step by step, if the caller is to see it.
+    `limits` is how the buckets of all rate limits that it met stand. `recovered` lists where other targets went on with
+    a stream that broke off. `keep_turn` adds what was said to its session, to be called once the answer is accepted.
+    `notes` are further response headers that stages owe the client, by lower-case name. `story` is what happened step
+    by step, if the caller is to see it.
     """
 
     attempts: int = 0
@@ -88,6 +106,7 @@ class Journal(msgspec.Struct):
     cost: Cost = msgspec.field(default_factory=Cost)
     unshown: Usage | None = None
     trimmed: int = 0
+    recovered: tuple[Recovered, ...] = ()
     keep_turn: Callable[[], Awaitable[None]] | None = None
     notes: dict[str, str] = msgspec.field(default_factory=dict)
     story: list[Step] | None = None

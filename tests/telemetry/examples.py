@@ -45,6 +45,8 @@ from app.core.signals import (
     Signal,
     Spent,
     StateDegraded,
+    StreamNotResumed,
+    StreamResumed,
     StreamStarted,
     StreamTrimmed,
     TokenKeysChanged,
@@ -67,6 +69,8 @@ RETRY = RetryScheduled(
     pause_s=0.5,
 )
 FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", code="target_busy")
+RESUMED = StreamResumed("req_1", "openai/gpt-4o-mini", "box/small", "stream_broken", 120)
+NOT_RESUMED = StreamNotResumed("req_1", "openai/gpt-4o-mini", "timeout_idle", "unable")
 HEDGE = HedgeStarted(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", delay_s=1.25)
 HEDGE_ENDED = HedgeEnded(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", outcome="won")
 ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini", outcome="completed", code="")
@@ -148,7 +152,20 @@ REPEATED = CallRepeated(request_id="req_1")
 TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
-    *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
+    *(
+        STARTED,
+        STREAM_STARTED,
+        RETRY,
+        FELL_BACK,
+        HEDGE,
+        HEDGE_ENDED,
+        RESUMED,
+        NOT_RESUMED,
+        ATTEMPT,
+        ENDED,
+        REFUSED,
+        FAULT,
+    ),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR),
     *(REDACTED, COMPLAINED),

@@ -172,6 +172,8 @@ class WithMetadata(Verbatim):
             found["debug"] = {"steps": [step.shown() for step in journal.story]}
         named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
         found.update({name: value for name, value in named.items() if value is not None})
+        if journal.recovered:
+            found["recovered"] = [seam.shown() for seam in journal.recovered]
         if self._first_part is None:
             found["overhead_ms"] = _ms(call.overhead_s(now))
             return found

@@ -43,6 +43,7 @@ from app.core.signals.identity import (
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderLimitNear, ProviderSignal
+from app.core.signals.recovery import RecoverySignal, StreamNotResumed, StreamResumed
 from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
@@ -60,6 +61,7 @@ Signal: TypeAlias = (
     | LimitSignal
     | LifecycleSignal
     | ProviderSignal
+    | RecoverySignal
     | RedactionSignal
     | SessionSignal
     | SpendingSignal
@@ -105,6 +107,8 @@ __all__ = [
     "Signal",
     "Spent",
     "StateDegraded",
+    "StreamNotResumed",
+    "StreamResumed",
     "StreamStarted",
     "StreamTrimmed",
     "TokenKeysChanged",
