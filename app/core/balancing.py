@@ -18,10 +18,11 @@ from app.core.admission import Gate
 from app.core.call import Call
 from app.core.candidates import Candidate
 from app.core.clock import Clock
+from app.core.estimating import prompt_of
 from app.core.loads import UNKNOWN_S, Loads
 from app.core.ports import Chance
 from app.core.slots import Slots
-from app.core.tokens import answer_tokens, prompt_tokens
+from app.core.tokens import answer_tokens
 
 _ANSWER_TOKENS = 500  # of an answer whose length the request leaves open: about a page
 
@@ -172,7 +173,7 @@ class Cost:
 
     def order(self, candidates: Sequence[Candidate], call: Call, /) -> Sequence[Candidate]:
         """Sort by price; a candidate without one goes last."""
-        prompt, answer = prompt_tokens(call.request), answer_tokens(call.request) or _ANSWER_TOKENS
+        prompt, answer = prompt_of(call), answer_tokens(call.request) or _ANSWER_TOKENS
         return _sorted(candidates, [_price(candidate, prompt, answer) for candidate in candidates])
 
 

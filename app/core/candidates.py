@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
-from app.core.call import Target
-from app.core.model import ChatRequest, Request
-from app.core.tokens import answer_tokens, prompt_tokens
+from app.core.call import Call, Target
+from app.core.estimating import prompt_of
+from app.core.model import ChatRequest
+from app.core.tokens import answer_tokens
 
 FEATURES: Final = ("tools", "vision", "json_schema", "audio")
 _NONE = (b"", b"null")
@@ -47,12 +48,13 @@ class _Format(msgspec.Struct, frozen=True):
     type: str = ""
 
 
-def needs_of(request: Request) -> Needs:
-    """Return what the target that answers `request` has to be able to do."""
+def needs_of(call: Call) -> Needs:
+    """Return what the target that answers a call has to be able to do."""
+    request, prompt = call.request, prompt_of(call)
     if not isinstance(request, ChatRequest):
-        return Needs((), prompt_tokens(request))
+        return Needs((), prompt)
     found = set(_features(request))
-    tokens = prompt_tokens(request) + (answer_tokens(request) or 0)
+    tokens = prompt + (answer_tokens(request) or 0)
     return Needs(tuple(feature for feature in FEATURES if feature in found), tokens)
 
 

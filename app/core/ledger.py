@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import add
 from typing import Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from app.core.signals import Spent
 
+_DAY_S: Final = 86_400
 DIMENSIONS: Final = ("day", "key", "team", "route", "provider", "model")
 
 
@@ -43,27 +47,44 @@ class UsageRow(msgspec.Struct, frozen=True):
 
     def plus(self, other: UsageRow) -> UsageRow:
         """Add up two rows."""
-        return UsageRow(*[getattr(self, name) + getattr(other, name) for name in COUNTS])
+        return UsageRow(*map(add, astuple(self), astuple(other)))
 
 
 COUNTS: Final = UsageRow.__struct_fields__
 
 
-def row_of(spent: Spent) -> tuple[UsageKey, UsageRow]:
-    """Return what one attempt adds."""
-    day = datetime.fromtimestamp(spent.at, UTC).strftime("%Y-%m-%d")
-    usage = spent.usage
-    row = UsageRow(
-        attempts=1,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.cached_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cost_nusd=spent.cost_nusd or 0,
-        estimated=int(spent.estimated),
-        unpriced=int(spent.cost_nusd is None),
-    )
-    return UsageKey(day, spent.key, spent.team, spent.route, spent.provider, spent.model), row
+class Sums:
+    """Adds up attempts, row by row, until they are taken."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, ...], list[int]] = {}  # by the fields of a key, and in the order of `COUNTS`
+
+    def count(self, spent: Spent) -> None:
+        """Add an attempt."""
+        day = _day(int(spent.at // _DAY_S))
+        place = (day, spent.key, spent.team, spent.route, spent.provider, spent.model)
+        row = self._rows.get(place)
+        if row is None:
+            row = self._rows[place] = [0] * len(COUNTS)
+        usage = spent.usage
+        row[0] += 1
+        row[1] += usage.prompt_tokens
+        row[2] += usage.completion_tokens
+        row[3] += usage.cached_tokens
+        row[4] += usage.reasoning_tokens
+        row[5] += spent.cost_nusd or 0
+        row[6] += spent.estimated
+        row[7] += spent.cost_nusd is None
+
+    def take(self) -> dict[UsageKey, UsageRow]:
+        """Return the rows so far, and begin anew."""
+        rows, self._rows = self._rows, {}
+        return {UsageKey(*place): UsageRow(*row) for place, row in rows.items()}
+
+
+@lru_cache(maxsize=4)  # of UTC, counted from the epoch; a day has many calls, and calendars are slow
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * _DAY_S, UTC).strftime("%Y-%m-%d")
 
 
 def report(rows: Iterable[tuple[UsageKey, UsageRow]], by: Sequence[str]) -> list[tuple[tuple[str, ...], UsageRow]]:

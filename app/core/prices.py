@@ -13,8 +13,9 @@ from typing import Final, TypeAlias
 import msgspec
 
 from app.core.call import Call, Target
+from app.core.estimating import prompt_of
 from app.core.money import nano
-from app.core.tokens import answer_tokens, prompt_tokens
+from app.core.tokens import answer_tokens
 from app.core.usage import Usage
 
 ANSWER_TOKENS: Final = 1024  # of an answer that may become as long as it likes
@@ -46,32 +47,46 @@ class Price(msgspec.Struct, frozen=True):
         """Return what `usage` and `images` made cost, in nano-dollars."""
         if self.long is not None and usage.prompt_tokens > (self.long_above_tokens or 0):
             return self.long.of(usage, images)
-        prompt, answer = usage.prompt_tokens_details, usage.completion_tokens_details
-        audio_in = (prompt and prompt.audio_tokens) or 0
-        audio_out = (answer and answer.audio_tokens) or 0
-        plain_in = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens - audio_in)
-        plain_out = max(0, usage.completion_tokens - usage.reasoning_tokens - audio_out)
-        dollars_per_mtok = (
-            plain_in * self.input
-            + usage.cached_tokens * _or(self.cached, self.input)
-            + usage.cache_write_tokens * _or(self.cache_write, self.input)
-            + audio_in * _or(self.audio_input, self.input)
-            + plain_out * self.output
-            + usage.reasoning_tokens * _or(self.reasoning, self.output)
-            + audio_out * _or(self.audio_output, self.output)
+        tokens = round((self._prompt(usage) + self._answer(usage)) * _NANO_PER_MTOK)
+        extra = self.request_usd + images * self.image_usd
+        return tokens + nano(extra) if extra else tokens
+
+    def _prompt(self, usage: Usage) -> float:
+        """Return millionths of a dollar."""
+        details = usage.prompt_tokens_details
+        if details is None:
+            return usage.prompt_tokens * self.input
+        cached, written, audio = details.cached_tokens or 0, details.cache_write_tokens or 0, details.audio_tokens or 0
+        return (
+            max(0, usage.prompt_tokens - cached - written - audio) * self.input
+            + cached * _or(self.cached, self.input)
+            + written * _or(self.cache_write, self.input)
+            + audio * _or(self.audio_input, self.input)
         )
-        return round(dollars_per_mtok * _NANO_PER_MTOK) + nano(self.request_usd + images * self.image_usd)
+
+    def _answer(self, usage: Usage) -> float:
+        details = usage.completion_tokens_details
+        if details is None:
+            return usage.completion_tokens * self.output
+        reasoning, audio = details.reasoning_tokens or 0, details.audio_tokens or 0
+        return (
+            max(0, usage.completion_tokens - reasoning - audio) * self.output
+            + reasoning * _or(self.reasoning, self.output)
+            + audio * _or(self.audio_output, self.output)
+        )
 
     @property
     def free(self) -> bool:
         """Say whether nothing can cost anything."""
+        if self.input or self.output:  # as nearly always
+            return False
         return not any(getattr(self, name) for name in self.__struct_fields__)
 
 
 def estimate_nusd(call: Call, price: Price) -> int:
     """Return what a call will cost at most, by its own words; at least one nano-dollar, so that a spent budget is."""
     answer = answer_tokens(call.request)
-    usage = Usage(prompt_tokens(call.request), ANSWER_TOKENS if answer is None else answer)
+    usage = Usage(prompt_of(call), ANSWER_TOKENS if answer is None else answer)
     return max(1, price.of(usage))
 
 

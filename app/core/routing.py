@@ -122,7 +122,7 @@ class Router:
         """
         self(call)
         name = call.request.model
-        groups, needs = self._catalog.groups(name), needs_of(call.request)
+        groups, needs = self._catalog.groups(name), needs_of(call)
         plan = self._plans.get(name)
         steps = _planned(groups, {}).steps if plan is None else plan.steps
         found = tuple([_previewed(group.route, step, call, needs) for group, step in zip(groups, steps, strict=True)])
@@ -194,7 +194,7 @@ def _first(steps: tuple[Preview, ...]) -> tuple[Preview, ...]:
 
 def _able(steps: _Steps, call: Call) -> _Steps:
     """Leave out the targets that cannot serve the request, and the steps without any."""
-    needs = needs_of(call.request)
+    needs = needs_of(call)
     kept = []
     for step in steps:
         able = tuple([candidate for candidate in step.candidates if not lacking(candidate, needs)])

@@ -18,9 +18,10 @@ import msgspec
 
 from app.core.allow_list import AllowList
 from app.core.call import Attempt, Call, Target
-from app.core.model import ChatRequest, Operation, Request
+from app.core.estimating import prompt_of
+from app.core.model import ChatRequest, Operation
 from app.core.rules import Ask, Claim, Measure, Rule, Scope
-from app.core.tokens import answer_tokens, prompt_tokens
+from app.core.tokens import answer_tokens
 
 ANSWER_TOKENS: Final = 512  # taken for an answer whose length nobody bounds; at most ...
 ANSWER_SHARE: Final = 10  # ... a tenth of the burst, so that small limits are not used up by a guess
@@ -73,7 +74,7 @@ class RuleBook:
             if bucket is None or (entry.counts_tokens and call.request.operation is Operation.COUNT_TOKENS):
                 continue
             if entry.counts_tokens:
-                length = length or length_of(call.request)
+                length = length or length_of(call)
                 claims.append(claim_tokens(entry.rule, bucket, length))
             else:
                 claims.append(Claim(entry.rule, bucket, 1, entry.unit_us))
@@ -128,13 +129,14 @@ def _distinct(entries: Iterable[_Entry]) -> list[_Entry]:
     return list({(bucket_prefix(entry.rule), entry.rule.per): entry for entry in entries}.values())
 
 
-def length_of(request: Request) -> Length:
-    """Measure a request, by estimate."""
+def length_of(call: Call) -> Length:
+    """Measure a call, by estimate."""
+    request, prompt = call.request, prompt_of(call)
     if request.operation not in _SPEAKING:
-        return Length(prompt_tokens(request), 0)
+        return Length(prompt, 0)
     answer = answer_tokens(request)
     choices = request.fields.n if isinstance(request, ChatRequest) else None
-    return Length(prompt_tokens(request), None if answer is None else answer * max(1, choices or 1))
+    return Length(prompt, None if answer is None else answer * max(1, choices or 1))
 
 
 def claim_tokens(rule: Rule, bucket: str, length: Length) -> Claim:

@@ -7,8 +7,9 @@ in December. What a call will cost is held on all its accounts before it is sent
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -19,9 +20,10 @@ from app.core.money import Budget, Period, Scope
 
 BUCKETS: Final = 60  # of a rolling window: what is counted is between 59/60 and the whole of it
 HOLD_S: Final = 900.0  # longer than any answer takes; after that a hold belongs to a process that died
+_HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
 _LONGEST_S: Final[Mapping[Period, int]] = MappingProxyType(
-    {"hour": 3_600, "day": _DAY_S, "week": 7 * _DAY_S, "month": 31 * _DAY_S, "total": 366 * _DAY_S}
+    {"hour": _HOUR_S, "day": _DAY_S, "week": 7 * _DAY_S, "month": 31 * _DAY_S, "total": 366 * _DAY_S}
 )
 
 
@@ -69,22 +71,23 @@ def accounts_of(budgets: Sequence[Budget], call: Call, target: Target, wall_s: f
 
 def _accounts(budgets: Sequence[Budget], call: Call, target: Target, wall_s: float) -> Iterator[Account]:
     for budget in budgets:
-        subjects = [_subject(scope, call, target) for scope in budget.per]
+        subjects = [_SUBJECTS[scope](call, target) for scope in budget.per]
         if None not in subjects:
-            yield account(budget, "|".join(subject or "" for subject in subjects), wall_s)
+            yield account(budget, "|".join([subject or "" for subject in subjects]), wall_s)
 
 
-def _subject(scope: Scope, call: Call, target: Target) -> str | None:
-    subjects: dict[Scope, str | None] = {
-        "global": "",
-        "key": call.caller.id,
-        "user": call.caller.user or call.request.user,
-        "team": call.caller.team,
-        "model": target.name,
-        "provider": target.provider,
-        "route": call.request.model,
+# Whose budget it is; None if the call belongs to nobody of that kind.
+_SUBJECTS: Final[Mapping[Scope, Callable[[Call, Target], str | None]]] = MappingProxyType(
+    {
+        "global": lambda _call, _target: "",
+        "key": lambda call, _target: call.caller.id,
+        "user": lambda call, _target: call.caller.user or call.request.user,
+        "team": lambda call, _target: call.caller.team,
+        "model": lambda _call, target: target.name,
+        "provider": lambda _call, target: target.provider,
+        "route": lambda call, _target: call.request.model,
     }
-    return subjects[scope]
+)
 
 
 def account(budget: Budget, subject: str, wall_s: float) -> Account:
@@ -92,20 +95,20 @@ def account(budget: Budget, subject: str, wall_s: float) -> Account:
     if budget.window_s is not None:
         width_ms = max(1, round(budget.window_s * 1000 / BUCKETS))
         return Account(f"{budget.name}|{subject}|rolling", budget, width_ms, 2 * BUCKETS * width_ms, None)
-    name, ends_s = _period(budget.period, wall_s)
+    name, ends_s = _period(budget.period, int(wall_s // _HOUR_S))
     longest_s = _LONGEST_S[budget.period] + HOLD_S
     return Account(f"{budget.name}|{subject}|{name}", budget, 0, round(longest_s * 1000), ends_s)
 
 
-def _period(period: Period, wall_s: float) -> tuple[str, float | None]:
-    """Return the name of the period that `wall_s` is in, and when it ends."""
+@lru_cache(maxsize=32)  # all periods begin and end on the hour, and calendars are slow
+def _period(period: Period, hour: int) -> tuple[str, float | None]:
+    """Return the name of the period that an hour since the epoch is in, and when it ends."""
     if period == "total":
         return "total", None
-    now = datetime.fromtimestamp(wall_s, UTC)
+    now = datetime.fromtimestamp(hour * _HOUR_S, UTC)
     if period == "hour":
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        return f"{hour:%Y-%m-%dT%H}", (hour + timedelta(hours=1)).timestamp()
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return f"{now:%Y-%m-%dT%H}", (now + timedelta(hours=1)).timestamp()
+    day = now.replace(hour=0)
     if period == "day":
         return f"{day:%Y-%m-%d}", (day + timedelta(days=1)).timestamp()
     if period == "week":

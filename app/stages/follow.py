@@ -11,9 +11,9 @@ from collections.abc import Set as AbstractSet
 from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.errors import TARGET_RATE_LIMITED, GatewayError
+from app.core.estimating import prompt_of
 from app.core.pipeline import Handler
 from app.core.quotas import Quotas
-from app.core.tokens import prompt_tokens
 
 
 class FollowLimits:
@@ -33,7 +33,7 @@ class FollowLimits:
         """
         target = attempt.target
         if target.provider in self._providers:
-            spent = self._quotas.take(target.name, lambda: prompt_tokens(attempt.call.request), self._clock.now())
+            spent = self._quotas.take(target.name, lambda: prompt_of(attempt.call), self._clock.now())
             if spent is not None:
                 measure, wait_s = spent
                 message = f"{target.provider!r} said that its limit of {measure.value} is used up for {wait_s:.3g} s."

@@ -15,6 +15,7 @@ import msgspec
 from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
+from app.core.estimating import prompt_of
 from app.core.model import Completion, StreamEvent
 from app.core.money import Budget, usd
 from app.core.pipeline import Handler, settle
@@ -22,7 +23,6 @@ from app.core.ports import Budgets
 from app.core.prices import Price, Prices, estimate_nusd
 from app.core.signals import Listener, Spent
 from app.core.spending import Account, Hold, accounts_of
-from app.core.tokens import prompt_tokens
 from app.core.usage import Usage
 
 _CHARS_PER_TOKEN: Final = 4
@@ -107,8 +107,9 @@ class _Meter:
             usage, estimated = self._estimate(outcome), True
         if usage is None:
             return 0  # providers do not charge for refusals
-        cost = None if self._price is None else self._price.of(usage)
-        self._add(cost)
+        if usage is not self._usage:  # else it was counted when it was told
+            self._know(usage)
+        cost = None if self._price is None else self._counted_nusd
         call, target = self._attempt.call, self._attempt.target
         self._listener(
             Spent(
@@ -143,12 +144,9 @@ class _Meter:
     def _know(self, usage: Usage | None) -> None:
         self._usage = usage
         if usage is not None and self._price is not None:
-            self._add(self._price.of(usage))  # at once, since the last event of a stream tells it
-
-    def _add(self, cost_nusd: int | None) -> None:
-        if cost_nusd is not None:
+            cost_nusd = self._price.of(usage)
             self._attempt.call.journal.cost.add(usd(cost_nusd - self._counted_nusd))
-            self._counted_nusd = cost_nusd
+            self._counted_nusd = cost_nusd  # at once, since the last event of a stream tells it
 
     def _estimate(self, outcome: Outcome) -> Usage | None:
         """Guess what a provider charges that did not say; None where it charges nothing."""
@@ -158,5 +156,5 @@ class _Meter:
                 return None
         elif not self._answered and outcome.end is End.FAILED:
             return None
-        prompt, answer = prompt_tokens(self._attempt.call.request), -(-self._chars // _CHARS_PER_TOKEN)
+        prompt, answer = prompt_of(self._attempt.call), -(-self._chars // _CHARS_PER_TOKEN)
         return Usage(prompt, answer, prompt + answer)

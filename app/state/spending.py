@@ -13,6 +13,7 @@ import msgspec
 
 from app.core.spending import BUCKETS, HOLD_S, Account, Hold, Level, Refused
 
+_HOLD_MS = round(HOLD_S * 1000)
 _SWEEP_EVERY = 1024  # decisions between two looks for accounts that nobody needs any more
 
 
@@ -25,25 +26,46 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class _Sheet:
-    """One account: amounts by bucket, and holds by id with the time at which they are forgotten."""
+    """
+    One account: amounts by bucket, and holds by id with the time at which they are forgotten.
+
+    Both are in the order of time, so what no longer counts stands in front.
+    """
+
+    __slots__ = ("_held", "_holds", "_spent", "_total", "until")
 
     def __init__(self) -> None:
-        self.spent: dict[int, int] = {}
-        self.holds: dict[str, tuple[int, int]] = {}
+        self._spent: dict[int, int] = {}
+        self._total = 0  # of them
+        self._holds: dict[str, tuple[int, int]] = {}
+        self._held = 0
         self.until = 0
 
     def level(self, account: Account, now_ms: int) -> Level:
-        """Sum up, and take out what no longer counts."""
-        if account.width_ms:
-            oldest = now_ms // account.width_ms - BUCKETS
-            self.spent = {bucket: amount for bucket, amount in self.spent.items() if bucket > oldest}
-        self.holds = {id_: (amount, ends) for id_, (amount, ends) in self.holds.items() if ends > now_ms}
-        return Level(sum(self.spent.values()), sum(amount for amount, _ in self.holds.values()))
+        """Take out what no longer counts, and say what is left."""
+        oldest = now_ms // account.width_ms - BUCKETS if account.width_ms else -1
+        while self._spent and (first := next(iter(self._spent))) <= oldest:
+            self._total -= self._spent.pop(first)
+        while self._holds and self._holds[(front := next(iter(self._holds)))][1] <= now_ms:
+            self.release(front)
+        return Level(self._total, self._held)
 
     def add(self, account: Account, now_ms: int, amount: int) -> None:
         """Count an amount as spent."""
         bucket = now_ms // account.width_ms if account.width_ms else 0
-        self.spent[bucket] = self.spent.get(bucket, 0) + amount
+        self._spent[bucket] = self._spent.get(bucket, 0) + amount
+        self._total += amount
+
+    def hold(self, hold_id: str, amount: int, now_ms: int) -> None:
+        """Keep an amount for a call; two budgets of one name may name the same account."""
+        self.release(hold_id)
+        self._holds[hold_id] = (amount, now_ms + _HOLD_MS)
+        self._held += amount
+
+    def release(self, hold_id: str) -> None:
+        """Keep it no longer; it may have been forgotten."""
+        amount, _ = self._holds.pop(hold_id, (0, 0))
+        self._held -= amount
 
 
 class MemoryAccounts:
@@ -68,7 +90,7 @@ class MemoryAccounts:
             if account.budget.hard and level.spent_nusd + level.held_nusd + amount_nusd > account.budget.limit_nusd:
                 return Refused(account, level)
         for sheet in sheets:
-            sheet.holds[hold_id] = (amount_nusd, now_ms + round(HOLD_S * 1000))
+            sheet.hold(hold_id, amount_nusd, now_ms)
         return Hold(hold_id, tuple(accounts), amount_nusd)
 
     def settle(self, hold: Hold, amount_nusd: int) -> list[Change]:
@@ -77,7 +99,7 @@ class MemoryAccounts:
         changes = []
         for account in hold.accounts:
             sheet = self._sheet(account, now_ms)
-            sheet.holds.pop(hold.id, None)
+            sheet.release(hold.id)
             before = sheet.level(account, now_ms).spent_nusd
             sheet.add(account, now_ms, amount_nusd)
             changes.append(Change(account, before, before + amount_nusd))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.core.candidates import FEATURES, Candidate, Needs, lacking, needs_of
 from app.core.model import Operation, PlainRequest
 from app.core.tokens import prompt_tokens
-from tests.support.calls import TARGET, asking
+from tests.support.calls import TARGET, a_call, asking
 
 features = st.frozensets(st.sampled_from(FEATURES))
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 4000}}
@@ -46,22 +46,22 @@ def said(*parts: object) -> dict[str, Any]:
 )
 def test_features_are_seen_in_the_request(body: dict[str, Any], features: tuple[str, ...]) -> None:
     """What only some models can do is found where the request asks for it, each once, in a fixed order."""
-    assert needs_of(asking(**body)).features == features
+    assert needs_of(a_call(asking(**body))).features == features
 
 
 def test_prompt_and_answer_have_to_fit() -> None:
     """Together they are what a context window has to hold."""
     request = asking("abcd", max_tokens=7)
 
-    assert needs_of(request).tokens == prompt_tokens(request) + 7
-    assert needs_of(asking("abcd")).tokens == prompt_tokens(request)
+    assert needs_of(a_call(request)).tokens == prompt_tokens(request) + 7
+    assert needs_of(a_call(asking("abcd"))).tokens == prompt_tokens(request)
 
 
 def test_a_request_that_is_no_chat_needs_its_length_alone() -> None:
     """No feature of a model is looked for in what it embeds; all of it has to fit."""
     request = PlainRequest(Operation.EMBEDDINGS, "m", b"{}", text=("some", "words"))
 
-    assert needs_of(request) == Needs((), prompt_tokens(request))
+    assert needs_of(a_call(request)) == Needs((), prompt_tokens(request))
 
 
 def test_what_is_not_configured_is_there() -> None:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.ledger import COUNTS, UsageKey, UsageRow, added, report, row_of
+from app.core.ledger import COUNTS, Sums, UsageKey, UsageRow, added, report
 from app.core.signals import Spent
-from app.core.usage import Usage
+from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 
 SPENT = Spent("r", "key-1", "red", "fast", "acme", "small", Usage(9, 4, 13), 500, False, "completed", 1_795_305_599.0)
+
+
+def row_of(spent: Spent) -> tuple[UsageKey, UsageRow]:
+    """Return the row of one attempt."""
+    sums = Sums()
+    sums.count(spent)
+    return next(iter(sums.take().items()))
 
 
 def test_a_row_counts_one_attempt() -> None:
@@ -24,6 +31,21 @@ def test_unknown_prices_are_counted_and_cost_nothing() -> None:
     _, row = row_of(msgspec.structs.replace(SPENT, cost_nusd=None, estimated=True))
 
     assert (row.cost_nusd, row.unpriced, row.estimated) == (0, 1, 1)
+
+
+def test_attempts_are_added_up_until_they_are_taken() -> None:
+    """Those that agree in everything share a row; what was taken is not there a second time."""
+    sums = Sums()
+    details = Usage(9, 4, 13, PromptTokensDetails(cached_tokens=8), CompletionTokensDetails(reasoning_tokens=3))
+    for spent in (SPENT, msgspec.structs.replace(SPENT, usage=details), msgspec.structs.replace(SPENT, model="big")):
+        sums.count(spent)
+
+    taken = sums.take()
+
+    assert {"small": 2, "big": 1} == {key.model: row.attempts for key, row in taken.items()}
+    small = next(row for key, row in taken.items() if key.model == "small")
+    assert small == UsageRow(2, 18, 8, cached_tokens=8, reasoning_tokens=3, cost_nusd=1000)
+    assert sums.take() == {}
 
 
 def test_reports_add_up_what_agrees() -> None:

@@ -300,7 +300,7 @@ def test_only_who_speaks_needs_tokens_for_an_answer(operation: Operation, answer
     """Embeddings and the like have none."""
     request = PlainRequest(operation, "m", b"{}", text=("some words",))
 
-    assert Length(prompt_tokens(request), answer) == length_of(request)
+    assert Length(prompt_tokens(request), answer) == length_of(a_call(request))
 
 
 def test_counting_tokens_costs_none() -> None:

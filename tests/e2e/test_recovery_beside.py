@@ -1,4 +1,4 @@
-"""Recovery beside everything else that a stream meets: dialects, circuits, the ledger, sessions, redaction, the cache."""
+"""Recovery beside everything else that a stream meets: dialects, circuits, ledger, sessions, redaction, cache."""
 
 from __future__ import annotations
 

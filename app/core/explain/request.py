@@ -8,8 +8,9 @@ import msgspec
 
 from app.core.call import Call
 from app.core.candidates import needs_of
+from app.core.estimating import prompt_of
 from app.core.explain.port import Inquiry
-from app.core.tokens import answer_tokens, prompt_tokens
+from app.core.tokens import answer_tokens
 
 
 class RequestSection(msgspec.Struct, frozen=True):
@@ -61,9 +62,9 @@ class ExplainRequest:
             operation=request.operation.value,
             model=request.model,
             stream=request.stream,
-            prompt_tokens=prompt_tokens(request),
+            prompt_tokens=prompt_of(call),
             answer_tokens=answer_tokens(request),
-            needs=needs_of(request).features,
+            needs=needs_of(call).features,
             timeout_s=round(call.deadline - call.started, 3),
             priority=call.priority.word,
             retry=options.retry,

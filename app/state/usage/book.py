@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
-from app.core.ledger import UsageKey, UsageRow, added, row_of
+from app.core.ledger import Sums, UsageKey, UsageRow
 from app.core.signals import Signal, Spent
 from app.state.usage.store import StoreError, UsageStore
 
@@ -43,7 +43,7 @@ class UsageBook:
         self._clock = clock
         self._new_id = new_id
         self._retention_days = retention_days
-        self._gathered: dict[UsageKey, UsageRow] = {}
+        self._sums = Sums()
         self._sent: tuple[str, dict[UsageKey, UsageRow]] | None = None  # a batch whose fate is not known
         self._writing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
@@ -51,8 +51,7 @@ class UsageBook:
     def __call__(self, signal: Signal) -> None:
         """Add a row of the ledger to the sums."""
         if isinstance(signal, Spent):
-            key, row = row_of(signal)
-            self._gathered[key] = added(self._gathered, key, row)
+            self._sums.count(signal)
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """
@@ -75,9 +74,9 @@ class UsageBook:
             StoreError: It does not take it; nothing is lost.
         """
         async with self._lock:
-            while self._sent or self._gathered:
+            while self._sent is not None or (rows := self._sums.take()):
                 if self._sent is None:
-                    self._sent, self._gathered = (self._new_id(), self._gathered), {}
+                    self._sent = self._new_id(), rows
                 await self._store.add(*self._sent)
                 self._sent = None
 
