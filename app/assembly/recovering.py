@@ -11,6 +11,7 @@ from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Handler, compose
 from app.core.recovery.continuing import Continues
 from app.core.routing import Targets
+from app.core.wildcards import Wildcards
 from app.stages.recover import Recover
 
 
@@ -26,8 +27,16 @@ def recovering(
     if not routes:
         return fallback
 
+    wildcards = Wildcards(settings.models)
+
+    def most(model: str) -> int:
+        if model in settings.models:
+            return routes.get(model, 0)
+        found = wildcards.match(model, bare=False) or wildcards.match(model, bare=True)
+        return 0 if found is None else routes.get(found.route, 0)
+
     def how(target: Target) -> Continues | None:
         found = continues(settings.providers[target.provider], target.model)
         return None if found is None else Continues(found)
 
-    return compose([Recover(routes, targets, how, attempt, deps.listener)], fallback)
+    return compose([Recover(most, targets, how, attempt, deps.listener)], fallback)

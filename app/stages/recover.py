@@ -9,7 +9,7 @@ like any other.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -32,7 +32,7 @@ class Recover:
     Continue the streams of routes that want it.
 
     Args:
-        routes: By name, the routes that do, with how often one stream may be continued.
+        most: How often a stream of a model may be continued; 0 for those that are not.
 
         targets: The targets of a call, as the fallback stage knows them.
 
@@ -45,13 +45,13 @@ class Recover:
 
     def __init__(
         self,
-        routes: Mapping[str, int],
+        most: Callable[[str], int],
         targets: Callable[[Call], Targets],
         continues: Callable[[Target], Continues | None],
         attempt: Handler[Attempt],
         listener: Listener,
     ) -> None:
-        self._routes = routes
+        self._most = most
         self.targets = targets
         self.continues = continues
         self.attempt = attempt
@@ -59,7 +59,7 @@ class Recover:
 
     async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
         """Return the answer; a stream that breaks off goes on with the next target, or fails as it would have."""
-        most = self._routes.get(call.request.model, 0) if call.options.fallback else 0
+        most = self._most(call.request.model) if call.options.fallback else 0
         request = call.request
         if not most or not isinstance(request, ChatRequest) or not may_be_continued(request):
             return await proceed(call)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.conftest import openai_client
 from tests.e2e.support.answers import DONE, FINISH, ROLE, dies, in_turn, refused, streamed, word
+from tests.e2e.support.node import Node
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
 from tests.support.gateway import GatewayProcess, Start, running
 
@@ -40,6 +41,7 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
             "once": route("one", "two", "three"),
             "kept": route("one", "two"),
             "off": route("one", "two", recovery={"enabled": False}),
+            "star/*": {**route("*-one", "*-two")},
             "unable": {**route("one"), "fallbacks": ["plain/two"]},
         },
         "timeouts": {"idle_s": 0.5},
@@ -318,6 +320,35 @@ def test_who_begins_anew_is_not_followed(recovering: GatewayProcess, upstream: U
     assert text_of(answer) == long + "thirteen. Winston Smith slipped in."
     (seam,) = chunks(answer)[-1]["wizard"]["recovered"]
     assert (seam["from"], seam["to"]) == ("box/one", "box/three")
+
+
+def test_a_route_with_a_star(recovering: GatewayProcess, upstream: Upstream) -> None:
+    """Its calls are recovered like those of any other; a name that only looks like it is not."""
+    upstream.on("x-one", dies(ROLE, word(FIRST)))
+    upstream.on("x-two", streamed(*rest()))
+
+    starred, direct = ask(recovering, "star/x"), ask(recovering, "box/x-one")
+
+    assert text_of(starred) == FIRST + SECOND
+    assert chunks(direct)[-1]["error"]["code"] == "stream_broken"
+
+
+@pytest.mark.parametrize(
+    ("script", "scenario"),
+    [("sdk.mjs", "helper"), ("sdk.mjs", "streamed"), ("responses.mjs", "streamed"), ("anthropic.mjs", "streamed")],
+)
+def test_clients_for_node(
+    node: Node, recovering: GatewayProcess, upstream: Upstream, script: str, scenario: str
+) -> None:
+    """OpenAI's and Anthropic's SDKs for Node read one whole answer, too."""
+    upstream.on("one", dies(ROLE, word(FIRST)))
+    upstream.on("two", streamed(*rest()))
+    base_url = recovering.url if script == "anthropic.mjs" else f"{recovering.url}/v1"
+
+    result = node.scenario(script, base_url, scenario, "pair")
+
+    texts = [block["text"] for block in result["content"]] if script == "anthropic.mjs" else [result["text"]]
+    assert texts == [FIRST + SECOND]
 
 
 def test_it_is_not_stored(recovering: GatewayProcess, upstream: Upstream) -> None:

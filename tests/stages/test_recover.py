@@ -79,7 +79,7 @@ class Bench:
         self.call = a_call(request or asking(stream=True), options=options)
         route = (TARGET, OTHER, THIRD)
         stage = Recover(
-            {"fast": most},
+            lambda model: most if model == "fast" else 0,
             lambda _call: route,
             lambda target: Continues.TRAILING if target in able else None,
             self.provider,
