@@ -16,15 +16,14 @@ from app.api.dialects.port import Dialect, Style
 from app.api.errors import internal_error, stopping
 from app.api.inbound import Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
 from app.api.respond import respond
-from app.api.wishes import Wishes, merged, sdk_patience_s, wishes_of
+from app.api.wishes import merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import CurrentGateway, EdgeOptions, Gateway
+from app.core.gateway import CurrentGateway, EdgeOptions
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
 from app.core.lifecycle import Lifecycle
-from app.core.model import Request
 from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
 
 
@@ -38,7 +37,7 @@ class Desk(msgspec.Struct, frozen=True):
     ids: RequestIds = msgspec.field(default_factory=RequestIds)
 
 
-class _Arrival(msgspec.Struct, frozen=True):
+class Arrival(msgspec.Struct, frozen=True):
     """Who asks, and how: a request as it came."""
 
     request_id: str
@@ -80,7 +79,7 @@ class HotRoute:
             caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
             dialect.require(headers)
             raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
-            call = self.call(request_id, headers, raw, gateway, caller)
+            call = self.call(Arrival(request_id, headers, raw, credential, caller), gateway.edge)
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*dialect.refusal(error, request_id, None))
@@ -110,18 +109,15 @@ class HotRoute:
         elif sink.streaming:
             await sink.part(style.failure(stopping()))
 
-    def call(self, request_id: str, headers: Headers, raw: bytes, gateway: Gateway, caller: Caller) -> Call:
+    def call(self, arrival: Arrival, edge: EdgeOptions) -> Call:
         """
         Return what a request asks for.
 
         Raises:
             GatewayError: It cannot be understood.
         """
-        request, wishes = self._dialect.read(raw, headers)
-        arrival = _Arrival(request_id, headers, raw, credential_of(headers), caller)
-        return self._call(arrival, request, merged(wishes_of(headers), wishes), gateway.edge)
-
-    def _call(self, arrival: _Arrival, request: Request, wishes: Wishes, edge: EdgeOptions) -> Call:
+        request, said = self._dialect.read(arrival.body, arrival.headers)
+        wishes = merged(wishes_of(arrival.headers), said)
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
         repeatable = wishes.options.idempotency_key is not None

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from app.core.rules import Measure, Standing
 
-_SHOWN = ((Measure.REQUESTS, b"requests"), (Measure.TOKENS, b"tokens"))
+_SHOWN = tuple(
+    (measure, tuple(b"x-ratelimit-%b-%b" % (part, name) for part in (b"limit", b"remaining", b"reset")))
+    for measure, name in ((Measure.REQUESTS, b"requests"), (Measure.TOKENS, b"tokens"))
+)
 _MINUTE_S, _HOUR_S = 60, 3600
 
 
@@ -18,15 +21,15 @@ def limit_headers(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
     The limit is what a full bucket holds; it is reset when the bucket is full again. Rules in shadow keep nobody out.
     """
     headers: list[tuple[bytes, bytes]] = []
-    for measure, name in _SHOWN:
+    for measure, (limit, remaining, reset) in _SHOWN:
         found = [each for each in standings if each.claim.rule.measure is measure and not each.claim.rule.shadow]
         if not found:
             continue
         tightest = found[0] if len(found) == 1 else min(found, key=lambda each: (each.remaining, -each.reset_s))
         headers += (
-            (b"x-ratelimit-limit-" + name, b"%d" % tightest.claim.rule.most),
-            (b"x-ratelimit-remaining-" + name, b"%d" % tightest.remaining),
-            (b"x-ratelimit-reset-" + name, duration(tightest.reset_s)),
+            (limit, b"%d" % tightest.claim.rule.most),
+            (remaining, b"%d" % tightest.remaining),
+            (reset, duration(tightest.reset_s)),
         )
     return headers
 

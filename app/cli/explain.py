@@ -13,7 +13,7 @@ import msgspec
 
 from app.api.admin.explaining import DEFAULT_ENDPOINT
 from app.api.app import dialects
-from app.api.hot import Desk, HotRoute
+from app.api.hot import Arrival, Desk, HotRoute
 from app.cli.output import Colour, painted, print_facts, print_json, print_table
 from app.cli.reading import Offline
 from app.cli.remote import Remote, add_remote
@@ -85,7 +85,9 @@ def _offline(config: Path | None, endpoint: str, raw: bytes) -> Any:  # noqa: AN
         raise CommandError(f"--endpoint must be one of {', '.join(sorted(known))}")
     desk = Desk(_Fixed(offline.gateway), lambda _signal: None, offline.deps.clock)
     try:
-        call = HotRoute(desk, known[endpoint]).call("req_explain", {}, raw, offline.gateway, ANONYMOUS)
+        call = HotRoute(desk, known[endpoint]).call(
+            Arrival("req_explain", {}, raw, None, ANONYMOUS), offline.gateway.edge
+        )
     except GatewayError as error:
         raise CommandError(f"{error.message}\n  {error.suggestion}") from error
     explained = asyncio.run(explain(call, offline.gateway.explainers))

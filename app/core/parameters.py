@@ -6,7 +6,8 @@ Numbers out of range, roles that nobody knows, too much of something. Pure; each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -31,6 +32,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
         "top_logprobs": (0, 20),
     }
 )
+_numbers = attrgetter(*_RANGES)
+_UNSAID: Final = (None,) * len(_RANGES)  # as in most requests
 
 
 class Quantities(msgspec.Struct, frozen=True):
@@ -50,10 +53,14 @@ def too_many(fields: ChatFields, most: Quantities) -> Iterator[Finding]:
         yield "messages", f"The messages hold {images} images; at most {most.max_images} are allowed."
 
 
-def out_of_range(fields: ChatFields) -> Iterator[Finding]:
-    """Yield numbers that no model takes."""
-    for name, (least, most) in _RANGES.items():
-        value = getattr(fields, name)
+def out_of_range(fields: ChatFields) -> Iterable[Finding]:
+    """Return numbers that no model takes."""
+    numbers = _numbers(fields)
+    return () if numbers == _UNSAID else _misplaced(numbers)
+
+
+def _misplaced(numbers: tuple[float | None, ...]) -> Iterator[Finding]:
+    for (name, (least, most)), value in zip(_RANGES.items(), numbers, strict=True):
         if value is not None and not least <= value <= most:
             span = f"at least {least:g}" if most == _ANY else f"between {least:g} and {most:g}"
             yield name, f"{name!r} must be {span}."
@@ -68,7 +75,8 @@ def out_of_order(messages: list[Message]) -> Iterator[Finding]:
             yield f"messages[{index}].role", f"The role of message {index} is none of {known}."
         if message.role == "tool":
             yield from _unasked(index, message, called)
-        called.update(call.id for call in message.tool_calls or () if call.id is not None)
+        if message.tool_calls:
+            called.update([call.id for call in message.tool_calls if call.id is not None])
 
 
 def _unasked(index: int, message: Message, called: set[str]) -> Iterator[Finding]:

@@ -76,14 +76,14 @@ class Endpoints:
     def __init__(self, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> None:
         self._endpoints = {name: Endpoint(provider, options, clock) for name, provider in providers.items()}
 
-    async def __call__(self, attempt: Attempt) -> Reply:
+    def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """
         Return the provider's answer.
 
         Raises:
             GatewayError: Every kind that blames the target, and those that the provider says of the request.
         """
-        return await self._endpoints[attempt.target.provider](attempt)
+        return self._endpoints[attempt.target.provider](attempt)
 
 
 class Endpoint:
@@ -94,28 +94,33 @@ class Endpoint:
         self._options = options
         self._clock = clock
 
-    async def __call__(self, attempt: Attempt) -> Reply:
+    def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """Send the attempt and return the answer; see `Endpoints`."""
+        usage = self._provider.usage
+        if usage is None or not usage.is_for(attempt.call.request):
+            return self._ask(attempt)
+        return self._ask_for_usage(attempt, usage)
+
+    async def _ask_for_usage(self, attempt: Attempt, usage: StreamUsage) -> Reply:
         try:
             return await self._ask(attempt)
         except GatewayError as error:
-            usage = self._provider.usage
-            if usage is None or not usage.refused(attempt.call.request, error):
+            if not usage.refused(attempt.call.request, error):
                 raise
         return await self._ask(attempt)  # as the client wrote it
 
-    async def _ask(self, attempt: Attempt) -> Reply:
+    def _ask(self, attempt: Attempt) -> Awaitable[Reply]:
         provider, call = self._provider, attempt.call
         encoded = provider.codec.encode(call.request, attempt.target)
         call.journal.dropped = encoded.dropped
         headers = _joined(provider.headers, encoded.headers) + call.headers
         if provider.keys is None:
-            return await self._send(attempt, encoded, headers)
+            return self._send(attempt, encoded, headers)
 
         def send(key: str) -> Awaitable[Reply]:
             return self._send(attempt, encoded, (*headers, credential(provider.key_header, key)))
 
-        return await provider.keys.send(send)
+        return provider.keys.send(send)
 
     async def _send(self, attempt: Attempt, encoded: Encoded, headers: tuple[tuple[str, str], ...]) -> Reply:
         url = self._provider.base_url + encoded.path

@@ -46,5 +46,6 @@ class Notifier:
     def _say(self, state: str) -> None:
         if self._address is None:
             return
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as speaking:
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK  # who does not listen stops nobody
+        with suppress(OSError), socket.socket(socket.AF_UNIX, kind) as speaking:
             speaking.sendto(state.encode(), self._address)

@@ -6,7 +6,7 @@ Whom a call is for was found out at the door, before its body was read: a strang
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from app.core.allow_list import AllowList
@@ -32,7 +32,7 @@ class Authorize:
         self._listener = listener
         self._list = lru_cache(_LISTS_MAX)(AllowList)  # bounded, as tokens may bring any number of lists
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
         Pass the call on unchanged.
 
@@ -44,4 +44,4 @@ class Authorize:
             self._listener(ModelForbidden(call.id, call.caller.id))
             shown = call.request.model[:_SHOWN_MAX_CHARS]
             raise GatewayError(FORBIDDEN, f"This key may not use the model {shown!r}.", param="model")
-        return await proceed(call)
+        return proceed(call)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from app.core.call import Attempt, Outcome, Reply
 from app.core.errors import OVERLOADED, GatewayError
@@ -26,7 +26,7 @@ class Bulkhead:
         self._limits = limits
         self._slots = slots
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Run the attempt if there is room.
 
@@ -36,13 +36,13 @@ class Bulkhead:
         target = attempt.target
         names = [name for name in (target.provider, target.name) if name in self._limits]
         if not names:
-            return await proceed(attempt)
+            return proceed(attempt)
         taken = self._take(names, target.provider)
 
         def free(_outcome: Outcome) -> None:
             self._free(taken)
 
-        return await settle(attempt, proceed, free)
+        return settle(attempt, proceed, free)
 
     def _take(self, names: list[str], provider: str) -> list[str]:
         """Take a place under every name, or none at all."""

@@ -6,6 +6,7 @@ An estimate is better than a refusal: clients ask before each turn whether the c
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -30,15 +31,18 @@ class CountTokens:
     def __init__(self, counting: AbstractSet[str]) -> None:
         self._counting = counting
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """Pass everything else on unchanged."""
         request = attempt.call.request
         if not isinstance(request, PlainRequest) or request.operation is not Operation.COUNT_TOKENS:
-            return await proceed(attempt)
+            return proceed(attempt)
+        return self._count(attempt, proceed, request.tokens)
+
+    async def _count(self, attempt: Attempt, proceed: Handler[Attempt], estimate: int) -> Reply:
         if attempt.target.provider in self._counting:
             try:
                 return await proceed(attempt)
             except GatewayError as error:
                 if error.kind not in _NOT_THERE:
                     raise
-        return Reply(Completion(msgspec.json.encode({"input_tokens": request.tokens}), Usage()))
+        return Reply(Completion(msgspec.json.encode({"input_tokens": estimate}), Usage()))

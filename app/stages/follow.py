@@ -6,6 +6,7 @@ A call moves on to its next target at once, instead of being refused there.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 
 from app.core.call import Attempt, Reply
@@ -24,7 +25,7 @@ class FollowLimits:
         self._providers = providers
         self._clock = clock
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Pass the attempt on unless its provider would refuse it.
 
@@ -38,4 +39,4 @@ class FollowLimits:
                 measure, wait_s = spent
                 message = f"{target.provider!r} said that its limit of {measure.value} is used up for {wait_s:.3g} s."
                 raise GatewayError(TARGET_RATE_LIMITED, message, retry_after_s=round(wait_s, 3)).at(target.provider)
-        return await proceed(attempt)
+        return proceed(attempt)

@@ -42,7 +42,7 @@ class Idempotency:
         self._repeats = repeats
         self._listener = listener
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
         Answer the call, or repeat an answer; waiting ends with the call's deadline, which bounds it from outside.
 
@@ -51,8 +51,11 @@ class Idempotency:
         """
         key = call.options.idempotency_key
         if key is None:
-            return await proceed(call)
-        name, looks = name_of(call.caller.tenant, key), 0
+            return proceed(call)
+        return self._answer(call, proceed, name_of(call.caller.tenant, key))
+
+    async def _answer(self, call: Call, proceed: Handler[Call], name: str) -> Reply:
+        looks = 0
         while True:
             claim = await self._repeats.claim(name, call.fingerprint)
             if isinstance(claim, Leading):

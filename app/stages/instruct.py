@@ -6,7 +6,7 @@ After validation, which has bounded what came, and before the cache, which shall
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -33,7 +33,7 @@ class Instruct:
         self._routes = routes
         self._fields = msgspec.json.Decoder(ChatFields)
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
         Pass the call on with the messages of its route.
 
@@ -42,9 +42,9 @@ class Instruct:
         """
         options, request = self._routes.get(call.request.model), call.request
         if options is None or not isinstance(request, ChatRequest):
-            return await proceed(call)
+            return proceed(call)
         changed = self._instructed(request, options)
-        return await proceed(msgspec.structs.replace(call, request=changed))
+        return proceed(msgspec.structs.replace(call, request=changed))
 
     def _instructed(self, request: ChatRequest, options: InstructOptions) -> ChatRequest:
         own = [index for index, message in enumerate(request.fields.messages) if message.role in _SYSTEM]

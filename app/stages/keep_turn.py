@@ -7,6 +7,7 @@ only the last is.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import suppress
 
 from app.core.call import Call, End, Outcome, Reply
@@ -18,7 +19,7 @@ from app.core.pipeline import Handler
 class KeepTurn:
     """Keep the turns of calls that go on with a session."""
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
         Pass the call on, and keep what was said.
 
@@ -26,6 +27,9 @@ class KeepTurn:
             GatewayError: STATE_UNAVAILABLE where a whole answer cannot be kept: the caller tries again, and the
                 conversation has no gap.
         """
+        return proceed(call) if call.options.session is None else self._keep(call, proceed)
+
+    async def _keep(self, call: Call, proceed: Handler[Call]) -> Reply:
         reply = await proceed(call)
         keep = call.journal.keep_turn
         if keep is None:

@@ -7,6 +7,8 @@ and has to hold also what the gateway itself puts before their messages.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import msgspec
 
 from app.core.call import Call, Reply
@@ -31,12 +33,12 @@ class Mark:
     def __init__(self, marks: PerRoute[Marks | None]) -> None:
         self._marks = marks
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """Pass the call on with its prompt marked."""
         marks, request = self._marks.of(call.request.model), call.request
         if marks is None or not isinstance(request, ChatRequest):
-            return await proceed(call)
+            return proceed(call)
         changed = spotlit(request, marks.spotlight, marks.key)
         if marks.tripwire is not None:
             changed = marks.tripwire.marked(changed)
-        return await proceed(call if changed is request else msgspec.structs.replace(call, request=changed))
+        return proceed(call if changed is request else msgspec.structs.replace(call, request=changed))

@@ -11,7 +11,7 @@ kept, since callers may read what is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -61,7 +61,7 @@ class Sessions:
         self._store = store
         self._listener = listener
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
         Pass the call on with its past.
 
@@ -70,7 +70,10 @@ class Sessions:
         """
         name, request = call.options.session, call.request
         if name is None or not is_session_id(name) or not isinstance(request, ChatRequest):
-            return await proceed(call)
+            return proceed(call)
+        return self._go_on(call, proceed, name, request)
+
+    async def _go_on(self, call: Call, proceed: Handler[Call], name: str, request: ChatRequest) -> Reply:
         session = await self._store.load(call.caller.tenant, name)
         found = continued(session, request, self._trim(request), self._options.estimate)
         self._require_room(session, found.new)

@@ -8,6 +8,7 @@ stream is read (`app/providers/reading.py`), and the time to connect belongs to 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
@@ -47,7 +48,7 @@ class AttemptTimeout:
     def __init__(self, first_token_s: float) -> None:
         self._first_token_s = first_token_s
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Run the attempt up to its first committing event.
 
@@ -55,7 +56,10 @@ class AttemptTimeout:
             GatewayError: TIMEOUT_FIRST_TOKEN.
         """
         if not attempt.call.request.stream:
-            return await proceed(attempt)
+            return proceed(attempt)
+        return self._first_token(attempt, proceed)
+
+    async def _first_token(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
         limit = TimeLimit(asyncio.get_running_loop().time() + self._first_token_s)
         try:
             with limit:

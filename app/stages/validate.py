@@ -7,7 +7,7 @@ The types of the fields were checked when the body was decoded; this stage bound
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from itertools import chain
 from types import MappingProxyType
 
@@ -52,7 +52,7 @@ class Validate:
     def __init__(self, options: ValidateOptions) -> None:
         self._options = options
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
         Pass the call on unchanged.
 
@@ -60,7 +60,7 @@ class Validate:
             GatewayError: As `check` does.
         """
         self.check(call)
-        return await proceed(call)
+        return proceed(call)
 
     def check(self, call: Call) -> None:
         """
@@ -116,6 +116,8 @@ class Validate:
         # JSON can only spell a control character as an escape, so most bodies are cleared by three quick looks
         raw = request.raw
         suspicious = not self._options.allow_control_chars and (b"\\u00" in raw or b"\\b" in raw or b"\\f" in raw)
+        if not suspicious and len(raw) <= self._options.max_prompt_chars:
+            return  # the texts are parts of the body: no character takes less than a byte there
         chars = 0
         for index, message in enumerate(request.fields.messages):
             for path, text in _texts(message):
@@ -134,8 +136,9 @@ class Validate:
 
 def _require_single(raw: bytes) -> None:
     """Refuse a body that says twice what others than the model decide by."""
-    if any(raw.count(name) > 1 for name in _ONCE) and spans(raw) is None:
-        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
+    for name in _ONCE:
+        if raw.count(name) > 1 and spans(raw) is None:
+            raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:

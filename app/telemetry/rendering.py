@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
@@ -33,7 +34,12 @@ def renderer(line_format: LineFormat) -> Renderer:
     )
 
     def render(logger: WrappedLogger, method: str, fields: Fields) -> str:
-        tame = _tame(fields)
+        said = {name: value for name, value in fields.items() if value is not None and value != ""}
+        with suppress(UnicodeEncodeError):  # JSON has no unpaired surrogates
+            line = str(last(logger, method, dict(said)))
+            if len(line) <= VALUE_MAX_BYTES and line.isascii() and line.isprintable():
+                return line  # as nearly all: no value in it can be too long or do harm
+        tame = _tame(said)
         line = str(last(logger, method, dict(tame)))
         while len(line) > LINE_MAX_BYTES // _UTF8_MAX and len(line.encode()) > LINE_MAX_BYTES and _shorten(tame):
             line = str(last(logger, method, dict(tame)))
@@ -50,18 +56,15 @@ def iso(wall_s: float) -> str:
 
 def _tame(fields: Fields) -> Fields:
     """
-    Bound every text, make it harmless for terminals and parsers, and leave out what is None or empty.
+    Bound every text, and make it harmless for terminals and parsers.
 
     What JSON does not escape by itself is escaped here: DEL, C1 controls, direction marks, unpaired surrogates.
     """
     tame: Fields = {}
     for name, value in fields.items():
-        if type(value) is not str:
-            if value is not None:
-                tame[name] = value
-        elif 0 < len(value) <= _SHORT and value.isprintable():
+        if type(value) is not str or (len(value) <= _SHORT and value.isprintable()):
             tame[name] = value
-        elif value:
+        else:
             tame[name] = _printable(_last(value) if name == "trace" else _first(value))
     return tame
 

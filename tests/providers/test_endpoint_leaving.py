@@ -44,7 +44,7 @@ async def test_leaving_before_the_commit_point(client: HttpxClient, raw: bytes |
     """A client that leaves while the provider is still waited for takes the provider's connection with it."""
     async with UpstreamServer(always(*answer, Act.HANG)) as server:
         asked = attempt(raw) if raw else attempt()
-        asking = asyncio.create_task(Rig(client, server.url).endpoint()(asked))
+        asking = asyncio.ensure_future(Rig(client, server.url).endpoint()(asked))
         await server.wait_for_requests(1)
         await asyncio.sleep(0.02)  # so that what was sent has been read
 

@@ -79,10 +79,20 @@ def test_nobody_listens(found: Supervision | None) -> None:
     notifier.stopping()
 
 
+def test_who_does_not_listen_stops_nobody(systemd: socket.socket) -> None:
+    """A full queue takes no more words; the service goes on all the same."""
+    notifier = Notifier(Supervision(systemd.getsockname(), 1.0), FakeTime())
+
+    for _ in range(1000):
+        notifier.ready()
+
+    assert set(heard(systemd)) == {"READY=1"}
+
+
 @pytest.mark.parametrize("flags", [(), ("--workers", "2")], ids=["alone", "with workers"])
 def test_a_service_is_ready_alive_and_stopping(systemd: socket.socket, flags: tuple[str, ...]) -> None:
     """From the first call that could be served to the signal that ends it."""
-    told = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "400000"}
+    told = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "4000000"}
     with running(Start({"providers": {"sim": {"kind": "sim"}}}, flags=flags, variables=told)) as gateway:
         words = [systemd.recv(100).decode()]
         while not {"READY=1", "WATCHDOG=1"} <= set(words):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.core.call import Reply
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.pipeline import compose
 from app.stages.validate import Validate, ValidateOptions
@@ -52,7 +53,11 @@ async def is_refused(raw: bytes, depth_max: int) -> bool:
         max_messages=10, max_prompt_chars=10_000_000, max_json_depth=depth_max, allow_control_chars=True
     )
     handler = compose([Validate(options)], FakeProvider(answers()))
-    (result,) = await asyncio.gather(handler(a_call(chat_request(raw))), return_exceptions=True)
+
+    async def outcome() -> Reply:
+        return await handler(a_call(chat_request(raw)))
+
+    (result,) = await asyncio.gather(outcome(), return_exceptions=True)
     if not isinstance(result, BaseException):
         return False
     assert isinstance(result, GatewayError)

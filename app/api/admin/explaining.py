@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.admin.door import admitted, json_answer
 from app.api.asgi import ClientGoneError, read_body
-from app.api.hot import HotRoute
+from app.api.hot import Arrival, HotRoute
 from app.api.inbound import credential_of, headers_of, request_id_of
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.explain.port import explain
@@ -37,8 +37,9 @@ def explaining_router(gateways: CurrentGateway, endpoints: Mapping[str, HotRoute
         except ClientGoneError:
             return Response()  # which nobody reads
         request_id = request_id_of(headers)
-        caller = await gateway.identities.identify(credential_of(headers), request_id)
-        call = route.call(request_id, headers, raw, gateway, caller)
+        credential = credential_of(headers)
+        caller = await gateway.identities.identify(credential, request_id)
+        call = route.call(Arrival(request_id, headers, raw, credential, caller), gateway.edge)
         found = await explain(call, gateway.explainers)
         return json_answer(msgspec.to_builtins(found))
 
