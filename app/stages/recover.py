@@ -57,12 +57,15 @@ class Recover:
         self.attempt = attempt
         self.listener = listener
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """Return the answer; a stream that breaks off goes on with the next target, or fails as it would have."""
         most = self._most(call.request.model) if call.options.fallback else 0
         request = call.request
         if not most or not isinstance(request, ChatRequest) or not may_be_continued(request):
-            return await proceed(call)
+            return proceed(call)
+        return self._followed(call, request, most, proceed)
+
+    async def _followed(self, call: Call, request: ChatRequest, most: int, proceed: Handler[Call]) -> Reply:
         reply = await proceed(call)
         if isinstance(reply.body, Completion) or reply.body.media_type != EVENTS:
             return reply
