@@ -1,7 +1,7 @@
 # Every target sets up first; once that is done, a second call finds the stamp and starts at once.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench format lock clean
+.PHONY: help setup run test check bench slo docs release format lock clean
 
 BIN := .venv/bin
 # Scripts in .venv name the checkout they belong to: one that was moved or copied has another stamp, and sets up again.
@@ -28,6 +28,17 @@ check: $(STAMP) ## Run every static check
 bench: $(STAMP) ## Measure the gateway on this machine, paired with its floor
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 
+slo: $(STAMP) ## Measure the gateway against its objectives: a table with pass or fail
+	@$(BIN)/python -m loadtests.slo $(ARGS)
+
+docs: $(STAMP) ## Write the made pages anew, and build the site into .site, strictly
+	@$(BIN)/python .ci/pages.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file deploy/mkdocs.yml
+	@echo "built: .site/index.html"
+
+release: $(STAMP) ## Check the definition of done: everything before a version goes out (ARGS="--only docs" for a part)
+	@$(BIN)/python .ci/release.py $(ARGS)
+
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
@@ -36,5 +47,5 @@ lock: $(STAMP) ## Compile the requirement files anew (ARGS=--upgrade moves the p
 	@bash .ci/lock $(ARGS)
 
 clean: ## Remove everything that make made
-	rm -rf .venv .uv .setup.log .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .uv .site .setup.log .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find app loadtests tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +

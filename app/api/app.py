@@ -36,6 +36,7 @@ from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
 from app.api.page import page_router
 from app.api.sessions import sessions_router
+from app.api.streams import streams_router
 from app.core.configuration import Configurations, Unchanging
 from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
 
@@ -76,6 +77,7 @@ class Api(FastAPI):
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
         self.include_router(models_router(desk.gateways, door.started_wall))
         self.include_router(sessions_router(desk.gateways))
+        self.include_router(streams_router(desk.gateways, desk.tapes, desk.listener, desk.lifecycle))
         health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
         self.include_router(operations_router(health, door.exposition))
         self.include_router(page_router())

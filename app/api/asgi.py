@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from app.core.errors import BODY_TOO_LARGE, GatewayError
+from app.core.leaving import Departure
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -91,16 +92,25 @@ class ClientWatch:
     While inside, cancel the current task when the client leaves, and turn that into `ClientGoneError`.
 
     Enter it once the request body has been read: from then on the only news a client can send is that it is gone.
+
+    Args:
+        receive: ASGI's.
+
+        departure: Asked when the client leaves; the task goes on if it says so. The server takes what is sent to a
+            client that is gone, and waits for the task when it ends itself.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, departure: Departure | None = None) -> None:
         self._watching = self._watch(receive)
+        self._departure = departure
         self._gone = False
         self._over = False
 
     def __enter__(self) -> Self:
         """Start watching."""
         self._handling = asyncio.current_task()
+        if self._departure is not None:
+            self._departure.bind(self._give_up)
         self._step()
         return self
 
@@ -110,6 +120,8 @@ class ClientWatch:
         """Stop watching; a cancellation that was ours becomes `ClientGoneError`, any other stays what it is."""
         self._over = True
         self._watching.close()
+        if self._departure is not None:
+            self._departure.over()
         if not self._gone or self._handling is None or self._handling.uncancel() > 0:
             return
         if kind is None or issubclass(kind, asyncio.CancelledError):  # a bug is one, also when nobody waits any more
@@ -118,6 +130,11 @@ class ClientWatch:
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             continue
+        if self._departure is not None and self._departure.left():
+            return
+        self._give_up()
+
+    def _give_up(self) -> None:
         self._gone = True
         if self._handling is not None:
             self._handling.cancel()

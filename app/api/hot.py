@@ -16,15 +16,19 @@ from app.api.dialects.port import Dialect, Style
 from app.api.errors import internal_error, stopping
 from app.api.inbound import Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
 from app.api.respond import respond
+from app.api.taping import TapedSink
 from app.api.wishes import merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
-from app.core.clock import Clock
+from app.core.clock import Clock, SystemClock
 from app.core.errors import GatewayError
 from app.core.gateway import CurrentGateway, EdgeOptions
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
+from app.core.leaving import Departure, Departures
 from app.core.lifecycle import Lifecycle
+from app.core.ports import Sink
 from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
+from app.core.tapes import Taped, Tapes
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -35,6 +39,8 @@ class Desk(msgspec.Struct, frozen=True):
     clock: Clock
     lifecycle: Lifecycle = msgspec.field(default_factory=Lifecycle)
     ids: RequestIds = msgspec.field(default_factory=RequestIds)
+    departures: Departures = msgspec.field(default_factory=Departures)
+    tapes: Tapes = msgspec.field(default_factory=lambda: Tapes(SystemClock()))
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -85,18 +91,34 @@ class HotRoute:
             await sink.whole(*dialect.refusal(error, request_id, None))
             return
         style = dialect.style(call, self._desk.clock)
+        departure = self._departure(call, gateway.edge)
+        out = sink if departure is None else self._taped(call, departure, sink, style)
         try:
-            with ClientWatch(receive):
+            with ClientWatch(receive, departure):
                 try:
-                    await respond(call, gateway, sink, style, self._desk.clock)
+                    await respond(call, gateway, out, style, self._desk.clock)
                 except GatewayError as error:
-                    await sink.whole(*dialect.refusal(error, request_id, call.journal))
+                    await out.whole(*dialect.refusal(error, request_id, call.journal))
                 finally:
                     self._note_trimmed(call)
         except asyncio.CancelledError:
             if not self._desk.lifecycle.cutting:
                 raise
             await self._cut_off(call, sink, style)
+
+    def _departure(self, call: Call, edge: EdgeOptions) -> Departure | None:
+        """Return what decides when the client leaves; None where that ends every call."""
+        if edge.leaving is None:
+            return None
+        return Departure(call, edge.leaving, self._desk.departures, self._desk.listener)
+
+    def _taped(self, call: Call, departure: Departure, sink: AsgiSink, style: Style) -> Sink:
+        """Return a sink for an answer that can be resumed, if it is a stream and streams can be."""
+        bounds = departure.resume
+        if bounds is None or not call.request.stream:
+            return sink
+        taped = Taped(call.caller.tenant, call.id, style.failure)
+        return TapedSink(sink, lambda: self._desk.tapes.open(taped, bounds), departure)
 
     def _note_trimmed(self, call: Call) -> None:
         if call.journal.trimmed:

@@ -28,7 +28,7 @@ from app.core.stream import EVENTS, Batch, EventStream
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
 _NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments
 _COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
-_STREAM = (
+STREAM_HEADERS = (
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
@@ -50,7 +50,7 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
     stream, edge = reply.body, gateway.edge
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else _NEVER_S
     async with aclosing(stream):
-        await sink.head(200, [(b"content-type", stream.media_type.encode()), *_STREAM, *headers])
+        await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
         async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, edge, call.journal) as batches:
             complete = await _relay(batches, call, sink, style, keep_alive)
     if complete:

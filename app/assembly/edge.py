@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from app.config.schema import Settings
 from app.core.gateway import EdgeOptions
+from app.core.leaving import LeavingOptions
+from app.core.tapes import TapeBounds
 
 
 def edge_options(settings: Settings) -> EdgeOptions:
@@ -14,4 +16,23 @@ def edge_options(settings: Settings) -> EdgeOptions:
         keep_alive_s=settings.streaming.keep_alive_s,
         overflow=settings.streaming.overflow,
         buffer_bytes=settings.streaming.buffer_bytes,
+        leaving=_leaving(settings),
     )
+
+
+def _leaving(settings: Settings) -> LeavingOptions | None:
+    """Return which calls go on without their clients; None if there are none."""
+    given = settings.streaming
+    routes = {name: route.streaming.on_disconnect or given.on_disconnect for name, route in settings.models.items()}
+    resume = _resume(settings)
+    if resume is None and "drain" not in {given.on_disconnect, *routes.values()}:
+        return None
+    drains = {name: how == "drain" for name, how in routes.items()}
+    return LeavingOptions(drains, given.on_disconnect == "drain", given.drain_max, resume)
+
+
+def _resume(settings: Settings) -> TapeBounds | None:
+    given = settings.streaming.resume
+    if not given.enabled:
+        return None
+    return TapeBounds(given.window_s, given.max_streams, given.stream_max_bytes, given.max_bytes)

@@ -10,6 +10,7 @@ from typing import Final
 
 from app import __version__
 from app.cli import (
+    bench,
     cache,
     check,
     circuits,
@@ -17,6 +18,7 @@ from app.cli import (
     diff,
     doctor,
     explain,
+    importing,
     keys,
     models,
     serve,
@@ -38,9 +40,11 @@ _VERBS: Final[Sequence[Verb]] = (
     keys,
     sessions,
     doctor,
+    importing,
     circuits,
     cache,
     stats,
+    bench,
     completion,
 )
 

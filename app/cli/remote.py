@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from app.cli.progress import Progress
 from app.cli.verbs import CommandError, add_config
 from app.config.operator import operator_token
 from app.config.schema import Settings
@@ -58,7 +59,7 @@ class Remote:
         """
         headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
         try:
-            with httpx2.Client(trust_env=False, timeout=_PATIENCE_S) as client:
+            with Progress(f"waiting for {self._url}"), httpx2.Client(trust_env=False, timeout=_PATIENCE_S) as client:
                 answer = client.request(method, f"{self._url}{path}", headers=headers, content=content, params=query)
         except httpx2.TransportError as error:
             raise CommandError(

@@ -152,6 +152,14 @@ class Instructions(Section):
     )
 
 
+class RouteStreaming(Section):
+    """How answers of one route are relayed."""
+
+    on_disconnect: Literal["cancel", "drain"] | None = Field(
+        default=None, description="What a client that leaves means for its provider; null as streaming says."
+    )
+
+
 class Route(Section):
     """A model name of the gateway, and what stands behind it."""
 
@@ -171,5 +179,8 @@ class Route(Section):
     system: Instructions = Field(default_factory=Instructions, description="What every call of this route is told.")
     hedge: Hedge = Field(default_factory=Hedge, description="A second target for calls whose first is slow.")
     recovery: Recovery = Field(default_factory=Recovery, description="What becomes of streams that break off.")
+    streaming: RouteStreaming = Field(
+        default_factory=RouteStreaming, description="How answers of this route are relayed."
+    )
     cache: bool = Field(default=True, description="Whether calls of this route use the cache, if there is one.")
     cache_ttl_s: Lifetime | None = Field(default=None, description="Seconds instead of cache.ttl_s; null takes that.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.config.fields import Bytes, Count, Expected, Host, Number, Ratio, RetryWord, Seconds, Section, Whole
+from app.config.fields import Bytes, Count, Expected, Host, Lifetime, Number, Ratio, RetryWord, Seconds, Section, Whole
 
 Trigger = Literal[
     "timeout",
@@ -122,6 +122,18 @@ class Fallback(Section):
     )
 
 
+class Resume(Section):
+    """How clients go on with streams whose connections they lost."""
+
+    enabled: bool = Field(default=False, description="Whether streams can be resumed, by GET /v1/streams/{id}.")
+    window_s: Lifetime = Field(
+        default=60, description="Seconds that a stream is kept after its end, and goes on without a reader."
+    )
+    max_streams: Count = Field(default=1000, description="Most streams that can be resumed, per process.")
+    max_bytes: Bytes = Field(default=67_108_864, description="Most bytes of all that is kept of streams, per process.")
+    stream_max_bytes: Bytes = Field(default=1_048_576, description="Most bytes of one stream; longer ones are let go.")
+
+
 class Streaming(Section):
     """How answers are relayed while they are produced."""
 
@@ -137,6 +149,13 @@ class Streaming(Section):
     commit: Literal["visible", "answer", "any_event"] = Field(
         default="visible", description="Which first event ends the time in which retries and fallbacks are possible."
     )
+    on_disconnect: Literal["cancel", "drain"] = Field(
+        default="cancel", description="What a client that leaves means for its provider; drain reads the answer on."
+    )
+    drain_max: Annotated[Whole, Field(ge=0, le=100_000)] = Field(
+        default=100, description="Most answers at once that are read on after their clients left, per process."
+    )
+    resume: Resume = Field(default_factory=Resume, description="Streams that clients can come back to.")
 
 
 class Logging(Section):

@@ -90,8 +90,9 @@ class Journal(msgspec.Struct):
     `estimating.prompt_of`). `trimmed` counts the events that a slow client did not get.
     `limits` is how the buckets of all rate limits that it met stand. `recovered` lists where other targets went on with
     a stream that broke off. `keep_turn` adds what was said to its session, to be called once the answer is accepted.
-    `notes` are further response headers that stages owe the client, by lower-case name. `story` is what happened step
-    by step, if the caller is to see it.
+    `left` says that the client has left and the answer is read on without it; `over`, that the pipeline has done with
+    the call. `notes` are further response headers that stages owe the client, by lower-case name. `story` is what
+    happened step by step, if the caller is to see it.
     """
 
     attempts: int = 0
@@ -110,6 +111,8 @@ class Journal(msgspec.Struct):
     trimmed: int = 0
     recovered: tuple[Recovered, ...] = ()
     keep_turn: Callable[[], Awaitable[None]] | None = None
+    left: bool = False
+    over: bool = False
     notes: dict[str, str] = msgspec.field(default_factory=dict)
     story: list[Step] | None = None
 

@@ -24,6 +24,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     session_not_found           404  session         caller   never
     session_expired             404  session         caller   never
     session_full                400  session         caller   never
+    stream_not_found            404  stream          caller   never
     rate_limited                429  rate_limit      caller   elsewhere  rate_limit
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
@@ -150,6 +151,10 @@ SESSION_FULL: Final = Kind(
     "session_full", 400, _BAD, "session", Blame.CALLER, Again.NEVER, False,
     "Fork it with 'last' to go on with its newest messages, begin a new one, or raise 'sessions.max_bytes'.",
 )  # fmt: skip
+STREAM_NOT_FOUND: Final = Kind(
+    "stream_not_found", 404, _BAD, "stream", Blame.CALLER, Again.NEVER, False,
+    "Send the request again; streams can be resumed where 'streaming.resume' is enabled, and for its 'window_s' only.",
+)  # fmt: skip
 RATE_LIMITED: Final = Kind(
     "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.ELSEWHERE, True,
     "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.", "rate_limit",
@@ -254,7 +259,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     INVALID_REQUEST, INVALID_JSON, INVALID_HTTP, WRONG_HOST, HEAD_TOO_LARGE, REQUEST_TOO_SLOW, UNAUTHORIZED,
     FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE,
     UNPROCESSABLE, IDEMPOTENCY_KEY_REUSED, UNSUPPORTED_FEATURE, CONTENT_BLOCKED, CONTEXT_TOO_LONG,
-    SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
+    SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, STREAM_NOT_FOUND, RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
     CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
     TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
     TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, NOT_CACHED, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN,

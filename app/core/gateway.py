@@ -17,6 +17,7 @@ from app.core.explain.port import Explainer
 from app.core.identity import Identities
 from app.core.insight import Insight
 from app.core.key_office import KeyOffice
+from app.core.leaving import LeavingOptions
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Budgets, Circuits, Limits, UsageReader
@@ -29,7 +30,8 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     The bounds of the edge.
 
     `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
-    reads more slowly than its provider sends, by more than `buffer_bytes`.
+    reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving`
+    a call ends with its client.
     """
 
     body_max_bytes: int
@@ -37,6 +39,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     keep_alive_s: float
     overflow: Literal["block", "drop_oldest", "error"] = "block"
     buffer_bytes: int = 65_536
+    leaving: LeavingOptions | None = None
 
 
 class Spending(msgspec.Struct, frozen=True):

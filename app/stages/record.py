@@ -62,7 +62,8 @@ class _Story:
     def close(self, outcome: Outcome) -> None:
         """Report the ending."""
         call, journal, now = self._call, self._call.journal, self._clock.now()
-        kind = _kind(outcome)
+        left, journal.over = journal.left, True
+        kind = CLIENT_CLOSED if left else _kind(outcome)
         target = journal.target
         committed = now if self._committed is None else self._committed
         self._listener(
@@ -73,7 +74,7 @@ class _Story:
                 provider=target.provider if target else "",
                 target_model=target.model if target else "",
                 stream=call.request.stream,
-                outcome=End.FAILED.value if kind is OVERLOADED else outcome.end.value,
+                outcome=_ending(kind, outcome),
                 status=kind.status if kind else 200,
                 code=kind.code if kind else "",
                 category=kind.category if kind else "",
@@ -87,6 +88,7 @@ class _Story:
                 trace_id=self._trace_id,
                 cost_usd=journal.cost.usd,
                 cache=journal.cache,
+                drained=outcome.end.value if left else None,
             )
         )
 
@@ -99,6 +101,13 @@ class _Story:
         if self._committed is None or self._usage is None or self._last_event <= self._committed:
             return None
         return self._usage.completion_tokens / (self._last_event - self._committed)
+
+
+def _ending(kind: Kind | None, outcome: Outcome) -> str:
+    """Return how the call ended for its client."""
+    if kind is OVERLOADED:
+        return End.FAILED.value
+    return (End.ABANDONED if kind is CLIENT_CLOSED else outcome.end).value
 
 
 def _kind(outcome: Outcome) -> Kind | None:

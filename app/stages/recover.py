@@ -22,7 +22,7 @@ from app.core.recovery.continuing import Continues, continued, may_be_continued
 from app.core.recovery.relaying import Relay, Shown
 from app.core.recovery.splicing import Splice
 from app.core.routing import Targets
-from app.core.signals import Listener, StreamNotResumed, StreamResumed
+from app.core.signals import Listener, StreamNotRecovered, StreamRecovered
 from app.core.stream import EVENTS, Batch, EventStream
 from app.core.tokens import prompt_tokens
 
@@ -118,7 +118,7 @@ class _Line:
         self._break = None
         self._left -= 1
         journal.recovered = (*journal.recovered, seam)
-        self._stage.listener(StreamResumed(self._call.id, seam.origin, seam.onward, seam.code, seam.chars))
+        self._stage.listener(StreamRecovered(self._call.id, seam.origin, seam.onward, seam.code, seam.chars))
 
     async def _resume(self, error: GatewayError) -> None:
         """
@@ -142,7 +142,7 @@ class _Line:
                 return
             reason = "failed" if able or target is not broken.target else "unable"
         journal.target, journal.position = broken.target, broken.position
-        self._stage.listener(StreamNotResumed(self._call.id, broken.target.name, broken.error.kind.code, reason))
+        self._stage.listener(StreamNotRecovered(self._call.id, broken.target.name, broken.error.kind.code, reason))
         raise broken.error
 
     def _unfit(self) -> str | None:

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "requirements").glob("*.txt"))}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+GROUPS = PROJECT["dependency-groups"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
@@ -30,9 +31,11 @@ def accepts(requirement: Requirement, locked: dict[str, str]) -> bool:
     [
         ("runtime", PROJECT["project"]["dependencies"]),
         ("local", PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["local"]),
-        ("dev", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]),
+        ("dev", PROJECT["project"]["dependencies"] + [each for each in GROUPS["dev"] if isinstance(each, str)]),
+        ("dev", GROUPS["docs"]),
+        ("docs", GROUPS["docs"]),
         ("dev", [line for extra in ("bedrock", "otlp-grpc", "semantic", "vertex") for line in EXTRAS[extra]]),
-        ("build", PROJECT["dependency-groups"]["build"]),
+        ("build", GROUPS["build"]),
     ],
 )
 def test_lock_holds_what_is_wanted(name: str, wanted: list[str]) -> None:

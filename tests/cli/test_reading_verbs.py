@@ -18,7 +18,22 @@ models: {fast: {targets: [{provider: box, model: small}], fallbacks: [sim/echo]}
 """
 NEW = OLD.replace("canary-1", "canary-2").replace("model: small", "model: large") + "server: {port: 9}\n"
 BASH = "/bin/bash"
-VERBS = ("serve", "check", "explain", "diff", "models", "keys", "sessions", "doctor", "circuits", "cache", "stats")
+VERBS = (
+    "serve",
+    "check",
+    "explain",
+    "diff",
+    "models",
+    "keys",
+    "sessions",
+    "doctor",
+    "circuits",
+    "cache",
+    "stats",
+    "import",
+    "bench",
+    "completion",
+)
 
 
 def printed_json(capsys: pytest.CaptureFixture[str]) -> Any:  # noqa: ANN401 - JSON

@@ -173,8 +173,8 @@ def test_the_story_of_the_call(recovering: GatewayProcess, upstream: Upstream) -
     (entry,) = admin(recovering, f"/requests?id={request_id}&steps=true")["requests"]
     steps = {step["what"]: step for step in entry["steps"]}
     assert {"from": "box/one", "to": "box/two"} == {
-        "from": steps["stream_resumed"]["origin"],
-        "to": steps["stream_resumed"]["onward"],
+        "from": steps["stream_recovered"]["origin"],
+        "to": steps["stream_recovered"]["onward"],
     }
     assert (entry["outcome"], entry["attempts"], entry["target_model"]) == ("completed", 2, "two")
 

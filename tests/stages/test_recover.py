@@ -24,7 +24,7 @@ from app.core.errors import (
 from app.core.model import ChatRequest, Native, StreamEvent, Weight
 from app.core.pipeline import compose
 from app.core.recovery.continuing import Continues
-from app.core.signals import Signal, StreamNotResumed, StreamResumed
+from app.core.signals import Signal, StreamNotRecovered, StreamRecovered
 from app.core.stream import EventStream
 from app.stages.fallback import Fallback
 from app.stages.recover import Recover
@@ -106,7 +106,7 @@ class Bench:
     @property
     def reasons(self) -> list[str]:
         """Return why streams were not continued."""
-        return [signal.reason for signal in self.signals if isinstance(signal, StreamNotResumed)]
+        return [signal.reason for signal in self.signals if isinstance(signal, StreamNotRecovered)]
 
     def prefix(self, attempt: int) -> object:
         """Return what the target of an attempt was told to go on with."""
@@ -134,7 +134,7 @@ async def test_the_next_target_goes_on(kind: Kind) -> None:
     told = STREAM_BROKEN if kind is TARGET_UNAVAILABLE else kind
     assert text_in(bench.events) == "one two three"
     assert (bench.provider.targets, bench.prefix(1)) == ([TARGET, OTHER], "one two")
-    assert bench.signals == [StreamResumed("req_1", TARGET.name, OTHER.name, told.code, len(FIRST))]
+    assert bench.signals == [StreamRecovered("req_1", TARGET.name, OTHER.name, told.code, len(FIRST))]
     assert (bench.call.journal.target, bench.call.journal.position) == (OTHER, 1)
     assert [seam.onward for seam in bench.call.journal.recovered] == [OTHER.name]
 

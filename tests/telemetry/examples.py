@@ -21,6 +21,7 @@ from app.core.signals import (
     CallStarted,
     CallUnqueued,
     CircuitChanged,
+    ClientLeft,
     ConfigRejected,
     ConfigReloaded,
     CredentialRefused,
@@ -45,7 +46,8 @@ from app.core.signals import (
     Signal,
     Spent,
     StateDegraded,
-    StreamNotResumed,
+    StreamNotRecovered,
+    StreamRecovered,
     StreamResumed,
     StreamStarted,
     StreamTrimmed,
@@ -69,8 +71,8 @@ RETRY = RetryScheduled(
     pause_s=0.5,
 )
 FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", code="target_busy")
-RESUMED = StreamResumed("req_1", "openai/gpt-4o-mini", "box/small", "stream_broken", 120)
-NOT_RESUMED = StreamNotResumed("req_1", "openai/gpt-4o-mini", "timeout_idle", "unable")
+RECOVERED = StreamRecovered("req_1", "openai/gpt-4o-mini", "box/small", "stream_broken", 120)
+NOT_RECOVERED = StreamNotRecovered("req_1", "openai/gpt-4o-mini", "timeout_idle", "unable")
 HEDGE = HedgeStarted(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", delay_s=1.25)
 HEDGE_ENDED = HedgeEnded(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", outcome="won")
 ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini", outcome="completed", code="")
@@ -149,6 +151,8 @@ DRAIN_ENDED = DrainEnded(cut=1, lasted_s=30.5)
 WORKER_REPLACED = WorkerReplaced(pid=4711, reason="died", exit_code=-9)
 TURN = SessionTurnKept(trimmed=4)
 REPEATED = CallRepeated(request_id="req_1")
+LEFT = ClientLeft(request_id="req_1", drained=True)
+RESUMED = StreamResumed(request_id="req_1", events=7, live=True)
 TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
@@ -159,8 +163,8 @@ SIGNALS: tuple[Signal, ...] = (
         FELL_BACK,
         HEDGE,
         HEDGE_ENDED,
-        RESUMED,
-        NOT_RESUMED,
+        RECOVERED,
+        NOT_RECOVERED,
         ATTEMPT,
         ENDED,
         REFUSED,
@@ -170,7 +174,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR),
     *(REDACTED, COMPLAINED),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
-    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED),
+    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 

@@ -30,6 +30,7 @@ from tests.telemetry.examples import (
     HEDGE,
     HEDGE_ENDED,
     KEY_SET_ASIDE,
+    LEFT,
     LOCAL_MODEL,
     OPENED,
     OVERLOADED,
@@ -37,6 +38,7 @@ from tests.telemetry.examples import (
     REJECTED,
     RELOADED,
     RESTORED,
+    RESUMED,
     RETRY,
     SIGNALS,
     STARTED,
@@ -75,6 +77,8 @@ LOGGED: tuple[Signal, ...] = (
     DRAIN_STARTED,
     DRAIN_ENDED,
     WORKER_REPLACED,
+    LEFT,
+    RESUMED,
 )
 GOLDEN = (Path(__file__).parent / "golden_log.jsonl").read_text("utf-8").splitlines(keepends=True)
 

@@ -33,12 +33,14 @@ from tests.telemetry.examples import (
     HALF_OPENED,
     HEDGE,
     HEDGE_ENDED,
+    LEFT,
     LIMIT,
     OPENED,
     QUEUED,
     REFUSED,
     RELOADED,
     RESTORED,
+    RESUMED,
     RETRY,
     SHADOWED,
     SHED,
@@ -215,6 +217,20 @@ def test_hedges_are_counted_by_outcome() -> None:
 
     found = [registry.get_sample_value("wizard_hedges_total", {"outcome": word}) for word in ("won", "lost", "failed")]
     assert found == [1, 0, 0]
+
+
+def test_answers_without_clients_are_counted_until_they_end() -> None:
+    """Or until the client comes back; one that found no room counts at once."""
+    replace = msgspec.structs.replace
+    here, refused, late = replace(LEFT, request_id="2"), replace(LEFT, drained=False), replace(RESUMED, live=False)
+    over = ended(outcome="abandoned", status=499, drained="completed")
+    registry = seen([LEFT, LEFT, here, refused, replace(LEFT, request_id="3"), over, ENDED, RESUMED, late])
+
+    found = [registry.get_sample_value("wizard_drained_total", {"outcome": word}) for word in ("completed", "refused")]
+    resumed = [registry.get_sample_value("wizard_streams_resumed_total", {"state": word}) for word in ("live", "ended")]
+    assert [1, 1] == found
+    assert [1, 1] == resumed
+    assert 2 == registry.get_sample_value("wizard_drained_active")
 
 
 def test_attempts_are_counted_by_outcome() -> None:
@@ -397,6 +413,9 @@ TYPES = {
     "wizard_session_turns_trimmed": "counter",
     "wizard_session_turns_lost": "counter",
     "wizard_idempotent_replays": "counter",
+    "wizard_drained_active": "gauge",
+    "wizard_drained": "counter",
+    "wizard_streams_resumed": "counter",
     "wizard_rate_limited": "counter",
     "wizard_rate_limited_shadow": "counter",
     "wizard_provider_limit_near": "counter",

@@ -30,6 +30,7 @@ JUDGED = frozenset(
         "usage",
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
         "events",
+        *("drained", "live"),
         *("budget", "cache", "share", "spent_usd", "limit_usd"),
     }
 )

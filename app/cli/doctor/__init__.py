@@ -13,6 +13,7 @@ from app.cli.doctor.machine import machine, running
 from app.cli.doctor.sharing import sharing_of
 from app.cli.doctor.upstreams import provider_of, wanted
 from app.cli.output import Colour, painted, print_json
+from app.cli.progress import Progress
 from app.cli.reading import Offline
 from app.cli.remote import address_of
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
@@ -47,15 +48,17 @@ def run(given: argparse.Namespace) -> int:
         ConfigError: The configuration is wrong, which is the first thing to mend.
     """
     offline = Offline(given.config)
-    return asyncio.run(_report(offline, as_json=given.json))
+    with Progress("asking the providers and Redis") as progress:
+        return asyncio.run(_report(offline, progress, as_json=given.json))
 
 
-async def _report(offline: Offline, *, as_json: bool) -> int:
+async def _report(offline: Offline, progress: Progress, *, as_json: bool) -> int:
     found: list[Finding] = []
     try:
         async for finding in _findings(offline):
             found.append(finding)
             if not as_json:
+                progress.clear()
                 _show(finding)
     finally:
         await offline.aclose()

@@ -21,6 +21,7 @@ from app.config.checks.providers import unusable_settings
 from app.config.checks.recoveries import recoveries
 from app.config.checks.redaction import redaction
 from app.config.checks.request_log import request_log
+from app.config.checks.resuming import resuming
 from app.config.checks.routes import references
 from app.config.checks.sessions import session_store
 from app.config.checks.spending import spending
@@ -52,6 +53,7 @@ _CHECKS: Final[Sequence[Check]] = (
     session_store,
     exporter,
     request_log,
+    resuming,
     limits,
     tokenizer,
     spending,

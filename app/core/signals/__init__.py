@@ -25,7 +25,9 @@ from app.core.signals.calls import (
     CallRepeated,
     CallSignal,
     CallStarted,
+    ClientLeft,
     InternalFault,
+    StreamResumed,
     StreamStarted,
     StreamTrimmed,
 )
@@ -43,7 +45,7 @@ from app.core.signals.identity import (
 from app.core.signals.lifecycle import DrainEnded, DrainStarted, LifecycleSignal, WorkerReplaced
 from app.core.signals.limits import LimitExceeded, LimitSignal
 from app.core.signals.providers import KeySetAside, LocalModelChanged, ProviderLimitNear, ProviderSignal
-from app.core.signals.recovery import RecoverySignal, StreamNotResumed, StreamResumed
+from app.core.signals.recovery import RecoverySignal, StreamNotRecovered, StreamRecovered
 from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
@@ -82,6 +84,7 @@ __all__ = [
     "CallStarted",
     "CallUnqueued",
     "CircuitChanged",
+    "ClientLeft",
     "ConfigRejected",
     "ConfigReloaded",
     "CredentialRefused",
@@ -107,7 +110,8 @@ __all__ = [
     "Signal",
     "Spent",
     "StateDegraded",
-    "StreamNotResumed",
+    "StreamNotRecovered",
+    "StreamRecovered",
     "StreamResumed",
     "StreamStarted",
     "StreamTrimmed",

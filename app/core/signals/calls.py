@@ -40,7 +40,8 @@ class CallEnded(msgspec.Struct, frozen=True):
     no target was reached). `outcome` is completed, failed or abandoned; `code` names the error's row, or is empty.
     `overhead_s` is the time up to the commit point that was not spent waiting for a provider. `tokens_per_s` is
     measured between the first and the last event of a stream whose usage is known. `cost_usd` is that of all attempts,
-    None if nobody knows their price. `trace_id` is empty unless the call is traced.
+    None if nobody knows their price. `drained` says how the answer ended that was read on after its client had left
+    (completed, failed or abandoned); None of any other. `trace_id` is empty unless the call is traced.
     """
 
     request_id: str
@@ -63,6 +64,7 @@ class CallEnded(msgspec.Struct, frozen=True):
     cost_usd: float | None = None
     cache: str | None = None
     trace_id: str = ""
+    drained: str | None = None
 
 
 class StreamTrimmed(msgspec.Struct, frozen=True):
@@ -70,6 +72,25 @@ class StreamTrimmed(msgspec.Struct, frozen=True):
 
     request_id: str
     events: int
+
+
+class ClientLeft(msgspec.Struct, frozen=True):
+    """A client left a call of a route that drains: its answer is read on, or nobody had room for that."""
+
+    request_id: str
+    drained: bool
+
+
+class StreamResumed(msgspec.Struct, frozen=True):
+    """
+    A client went on with a stream after its first `events` events; `live` says that the stream was still under way.
+
+    `request_id` is that of the call whose stream it is.
+    """
+
+    request_id: str
+    events: int
+    live: bool
 
 
 class CallRepeated(msgspec.Struct, frozen=True):
@@ -96,5 +117,13 @@ class InternalFault(msgspec.Struct, frozen=True):
 
 
 CallSignal: TypeAlias = (
-    CallStarted | StreamStarted | StreamTrimmed | CallEnded | CallRepeated | CallRefused | InternalFault
+    CallStarted
+    | StreamStarted
+    | StreamTrimmed
+    | StreamResumed
+    | CallEnded
+    | ClientLeft
+    | CallRepeated
+    | CallRefused
+    | InternalFault
 )

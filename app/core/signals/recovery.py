@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 
-class StreamResumed(msgspec.Struct, frozen=True):
+class StreamRecovered(msgspec.Struct, frozen=True):
     """
     Another target goes on with an answer that broke off; both are `provider/model`.
 
@@ -21,7 +21,7 @@ class StreamResumed(msgspec.Struct, frozen=True):
     chars: int
 
 
-class StreamNotResumed(msgspec.Struct, frozen=True):
+class StreamNotRecovered(msgspec.Struct, frozen=True):
     """
     An answer of a route that recovers broke off and nobody goes on with it.
 
@@ -35,4 +35,4 @@ class StreamNotResumed(msgspec.Struct, frozen=True):
     reason: str
 
 
-RecoverySignal: TypeAlias = StreamResumed | StreamNotResumed
+RecoverySignal: TypeAlias = StreamRecovered | StreamNotRecovered

@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.absent import ABSENT, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.bedrock.wire import (
     Block,
+    CachePoint,
     Document,
     Media,
     Message,
@@ -25,6 +26,7 @@ from app.providers.bedrock.wire import (
     SystemBlock,
     ToolResult,
     ToolUse,
+    Wish,
 )
 from app.providers.canonical.asked import Called, InputFile, Piece, Thought, Turn
 from app.providers.canonical.losses import unsupported
@@ -46,18 +48,31 @@ _DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _PICTURES: Final = frozenset({"png", "jpeg", "gif", "webp"})
+_MARK: Final = CachePoint()
+_MARKED: Final = Block(cache_point=_MARK)
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")  # and no two spaces in a row, either
 
 
-def system_of(turns: Sequence[Turn]) -> tuple[SystemBlock, ...]:
-    """Return the system prompt: every system message, wherever it stands."""
-    spoken = [turn for turn in turns if turn.role in _SYSTEM]
-    return tuple([SystemBlock(piece.text) for turn in spoken for piece in turn.pieces() if piece.text])
+def system_of(turns: Sequence[Turn], *, caches: bool) -> tuple[SystemBlock, ...]:
+    """Return the system prompt: every system message, wherever it stands; see `messages_of`."""
+    blocks: list[SystemBlock] = []
+    for turn in turns:
+        if turn.role in _SYSTEM:
+            for piece in turn.pieces():
+                blocks += [SystemBlock(piece.text)] if piece.text else ()
+                blocks += [SystemBlock(cache_point=_MARK)] if caches and is_given(piece.cache_control) else ()
+            blocks += [SystemBlock(cache_point=_MARK)] if caches and is_given(turn.cache_control) else ()
+    return tuple(blocks)
 
 
-def messages_of(turns: Sequence[Turn]) -> list[Message]:
+def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Message]:
     """
     Return the conversation; messages of one side that follow each other become one, as Converse wants it.
+
+    Args:
+        turns: The messages.
+
+        caches: Whether the model caches prefixes where it is told to; others refuse to be told.
 
     Raises:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
@@ -67,7 +82,7 @@ def messages_of(turns: Sequence[Turn]) -> list[Message]:
         if turn.role in _SYSTEM:
             continue
         role = "assistant" if turn.role == "assistant" else "user"
-        blocks = list(_blocks(turn, f"messages[{place}]"))
+        blocks = [block for block in _blocks(turn, f"messages[{place}]") if caches or block is not _MARKED]
         if not blocks:
             continue
         if messages and messages[-1].role == role:
@@ -80,6 +95,8 @@ def messages_of(turns: Sequence[Turn]) -> list[Message]:
 def _blocks(turn: Turn, where: str) -> Iterator[Block]:
     if turn.role == "tool":
         yield _result(turn, where)
+        marks = [turn.cache_control, *[piece.cache_control for piece in turn.pieces()]]
+        yield from _mark(next((mark for mark in marks if is_given(mark)), ABSENT))  # inside there is no place for one
         return
     if turn.role not in {"user", "assistant"}:
         raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
@@ -91,8 +108,16 @@ def _blocks(turn: Turn, where: str) -> Iterator[Block]:
     for index, piece in enumerate(turn.pieces()):
         if piece.type != "text" or piece.text:  # an empty text is refused
             yield _block(piece, f"{where}.content[{index}]")
+            yield from _mark(piece.cache_control)
     for index, call in enumerate(turn.tool_calls or ()):
         yield Block(tool_use=_use(call, f"{where}.tool_calls[{index}]"))
+        yield from _mark(call.cache_control)
+    yield from _mark(turn.cache_control)
+
+
+def _mark(given: msgspec.Raw) -> Iterator[Block]:
+    if is_given(given):
+        yield _MARKED
 
 
 def _thoughts(thoughts: Sequence[Thought]) -> Iterator[Block]:
@@ -117,7 +142,9 @@ def _block(piece: Piece, where: str) -> Block:
         case "input_audio" if piece.input_audio is not None:
             return Block(audio=Media(piece.input_audio.format, Source(bytes=piece.input_audio.data)))
         case "file" if piece.file is not None and piece.file.file_data is not None:
-            return Block(document=_document(piece.file, piece.file.file_data, f"{where}.file.file_data"))
+            return Block(document=_document(piece, piece.file, f"{where}.file.file_data"))
+        case "file" if piece.file is not None and piece.file.file_url is not None:
+            raise unsupported(f"{where}.file.file_url", NAME, "it takes documents as 'data:' URLs, and fetches none")
         case "file":
             raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
         case _:
@@ -140,15 +167,17 @@ def _picture_format(name: str, param: str) -> str:
     return found
 
 
-def _document(file: InputFile, url: str, param: str) -> Document:
-    held = inline(url, param)
+def _document(piece: Piece, file: InputFile, param: str) -> Document:
+    held = inline(file.file_data or "", param)
     if held is None:
         raise unsupported(param, NAME, "it takes documents as 'data:' URLs, and fetches none")
     form = _DOCUMENTS.get(held.media_type)
     if form is None:
         raise unsupported(param, NAME, f"it has no documents of type {held.media_type[:80]!r}")
     stem = (file.filename or "document").rpartition(".")[0] or file.filename or "document"
-    return Document(form, " ".join(_UNFIT_FOR_NAMES.sub(" ", stem).split()) or "document", Source(bytes=held.base64))
+    name = " ".join(_UNFIT_FOR_NAMES.sub(" ", stem).split()) or "document"
+    cited = Wish(enabled=True) if b'"enabled":true' in bytes(piece.citations).replace(b" ", b"") else None
+    return Document(form, name, Source(bytes=held.base64), piece.context, cited)
 
 
 def _use(call: Called, where: str) -> ToolUse:
@@ -166,7 +195,8 @@ def _result(turn: Turn, where: str) -> Block:
         message = "A tool message must answer a tool call of a message before it."
         raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
     blocks = [_result_block(piece, f"{where}.content[{index}]") for index, piece in enumerate(turn.pieces())]
-    return Block(tool_result=ToolResult(turn.tool_call_id, blocks or [ResultBlock(text="")]))
+    status = "error" if turn.is_error else None
+    return Block(tool_result=ToolResult(turn.tool_call_id, blocks or [ResultBlock(text="")], status))
 
 
 def _result_block(piece: Piece, where: str) -> ResultBlock:
@@ -180,6 +210,8 @@ def _result_block(piece: Piece, where: str) -> ResultBlock:
 
 
 def _is_object(text: str) -> bool:
+    if not text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
+        return False
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):

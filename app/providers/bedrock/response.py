@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.bedrock.said import ConverseResponse, SaidBlock, TokenUsage
+from app.providers.bedrock.said import Citation, ConverseResponse, SaidBlock, TokenUsage
 from app.providers.bedrock.wire import Reasoning
 from app.providers.canonical.answer import Choice, Message, SaidCall, completion, object_text, said_call
 from app.providers.canonical.asked import Thought
@@ -56,6 +57,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
         reasoning_content="".join([thought.text or "" for thought in thoughts]) or None,
         reasoning_details=tuple(thoughts),
         tool_calls=calls,
+        annotations=_annotations(blocks),
     )
     finish = finish_of(answer.stop_reason, said=bool(text or calls))
     return completion(mint.stamp(model), [Choice(0, message, finish)], usage_of(answer.usage))
@@ -91,6 +93,26 @@ def thought_of(given: Reasoning) -> Thought:
         return Thought("reasoning.encrypted", data=given.redacted_content, format=CLAUDE_FORMAT)
     said = given.reasoning_text
     return Thought("reasoning.text", said.text, said.signature, format=CLAUDE_FORMAT if said.signature else None)
+
+
+def annotation_of(citation: Citation, start: int, end: int) -> list[dict[str, object]]:
+    """Return a source as OpenAI's citation, if it has an address: others have no form there."""
+    web = citation.location.web if citation.location is not None else None
+    if web is None or not web.url:
+        return []
+    place = {"start_index": start, "end_index": end, "url": web.url, "title": citation.title or web.url}
+    return [{"type": "url_citation", "url_citation": place}]
+
+
+def _annotations(blocks: Sequence[SaidBlock]) -> msgspec.Raw:
+    found: list[dict[str, object]] = []
+    start = 0
+    for block in blocks:
+        end = start + len(_prose(block))
+        for citation in block.citations_content.citations if block.citations_content is not None else ():
+            found += annotation_of(citation, start, end)
+        start = end
+    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
 
 
 def _prose(block: SaidBlock) -> str:

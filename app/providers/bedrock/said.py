@@ -34,10 +34,30 @@ class SaidText(Wire, frozen=True):
     text: str = ""
 
 
+class WebPlace(Wire, frozen=True):
+    """A page of the web."""
+
+    url: str = ""
+
+
+class CitedPlace(Wire, frozen=True):
+    """Where a source is; those that have no address are places in a document of the request."""
+
+    web: WebPlace | None = None
+
+
+class Citation(Wire, frozen=True):
+    """A source of a text."""
+
+    title: str | None = None
+    location: CitedPlace | None = None
+
+
 class Cited(Wire, frozen=True):
     """Text with its sources."""
 
     content: Sequence[SaidText] = ()
+    citations: Sequence[Citation] = ()
 
 
 class SaidBlock(Wire, frozen=True):
@@ -102,6 +122,7 @@ class Delta(Wire, frozen=True):
     text: str | None = None
     tool_use: InputDelta | None = None
     reasoning_content: ReasoningDelta | None = None
+    citation: Citation | None = None
 
 
 class BlockDelta(Wire, frozen=True):

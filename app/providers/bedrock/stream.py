@@ -11,7 +11,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
 from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
-from app.providers.bedrock.response import finish_of, thought_of, usage_of
+from app.providers.bedrock.response import annotation_of, finish_of, thought_of, usage_of
 from app.providers.bedrock.said import BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
 from app.providers.bedrock.wire import Reasoning, ReasoningText
 from app.providers.canonical.asked import Thought
@@ -30,6 +30,8 @@ class BedrockDecoder:
         self._calls: dict[int, int] = {}  # the block's index to the call's place
         self._thoughts: dict[int, str] = {}  # the prose of each block of reasoning so far
         self._said = False
+        self._told = 0  # characters of the text so far
+        self._blocks: dict[int, int] = {}  # where the text of each block begins
         self._stopped = False
         self._usage: TokenUsage | None = None
         self.done = False
@@ -75,11 +77,17 @@ class BedrockDecoder:
         delta = given.delta
         if delta.text:
             self._said = True
+            self._blocks.setdefault(given.content_block_index, self._told)
+            self._told += len(delta.text)
             yield self._chunks.text(delta.text)
         elif delta.tool_use is not None:
             yield self._chunks.call(CallPiece(self._calls.get(given.content_block_index, 0), delta.tool_use.input))
         elif delta.reasoning_content is not None:
             yield self._thought(given.content_block_index, delta.reasoning_content)
+        elif delta.citation is not None:
+            start = self._blocks.get(given.content_block_index, self._told)
+            if notes := annotation_of(delta.citation, start, self._told):
+                yield self._chunks.annotated(notes)
 
     def _thought(self, block: int, given: ReasoningDelta) -> StreamEvent:
         """Pass prose on as it comes; what the model wants back comes whole, behind its prose."""

@@ -42,12 +42,26 @@ class Media(Wire, frozen=True):
     source: Source
 
 
+class Wish(Wire, frozen=True):
+    """Something that is wanted."""
+
+    enabled: bool
+
+
 class Document(Wire, frozen=True):
     """A document; its name may hold few kinds of characters."""
 
     format: str
     name: str
     source: Source
+    context: str | None = None
+    citations: Wish | None = None
+
+
+class CachePoint(msgspec.Struct, frozen=True):
+    """The end of a prefix that is worth caching."""
+
+    type: str = "default"
 
 
 class ToolUse(Wire, frozen=True):
@@ -67,10 +81,11 @@ class ResultBlock(Wire, frozen=True):
 
 
 class ToolResult(Wire, frozen=True):
-    """What a tool returned."""
+    """What a tool returned; `status` is said of those that failed."""
 
     tool_use_id: str
     content: Sequence[ResultBlock]
+    status: str | None = None
 
 
 class ReasoningText(Wire, frozen=True):
@@ -98,6 +113,7 @@ class Block(Wire, frozen=True):
     tool_use: ToolUse | None = None
     tool_result: ToolResult | None = None
     reasoning_content: Reasoning | None = None
+    cache_point: CachePoint | None = None
 
 
 class Message(Wire, frozen=True):
@@ -110,7 +126,8 @@ class Message(Wire, frozen=True):
 class SystemBlock(Wire, frozen=True):
     """A part of the system prompt."""
 
-    text: str
+    text: str | None = None
+    cache_point: CachePoint | None = None
 
 
 class InferenceConfig(Wire, frozen=True):
@@ -138,9 +155,10 @@ class ToolSpec(Wire, frozen=True):
 
 
 class Tool(Wire, frozen=True):
-    """A tool that is offered."""
+    """A tool that is offered, or the end of those that are worth caching."""
 
-    tool_spec: ToolSpec
+    tool_spec: ToolSpec | None = None
+    cache_point: CachePoint | None = None
 
 
 class NamedTool(Wire, frozen=True):

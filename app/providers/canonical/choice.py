@@ -9,7 +9,7 @@ import msgspec
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked
 
-_WORDS = (b'"auto"', b'"none"', b'"required"')
+WORDS = (b'"auto"', b'"none"', b'"required"')
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -50,20 +50,21 @@ def read_choice(asked: Asked) -> Choice:
     raw = bytes(asked.tool_choice)
     if raw in {b"", b"null"}:
         return Choice()
-    if raw in _WORDS:
+    if raw in WORDS:
         return Choice(mode=msgspec.json.decode(raw))
     try:
         given = msgspec.json.decode(raw, type=_Given)
     except msgspec.ValidationError as error:
-        raise _wrong() from error
+        raise wrong_choice() from error
     if given.type == "function" and given.function is not None:
         return Choice(name=given.function.name)
     if given.type == "allowed_tools" and given.allowed_tools is not None:
         names = [tool.function.name for tool in given.allowed_tools.tools if tool.function is not None]
         return Choice(mode=given.allowed_tools.mode, only=frozenset(names))
-    raise _wrong()
+    raise wrong_choice()
 
 
-def _wrong() -> GatewayError:
+def wrong_choice() -> GatewayError:
+    """Return the refusal of a `tool_choice` that is none."""
     message = "'tool_choice' must be 'auto', 'none', 'required', a function, or a set of allowed functions."
     return GatewayError(INVALID_REQUEST, message, param="tool_choice")

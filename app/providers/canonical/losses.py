@@ -65,6 +65,14 @@ def dropped(members: Mapping[str, msgspec.Raw], carried: AbstractSet[str], provi
     return tuple(lost)
 
 
+def dropped_inside(asked: Asked, carried: AbstractSet[str]) -> tuple[str, ...]:
+    """Return what gets lost of messages and tools: `name` of a speaker, and `strict` of a function's schema."""
+    named = any(turn.name for turn in asked.messages if turn.role != "tool")
+    strict = any(tool.function.strict for tool in asked.tools or () if tool.function is not None)
+    lost = {"name": named, "strict": strict}
+    return tuple([word for word, is_there in lost.items() if is_there and word not in carried])
+
+
 def require_one_choice(asked: Asked, provider: str) -> None:
     """
     Refuse a request for several answers at once.

@@ -12,7 +12,7 @@ from app.core.absent import ABSENT, is_given, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
 from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
 from app.providers.canonical.media import inline
 from app.providers.cohere import wire
 
@@ -41,7 +41,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     """
     asked = body.asked
     require_one_choice(asked, NAME)
-    lost = dropped(body.members, _CARRIED, NAME)
+    lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
     choice = read_choice(asked)
     tools = tuple(_tools(asked.tools or (), choice))
     request = wire.ChatRequest(
@@ -83,7 +83,8 @@ def _message(turn: Turn, where: str) -> wire.Message:
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
     if calls and not content:
         content = None
-    return wire.Message(role, content, tuple(calls), turn.tool_call_id if turn.role == "tool" else None)
+    plan = turn.reasoning_content if calls else None  # thoughts behind a call are sent back, as they led to it
+    return wire.Message(role, content, tuple(calls), turn.tool_call_id if turn.role == "tool" else None, plan or None)
 
 
 def _part(piece: Piece, where: str) -> wire.Part:

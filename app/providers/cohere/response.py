@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from app.core.absent import ABSENT
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_FAILED, TARGET_TIMEOUT, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
@@ -34,9 +35,28 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
     # What the model says of its plan before it calls tools is reasoning in everything but name.
     thoughts = "".join([said.tool_plan or "", *[part.thinking or "" for part in said.content or ()]])
     calls = [said_call(call.id, call.function.name, call.function.arguments or "{}") for call in said.tool_calls or ()]
-    message = Message("assistant", text or None, None, reasoning_content=thoughts or None, tool_calls=tuple(calls))
+    notes = [note for citation in said.citations or () for note in annotations_of(citation)]
+    message = Message(
+        "assistant",
+        text or None,
+        None,
+        reasoning_content=thoughts or None,
+        tool_calls=tuple(calls),
+        annotations=msgspec.Raw(msgspec.json.encode(notes)) if notes else ABSENT,
+    )
     choice = Choice(0, message, finish_of(answer.finish_reason))
     return completion(mint.stamp(model, answer.id), [choice], usage_of(answer.usage))
+
+
+def annotations_of(citation: wire.Citation) -> list[dict[str, object]]:
+    """Return the sources of a stretch of text that have an address; OpenAI's form knows no others."""
+    sources = [source.document or source.tool_output for source in citation.sources or ()]
+    place = {"start_index": citation.start, "end_index": citation.end}
+    return [
+        {"type": "url_citation", "url_citation": {**place, "url": given.url, "title": given.title or given.url}}
+        for given in sources
+        if given is not None and given.url
+    ]
 
 
 def finish_of(reason: str) -> str:

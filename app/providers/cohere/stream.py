@@ -8,7 +8,7 @@ from app.core.errors import TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Mint
-from app.providers.cohere.response import finish_of, read, usage_of
+from app.providers.cohere.response import annotations_of, finish_of, read, usage_of
 from app.providers.cohere.wire import Event, PieceMessage
 from app.providers.sse import SseFrame, SseFrames
 
@@ -57,13 +57,15 @@ class CohereDecoder:
                 yield chunks.thought(message.tool_plan)
             case "tool-call-start" | "tool-call-delta":
                 yield from self._call(event, chunks)
+            case "citation-start" if message.citations is not None and (notes := annotations_of(message.citations)):
+                yield chunks.annotated(notes)
             case "message-end":
                 if event.delta.error:
                     raise GatewayError(TARGET_FAILED, "The provider could not finish its answer.")
                 yield chunks.finish(finish_of(event.delta.finish_reason or "COMPLETE"))
                 self.done = True
                 yield from chunks.closing(usage_of(event.delta.usage))
-            case _:  # the message's beginning, the ends of its parts, citations
+            case _:  # the message's beginning, the ends of its parts
                 return
 
     def _content(self, message: PieceMessage, chunks: Chunks) -> Iterator[StreamEvent]:

@@ -51,6 +51,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     content: str | Sequence[Part] | None = None
     tool_calls: Sequence[ToolCall] = ()
     tool_call_id: str | None = None
+    tool_plan: str | None = None
 
 
 class FunctionSpec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -118,9 +119,32 @@ class Usage(msgspec.Struct, frozen=True):
     cached_tokens: float = 0
 
 
+class CitedDocument(msgspec.Struct, frozen=True):
+    """What a text rests on, as far as it is known by an address."""
+
+    url: str | None = None
+    title: str | None = None
+
+
+class CitedSource(msgspec.Struct, frozen=True):
+    """A document of the request, or what a tool returned."""
+
+    document: CitedDocument | None = None
+    tool_output: CitedDocument | None = None
+
+
+class Citation(msgspec.Struct, frozen=True):
+    """A stretch of the text, in characters, and its sources."""
+
+    start: int = 0
+    end: int = 0
+    sources: list[CitedSource] | None = None
+
+
 class SaidMessage(msgspec.Struct, frozen=True):
     """The answer's message."""
 
+    citations: list[Citation] | None = None
     content: list[Part] | None = None
     tool_calls: list[ToolCall] | None = None
     tool_plan: str | None = None
@@ -136,8 +160,9 @@ class ChatResponse(msgspec.Struct, frozen=True):
 
 
 class PieceMessage(msgspec.Struct, frozen=True):
-    """A piece of a message: in a stream content and tool calls are single objects."""
+    """A piece of a message: in a stream content, tool calls and citations are single objects."""
 
+    citations: Citation | None = None
     content: Part | None = None
     tool_calls: ToolCall | None = None
     tool_plan: str | None = None

@@ -53,7 +53,7 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Content]:
             continue
         where = f"messages[{place}]"
         role = "model" if turn.role == "assistant" else "user"
-        parts = [_result(turn, names, where)] if turn.role == "tool" else list(_parts(turn, where, signed=signed))
+        parts = list(_result(turn, names, where) if turn.role == "tool" else _parts(turn, where, signed=signed))
         if not parts:
             continue
         if contents and contents[-1].role == role:
@@ -91,6 +91,8 @@ def _part(piece: Piece, where: str) -> Part:
             return Part(inline_data=Blob(audio_type(piece.input_audio.format), piece.input_audio.data))
         case "file" if piece.file is not None and piece.file.file_data is not None:
             return _at(piece.file.file_data, f"{where}.file.file_data", "application/pdf")
+        case "file" if piece.file is not None and piece.file.file_url is not None:
+            return _at(piece.file.file_url, f"{where}.file.file_url", "application/pdf")
         case "file":
             raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
         case _:
@@ -120,17 +122,27 @@ def _signature(extra_content: msgspec.Raw) -> str | None:
         return None
 
 
-def _result(turn: Turn, names: dict[str, str], where: str) -> Part:
+def _result(turn: Turn, names: dict[str, str], where: str) -> Iterator[Part]:
+    """Yield what a tool returned; what is no text, for which a result has no place, follows it."""
     name = names.get(turn.tool_call_id or "") or turn.name
     if not name:
         message = "A tool message must answer a tool call of a message before it."
         raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
     text = turn.text()
-    try:
-        response = json_object(text, where)
-    except GatewayError:
-        response = msgspec.Raw(msgspec.json.encode({"result": text}))
-    return Part(function_response=FunctionResponse(name, response))
+    yield Part(function_response=FunctionResponse(name, _response(text, "error" if turn.is_error else "result")))
+    for index, piece in enumerate(turn.pieces()):
+        if piece.type != "text":
+            yield _part(piece, f"{where}.content[{index}]")
+
+
+def _response(text: str, member: str) -> msgspec.Raw:
+    """Return the object that a result must be: itself if it is one, else one with this member."""
+    if text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
+        try:
+            return json_object(text, member)
+        except GatewayError:
+            pass
+    return msgspec.Raw(msgspec.json.encode({member: text}))
 
 
 def json_object(text: str, param: str) -> msgspec.Raw:

@@ -13,7 +13,7 @@ from app.core.absent import ABSENT, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Offered
 from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, unsupported, with_extras
+from app.providers.canonical.losses import dropped, dropped_inside, unsupported, with_extras
 from app.providers.gemini.messages import NAME, contents_of, system_of
 from app.providers.gemini.wire import (
     FunctionCallingConfig,
@@ -50,7 +50,7 @@ _LEVELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 _BY_BUDGET = re.compile(r"gemini-(1|2)\.")  # later models take levels, and want signatures back
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "AUTO", "none": "NONE", "required": "ANY"})
-_MODALITIES: Final = frozenset({"text", "image", "audio"})
+_MODALITIES: Final = frozenset({"text", "image"})
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
@@ -61,7 +61,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     asked = body.asked
-    lost = dropped(body.members, _CARRIED, NAME)
+    lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, frozenset()))
     by_budget = _BY_BUDGET.match(model) is not None
     choice = read_choice(asked)
     tools = _tools(asked.tools or (), choice.only)

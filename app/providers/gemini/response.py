@@ -18,6 +18,7 @@ from app.providers.gemini.wire import (
     Candidate,
     FunctionCall,
     GenerateResponse,
+    GroundingMetadata,
     LogprobsCandidate,
     LogprobsResult,
     Modality,
@@ -153,6 +154,7 @@ def _choice(candidate: Candidate, mint: Mint) -> Choice:
     thoughts = "".join([part.text or "" for part in parts if part.thought])
     calls = tuple(_calls(parts, mint))
     images = tuple([image for part in parts if (image := image_of(part)) is not None])
+    notes = annotations_of(candidate.grounding_metadata, answer)
     message = Message(
         "assistant",
         answer or None,
@@ -160,7 +162,7 @@ def _choice(candidate: Candidate, mint: Mint) -> Choice:
         reasoning_content=thoughts or None,
         tool_calls=calls,
         images=images,
-        annotations=_annotations(candidate, answer),
+        annotations=msgspec.Raw(msgspec.json.encode(notes)) if notes else ABSENT,
         extra_content=extra_content(_last_signature(parts)),
     )
     finish = finish_of(candidate, called=bool(calls), said=bool(answer or calls or images))
@@ -181,12 +183,12 @@ def _calls(parts: Sequence[Part], mint: Mint) -> Iterator[SaidCall]:
             yield said_call(call_id, call.name, call_arguments(call), extra_content(part.thought_signature))
 
 
-def _annotations(candidate: Candidate, text: str) -> msgspec.Raw:
+def annotations_of(grounding: GroundingMetadata | None, text: str) -> list[dict[str, object]]:
     """Return the sources of an answer as OpenAI's citations; Google counts bytes, OpenAI characters."""
-    grounding = candidate.grounding_metadata
     if grounding is None or not grounding.grounding_supports:
-        return ABSENT
-    encoded, sources, found = text.encode(), grounding.grounding_chunks, []
+        return []
+    encoded, sources = text.encode(), grounding.grounding_chunks
+    found: list[dict[str, object]] = []
     for support in grounding.grounding_supports:
         start, end = (len(encoded[:place].decode(errors="ignore")) for place in _span(support.segment))
         for number in support.grounding_chunk_indices:
@@ -194,7 +196,7 @@ def _annotations(candidate: Candidate, text: str) -> msgspec.Raw:
             if web is not None:
                 citation = {"start_index": start, "end_index": end, "url": web.uri, "title": web.title}
                 found.append({"type": "url_citation", "url_citation": citation})
-    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
+    return found
 
 
 def _span(segment: Segment) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.mint import Mint
 from app.providers.gemini.errors import error_in_answer, read_answer
 from app.providers.gemini.response import (
+    annotations_of,
     call_arguments,
     extra_content,
     finish_of,
@@ -27,10 +28,11 @@ from app.providers.sse import SseFrames
 
 
 class _Progress(msgspec.Struct):
-    """What one candidate has come to: the number of its calls, whether it said anything, whether it ended."""
+    """What one candidate has come to: the number of its calls, whether it said anything and what, whether it ended."""
 
     calls: int = 0
     said: bool = False
+    text: list[str] = msgspec.field(default_factory=list)
     finished: bool = False
 
 
@@ -79,6 +81,10 @@ class GeminiDecoder:
             for event in self._part(part, candidate.index, chunks, logprobs):
                 yield event
                 logprobs = b"null"  # they are of the whole piece, and told once
+        if candidate.grounding_metadata is not None:
+            notes = annotations_of(candidate.grounding_metadata, "".join(progress.text))
+            if notes:
+                yield chunks.annotated(notes, candidate.index)
         if candidate.finish_reason is not None and not progress.finished:
             progress.finished = True
             reason = finish_of(candidate, called=progress.calls > 0, said=progress.said)
@@ -105,6 +111,7 @@ class GeminiDecoder:
         else:
             if text := prose_of(part):
                 progress.said = True
+                progress.text.append(text)
                 yield chunks.text(text, index, logprobs)
             if part.thought_signature is not None:
                 yield chunks.more(index, extra_content=extra_content(part.thought_signature))

@@ -12,7 +12,7 @@ from app.core.absent import ABSENT, is_given, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
 from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
 from app.providers.canonical.media import inline
 from app.providers.ollama import wire
 
@@ -42,7 +42,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     """
     asked = body.asked
     require_one_choice(asked, NAME)
-    lost = dropped(body.members, _CARRIED, NAME)
+    lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, frozenset()))
     choice = read_choice(asked)
     if choice.name is not None or choice.mode == "required":
         raise unsupported("tool_choice", NAME, "it cannot make a model call a tool")

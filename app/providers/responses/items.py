@@ -13,6 +13,7 @@ from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported
+from app.providers.canonical.media import inline
 
 Json: TypeAlias = dict[str, Any]
 Item: TypeAlias = Json | msgspec.Raw
@@ -125,6 +126,7 @@ def _part(piece: Piece, where: str) -> Item:
         case "text":
             found: Json = {"type": "input_text", "text": piece.text}
         case "image_url" if piece.image_url is not None:
+            inline(piece.image_url.url, f"{where}.image_url.url")  # for its refusal alone: the URL is sent as it is
             found = {
                 "type": "input_image",
                 "image_url": piece.image_url.url,

@@ -10,6 +10,7 @@ import msgspec
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Format, Offered
+from app.providers.canonical.choice import WORDS, wrong_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported
 from app.providers.openai_models import reasons
 from app.providers.responses.items import NAME, items_of
@@ -124,8 +125,10 @@ def _web_search(raw: msgspec.Raw) -> Json:
 def _tool_choice(raw: msgspec.Raw) -> Json | msgspec.Raw | None:
     if bytes(raw) in _NONE:
         return None
-    if bytes(raw).startswith(b'"'):
+    if bytes(raw) in WORDS:
         return raw
+    if not bytes(raw).startswith(b"{"):
+        raise wrong_choice()
     choice: Json = msgspec.json.decode(raw, type=dict[str, Any])
     allowed = choice.get("allowed_tools")
     if isinstance(allowed, dict):

@@ -7,7 +7,16 @@ from typing import Final
 
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED, INTERNAL
-from app.core.signals import CallEnded, CallRefused, CallStarted, InternalFault, StreamStarted, StreamTrimmed
+from app.core.signals import (
+    CallEnded,
+    CallRefused,
+    CallStarted,
+    ClientLeft,
+    InternalFault,
+    StreamResumed,
+    StreamStarted,
+    StreamTrimmed,
+)
 from app.telemetry.events.part import Event, ms, told
 from app.telemetry.rendering import Fields
 
@@ -81,6 +90,8 @@ def _ended(signal: CallEnded) -> list[Event]:
         "trace_id": signal.trace_id,
         "cost_usd": None if signal.cost_usd is None else round(signal.cost_usd, 9),
     }
+    if signal.drained is not None:
+        fields["drained"] = signal.drained
     if signal.outcome != _COMPLETED:
         return [("request_failed", fields)]
     ended = [("request_completed", fields)]
@@ -105,7 +116,17 @@ def _trimmed(signal: StreamTrimmed) -> list[Event]:
     return [("stream_trimmed", {"request_id": signal.request_id, "events": signal.events})]
 
 
+def _left(signal: ClientLeft) -> list[Event]:
+    return [("client_left", {"request_id": signal.request_id, "drained": signal.drained})]
+
+
+def _resumed(signal: StreamResumed) -> list[Event]:
+    return [("stream_resumed", {"request_id": signal.request_id, "events": signal.events, "live": signal.live})]
+
+
 CALLS: Final = (
+    told(StreamResumed, logging.INFO, _resumed),
+    told(ClientLeft, logging.INFO, _left),
     told(StreamTrimmed, logging.WARNING, _trimmed),
     told(CallStarted, logging.INFO, _started),
     told(StreamStarted, logging.INFO, _stream_started),

@@ -30,6 +30,7 @@ from app.telemetry.metrics.configuration import ConfigCounts
 from app.telemetry.metrics.guards import GuardCounts
 from app.telemetry.metrics.hedging import HedgeCounts
 from app.telemetry.metrics.identity import IdentityCounts
+from app.telemetry.metrics.leaving import LeavingCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
 from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
@@ -61,6 +62,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         IdentityCounts(),
         SessionCounts(),
         RepeatCounts(),
+        LeavingCounts(),
         LimitCounts(),
         RedactionCounts(),
         GuardCounts(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.core.signals import StreamNotResumed, StreamResumed
+from app.core.signals import StreamNotRecovered, StreamRecovered
 from app.telemetry.metrics.families import CounterFamily, Family
 from app.telemetry.metrics.part import Counted, counted
 
@@ -17,7 +17,7 @@ class RecoveryCounts:
 
     def counts(self) -> Iterable[Counted]:
         """Count a break once, when it is known whether anybody goes on."""
-        return (counted(StreamResumed, self._resumed), counted(StreamNotResumed, self._not_resumed))
+        return (counted(StreamRecovered, self._resumed), counted(StreamNotRecovered, self._not_resumed))
 
     def families(self) -> Iterator[Family]:
         """Yield the outcomes."""
@@ -29,8 +29,8 @@ class RecoveryCounts:
             [((outcome,), count) for outcome, count in self._recoveries.items()],
         )
 
-    def _resumed(self, _signal: StreamResumed) -> None:
+    def _resumed(self, _signal: StreamRecovered) -> None:
         self._recoveries["resumed"] += 1
 
-    def _not_resumed(self, signal: StreamNotResumed) -> None:
+    def _not_resumed(self, signal: StreamNotRecovered) -> None:
         self._recoveries[signal.reason] += 1

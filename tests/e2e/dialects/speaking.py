@@ -35,11 +35,12 @@ SAID = {
 }
 
 
-def script(dialect: str, case: str, *, stream: bool) -> Script:
-    """Return what a provider of `dialect` answers."""
+def script(dialect: str, case: str, *, stream: bool, said: Heard | None = None) -> Script:
+    """Return what a provider of `dialect` answers: a `case`, or something else that is `said`."""
+    told = said or SAID[case]
     if stream:
-        return streamed(*_STREAMS[dialect](SAID[case]))
-    return whole(json.dumps(_WHOLE[dialect](SAID[case])).encode())
+        return streamed(*_STREAMS[dialect](told))
+    return whole(json.dumps(_WHOLE[dialect](told)).encode())
 
 
 def _chat(said: Heard) -> Json:

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.e2e.dialects.printed import program, run
 from tests.e2e.dialects.speaking import TEXT, script
 from tests.e2e.support.answers import in_turn
-from tests.e2e.support.upstream import LIMIT_S, Script, Upstream
-from tests.support.gateway import GatewayProcess, clean_environment
-
-DOCS = Path(__file__).parents[3] / "docs"
-ADDRESS = "http://127.0.0.1:8080"
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def program(page: str, mark: str) -> str:
-    """Return the program on a page that has this in it."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    (found,) = [block for block in _BLOCK.findall(text) if mark in block]
-    return str(found)
-
-
-def run(printed: str, gateway: GatewayProcess, model: str) -> str:
-    """Run a program against the gateway, with its model exchanged, and return what it prints."""
-    assert ADDRESS in printed
-    code = printed.replace(ADDRESS, gateway.url).replace('"smart"', f'"{model}"')
-    environment = clean_environment({"PYTHONIOENCODING": "utf-8", "NO_PROXY": "127.0.0.1"})
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, timeout=3 * LIMIT_S, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
+from tests.e2e.support.upstream import Script, Upstream
+from tests.support.gateway import GatewayProcess
 
 
 def calls_then_talks(behind: str) -> Script:

@@ -38,6 +38,10 @@ class Node:
         """Run a script and return what it prints."""
         return msgspec.json.decode(self._run([self._program, script, *arguments]), type=dict[str, Any])
 
+    def program(self, code: str) -> str:
+        """Run a program and return what it prints."""
+        return self._run([self._program, "--input-type=module", "--eval", code]).decode()
+
     def _run(self, command: list[str]) -> bytes:
         environment = clean_environment({"PATH": self._path})
         done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, timeout=_LIMIT_S, check=False)

@@ -100,6 +100,10 @@ class Exchange:
         """Leave the connection to the next request."""
         self._over.set()
 
+    def pause(self, seconds: float) -> None:
+        """Say nothing for a while."""
+        self._over.wait(seconds)
+
     def break_off(self) -> None:
         """Drop the connection."""
         with suppress(OSError):

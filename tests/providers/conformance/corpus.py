@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from app.core.call import Target
 from app.core.errors import GatewayError
-from app.core.model import ChatFields, ChatRequest, Completion, StreamEvent
+from app.core.model import ChatFields, ChatRequest, Completion, Operation, PlainRequest, StreamEvent
 from app.core.usage import Usage
 from tests.providers.conformance.dialects import GOLDEN, Dialect
 
 REQUESTS = sorted(path.stem for path in (GOLDEN / "canonical" / "requests").glob("*.json"))
+
+OPERATIONS: Mapping[Operation, dict[str, object]] = {
+    Operation.EMBEDDINGS: {"input": "a"},
+    Operation.RERANK: {"query": "a", "documents": ["b"]},
+    Operation.COMPLETIONS: {"prompt": "a"},
+    Operation.MODERATIONS: {"input": "a"},
+    Operation.IMAGES: {"prompt": "a"},
+    Operation.SPEECH: {"input": "a", "voice": "b"},
+    Operation.TRANSCRIPTIONS: {"file": "a"},
+}
+_EMBEDDING = {"bedrock": "amazon.titan-embed-text-v2:0"}  # where the form depends on the model
 
 
 def chat(raw: bytes) -> ChatRequest:
@@ -39,6 +51,18 @@ def encoded(dialect: Dialect, name: str) -> dict[str, Any]:
         return {"refused": error.kind.code, "param": error.param}
     body = msgspec.json.decode(found.body)
     return {"path": found.path, "headers": dict(found.headers), "dropped": list(found.dropped), "body": body}
+
+
+def encoded_operation(dialect: Dialect, operation: Operation) -> dict[str, Any]:
+    """Return what becomes of an operation that is no chat."""
+    raw = msgspec.json.encode({"model": "m", **OPERATIONS[operation]})
+    try:
+        found = dialect.codec().encode(
+            PlainRequest(operation, "m", raw), Target("p", _EMBEDDING.get(dialect.name, "m"))
+        )
+    except GatewayError as error:
+        return {"refused": error.kind.code, "param": error.param}
+    return {"path": found.path, "body": msgspec.json.decode(found.body)}
 
 
 def decoded(dialect: Dialect, body: bytes) -> Completion:

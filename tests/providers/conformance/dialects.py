@@ -29,18 +29,24 @@ class Dialect:
     One codec under test.
 
     `split` takes a recorded stream apart into what the provider sends one after the other, `tag` gives the name of the
-    model that requests are encoded for.
+    model that requests are encoded for, `like` the dialect whose recorded answers are its own as well.
     """
 
     name: str
     split: Callable[[bytes], list[bytes]] = field(repr=False)
     suffix: str
     tag: str = "m"
+    like: str = ""
     options: Callable[[Build], Build] = field(default=lambda build: build, repr=False)
 
     def codec(self) -> Codec:
         """Return a fresh codec whose ids and time are always the same."""
         return CODECS[self.name](self.options(Build(Mint(lambda: WALL_S, _numbers().__next__))))
+
+    @property
+    def recordings(self) -> str:
+        """Return the name of the dialect whose recordings these are."""
+        return self.like or self.name
 
     def folder(self, *parts: str) -> Path:
         """Return a folder of its goldens."""
@@ -48,19 +54,19 @@ class Dialect:
 
     def answers(self) -> list[str]:
         """Return the names of its recorded whole answers."""
-        return sorted(path.stem for path in self.folder("answers").glob("*.json"))
+        return sorted(path.stem for path in GOLDEN.joinpath(self.recordings, "answers").glob("*.json"))
 
     def streams(self) -> list[str]:
         """Return the names of its recorded streams."""
-        return sorted(path.stem for path in self.folder("streams").glob(f"*{self.suffix}"))
+        return sorted(path.stem for path in GOLDEN.joinpath(self.recordings, "streams").glob(f"*{self.suffix}"))
 
     def answer(self, name: str) -> bytes:
         """Return a recorded whole answer."""
-        return self.folder("answers", f"{name}.json").read_bytes()
+        return GOLDEN.joinpath(self.recordings, "answers", f"{name}.json").read_bytes()
 
     def stream(self, name: str) -> list[bytes]:
         """Return a recorded stream as what is sent one after the other."""
-        return self.split(self.folder("streams", f"{name}{self.suffix}").read_bytes())
+        return self.split(GOLDEN.joinpath(self.recordings, "streams", f"{name}{self.suffix}").read_bytes())
 
 
 def sse(recorded: bytes) -> list[bytes]:
@@ -103,8 +109,13 @@ DIALECTS = (
     Dialect("gemini", sse, ".sse", "gemini-2.5-flash"),
     Dialect("ollama", lines, ".ndjson", "llama3.2"),
     Dialect("openai", sse, ".sse", "gpt-4o-mini"),
+    Dialect("openai-responses", sse, ".sse", "gpt-5"),
 )
 FOREIGN = tuple(dialect for dialect in DIALECTS if dialect.name != "openai")  # those that translate
+# OpenAI's own dialect, at both kinds of addresses: what passes is not translated.
+PASSING = (Dialect("azure", sse, ".sse", "gpt-4o-mini"), Dialect("openai", sse, ".sse", "gpt-4o-mini"))
+VERTEX = Dialect("vertex", sse, ".sse", "gemini-2.5-flash", like="gemini")
+COLUMNS = tuple(sorted((*FOREIGN, *PASSING, VERTEX), key=lambda dialect: dialect.name))  # those of the matrix
 
 
 def _numbers() -> Iterator[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 CANARY = "CANARY-of-the-provider"  # in every message: only refusals that blame the caller's request may show it
@@ -28,14 +29,21 @@ def aws(message: str = CANARY) -> str:
     return f'{{"message":"{message}"}}'
 
 
-def anthropic(kind: str) -> str:
+def anthropic(kind: str, message: str = CANARY) -> str:
     """Return Anthropic's error object."""
-    return f'{{"type":"error","error":{{"type":"{kind}","message":"{CANARY}"}}}}'
+    return f'{{"type":"error","error":{{"type":"{kind}","message":"{message}"}}}}'
+
+
+def openai(code: str) -> str:
+    """Return OpenAI's error object."""
+    return f'{{"error":{{"message":"{CANARY}","type":"invalid_request_error","code":"{code}"}}}}'
 
 
 DELAY = '[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"31.5s"}]'
 BAD_KEY = '[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]'
 TOO_LONG = "The input token count (9) exceeds the maximum number of tokens"
+BARRED = "Output blocked by content filtering policy"
+LOW = "Your credit balance is too low to access the Anthropic API."
 EXCEPTION = "x-amzn-errortype"
 WRONG = {EXCEPTION: "ValidationException"}
 OPENAI = f'{{"error":{{"message":"{CANARY}"}}}}'
@@ -90,10 +98,32 @@ REFUSALS = (
     Refusal("ollama", 500, f'{{"error":"{CANARY}"}}', "target_failed"),
     Refusal("ollama", 503, '{"error":"server busy, please try again"}', "target_busy"),
     Refusal("anthropic", 400, anthropic("invalid_request_error"), "invalid_request"),
+    Refusal("anthropic", 400, anthropic("invalid_request_error", "prompt is too long: 9 > 8"), "context_too_long"),
+    Refusal("anthropic", 400, anthropic("invalid_request_error", LOW), "target_quota_spent"),
+    Refusal("anthropic", 400, anthropic("invalid_request_error", BARRED), "content_blocked"),
+    Refusal("anthropic", 404, anthropic("not_found_error", "model: claude-x"), "target_model_missing"),
     Refusal("anthropic", 401, anthropic("authentication_error"), "target_misconfigured"),
     Refusal("anthropic", 429, anthropic("rate_limit_error"), "target_rate_limited", {"retry-after": "4"}, 4),
     Refusal("anthropic", 529, anthropic("overloaded_error"), "target_busy"),
     Refusal("openai", 400, OPENAI, "invalid_request"),
+    Refusal("openai", 400, openai("context_length_exceeded"), "context_too_long"),
+    Refusal("openai", 400, openai("content_policy_violation"), "content_blocked"),
+    Refusal("openai", 404, openai("model_not_found"), "target_model_missing"),
+    Refusal("openai", 429, openai("insufficient_quota"), "target_quota_spent"),
+    Refusal("openai", 503, OPENAI, "target_busy"),
     Refusal("openai", 401, OPENAI, "target_misconfigured"),
     Refusal("openai", 429, OPENAI, "target_rate_limited", {"retry-after-ms": "500"}, 0.5),
 )
+
+
+def _names() -> list[str]:
+    seen: Counter[str] = Counter()
+    names = []
+    for refusal in REFUSALS:
+        name = f"{refusal.dialect}-{refusal.status}-{refusal.code}"
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return names
+
+
+NAMES = tuple(_names())  # of the refusals, in their order

@@ -51,9 +51,10 @@ def with_unknown(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def without_arguments(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Return an answer without the arguments of its calls and its id, which are what the provider or chance says."""
+    """Return an answer without what is the provider's own JSON, passed on as it came, and without its id."""
     body = msgspec.json.decode(raw)
     for choice in body["choices"]:
+        choice["logprobs"] = choice["message"]["annotations"] = None
         for call in choice["message"].get("tool_calls", ()):
             call["function"]["arguments"] = call["id"] = None
     return {**body, "id": None}

@@ -1,105 +1,62 @@
 """
-Which provider can do what, as the golden files have it: `python -m tests.providers.conformance.matrix` writes it down.
+Write down which provider can do what: `python -m tests.providers.conformance.matrix`.
 
-Every cell is the outcome of a test: a golden request that is encoded, refused, or encoded without the field;
-a golden answer or stream; an operation that the codec takes.
+The cells are made of the evidence in `features.py`; `tests/docs/test_providers_page.py` fails when the page is another,
+or when a test that backs a cell is not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
+from app.config.presets import PRESETS
+from tests.providers.conformance.dialects import COLUMNS
+from tests.providers.conformance.features import ROWS, Cell
 
-from app.core.call import Target
-from app.core.errors import GatewayError
-from app.core.model import Operation, PlainRequest
-from tests.providers.conformance.corpus import encoded
-from tests.providers.conformance.dialects import DIALECTS, Dialect
-
-PAGE = Path(__file__).parents[3] / "docs" / "providers.md"
+PAGE = Path(__file__).parents[3] / "docs" / "provider-features.md"
 START, END = "<!-- matrix: made by tests/providers/conformance/matrix.py -->", "<!-- end of the matrix -->"
-YES, NO, DROPPED = "yes", "-", "dropped"
-# Row of the table: the golden request that shows it, and the field that may get lost.
-REQUESTED: Mapping[str, tuple[str, str]] = {
-    "system prompt": ("system", ""),
-    "tools, and their results": ("tool-results", ""),
-    "some tool demanded": ("tool-required", ""),
-    "a certain tool demanded": ("tool-forced", ""),
-    "a choice of allowed tools": ("tool-allowed", ""),
-    "tools forbidden": ("tool-none", ""),
-    "one tool call at a time": ("serial-tools", "parallel_tool_calls"),
-    "images in the request": ("image", ""),
-    "images by address": ("image-url", ""),
-    "audio": ("audio", ""),
-    "files": ("file", ""),
-    "JSON object": ("json", "response_format"),
-    "JSON schema": ("json-schema", "response_format"),
-    "reasoning effort": ("reasoning", "reasoning_effort"),
-    "temperature and top_p": ("sampling", "top_p"),
-    "top_k": ("top-k", "top_k"),
-    "frequency and presence penalty": ("penalties", "frequency_penalty"),
-    "stop sequences": ("stop", "stop"),
-    "seed": ("seed", "seed"),
-    "several choices (n)": ("choices", ""),
-    "log probabilities": ("logprobs", ""),
-}
-OPERATIONS: Mapping[str, tuple[Operation, dict[str, object]]] = {
-    "embeddings": (Operation.EMBEDDINGS, {"input": "a"}),
-    "reranking": (Operation.RERANK, {"query": "a", "documents": ["b"]}),
-    "legacy completions": (Operation.COMPLETIONS, {"prompt": "a"}),
-    "moderations": (Operation.MODERATIONS, {"input": "a"}),
-    "images made": (Operation.IMAGES, {"prompt": "a"}),
-    "speech": (Operation.SPEECH, {"input": "a"}),
-    "transcriptions": (Operation.TRANSCRIPTIONS, {}),
-}
-EMBEDDING_MODELS: Mapping[str, str] = {"bedrock": "amazon.titan-embed-text-v2:0"}
+PRESETS_HEAD = """## Servers of OpenAI's dialect that differ
+
+Presets that are not listed take bodies as they come.
+
+"""
+
+
+def cells() -> Iterator[tuple[str, str, list[Cell]]]:
+    """Yield the group, the feature and the cells of each row."""
+    for group, rows in ROWS.items():
+        for row in rows:
+            yield group, row.feature, [row.evidence.cell(dialect) for dialect in COLUMNS]
 
 
 def matrix() -> str:
-    """Return the table."""
-    names = [dialect.name for dialect in DIALECTS]
-    lines = [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
-    lines += [f"| {row} | {' | '.join(cells)} |" for row, cells in _rows()]
+    """Return the tables."""
+    tables: dict[str, list[str]] = {}
+    head = f"| {' | '.join(dialect.name for dialect in COLUMNS)} |\n|---|{'---|' * len(COLUMNS)}"
+    for group, feature, found in cells():
+        lines = tables.setdefault(group, [f"## {group[0].upper()}{group[1:]}\n\n| {head}"])
+        lines.append(f"| {feature} | {' | '.join(cell.mark for cell in found)} |")
+    return "\n\n".join("\n".join(lines) for lines in tables.values())
+
+
+def presets() -> str:
+    """Return the table of servers that speak OpenAI's dialect with a difference."""
+    lines = ["| kind | renamed | left out | kept of other dialects |", "|---|---|---|---|"]
+    for name, preset in sorted(PRESETS.items()):
+        if preset.rename or preset.drop or preset.takes:
+            renamed = [f"`{field}` to `{other}`" for field, other in sorted(preset.rename.items())]
+            others = [[f"`{field}`" for field in sorted(fields)] for fields in (preset.drop, preset.takes)]
+            lines.append(f"| {name} | {' | '.join(', '.join(cell) for cell in (renamed, *others))} |")
     return "\n".join(lines)
 
 
-def _rows() -> Iterator[tuple[str, list[str]]]:
-    for row, (name, field) in REQUESTED.items():
-        yield row, [_requested(dialect, name, field) for dialect in DIALECTS]
-    yield "streams", [YES if dialect.name == "openai" or "text" in dialect.streams() else NO for dialect in DIALECTS]
-    for row, name in {"parallel tool calls": "tools", "reasoning in the answer": "reasoning"}.items():
-        yield row, [YES if dialect.name == "openai" or name in dialect.answers() else NO for dialect in DIALECTS]
-    for row, (operation, fields) in OPERATIONS.items():
-        yield row, [_operation(dialect, operation, fields) for dialect in DIALECTS]
-
-
-def _requested(dialect: Dialect, name: str, field: str) -> str:
-    if dialect.name == "openai":
-        return YES  # bodies pass as they are
-    found = encoded(dialect, name)
-    if "refused" in found:
-        return NO
-    return DROPPED if field and field in found["dropped"] else YES
-
-
-def _operation(dialect: Dialect, operation: Operation, fields: dict[str, object]) -> str:
-    raw = msgspec.json.encode({"model": "m", **fields})
-    model = EMBEDDING_MODELS.get(dialect.name, dialect.tag)
-    try:
-        dialect.codec().encode(PlainRequest(operation, "m", raw), Target("p", model))
-    except GatewayError:
-        return NO
-    return YES
-
-
 def main() -> None:
-    """Write the table into the page."""
+    """Write the tables into the page."""
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{START}\n\n{matrix()}\n\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{START}\n\n{matrix()}\n\n{PRESETS_HEAD}{presets()}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

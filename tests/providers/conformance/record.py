@@ -12,14 +12,28 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.providers.conformance.corpus import REQUESTS, decoded, encoded, frames, streamed
-from tests.providers.conformance.dialects import FOREIGN, Dialect
+from tests.providers.conformance.corpus import (
+    OPERATIONS,
+    REQUESTS,
+    decoded,
+    encoded,
+    encoded_operation,
+    frames,
+    streamed,
+)
+from tests.providers.conformance.dialects import COLUMNS, PASSING, Dialect
 
 
 def goldens(dialect: Dialect) -> Iterator[tuple[Path, str]]:
     """Yield each golden file of a dialect with what should be in it."""
+    for operation in OPERATIONS:
+        yield dialect.folder("operations", f"{operation.value}.json"), pretty(encoded_operation(dialect, operation))
+    if dialect in PASSING:
+        return
     for name in REQUESTS:
         yield dialect.folder("requests", f"{name}.json"), pretty(encoded(dialect, name))
+    if dialect.recordings != dialect.name:  # another one speaks the same, and has them already
+        return
     for name in dialect.answers():
         completion = decoded(dialect, dialect.answer(name))
         yield dialect.folder("canonical", "answers", f"{name}.json"), pretty(json.loads(completion.raw))
@@ -35,7 +49,7 @@ def pretty(value: object) -> str:
 
 def main() -> None:
     """Rewrite what differs, and print the differences."""
-    for dialect in FOREIGN:
+    for dialect in COLUMNS:
         for path, written in goldens(dialect):
             kept = path.read_text(encoding="utf-8") if path.exists() else ""
             if written != kept:

@@ -24,6 +24,7 @@ CONTENT, CALL = "messages[0].content[0]", "messages[0].tool_calls[0].type"
 FUNCTION = {"name": "f", "arguments": "{}"}
 MALFORMED = b'{"stopReason":"malformed_tool_use"}'
 OWN = {"bedrock": "bedrock", "cohere": "cohere", "gemini": "google", "ollama": "ollama"}
+LINKED = {"type": "file", "file": {"file_url": "https://a/b.pdf"}}
 HELD = {"type": "image_url", "image_url": {"url": "data:image/bmp;base64,aGk="}}
 
 
@@ -90,6 +91,8 @@ def test_own_options_are_merged(name: str) -> None:
         ("cohere", {"messages": called(type="custom")}, CALL),
         ("gemini", {"reasoning_effort": "mystery"}, "reasoning_effort"),
         ("gemini", {"modalities": ["smell"]}, "modalities"),
+        ("gemini", {"modalities": ["text", "audio"]}, "modalities"),
+        ("bedrock", {"messages": says(LINKED)}, f"{CONTENT}.file.file_url"),
         ("gemini", {"messages": called(type="custom")}, CALL),
         ("ollama", {"reasoning_effort": "mystery"}, "reasoning_effort"),
         ("ollama", {"messages": called(type="custom")}, CALL),
@@ -130,7 +133,12 @@ def test_bedrock_has_places_for_more() -> None:
 @pytest.mark.parametrize(
     ("model", "fields"),
     [
-        ("anthropic.claude-x", {"thinking": {"type": "enabled", "budget_tokens": 16_384}}),
+        ("anthropic.claude-sonnet-4-5-v1:0", {"thinking": {"type": "enabled", "budget_tokens": 16_000}}),
+        (
+            "eu.anthropic.claude-opus-4-7",
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "high"}},
+        ),
+        ("anthropic.claude-3-haiku", None),
         ("openai.gpt-oss-20b-1:0", {"reasoning_effort": "high"}),
         ("meta.llama3", None),
     ],
@@ -138,6 +146,70 @@ def test_bedrock_has_places_for_more() -> None:
 def test_bedrock_hands_effort_on_as_models_know_it(model: str, fields: object) -> None:
     """Converse has no word for it that all models understand."""
     assert body_of("bedrock", model, reasoning_effort="high").get("additionalModelRequestFields") == fields
+
+
+@pytest.mark.parametrize(("model", "carried"), [("anthropic.claude-sonnet-4-5", True), ("meta.llama3", False)])
+def test_bedrock_hands_thinking_on_to_claude(model: str, carried: bool) -> None:
+    """What a client of Anthropic's says of thinking reaches Claude as it is, and is reported lost with others."""
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+
+    found = dialect("bedrock").codec().encode(request("text", thinking=thinking), Target("p", model))
+
+    fields = msgspec.json.decode(found.body).get("additionalModelRequestFields", {})
+    assert fields == ({"thinking": thinking} if carried else {})
+    assert found.dropped == (() if carried else ("thinking",))
+
+
+def test_bedrock_marks_prefixes_where_the_model_caches() -> None:
+    """Marks stand behind what they mark: system prompts, messages, calls, results; models without a cache get none."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    call = {"id": "c", "type": "function", "function": FUNCTION, **mark}
+    messages = [
+        {"role": "system", "content": "Be brief.", **mark},
+        {"role": "user", "content": "Look.", **mark},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "seen", **mark}]},
+    ]
+
+    claude = body_of("bedrock", messages=messages)
+    llama = body_of("bedrock", "meta.llama3", messages=messages)
+
+    assert [list(block) for block in claude["system"]] == [["text"], ["cachePoint"]]
+    assert [list(turn["content"][-1]) for turn in claude["messages"]] == [["cachePoint"]] * 3
+    assert "cachePoint" not in msgspec.json.encode(llama).decode()
+
+
+def test_bedrock_cites_documents_where_that_is_asked() -> None:
+    """A document keeps its context and the wish for citations."""
+    pdf = {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk=", "filename": "a.pdf"}}
+    more = {"context": "A law.", "citations": {"enabled": True}}
+
+    ((block,),) = [turn["content"] for turn in body_of("bedrock", messages=says({**pdf, **more}))["messages"]]
+
+    assert {key: block["document"][key] for key in more} == more
+
+
+def test_results_of_tools_are_objects_for_gemini() -> None:
+    """JSON objects stay what they are, everything else becomes the member of one."""
+    results = ['{"a": 1}', "{ no JSON", "prose", "[1]"]
+    calls = [{"id": str(place), "type": "function", "function": FUNCTION} for place in range(len(results))]
+    told = [{"role": "tool", "tool_call_id": str(place), "content": text} for place, text in enumerate(results)]
+
+    found = body_of("gemini", messages=[{"role": "assistant", "tool_calls": calls}, *told])["contents"][1]["parts"]
+
+    assert [part["functionResponse"]["response"] for part in found] == [{"a": 1}, *[{"result": t} for t in results[1:]]]
+
+
+def test_cohere_cites_what_has_an_address() -> None:
+    """Sources without one, and stretches without a source, have no form in OpenAI's answers."""
+    sources = [{"type": "tool", "tool_output": {"url": "https://a"}}, {"type": "document", "document": {"id": "1"}}, {}]
+    citations = [{"start": 0, "end": 2, "sources": sources}, {"start": 0, "end": 1}]
+    message = {"content": [{"type": "text", "text": "Hi"}], "citations": citations}
+
+    said = msgspec.json.decode(decoded(dialect("cohere"), msgspec.json.encode({"message": message})).raw)
+
+    (note,) = said["choices"][0]["message"]["annotations"]
+    assert note["url_citation"] == {"start_index": 0, "end_index": 2, "url": "https://a", "title": "https://a"}
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,16 @@ from tests.providers.conformance.corpus import (
     frames,
     streamed,
 )
-from tests.providers.conformance.dialects import Dialect
+from tests.providers.conformance.dialects import FOREIGN, VERTEX, Dialect
 from tests.providers.conformance.marks import (
     ANSWERS,
     STREAMS,
-    TRANSLATING,
+    named,
 )
 from tests.providers.conformance.record import pretty
 
 
-@TRANSLATING
+@pytest.mark.parametrize("dialect", [*FOREIGN, VERTEX], ids=named)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_becomes_what_is_kept(dialect: Dialect, name: str) -> None:
     """Each canonical request becomes the body that the golden file shows, or is refused by the name of the part."""

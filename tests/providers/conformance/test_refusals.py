@@ -6,14 +6,14 @@ import pytest
 
 from app.core.errors import Blame
 from tests.providers.conformance.dialects import DIALECTS, WALL_S, Dialect
-from tests.providers.conformance.errors import CANARY, REFUSALS, Refusal
+from tests.providers.conformance.errors import CANARY, NAMES, REFUSALS, Refusal
 from tests.providers.conformance.marks import (
     DEEP,
     EVERY,
 )
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.dialect}-{refusal.status}-{refusal.code}")
+@pytest.mark.parametrize("refusal", REFUSALS, ids=NAMES)
 def test_refusals_are_told_apart(refusal: Refusal) -> None:
     """Each way to say no is the row of the error table that it stands for, with the wait that it names."""
     dialect = next(dialect for dialect in DIALECTS if dialect.name == refusal.dialect)
@@ -23,7 +23,7 @@ def test_refusals_are_told_apart(refusal: Refusal) -> None:
     assert (error.kind.code, error.retry_after_s) == (refusal.code, refusal.retry_after_s)
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.dialect}-{refusal.status}-{refusal.code}")
+@pytest.mark.parametrize("refusal", REFUSALS, ids=NAMES)
 def test_only_callers_own_faults_are_quoted(refusal: Refusal) -> None:
     """A provider's words are shown only where the caller's request is to blame: others may hold a piece of a key."""
     dialect = next(dialect for dialect in DIALECTS if dialect.name == refusal.dialect)

@@ -145,7 +145,7 @@ def test_rerankings_that_are_none(fields: dict[str, object], raw: bytes, kind: K
     assert caught.value.kind is kind
 
 
-@pytest.mark.parametrize("one", FOREIGN, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [one for one in FOREIGN if one.name != "openai-responses"], ids=lambda one: one.name)
 def test_other_operations_are_refused_by_name(one: Dialect) -> None:
     """An operation that a dialect does not have is refused, so that another target may take it."""
     with pytest.raises(GatewayError) as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.api.dialects.anthropic.answer import stop_reason_of, thoughts_of, usage_of
+from app.api.dialects.one_at_a_time import OneAtATime
 from app.core.dialects.anthropic import Block
 from app.core.dialects.chat import details_of, stop_text_of, text_of
 from app.core.dialects.reasoning import SEAL
@@ -55,6 +56,7 @@ class EventWriter:
         self._blocks = 0  # how many were opened; the last of them is `_open`, or there is none open
         self._open: str | int | None = None  # "text", "thinking", or the position of a tool call
         self._tools: dict[int, _Tool] = {}
+        self._turns = OneAtATime()
         self._finish: str | None = None
         self._stop_text: str | None = None
         self._refused = False
@@ -91,8 +93,9 @@ class EventWriter:
             self._refused |= not delta.content
             self._enter("text", _TEXT, frames)
             frames.append(self._delta(b"text_delta", b"text", text))
-        for piece in delta.tool_calls or ():
-            self._tool(piece, frames)
+        for given in delta.tool_calls or ():
+            for piece in self._turns.take(given):
+                self._tool(piece, frames)
         if choice.finish_reason:
             self._finish = choice.finish_reason
             self._stop_text = stop_text_of(choice.stop_reason)
@@ -178,6 +181,8 @@ class EventWriter:
 
     def _end(self, frames: list[bytes]) -> None:
         self._begin(frames)
+        for piece in self._turns.rest():
+            self._tool(piece, frames)
         self._leave(frames)
         reason = stop_reason_of(self._finish, called=bool(self._tools), stop_text=self._stop_text)
         closing = {

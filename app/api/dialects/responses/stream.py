@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from app.api.dialects.one_at_a_time import OneAtATime
 from app.api.dialects.responses.answer import Frame, Json, incomplete_of, logprobs_of, status_of, usage_of
 from app.api.dialects.responses.growing import Calling, Growing, Saying, Thinking, Told
 from app.core.dialects.chat import details_of, text_of
@@ -43,6 +44,7 @@ class EventWriter:
         self._open: Growing | None = None
         self._calls: dict[int, Calling] = {}
         self._unnamed: dict[int, str] = {}
+        self._turns = OneAtATime()
         self._finish: str | None = None
         self._usage: Usage | None = None
 
@@ -88,8 +90,9 @@ class EventWriter:
             self._tell(self._saying().more("refusal", delta.refusal))
         if bytes(delta.annotations) not in _NONE and isinstance(self._open, Saying):
             self._tell(self._open.annotate(delta.annotations))
-        for piece in delta.tool_calls or ():
-            self._call(piece)
+        for given in delta.tool_calls or ():
+            for piece in self._turns.take(given):
+                self._call(piece)
         if choice.finish_reason:
             self._finish = choice.finish_reason
 
@@ -137,6 +140,8 @@ class EventWriter:
 
     def _end(self) -> None:
         self._begin()
+        for piece in self._turns.rest():
+            self._call(piece)
         self._leave()
         status = status_of(self._finish)
         response = self._frame.response(

@@ -1,0 +1,89 @@
+"""What a run amounts to, for people and for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from app.cli.bench.load import Tally
+from app.cli.output import Colour, painted, print_table
+
+_SHARES: Final = (0.5, 0.9, 0.95, 0.99)
+_MS: Final = 1000.0
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Milliseconds: those that so many of a hundred do not exceed (nearest rank), and the extremes."""
+
+    min: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """
+    One run. `failures` are counted by cause.
+
+    `overhead_ms` is what the gateway says that it took itself, `first_token_ms` is for streams; else they are None.
+    """
+
+    requests: int
+    failed: int
+    failures: Mapping[str, int]
+    elapsed_s: float
+    requests_per_s: float
+    events_per_s: float
+    latency_ms: Quantiles | None
+    first_token_ms: Quantiles | None
+    overhead_ms: Quantiles | None
+
+
+def figures(tally: Tally) -> Figures:
+    """Sum up what came back."""
+    good = len(tally.latency_s)
+    elapsed_s = max(tally.elapsed_s, 1e-9)
+    return Figures(
+        requests=good,
+        failed=tally.failures.total(),
+        failures=dict(tally.failures),
+        elapsed_s=round(elapsed_s, 3),
+        requests_per_s=round(good / elapsed_s, 1),
+        events_per_s=round(tally.events / elapsed_s, 1),
+        latency_ms=_quantiles([seconds * _MS for seconds in tally.latency_s]),
+        first_token_ms=_quantiles([seconds * _MS for seconds in tally.first_token_s]),
+        overhead_ms=_quantiles(tally.overhead_ms),
+    )
+
+
+def show(found: Figures) -> None:
+    """Print a run for people."""
+    print(f"{found.requests} good answers in {found.elapsed_s:.1f} s: {found.requests_per_s:,.1f} a second")
+    if found.events_per_s:
+        print(f"{found.events_per_s:,.1f} events a second")
+    for cause, count in sorted(found.failures.items()):
+        print(painted(f"{count} failed: {cause}", Colour.BAD))
+    rows = (
+        ("whole answer", found.latency_ms),
+        ("first token", found.first_token_ms),
+        ("gateway's own", found.overhead_ms),
+    )
+    measured = [(name, quantiles) for name, quantiles in rows if quantiles is not None]
+    if measured:
+        heads = ("ms", *Quantiles.__struct_fields__)
+        print_table(
+            heads, [(name, *(f"{each:.2f}" for each in msgspec.structs.astuple(row))) for name, row in measured]
+        )
+
+
+def _quantiles(values_ms: Sequence[float]) -> Quantiles | None:
+    if not values_ms:
+        return None
+    ordered = sorted(values_ms)
+    ranks = [ordered[max(1, math.ceil(share * len(ordered))) - 1] for share in _SHARES]
+    return Quantiles(*(round(each, 3) for each in (ordered[0], *ranks, ordered[-1])))

@@ -1,0 +1,96 @@
+"""From one file to the other, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.config.litellm.caching import caching
+from app.config.litellm.deployments import deployments
+from app.config.litellm.fallbacks import Fallbacks
+from app.config.litellm.given import Given, Note, Notes
+from app.config.litellm.house import house
+from app.config.litellm.reliability import reliability, strategy
+from app.config.litellm.routes import Providers, Routes, Routing, limits, prices
+from app.config.sections import DEFAULT_TRIGGERS
+from app.config.trees import Tree, merged
+
+_ORDER: Final = ("server", "redis", "auth", "admin", "keys", "providers", "models", "timeouts", "admission", "retry")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A configuration of this gateway, and what has to be known about how it came to be."""
+
+    settings: Tree
+    notes: tuple[Note, ...]
+
+
+def convert(tree: Mapping[str, object]) -> Imported:
+    """Tell a configuration of the LiteLLM proxy in this gateway's words; `tree` is what its file holds."""
+    notes = Notes()
+    top = Given(tree, "", "top", notes)
+    router, settings = top.inner("router_settings"), top.inner("litellm_settings")
+    general = top.inner("general_settings")
+    fallbacks = Fallbacks(notes)
+    fallbacks.take(router)
+    fallbacks.take(settings)
+    found = deployments(top, _unsupported(settings))
+    providers = Providers(found)
+    routing = Routing(
+        strategy(router), router.whole("default_max_parallel_requests"), fallbacks, _aliases(router, settings)
+    )
+    result: Tree = {
+        "providers": providers.settings(),
+        "models": Routes(providers, routing, notes).settings(found),
+        "limits": limits(found, providers),
+        "prices": prices(found, providers),
+    }
+    triggers = sorted({*DEFAULT_TRIGGERS, "content_policy"}) if fallbacks.on_content else None
+    result["fallback"] = {"triggers": triggers}
+    for part in (house(general, settings), reliability(router, settings), caching(settings, router)):
+        result = merged(result, part)
+    router.take("enable_pre_call_checks")  # windows are always checked
+    _variables(top)
+    for section in (router, settings, general, top):
+        section.leave()
+    tidied = {name: value for name, given in result.items() if (value := _tidied(given)) not in (None, {}, [])}
+    return Imported(_ordered(tidied), notes.told())
+
+
+def _unsupported(settings: Given) -> str | None:
+    drops = settings.flag("drop_params")
+    return None if drops is None or drops else "error"  # drop is the default
+
+
+def _aliases(router: Given, settings: Given) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for section, name in ((router, "model_group_alias"), (settings, "model_alias_map")):
+        given = section.take(name)
+        for alias, target in given.items() if isinstance(given, dict) else ():
+            found[str(alias)] = str(target.get("model")) if isinstance(target, dict) else str(target)
+    return found
+
+
+def _variables(top: Given) -> None:
+    given = top.take("environment_variables")
+    if isinstance(given, dict) and given:
+        names = ", ".join(map(str, given))
+        top.note("environment_variables", f"set them where the gateway is started: {names}")
+
+
+def _tidied(value: object) -> object:
+    """Copy without what is None, and without mappings and lists that are empty then; 6.0 is written as 6."""
+    if isinstance(value, dict):
+        kept = {name: _tidied(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in kept.items() if inner is not None and inner not in ({}, [])}
+    if isinstance(value, list):
+        return [_tidied(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _ordered(tree: Tree) -> Tree:
+    """Put sections in the order in which people read them."""
+    first = {name: tree[name] for name in _ORDER if name in tree}
+    return first | tree

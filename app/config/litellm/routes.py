@@ -1,0 +1,159 @@
+"""Deployments as providers and routes, with the limits and prices that belong to single targets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from app.config.litellm.deployments import SHARES, Deployment
+from app.config.litellm.fallbacks import Fallbacks
+from app.config.litellm.given import Notes
+from app.config.litellm.upstream import Upstream
+from app.config.trees import Tree
+
+_LEAST_WEIGHT: Final = 0.001
+_COST: Final = "cost"
+_WINDOW_S: Final = 60
+
+
+class Providers:
+    """
+    The providers of all deployments: equal ones once, called by their kind and, from the second on, a number.
+
+    Servers that speak OpenAI's dialect and are not OpenAI are called `server`.
+    """
+
+    def __init__(self, found: Sequence[Deployment]) -> None:
+        self.names: dict[Upstream, str] = {}
+        counts: Counter[str] = Counter()
+        for upstream in dict.fromkeys(each.upstream for each in found):
+            name = "server" if upstream.kind == "openai" and upstream.base_url else upstream.kind
+            counts[name] += 1
+            self.names[upstream] = name if counts[name] == 1 else f"{name}-{counts[name]}"
+
+    def name(self, each: Deployment) -> str:
+        """Return what a deployment is called as `provider/model`."""
+        return f"{self.names[each.upstream]}/{each.model}"
+
+    def settings(self) -> Tree:
+        """Return the section."""
+        return {name: upstream.settings() for upstream, name in self.names.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How routes choose: a strategy of this gateway, and where calls go that fail."""
+
+    strategy: str
+    max_in_flight: int | None
+    fallbacks: Fallbacks
+    aliases: Mapping[str, str]
+
+
+class Routes:
+    """The routes: one for each model name, and one more for each rank (`order`) behind the first."""
+
+    def __init__(self, providers: Providers, routing: Routing, notes: Notes) -> None:
+        self._providers = providers
+        self._routing = routing
+        self._notes = notes
+
+    def settings(self, found: Sequence[Deployment]) -> Tree:
+        """Return the section."""
+        groups: dict[str, list[Deployment]] = {}
+        for each in found:
+            groups.setdefault(each.group, []).append(each)
+        aliases = {alias: name for alias, name in self._routing.aliases.items() if name in groups}
+        known = {*groups, *aliases}
+        result: Tree = {}
+        for name, group in groups.items():
+            result |= self._ranked(name, group, self._routing.fallbacks.of(name, known, self._providers.names.values()))
+        return result | {alias: result[name] for alias, name in aliases.items()}
+
+    def _ranked(self, name: str, group: Sequence[Deployment], fallbacks: Sequence[str]) -> Tree:
+        """Return a route for each rank, where the next rank is the first fallback of the one before."""
+        ordered = sorted(group, key=_order)
+        ranks = [list(rank) for _, rank in groupby(ordered, key=_order)]
+        if all(len(rank) == 1 for rank in ranks):
+            return {name: self._route(ordered, "sequential", fallbacks)}
+        names = [name, *(f"{name}.rank-{place}" for place in range(2, len(ranks) + 1))]
+        return {
+            names[place]: self._route(rank, self._strategy(rank), [*names[place + 1 : place + 2], *fallbacks])
+            for place, rank in enumerate(ranks)
+        }
+
+    def _strategy(self, rank: Sequence[Deployment]) -> str:
+        wanted = self._routing.strategy
+        if wanted == _COST and not all({"input", "output"} <= each.facts.prices.keys() for each in rank):
+            text = "strategy cost needs the price of every target; routes without became weighted"
+            self._notes.add("router_settings.routing_strategy", text)
+            return "weighted"
+        return wanted
+
+    def _route(self, rank: Sequence[Deployment], strategy: str, fallbacks: Sequence[str]) -> Tree:
+        shares = self._shares(rank) if strategy == "weighted" else [None] * len(rank)
+        targets: dict[str, Tree] = {}
+        for each, share in zip(rank, shares, strict=True):
+            target = targets.setdefault(self._providers.name(each), self._target(each, strategy))
+            if share is not None:
+                target["weight"] = float(str(target.get("weight", 0))) + share
+        route: Tree = {"targets": list(targets.values())}
+        if len(targets) > 1 and strategy != "sequential":
+            route["strategy"] = strategy
+        if fallbacks:
+            route["fallbacks"] = list(fallbacks)
+        return route
+
+    def _target(self, each: Deployment, strategy: str) -> Tree:
+        target: Tree = {"provider": self._providers.names[each.upstream], "model": each.model}
+        if strategy == _COST:
+            target |= {f"{part}_usd_per_mtok": each.facts.prices[part] for part in ("input", "output")}
+        if each.facts.context_window is not None:
+            target["context_window"] = each.facts.context_window
+        most = each.facts.max_in_flight or self._routing.max_in_flight
+        return target if most is None else {**target, "max_in_flight": most}
+
+    def _shares(self, rank: Sequence[Deployment]) -> Sequence[float | None]:
+        for share in SHARES:
+            given = [each.facts.shares.get(share) for each in rank]
+            if len(rank) > 1 and any(given):
+                return [value or _LEAST_WEIGHT for value in given]
+        return [None] * len(rank)
+
+
+def limits(found: Sequence[Deployment], providers: Providers) -> list[Tree]:
+    """Return the limits that deployments have from their providers, each target once."""
+    result: dict[str, Tree] = {}
+    for each in found:
+        target = providers.name(each)
+        for share, counted in (("rpm", "requests"), ("tpm", "tokens")):
+            amount = int(each.facts.shares.get(share, 0))
+            if amount:
+                name = _free(f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', target)}-{share}".lstrip("-_."), target, result)
+                result[name] = {
+                    "name": name,
+                    "per": "model",
+                    "models": [target],
+                    counted: amount,
+                    "window_s": _WINDOW_S,
+                }
+    return list(result.values())
+
+
+def prices(found: Sequence[Deployment], providers: Providers) -> Tree:
+    """Return the prices that deployments name themselves."""
+    return {providers.name(each): dict(each.facts.prices) for each in found if each.facts.prices}
+
+
+def _order(each: Deployment) -> int:
+    return each.facts.order
+
+
+def _free(name: str, target: str, taken: Mapping[str, Tree]) -> str:
+    """Return a name that no limit of another target has."""
+    candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+    return next(each for each in candidates if each not in taken or taken[each]["models"] == [target])

@@ -1,0 +1,223 @@
+"""
+Streams that can be resumed: what each of them has sent so far, for clients that lost their connection to it.
+
+A tape holds the bytes of one stream as its client gets them. Its events are numbered from 1 without the client being
+told, for the numbers would be one `id:` line more than SDKs stand; whoever counts what it got knows where it stands.
+Tapes live in the memory of one process, for a while after the end of their streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Callable
+from enum import Enum
+from secrets import token_hex
+from typing import Final, Protocol
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.failures import GatewayError
+
+_BORDER: Final = b"\n\n"
+_ID_BYTES: Final = 16
+_PART_BYTES: Final = 96  # what Python needs for a piece beside its bytes
+
+
+class TapeBounds(msgspec.Struct, frozen=True):
+    """
+    How long a tape is kept after its stream ended, and a stream goes on that nobody reads; how many tapes there are.
+
+    `total_max_bytes` bounds all of them, `stream_max_bytes` each.
+    """
+
+    window_s: float
+    streams_max: int
+    stream_max_bytes: int
+    total_max_bytes: int
+
+
+class Taped(msgspec.Struct, frozen=True):
+    """Whose stream is on a tape, which call it answers, and how a failure is told in its dialect."""
+
+    tenant: str
+    request_id: str
+    failure: Callable[[GatewayError], bytes]
+
+
+class TapeEnd(Enum):
+    """
+    How a tape ended.
+
+    COMPLETE: with all of its stream. BROKEN: with what there was of it. LOST: it grew too large, and nothing is left.
+    """
+
+    COMPLETE = "complete"
+    BROKEN = "broken"
+    LOST = "lost"
+
+
+class TapeWatcher(Protocol):
+    """Whoever has to know if somebody reads a tape whose stream is under way."""
+
+    def joined(self) -> None:
+        """Take note of a reader who has come."""
+        ...
+
+    def deserted(self) -> None:
+        """Take note that the last reader has left."""
+        ...
+
+    def lost(self) -> None:
+        """Take note that nobody can read it any more."""
+        ...
+
+
+class Tape:
+    """One stream. Written by its call; read by any number of readers, none of whom it waits for."""
+
+    def __init__(self, tape_id: str, taped: Taped, shelf: Tapes, bounds: TapeBounds) -> None:
+        self.id = tape_id
+        self.taped = taped
+        self.bounds = bounds
+        self.events = 0
+        self.size = 0
+        self.end_s: float | None = None
+        self.ending: TapeEnd | None = None
+        self.watcher: TapeWatcher | None = None
+        self._shelf = shelf
+        self._parts: list[bytes] = []
+        self._before: list[int] = []  # how many events came before each part
+        self._readers = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def add(self, data: bytes) -> None:
+        """Note whole events that are being sent."""
+        if self.ending is None and data:
+            self._parts.append(data)
+            self._before.append(self.events)
+            self.events += data.count(_BORDER)
+            self.size += len(data) + _PART_BYTES
+            self._tell()
+            self._shelf.grown(self, len(data) + _PART_BYTES)
+
+    def end(self, ending: TapeEnd) -> None:
+        """Note that nothing comes any more. Repeatable: the first end counts."""
+        if self.ending is not None:
+            return
+        self.ending = ending
+        self._shelf.ended(self)
+        if ending is TapeEnd.LOST:
+            self._parts.clear()
+            self._before.clear()
+        self._tell()
+        if ending is TapeEnd.LOST and self.watcher is not None:
+            self.watcher.lost()
+
+    async def replay(self, after: int) -> AsyncGenerator[bytes, None]:
+        """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
+        self._join()
+        try:
+            at = max(bisect_right(self._before, after) - 1, 0)
+            while True:
+                parts, counts = self._parts[at:], self._before[at:]
+                at += len(parts)
+                told = b"".join([_numbered(part, before, after) for part, before in zip(parts, counts, strict=True)])
+                if told:
+                    yield told
+                elif self.ending is not None:
+                    return
+                elif not parts:
+                    await self._news()
+        finally:
+            self._leave()
+
+    def _join(self) -> None:
+        self._readers += 1
+        if self.watcher is not None:
+            self.watcher.joined()
+
+    def _leave(self) -> None:
+        self._readers -= 1
+        if not self._readers and self.watcher is not None and self.ending is None:
+            self.watcher.deserted()
+
+    async def _news(self) -> None:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+
+class Tapes:
+    """The tapes of one process. Where there are too many, those of ended streams go first; of live ones none does."""
+
+    def __init__(self, clock: Clock, new_id: Callable[[], str] = lambda: f"stm_{token_hex(_ID_BYTES)}") -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._tapes: dict[str, Tape] = {}  # by age
+        self._bytes = 0
+
+    def open(self, taped: Taped, bounds: TapeBounds) -> Tape | None:
+        """Return a tape for a stream that begins; None if all there may be belong to live ones."""
+        self._forget_old()
+        if len(self._tapes) >= bounds.streams_max and not self._make_room(None):
+            return None
+        tape = Tape(self._new_id(), taped, self, bounds)
+        self._tapes[tape.id] = tape
+        return tape
+
+    def find(self, tape_id: str, tenant: str) -> Tape | None:
+        """Return a tape of `tenant`; None if there is none, or it is somebody else's."""
+        self._forget_old()
+        tape = self._tapes.get(tape_id)
+        return tape if tape is not None and tape.taped.tenant == tenant else None
+
+    def grown(self, tape: Tape, more: int) -> None:
+        """Take note that a tape has become larger, and lose it if it is too large, or leaves no room for itself."""
+        self._bytes += more
+        bounds = tape.bounds
+        while self._bytes > bounds.total_max_bytes and self._make_room(tape):
+            continue
+        if tape.size > bounds.stream_max_bytes or self._bytes > bounds.total_max_bytes:
+            tape.end(TapeEnd.LOST)
+
+    def ended(self, tape: Tape) -> None:
+        """Take note that a tape has ended."""
+        tape.end_s = self._clock.now()
+        if tape.ending is TapeEnd.LOST:
+            self._remove(tape)
+
+    def _forget_old(self) -> None:
+        now = self._clock.now()
+        over = [
+            tape for tape in self._tapes.values() if tape.end_s is not None and now - tape.end_s >= tape.bounds.window_s
+        ]
+        for tape in over:
+            self._remove(tape)
+
+    def _make_room(self, keep: Tape | None) -> bool:
+        """Remove the oldest tape of a stream that has ended, and say whether there was one."""
+        oldest = next((each for each in self._tapes.values() if each.ending is not None and each is not keep), None)
+        if oldest is None:
+            return False
+        self._remove(oldest)
+        return True
+
+    def _remove(self, tape: Tape) -> None:
+        del self._tapes[tape.id]
+        self._bytes -= tape.size
+
+
+def _numbered(part: bytes, before: int, after: int) -> bytes:
+    """Return the events of a part with their numbers, but those up to number `after`."""
+    frames = part.split(_BORDER)[:-1]
+    return b"".join(
+        [b"id: %d\n%b\n\n" % (number, frame) for number, frame in enumerate(frames, before + 1) if number > after]
+    )
