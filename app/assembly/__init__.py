@@ -19,6 +19,7 @@ from app.assembly.identity import directory
 from app.assembly.opening import open_state
 from app.assembly.passing import pass_on
 from app.assembly.providers import providers
+from app.assembly.recovering import recovering
 from app.assembly.routing import policies, routes
 from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages
@@ -56,7 +57,8 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     attempt = compose(attempt_stages(settings, deps, trace), Endpoints(reached, reading_options(settings), deps.clock))
     router = Router(catalog, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
-    handler: Handler[Call] = compose(call_stages(settings, deps, trace), trace.request(fallback))
+    asking = recovering(settings, deps, trace.request(fallback), router, attempt)
+    handler: Handler[Call] = compose(call_stages(settings, deps, trace), asking)
     return Gateway(
         handler=handler,
         catalog=catalog,

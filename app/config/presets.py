@@ -36,6 +36,9 @@ class Preset:
     drop: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
     keeps: frozenset[str] = frozenset()
+    continues: str = "none"
+    continues_models: tuple[str, ...] = ("*",)
+    continues_at: str = ""
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -86,6 +89,7 @@ def _preset(table: Mapping[str, Any]) -> Preset:
             "drop": frozenset(table.get("drop", ())),
             "takes": frozenset(table.get("takes", ())),
             "keeps": frozenset(table.get("keeps", ())),
+            "continues_models": tuple(table.get("continues_models", ("*",))),
         }
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,7 @@ from app.config.fields import (
     Section,
     StrategyName,
     Weight,
+    Whole,
 )
 from app.config.presets import PRESETS
 
@@ -95,6 +96,11 @@ class Provider(Section):
         description="Whether it is left alone while its answers say that its own limits are used up.",
     )
 
+    continues: Literal["auto", "none", "trailing", "prefix", "partial", "final_message"] = Field(
+        default="auto",
+        description="How it is asked to go on with a text; auto is what its kind is known for.",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _address_of_preset(cls, given: object) -> object:
@@ -140,6 +146,15 @@ class Hedge(Section):
     budget_ratio: Ratio = Field(default=0.05, description="Most hedges per call, 0 to 1.")
 
 
+class Recovery(Section):
+    """Whether other targets go on with streams that break off in the middle."""
+
+    enabled: bool = Field(default=False, description="Whether streams of plain text are continued by the next target.")
+    max_times: Annotated[Whole, Field(ge=1, le=5)] = Field(
+        default=1, description="Most continuations of one stream; each can leave a seam."
+    )
+
+
 class Instructions(Section):
     """A system prompt of the route's own."""
 
@@ -175,6 +190,7 @@ class Route(Section):
     )
     system: Instructions = Field(default_factory=Instructions, description="What every call of this route is told.")
     hedge: Hedge = Field(default_factory=Hedge, description="A second target for calls whose first is slow.")
+    recovery: Recovery = Field(default_factory=Recovery, description="What becomes of streams that break off.")
     streaming: RouteStreaming = Field(
         default_factory=RouteStreaming, description="How answers of this route are relayed."
     )

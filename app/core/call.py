@@ -50,6 +50,23 @@ class Tried(msgspec.Struct, frozen=True):
     code: str
 
 
+class Recovered(msgspec.Struct, frozen=True):
+    """
+    A seam in a streamed answer: who broke off, who went on (both `provider/model`), and after how many characters.
+
+    `code` names the row of the error table that ended the first part.
+    """
+
+    origin: str
+    onward: str
+    code: str
+    chars: int
+
+    def shown(self) -> dict[str, str | int]:
+        """Return it as clients see it."""
+        return {"from": self.origin, "to": self.onward, "code": self.code, "chars": self.chars}
+
+
 class Cost(msgspec.Struct):
     """What a call has cost so far, in US dollars, None as long as nobody knows; hedged attempts add to the same one."""
 
@@ -78,11 +95,11 @@ class Journal(msgspec.Struct):
     bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the last attempt used if
     it said so and then failed before anything was shown. `prompt` is how many tokens a request has, by estimate (ask
     `estimating.prompt_of`). `trimmed` counts the events that a slow client did not get.
-    `limits` is how the buckets of all rate limits that it met stand. `keep_turn` adds what was said to its session, to
-    be called once the answer is accepted. `left` says that the client has left and the answer is read on without it;
-    `over`, that the pipeline has done with the call. `notes` are further response headers that stages owe the client,
-    by lower-case name. `story` is what happened step by step, if the caller is to see it. `head` is that of an answer
-    that is passed on as it is.
+    `limits` is how the buckets of all rate limits that it met stand. `recovered` lists where other targets went on with
+    a stream that broke off. `keep_turn` adds what was said to its session, to be called once the answer is accepted.
+    `left` says that the client has left and the answer is read on without it; `over`, that the pipeline has done with
+    the call. `notes` are further response headers that stages owe the client, by lower-case name. `story` is what
+    happened step by step, if the caller is to see it. `head` is that of an answer that is passed on as it is.
     """
 
     attempts: int = 0
@@ -99,6 +116,7 @@ class Journal(msgspec.Struct):
     unshown: Usage | None = None
     prompt: tuple[Request, int] | None = None
     trimmed: int = 0
+    recovered: tuple[Recovered, ...] = ()
     keep_turn: Callable[[], Awaitable[None]] | None = None
     left: bool = False
     over: bool = False

@@ -47,6 +47,8 @@ from app.core.signals import (
     Signal,
     Spent,
     StateDegraded,
+    StreamNotRecovered,
+    StreamRecovered,
     StreamResumed,
     StreamStarted,
     StreamTrimmed,
@@ -70,6 +72,8 @@ RETRY = RetryScheduled(
     pause_s=0.5,
 )
 FELL_BACK = FellBack(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", code="target_busy")
+RECOVERED = StreamRecovered("req_1", "openai/gpt-4o-mini", "box/small", "stream_broken", 120)
+NOT_RECOVERED = StreamNotRecovered("req_1", "openai/gpt-4o-mini", "timeout_idle", "unable")
 HEDGE = HedgeStarted(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", delay_s=1.25)
 HEDGE_ENDED = HedgeEnded(request_id="req_1", origin="openai/gpt-4o-mini", onward="box/small", outcome="won")
 ATTEMPT = AttemptEnded(request_id="req_1", provider="openai", model="gpt-4o-mini", outcome="completed", code="")
@@ -154,7 +158,20 @@ RESUMED = StreamResumed(request_id="req_1", events=7, live=True)
 TURN_LOST = SessionTurnLost(request_id="req_1", code="state_unavailable")
 
 SIGNALS: tuple[Signal, ...] = (
-    *(STARTED, STREAM_STARTED, RETRY, FELL_BACK, HEDGE, HEDGE_ENDED, ATTEMPT, ENDED, REFUSED, FAULT),
+    *(
+        STARTED,
+        STREAM_STARTED,
+        RETRY,
+        FELL_BACK,
+        HEDGE,
+        HEDGE_ENDED,
+        RECOVERED,
+        NOT_RECOVERED,
+        ATTEMPT,
+        ENDED,
+        REFUSED,
+        FAULT,
+    ),
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR, DOWN),
     *(REDACTED, COMPLAINED),

@@ -432,6 +432,7 @@ TYPES = {
     "wizard_retry_attempts": "counter",
     "wizard_fallbacks": "counter",
     "wizard_hedges": "counter",
+    "wizard_stream_recoveries": "counter",
     "wizard_circuit_state": "gauge",
     "wizard_circuit_transitions": "counter",
     "wizard_state_degraded": "gauge",

@@ -23,7 +23,7 @@ JUDGED = frozenset(
         *("problems", "path", "before", "now"),
         *("priority", "wait_s", "refused", "waiting", "in_flight", "limit", "measure", "shadow", "remaining", "most"),
         *("attempt", "attempts", "position", "duration_s", "overhead_s", "first_token_s", "pause_s", "tokens_per_s"),
-        *("failures", "calls", "open_s", "degraded", "delay_s", "up"),
+        *("failures", "calls", "open_s", "degraded", "delay_s", "up", "chars"),
         *("side", "detector", "action", "count", "guard", "score"),
         *("key_id", "action", "keys", "trimmed"),
         *("changes", "changed", "window_s", "cut", "lasted_s", "pid", "exit_code"),

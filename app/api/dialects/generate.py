@@ -130,6 +130,7 @@ class WithMetadata(Verbatim):
         super().__init__(call)
         self._clock = clock
         self._first_part: float | None = None
+        self._model = call.request.model
         self._usage: Usage | None = None
 
     def whole(self, completion: Completion) -> bytes:
@@ -141,6 +142,8 @@ class WithMetadata(Verbatim):
         """Return the provider's frames, and the metadata before the last one."""
         if self._first_part is None:
             self._first_part = self._clock.now()
+            target = self._call.journal.target  # a stream has one model, also if another target has to go on with it
+            self._model = self._model if target is None else target.model
         frames: list[bytes] = []
         for event in batch:
             if event.chunk is not None and event.chunk.usage is not None:
@@ -151,9 +154,8 @@ class WithMetadata(Verbatim):
         return b"".join(frames)
 
     def _closing_chunk(self) -> dict[str, object]:
-        model = self._call.journal.target.model if self._call.journal.target else self._call.request.model
         created = int(self._clock.wall())
-        head = {"id": self._call.id, "object": "chat.completion.chunk", "created": created, "model": model}
+        head = {"id": self._call.id, "object": "chat.completion.chunk", "created": created, "model": self._model}
         return {**head, "choices": [], "wizard": self._metadata()}
 
     def _metadata(self) -> dict[str, object]:
@@ -172,6 +174,8 @@ class WithMetadata(Verbatim):
             found["debug"] = {"steps": [step.shown() for step in journal.story]}
         named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
         found.update({name: value for name, value in named.items() if value is not None})
+        if journal.recovered:
+            found["recovered"] = [seam.shown() for seam in journal.recovered]
         if self._first_part is None:
             found["overhead_ms"] = _ms(call.overhead_s(now))
             return found

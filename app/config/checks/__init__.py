@@ -20,6 +20,7 @@ from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
 from app.config.checks.passthrough import passthrough
 from app.config.checks.providers import unusable_settings
+from app.config.checks.recoveries import recoveries
 from app.config.checks.redaction import redaction
 from app.config.checks.request_log import request_log
 from app.config.checks.resuming import resuming
@@ -43,6 +44,7 @@ _CHECKS: Final[Sequence[Check]] = (
     references,
     strategies,
     hedges,
+    recoveries,
     bounds,
     adaptive_limit,
     caching,

@@ -106,7 +106,7 @@ class Carrier:
         assembler, watch = Assembler(self._bounds.answer_max_bytes), self._watch(body)
 
         def close(outcome: Outcome) -> None:
-            completion = assembler.completion() if outcome.end is End.COMPLETED else None
+            completion = assembler.completion() if outcome.end is End.COMPLETED and not _has_seam(call) else None
             if completion is not None:
                 self._keep(asked, call, completion, similar, watch)
 
@@ -176,7 +176,7 @@ class Carrier:
             async with aclosing(reply.body):
                 lease.streams(broadcast)
                 await _pour(reply.body, broadcast, flight)
-            completion = broadcast.assembler.completion()
+            completion = None if _has_seam(call) else broadcast.assembler.completion()
             lease.done(None if completion is None else self._keep(asked, call, completion, similar, watch))
             broadcast.close(None)
         except GatewayError as error:
@@ -217,6 +217,11 @@ class Carrier:
         watch = Stopwatch(self.answers.clock.now)
         stream.observe(watch.observe)
         return watch
+
+
+def _has_seam(call: Call) -> bool:
+    """Say whether several targets wrote the answer: it is for those who wait, and not for everybody after them."""
+    return bool(call.journal.recovered)
 
 
 async def _in_time(work: Awaitable[None], deadline: float) -> None:

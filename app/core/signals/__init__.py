@@ -51,6 +51,7 @@ from app.core.signals.providers import (
     ProviderLimitNear,
     ProviderSignal,
 )
+from app.core.signals.recovery import RecoverySignal, StreamNotRecovered, StreamRecovered
 from app.core.signals.redaction import Redacted, RedactionSignal
 from app.core.signals.sessions import SessionSignal, SessionTurnKept, SessionTurnLost
 from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
@@ -68,6 +69,7 @@ Signal: TypeAlias = (
     | LimitSignal
     | LifecycleSignal
     | ProviderSignal
+    | RecoverySignal
     | RedactionSignal
     | SessionSignal
     | SpendingSignal
@@ -115,6 +117,8 @@ __all__ = [
     "Signal",
     "Spent",
     "StateDegraded",
+    "StreamNotRecovered",
+    "StreamRecovered",
     "StreamResumed",
     "StreamStarted",
     "StreamTrimmed",

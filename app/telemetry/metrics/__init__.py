@@ -35,6 +35,7 @@ from app.telemetry.metrics.leaving import LeavingCounts
 from app.telemetry.metrics.lifecycle import LifecycleState
 from app.telemetry.metrics.limits import LimitCounts
 from app.telemetry.metrics.part import Counted, Part
+from app.telemetry.metrics.recovery import RecoveryCounts
 from app.telemetry.metrics.redaction import RedactionCounts
 from app.telemetry.metrics.repeats import RepeatCounts
 from app.telemetry.metrics.sessions import SessionCounts
@@ -64,6 +65,7 @@ def counting_parts(label_sets_max: int) -> tuple[Part, ...]:
         CallCounts(targets),
         AttemptCounts(targets, label_sets_max),
         HedgeCounts(),
+        RecoveryCounts(),
         CircuitCounts(),
         StateHealth(),
         AdmissionCounts(),

@@ -1,0 +1,42 @@
+"""Which streams are continued by other targets when they break off, and by which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.assembly.deps import Deps
+from app.config.continuing import continues
+from app.config.schema import Settings
+from app.core.call import Attempt, Call, Target
+from app.core.pipeline import Handler, compose
+from app.core.recovery.continuing import Continues
+from app.core.routing import Targets
+from app.core.wildcards import Wildcards
+from app.stages.recover import Recover
+
+
+def recovering(
+    settings: Settings,
+    deps: Deps,
+    fallback: Handler[Call],
+    targets: Callable[[Call], Targets],
+    attempt: Handler[Attempt],
+) -> Handler[Call]:
+    """Return what asks providers, inside the stage that goes on with broken streams if any route wants that."""
+    routes = {name: route.recovery.max_times for name, route in settings.models.items() if route.recovery.enabled}
+    if not routes:
+        return fallback
+
+    wildcards = Wildcards(settings.models)
+
+    def most(model: str) -> int:
+        if model in settings.models:
+            return routes.get(model, 0)
+        found = wildcards.match(model, bare=False) or wildcards.match(model, bare=True)
+        return 0 if found is None else routes.get(found.route, 0)
+
+    def how(target: Target) -> Continues | None:
+        found = continues(settings.providers[target.provider], target.model)
+        return None if found is None else Continues(found)
+
+    return compose([Recover(most, targets, how, attempt, deps.listener)], fallback)

@@ -1,0 +1,178 @@
+"""The events of an answer in two halves: what the client saw of the first, and the second in the form of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from app.core.call import Recovered
+from app.core.model import Chunk, ChunkChoice, Delta, StreamEvent, Weight
+from app.core.recovery.splicing import Splice
+from app.core.stream import Batch
+from app.core.usage import Usage
+from app.core.usage_in_streams import counts
+
+MARK: Final = "wizard"  # the member of the last piece that says that there was a seam
+_HEAD: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
+_CHARS_PER_TOKEN: Final = 4
+
+
+class Shown:
+    """What a client has seen of an answer, as far as that matters for going on with it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._first = b""
+        self._is_plain = True
+        self._usage: Usage | None = None
+        self._chars_before = 0  # of attempts that are accounted for
+        self._spent: Usage | None = None
+
+    @property
+    def text(self) -> str:
+        """Return the text so far."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return "".join(self._pieces)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Say whether there is text and nothing else: no reasoning, no tools, no finish, nothing unknown."""
+        return self._is_plain and any(self._pieces)
+
+    def see(self, batch: Batch) -> Batch:
+        """Take note of events, and return them without their providers' own words, which a seam would contradict."""
+        for event in batch:
+            self._see(event)
+        if any(event.native is not None for event in batch):
+            return [msgspec.structs.replace(event, native=None) for event in batch]
+        return batch
+
+    def settle(self, prompt: int) -> None:
+        """Add what a broken attempt used: as its provider said, else by estimate, `prompt` being that of the prompt."""
+        chars = len(self.text)
+        answer = -(-(chars - self._chars_before) // _CHARS_PER_TOKEN)
+        used = self._usage or Usage(prompt, answer, prompt + answer)
+        self._spent, self._usage, self._chars_before = added(self._spent, used), None, chars
+
+    def in_total(self, usage: Usage) -> Usage:
+        """Return what all attempts used, `usage` being that of the last."""
+        self._usage = usage
+        return added(self._spent, usage)
+
+    def head(self) -> dict[str, Any]:
+        """Return what all events of the stream have in common: its id, model and so on."""
+        try:
+            said = msgspec.json.decode(self._first.removeprefix(b"data:"), type=dict[str, Any])
+        except msgspec.DecodeError:
+            return {"object": "chat.completion.chunk"}
+        return {name: said[name] for name in _HEAD if name in said}
+
+    def _see(self, event: StreamEvent) -> None:
+        chunk = event.chunk
+        if chunk is None:
+            self._is_plain &= not event.frame and not event.done
+            return
+        self._first = self._first or event.frame
+        if chunk.usage is not None and self._spent is None:
+            self._usage = chunk.usage
+        for choice in chunk.choices:
+            self._is_plain &= is_plain(choice) and not choice.finish_reason
+            if isinstance(choice.delta.content, str) and choice.delta.content:
+                self._pieces.append(choice.delta.content)
+
+
+class Relay:
+    """
+    Gives the events of a continuation the form of the stream that it continues.
+
+    Of each, the text, the finish and the usage are taken over; role, reasoning and what nobody knows are left out. The
+    event with the finish says what happened.
+    """
+
+    def __init__(self, splice: Splice, shown: Shown, seams: Sequence[Recovered]) -> None:
+        self._splice = splice
+        self._shown = shown
+        self._seams = [seam.shown() for seam in seams]
+        self._head = shown.head()
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Return the events of one batch as the client sees them; may be none."""
+        return [told for event in batch for told in self._told(event)]
+
+    def _told(self, event: StreamEvent) -> list[StreamEvent]:
+        if event.done:
+            return [msgspec.structs.replace(event, native=None)]
+        chunk = event.chunk
+        if chunk is None:
+            return []
+        usage = None if chunk.usage is None else self._shown.in_total(chunk.usage)
+        choice = next((choice for choice in chunk.choices if choice.index == 0), None)
+        piece = None if choice is None else self._piece(choice)
+        if piece is None:
+            return [] if usage is None else [self._event(None, usage, is_shown=bool(event.frame))]
+        return [self._event(piece, usage, is_shown=True)]
+
+    def _piece(self, choice: ChunkChoice) -> ChunkChoice | None:
+        """Return what is new; None if that is nothing."""
+        text = choice.delta.content if isinstance(choice.delta.content, str) else ""
+        new = self._splice.feed(text) if text else ""
+        if choice.finish_reason:
+            new += self._splice.end()
+        if not new and not choice.finish_reason:
+            return None
+        delta = Delta(content=new) if new else Delta()
+        return ChunkChoice(0, delta, choice.finish_reason, stop_reason=choice.stop_reason)
+
+    def _event(self, piece: ChunkChoice | None, usage: Usage | None, *, is_shown: bool) -> StreamEvent:
+        chunk = Chunk([] if piece is None else [piece], usage)
+        weight = Weight.NOTHING if piece is None else Weight.ANSWER
+        if not is_shown:
+            return StreamEvent(b"", chunk, weight)
+        body: dict[str, Any] = {**self._head, "choices": [] if piece is None else [_written(piece)]}
+        if usage is not None:
+            body["usage"] = counts(usage)
+        if piece is not None and piece.finish_reason:
+            body[MARK] = {"recovered": self._seams}
+        return StreamEvent(b"data: %b\n\n" % msgspec.json.encode(body), chunk, weight)
+
+
+def is_plain(choice: ChunkChoice) -> bool:
+    """Say whether a piece of a choice holds nothing but text."""
+    delta = choice.delta
+    more = (delta.refusal, delta.reasoning_content, delta.reasoning, delta.tool_calls, delta.function_call)
+    raw = (delta.reasoning_details, delta.annotations, choice.logprobs)
+    return (
+        choice.index == 0
+        and not any(more)
+        and not isinstance(delta.content, list)
+        and all(bytes(each) in {b"", b"null", b"[]"} for each in raw)
+    )
+
+
+def added(first: Usage | None, second: Usage) -> Usage:
+    """Return the sum of what two attempts used; details are those of the second."""
+    if first is None:
+        return second
+    return msgspec.structs.replace(
+        second,
+        prompt_tokens=first.prompt_tokens + second.prompt_tokens,
+        completion_tokens=first.completion_tokens + second.completion_tokens,
+        total_tokens=total(first) + total(second),
+    )
+
+
+def total(usage: Usage) -> int:
+    """Return all tokens of a usage, also of one that does not add them up."""
+    return usage.total_tokens or usage.prompt_tokens + usage.completion_tokens
+
+
+def _written(piece: ChunkChoice) -> dict[str, Any]:
+    written: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": piece.finish_reason}
+    if piece.delta.content:
+        written["delta"] = {"content": piece.delta.content}
+    if bytes(piece.stop_reason) not in {b"", b"null"}:
+        written["stop_reason"] = piece.stop_reason
+    return written
