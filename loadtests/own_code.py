@@ -36,7 +36,7 @@ from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import build_gateway
 from app.config.source import Source
-from app.core.clock import SystemClock
+from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
 from app.core.ports import HttpRequest
 from app.main import make_deps
@@ -206,12 +206,16 @@ async def _no_lifespan(_app: Api) -> AsyncGenerator[None]:
 
 
 @contextmanager
-def open_app(config: Path, upstream: CannedUpstream, log: BinaryIO) -> Iterator[Api]:
+def open_app(
+    config: Path,
+    upstream: CannedUpstream,
+    log: BinaryIO,
+    clock: Clock = SystemClock(),  # noqa: B008 - it holds nothing
+) -> Iterator[Api]:
     """Compose the application as `app.main` does, but on `upstream` and with its request log in `log`."""
-    clock = SystemClock()
     with closing(LogBook(log, clock)) as book:
         listener = FanOut([Metrics(), book])
-        gateway = build_gateway(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener))
+        gateway = build_gateway(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener, clock=clock))
         door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
         yield Api(Desk(Fixed(gateway), listener, clock), door, _no_lifespan)
 
