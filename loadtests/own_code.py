@@ -34,7 +34,8 @@ import uvloop
 
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import build_gateway
+from app.assembly import Deps, build_gateway
+from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
@@ -211,11 +212,12 @@ def open_app(
     upstream: CannedUpstream,
     log: BinaryIO,
     clock: Clock = SystemClock(),  # noqa: B008 - it holds nothing
+    build: Callable[[Loaded, Deps], Gateway] = build_gateway,
 ) -> Iterator[Api]:
     """Compose the application as `app.main` does, but on `upstream` and with its request log in `log`."""
     with closing(LogBook(log, clock)) as book:
         listener = FanOut([Metrics(), book])
-        gateway = build_gateway(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener, clock=clock))
+        gateway = build(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener, clock=clock))
         door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
         yield Api(Desk(Fixed(gateway), listener, clock), door, _no_lifespan)
 
