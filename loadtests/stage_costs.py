@@ -47,7 +47,7 @@ Build: TypeAlias = Callable[[Loaded, Deps], Gateway]
 WHOLE: Final = "whole call"
 REST: Final = "no stage: edge, routing, codec"
 _TIMES: Final = 200
-_MONEY: Final = FEATURES["key, three limits, price and budget"].settings
+_MONEY: Final = FEATURES["budget"].settings
 _ALL: Final = Feature({**_MONEY, **FEATURES["redaction"].settings, **FEATURES["admission"].settings})
 
 
