@@ -22,8 +22,8 @@ from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.core.stories import Hearing, Stories
-from app.identity.key_set import KeySets
-from app.providers.client import ProxiedClients
+from app.identity.key_sets import KeySets
+from app.providers.proxied import ProxiedClients
 from app.providers.discovery import Discovered
 from app.state.answers.caching import Caching
 from app.state.limits.memory import LocalLimits
