@@ -24,8 +24,8 @@ from app.core.signals import Listener
 from app.core.spending import Budgets
 from app.core.stories import Hearing, Stories
 from app.identity.key_sets import KeySets
-from app.providers.proxied import ProxiedClients
 from app.providers.discovery import Discovered
+from app.providers.proxied import ProxiedClients
 from app.state.answers.caching import Caching
 from app.state.limits.memory import LocalLimits
 from app.state.local_keys import LocalKeys

@@ -97,6 +97,8 @@ def _tokens(settings: Settings, deps: Deps) -> Tokens | None:
         refresh_s=given.refresh_s,
         leeway_s=given.leeway_s,
     )
-    made = partial(import_module("app.identity.key_set").KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener)
+    made = partial(
+        import_module("app.identity.key_set").KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener
+    )
     checked: Tokens = tokens.JwtTokens(options, deps.key_sets.of(url, made), deps.clock)
     return checked

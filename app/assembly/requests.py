@@ -60,7 +60,9 @@ def _store(settings: Settings, shared: Shared | None) -> RequestStore:
     given = settings.request_log
     match given.store:
         case "sqlite" if given.path is not None:
-            store: RequestStore = import_module("app.state.requests.sqlite").SqliteRequests(given.path, given.max_entries)
+            store: RequestStore = import_module("app.state.requests.sqlite").SqliteRequests(
+                given.path, given.max_entries
+            )
             return store
         case "redis" if shared is not None:
             return RedisRequests(shared.link, shared.key_prefix, given.max_entries)

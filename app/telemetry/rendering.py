@@ -1,4 +1,4 @@
-"""From one event to one line, as structlog's renderers do it. They are called directly: nothing is configured globally."""
+"""From one event to one line, as structlog's renderers do it, and called directly: nothing is configured globally."""
 
 from __future__ import annotations
 
