@@ -1,4 +1,4 @@
-"""The key sets that a process has; a module of its own, as a process that takes no tokens has no use for cryptography."""
+"""The key sets of a process; in a module of its own, as one that takes no tokens has no use for cryptography."""
 
 from __future__ import annotations
 
