@@ -68,9 +68,12 @@ def measure(rounds: int, seconds: float) -> dict[str, float]:
             "start_s": statistics.median(one.first_answer_s for one in starts),
             "idle_mb": statistics.median(one.idle_mib for one in starts) * 2**20 / 1e6,
         }
-        fleet.start([sys.executable, "-m", "loadtests.upstream", "--port", str(mock)], core=cores.rest)
+        slow = free_port()
+        upstream = [sys.executable, "-m", "loadtests.upstream", "--port"]
+        fleet.start([*upstream, str(mock)], core=cores.rest)
+        fleet.start([*upstream, str(slow), "--interval-ms", "10000"], core=cores.rest)
         for key, take in _FIGURES:
-            with _gateway(directory, mock, cores) as gateway:
+            with _gateway(directory, slow if key == "stream_kb" else mock, cores) as gateway:
                 found[key] = uvloop.run(_taken(gateway, take))
         with _gateway(directory, mock, cores) as gateway:
             found.update(uvloop.run(_speed(gateway.port, mock, rounds, seconds)))

@@ -23,9 +23,9 @@ from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.core.spending import Budgets
 from app.core.stories import Hearing, Stories
-from app.identity.key_set import KeySets
-from app.providers.client import ProxiedClients
+from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
+from app.providers.proxied import ProxiedClients
 from app.state.answers.caching import Caching
 from app.state.limits.memory import LocalLimits
 from app.state.local_keys import LocalKeys

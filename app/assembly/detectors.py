@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from importlib import import_module
 
 from app.config.features.redaction import Redaction
 from app.core.redaction.detectors import own_detectors
-from app.core.redaction.finding import Detector
+from app.core.redaction.finding import Detector, Patterns
 from app.core.redaction.inspector import Inspector
 from app.inspection.own import OwnPattern
-from app.inspection.patterns import Re2Patterns
 
 
 class DetectorKit:
     """Makes inspectors out of detectors that they share; makes nothing before one is asked for."""
 
     def __init__(self, given: Redaction) -> None:
-        self.patterns = Re2Patterns()
         self._given = given
         self._inspectors: dict[tuple[str, ...], Inspector] = {}
         self._detectors: dict[str, Detector] = {}
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        """Return what compiles patterns; RE2 takes 2 MB, which a gateway that looks for nothing need not hold."""
+        made: Patterns = import_module("app.inspection.patterns").Re2Patterns()
+        return made
 
     def inspector(self, names: tuple[str, ...]) -> Inspector:
         """Return what finds by these detectors, and by the operator's patterns."""

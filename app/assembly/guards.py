@@ -83,12 +83,14 @@ class _Workshop:
 
     def _of_prompts(self) -> Iterator[Rule]:
         """Yield the guards of prompts, those first that need not ask anybody."""
-        given, patterns = self._given, self._kit.patterns
+        given, kit = self._given, self._kit
         tools, terms, injection, moderation = given.tools, given.terms, given.injection, given.moderation
         yield Rule(Tools(tools.allow, tools.deny, tools.keys), Policy(tools.policy))
         if terms.prompts and terms.terms:
-            yield Rule(Terms(patterns, terms.terms, prompts=True, answers=False), Policy(terms.policy))
-        yield Rule(Injection(patterns, injection.threshold, injection.tool_threshold), Policy(injection.policy))
+            yield Rule(Terms(kit.patterns, terms.terms, prompts=True, answers=False), Policy(terms.policy))
+        if injection.policy != "none":
+            weighing = Injection(kit.patterns, injection.threshold, injection.tool_threshold)
+            yield Rule(weighing, Policy(injection.policy))
         if injection.classifier.url is not None:
             yield Rule(Classifier(self._classifier(), injection.classifier.threshold), Policy(injection.policy))
         if moderation.prompts and moderation.model is not None:
@@ -96,16 +98,17 @@ class _Workshop:
 
     def _of_answers(self) -> Iterator[Rule]:
         """Yield the guards of answers, those first that need not ask anybody."""
-        given, patterns = self._given, self._kit.patterns
+        given, kit = self._given, self._kit
         tools, terms, moderation = given.tools, given.terms, given.moderation
         yield Rule(Tripwire(self._key), Policy(given.tripwire.policy))
         yield Rule(Tools(tools.allow, tools.deny, tools.keys), Policy(tools.policy))
         yield Rule(Length(given.length.max_chars), Policy(given.length.policy))
         if terms.answers and terms.terms:
-            yield Rule(Terms(patterns, terms.terms, prompts=False, answers=True), Policy(terms.policy))
+            yield Rule(Terms(kit.patterns, terms.terms, prompts=False, answers=True), Policy(terms.policy))
         if given.leak.policy != "none":
-            yield Rule(Leak(self._kit.inspector(given.leak.detectors)), Policy(given.leak.policy))
-        yield Rule(Refusal(patterns), Policy(given.refusal.policy), given.refusal.retries)
+            yield Rule(Leak(kit.inspector(given.leak.detectors)), Policy(given.leak.policy))
+        if given.refusal.policy != "none":
+            yield Rule(Refusal(kit.patterns), Policy(given.refusal.policy), given.refusal.retries)
         if given.output_schema.policy != "none":
             library = import_module("app.inspection.json_schema")  # takes a second, which most gateways need not spend
             guard: Guard = library.JsonSchema(given.output_schema.json_schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from secrets import token_bytes
 
 import msgspec
@@ -15,11 +16,9 @@ from app.config.features import VirtualKey as KeySettings
 from app.config.schema import Settings
 from app.core.admission import Priority
 from app.core.catalog import canonical
-from app.core.directory import Directory, Sources
+from app.core.directory import Directory, Sources, Tokens
 from app.core.key_office import KeyOffice, OfficeTools
 from app.core.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
-from app.identity.key_set import KeySet
-from app.identity.tokens import ClaimNames, JwtTokens, TokenOptions
 from app.providers.fetch import fetch
 from app.stages.authorize import Authorize
 from app.state.link import Shared
@@ -83,19 +82,23 @@ def _key(given: KeySettings) -> VirtualKey:
     )
 
 
-def _tokens(settings: Settings, deps: Deps) -> JwtTokens | None:
+def _tokens(settings: Settings, deps: Deps) -> Tokens | None:
     given = settings.auth.jwt
     if given.jwks_url is None:
         return None
     url = given.jwks_url
-    options = TokenOptions(
+    tokens = import_module("app.identity.tokens")  # brings cryptography, 8 MB that most gateways need not hold
+    options = tokens.TokenOptions(
         issuer=given.issuer,
         audience=given.audience,
         algorithms=given.algorithms,
-        claims=ClaimNames(**given.claims.model_dump()),
+        claims=tokens.ClaimNames(**given.claims.model_dump()),
         models=given.models,
         refresh_s=given.refresh_s,
         leeway_s=given.leeway_s,
     )
-    made = partial(KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener)
-    return JwtTokens(options, deps.key_sets.of(url, made), deps.clock)
+    made = partial(
+        import_module("app.identity.key_set").KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener
+    )
+    checked: Tokens = tokens.JwtTokens(options, deps.key_sets.of(url, made), deps.clock)
+    return checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from ipaddress import ip_address
 
 import msgspec
@@ -15,7 +16,6 @@ from app.stages.tell import Tell
 from app.state.link import Shared
 from app.state.requests.book import RequestBook
 from app.state.requests.redis import RedisRequests
-from app.state.requests.sqlite import SqliteRequests
 from app.state.requests.store import MemoryRequests, RequestStore
 
 
@@ -60,7 +60,10 @@ def _store(settings: Settings, shared: Shared | None) -> RequestStore:
     given = settings.request_log
     match given.store:
         case "sqlite" if given.path is not None:
-            return SqliteRequests(given.path, given.max_entries)
+            store: RequestStore = import_module("app.state.requests.sqlite").SqliteRequests(
+                given.path, given.max_entries
+            )
+            return store
         case "redis" if shared is not None:
             return RedisRequests(shared.link, shared.key_prefix, given.max_entries)
         case _:

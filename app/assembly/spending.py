@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from secrets import token_hex
 
 import msgspec
@@ -23,7 +24,6 @@ from app.state.link import Shared
 from app.state.shared_spending import RedisAccounts
 from app.state.usage.book import UsageBook
 from app.state.usage.redis import RedisUsage
-from app.state.usage.sqlite import SqliteUsage
 from app.state.usage.store import MemoryUsage, UsageStore
 
 _FREE = Price()
@@ -107,7 +107,8 @@ def open_usage(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
 def _store(given: UsageSettings, shared: Shared | None) -> UsageStore:
     match given.store:
         case "sqlite" if given.path is not None:
-            return SqliteUsage(given.path)
+            store: UsageStore = import_module("app.state.usage.sqlite").SqliteUsage(given.path)
+            return store
         case "redis" if shared is not None:
             return RedisUsage(shared.link, shared.key_prefix, given.retention_days)
         case _:

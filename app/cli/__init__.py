@@ -5,54 +5,45 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
 from typing import Final
 
 from app import __version__
-from app.cli import (
-    bench,
-    cache,
-    check,
-    circuits,
-    completion,
-    diff,
-    doctor,
-    explain,
-    importing,
-    keys,
-    models,
-    serve,
-    sessions,
-    stats,
-)
 from app.cli.verbs import CommandError, Verb
 from app.config.load import ConfigError
 
 BAD_CONFIGURATION = 2
 FAILED = 1
 
-_VERBS: Final[Sequence[Verb]] = (
-    serve,
-    check,
-    explain,
-    diff,
-    models,
-    keys,
-    sessions,
-    doctor,
-    importing,
-    circuits,
-    cache,
-    stats,
-    bench,
-    completion,
+# The verbs by their names, in the order in which help shows them. A module is imported when its verb is asked for: a
+# server has no use for the clients and the load generator of the others.
+_VERBS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "serve": "app.cli.serve",
+        "check": "app.cli.check",
+        "explain": "app.cli.explain",
+        "diff": "app.cli.diff",
+        "models": "app.cli.models",
+        "keys": "app.cli.keys",
+        "sessions": "app.cli.sessions",
+        "doctor": "app.cli.doctor",
+        "import": "app.cli.importing",
+        "circuits": "app.cli.circuits",
+        "cache": "app.cli.cache",
+        "stats": "app.cli.stats",
+        "bench": "app.cli.bench",
+        "completion": "app.cli.completion",
+    }
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code: the verb's, 1 if it failed, 2 for a wrong configuration or usage."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(words)
+    given = parser.parse_args(words)
     if given.verb is None:
         parser.print_help()
         return 0
@@ -70,10 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wizard", description="A self-hosted LLM gateway.")
     parser.add_argument("--version", action="version", version=f"wizard {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
-    for verb in _VERBS:
+    for name in _asked_for(words):
+        verb: Verb = import_module(_VERBS[name])  # a module is one
         verb.add(verbs).set_defaults(module=verb, parser=parser)
     return parser
+
+
+def _asked_for(words: Sequence[str]) -> Sequence[str]:
+    """Return the verb that comes first, as nearly always, and else all of them, for help and for complaints."""
+    first = words[0] if words else ""
+    return [first] if first in _VERBS and first != "completion" else [*_VERBS]  # which completes all of them

@@ -15,9 +15,9 @@ from app.cli.verbs import Verbs, add_config, add_verb
 from app.config.load import find
 from app.config.presets import PRESETS
 from app.config.source import Source
-from app.providers.client import HttpxClient
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing
+from app.providers.pool import PoolClient, PoolOptions
 from app.serving.process import address_of, listen
 from app.serving.start import start
 
@@ -81,7 +81,7 @@ def _found_here() -> dict[str, object]:
 
 
 async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    client = HttpxClient()
+    client = PoolClient(PoolOptions())
     try:
         return await discover(addresses, client)
     finally:

@@ -132,26 +132,3 @@ class KeySet:
         self._published = published
         self.generation += 1
         self._listener(TokenKeysChanged(len(self._keys)))
-
-
-class KeySets:
-    """The key sets of this process by address, so that a reload forgets none."""
-
-    def __init__(self) -> None:
-        self._sets: dict[str, KeySet] = {}
-
-    def of(self, url: str, made: Callable[[], KeySet]) -> KeySet:
-        """Return the key set behind `url`, which is `made` if it is new."""
-        if url not in self._sets:
-            self._sets[url] = made()
-        return self._sets[url]
-
-    def warm(self) -> None:
-        """Begin to fetch what nobody has asked for yet."""
-        for key_set in self._sets.values():
-            key_set.renew(0.0)
-
-    async def aclose(self) -> None:
-        """End what is under way."""
-        for key_set in self._sets.values():
-            await key_set.aclose()

@@ -67,24 +67,6 @@ class HttpxClient:
         await self._transport.aclose()
 
 
-class ProxiedClients:
-    """One client for each proxy that was asked for; owns them all."""
-
-    def __init__(self) -> None:
-        self._clients: dict[str, HttpxClient] = {}
-
-    def through(self, proxy: str) -> HttpxClient:
-        """Return the client that goes through `proxy`."""
-        if proxy not in self._clients:
-            self._clients[proxy] = HttpxClient(proxy)
-        return self._clients[proxy]
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        for client in self._clients.values():
-            await client.aclose()
-
-
 class HttpxReply:
     """One response of httpx2, seen through the port."""
 

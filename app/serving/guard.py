@@ -29,6 +29,7 @@ from app.core.errors import (
     WRONG_HOST,
     GatewayError,
 )
+from app.serving.lean import Flow, Queue
 
 LOOK_S: Final = 5.0  # between two looks at a body that is still coming
 _HOST: Final = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
@@ -85,12 +86,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
         self._address = ""
+        self.pipeline = Queue()  # type: ignore[assignment]  # has what uvicorn uses of a deque
 
     # --- the connection ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, unless the address has too many already."""
         super().connection_made(transport)
+        self.flow = Flow(transport)
         self._address = self.client[0] if self.client else ""
         self._guard.connections[self._address] += 1
         bound = self._options.per_address
@@ -191,9 +194,17 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         self._refuse(GatewayError(HEAD_TOO_LARGE, message))
 
+    def on_response_complete(self) -> None:
+        """Let go of the request that has its answer: a client that rests would hold it until the next one."""
+        queued = bool(self.pipeline)
+        super().on_response_complete()
+        if not (queued or self.cycle.more_body or self._head_open):  # the next one may be on its way already
+            self.scope = self.headers = self.cycle = None  # type: ignore[assignment]  # as in the beginning
+
     @property
-    def _under_way(self) -> RequestResponseCycle | None:
-        return self.cycle  # which uvicorn's types take to be there from the beginning
+    def under_way(self) -> RequestResponseCycle | None:
+        """Return the request that has no answer yet; uvicorn's types take it to be always there."""
+        return self.cycle
 
     def _note(self, size: int) -> None:
         """See what is still owed once some bytes have been read."""
@@ -204,7 +215,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._raw_bytes > self._options.head_max_bytes:
                 self._too_large()
             self._arm(self._options.head_s)
-        elif self._under_way is not None and self._under_way.more_body:
+        elif self.under_way is not None and self.under_way.more_body:
             self._body_bytes += size
             self._arm(LOOK_S)
         else:
@@ -233,7 +244,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._arm(left_s)
             else:
                 self._give_up("head")
-        elif self._under_way is not None and self._under_way.more_body:
+        elif self.under_way is not None and self.under_way.more_body:
             waits = not self.flow.read_paused
             if waits and self._body_bytes < self._options.body_min_bytes_per_s * LOOK_S:
                 self._give_up("body")
@@ -252,7 +263,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refused = True
         self._disarm()
-        cycle = self._under_way
+        cycle = self.under_way
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.abort()  # an answer is under way; ours would be taken for a part of it
             return

@@ -17,13 +17,14 @@ from types import FrameType
 from typing import Final, Protocol
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.core.clock import Clock
 from app.core.lifecycle import CUT_OFF
 from app.core.signals import DrainEnded, DrainStarted
 from app.main import Service
 from app.serving.ending import Ending
+from app.serving.guard import GuardedProtocol
 
 BODY_GRACE_S: Final = 1.0  # after which a request whose body is still not there has no claim to be waited for
 LAST_WORDS_S: Final = 2.0  # for error frames to get out, and for stages to take note of the end
@@ -133,9 +134,7 @@ class GatewayServer(uvicorn.Server):
         """Wait for what has begun; a request is only one once its body is there."""
         await self._wait(min(until, self._clock.now() + BODY_GRACE_S), self._empty)
         for connection in [*self.server_state.connections]:
-            if (
-                isinstance(connection, HttpToolsProtocol) and connection.cycle.more_body
-            ):  # whoever has none is closed by now
+            if isinstance(connection, GuardedProtocol) and _lacks_body(connection.under_way):
                 connection.transport.close()
         await self._wait(until, self._empty)
 
@@ -160,4 +159,4 @@ class GatewayServer(uvicorn.Server):
 
 
 def _lacks_body(cycle: RequestResponseCycle | None) -> bool:
-    return cycle is None or cycle.more_body
+    return cycle is not None and cycle.more_body  # whoever has none is closed by now

@@ -6,7 +6,8 @@ import pytest
 
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest
-from app.providers.client import HttpxClient, ProxiedClients
+from app.providers.client import HttpxClient
+from app.providers.proxied import ProxiedClients
 from tests.providers.contract.adapters import call, closed_port, request
 from tests.support.upstream_server import UpstreamServer, always, whole
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import get_args
-
-import re2
 
 from app.config.checks.complaint import Complaint, Names, listed
 from app.config.features.redaction import Detector, Redaction
@@ -37,6 +36,7 @@ def _patterns(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
 
 def _problem(pattern: str) -> tuple[str, str] | None:
     """Return what is expected of a pattern and what to do, if it cannot be used."""
+    re2 = import_module("re2")  # 2 MB, which a configuration without patterns need not take
     options = re2.Options()
     options.log_errors = False
     try:
