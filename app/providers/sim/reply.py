@@ -12,6 +12,7 @@ from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.providers.sim.parts import Part
 from app.providers.sim.script import Ending
 
+READ_BYTES: Final = 65_536  # about what one read of a socket brings
 FOREVER_S: Final = 31_536_000.0  # a year: longer than any limit of the gateway
 
 
@@ -67,13 +68,16 @@ class SimReply:
     async def _play(self) -> AsyncGenerator[bytes, None]:
         """Send what needs no wait together, as a fast server's bytes arrive."""
         held: list[bytes] = []
+        size = 0
         for wait_s, data in self._body.parts:
-            if wait_s is not None:
+            if wait_s is not None or size >= READ_BYTES:
                 if held:
                     yield b"".join(held)
                     held.clear()
-                await self._clock.sleep(wait_s)
+                    size = 0
+                await self._clock.sleep(wait_s or 0)  # also without a wait: a long answer is not the only one
             held.append(data)
+            size += len(data)
         yield b"".join(held)
         ending = self._body.ending
         if ending is Ending.STALLS:

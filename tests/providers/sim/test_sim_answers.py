@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.providers.openai import OpenAiCodec
 from app.providers.sim import SimUpstream
+from app.providers.sim.reply import READ_BYTES
 from tests.providers.sim.asking import (
     ListedClock,
     answer,
@@ -121,6 +122,16 @@ async def test_words_are_as_many_as_asked_and_always_the_same(sim: SimUpstream, 
     text = first["choices"][0]["message"]["content"]
     assert (count, count) == (len(text.split()), first["usage"]["completion_tokens"])
     assert text == again["choices"][0]["message"]["content"]
+
+
+async def test_a_long_stream_lets_others_in_between(sim: SimUpstream, clock: ListedClock) -> None:
+    """Without any pause of its own it comes in pieces as a network's, and the loop has a turn after each."""
+    async with replying(sim, asking("words?words=2000", stream=True)) as reply:
+        pieces = [piece async for piece in reply.chunks()]
+
+    assert max(map(len, pieces)) < 2 * READ_BYTES
+    assert clock.slept == [0] * (len(pieces) - 1)
+    assert b"".join(pieces).count(b"data: ") == 2003
 
 
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
