@@ -1,8 +1,9 @@
 """
-The gate in front of everything under /admin, whatever its routes do: who has no token comes no further, what is changed
-is told to the audit log, and no answer may be kept, framed or taken for something else by a browser.
+The gate in front of everything under /admin, whatever its routes do.
 
-It stands before the router, so that no route can be forgotten, and addresses that are not there tell nothing either.
+Who has no token comes no further, what is changed is told to the audit log, and no answer may be kept, framed or taken
+for something else by a browser. It stands before the router, so that no route can be forgotten, and addresses that are
+not there tell nothing either.
 """
 
 from __future__ import annotations
