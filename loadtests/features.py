@@ -55,8 +55,9 @@ FEATURES: Final[Mapping[str, Feature]] = {
     "bare": Feature({}, None),
     "key": Feature(_KEYS),
     "three limits": Feature({**_KEYS, "limits": _LIMITS}, "key"),
-    "price and budget": Feature({**_KEYS, "limits": _LIMITS, **_PRICES, **_BUDGETS}, "three limits"),
-    "key, three limits, price and budget": Feature({**_KEYS, "limits": _LIMITS, **_PRICES, **_BUDGETS}),
+    "price": Feature({**_KEYS, "limits": _LIMITS, **_PRICES}, "three limits"),
+    "budget": Feature({**_KEYS, "limits": _LIMITS, **_PRICES, **_BUDGETS}, "price"),
+    "key, three limits and price": Feature({**_KEYS, "limits": _LIMITS, **_PRICES}),
     "redaction": Feature({"redaction": {"enabled": True}}),
     "admission": Feature({"admission": {"max_in_flight": 1000}}),
 }

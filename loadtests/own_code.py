@@ -40,6 +40,7 @@ from app.core.clock import SystemClock
 from app.core.gateway import Gateway
 from app.core.ports import HttpRequest
 from app.main import make_deps
+from app.serving.process import settle_garbage
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
@@ -219,6 +220,7 @@ def open_app(config: Path, upstream: CannedUpstream, log: BinaryIO) -> Iterator[
 async def _measured(config: Path, log: BinaryIO, rounds: int) -> InProcess:
     upstream = CannedUpstream()
     with open_app(config, upstream, log) as app:
+        settle_garbage()  # as the gateway does: or a figure would grow with every module that is imported
         return await measure(app, upstream, rounds)
 
 

@@ -16,11 +16,12 @@ from app.core.idempotency import Repeats
 from app.core.insight import Insight
 from app.core.key_store import KeyStore
 from app.core.keys import KeyPools
-from app.core.ports import Budgets, Chance, Circuits, Limits, UpstreamClient
+from app.core.ports import Chance, Circuits, Limits, UpstreamClient
 from app.core.quotas import Quotas
 from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
+from app.core.spending import Budgets
 from app.core.stories import Hearing, Stories
 from app.identity.key_set import KeySets
 from app.providers.client import ProxiedClients

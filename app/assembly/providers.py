@@ -36,7 +36,7 @@ def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
     """Return the providers by name."""
     rings = _key_rings(settings, deps)
     found = {name: provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
-    via = ((VIA, loop_of(settings).mark),)
+    via = ((VIA, loop_of(settings).name),)
     for name, given in settings.providers.items():
         if given.kind not in {"sim", "local"}:
             found[name] = msgspec.structs.replace(found[name], headers=found[name].headers + via)

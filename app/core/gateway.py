@@ -19,12 +19,14 @@ from app.core.identity import Identities
 from app.core.insight import Insight
 from app.core.key_office import KeyOffice
 from app.core.leaving import LeavingOptions
+from app.core.ledger import UsageReader
 from app.core.loops import Loop
 from app.core.money import Budget
 from app.core.pipeline import Handler
-from app.core.ports import Budgets, Circuits, Limits, UsageReader
+from app.core.ports import Circuits, Limits
 from app.core.rules import Rule
 from app.core.session_office import SessionOffice
+from app.core.spending import Budgets
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):

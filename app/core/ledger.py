@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import add
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec.structs import astuple
@@ -51,6 +51,19 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 
 COUNTS: Final = UsageRow.__struct_fields__
+
+
+class UsageReader(Protocol):
+    """Knows what was used."""
+
+    async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
+        """
+        Return the sums of the days from one to another, ISO dates of UTC.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE.
+        """
+        ...
 
 
 class Sums:

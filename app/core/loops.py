@@ -1,8 +1,8 @@
 """
 Requests that come back to the gateway that sent them: it is its own provider, directly or through others.
 
-Each deployment writes its mark into a header of what it sends (as `CDN-Loop` of RFC 8586 does for caches), and refuses
-what carries its own. Without that, every pass would multiply with the retries of the one before.
+Each deployment names itself in the `via` of what it sends, as proxies do (RFC 9110, section 7.6.3), and refuses what
+names it. Without that, every pass would multiply with the retries of the one before.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import msgspec
 
 from app.core.errors import LOOP_DETECTED, GatewayError
 
-VIA: Final = "x-wizard-via"
+VIA: Final = "via"
 PASSES_MAX: Final = 16  # of any gateways: longer chains are no chains
-_MARK: Final = re.compile(r"[0-9a-f]{16}")
+_BY: Final = "1.1 wizard-"
+_MARK: Final = re.compile(rf"{re.escape(_BY)}([0-9a-f]{{16}})\b")
 _VALUE_MAX_CHARS: Final = 1024
 
 
@@ -31,9 +32,14 @@ class Loop(msgspec.Struct, frozen=True):
     mark: str
     passes_max: int = 1
 
+    @property
+    def name(self) -> str:
+        """Return how this deployment names itself."""
+        return f"{_BY}{self.mark}"
+
     def passed(self, given: str) -> str:
         """
-        Return the header's value for what is sent on, of the one that came; what is no mark is left out.
+        Return the header's value for what is sent on, of the one that came; proxies on the way to us are left out.
 
         Raises:
             GatewayError: LOOP_DETECTED.
@@ -41,4 +47,4 @@ class Loop(msgspec.Struct, frozen=True):
         marks = _MARK.findall(given[:_VALUE_MAX_CHARS])
         if marks.count(self.mark) >= self.passes_max or len(marks) >= PASSES_MAX:
             raise GatewayError(LOOP_DETECTED, "The request has come back to the gateway that sent it to a provider.")
-        return ", ".join([*marks, self.mark])
+        return ", ".join([f"{_BY}{mark}" for mark in (*marks, self.mark)])

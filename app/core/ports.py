@@ -6,7 +6,7 @@ Each port has one adapter or more elsewhere and, where there are several, one co
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -14,10 +14,8 @@ import msgspec
 from app.core.call import Target
 from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
 from app.core.errors import GatewayError
-from app.core.ledger import UsageKey, UsageRow
 from app.core.model import Completion, Request, StreamEvent
 from app.core.rules import Ask, Decision, Standing
-from app.core.spending import Account, Hold, Level
 from app.core.tokens import Family
 from app.core.uploads import Upload
 
@@ -193,41 +191,6 @@ class Sink(Protocol):
 
     async def abort(self) -> None:
         """Break the connection so that the client cannot take the body for complete."""
-        ...
-
-
-class Budgets(Protocol):
-    """What may be spent, decided here or for all replicas."""
-
-    async def reserve(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
-        """
-        Hold an amount on every account, or on none; the hold must come back by `settle`.
-
-        Raises:
-            GatewayError: INSUFFICIENT_QUOTA, or STATE_UNAVAILABLE where shared state is out of reach and the policy for
-                that is to refuse.
-        """
-        ...
-
-    def settle(self, hold: Hold, amount_nusd: int) -> None:
-        """Exchange a hold for what was really spent. Never waits, never raises."""
-        ...
-
-    async def levels(self, accounts: Sequence[Account]) -> list[Level]:
-        """Return what was spent on accounts, and what is held."""
-        ...
-
-
-class UsageReader(Protocol):
-    """Knows what was used."""
-
-    async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
-        """
-        Return the sums of the days from one to another, ISO dates of UTC.
-
-        Raises:
-            GatewayError: STATE_UNAVAILABLE.
-        """
         ...
 
 

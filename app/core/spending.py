@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -62,6 +62,28 @@ class Refused(msgspec.Struct, frozen=True):
 
     account: Account
     level: Level
+
+
+class Budgets(Protocol):
+    """What may be spent, decided here or for all replicas."""
+
+    async def reserve(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
+        """
+        Hold an amount on every account, or on none; the hold must come back by `settle`.
+
+        Raises:
+            GatewayError: INSUFFICIENT_QUOTA, or STATE_UNAVAILABLE where shared state is out of reach and the policy for
+                that is to refuse.
+        """
+        ...
+
+    def settle(self, hold: Hold, amount_nusd: int) -> None:
+        """Exchange a hold for what was really spent. Never waits, never raises."""
+        ...
+
+    async def levels(self, accounts: Sequence[Account]) -> list[Level]:
+        """Return what was spent on accounts, and what is held."""
+        ...
 
 
 def accounts_of(budgets: Sequence[Budget], call: Call, target: Target, wall_s: float) -> tuple[Account, ...]:

@@ -19,10 +19,9 @@ from app.core.estimating import prompt_of
 from app.core.model import Completion, StreamEvent
 from app.core.money import Budget, usd
 from app.core.pipeline import Handler, settle
-from app.core.ports import Budgets
 from app.core.prices import Price, Prices, estimate_nusd
 from app.core.signals import Listener, Spent
-from app.core.spending import Account, Hold, accounts_of
+from app.core.spending import Account, Budgets, Hold, accounts_of
 from app.core.usage import Usage
 
 _CHARS_PER_TOKEN: Final = 4

@@ -15,4 +15,4 @@ def test_every_feature_has_a_figure(capsys: pytest.CaptureFixture[str]) -> None:
     found: dict[str, float] = msgspec.json.decode(capsys.readouterr().out)
     assert found.keys() == {*FEATURES, "yardstick"}
     assert 0 < found["bare"]
-    assert 0 < found["key, three limits, price and budget"]
+    assert 0 < found["key, three limits and price"]
