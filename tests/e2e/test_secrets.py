@@ -33,6 +33,11 @@ KEYS = {
         *("webhook", "classifier", "hash_key", "otlp_header", "tripwire", "virtual"),
     )
 }
+OWN = {
+    "one": (KEYS["api_key"], KEYS["header"]),
+    "filed": (KEYS["api_key_file"],),
+    "several": (KEYS["api_keys_1"], KEYS["api_keys_2"]),
+}
 SAID = {name: f"{WORD} {name}" for name in ("prompt", "completion", "arguments", "idempotency", "cookie", "user")}
 BODY = {
     "messages": [
@@ -113,7 +118,8 @@ def calls(gateway: GatewayProcess, upstream: Upstream) -> Iterator[str]:
         _chat(gateway, headers, f"{provider}/streamed", stream=True)
         for status in (401, 403, 404, 429, 500, 503):
             yield _chat(gateway, headers, f"{provider}/says-{status}")
-        _chat(gateway, headers, f"{provider}/says-400")
+        blamed = _chat(gateway, headers, f"{provider}/says-400")  # in the provider's own words, but for our keys
+        yield "".join(key for key in OWN[provider] if key in blamed)
     for wrong in (KEYS["api_key"], KEYS["admin_token"], "wz-" + WORD):
         yield _chat(gateway, bearer(wrong), "one/good")
     yield send(gateway, "GET", f"/admin/keys/{WORD}", bearer(KEYS["virtual"])).text.replace(f"/{WORD}", "")
