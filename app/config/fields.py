@@ -234,7 +234,7 @@ SecretAddress = Annotated[
     SecretStr | None,
     BeforeValidator(_stripped_or_none),
     AfterValidator(_secret_address),
-    Expected("an http or https address with a host and without user, fragment and spaces, or null"),
+    Expected("an http or https address with a host and without user, fragment and spaces"),
 ]
 KeyPrefix = Annotated[
     str,
