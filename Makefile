@@ -1,7 +1,7 @@
 # Every target sets up first; once that is done, a second call finds the stamp and starts at once.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fuzz sbom slo docs release format lock clean
+.PHONY: help setup run test check bench count fuzz sbom slo docs release format lock clean
 
 BIN := .venv/bin
 # Scripts in .venv name the checkout they belong to: one that was moved or copied has another stamp, and sets up again.
@@ -27,6 +27,9 @@ check: $(STAMP) ## Run every static check
 
 bench: $(STAMP) ## Measure the gateway on this machine, paired with its floor
 	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+count: $(STAMP) ## Count what calls make the interpreter do, and what changed (ARGS="--record loadtests/history.jsonl")
+	@$(BIN)/python -m loadtests.instructions --check loadtests/history.jsonl $(ARGS)
 
 fuzz: $(STAMP) ## Look for inputs that break a parser (SECONDS=600 for each, TARGETS="requests streams")
 	@bash .ci/fuzz "$(or $(SECONDS),60)" $(TARGETS)

@@ -32,6 +32,7 @@ from loadtests.yardstick import yardstick_us
 
 _TIMES: Final = 400
 _SECRET: Final = "wz-" + "k" * 43
+KEY_HEADERS: Final = [(b"authorization", f"Bearer {_SECRET}".encode())]
 _KEY: Final = {"name": "bench", "hash": f"sha256:{hashlib.sha256(_SECRET.encode()).hexdigest()}", "team": "red"}
 _LIMITS: Final = [
     {"name": "requests", "per": "key", "requests": 10_000_000, "window_s": 60},
@@ -66,8 +67,7 @@ FEATURES: Final[Mapping[str, Feature]] = {
 async def _round(apps: Mapping[str, Api], upstream: CannedUpstream) -> dict[str, float]:
     upstream.answer_unary()
     body = messages.chat_request("bench")
-    headers = [(b"authorization", f"Bearer {_SECRET}".encode())]
-    return {name: await cpu_us(app, body, _TIMES, headers) for name, app in apps.items()}
+    return {name: await cpu_us(app, body, _TIMES, KEY_HEADERS) for name, app in apps.items()}
 
 
 async def measured(directory: Path, log: BinaryIO, rounds: int) -> dict[str, float]:
@@ -75,7 +75,7 @@ async def measured(directory: Path, log: BinaryIO, rounds: int) -> dict[str, flo
     upstream = CannedUpstream()
     with ExitStack() as opened:
         apps = {
-            name: opened.enter_context(open_app(_config(directory, number, feature), upstream, log))
+            name: opened.enter_context(open_app(config(directory, number, feature), upstream, log))
             for number, (name, feature) in enumerate(FEATURES.items())
         }
         settle_garbage()  # as the gateway does: or each would pay for the objects of all
@@ -90,12 +90,13 @@ def _added(found: Mapping[str, float], name: str) -> float:
     return found[name] - (found[beyond] if beyond is not None else 0.0)
 
 
-def _config(directory: Path, number: int, feature: Feature) -> Path:
+def config(directory: Path, number: int, feature: Feature) -> Path:
+    """Write the configuration of a gateway with `feature`; `number` is one that no other has in this directory."""
     folder = directory / str(number)
     folder.mkdir()
-    config = gateway_config(folder, port=8080, mock_port=8081, level="info")
-    config.write_text(config.read_text() + _yaml(feature.settings))
-    return config
+    path = gateway_config(folder, port=8080, mock_port=8081, level="info")
+    path.write_text(path.read_text() + _yaml(feature.settings))
+    return path
 
 
 def _yaml(settings: Mapping[str, Any]) -> str:

@@ -34,9 +34,10 @@ import uvloop
 
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import build_gateway
+from app.assembly import Deps, build_gateway
+from app.config.load import Loaded
 from app.config.source import Source
-from app.core.clock import SystemClock
+from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
 from app.core.ports import HttpRequest
 from app.main import make_deps
@@ -207,12 +208,17 @@ async def _no_lifespan(_app: Api) -> AsyncGenerator[None]:
 
 
 @contextmanager
-def open_app(config: Path, upstream: CannedUpstream, log: BinaryIO) -> Iterator[Api]:
+def open_app(
+    config: Path,
+    upstream: CannedUpstream,
+    log: BinaryIO,
+    clock: Clock = SystemClock(),  # noqa: B008 - it holds nothing
+    build: Callable[[Loaded, Deps], Gateway] = build_gateway,
+) -> Iterator[Api]:
     """Compose the application as `app.main` does, but on `upstream` and with its request log in `log`."""
-    clock = SystemClock()
     with closing(LogBook(log, clock)) as book:
         listener = FanOut([Metrics(), book])
-        gateway = build_gateway(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener))
+        gateway = build(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener, clock=clock))
         door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
         yield Api(Desk(Fixed(gateway), listener, clock), door, _no_lifespan)
 

@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
 
 from app.api.admin import admin_router
 from app.api.admin.gate import AdminGate
@@ -36,6 +36,7 @@ from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
 from app.api.openapi import hot_paths
+from app.api.openapi_cold import corrected
 from app.api.page import page_router
 from app.api.passing import PassRoute
 from app.api.places import PREFIX, Anywhere, Kept
@@ -50,6 +51,7 @@ Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
 _NO_GUESS = (b"x-content-type-options", b"nosniff")  # a browser takes an answer for what it says it is
 _KEPT = ("/v1/files", "/v1/batches")
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
 
@@ -139,9 +141,8 @@ class Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the description of every route."""
-        described = super().openapi()
-        described["paths"] = {**hot_paths(), **described["paths"]}
-        return with_roles(described)
+        described = corrected(super().openapi())
+        return with_roles({**described, "paths": {**hot_paths(), **described["paths"]}})
 
 
 def dialects() -> dict[str, Dialect]:
@@ -186,8 +187,18 @@ async def _refused(request: Request, error: Exception) -> Response:
     message = f"There is nothing at {request.url.path[:200]!r}."
     if kind is METHOD_NOT_ALLOWED:
         message = f"{request.method} is not possible at {request.url.path[:200]!r}."
-    allow = (error.headers or {}) if isinstance(error, HTTPException) else {}
-    return _response(GatewayError(kind, message), request, allow)
+        return _response(GatewayError(kind, message), request, {"allow": ", ".join(_methods_at(request))})
+    return _response(GatewayError(kind, message), request, {})
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return all methods that are possible at an address; the router knows only those of the route it looked at."""
+    routes: list[BaseRoute] = request.app.routes
+
+    def possible(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if possible(method)]
 
 
 async def _gateway_error(request: Request, error: Exception) -> Response:

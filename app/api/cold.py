@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from app.api.dialects.anthropic.models import ModelsRoute
 from app.api.inbound import credential_of, headers_of, request_id_of
@@ -19,8 +20,12 @@ from app.core.errors import FORBIDDEN, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.lifecycle import Lifecycle
 
+_OPEN_METRICS = "application/openmetrics-text"
 _UNREADY: Mapping[int | str, dict[str, Any]] = MappingProxyType(
     {503: {"description": "It is being stopped, or misconfigured."}}
+)
+_METRICS: Mapping[int | str, dict[str, Any]] = MappingProxyType(
+    {200: {"description": "In the format that the `accept` header asks for.", "content": {_OPEN_METRICS: {}}}}
 )
 _PRICES = ("input", "output", "cached", "cache_write")
 Exposition: TypeAlias = Callable[[str], Awaitable[tuple[str, bytes]]]  # accept header -> content type and body
@@ -120,7 +125,7 @@ def operations_router(health: Health, exposition: Exposition | None) -> APIRoute
 
     if exposition is not None:
 
-        @router.get("/metrics", summary="Prometheus metrics")
+        @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse, responses={**_METRICS})
         async def metrics(request: Request) -> Response:
             media_type, body = await exposition(request.headers.get("accept", ""))
             return Response(body, headers={"content-type": media_type})

@@ -46,6 +46,8 @@ def decode_as(kind: type[T], raw: bytes) -> T:
         GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
     """
     try:
+        if not raw.isascii():
+            raw.decode()  # what is kept as it is would come back as no JSON
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise wrong_field(error) from error

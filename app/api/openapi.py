@@ -7,6 +7,7 @@ from typing import TypeAlias
 from app.api.openapi_dialects import dialect_paths
 from app.api.openapi_passing import passing_paths
 from app.api.openapi_plain import plain_paths
+from app.core.parameters import ROLES
 
 Json: TypeAlias = dict[str, object]
 
@@ -16,10 +17,15 @@ def hot_paths() -> Json:
     return {
         "/v1/chat/completions": _post("Chat completion (OpenAI)", _chat()),
         "/v1/generate": _post("Chat completion with gateway options and metadata", _generate()),
-        **dialect_paths(_refusal()),
-        **plain_paths(_refusal()),
-        **passing_paths(_refusal()),
+        **dialect_paths(refusal()),
+        **plain_paths(refusal()),
+        **passing_paths(refusal()),
     }
+
+
+def refusal() -> Json:
+    """Return the description of an answer that refuses."""
+    return {"description": "A typed refusal.", "content": {"application/json": {"schema": _error()}}}
 
 
 def _post(summary: str, body: Json) -> Json:
@@ -27,19 +33,15 @@ def _post(summary: str, body: Json) -> Json:
         "description": "The answer: JSON, or server-sent events if `stream` is true.",
         "content": {"application/json": {}, "text/event-stream": {}},
     }
-    refusal = _refusal()
+    refused = refusal()
     return {
         "post": {
             "summary": summary,
             "tags": ["chat"],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": {"200": answer, "4XX": refusal, "5XX": refusal},
+            "responses": {"200": answer, "4XX": refused, "5XX": refused},
         }
     }
-
-
-def _refusal() -> Json:
-    return {"description": "A typed refusal.", "content": {"application/json": {"schema": _error()}}}
 
 
 def _object(properties: Json, *required: str, **more: object) -> Json:
@@ -66,8 +68,12 @@ def _generate() -> Json:
 def _chat_fields() -> Json:
     message = _object(
         {
-            "role": {"type": "string", "examples": ["user"]},
-            "content": {"description": "Text, or a list of content parts.", "examples": ["Say hello."]},
+            "role": {"type": "string", "enum": list(ROLES), "examples": ["user"]},
+            "content": {
+                "type": ["string", "array", "null"],
+                "description": "Text, or a list of content parts.",
+                "examples": ["Say hello."],
+            },
         },
         "role",
     )

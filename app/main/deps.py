@@ -6,7 +6,7 @@ from random import SystemRandom
 
 from app.assembly import Deps
 from app.assembly.spending import alone
-from app.core.clock import SystemClock
+from app.core.clock import Clock, SystemClock
 from app.core.ports import UpstreamClient
 from app.core.resting import Resting
 from app.core.signals import Listener
@@ -16,10 +16,14 @@ from app.state.memory import LocalCircuits, Means
 
 
 def make_deps(
-    client: UpstreamClient, local: UpstreamClient, listener: Listener, resting: Resting | None = None
+    client: UpstreamClient,
+    local: UpstreamClient,
+    listener: Listener,
+    resting: Resting | None = None,
+    clock: Clock = SystemClock(),  # noqa: B008 - it holds nothing
 ) -> Deps:
     """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
-    clock, chance = SystemClock(), SystemRandom().random
+    chance = SystemRandom().random
     circuits = LocalCircuits(Means(clock, chance, Announcer(listener)))
     sim = SimUpstream(clock, chance)
     return Deps(client, sim, local, listener, clock, chance, circuits, *alone(clock, listener), resting or Resting())

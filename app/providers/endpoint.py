@@ -152,22 +152,22 @@ class Endpoint:
         reply = await self._provider.client.send(request)
         if self._provider.limits is not None:
             self._provider.limits.hear(attempt.target, reply.headers)
-        kept = False
+        asked, kept = attempt.call.request, False
         try:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if attempt.call.request.stream and not _is_json(reply):
+            if asked.stream and not _is_json(reply):
                 line = Line(reply)
-                decoder = self._provider.codec.decoder(attempt.call.request)
+                decoder = self._provider.codec.decoder(asked)
                 stream = EventStream(self._events(line, attempt, decoder), line.release, _streamed_type(reply))
                 kept = True  # from here on the stream owns the connection
                 return await self._primed(stream, attempt)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
-            completion = self._provider.codec.decode(body, attempt.call.request)
-            if completion.raw is body and isinstance(attempt.call.request, PlainRequest):  # sound, subtitles, ...
+            completion = self._provider.codec.decode(body, asked)
+            if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
                 completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-            if attempt.call.request.stream:
+            if asked.stream:
                 attempt.call.journal.unshown = completion.usage
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)

@@ -136,7 +136,8 @@ class _Meter:
         for choice in chunk.choices:
             delta = choice.delta
             for text in (delta.content, delta.reasoning_content, delta.reasoning, delta.refusal):
-                self._chars += len(text) if isinstance(text, str) else 0
+                if text and isinstance(text, str):
+                    self._chars += len(text)
             for tool in delta.tool_calls or ():
                 self._chars += len((tool.function and tool.function.arguments) or "")
 

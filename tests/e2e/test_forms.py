@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import openai
@@ -12,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import PROVIDER_KEY, openai_client
 from tests.e2e.support.answers import refused, streamed, whole
+from tests.e2e.support.memory import memory_mb
 from tests.e2e.support.upstream import LIMIT_S, Upstream
 from tests.support.gateway import GatewayProcess, Start, running
 
@@ -51,15 +51,6 @@ def named(data: bytes) -> io.BytesIO:
     file = io.BytesIO(data)
     file.name = "a.mp3"
     return file
-
-
-def memory_mb(gateway: GatewayProcess) -> float:
-    """Return the most that the gateway's processes ever had in memory."""
-    folder = Path(f"/proc/{gateway.process.pid}")
-    children = (folder / "task" / folder.name / "children").read_text().split()
-    pages = [Path(f"/proc/{pid}/status").read_text() for pid in (folder.name, *children)]
-    lines = [line for page in pages for line in page.splitlines() if line.startswith("VmHWM")]
-    return sum(int(line.split()[1]) for line in lines) / 1000
 
 
 @pytest.mark.parametrize("model", ["box/loud", "pair"])

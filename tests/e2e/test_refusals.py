@@ -130,6 +130,23 @@ def test_wrong_method(http: httpx2.Client, method: str, path: str) -> None:
     assert "GET" in answer.headers["allow"] or "POST" in answer.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/sessions", "GET, POST"),
+        ("/v1/sessions/s1", "DELETE, GET"),
+        ("/v1/sessions/s1/fork", "POST"),
+        ("/admin/cache", "DELETE, GET"),
+        (CHAT, "POST"),
+    ],
+)
+def test_all_right_methods(http: httpx2.Client, path: str, methods: str) -> None:
+    """A wrong method is told all that are right, also those of other routes at the same address."""
+    answer = http.patch(path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/chat", CHAT + "/", "/V1/models", "/v1/engines/x", "/%00"])
 def test_unknown_path(http: httpx2.Client, path: str) -> None:
     """An unknown path is answered like every other mistake."""

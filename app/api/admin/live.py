@@ -34,7 +34,10 @@ def live_router(gateways: CurrentGateway) -> APIRouter:
         return json_answer({**await insight.stats(), "config": gateways.current.digest})
 
     @router.get(
-        "/events", summary="Watch events as they happen (server-sent events)", openapi_extra=described(_PARAMETERS)
+        "/events",
+        summary="Watch events as they happen (server-sent events)",
+        response_class=EventSourceResponse,
+        openapi_extra=described(_PARAMETERS),
     )
     async def events(request: Request) -> Response:
         insight = _insight(admitted(request, gateways.current))

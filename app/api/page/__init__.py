@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Final
 
 from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
 
 _INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
@@ -25,7 +26,7 @@ def page_router() -> APIRouter:
     }
     router = APIRouter(tags=["operations"])
 
-    @router.get("/", summary="Try a model, and watch the gateway")
+    @router.get("/", summary="Try a model, and watch the gateway", response_class=HTMLResponse)
     async def page() -> Response:
         return Response(text, media_type="text/html; charset=utf-8", headers=headers)
 
