@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from app.api.admin import admin_router
+from app.api.admin.gate import AdminGate
 from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
 from app.api.cold import Exposition, Health, models_router, operations_router
 from app.api.dialects.anthropic.counting import CountDialect
@@ -39,6 +40,7 @@ from app.api.openapi_cold import corrected
 from app.api.page import page_router
 from app.api.passing import PassRoute
 from app.api.places import PREFIX, Anywhere, Kept
+from app.api.roles import ADMIN_PATH, with_roles
 from app.api.sessions import sessions_router
 from app.api.streams import streams_router
 from app.core.configuration import Configurations, Unchanging
@@ -47,6 +49,7 @@ from app.core.model import Operation
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
+_NO_GUESS = (b"x-content-type-options", b"nosniff")  # a browser takes an answer for what it says it is
 _KEPT = ("/v1/files", "/v1/batches")
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
@@ -80,6 +83,7 @@ class Api(FastAPI):
         )
         self._gateways, self._lifecycle = desk.gateways, desk.lifecycle
         self._hot = {path: _route(desk, dialect) for path, dialect in dialects().items()}
+        self._gate = AdminGate(desk.gateways, desk.listener)
         self._passing = PassRoute(desk, Anywhere())
         self._kept = {word.value: PassRoute(desk, Kept(word)) for word in (Operation.FILES, Operation.BATCHES)}
         for path, endpoint in self._hot.items():
@@ -112,8 +116,12 @@ class Api(FastAPI):
             return
         if scope["method"] == "HEAD":  # the server leaves the body out by itself
             scope = {**scope, "method": "GET"}
+        if scope["path"].startswith(ADMIN_PATH):
+            if await self._gate.refused(scope, receive, send):
+                return
+            send = self._gate.watched(scope, send)
         request_id = request_id_of(headers_of(scope))
-        named = _Named(send, ((b"x-request-id", request_id.encode()), (b"x-wizard-config", self._digest())))
+        named = _Named(send, ((b"x-request-id", request_id.encode()), (b"x-wizard-config", self._digest()), _NO_GUESS))
         try:
             await super().__call__(scope, receive, named)
         except asyncio.CancelledError:
@@ -134,7 +142,7 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the description of every route."""
         described = corrected(super().openapi())
-        return {**described, "paths": {**hot_paths(), **described["paths"]}}
+        return with_roles({**described, "paths": {**hot_paths(), **described["paths"]}})
 
 
 def dialects() -> dict[str, Dialect]:

@@ -136,6 +136,17 @@ def _redis_address(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _secret_address(value: SecretStr | None) -> SecretStr | None:
+    # Its path or query lets whoever knows it in; the message must not carry it.
+    if value is not None:
+        plain = value.get_secret_value()
+        address, _, query = plain.partition("?")
+        _base_url(address)
+        if re.fullmatch(r"[\x21-\x22\x24-\x7e]*", query) is None:
+            raise _mismatch()
+    return value
+
+
 def _header_name(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value) is None or value.lower() in _FRAMING_HEADERS:
         raise _mismatch()
@@ -218,6 +229,12 @@ RedisUrl = Annotated[
         "an address like redis://user:password@host:6379/0 (rediss:// with TLS), redis+sentinel://host,host/master,"
         " redis+cluster://host,host or unix:///path, with options that are known"
     ),
+]
+SecretAddress = Annotated[
+    SecretStr | None,
+    BeforeValidator(_stripped_or_none),
+    AfterValidator(_secret_address),
+    Expected("an http or https address with a host and without user, fragment and spaces"),
 ]
 KeyPrefix = Annotated[
     str,

@@ -18,7 +18,9 @@ HIDDEN: Final = "(hidden)"
 MISSING: Final = "(missing)"
 
 # Words that end the name of a secret setting (`api_key`, `token`); `first_token_s` and `api_key_file` are none.
-_SECRET_NAME: Final = re.compile(r"(^|_)(key|keys|token|secret|secrets|hash|password|pepper)$", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(
+    r"(^|_)(key|keys|token|secret|secrets|hash|password|pepper|webhook_url)$", re.IGNORECASE
+)
 # Longer texts are cut, since a key that stands in a wrong place is long: 32 is the shortest in use (Mistral).
 _SHOWN_CHARS: Final = 31
 _MAX_BITS: Final = 64

@@ -108,6 +108,11 @@ class KeyPool:
         """Return a key."""
         return self._keys[place]
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the keys themselves."""
+        return tuple(key.secret for key in self._keys)
+
     def take(self, now: float, tried: Collection[int] = ()) -> int | None:
         """Return the place of the next usable key that is not among `tried`; None if there is none."""
         for early in (False, True):

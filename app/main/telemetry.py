@@ -54,4 +54,5 @@ class Telemetry:
     def follow(self, settings: Settings) -> None:
         """Take over newer settings."""
         self.book.set_level(settings.logging.level)
-        self.alerts.url = settings.alerts.webhook_url
+        url = settings.alerts.webhook_url
+        self.alerts.url = None if url is None else url.get_secret_value()

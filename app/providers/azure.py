@@ -15,6 +15,7 @@ from app.core.call import Target
 from app.core.model import Request
 from app.core.ports import Encoded
 from app.providers.openai import OpenAiCodec
+from app.providers.path_step import path_step
 
 
 class AzureCodec(OpenAiCodec):
@@ -34,6 +35,6 @@ class AzureCodec(OpenAiCodec):
         encoded = super().encode(request, target)
         if self._api_version is None:
             return msgspec.structs.replace(encoded, path=f"/openai/v1{encoded.path}")
-        place = f"/openai/deployments/{quote(target.model, safe='')}"
+        place = f"/openai/deployments/{path_step(target.model)}"
         version = quote(self._api_version, safe="")
         return msgspec.structs.replace(encoded, path=f"{place}{encoded.path}?api-version={version}")

@@ -29,6 +29,7 @@ from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, Upstrea
 from app.core.stream import EVENTS, Batch, EventStream
 from app.providers.canonical.asked import wrong_field
 from app.providers.keyring import KeyRing
+from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import ReadGuard, read_events, read_whole
 from app.providers.stream_usage import StreamUsage
@@ -96,6 +97,7 @@ class Endpoint:
         self._provider = provider
         self._options = options
         self._clock = clock
+        self._secrets = OwnSecrets(provider.headers, () if provider.keys is None else provider.keys.pool.secrets)
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """Send the attempt and return the answer; see `Endpoints`."""
@@ -205,8 +207,10 @@ class Endpoint:
         return error
 
     def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:
-        """Say who failed; only the gateway's own limits are not the provider's answer."""
+        """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
         name = self._provider.name
+        error.message = self._secrets.hidden(error.message)
+        error.param = None if error.param is None else self._secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
             request = attempt.call.request
             purpose = f" for {request.operation.value}" if isinstance(request, PlainRequest) else ""

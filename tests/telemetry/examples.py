@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from app.core.signals import (
+    AdminActed,
     AdmissionLimitChanged,
     AttemptEnded,
     BudgetReached,
@@ -145,6 +146,8 @@ RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="mod
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 NOT_KNOWN = CredentialRefused(request_id="req_1", reason="revoked", key_id="team-a")
 FORBIDDEN = ModelForbidden(request_id="req_1", key_id="team-a")
+ACTED = AdminActed("req_1", "DELETE /admin/keys/{key_id}", "key_1", 200, admitted=True, peer="10.0.0.7")
+STRANGER = AdminActed("req_1", "", "", 401, admitted=False, peer="10.0.0.7")
 KEY_CHANGED = KeyChanged(key_id="key_1", action="rotated")
 TOKEN_KEYS = TokenKeysChanged(keys=2)
 NO_TOKEN_KEYS = TokenKeysChanged(keys=2, reason="target_unavailable")
@@ -175,6 +178,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(KEY_SET_ASIDE, LOCAL_MODEL, OPENED, DEGRADED, RELOADED, REJECTED),
     *(QUEUED, UNQUEUED, SHED, OVERLOADED, LIMIT, EXCEEDED, NEAR, DOWN),
     *(REDACTED, COMPLAINED),
+    *(ACTED, STRANGER),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
     *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),

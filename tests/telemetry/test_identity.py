@@ -6,11 +6,13 @@ import pytest
 
 from app.core.signals import SessionTurnKept, Signal
 from tests.telemetry.examples import (
+    ACTED,
     FORBIDDEN,
     KEY_CHANGED,
     NO_TOKEN_KEYS,
     NOT_KNOWN,
     REPEATED,
+    STRANGER,
     TOKEN_KEYS,
     TURN,
     TURN_LOST,
@@ -25,6 +27,25 @@ from tests.telemetry.test_metrics import seen
         (NOT_KNOWN, "info", "auth_refused", {"request_id": "req_1", "reason": "revoked", "key": "team-a"}),
         (FORBIDDEN, "info", "auth_refused", {"request_id": "req_1", "reason": "forbidden", "key": "team-a"}),
         (KEY_CHANGED, "info", "key_rotated", {"key": "key_1"}),
+        (
+            ACTED,
+            "info",
+            "admin_action",
+            {
+                "request_id": "req_1",
+                "who": "admin",
+                "peer": "10.0.0.7",
+                "status": 200,
+                "action": "DELETE /admin/keys/{key_id}",
+                "subject": "key_1",
+            },
+        ),
+        (
+            STRANGER,
+            "warning",
+            "admin_refused",
+            {"request_id": "req_1", "who": "stranger", "peer": "10.0.0.7", "status": 401},
+        ),
         (TOKEN_KEYS, "info", "token_keys_loaded", {"keys": 2}),
         (TURN_LOST, "warning", "session_turn_lost", {"request_id": "req_1", "code": "state_unavailable"}),
         (NO_TOKEN_KEYS, "warning", "token_keys_unavailable", {"keys": 2, "reason": "target_unavailable"}),

@@ -31,6 +31,7 @@ JUDGED = frozenset(
         *("key", "team", "route", "cost_nusd", "cost_usd", "estimated", "at"),
         "events",
         *("drained", "live"),
+        *("subject", "admitted", "peer"),
         *("budget", "cache", "share", "spent_usd", "limit_usd"),
     }
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from app.config.fields import BaseUrl, Expected, Lifetime, ModelName, Number, Price, Ratio, Section
+from app.config.fields import Expected, Lifetime, ModelName, Number, Price, Ratio, SecretAddress, Section
 
 Scope = Literal["global", "key", "user", "team", "model", "provider", "route"]
 Period = Literal["hour", "day", "week", "month", "total"]
@@ -73,6 +73,7 @@ class Usage(Section):
 class Alerts(Section):
     """Who is told at once of what an operator should know."""
 
-    webhook_url: BaseUrl = Field(
-        default=None, description="Address that gets a POST when a share of a budget is reached; null tells nobody."
+    webhook_url: SecretAddress = Field(
+        default=None,
+        description="Address that gets a POST when a share of a budget is reached; null tells nobody. A secret.",
     )

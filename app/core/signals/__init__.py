@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from app.core.signals.administration import AdminActed, AdministrationSignal
 from app.core.signals.admission import (
     AdmissionLimitChanged,
     AdmissionSignal,
@@ -58,7 +59,8 @@ from app.core.signals.spending import BudgetReached, SpendingSignal, Spent
 from app.core.signals.state import StateDegraded, StateSignal
 
 Signal: TypeAlias = (
-    AdmissionSignal
+    AdministrationSignal
+    | AdmissionSignal
     | AttemptSignal
     | CallSignal
     | CircuitSignal
@@ -79,6 +81,7 @@ Listener: TypeAlias = Callable[[Signal], None]
 
 __all__ = [
     "ELSEWHERE",
+    "AdminActed",
     "AdmissionLimitChanged",
     "AttemptEnded",
     "BudgetReached",

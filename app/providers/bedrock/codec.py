@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from app.core.call import Target
 from app.core.errors import GatewayError
@@ -18,6 +17,7 @@ from app.providers.bedrock.stream import BedrockDecoder
 from app.providers.canonical.asked import BodyReader, wants_usage
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
+from app.providers.path_step import path_step
 
 
 class BedrockCodec:
@@ -29,7 +29,7 @@ class BedrockCodec:
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the provider is sent; see the port."""
-        place = f"/model/{quote(target.model, safe='')}"
+        place = f"/model/{path_step(target.model)}"
         if isinstance(request, ChatRequest):
             body, lost = encode_chat(self._bodies.read(request), target.model)
             return Encoded(f"{place}/converse-stream" if request.stream else f"{place}/converse", body, dropped=lost)

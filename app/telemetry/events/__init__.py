@@ -24,6 +24,7 @@ from app.core.signals import (
     Signal,
     Spent,
 )
+from app.telemetry.events.administration import ADMINISTRATION
 from app.telemetry.events.admission import ADMISSION
 from app.telemetry.events.attempts import ATTEMPTS
 from app.telemetry.events.calls import CALLS
@@ -51,6 +52,7 @@ _TABLES: Final = (
     SPENDING,
     REDACTION,
     GUARDS,
+    ADMINISTRATION,
 )
 TOLD: Mapping[type[msgspec.Struct], Told] = MappingProxyType(
     {entry.kind: entry for table in _TABLES for entry in table}

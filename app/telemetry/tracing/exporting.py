@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from opentelemetry.sdk.resources import Resource
@@ -33,6 +33,7 @@ _MODULES: Final[Mapping[Protocol, str]] = MappingProxyType(
     }
 )
 _TRACES_PATH: Final = "/v1/traces"
+_NO_PROXY: Final = (("grpc.enable_http_proxy", 0),)
 _CLOSE_LIMIT_S: Final = 3.0
 _SERVICE: Final = "service.name"
 
@@ -121,10 +122,19 @@ def _exporter(options: ExportOptions) -> SpanExporter:
     endpoint = options.endpoint
     if endpoint is not None and options.protocol == "http" and not endpoint.endswith(_TRACES_PATH):
         endpoint += _TRACES_PATH
+    more = {"session": _straight()} if options.protocol == "http" else {"channel_options": _NO_PROXY}
     exporter: SpanExporter = module.OTLPSpanExporter(
-        endpoint=endpoint, headers=dict(options.headers) or None, timeout=options.timeout_s
+        endpoint=endpoint, headers=dict(options.headers) or None, timeout=options.timeout_s, **more
     )
     return exporter
+
+
+def _straight() -> Any:  # noqa: ANN401 - requests comes with the exporter, and has no types
+    """Return a session that goes where it is told, and nowhere else: no proxy of the environment, no redirects."""
+    session = import_module("requests").Session()
+    session.trust_env = False
+    session.max_redirects = 0
+    return session
 
 
 def _resource(options: ExportOptions) -> Resource:
