@@ -139,7 +139,7 @@ def test_one_asks_for_all(upstream: Upstream) -> None:
     """Of two gateways with one Redis one asks, and the other hears of it; neither waits for a turn of its own."""
     upstream.on("pulse", refused(500))
     with redis_server() as redis:
-        config = {**configuration(upstream, interval_s=3600, failures=1), "redis": {"url": redis.url}}
+        config = {**configuration(upstream, interval_s=3600, failures=1), "redis": redis.patient}
         with running(Start(config)) as first:
             wait_until(first, up=False)
             with running(Start(config)) as second:
