@@ -136,7 +136,6 @@ def test_wrong_method(http: httpx2.Client, method: str, path: str) -> None:
         ("/v1/sessions", "GET, POST"),
         ("/v1/sessions/s1", "DELETE, GET"),
         ("/v1/sessions/s1/fork", "POST"),
-        ("/admin/cache", "DELETE, GET"),
         (CHAT, "POST"),
     ],
 )
