@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.signals import (
+    AdminActed,
     DrainEnded,
     HedgeStarted,
     InternalFault,
@@ -46,6 +47,7 @@ from app.telemetry.metrics.targets import LABEL_SETS_MAX, Targets
 # The log tells these; what a fault did to its call is counted with the call, and keys are asked when they are shown.
 UNCOUNTED: Final = frozenset(
     {
+        AdminActed,
         HedgeStarted,
         InternalFault,
         LocalModelChanged,
