@@ -9,7 +9,7 @@ import pytest
 
 from tests.state.limit_sharing import OPTIONS, QUICK, RARE, Replica, replica, scripts_run
 from tests.state.limiting import ask, claim, places, remaining, requests, tokens
-from tests.state.sharing import until
+from tests.state.sharing import HANGS_S, until
 from tests.support.redis_server import RedisServer
 
 FEW = requests(60, burst=4)
@@ -183,14 +183,11 @@ async def test_no_call_waits_longer_than_its_timeout(server: RedisServer) -> Non
     """While Redis is frozen calls are decided by this process, in time."""
     async with replica(server.url, "patience", QUICK) as one:
         server.freeze()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        said = await asyncio.gather(*(one.say(ask(claim(FEW))) for _ in range(50)))
-        took_s = loop.time() - began
+        async with asyncio.timeout(HANGS_S):
+            said = await asyncio.gather(*(one.say(ask(claim(FEW))) for _ in range(50)))
         server.thaw()
 
     assert 4 == said.count("yes")
-    assert took_s < 2  # ten times the limit: what hangs takes for ever
 
 
 async def test_an_operator_sees_what_redis_says(server: RedisServer) -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.core.circuits import CircuitState, Verdict
 from app.core.errors import GatewayError
 from app.state.degrading import LinkOptions
-from tests.state.sharing import BRIEF, OPTIONS, POLICY, TARGET, Replica, replica, until
+from tests.state.sharing import BRIEF, HANGS_S, OPTIONS, POLICY, TARGET, Replica, replica, until
 from tests.support.redis_server import RedisServer
 
 CLOSED, HALF_OPEN, OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN
@@ -213,14 +213,11 @@ async def test_no_call_waits_longer_than_its_timeout(server: RedisServer) -> Non
         await until(one.changes)
         await asyncio.sleep(0.05)
         server.freeze()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        said = await asyncio.gather(*(one.ask(policy=BRIEF) for _ in range(50)))
-        took_s = loop.time() - began
+        async with asyncio.timeout(HANGS_S):
+            said = await asyncio.gather(*(one.ask(policy=BRIEF) for _ in range(50)))
         server.thaw()
 
     assert {"passed", "circuit_open"} >= set(said)
-    assert took_s < 1  # twenty times the limit: what hangs takes for ever
 
 
 async def test_a_link_that_is_closed_leaves_nothing_behind(shared_server: RedisServer) -> None:
