@@ -15,6 +15,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, Signer, UpstreamClient
+from app.providers.background import Background
 from app.providers.reading import ReadGuard, read_whole
 
 PROBE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
@@ -88,27 +89,18 @@ class Discoverer:
     def __init__(self, found: Discovered, clock: Clock) -> None:
         self._found = found
         self._clock = clock
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background()
 
     def follow(self, sources: Iterable[Source]) -> None:
         """From now on ask these; what is known of others is forgotten."""
         wanted = tuple(sources)
-        self._stop()
         for name in self._found.keys() - {source.name for source in wanted}:
             del self._found[name]
-        self._tasks = [asyncio.get_running_loop().create_task(self._ask(source)) for source in wanted]
+        self._background.run([self._ask(source) for source in wanted])
 
     async def aclose(self) -> None:
         """Ask nobody any more."""
-        tasks = self._tasks
-        self._stop()
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = []
+        await self._background.aclose()
 
     async def _ask(self, source: Source) -> None:
         while True:

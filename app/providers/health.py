@@ -17,6 +17,7 @@ from app.core.health import Probing, ProviderHealth, Rota
 from app.core.model import ChatFields, ChatRequest, Completion
 from app.core.pipeline import Handler
 from app.core.signals import Listener
+from app.providers.background import Background
 
 _ANSWER_TOKENS: Final = 8  # the fewest that every model takes
 _ALONE: Final = CallOptions(retry=False, fallback=False, caching=False)
@@ -41,28 +42,18 @@ class Prober:
         self._rota = rota
         self._clock = clock
         self._listener = listener
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background()
 
     def follow(self, probings: Iterable[Probing], make: Callable[[], Handler[Attempt]]) -> None:
         """From now on ask these, through what `make` makes; what is known of others is forgotten."""
         wanted = tuple(probings)
-        self._stop()
         self._health.keep({probing.provider for probing in wanted})
-        if wanted:
-            loop, ask = asyncio.get_running_loop(), make()
-            self._tasks = [loop.create_task(self._watch(probing, ask)) for probing in wanted]
+        ask = make() if wanted else None
+        self._background.run([self._watch(probing, ask) for probing in wanted if ask is not None])
 
     async def aclose(self) -> None:
         """Ask nobody any more."""
-        tasks = self._tasks
-        self._stop()
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = []
+        await self._background.aclose()
 
     async def _watch(self, probing: Probing, ask: Handler[Attempt]) -> None:
         while True:

@@ -138,7 +138,7 @@ async def _called_until(gateway: GatewayProcess, happened: Callable[[], bool]) -
 def test_memory_has_a_cap() -> None:
     """A worker that has grown beyond its cap is replaced, also if it is the only one."""
     if not Path("/proc/self/statm").exists():
-        pytest.skip("the system does not tell how much memory a process has")
+        pytest.skip("the memory of a worker is read from /proc, which only Linux has: elsewhere there is no cap")
     config = {**SIM, "server": {"recycle": {"max_bytes": 1_048_576}}}
     with running(Start(config)) as gateway:
         line = gateway.wait_for_log("worker_replaced")
