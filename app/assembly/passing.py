@@ -26,11 +26,16 @@ from app.stages.fallback import Fallback
 _INSIDE: Final = frozenset({"local"})  # nothing is there but the gateway's own model
 
 
+def passes_on(settings: Settings) -> bool:
+    """Say whether anything is passed on as its caller wrote it."""
+    return settings.passthrough.enabled or settings.files.enabled
+
+
 def pass_on(
     settings: Settings, deps: Deps, reached: Mapping[str, Provider], catalog: Catalog, trace: Composing
 ) -> Passing | None:
     """Return the pipeline of what is passed on, None if nothing is."""
-    if not (settings.passthrough.enabled or settings.files.enabled):
+    if not passes_on(settings):
         return None
     raw, files, batches = _raw(settings), _having(settings, "files"), _having(settings, "batches")
     reading, body_max_bytes = reading_options(settings), settings.server.body_max_bytes

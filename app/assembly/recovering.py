@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app.assembly.deps import Deps
 from app.config.continuing import continues
@@ -15,6 +15,11 @@ from app.core.wildcards import Wildcards
 from app.stages.recover import Recover
 
 
+def recovering_routes(settings: Settings) -> Mapping[str, int]:
+    """Return the routes whose broken streams are continued, and how often each may be."""
+    return {name: route.recovery.max_times for name, route in settings.models.items() if route.recovery.enabled}
+
+
 def recovering(
     settings: Settings,
     deps: Deps,
@@ -23,10 +28,9 @@ def recovering(
     attempt: Handler[Attempt],
 ) -> Handler[Call]:
     """Return what asks providers, inside the stage that goes on with broken streams if any route wants that."""
-    routes = {name: route.recovery.max_times for name, route in settings.models.items() if route.recovery.enabled}
+    routes = recovering_routes(settings)
     if not routes:
         return fallback
-
     wildcards = Wildcards(settings.models)
 
     def most(model: str) -> int:

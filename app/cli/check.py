@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from app.assembly import Deps, attempt_stages, call_stages
+from app.assembly.passing import passes_on
+from app.assembly.recovering import recovering_routes
+from app.assembly.stages import passing_attempt_stages, passing_call_stages
 from app.cli.reading import Offline
 from app.cli.verbs import Verbs, add_config, add_verb
 from app.config.schema import Settings
@@ -40,6 +43,8 @@ def run(given: argparse.Namespace) -> int:
     for line in _routes(loaded.settings, gateway.catalog):
         print(f"  {line}")
     print(f"\npipeline\n  {_pipeline(loaded.settings, deps)}")
+    if passes_on(loaded.settings):
+        print(f"\npipeline of what is passed on\n  {_passing_pipeline(loaded.settings, deps)}")
     return 0
 
 
@@ -54,6 +59,15 @@ def _routes(settings: Settings, catalog: Catalog) -> Sequence[str]:
 
 
 def _pipeline(settings: Settings, deps: Deps) -> str:
-    once = [type(stage).__name__ for stage in call_stages(settings, deps)]
-    each = [type(stage).__name__ for stage in attempt_stages(settings, deps)]
-    return f"{' > '.join(once)} > Fallback( {' > '.join(each)} > Endpoint )"
+    once, each = call_stages(settings, deps), attempt_stages(settings, deps)
+    recover = "Recover > " if recovering_routes(settings) else ""
+    return f"{_names(once)} > {recover}Fallback( {_names(each)} > Endpoint )"
+
+
+def _passing_pipeline(settings: Settings, deps: Deps) -> str:
+    once, each = passing_call_stages(settings, deps), passing_attempt_stages(settings, deps)
+    return f"{_names(once)} > {_names(each)} > Endpoint"
+
+
+def _names(stages: Sequence[object]) -> str:
+    return " > ".join([type(stage).__name__ for stage in stages])

@@ -39,6 +39,25 @@ def test_check_shows_what_a_configuration_means(write: Write, capsys: pytest.Cap
     assert f"{once} > Fallback( {each} > Endpoint )" in lines
 
 
+def test_check_shows_what_stands_beside_the_two_lists(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """The stage that goes on with broken streams where a route wants it, and the way of what is passed on."""
+    box = '{kind: openai, base_url: "http://127.0.0.1:9/v1", continues: prefix}'
+    targets = "[{provider: box, model: a}, {provider: box, model: b}]"
+    route = f"{{targets: {targets}, recovery: {{enabled: true}}}}"
+    code = main(
+        [
+            "check",
+            "--config",
+            write(f"providers: {{box: {box}}}\nmodels: {{fast: {route}}}\npassthrough: {{enabled: true}}\n"),
+        ]
+    )
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert "> Sessions > Recover > Fallback( CountTokens >" in told
+    assert "pipeline of what is passed on\n  Record > TotalTimeout > Breaker > Spend > Measure > Endpoint" in told
+
+
 def test_check_shows_every_problem(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong file is told with all its problems at once, each with path, expectation and suggestion; exit code 2."""
     code = main(["check", "--config", write(WRONG)])
