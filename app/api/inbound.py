@@ -103,12 +103,10 @@ def credential_of(headers: Headers) -> Credential | None:
 
 def forwarded(headers: Headers, loop: Loop) -> tuple[tuple[str, str], ...]:
     """
-    Return the headers that may reach a provider.
+    Return the headers that may reach a provider, and the name of the gateway behind those that it came through.
 
     Raises:
         GatewayError: LOOP_DETECTED.
     """
     found = [(name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers]
-    if _VIA in headers:
-        found.append((VIA, loop.passed(headers[_VIA].decode("latin-1"))))
-    return tuple(found)
+    return (*found, (VIA, loop.passed(headers.get(_VIA, b"").decode("latin-1"))))

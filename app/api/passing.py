@@ -30,6 +30,7 @@ from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.gateway import Gateway, Passing
 from app.core.identity import Caller
+from app.core.loops import VIA
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.signals import CallRefused, ModelForbidden
 from app.core.uploads import Upload
@@ -125,7 +126,8 @@ class _OnePass(HotRoute):
             watched = upload.watched
         self._form.put(place, upload)
         call = self.call(Arrival(request_id, headers, raw, credential_of(headers), errand.caller), gateway.edge)
-        return msgspec.structs.replace(call, headers=_forwarded(headers)), watched
+        via = tuple(header for header in call.headers if header[0] == VIA)
+        return msgspec.structs.replace(call, headers=_forwarded(headers) + via), watched
 
 
 class _PassDialect(ChatDialect):

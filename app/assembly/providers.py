@@ -9,12 +9,10 @@ import msgspec
 
 from app import __version__
 from app.assembly.deps import Deps
-from app.assembly.loops import loop_of
 from app.config.kinds import imported
 from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
-from app.core.loops import VIA
 from app.core.ports import Codec, Signer
 from app.providers.canonical.mint import Mint
 from app.providers.endpoint import BEARER, Provider, credential
@@ -36,10 +34,6 @@ def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:
     """Return the providers by name."""
     rings = _key_rings(settings, deps)
     found = {name: provider(name, given, deps, rings.get(name)) for name, given in settings.providers.items()}
-    via = ((VIA, loop_of(settings).name),)
-    for name, given in settings.providers.items():
-        if given.kind not in {"sim", "local"}:
-            found[name] = msgspec.structs.replace(found[name], headers=found[name].headers + via)
     heard = RateHeaders(deps.quotas, deps.clock, deps.listener)
     for name in followed(settings):
         found[name] = msgspec.structs.replace(found[name], limits=heard)

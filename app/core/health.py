@@ -26,8 +26,8 @@ class Checked(msgspec.Struct, frozen=True):
     """
     How a provider did when it was last asked.
 
-    `failures` in a row; `code` is that of the last one, empty after an answer. `at`, and `since` (of `up`), are seconds
-    of the gateway's clock.
+    `failures` in a row; `code` is that of the last one, empty after an answer. `at`, `since` (of `up`) and `due`
+    (when it is asked again) are seconds of the gateway's clock.
     """
 
     provider: str
@@ -38,6 +38,7 @@ class Checked(msgspec.Struct, frozen=True):
     took_s: float
     at: float
     since: float
+    due: float
 
 
 class Probing(msgspec.Struct, frozen=True):
@@ -105,7 +106,6 @@ class ProviderHealth:
 
     def __init__(self) -> None:
         self._checked: dict[str, Checked] = {}
-        self._pauses_s: dict[str, float] = {}
 
     def note(self, probing: Probing, error: GatewayError | None, took_s: float, now: float, listener: Listener) -> None:
         """Take note of an answer, or of why there was none; what is no news changes nothing."""
@@ -123,8 +123,17 @@ class ProviderHealth:
         name = probing.provider
         before = self._checked.get(name)
         since = before.since if before is not None and before.up == heard.up else now
-        self._pauses_s[name] = probing.interval_s
-        self._checked[name] = Checked(name, heard.model, heard.up, heard.failures, heard.code, heard.took_s, now, since)
+        self._checked[name] = Checked(
+            provider=name,
+            model=heard.model,
+            up=heard.up,
+            failures=heard.failures,
+            code=heard.code,
+            took_s=heard.took_s,
+            at=now,
+            since=since,
+            due=now + probing.interval_s,
+        )
         if heard.up != (before is None or before.up):
             listener(ProviderHealthChanged(name, heard.up, heard.code))
 
@@ -137,7 +146,7 @@ class ProviderHealth:
         checked = self._checked.get(provider)
         if checked is None or checked.up:
             return None
-        return max(1.0, checked.at + self._pauses_s[provider] - now)
+        return max(1.0, checked.due - now)
 
     def keep(self, providers: AbstractSet[str]) -> None:
         """Forget all others: nobody asks them any more."""

@@ -44,6 +44,8 @@ class Loop(msgspec.Struct, frozen=True):
         Raises:
             GatewayError: LOOP_DETECTED.
         """
+        if not given:  # as nearly always
+            return self.name
         marks = _MARK.findall(given[:_VALUE_MAX_CHARS])
         if marks.count(self.mark) >= self.passes_max or len(marks) >= PASSES_MAX:
             raise GatewayError(LOOP_DETECTED, "The request has come back to the gateway that sent it to a provider.")

@@ -23,7 +23,6 @@ from app.core.errors import (
     TIMEOUT_TOTAL,
     GatewayError,
 )
-from app.core.loops import VIA
 from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, Batch, EventStream
@@ -119,8 +118,6 @@ class Endpoint:
         encoded = encoded_for(provider.codec, call.request, attempt.target)
         call.journal.dropped = encoded.dropped
         headers = _joined(provider.headers, encoded.headers) + call.headers
-        if call.headers and VIA in dict(call.headers):  # which has our mark behind those of others
-            headers = tuple([header for header in headers if header[0] != VIA or header in call.headers])
         if provider.keys is None:
             return self._send(attempt, encoded, headers)
 

@@ -11,10 +11,10 @@ import pytest
 
 from tests.e2e.support.answers import DONE, FINISH, ROLE, WHOLE, word
 from tests.e2e.support.asking import chat, send
+from tests.e2e.support.state import with_state
 from tests.e2e.support.upstream import Exchange, Upstream
 from tests.e2e.support.wire import connected
 from tests.support.gateway import GatewayProcess, Start, running
-from tests.support.redis_server import redis_server
 
 HI = [{"role": "user", "content": "hi"}]
 USAGE = b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}\n\n'
@@ -38,11 +38,7 @@ def configuration(upstream: Upstream, **streaming: Any) -> dict[str, Any]:  # no
 @pytest.fixture(scope="module", params=["memory", "redis"])
 def gateway(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[GatewayProcess]:
     """Run a gateway without Redis, and one with it."""
-    if request.param == "memory":
-        with running(Start(configuration(upstream))) as process:
-            yield process
-        return
-    with redis_server() as redis, running(Start({**configuration(upstream), "redis": redis.patient})) as process:
+    with with_state(request.param, configuration(upstream)) as process:
         yield process
 
 

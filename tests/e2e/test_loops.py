@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+import httpx2
 import pytest
 
-from tests.support.gateway import GatewayProcess, Start, eventually, running
+from tests.support.gateway import LIMIT_S, GatewayProcess, Start, eventually, running
+
+PASSING = {"passthrough": {"enabled": True}}
 
 
 def mirror(gateway: GatewayProcess, **server: int) -> dict[str, Any]:
@@ -53,6 +56,19 @@ def test_a_circle_of_two_gateways_is_refused() -> None:
 
         assert answer.status_code == 400
         one.wait_for_log("request_failed", code="loop_detected")
+
+
+def test_a_circle_through_what_is_passed_on_is_refused() -> None:
+    """Also where nothing of a request is read, each gateway adds its name to those of the others."""
+    with running(Start({"providers": {"sim": {"kind": "sim"}}})) as one, running(Start(mirror(one))) as two:
+        for each, other in ((one, two), (two, one)):
+            back = {"kind": "openai", "base_url": f"{other.url}/pass/back"}
+            reconfigured(each, {"providers": {"back": back}, **PASSING})
+
+        answer = httpx2.post(f"{one.url}/pass/back/files", json={}, trust_env=False, timeout=LIMIT_S)
+
+        refused = one.wait_for_log("request_failed", code="loop_detected")
+        assert refused["status"] == answer.status_code == 400
 
 
 def test_a_chain_of_gateways_is_no_circle() -> None:

@@ -14,10 +14,10 @@ import pytest
 
 from tests.e2e.support.answers import DONE, FINISH, ROLE, word
 from tests.e2e.support.asking import bearer, chat, code, send
+from tests.e2e.support.state import with_state
 from tests.e2e.support.upstream import Exchange, Upstream
 from tests.e2e.support.wire import Wire, connected, dechunked, request_head
 from tests.support.gateway import GatewayProcess, Start, eventually, running
-from tests.support.redis_server import redis_server
 
 SAID = ROLE + word("a")
 HI = [{"role": "user", "content": "hi"}]
@@ -38,11 +38,7 @@ def configuration(upstream: Upstream, *, on_disconnect: str = "cancel", **resume
 @pytest.fixture(scope="module", params=["memory", "redis"])
 def gateway(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[GatewayProcess]:
     """Run a gateway whose streams can be resumed, without Redis and with it."""
-    if request.param == "memory":
-        with running(Start(configuration(upstream))) as process:
-            yield process
-        return
-    with redis_server() as redis, running(Start({**configuration(upstream), "redis": redis.patient})) as process:
+    with with_state(request.param, configuration(upstream)) as process:
         yield process
 
 

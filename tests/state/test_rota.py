@@ -10,7 +10,7 @@ from app.state.link import Command, Follower, Plain, StateLostError
 from app.state.rota import SharedRota
 
 PROBING = Probing("box", "small", interval_s=30.0, timeout_s=5.0, stream=False, failures=2)
-CHECKED = Checked("box", "small", up=False, failures=2, code="target_failed", took_s=0.5, at=1.0, since=1.0)
+CHECKED = Checked("box", "small", up=False, failures=2, code="target_failed", took_s=0.5, at=1.0, since=1.0, due=2.0)
 
 
 class Answering:
