@@ -40,7 +40,7 @@ from app.api.openapi_cold import corrected
 from app.api.page import page_router
 from app.api.passing import PassRoute
 from app.api.places import PREFIX, Anywhere, Kept
-from app.api.roles import ADMIN_PATH, with_roles
+from app.api.roles import is_administrative, with_roles
 from app.api.sessions import sessions_router
 from app.api.streams import streams_router
 from app.core.configuration import Configurations, Unchanging
@@ -116,7 +116,7 @@ class Api(FastAPI):
             return
         if scope["method"] == "HEAD":  # the server leaves the body out by itself
             scope = {**scope, "method": "GET"}
-        if scope["path"].startswith(ADMIN_PATH):
+        if is_administrative(scope["path"]):
             if await self._gate.refused(scope, receive, send):
                 return
             send = self._gate.watched(scope, send)

@@ -33,6 +33,11 @@ class Role(StrEnum):
     OPERATOR = "admin"
 
 
+def is_administrative(path: str) -> bool:
+    """Say whether a path is below `ADMIN_PATH`, and not one that only begins like it."""
+    return path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/")
+
+
 def role_of(path: str) -> Role:
     """
     Return who may use the route with this path or pattern.
@@ -42,7 +47,7 @@ def role_of(path: str) -> Role:
     """
     if path in _ANYBODY:
         return Role.ANYBODY
-    if path.startswith(ADMIN_PATH):
+    if is_administrative(path):
         return Role.OPERATOR
     if path.startswith(_CALLERS):
         return Role.CALLER

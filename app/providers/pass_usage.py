@@ -6,7 +6,7 @@ It is looked through beside the passing, within bounds, and nothing that is foun
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -107,9 +107,6 @@ class EventsDecoder(PassDecoder):
         told = [usage for frame in frames if (usage := self._counted.read(frame.data)) is not None]
         return told[-1] if told else None
 
-    def _close(self) -> Usage | None:
-        return None
-
 
 class DocumentDecoder(PassDecoder):
     """A JSON document: a copy is kept, up to a bound, and read at the end."""
@@ -125,6 +122,3 @@ class DocumentDecoder(PassDecoder):
 
     def _close(self) -> Usage | None:
         return Counted().read(bytes(self._kept)) if len(self._kept) <= LOOKED_MAX_BYTES else None
-
-
-Looking: TypeAlias = PassDecoder | EventsDecoder | DocumentDecoder

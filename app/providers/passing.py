@@ -41,7 +41,7 @@ from app.providers.endpoint import (
     require_plain,
 )
 from app.providers.looking import Resumed, looked
-from app.providers.pass_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, Looking, PassDecoder
+from app.providers.pass_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder
 from app.providers.refusals import failure, kind_of_status
 
 _RETURNED: Final = (
@@ -195,7 +195,7 @@ def _is_document(reply: UpstreamReply) -> bool:
     return media == "application/json"
 
 
-def _decoder(reply: UpstreamReply, request: Request) -> Looking:
+def _decoder(reply: UpstreamReply, request: Request) -> PassDecoder:
     if not _counts(request):
         return PassDecoder()
     if reply.headers.get("content-type", "").lower().startswith("text/event-stream"):

@@ -74,6 +74,11 @@ def test_without_a_token_nothing_is_there() -> None:
         assert "admin_" not in closed.stdout.text
 
 
+def test_what_only_begins_like_it_is_no_administration(gateway: GatewayProcess) -> None:
+    """It is as unknown as any other address."""
+    assert send(gateway, "GET", "/administrator", {}).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/nothing", "/admin/keys/x/y", "/admin%2Fkeys"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS", "HEAD"])
 def test_what_is_not_there_tells_nothing(gateway: GatewayProcess, method: str, path: str) -> None:
