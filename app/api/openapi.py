@@ -7,6 +7,7 @@ from typing import TypeAlias
 from app.api.openapi_dialects import dialect_paths
 from app.api.openapi_passing import passing_paths
 from app.api.openapi_plain import plain_paths
+from app.api.wishes import CACHE_TTL_MAX_S, RETRIES_MAX
 from app.core.parameters import ROLES
 
 Json: TypeAlias = dict[str, object]
@@ -94,9 +95,9 @@ def _options() -> Json:
         "retry": {"type": "boolean"},
         "fallback": {"type": "boolean"},
         "circuit_breaker": {"type": "boolean"},
-        "max_attempts": {"type": "integer", "minimum": 1},
-        "timeout_s": {"type": "number", "exclusiveMinimum": 0},
-        "cache_ttl_s": {"type": "number", "minimum": 0},
+        "max_attempts": {"type": "integer", "minimum": 1, "maximum": RETRIES_MAX + 1},
+        "timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400},
+        "cache_ttl_s": {"type": "number", "minimum": 0, "maximum": CACHE_TTL_MAX_S},
     }
 
 

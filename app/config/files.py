@@ -23,10 +23,11 @@ _MAX_DEPTH: Final = 32
 class _SyntaxProblem(Exception):  # noqa: N818 - becomes a Problem, never leaves this module
     """The text is not what its format asks for; `place` is a line and column, or empty."""
 
-    def __init__(self, reason: str, place: str = "") -> None:
+    def __init__(self, reason: str, place: str = "", advice: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.place = place
+        self.advice = advice or "correct the text there, or on the line before"
 
 
 def read_file(path: Path) -> Tree:
@@ -58,9 +59,7 @@ def _mapping(parse: Callable[[str], object], text: str, path: Path) -> Tree:
         _check_size(tree)
     except _SyntaxProblem as error:
         place = error.place or "configuration file"
-        _refuse(
-            place, error.reason, f"valid {language}", "correct the text there, or on the line before", file=str(path)
-        )
+        _refuse(place, error.reason, f"valid {language}", error.advice, file=str(path))
     except RecursionError:
         _refuse(
             "configuration file",
@@ -120,6 +119,8 @@ def _parse_yaml(text: str) -> object:
         return loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if mark and text[: mark.index].endswith("$"):  # in braces or brackets YAML reads the next one as its own
+            raise _SyntaxProblem("${…} without quotes", _place(mark), 'put it in quotes: "${NAME}"') from error
         raise _SyntaxProblem(_without_quotes(error.problem or "malformed"), _place(mark)) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

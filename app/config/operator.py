@@ -1,4 +1,4 @@
-"""What the command line may know of an operator from the environment."""
+"""What may be known of an operator from the environment, without any configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-TOKEN_VARIABLE: Final = "WIZARD_ADMIN_TOKEN"  # noqa: S105 - its name; config.example.yaml fills admin.token from it
+TOKEN_VARIABLE: Final = "WIZARD_ADMIN_TOKEN"  # noqa: S105 - its name; the default of admin.token
 
 
 def operator_token(environ: Mapping[str, str] = os.environ) -> str:

@@ -112,7 +112,7 @@ class _Entry:
     def bucket(self, call: Call, target: Target | None) -> str | None:
         """Return the name of the bucket that concerns a call or attempt; None if the rule does not."""
         models = self._models
-        asked = models is None or models.allows(route_of(call))
+        asked = models is None or models.allows(call.route)
         if not asked and (target is None or models is None or not models.allows(target.name)):
             return None
         name = self._prefix
@@ -144,12 +144,6 @@ def claim_tokens(rule: Rule, bucket: str, length: Length) -> Claim:
     likely = min(ANSWER_TOKENS, rule.most // ANSWER_SHARE) if length.answer is None else length.answer
     units = length.prompt + min(likely, rule.reserve)
     return Claim(rule, bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
-
-
-def route_of(call: Call) -> str:
-    """Return the model as it was asked for, in one of its two spellings (`provider/model`)."""
-    name = call.request.model
-    return name if "/" in name else name.replace(":", "/", 1)
 
 
 def bucket_prefix(rule: Rule) -> str:
@@ -192,7 +186,7 @@ def _session(call: Call, _target: Target | None) -> str | None:
 
 
 def _route(call: Call, _target: Target | None) -> str:
-    return _escaped(route_of(call))
+    return _escaped(call.route)
 
 
 def _model(_call: Call, target: Target | None) -> str | None:

@@ -273,7 +273,7 @@ def test_the_administration(upstream: Upstream, caching: GatewayProcess, plain: 
     assert caching.metric("wizard_cache_capacity") == 1000
 
 
-@pytest.mark.parametrize("query", ["mode=x", "model=", "expired=yes"])
+@pytest.mark.parametrize("query", ["mode=x", "model=", "expired=yes", "expired=false", "model=a&model=b"])
 def test_a_misspelt_condition_deletes_nothing(plain: httpx2.Client, query: str) -> None:
     """What is not understood is refused, not taken for everything."""
     answer = plain.delete(f"/admin/cache?{query}", headers=ADMIN)

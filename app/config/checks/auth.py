@@ -33,7 +33,7 @@ def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]
     source = settings.keys or auth.jwt.jwks_url or settings.redis.url or settings.admin.token.get_secret_value()
     if auth.required and not source:
         expected = "false, or keys, auth.jwt, redis.url or admin.token: there is no key that anybody could have"
-        yield ("auth", "required"), Complaint("true", expected, "add a key: wizard keys new")
+        yield ("auth", "required"), Complaint("true", expected, "add a key: wizard keys new", ("keys",))
 
 
 def tokens(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
@@ -63,7 +63,10 @@ def _names_and_hashes(settings: Settings) -> Iterator[tuple[Loc, Complaint]]:
                 yield ("keys", index, field), Complaint("(hidden)", expected, "make a new key: wizard keys new")
             if stored.startswith("hmac") and settings.auth.pepper is None:
                 expected = "sha256:…, as there is no auth.pepper to check an hmac-sha256 with"
-                yield ("keys", index, field), Complaint("(hidden)", expected, "set auth.pepper or auth.pepper_file")
+                yield (
+                    ("keys", index, field),
+                    Complaint("(hidden)", expected, "set auth.pepper or auth.pepper_file", ("auth", "pepper")),
+                )
             hashes.add(stored.lower())
 
 

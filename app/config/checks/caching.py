@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from app.config.checks.complaint import Complaint, Names, unknown_provider
+from app.config.checks.complaint import REDIS_URL, Complaint, Names, unknown_provider
 from app.config.schema import Settings
 from app.config.trees import Loc
 
@@ -17,7 +17,7 @@ def caching(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]
     given = settings.cache
     if given.store == "redis" and settings.redis.url is None:
         expected = "auto or memory, as redis.url is null"
-        yield ("cache", "store"), Complaint("'redis'", expected, "set redis.url, or remove it")
+        yield ("cache", "store"), Complaint("'redis'", expected, "set redis.url, or remove it", REDIS_URL)
     if not given.semantic.enabled:
         return
     model = given.semantic.model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.config.checks.complaint import Complaint, Names
+from app.config.checks.complaint import REDIS_URL, Complaint, Names
 from app.config.problems import MISSING
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -19,4 +19,5 @@ def request_log(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Compla
         yield ("request_log", "path"), Complaint(MISSING, "a file: store sqlite keeps the log in one", "name the file")
     if given.store == "redis" and settings.redis.url is None:
         advice = "set redis.url, or keep the log in memory or sqlite"
-        yield ("request_log", "store"), Complaint("'redis'", "another store, as redis.url is null", advice)
+        expected = "another store, as redis.url is null"
+        yield ("request_log", "store"), Complaint("'redis'", expected, advice, REDIS_URL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.config.checks.complaint import Complaint, Names
+from app.config.checks.complaint import REDIS_URL, Complaint, Names
 from app.config.problems import MISSING
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -18,4 +18,4 @@ def session_store(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Comp
         yield ("sessions", "path"), Complaint(MISSING, f"{what}, as sessions.store is {given.store}", "add path")
     if given.store == "redis" and settings.redis.url is None:
         expected = "memory, file or sqlite, as redis.url is null"
-        yield ("sessions", "store"), Complaint("'redis'", expected, "set redis.url, or choose another store")
+        yield ("sessions", "store"), Complaint("'redis'", expected, "set redis.url, or choose another store", REDIS_URL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from app.config.checks.complaint import Complaint, Names, unknown_provider
+from app.config.checks.complaint import REDIS_URL, Complaint, Names, unknown_provider
 from app.config.problems import MISSING
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -26,4 +26,5 @@ def spending(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]
     if usage.store == "sqlite" and not usage.path:
         yield ("usage", "path"), Complaint(MISSING, "a file: store sqlite keeps usage in one", "name the file")
     if usage.store == "redis" and settings.redis.url is None:
-        yield ("usage", "store"), Complaint("'redis'", "another store, as redis.url is null", "set redis.url")
+        expected = "another store, as redis.url is null"
+        yield ("usage", "store"), Complaint("'redis'", expected, "set redis.url", REDIS_URL)
