@@ -26,6 +26,7 @@ from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
 from app.api.cold import Exposition, Health, models_router, operations_router
 from app.api.dialects.anthropic.counting import CountDialect
 from app.api.dialects.anthropic.dialect import MessagesDialect
+from app.api.dialects.anthropic.errors import message_refusal
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import PlainDialect, plain_dialects
@@ -51,6 +52,7 @@ Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
 _NO_GUESS = (b"x-content-type-options", b"nosniff")  # a browser takes an answer for what it says it is
 _KEPT = ("/v1/files", "/v1/batches")
+_ANTHROPICS = "/v1/messages"
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
@@ -210,5 +212,7 @@ async def _failed(request: Request, _error: Exception) -> Response:
 
 
 def _response(error: GatewayError, request: Request, extra: Mapping[str, str]) -> Response:
-    status, headers, body = error_response(error, request_id_of(headers_of(request.scope)))
+    anthropics = "anthropic-version" in request.headers or request.url.path.startswith(_ANTHROPICS)
+    refusal = message_refusal if anthropics else error_response  # as the client speaks, also where there is nothing
+    status, headers, body = refusal(error, request_id_of(headers_of(request.scope)), None)
     return Response(body, status, {**{name.decode(): value.decode() for name, value in headers}, **extra})

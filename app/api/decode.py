@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeVar
 
 import msgspec
 
-from app.core.errors import INVALID_JSON, INVALID_REQUEST, GatewayError
+from app.core.errors import INVALID_JSON, GatewayError
 from app.core.model import ChatFields, ChatRequest
+from app.core.wrong_field import wrong_field
 
 T = TypeVar("T")
-_PLACE = re.compile(r"^(?P<problem>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.+)`", re.DOTALL)
-_SHOWN_MAX_CHARS = 100
 _CUT_OFF = "Input data was truncated"  # msgspec's words for a body that ends too early
 
 
@@ -66,18 +62,3 @@ def bad_json(error: Exception) -> GatewayError:
         return GatewayError(INVALID_JSON, "The body is not valid UTF-8.")
     words = "it is empty, or ends too early" if str(error) == _CUT_OFF else str(error)
     return GatewayError(INVALID_JSON, f"The body is not valid JSON: {words}.")
-
-
-def wrong_field(error: msgspec.ValidationError) -> GatewayError:
-    """Turn msgspec's complaint into a message and the path of the field."""
-    place = _PLACE.match(str(error))
-    problem, path = (place["problem"], place["path"] or "") if place else (str(error), "")
-    for pattern, words in ((_MISSING, "is missing"), (_UNKNOWN, "is unknown here")):
-        found = pattern.match(problem)
-        if found:
-            field = found["field"][:_SHOWN_MAX_CHARS]
-            path = f"{path}.{field}" if path else field
-            return GatewayError(INVALID_REQUEST, f"The field {path!r} {words}.", param=path)
-    if not path:
-        return GatewayError(INVALID_REQUEST, f"The body is not a JSON object of the right form: {problem}.")
-    return GatewayError(INVALID_REQUEST, f"The field {path!r} is wrong: {problem}.", param=path)

@@ -20,7 +20,7 @@ from app.api.taping import TapedSink
 from app.api.wishes import merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock, SystemClock
-from app.core.errors import GatewayError
+from app.core.errors import NOT_CACHED, GatewayError
 from app.core.gateway import CurrentGateway, EdgeOptions
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
@@ -140,6 +140,8 @@ class HotRoute:
         """
         request, said = self._dialect.read(arrival.body, arrival.headers)
         wishes = merged(wishes_of(arrival.headers), said)
+        if not edge.caches and "only-if-cached" in wishes.options.directives:
+            raise GatewayError(NOT_CACHED, "There is no cache, and so no stored answer.")
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
         repeatable = wishes.options.idempotency_key is not None

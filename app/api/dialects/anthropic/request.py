@@ -13,11 +13,12 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import bad_json, wrong_field
+from app.api.decode import bad_json
 from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import ChatFields, ChatRequest, Native
+from app.core.wrong_field import wrong_field
 
 Json: TypeAlias = dict[str, Any]
 _TRANSLATED: Final = frozenset(MessagesBody.__struct_fields__) - {"thinking", "top_k"}

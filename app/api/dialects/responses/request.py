@@ -12,11 +12,12 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import bad_json, wrong_field
+from app.api.decode import bad_json
 from app.api.dialects.responses.items import messages_of
 from app.core.dialects.responses import RESPONSES, Reasoning, ResponsesBody, ResponsesTool, TextConfig, TextFormat
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import ChatFields, ChatRequest, Native
+from app.core.wrong_field import wrong_field
 
 Json: TypeAlias = dict[str, Any]
 _NONE: Final = (b"", b"null")
