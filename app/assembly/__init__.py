@@ -27,10 +27,10 @@ from app.assembly.timeouts import reading_options
 from app.assembly.tracing import UNTRACED
 from app.config.load import Loaded
 from app.core.call import Call
-from app.core.catalog import Catalog
 from app.core.gateway import Gateway
 from app.core.pipeline import Handler, compose
-from app.core.routing import Router
+from app.core.routing.catalog import Catalog
+from app.core.routing.router import Router
 from app.providers.endpoint import Endpoints
 from app.stages.fallback import Fallback
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.assembly.deps import Deps
 from app.config.schema import Settings
-from app.core.admission import Bounds
+from app.core.traffic.admission import Bounds
 from app.stages.admission import Admission, AdmissionOptions
 
 

@@ -7,22 +7,22 @@ from secrets import token_bytes, token_hex
 import msgspec
 
 from app.assembly.tracing import Tracers
-from app.core.balancing import Traffic
-from app.core.budget import KeptBudgets, KeptShares
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
 from app.core.health import Alone, ProviderHealth, Rota
 from app.core.idempotency import Repeats
 from app.core.insight import Insight
-from app.core.key_store import KeyStore
-from app.core.keys import KeyPools
+from app.core.keys.store import KeyStore
+from app.core.limits.quotas import Quotas
 from app.core.ports import Chance, Circuits, Limits, UpstreamClient
-from app.core.quotas import Quotas
+from app.core.provider_keys import KeyPools
 from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
-from app.core.spending import Budgets
+from app.core.spending.budgets import Budgets
 from app.core.stories import Hearing, Stories
+from app.core.traffic.extra_calls import KeptBudgets, KeptShares
+from app.core.traffic.memory import Traffic
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
 from app.providers.proxied import ProxiedClients

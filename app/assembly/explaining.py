@@ -13,17 +13,17 @@ from app.assembly.routing import policies
 from app.assembly.spending import prices, rules
 from app.assembly.validation import validate
 from app.config.schema import Settings
-from app.core.balancing import Glimpse
 from app.core.call import Target
-from app.core.catalog import Catalog
 from app.core.explain.limits import ExplainLimits
 from app.core.explain.port import Explainer
 from app.core.explain.price import ExplainPrice, Rates
 from app.core.explain.redaction import ExplainRedaction
 from app.core.explain.request import ExplainRequest
 from app.core.explain.route import ExplainRoute, RouteFacts
-from app.core.routing import Router
-from app.core.rulebook import RuleBook
+from app.core.limits.rulebook import RuleBook
+from app.core.routing.catalog import Catalog
+from app.core.routing.router import Router
+from app.core.traffic.memory import Glimpse
 
 
 def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explainer, ...]:

@@ -14,11 +14,11 @@ from app.assembly.limits import key_rules
 from app.assembly.spending import key_budget
 from app.config.features import VirtualKey as KeySettings
 from app.config.schema import Settings
-from app.core.admission import Priority
-from app.core.catalog import canonical
-from app.core.directory import Directory, Sources, Tokens
-from app.core.key_office import KeyOffice, OfficeTools
-from app.core.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
+from app.core.keys.directory import Directory, Sources, Tokens
+from app.core.keys.office import KeyOffice, OfficeTools
+from app.core.keys.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
+from app.core.routing.catalog import canonical
+from app.core.traffic.admission import Priority
 from app.providers.fetch import fetch
 from app.stages.authorize import Authorize
 from app.state.link import Shared

@@ -11,9 +11,9 @@ from app.assembly.key_sources import may_have_keys
 from app.assembly.providers import followed
 from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
-from app.core.limit_orders import LimitOrder, rules_of
-from app.core.limiting import Limiter
-from app.core.rulebook import RuleBook
+from app.core.limits.limiter import Limiter
+from app.core.limits.orders import LimitOrder, rules_of
+from app.core.limits.rulebook import RuleBook
 from app.core.rules import Rule, Scope
 from app.providers.tokenizer import ExactTokens, tiktoken_encoding
 from app.stages.follow import FollowLimits

@@ -14,10 +14,10 @@ from app.config.presets import PRESETS
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
 from app.core.call import Call
-from app.core.catalog import Catalog
 from app.core.gateway import Passing
 from app.core.pipeline import Handler, compose
-from app.core.routing import Targets
+from app.core.routing.catalog import Catalog
+from app.core.routing.router import Targets
 from app.providers.endpoint import Provider
 from app.providers.passing import PassEndpoint, passing
 from app.providers.passing import Passing as PassingEndpoints

@@ -10,8 +10,8 @@ from app.config.schema import Settings
 from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Handler, compose
 from app.core.recovery.continuing import Continues
-from app.core.routing import Targets
-from app.core.wildcards import Wildcards
+from app.core.routing.router import Targets
+from app.core.routing.wildcards import Wildcards
 from app.stages.recover import Recover
 
 

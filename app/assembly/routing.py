@@ -9,13 +9,13 @@ from app.config.routing import Route as RouteSettings
 from app.config.routing import Target as TargetSettings
 from app.config.schema import Settings
 from app.config.strategies import build_strategy
-from app.core.affinity import COMMON, Affinity
-from app.core.balancing import Strategy, Tools
 from app.core.call import Target
-from app.core.candidates import Candidate
-from app.core.catalog import Route
 from app.core.catalogue import ModelInfo, Models
-from app.core.routing import Policy
+from app.core.routing.affinity import COMMON, Affinity
+from app.core.routing.balancing import Strategy, Tools
+from app.core.routing.candidates import Candidate
+from app.core.routing.catalog import Route
+from app.core.routing.router import Policy
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from app.config.schema import Settings
 from app.core.call import Target
 from app.core.clock import Clock
 from app.core.money import Budget, nano
-from app.core.prices import Price, Prices
 from app.core.signals import Listener
+from app.core.spending.prices import Price, Prices
 from app.stages.spend import Spend, SpendOptions
 from app.state.budgets import LocalBudgets, SharedBudgets
 from app.state.link import Shared

@@ -23,7 +23,7 @@ from app.config.features import VirtualKey as KeySettings
 from app.config.load import ConfigError, find, load
 from app.config.schema import Settings
 from app.config.shapes import expectation, shape_at
-from app.core.virtual_keys import Hasher, new_secret
+from app.core.keys.virtual_keys import Hasher, new_secret
 
 FAILED: Final = 1
 _UNITS: Final = "smhdw"

@@ -2,7 +2,7 @@
 The strategies that routes can name: those of the gateway, and those that other packages bring along.
 
 A package offers one by an entry point of the group `wizard.strategies`: a callable that takes `Tools` and returns a
-`Strategy` (`app/core/balancing.py`). Its code is imported only when a route names it.
+`Strategy` (`app/core/routing/balancing.py`). Its code is imported only when a route names it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from app.core.balancing import STRATEGIES, Guarded, Strategy, StrategyFactory, Tools
+from app.core.routing.balancing import STRATEGIES, Guarded, Strategy, StrategyFactory, Tools
 
 GROUP: Final = "wizard.strategies"
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
-from app.core.admission import Priority
 from app.core.identity import ANONYMOUS, Caller, Credential
-from app.core.limit import TimeLimit
 from app.core.model import Completion, Request
 from app.core.requests import Step
 from app.core.rules import Standing
+from app.core.time_limit import TimeLimit
 from app.core.tracing import Span
+from app.core.traffic.admission import Priority
 from app.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Journal(msgspec.Struct):
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
     bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the last attempt used if
     it said so and then failed before anything was shown. `prompt` is how many tokens a request has, by estimate (ask
-    `estimating.prompt_of`). `trimmed` counts the events that a slow client did not get.
+    `tokens.prompt_of`). `trimmed` counts the events that a slow client did not get.
     `limits` is how the buckets of all rate limits that it met stand. `recovered` lists where other targets went on with
     a stream that broke off. `keep_turn` adds what was said to its session, to be called once the answer is accepted.
     `left` says that the client has left and the answer is read on without it; `over`, that the pipeline has done with

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.config.strategies import StrategyError, build_strategy, require_strategy, strategy_names
-from app.core.balancing import STRATEGIES, Guarded
+from app.core.routing.balancing import STRATEGIES, Guarded
 from tests.config.cases import loaded, problem, refused
 from tests.support.calls import OTHER, TARGET
 from tests.support.routes import Surroundings, calling, candidates

@@ -9,8 +9,8 @@ import msgspec
 from app.core.call import Attempt
 from app.core.clock import Clock
 from app.core.explain.port import Inquiry
+from app.core.limits.rulebook import RuleBook
 from app.core.ports import Limits
-from app.core.rulebook import RuleBook
 from app.core.rules import Claim, Standing
 
 

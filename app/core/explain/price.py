@@ -10,8 +10,8 @@ from app.core.call import Call, Target
 from app.core.clock import Clock
 from app.core.explain.port import Inquiry
 from app.core.money import Budget, usd
-from app.core.prices import Prices, estimate_nusd
-from app.core.spending import Account, Budgets, Level, accounts_of
+from app.core.spending.budgets import Account, Budgets, Level, accounts_of
+from app.core.spending.prices import Prices, estimate_nusd
 
 
 class TargetPrice(msgspec.Struct, frozen=True):

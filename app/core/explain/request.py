@@ -7,10 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from app.core.call import Call
-from app.core.candidates import needs_of
-from app.core.estimating import prompt_of
 from app.core.explain.port import Inquiry
-from app.core.tokens import answer_tokens
+from app.core.routing.candidates import needs_of
+from app.core.tokens import answer_tokens, prompt_of
 
 
 class RequestSection(msgspec.Struct, frozen=True):

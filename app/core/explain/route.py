@@ -11,7 +11,7 @@ from app.core.call import Call, Target
 from app.core.circuits import CircuitPolicy, CircuitState
 from app.core.explain.port import Inquiry
 from app.core.ports import Circuits
-from app.core.routing import Router
+from app.core.routing.router import Router
 
 
 class TargetPlan(msgspec.Struct, frozen=True):

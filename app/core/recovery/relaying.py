@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
+from app.core.answers.usage_shown import counts
 from app.core.call import Recovered
 from app.core.model import Chunk, ChunkChoice, Delta, StreamEvent, Weight
 from app.core.recovery.splicing import Splice
 from app.core.stream import Batch
 from app.core.usage import Usage
-from app.core.usage_in_streams import counts
 
 MARK: Final = "wizard"  # the member of the last piece that says that there was a seam
 _HEAD: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
