@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from app.assembly.deps import Deps
-from app.config.schema import Route, Settings
+from app.config.routing import Route
+from app.config.schema import Settings
 from app.core.call import Target
 from app.stages.hedge import Hedge, HedgeOptions
 

@@ -12,7 +12,7 @@ from app.assembly.deps import Deps
 from app.assembly.key_sources import may_have_keys
 from app.assembly.limits import key_rules
 from app.assembly.spending import key_budget
-from app.config.features import VirtualKey as KeySettings
+from app.config.features.keys import VirtualKey as KeySettings
 from app.config.schema import Settings
 from app.core.keys.directory import Directory, Sources, Tokens
 from app.core.keys.office import KeyOffice, OfficeTools

@@ -9,7 +9,7 @@ import msgspec
 
 from app import __version__
 from app.assembly.deps import Deps
-from app.config.kinds import imported
+from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
@@ -102,7 +102,7 @@ def _codec(given: ProviderSettings, dialect: str, deps: Deps) -> Codec:
         max_tokens=given.max_tokens,
     )
     own = CODECS.get(dialect if given.api == "chat" else f"{dialect}-{given.api}")
-    return make_codec(cast("CodecFactory", imported(dialect)) if own is None else own, build)
+    return make_codec(cast("CodecFactory", PROVIDER_KINDS.load(dialect)) if own is None else own, build)
 
 
 def _quirks(given: ProviderSettings) -> Quirks:

@@ -10,8 +10,8 @@ import msgspec
 
 from app.assembly.catalogue import models
 from app.assembly.deps import Deps
-from app.config.features import KeyBudget, ModelPrice
-from app.config.features import Usage as UsageSettings
+from app.config.features.budgets import KeyBudget, ModelPrice
+from app.config.features.budgets import Usage as UsageSettings
 from app.config.schema import Settings
 from app.core.call import Target
 from app.core.clock import Clock

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from app.config.kinds import OWN_KINDS, kind_names
+from app.config.plugins import PROVIDER_KINDS
 from app.config.redis_address import is_redis_address
 from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, RATE_LIMITED, Again
 
@@ -80,7 +80,7 @@ def _not_bool(value: object) -> object:
 
 
 def _known_kind(value: str) -> str:
-    if value not in OWN_KINDS and value not in kind_names():
+    if value not in PROVIDER_KINDS.own and value not in PROVIDER_KINDS.names:
         raise _mismatch()
     return value
 
@@ -196,7 +196,7 @@ RetryWord = Annotated[
     BeforeValidator(_status_text),
     Expected(f"a status from 400 to 599, or one of {', '.join(RETRY_WORDS)}"),
 ]
-ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(OWN_KINDS)]
+ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(PROVIDER_KINDS.own)]
 # Empty is null in the three below, so that "${NAME:-}" may stand for a value that is not always there.
 BaseUrl = Annotated[
     Annotated[str, AfterValidator(_base_url)] | None,

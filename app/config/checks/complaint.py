@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from app.config.plugins import PluginError, Plugins
 from app.config.problems import did_you_mean, shown, shown_key
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -38,6 +39,21 @@ def unknown_provider(value: str, provider: str, names: Names) -> Complaint:
     """Complain that `value` speaks of a provider that is not configured."""
     suggestion = did_you_mean(provider, names.providers) or "add it under providers"
     return Complaint(shown((), value), f"a configured provider ({listed(names.providers)})", suggestion)
+
+
+def unusable(name: str, what: str, plugins: Plugins[object]) -> Complaint | None:
+    """Complain of a name that nobody offers, or whose package is broken; `what` is named by it."""
+    if name in plugins.own:
+        return None
+    try:
+        plugins.load(name)
+    except PluginError as error:
+        if not error.unknown:
+            return Complaint(repr(name), f"a {what} that works: {error}", "repair or reinstall its package")
+        known = plugins.names
+        advice = did_you_mean(name, known) or f"install the package that offers it (entry points of {plugins.group})"
+        return Complaint(shown((), name), f"one of {', '.join(known)}" if known else f"an installed {what}", advice)
+    return None
 
 
 def listed(names: AbstractSet[str]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.config.checks.complaint import Complaint, Names, listed
-from app.config.features.guards import CustomGuard, GuardRoute, Guards, ModerationGuard, TermGuard
-from app.config.guards import GROUP, GuardError, guard_names, require_guard
+from app.config.checks.complaint import Complaint, Names, listed, unusable
+from app.config.features.guards import GuardRoute, Guards, ModerationGuard, TermGuard
+from app.config.plugins import GUARDS
 from app.config.problems import MISSING, did_you_mean, shown_key
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -30,7 +30,7 @@ def _sections(loc: Loc, given: Guards | GuardRoute, names: Names) -> Iterator[tu
     yield from _terms((*loc, "terms"), given.terms)
     yield from _moderation((*loc, "moderation"), given.moderation, names)
     for index, custom in enumerate(given.custom or ()):
-        complaint = _custom(custom)
+        complaint = unusable(custom.name, "guard", GUARDS)
         if complaint is not None:
             yield (*loc, "custom", index, "name"), complaint
 
@@ -51,15 +51,3 @@ def _moderation(loc: Loc, given: ModerationGuard | None, names: Names) -> Iterat
     if given.model not in names.routes and not (model and provider in names.providers):
         suggestion = did_you_mean(given.model, names.routes) or "add the route under models"
         yield (*loc, "model"), Complaint(shown_key(given.model), expected, suggestion)
-
-
-def _custom(given: CustomGuard) -> Complaint | None:
-    try:
-        require_guard(given.name)
-    except GuardError as error:
-        if not error.unknown:
-            return Complaint(repr(given.name), f"a guard that works: {error}", "repair or reinstall its package")
-        known = guard_names()
-        suggestion = did_you_mean(given.name, known) or f"install the package that offers it (entry points of {GROUP})"
-        return Complaint(repr(given.name), f"one of {', '.join(known)}" if known else "an installed guard", suggestion)
-    return None

@@ -6,34 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.config.catalogue import CatalogueError, read_catalogue
-from app.config.checks.complaint import Complaint, Names
-from app.config.problems import MISSING, did_you_mean, shown
+from app.config.checks.complaint import Complaint, Names, unusable
+from app.config.plugins import ROUTE_STRATEGIES
+from app.config.problems import MISSING
 from app.config.routing import Route, Target
 from app.config.schema import Settings
-from app.config.strategies import GROUP, StrategyError, require_strategy, strategy_names
 from app.config.trees import Loc
 
 
 def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
     """Find routes whose strategy cannot work."""
     for name, route in settings.models.items():
-        complaint = _strategy(route.strategy)
+        complaint = unusable(route.strategy, "strategy", ROUTE_STRATEGIES)
         if complaint is not None:
             yield ("models", name, "strategy"), complaint
         if route.strategy == "cost":
             yield from _prices(name, route, settings)
-
-
-def _strategy(name: str) -> Complaint | None:
-    try:
-        require_strategy(name)
-    except StrategyError as error:
-        if not error.unknown:
-            return Complaint(repr(name), f"a strategy that works: {error}", "repair or reinstall its package")
-        known = strategy_names()
-        suggestion = did_you_mean(name, known) or f"install the package that offers it (entry points of {GROUP})"
-        return Complaint(shown((), name), f"one of {', '.join(known)}", suggestion)
-    return None
 
 
 def _prices(name: str, route: Route, settings: Settings) -> Iterator[tuple[Loc, Complaint]]:
