@@ -9,7 +9,6 @@ from secrets import token_bytes
 import msgspec
 
 from app.assembly.deps import Deps
-from app.assembly.key_sources import may_have_keys
 from app.assembly.limits import key_rules
 from app.assembly.spending import key_budget
 from app.config.features.keys import VirtualKey as KeySettings
@@ -48,7 +47,7 @@ def key_office(settings: Settings, deps: Deps) -> KeyOffice:
 
 def authorize(settings: Settings, deps: Deps) -> list[Authorize]:
     """Return the stage that holds keys to their models, unless there can be no key."""
-    if not may_have_keys(settings):
+    if not settings.may_have_keys:
         return []
     named = partial(canonical, routes=settings.models.keys(), providers=settings.providers.keys())
     return [Authorize(named, deps.listener)]

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from app.assembly.deps import Deps
-from app.assembly.key_sources import may_have_keys
 from app.assembly.providers import followed
 from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
@@ -30,7 +29,7 @@ _NAME_BITS = 52
 def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit]:
     """Return the stage of the rules that calls meet, if there are any, or keys that may bring some."""
     book = RuleBook(gateway_rules(settings), of_targets=False)
-    if not book.rules and not may_have_keys(settings):
+    if not book.rules and not settings.may_have_keys:
         return []
     return [RateLimit(book, _limiter(settings, deps), deps.clock)]
 

@@ -56,17 +56,18 @@ class Choices:
     values: tuple[str, ...]
 
 
-def _mismatch() -> PydanticCustomError:
-    # The wording comes from `Expected`; this text is never shown.
+def mismatch() -> PydanticCustomError:
+    """Return the refusal of a value; what was expected says `Expected`, and the value, which may be secret, nothing."""
     return PydanticCustomError("mismatch", "not what this field accepts")
 
 
-def _matching(pattern: str) -> AfterValidator:
+def matching(pattern: str) -> AfterValidator:
+    """Return the check that a text is of a form."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if compiled.fullmatch(value) is None:
-            raise _mismatch()
+            raise mismatch()
         return value
 
     return AfterValidator(check)
@@ -75,13 +76,13 @@ def _matching(pattern: str) -> AfterValidator:
 def _not_bool(value: object) -> object:
     # pydantic would take true for 1, and YAML reads a bare `yes` as true.
     if isinstance(value, bool):
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
 def _known_kind(value: str) -> str:
     if value not in PROVIDER_KINDS.own and value not in PROVIDER_KINDS.names:
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
@@ -91,7 +92,7 @@ def _status_text(value: object) -> object:
 
 def _retry_word(value: str) -> str:
     if value not in RETRY_WORDS and re.fullmatch(r"[45]\d\d", value) is None:
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
@@ -100,16 +101,20 @@ def _base_url(value: str) -> str:
         parts = urlsplit(value)
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError as error:  # a port or an IPv6 host that is none
-        raise _mismatch() from error
+        raise mismatch() from error
     if not valid or "@" in parts.netloc or re.search(r"[?#]|[^\x21-\x7e]", value):
-        raise _mismatch()
+        raise mismatch()
     return value.rstrip("/")
 
 
-def _stripped_or_none(value: object) -> object:
-    if isinstance(value, str):
-        return value.strip() or None
-    return value
+def stripped_or_none(value: object) -> object:
+    """Take an empty text for null, so that "${NAME:-}" may stand for a value that is not always there."""
+    return value.strip() or None if isinstance(value, str) else value
+
+
+def listed(value: object) -> object:
+    """Take a single text for a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _stripped(value: object) -> object:
@@ -118,21 +123,21 @@ def _stripped(value: object) -> object:
 
 def _distinct_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     if len(set(keys)) < len(keys):
-        raise _mismatch()
+        raise mismatch()
     return keys
 
 
 def _sendable(value: SecretStr | None) -> SecretStr | None:
     # A key goes out in a header; the message must not carry it.
     if value is not None and re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()) is None:
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
 def _redis_address(value: SecretStr | None) -> SecretStr | None:
     # It may hold a password; the message must not carry it.
     if value is not None and not is_redis_address(value.get_secret_value()):
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
@@ -143,19 +148,19 @@ def _secret_address(value: SecretStr | None) -> SecretStr | None:
         address, _, query = plain.partition("?")
         _base_url(address)
         if re.fullmatch(r"[\x21-\x22\x24-\x7e]*", query) is None:
-            raise _mismatch()
+            raise mismatch()
     return value
 
 
 def _header_name(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value) is None or value.lower() in _FRAMING_HEADERS:
-        raise _mismatch()
+        raise mismatch()
     return value.lower()
 
 
 def _distinct_headers(value: object) -> object:
     if isinstance(value, Mapping) and len({str(name).lower() for name in value}) < len(value):
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
@@ -176,54 +181,53 @@ Price = Annotated[Number, Field(ge=0, le=1_000_000)]
 
 Host = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_.:%-]+"),
+    matching(r"[A-Za-z0-9_.:%-]+"),
     Expected("a host name or an IP address, such as 127.0.0.1, 0.0.0.0 or ::"),
 ]
 ProviderName = Annotated[
     str,
-    _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"),
+    matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"),
     Expected("a name of letters, digits, '_', '.' and '-' that starts with a letter or a digit"),
 ]
 ModelName = Annotated[
     str,
-    _matching(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are halves of characters, which no answer can carry
+    matching(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are halves of characters, which no answer can carry
     Expected("a name without spaces and control characters"),
 ]
 # Which names there are is a question of what is installed, so it is answered where references are checked.
-StrategyName = Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), Expected("the name of a strategy")]
+StrategyName = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), Expected("the name of a strategy")]
 RetryWord = Annotated[
     Annotated[str, AfterValidator(_retry_word), Choices(RETRY_WORDS)],
     BeforeValidator(_status_text),
     Expected(f"a status from 400 to 599, or one of {', '.join(RETRY_WORDS)}"),
 ]
 ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(PROVIDER_KINDS.own)]
-# Empty is null in the three below, so that "${NAME:-}" may stand for a value that is not always there.
 BaseUrl = Annotated[
     Annotated[str, AfterValidator(_base_url)] | None,
-    BeforeValidator(_stripped_or_none),
+    BeforeValidator(stripped_or_none),
     Expected(
         "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
     ),
 ]
 Place = Annotated[
-    Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*")] | None,
-    BeforeValidator(_stripped_or_none),
+    Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*")] | None,
+    BeforeValidator(stripped_or_none),
     Expected("letters, digits, '_', '.' and '-'"),
 ]
 SecretFile = Annotated[
     str | None,
-    BeforeValidator(_stripped_or_none),
+    BeforeValidator(stripped_or_none),
     Expected("the path of a file with nothing but the key in it"),
 ]
 ApiKey = Annotated[
     SecretStr | None,
-    BeforeValidator(_stripped_or_none),
+    BeforeValidator(stripped_or_none),
     AfterValidator(_sendable),
     Expected("text of printable ASCII characters without spaces and line breaks"),
 ]
 RedisUrl = Annotated[
     SecretStr | None,
-    BeforeValidator(_stripped_or_none),
+    BeforeValidator(stripped_or_none),
     AfterValidator(_redis_address),
     Expected(
         "an address like redis://user:password@host:6379/0 (rediss:// with TLS), redis+sentinel://host,host/master,"
@@ -232,13 +236,13 @@ RedisUrl = Annotated[
 ]
 SecretAddress = Annotated[
     SecretStr | None,
-    BeforeValidator(_stripped_or_none),
+    BeforeValidator(stripped_or_none),
     AfterValidator(_secret_address),
     Expected("an http or https address with a host and without user, fragment and spaces"),
 ]
 KeyPrefix = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_.:-]{1,64}"),
+    matching(r"[A-Za-z0-9_.:-]{1,64}"),
     Expected("1 to 64 letters, digits, '_', '.', ':' and '-'"),
 ]
 ApiKeys = Annotated[
@@ -261,7 +265,7 @@ HeaderName = Annotated[
 ]
 HeaderValue = Annotated[
     str,
-    _matching(r"[\x20-\x7e]*"),
+    matching(r"[\x20-\x7e]*"),
     Expected("text of printable ASCII characters without line breaks"),
 ]
 Headers = Annotated[

@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     request_log: RequestLog = Field(default_factory=RequestLog, description="What is kept of calls that are over.")
     tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")
 
+    @property
+    def may_have_keys(self) -> bool:
+        """Whether callers may bring keys, or tokens, that mean something here; else nothing is done for them."""
+        return bool(self.keys or self.auth.jwt.jwks_url or self.redis.url or self.admin.token.get_secret_value())
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -39,6 +39,24 @@ def unknown_provider(value: str, provider: str, names: Names) -> Complaint:
     """Complain that `value` speaks of a provider that is not configured."""
     suggestion = did_you_mean(provider, names.providers) or "add it under providers"
     return Complaint(shown((), value), f"a configured provider ({listed(names.providers)})", suggestion)
+
+
+def no_route(name: str, names: Names) -> Complaint | None:
+    """Complain of a name that is neither a route nor `provider/model`."""
+    provider, _, model = name.partition("/")
+    if name in names.routes or (model and provider in names.providers):
+        return None
+    suggestion = did_you_mean(name, names.routes) or "add the route under models"
+    return Complaint(shown_key(name), f"a route ({listed(names.routes)}), or provider/model", suggestion)
+
+
+def repeated(values: Iterable[str]) -> Iterator[int]:
+    """Yield the positions of values that stood there before."""
+    seen: set[str] = set()
+    for position, value in enumerate(values):
+        if value in seen:
+            yield position
+        seen.add(value)
 
 
 def unusable(name: str, what: str, plugins: Plugins[object]) -> Complaint | None:

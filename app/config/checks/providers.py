@@ -95,3 +95,11 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # of the package around it
         return False
+
+
+def health(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find health checks without a model."""
+    for name, provider in settings.providers.items():
+        if provider.health.enabled and provider.health.model is None:
+            expected = "a model of the provider, the cheapest that it has"
+            yield ("providers", name, "health", "model"), Complaint(MISSING, expected, "name one, or remove health")

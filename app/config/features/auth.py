@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_core import PydanticCustomError
 
-from app.config.fields import BaseUrl, Expected, ModelName, Number, SecretFile, Section
+from app.config.fields import BaseUrl, Expected, ModelName, Number, SecretFile, Section, mismatch
 
 PEPPER_MIN_CHARS: Final = 16
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -15,7 +14,7 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 
 def _long_enough(value: SecretStr | None) -> SecretStr | None:
     if value is not None and len(value.get_secret_value()) < PEPPER_MIN_CHARS:
-        raise PydanticCustomError("mismatch", "not what this field accepts")  # the message must not carry it
+        raise mismatch()
     return value
 
 

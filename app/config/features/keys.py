@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from app.config.features.budgets import KeyBudget
 from app.config.features.limits import KeyLimit
-from app.config.fields import Expected, ModelName, Section
+from app.config.fields import Expected, ModelName, Section, mismatch
 
 # How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
 RESERVED: Final = ("key_", "jwt_", "open")
@@ -19,12 +18,12 @@ RESERVED: Final = ("key_", "jwt_", "open")
 def _moment(value: object) -> object:
     """Take a date, a time, or the text of one as seconds since 1970; without a zone it is UTC."""
     if isinstance(value, bool):
-        raise PydanticCustomError("mismatch", "not what this field accepts")
+        raise mismatch()
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError as error:
-            raise PydanticCustomError("mismatch", "not what this field accepts") from error
+            raise mismatch() from error
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if isinstance(value, datetime):
@@ -34,7 +33,7 @@ def _moment(value: object) -> object:
 
 def _free(value: str) -> str:
     if value.startswith(RESERVED):
-        raise PydanticCustomError("mismatch", "not what this field accepts")
+        raise mismatch()
     return value
 
 

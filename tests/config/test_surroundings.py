@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.config.supervision import Supervision, supervision
+from app.config.surroundings import Supervision, supervision
 
 
 @pytest.mark.parametrize(
