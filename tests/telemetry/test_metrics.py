@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from app.core.circuits import CircuitState, CircuitView
-from app.core.provider_keys import KeyState
+from app.core.keys import KeyState
 from app.core.signals import CircuitChanged, Signal
 from app.core.usage import Usage
 from app.telemetry.metrics import UNCOUNTED, Metrics
