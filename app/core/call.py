@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -31,13 +32,13 @@ NO_DIRECTIVES: Final[Mapping[str, int | None]] = MappingProxyType({})
 FINISHER_LIMIT_S = 1.0  # long enough for one write to shared state, short enough to never hold a connection
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, dict=True):
     """One model at one provider."""
 
     provider: str
     model: str
 
-    @property
+    @cached_property  # a call asks for it several times, of targets that outlive it
     def name(self) -> str:
         """Return `provider/model`, the way users address it."""
         return f"{self.provider}/{self.model}"

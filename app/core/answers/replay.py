@@ -13,8 +13,7 @@ from typing import Final
 import msgspec
 
 from app.core.answers.pieces import Members
-from app.core.model import Chunk, Completion, StreamEvent, Weight
-from app.core.weighing import weight_of
+from app.core.model import Chunk, Completion, StreamEvent, Weight, weight_of
 
 PIECE_CHARS: Final = 128  # of a text, at most: some 25 words, so that a page is not a thousand events
 
@@ -86,7 +85,8 @@ def _event(data: bytes) -> StreamEvent:
         chunk = _CHUNK.decode(data)
     except msgspec.ValidationError:  # a form nobody has heard of is forwarded all the same
         return StreamEvent(b"".join((_DATA, data, _END)), None, Weight.ANSWER)
-    return StreamEvent(b"".join((_DATA, data, _END)), chunk, weight_of(chunk))
+    weights = [Weight.ANSWER if choice.finish_reason else weight_of(choice.delta) for choice in chunk.choices]
+    return StreamEvent(b"".join((_DATA, data, _END)), chunk, max(weights, default=Weight.NOTHING))
 
 
 def _pieces(choice: Members) -> Iterator[Members]:
