@@ -185,9 +185,3 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     delta: EventDelta | None = None
     usage: MessageUsage | None = None
     error: msgspec.Raw = ABSENT
-
-
-class TokenCount(msgspec.Struct, frozen=True):
-    """The answer of `count_tokens`."""
-
-    input_tokens: int

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from app.core.clock import Clock
-from app.core.errors import CONFLICT, GatewayError
-from app.core.keys.store import KeyStore, key_exists, no_such_key
+from app.core.errors import CONFLICT, NOT_FOUND, GatewayError
+from app.core.keys.store import KeyStore, key_exists
 from app.core.keys.virtual_keys import (
     Entropy,
     Hasher,
@@ -169,7 +169,7 @@ class KeyOffice:
         try:
             return await self._store.change(revoked.id, lambda _key: revoked)
         except GatewayError as error:
-            if error.kind is not no_such_key("").kind:
+            if error.kind is not NOT_FOUND:
                 raise
         await self._store.add(revoked)
         return revoked

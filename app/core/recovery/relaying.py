@@ -9,6 +9,7 @@ import msgspec
 
 from app.core.answers.usage_shown import counts
 from app.core.call import Recovered
+from app.core.dialects.absent import is_given
 from app.core.model import Chunk, ChunkChoice, Delta, StreamEvent, Weight
 from app.core.recovery.splicing import Splice
 from app.core.stream import Batch
@@ -173,6 +174,6 @@ def _written(piece: ChunkChoice) -> dict[str, Any]:
     written: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": piece.finish_reason}
     if piece.delta.content:
         written["delta"] = {"content": piece.delta.content}
-    if bytes(piece.stop_reason) not in {b"", b"null"}:
+    if is_given(piece.stop_reason):
         written["stop_reason"] = piece.stop_reason
     return written

@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 
 from app.core.call import Call, Target
+from app.core.dialects.absent import is_given
 from app.core.model import ChatRequest
 from app.core.tokens import answer_tokens, prompt_of
 
 FEATURES: Final = ("tools", "vision", "json_schema", "audio")
-_NONE = (b"", b"null")
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -83,10 +83,9 @@ def _features(request: ChatRequest) -> Iterator[str]:
 
 
 def _wants_schema(response_format: msgspec.Raw) -> bool:
-    given = bytes(response_format)
-    if given in _NONE:
+    if not is_given(response_format):
         return False
     try:
-        return msgspec.json.decode(given, type=_Format).type == "json_schema"
+        return msgspec.json.decode(response_format, type=_Format).type == "json_schema"
     except msgspec.ValidationError:
         return False  # no object: the provider will say what is wrong with it
