@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from secrets import token_hex
 
 import msgspec
 
-from app.assembly.deps import Deps
+from app.assembly.deps import Deps, new_id
 from app.config.routing import Route
 from app.config.schema import Settings
 from app.core.caching.admin import CacheDesk
@@ -50,7 +49,7 @@ def open_cache(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
         return deps
     caching = Caching()
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
-    answers = ReplicatedAnswers(store, shared.link, _sharing(settings, token_hex(8)), caching.flights, deps.clock)
+    answers = ReplicatedAnswers(store, shared.link, _sharing(settings, new_id()), caching.flights, deps.clock)
     shared.link.follow(answers)
     caching.shared = answers
     return msgspec.structs.replace(deps, caching=caching)

@@ -37,12 +37,17 @@ from app.state.sessions.memory import MemorySessions
 from app.state.usage.book import UsageBook
 
 
+def new_id() -> str:
+    """Return a name that nobody else gives."""
+    return token_hex(8)
+
+
 def _sessions_in_memory() -> SessionStore:
     return MemorySessions(StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock())
 
 
 def _repeats_in_memory() -> Repeats:
-    return LocalRepeats(RepeatLimits(86_400.0, 10_000, 1_048_576, 67_108_864), SystemClock(), lambda: token_hex(8))
+    return LocalRepeats(RepeatLimits(86_400.0, 10_000, 1_048_576, 67_108_864), SystemClock(), new_id)
 
 
 class Deps(msgspec.Struct, frozen=True):

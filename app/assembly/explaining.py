@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.assembly.calls import validate
 from app.assembly.catalogue import models
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
@@ -11,7 +12,6 @@ from app.assembly.limits import gateway_rules
 from app.assembly.redaction import redact
 from app.assembly.routing import policies
 from app.assembly.spending import prices, rules
-from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Target
 from app.core.explain.limits import ExplainLimits

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
+from app.assembly.attempts import reading_options
 from app.assembly.deps import Deps
 from app.assembly.stages import passing_attempt_stages, passing_call_stages
-from app.assembly.timeouts import reading_options
 from app.assembly.tracing import Composing
 from app.config.presets import PRESETS
 from app.config.routing import Provider as ProviderSettings

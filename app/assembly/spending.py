@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from secrets import token_hex
 
 import msgspec
 
 from app.assembly.catalogue import models
-from app.assembly.deps import Deps
+from app.assembly.deps import Deps, new_id
 from app.config.features.budgets import KeyBudget, ModelPrice
 from app.config.features.budgets import Usage as UsageSettings
 from app.config.schema import Settings
@@ -113,8 +112,3 @@ def _store(given: UsageSettings, shared: Shared | None) -> UsageStore:
             return RedisUsage(shared.link, shared.key_prefix, given.retention_days)
         case _:
             return MemoryUsage()
-
-
-def new_id() -> str:
-    """Return the name of a hold or a batch, which nobody else gives."""
-    return token_hex(8)

@@ -38,16 +38,14 @@ def read_file(path: Path) -> Tree:
     file = str(path)
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
-        _refuse("configuration file", file, "a file name that ends in .yaml, .yml, .toml or .json", "rename the file")
+        _refuse(file, "a file name that ends in .yaml, .yml, .toml or .json", "rename the file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        _refuse(
-            "configuration file", file, "a readable configuration file", f"check the path and its permissions: {reason}"
-        )
+        _refuse(file, "a readable configuration file", f"check the path and its permissions: {reason}")
     except UnicodeDecodeError:
-        _refuse("configuration file", file, "a text file in UTF-8", "save the file as UTF-8")
+        _refuse(file, "a text file in UTF-8", "save the file as UTF-8")
     return _mapping(parse, text, path) if text.strip() else {}
 
 
@@ -57,24 +55,20 @@ def _mapping(parse: Callable[[str], object], text: str, path: Path) -> Tree:
         tree = parse(text)
         _check_size(tree)
     except _SyntaxProblem as error:
-        place = error.place or "configuration file"
-        _refuse(
-            place, error.reason, f"valid {language}", "correct the text there, or on the line before", file=str(path)
-        )
+        advice = "correct the text there, or on the line before"
+        _refuse(error.reason, f"valid {language}", advice, str(path), error.place)
     except RecursionError:
         _refuse(
-            "configuration file",
             "nested too deeply",
             f"at most {_MAX_DEPTH} levels",
             "flatten the file",
-            file=str(path),
+            str(path),
         )
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         kind = "a list" if isinstance(tree, list) else "a single value"
         _refuse(
-            "configuration file",
             kind,
             "a mapping of sections, such as server and providers",
             "see config.example.yaml",
@@ -83,8 +77,8 @@ def _mapping(parse: Callable[[str], object], text: str, path: Path) -> Tree:
     return tree
 
 
-def _refuse(path: str, value: str, expected: str, suggestion: str, file: str | None = None) -> Never:
-    raise ConfigError([Problem(path, value, expected, suggestion, file)]) from None
+def _refuse(value: str, expected: str, suggestion: str, file: str | None = None, place: str = "") -> Never:
+    raise ConfigError([Problem(place or "configuration file", value, expected, suggestion, file)]) from None
 
 
 def _check_size(tree: object) -> None:

@@ -52,7 +52,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 @pytest.mark.parametrize("loc", list(leaf_locs(Settings)), ids=str)
 def test_the_example_has_every_setting(loc: tuple[str | int, ...]) -> None:
-    """No setting is left out, and each is introduced by a comment; what routes repeat is explained where it stands first."""
+    """No setting is left out, and each has a comment, where it stands first if routes repeat it."""
     if loc[1:2] == ("routes",):
         loc = (loc[0], *loc[3:])
     text = EXAMPLE.read_text(encoding="utf-8")

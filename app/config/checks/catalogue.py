@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.config.catalogue import CatalogueError, read_catalogue
+from app.config.catalogue.reading import CatalogueError, read_catalogue
 from app.config.checks.complaint import Complaint, Names, unknown_provider
 from app.config.problems import shown
 from app.config.schema import Settings
