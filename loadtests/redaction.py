@@ -24,7 +24,7 @@ from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Plain, Rewriter
 from app.core.redaction.placeholders import Vault
 from app.core.redaction.redactor import Action, Redactor
-from app.core.redaction.restoring import Restore
+from app.core.redaction.placeholders import Restore
 from app.core.redaction.streams import RewriteEvents
 from app.core.stream import Batch
 

@@ -7,6 +7,7 @@ from secrets import token_bytes, token_hex
 import msgspec
 
 from app.assembly.tracing import Tracers
+from app.core.circuits import Resting
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
 from app.core.health import Alone, ProviderHealth, Rota
@@ -16,7 +17,6 @@ from app.core.keys.store import KeyStore
 from app.core.limits.quotas import Quotas
 from app.core.ports import Chance, Circuits, Limits, UpstreamClient
 from app.core.provider_keys import KeyPools
-from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.core.spending.budgets import Budgets

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from app.core.caching.admin import CacheDesk
+from app.core.caching.ports import CacheDesk
 from app.core.call import Call
 from app.core.catalogue import Models, no_models
 from app.core.circuits import CircuitPolicy

@@ -8,7 +8,7 @@ import pytest
 
 from app.config.plugins import GUARDS, PluginError
 from app.core.guards.guard import GuardTools
-from app.core.guards.passages import prompt_of
+from app.core.guards.seen import prompt_of
 from tests.config.cases import loaded, problem
 from tests.core.guards.test_injection import nobody
 from tests.inspection.service import Service

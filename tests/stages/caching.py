@@ -15,9 +15,8 @@ from app.core.caching.flight import Flight
 from app.core.caching.keys import Keys
 from app.core.caching.meaning import Semantics
 from app.core.caching.policy import CachePolicy
-from app.core.caching.ports import LeaderGoneError, Looked, RemoteStream, SharedView, Shelf
+from app.core.caching.ports import LeaderGoneError, Looked, RemoteStream, SharedView, Shelf, Tally
 from app.core.caching.stored import Selection, Stored
-from app.core.caching.tally import Tally
 from app.core.call import Call, CallOptions, Reply, Target
 from app.core.errors import GatewayError
 from app.core.model import Completion, Operation, StreamEvent

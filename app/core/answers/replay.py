@@ -17,7 +17,7 @@ from app.core.model import Chunk, Completion, StreamEvent, Weight, weight_of
 
 PIECE_CHARS: Final = 128  # of a text, at most: some 25 words, so that a page is not a thousand events
 
-_HEAD: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")  # in every chunk
+HEAD: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")  # in every chunk
 _TEXTS: Final = ("reasoning_content", "reasoning", "content", "refusal")  # in the order in which models say them
 _CALLS: Final = (("function", "arguments"), ("custom", "input"))
 _PIECE: Final = re.compile(rf"(?s).{{1,{PIECE_CHARS}}}(?!\S)|.{{1,{PIECE_CHARS}}}")
@@ -64,8 +64,8 @@ class _Writer:
 
     def __init__(self, body: Members, *, usage_told: bool) -> None:
         named = {"object": "text_completion" if body.get("object") == "text_completion" else "chat.completion.chunk"}
-        head = {name: body[name] for name in _HEAD if name in body} | named
-        more = {name: body[name] for name in body.keys() - {*_HEAD, "choices", "usage"}}
+        head = {name: body[name] for name in HEAD if name in body} | named
+        more = {name: body[name] for name in body.keys() - {*HEAD, "choices", "usage"}}
         self._head = msgspec.json.encode(head)[:-1]
         self._more = b"," + msgspec.json.encode(more)[1:-1] if more else b""
         self._end = b',"usage":null}' if usage_told else b"}"

@@ -7,15 +7,14 @@ A provider is asked for it in any case, and an event that nobody asked for has a
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
+from app.core.answers.replay import HEAD
 from app.core.model import ChatRequest, StreamEvent
 from app.core.stream import Batch
 from app.core.usage import Usage
-
-_HEAD: Final = ("id", "object", "created", "model")
 
 
 def asks_for_usage(request: ChatRequest) -> bool:
@@ -49,15 +48,17 @@ class UsageShown:
         if not _is_hidden(event):
             self._last = event.frame or self._last
             return event
-        body = {**self._head(), "choices": [], "usage": counts(event.chunk.usage if event.chunk else None)}
+        body = {**head_of(self._last), "choices": [], "usage": counts(event.chunk.usage if event.chunk else None)}
         return msgspec.structs.replace(event, frame=b"data: %b\n\n" % msgspec.json.encode(body))
 
-    def _head(self) -> dict[str, Any]:
-        try:
-            said = msgspec.json.decode(self._last.removeprefix(b"data:"), type=dict[str, Any])
-        except msgspec.DecodeError:
-            return {}
-        return {name: said[name] for name in _HEAD if name in said}
+
+def head_of(frame: bytes) -> dict[str, Any]:
+    """Return what all events of a stream have in common (its id, model and so on), by one of them."""
+    try:
+        said = msgspec.json.decode(frame.removeprefix(b"data:"), type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+    return {name: said[name] for name in HEAD if name in said}
 
 
 def counts(usage: Usage | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core.call import Target
-from app.core.resting import Resting
+from app.core.circuits import Resting
 from app.core.signals import CallRefused, CircuitChanged
 
 SMALL = Target("acme", "small")

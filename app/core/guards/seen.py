@@ -1,17 +1,53 @@
-"""Take an answer apart into what guards look at, whole or from the events of a stream."""
+"""Take requests and answers apart into what guards look at: texts with who wrote them, whole or from a stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
-from app.core.guards.guard import Said
-from app.core.model import Completion, Delta
+from app.core.guards.guard import Passage, Prompt, Said, Source
+from app.core.model import ChatRequest, Completion, Delta, Message, Part, Request
 from app.core.stream import Batch
 
-NOTHING_SAID = Said((), (), (), ())
-_DATA = b"data:"
+_SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
+    {"system": "system", "developer": "system", "assistant": "assistant", "tool": "tool", "function": "tool"}
+)
+_NOTHING_SAID: Final = Said((), (), (), ())
+_DATA: Final = b"data:"
+
+
+def prompt_of(request: Request, key: str = "") -> Prompt:
+    """Return what guards see of a request; every text of one that is no chat counts as its user's."""
+    if isinstance(request, ChatRequest):
+        passages = tuple(_of_messages(request.fields.messages))
+        tools = tuple([tool.function.name for tool in request.fields.tools or () if tool.function is not None])
+        return Prompt(request.operation, request.model, passages, tools, request, key)
+    texts = tuple([Passage("user", text, "input") for text in request.text])
+    return Prompt(request.operation, request.model, texts, (), request, key)
+
+
+def _of_messages(messages: list[Message]) -> Iterator[Passage]:
+    for index, message in enumerate(messages):
+        source, path = _SOURCES.get(message.role, "user"), f"messages[{index}]"
+        if isinstance(message.content, str):
+            yield Passage(source, message.content, f"{path}.content")
+        else:
+            for number, part in enumerate(message.content or ()):
+                yield from _of_part(part, source, f"{path}.content[{number}]")
+        for number, call in enumerate(message.tool_calls or ()):
+            if call.function is not None and call.function.arguments:
+                where = f"{path}.tool_calls[{number}].function.arguments"
+                yield Passage("assistant", call.function.arguments, where)
+
+
+def _of_part(part: Part, source: Source, path: str) -> Iterator[Passage]:
+    if part.text is not None:
+        yield Passage(source, part.text, f"{path}.text")
+    if part.refusal is not None:
+        yield Passage(source, part.refusal, f"{path}.refusal")
 
 
 class _Function(msgspec.Struct, frozen=True):
@@ -58,7 +94,7 @@ def said_in(completion: Completion, *, chat: bool = True) -> Said:
         msgspec.DecodeError: It has a form that nobody knows, so nobody can judge it.
     """
     if completion.media_type.partition(";")[0].strip() != "application/json":
-        return NOTHING_SAID
+        return _NOTHING_SAID
     if not chat and not completion.raw.lstrip().startswith(b"{"):
         text = completion.raw.decode(errors="replace")  # a transcript may be nothing but its text
         return Said((text,), (text,), (), ())
