@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -26,18 +27,11 @@ class RedactionSection(msgspec.Struct, frozen=True):
     finds: tuple[Find, ...]
 
 
-class ExplainRedaction:
-    """
-    The section `redaction`.
+class ExplainRedaction(msgspec.Struct, frozen=True):
+    """The section `redaction`; `find` returns what would be found in a request."""
 
-    Args:
-        find: Returns what would be found in a request.
-    """
-
-    section = "redaction"
-
-    def __init__(self, find: Callable[[Request], Sequence[Hit]]) -> None:
-        self._find = find
+    find: Callable[[Request], Sequence[Hit]]
+    section: ClassVar[str] = "redaction"
 
     async def explain(self, inquiry: Inquiry) -> RedactionSection | None:
         """
@@ -46,7 +40,7 @@ class ExplainRedaction:
         Raises:
             GatewayError: CONTENT_BLOCKED, for what must not pass.
         """
-        hits = self._find(inquiry.call.request)
+        hits = self.find(inquiry.call.request)
         for hit in hits:
             if hit.action is Action.BLOCK:
                 raise blocked_by(hit.detector, hit.field)
