@@ -24,10 +24,10 @@ import uvloop
 
 from app.api.app import Api
 from app.assembly import Deps, attempt_stages, build_gateway, call_stages
+from app.assembly.attempts import reading_options
 from app.assembly.catalogue import models
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
-from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
 from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
