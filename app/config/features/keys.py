@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from app.config.features.budgets import KeyBudget
 from app.config.features.limits import KeyLimit
-from app.config.fields import Expected, ModelName, Section, mismatch
+from app.config.fields import Expected, ModelName, Section, mismatch, such
 
 # How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
 RESERVED: Final = ("key_", "jwt_", "open")
@@ -31,12 +31,6 @@ def _moment(value: object) -> object:
     return value
 
 
-def _free(value: str) -> str:
-    if value.startswith(RESERVED):
-        raise mismatch()
-    return value
-
-
 Moment = Annotated[
     float,
     BeforeValidator(_moment),
@@ -46,7 +40,7 @@ Moment = Annotated[
 KeyName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,127}$"),
-    AfterValidator(_free),
+    such(lambda name: not name.startswith(RESERVED)),
     Expected(f"a name of letters, digits and _.@+- that does not begin with {', '.join(RESERVED)}"),
 ]
 StoredHash = Annotated[
