@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 
 from app.assembly.deps import Deps, new_id
-from app.config.routing import Route
 from app.config.schema import Settings
 from app.core.caching.answers import Answers, Lifetimes, Places
 from app.core.caching.broadcast import BroadcastBounds
@@ -122,10 +121,7 @@ def _fingerprints(settings: Settings) -> Callable[[str], str]:
         route = settings.models.get(name)
         if route is None or name in seen:
             return direct(name)
-        return ", ".join([*_targets(route, places), *(routed(each, seen | {name}) for each in route.fallbacks)])
+        own = [f"{places.get(target.provider, '')} {target.model}" for target in route.targets]
+        return ", ".join([*own, *(routed(each, seen | {name}) for each in route.fallbacks)])
 
     return lambda name: routed(name, frozenset())
-
-
-def _targets(route: Route, places: dict[str, str]) -> list[str]:
-    return [f"{places.get(target.provider, '')} {target.model}" for target in route.targets]

@@ -42,14 +42,6 @@ def new_id() -> str:
     return token_hex(8)
 
 
-def _sessions_in_memory() -> SessionStore:
-    return MemorySessions(StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock())
-
-
-def _repeats_in_memory() -> Repeats:
-    return LocalRepeats(RepeatLimits(86_400.0, 10_000, 1_048_576, 67_108_864), SystemClock(), new_id)
-
-
 class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
@@ -91,8 +83,16 @@ class Deps(msgspec.Struct, frozen=True):
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
     key_sets: KeySets = msgspec.field(default_factory=KeySets)
-    session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)
-    repeats: Repeats = msgspec.field(default_factory=_repeats_in_memory)
+    session_store: SessionStore = msgspec.field(
+        default_factory=lambda: MemorySessions(
+            StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock()
+        )
+    )
+    repeats: Repeats = msgspec.field(
+        default_factory=lambda: LocalRepeats(
+            RepeatLimits(86_400.0, 10_000, 1_048_576, 67_108_864), SystemClock(), new_id
+        )
+    )
     caching: Caching = msgspec.field(default_factory=Caching)
     tracers: Tracers | None = None
     hearing: Hearing | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from app.assembly.deps import Deps
-from app.config.continuing import continues
 from app.config.schema import Settings
 from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Handler, compose
@@ -40,7 +39,7 @@ def recovering(
         return 0 if found is None else routes.get(found.route, 0)
 
     def how(target: Target) -> Continues | None:
-        found = continues(settings.providers[target.provider], target.model)
+        found = settings.providers[target.provider].goes_on(target.model)
         return None if found is None else Continues(found)
 
     return compose([Recover(most, targets, how, attempt, deps.listener)], fallback)

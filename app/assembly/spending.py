@@ -9,7 +9,7 @@ import msgspec
 
 from app.assembly.catalogue import models
 from app.assembly.deps import Deps, new_id
-from app.config.features.budgets import KeyBudget, ModelPrice
+from app.config.features.budgets import KeyBudget
 from app.config.features.budgets import Usage as UsageSettings
 from app.config.schema import Settings
 from app.core.call import Target
@@ -53,7 +53,10 @@ def key_budget(key_id: str, given: KeyBudget) -> Budget:
 def prices(settings: Settings) -> Prices:
     """Return what looks prices up: those of `prices`, of the targets of routes, of what runs here, and known ones."""
     known = models(settings)
-    found = {**_target_prices(settings), **{name: _price(given) for name, given in settings.prices.items()}}
+    found = {
+        **_target_prices(settings),
+        **{name: msgspec.convert(given.model_dump(), Price) for name, given in settings.prices.items()},
+    }
     free = frozenset(name for name, given in settings.providers.items() if given.kind in _FREE_KINDS)
 
     def price(target: Target) -> Price | None:
@@ -75,10 +78,6 @@ def _target_prices(settings: Settings) -> Mapping[str, Price]:
         for given in route.targets
         if given.input_usd_per_mtok is not None and given.output_usd_per_mtok is not None
     }
-
-
-def _price(given: ModelPrice) -> Price:
-    return msgspec.convert(given.model_dump(), Price)
 
 
 def alone(clock: Clock, listener: Listener) -> tuple[LocalBudgets, UsageBook]:

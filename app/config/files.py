@@ -1,14 +1,15 @@
-"""Read a configuration file; every way in which it can be unreadable becomes one problem with its place."""
+"""Read a configuration file, and look whether it has changed; what makes it unreadable becomes one problem."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Never
+from typing import Any, Final, Never, TypeAlias
 
 import yaml
 
@@ -18,6 +19,9 @@ from app.config.trees import Tree
 # Far above any real configuration; stops YAML aliases that contain themselves or multiply without end.
 _MAX_VALUES: Final = 100_000
 _MAX_DEPTH: Final = 32
+
+
+Seen: TypeAlias = tuple[object, ...]  # only good for comparing
 
 
 class _SyntaxProblem(Exception):  # noqa: N818 - becomes a Problem, never leaves this module
@@ -161,3 +165,16 @@ def _without_quotes(reason: str) -> str:
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     {".yaml": _parse_yaml, ".yml": _parse_yaml, ".toml": _parse_toml, ".json": _parse_json}
 )
+
+
+def seen(files: Iterable[Path]) -> Seen:
+    """Tell one state of files from another without reading them; of a link also where it leads, as in Kubernetes."""
+    return tuple([_one(file) for file in files])
+
+
+def _one(file: Path) -> object:
+    try:
+        found = file.stat()
+    except OSError as error:
+        return (str(file), error.errno)
+    return (str(file), os.path.realpath(file), found.st_ino, found.st_mtime_ns, found.st_size)

@@ -54,7 +54,7 @@ class Form:
         Raises:
             GatewayError: INVALID_REQUEST with `param` if it is a file, or no UTF-8.
         """
-        field = self._last(name)
+        field = next((field for field in reversed(self.fields) if field.name == name), None)
         if field is None:
             return None
         if field.is_file:
@@ -72,9 +72,6 @@ class Form:
                 pieces += [self._raw[place : field.start], value.encode()]
                 place = field.end
         return b"".join([*pieces, self._raw[place:]])
-
-    def _last(self, name: str) -> Field | None:
-        return next((field for field in reversed(self.fields) if field.name == name), None)
 
 
 class FormTail:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from app.config.catalogue.reading import CatalogueError, read_catalogue
 from app.config.checks.complaint import Complaint, Names, listed, unknown_provider, unusable
-from app.config.continuing import continues
 from app.config.plugins import ROUTE_STRATEGIES
 from app.config.problems import MISSING, did_you_mean, shown, shown_key
 from app.config.routing import Route, Target
@@ -110,7 +109,7 @@ def _goes_on(route: Route, settings: Settings) -> bool:
         return False
     onward = route.targets[1:] if route.strategy == "sequential" else route.targets
     known = [(settings.providers.get(target.provider), target.model) for target in onward]
-    return any(provider is None or continues(provider, model) is not None for provider, model in known)
+    return any(provider is None or provider.goes_on(model) is not None for provider, model in known)
 
 
 def bounds(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:

@@ -8,6 +8,7 @@ here has heard of are kept as well as their form allows. `app/core/answers/repla
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -184,14 +185,18 @@ class _Choice:
         if "text" in rest:  # of the older completions, whose choices have no message
             return head | rest
         if self._calls:
-            self._message["tool_calls"] = [call for _, call in sorted(self._calls, key=_place_of)]
+            self._message["tool_calls"] = [call for _, call in sorted(self._calls, key=itemgetter(0))]
         return head | {"message": self._message} | rest
 
     def text_of(self, piece: Members) -> Text | None:
         """Return the text that a piece has added to, if it has done nothing else that counts."""
         plain = piece.get("delta", {}).keys() == {"content"} and not piece.get("finish_reason")
         text = self._message["content"]
-        return text if plain and isinstance(text, Text) and not any(map(_is_many, _others(piece))) else None
+        return (
+            text
+            if plain and isinstance(text, Text) and not any(_is_many(piece[name]) for name in piece.keys() - {"delta"})
+            else None
+        )
 
     def _add_delta(self, delta: Members) -> int:
         grown = 0
@@ -212,16 +217,8 @@ class _Choice:
         return sum([add_up(call, field, value) for field, value in piece.items() if field != "index"])
 
 
-def _others(piece: Members) -> list[object]:
-    return [value for name, value in piece.items() if name != "delta"]
-
-
 def _is_many(value: object) -> bool:
     return isinstance(value, dict | list)
-
-
-def _place_of(call: tuple[int, Members]) -> int:
-    return call[0]
 
 
 def _counted(usage: object) -> Usage | None:

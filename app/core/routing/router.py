@@ -166,15 +166,12 @@ def _step(group: Group, policies: Mapping[str, Policy]) -> _Step:
     if policy is None:
         return _Step(None, tuple([Candidate(target) for target in group.targets]))
     known = {
-        _aimed(candidate.target, group): candidate for candidate in reversed(policy.candidates)
-    }  # the first counts
+        Target(each.target.provider, filled(each.target.model, group.star)): each
+        for each in reversed(policy.candidates)  # the first counts
+    }
     candidates = tuple([msgspec.structs.replace(known[target], target=target) for target in group.targets])
     free = len(candidates) > 1 and not isinstance(policy.strategy, Sequential)
     return _Step(policy.strategy if free else None, candidates)
-
-
-def _aimed(target: Target, group: Group) -> Target:
-    return Target(target.provider, filled(target.model, group.star))
 
 
 def _previewed(route: str | None, step: _Step, call: Call, needs: Needs) -> Preview:
