@@ -67,7 +67,10 @@ def test_an_unknown_strategy_is_a_problem(tmp_path: Path) -> None:
     assert (mistyped.path, mistyped.value) == ("models.fast.strategy", "'least_bussy'")
     assert mistyped.expected == "one of sequential, weighted, round_robin, least_busy, latency, cost"
     assert mistyped.suggestion == "did you mean least_busy?"
-    assert unknown.suggestion == "install the package that offers it (entry points of wizard.strategies)"
+    assert (
+        unknown.suggestion
+        == "choose one of these, or install the package that offers it (entry points of wizard.strategies)"
+    )
 
 
 @pytest.mark.parametrize("written", ["[weighted]", "'no spaces'", "3"])

@@ -69,8 +69,10 @@ def unusable(name: str, what: str, plugins: Plugins[object]) -> Complaint | None
         if not error.unknown:
             return Complaint(repr(name), f"a {what} that works: {error}", "repair or reinstall its package")
         known = plugins.names
-        advice = did_you_mean(name, known) or f"install the package that offers it (entry points of {plugins.group})"
-        return Complaint(shown((), name), f"one of {', '.join(known)}" if known else f"an installed {what}", advice)
+        expected = f"one of {', '.join(known)}" if known else f"an installed {what}"
+        either = "choose one of these, or " if known else ""
+        install = f"{either}install the package that offers it (entry points of {plugins.group})"
+        return Complaint(shown((), name), expected, did_you_mean(name, known) or install)
     return None
 
 
