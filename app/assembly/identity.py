@@ -87,15 +87,7 @@ def _tokens(settings: Settings, deps: Deps) -> Tokens | None:
         return None
     url = given.jwks_url
     tokens = import_module("app.identity.tokens")  # brings cryptography, 8 MB that most gateways need not hold
-    options = tokens.TokenOptions(
-        issuer=given.issuer,
-        audience=given.audience,
-        algorithms=given.algorithms,
-        claims=tokens.ClaimNames(**given.claims.model_dump()),
-        models=given.models,
-        refresh_s=given.refresh_s,
-        leeway_s=given.leeway_s,
-    )
+    options = msgspec.convert(given, tokens.TokenOptions, from_attributes=True)
     made = partial(
         import_module("app.identity.key_set").KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener
     )

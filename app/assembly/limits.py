@@ -73,4 +73,4 @@ def _limiter(settings: Settings, deps: Deps) -> Limiter:
 
 
 def _rules(given: KeyLimit | Limit, per: tuple[Scope, ...]) -> tuple[Rule, ...]:
-    return rules_of(msgspec.convert(given.model_dump(exclude={"per"}), LimitOrder), per)
+    return rules_of(msgspec.convert(given, LimitOrder, from_attributes=True), per)

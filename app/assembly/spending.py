@@ -55,7 +55,7 @@ def prices(settings: Settings) -> Prices:
     known = models(settings)
     found = {
         **_target_prices(settings),
-        **{name: msgspec.convert(given.model_dump(), Price) for name, given in settings.prices.items()},
+        **{name: msgspec.convert(given, Price, from_attributes=True) for name, given in settings.prices.items()},
     }
     free = frozenset(name for name, given in settings.providers.items() if given.kind in _FREE_KINDS)
 
