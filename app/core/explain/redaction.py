@@ -12,19 +12,10 @@ from app.core.model import Request
 from app.core.redaction.redactor import Action, Hit, blocked_by
 
 
-class Find(msgspec.Struct, frozen=True):
-    """How often a detector found something in a field, and what becomes of it; never what was found."""
-
-    field: str
-    detector: str
-    action: str
-    count: int
-
-
 class RedactionSection(msgspec.Struct, frozen=True):
-    """All finds; detectors outside of the gateway are not asked."""
+    """All finds, by field and detector, and never what was found; detectors outside of the gateway are not asked."""
 
-    finds: tuple[Find, ...]
+    finds: tuple[Hit, ...]
 
 
 class ExplainRedaction(msgspec.Struct, frozen=True):
@@ -40,9 +31,8 @@ class ExplainRedaction(msgspec.Struct, frozen=True):
         Raises:
             GatewayError: CONTENT_BLOCKED, for what must not pass.
         """
-        hits = self.find(inquiry.call.request)
+        hits = tuple(self.find(inquiry.call.request))
         for hit in hits:
             if hit.action is Action.BLOCK:
                 raise blocked_by(hit.detector, hit.field)
-        finds = tuple([Find(hit.field, hit.detector, hit.action.value, hit.count) for hit in hits])
-        return RedactionSection(finds) if finds else None
+        return RedactionSection(hits) if hits else None
