@@ -1,5 +1,5 @@
 """
-The words for circuit breaking: states, the policy, what admits one call, and how its ending is judged.
+The words for circuit breaking: states, the policy, what admits one call, how it is judged, who remembers the open ones.
 
 What a circuit does with them stands in `app/state/circuit.py`.
 """

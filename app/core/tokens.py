@@ -4,7 +4,7 @@ How many tokens a text has, without a tokenizer: within some 15 % for prose, cod
 Characters are counted by kind (small letters, digits, Han, ...), and each kind costs what it costs on average in the
 vocabulary of the model's family. The weights are least squares over prose, code, JSON and documentation, and for other
 scripts over the Universal Declaration of Human Rights, with the published vocabularies of each family
-(docs/rate-limits.md shows how good they are). Of a long text only samples are looked at. Pure.
+(docs/rate-limits.md shows how good they are). Of a long text only samples are looked at.
 """
 
 from __future__ import annotations

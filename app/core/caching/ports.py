@@ -1,4 +1,4 @@
-"""Where stored answers are kept: in this process (`Shelf`), and shared by all replicas (`SharedAnswers`)."""
+"""Where stored answers are kept, here (`Shelf`) and by all replicas (`SharedAnswers`), and who looks at them."""
 
 from __future__ import annotations
 
