@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.model import ChatRequest, Request
 from app.core.wrong_field import wrong_field
