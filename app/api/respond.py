@@ -13,15 +13,19 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
+from app.api.asgi import Receive
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
 from app.api.readahead import ReadAhead
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import EdgeOptions, Gateway
+from app.core.gateway import EdgeOptions
 from app.core.limit import TimeLimit
 from app.core.model import Completion
+from app.core.pipeline import Handler
 from app.core.ports import Sink
 from app.core.stream import EVENTS, Batch, EventStream
 
@@ -34,20 +38,30 @@ STREAM_HEADERS = (
 )
 
 
-async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock: Clock) -> None:
+class Ready(msgspec.Struct, frozen=True):
+    """A call that has been read: what answers it, within which bounds, and who tells that its client has left."""
+
+    call: Call
+    handler: Handler[Call]
+    edge: EdgeOptions
+    client: Receive
+
+
+async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None:
     """
-    Send the answer to `call` into `sink`.
+    Run the call and send its answer into `sink`.
 
     Raises:
         GatewayError: The call failed and nothing has been sent yet.
     """
-    reply = await gateway.handler(call)
+    call, edge = ready.call, ready.edge
+    reply = await ready.handler(call)
     headers = answer_headers(call, clock.now()) + style.headers
     if isinstance(reply.body, Completion):
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
-    stream, edge = reply.body, gateway.edge
+    stream = reply.body
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     async with aclosing(stream):
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])

@@ -151,7 +151,7 @@ async def _asked(request: Request, gateways: CurrentGateway) -> tuple[Gateway, s
 
 async def _body(request: Request, gateway: Gateway) -> bytes:
     headers = headers_of(request.scope)
-    body = (await read_body(request.receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)).strip()
+    body = (await read_body(request.receive, headers, gateway.edge.body_max_bytes)).strip()
     if not body:
         return b"{}"
     require_json(headers)

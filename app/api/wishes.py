@@ -83,8 +83,6 @@ def wishes_of(headers: Headers) -> Wishes:
 
 def merged(one: Wishes, other: Wishes) -> Wishes:
     """Combine what the headers and the body ask for; the narrower of two wins."""
-    if other is NO_WISHES:
-        return one
     ours, theirs = one.options, other.options
     options = msgspec.structs.replace(
         ours,
