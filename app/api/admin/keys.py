@@ -13,7 +13,7 @@ from app.api.admin.door import Json, admitted, json_answer
 from app.api.asgi import read_body
 from app.api.decode import decode_as
 from app.api.inbound import headers_of
-from app.api.openapi_bodies import takes
+from app.api.openapi.bodies import takes
 from app.core.admission import Priority
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
