@@ -26,7 +26,7 @@ class Asked:
     """A part that no signal concerns: what it shows are the families that a function yields for these arguments."""
 
     def __init__(self, asking: Callable[P, Iterator[Family]], *args: P.args, **kwargs: P.kwargs) -> None:
-        self.families = partial(asking, *args, **kwargs)
+        self.families: Callable[[], Iterator[Family]] = partial(asking, *args, **kwargs)
 
     def counts(self) -> Iterable[Counted]:
         """Count nothing."""
