@@ -30,7 +30,7 @@ from app.core.leaving import Departure, Departures
 from app.core.lifecycle import Lifecycle
 from app.core.model import Request
 from app.core.ports import Sink
-from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
+from app.core.signals import CallRefused, InternalFault, Listener
 from app.core.tapes import Taped, Tapes
 
 
@@ -122,13 +122,10 @@ class HotRoute:
             if not self._desk.lifecycle.cutting:
                 raise
             await self._cut_off(call, sink, style)
-        finally:
-            if call.journal.trimmed:
-                self._desk.listener(StreamTrimmed(call.id, call.journal.trimmed))
 
     def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
         """Return what sends the answer; no coroutine of its own, which every event would pass through."""
-        return respond(ready, sink, style, self._desk.clock)
+        return respond(ready, sink, style, self._desk.clock, self._desk.listener)
 
     def _taped(self, call: Call, departure: Departure, sink: AsgiSink, style: Style) -> Sink:
         """Return a sink for an answer that can be resumed, if it is a stream and streams can be."""

@@ -19,7 +19,7 @@ from app.api.asgi import Receive
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
 from app.api.readahead import ReadAhead
-from app.core.call import Call, Journal
+from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.gateway import EdgeOptions
@@ -27,6 +27,7 @@ from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.pipeline import Handler
 from app.core.ports import Sink
+from app.core.signals import Listener, StreamTrimmed
 from app.core.stream import EVENTS, Batch, EventStream
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
@@ -47,7 +48,7 @@ class Ready(msgspec.Struct, frozen=True):
     client: Receive
 
 
-async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None:
+async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener: Listener) -> None:
     """
     Run the call and send its answer into `sink`.
 
@@ -65,7 +66,7 @@ async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None:
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     async with aclosing(stream):
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
-        async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, edge, call.journal) as batches:
+        async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, ready, listener) as batches:
             complete = await relay(batches, call, sink, style, keep_alive)
     if complete:
         await sink.end()
@@ -90,10 +91,9 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
 
 
 @asynccontextmanager
-async def _paced(
-    stream: EventStream, edge: EdgeOptions, journal: Journal
-) -> AsyncGenerator[AsyncIterable[Batch], None]:
-    """Let the provider wait for the client, or not, as `streaming.overflow` says."""
+async def _paced(stream: EventStream, ready: Ready, listener: Listener) -> AsyncGenerator[AsyncIterable[Batch], None]:
+    """Let the provider wait for the client, or not, as `streaming.overflow` says, and tell what got lost."""
+    edge = ready.edge
     if edge.overflow == "block":
         yield stream
         return
@@ -102,7 +102,8 @@ async def _paced(
         yield ahead
     finally:
         await ahead.aclose()
-        journal.trimmed = ahead.dropped
+        if ahead.dropped:
+            listener(StreamTrimmed(ready.call.id, ahead.dropped))
 
 
 class KeepAlive:
