@@ -23,8 +23,8 @@ from app.telemetry.live.stats import figures
 from app.telemetry.live.totals import Spread, Totals, spread_of, totals_of
 from app.telemetry.metrics import Metrics
 from app.telemetry.metrics.asked import Asked, build
-from app.telemetry.metrics.counters import DURATION_S, Histogram
 from app.telemetry.metrics.gathering import shown
+from app.telemetry.metrics.histograms import DURATION_S, Histogram
 from app.telemetry.workers.answering import Answering
 from app.telemetry.workers.directory import place_in
 from tests.telemetry.examples import ATTEMPT, ENDED, FELL_BACK, OPENED, SIGNALS, STARTED, ended

@@ -12,9 +12,9 @@ from prometheus_client import Counter, Gauge, Summary
 from app.telemetry.metrics import Metrics
 from app.telemetry.metrics.asked import foreign, foreign_registry
 from app.telemetry.metrics.collector import render
-from app.telemetry.metrics.counters import DURATION_S, Histogram, MarkedHistogram, Reading
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily, Merge, Sampled
 from app.telemetry.metrics.gathering import shown
+from app.telemetry.metrics.histograms import DURATION_S, Histogram, MarkedHistogram, Reading
 from app.telemetry.metrics.kept import KeptCounts, encoded
 from app.telemetry.metrics.merging import lasting, merged
 from tests.telemetry.examples import ENDED, SIGNALS, STARTED, ended

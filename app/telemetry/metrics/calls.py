@@ -9,8 +9,8 @@ from app.core.call import End
 from app.core.errors import CLIENT_CLOSED
 from app.core.money import usd
 from app.core.signals import AttemptEnded, CallEnded, CallRefused, CallStarted, Spent, StreamStarted
-from app.telemetry.metrics.counters import OVERHEAD_S, TOKENS_PER_S, Histogram
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
+from app.telemetry.metrics.histograms import OVERHEAD_S, TOKENS_PER_S, Histogram
 from app.telemetry.metrics.part import Counted, counted
 from app.telemetry.metrics.targets import Targets, TargetSeries
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from app.telemetry.metrics.counters import Reading
+from app.telemetry.metrics.histograms import Reading
 
 Labels: TypeAlias = tuple[str, ...]
 Rows: TypeAlias = list[tuple[Labels, float]]
