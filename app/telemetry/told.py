@@ -52,8 +52,8 @@ def told(kind: type[S], level: int | Callable[[S], int], found: Callable[[S], li
 
 def line(kind: type[S], level: int | Callable[[S], int], event: str | Callable[[S], str], **names: str | None) -> Told:
     """Say that signals of type `kind` become one event; `names` are what fields are called, None leaves one out."""
-    shown = [(names.get(name, _CALLED.get(name, _called(name))), _reading(name)) for name in kind.__struct_fields__]
-    fields = [(name, read) for name, read in shown if name is not None]
+    called = {field: _called(field) for field in kind.__struct_fields__} | names
+    fields = [(name, _reading(field)) for field, name in called.items() if name is not None]
 
     def found(signal: S) -> list[Event]:
         return [(event if isinstance(event, str) else event(signal), {name: read(signal) for name, read in fields})]
@@ -66,10 +66,10 @@ def ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1_000_000) / 1000
 
 
-def _called(name: str) -> str:
-    return f"{name.removesuffix('_s')}_ms" if name.endswith("_s") else name
+def _called(field: str) -> str | None:
+    return _CALLED.get(field, f"{field.removesuffix('_s')}_ms" if field.endswith("_s") else field)
 
 
-def _reading(name: str) -> Callable[[Any], Any]:
-    read = attrgetter(name)
-    return (lambda signal: ms(read(signal))) if name.endswith("_s") else read
+def _reading(field: str) -> Callable[[Any], Any]:
+    read = attrgetter(field)
+    return (lambda signal: ms(read(signal))) if field.endswith("_s") else read
