@@ -43,7 +43,7 @@ class FormRoute(HotRoute):
         if rest is None:
             return Ready(self.call(arrival, raw, edge), gateway.handler, edge, receive)
         request = self._plain.read_form(raw, _media_type(headers), rest)
-        return Ready(self._call(arrival, raw, (request, _ONCE), edge), gateway.handler, edge, rest.watched)
+        return Ready(self._call_of(arrival, raw, (request, _ONCE), edge), gateway.handler, edge, rest.watched)
 
 
 async def _begin(receive: Receive, headers: Headers, edge: EdgeOptions) -> tuple[bytes, _Rest | None]:

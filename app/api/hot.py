@@ -59,7 +59,7 @@ class HotRoute:
     """
     One endpoint; `dialect` is the form that its clients speak.
 
-    A request is read (`_read`) and then answered (`_answer`); in between nothing is known to anybody but this route.
+    A request is read (`_read`), and then answered (`_answer`). Routes with requests of another kind read in their own way.
     """
 
     def __init__(self, desk: Desk, dialect: Dialect) -> None:
@@ -104,7 +104,7 @@ class HotRoute:
         return Ready(self.call(arrival, raw, gateway.edge), gateway.handler, gateway.edge, receive)
 
     async def _answer(self, ready: Ready, sink: AsgiSink) -> None:
-        """Run the call, and say what came of it; what becomes of it if its client leaves is decided here, too."""
+        """Run the call and send what comes of it; its client is watched all the while."""
         call, leaving = ready.call, ready.edge.leaving
         style = self._dialect.style(call, self._desk.clock)
         departure: Departure | None = None  # without `leaving`, a client that leaves ends its call
@@ -149,9 +149,9 @@ class HotRoute:
         Raises:
             GatewayError: It cannot be understood.
         """
-        return self._call(arrival, body, self._dialect.read(body, arrival.headers), edge)
+        return self._call_of(arrival, body, self._dialect.read(body, arrival.headers), edge)
 
-    def _call(self, arrival: Arrival, body: bytes, read: tuple[Request, Wishes], edge: EdgeOptions) -> Call:
+    def _call_of(self, arrival: Arrival, body: bytes, read: tuple[Request, Wishes], edge: EdgeOptions) -> Call:
         """Return the call for a request and the wishes that were `read` in its body."""
         request, said = read
         wishes = wishes_of(arrival.headers)

@@ -67,7 +67,7 @@ class PassRoute(HotRoute):
             is_file = place.operation is Operation.FILES
             upload = Incoming(receive, length, passing.file_max_bytes if is_file else edge.upload_max_bytes)
             client = upload.watched
-        call = self._call(arrival, raw, (_request(place, headers, raw, upload), NO_WISHES), edge)
+        call = self._call_of(arrival, raw, (_request(place, headers, raw, upload), NO_WISHES), edge)
         via = tuple(header for header in call.headers if header[0] == VIA)
         call = msgspec.structs.replace(call, headers=_forwarded(headers) + via)
         return Ready(call, passing.handler, msgspec.structs.replace(edge, leaving=None), client)
