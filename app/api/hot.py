@@ -16,7 +16,7 @@ import msgspec
 from app.api.asgi import AsgiSink, ClientGoneError, ClientWatch, Receive, Scope, Send, read_body
 from app.api.dialects.port import Dialect, Style
 from app.api.errors import internal_error, stopping
-from app.api.inbound import Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
+from app.api.inbound import FORWARDED, Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
 from app.api.respond import Ready, respond
 from app.api.taping import TapedSink
 from app.api.wishes import NO_WISHES, Wishes, merged, sdk_patience_s, wishes_of
@@ -59,8 +59,10 @@ class HotRoute:
     """
     One endpoint; `dialect` is the form that its clients speak.
 
-    A request is read (`_read`), and then answered (`_answer`). Routes with requests of another kind read in their own way.
+    A request is read (`_read`), and then answered (`_answer`). Others override how they read.
     """
+
+    forwards = FORWARDED  # request headers that reach the provider
 
     def __init__(self, desk: Desk, dialect: Dialect) -> None:
         self._desk = desk
@@ -168,7 +170,7 @@ class HotRoute:
             started=now,
             deadline=now + allowed_s,
             options=wishes.options,
-            headers=forwarded(arrival.headers, edge.loop),
+            headers=forwarded(arrival.headers, self.forwards, edge.loop),
             journal=Journal(),
             credential=arrival.credential,
             caller=arrival.caller,

@@ -29,7 +29,6 @@ from app.core.call import AnswerHead, Call
 from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.gateway import Gateway
-from app.core.loops import VIA
 from app.core.model import Completion, Operation, PlainRequest
 from app.core.ports import Sink
 from app.core.signals import ModelForbidden
@@ -51,6 +50,8 @@ _PLAIN: Final = AnswerHead(200, ())
 class PassRoute(HotRoute):
     """Everything below some path."""
 
+    forwards = _FORWARDED
+
     def __init__(self, desk: Desk, places: Places) -> None:
         super().__init__(desk, _PassDialect(places.endpoint))
         self._places = places
@@ -68,9 +69,8 @@ class PassRoute(HotRoute):
             upload = Incoming(receive, length, passing.file_max_bytes if is_file else edge.upload_max_bytes)
             client = upload.watched
         call = self._call_of(arrival, raw, (_request(place, headers, raw, upload), NO_WISHES), edge)
-        via = tuple(header for header in call.headers if header[0] == VIA)
-        call = msgspec.structs.replace(call, headers=_forwarded(headers) + via)
-        return Ready(call, passing.handler, msgspec.structs.replace(edge, leaving=None), client)
+        bound = msgspec.structs.replace(edge, leaving=None)  # nobody would know what to make of the rest of an answer
+        return Ready(call, passing.handler, bound, client)
 
     def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
         return _pass_on(ready, sink, style, self._desk.clock)
@@ -157,10 +157,6 @@ async def _pass_on(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None
         await sink.end()
     else:
         await sink.abort()
-
-
-def _forwarded(headers: Headers) -> tuple[tuple[str, str], ...]:
-    return tuple((name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers)
 
 
 def _is_json(headers: Headers) -> bool:
