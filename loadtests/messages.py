@@ -13,8 +13,9 @@ STAMP = b"@t="
 STAMP_DIGITS = 17
 """Length of a stamp behind its mark: seconds with microseconds, zero-padded to a fixed width."""
 
-SERIAL = "0000000000"
+SERIAL = "aaaaaaaaaa"
 """Stands in every question, to be replaced by a number of its own: no answer of a benchmark comes from a cache."""
+_LETTERS = bytes.maketrans(b"0123456789", b"abcdefghij")
 
 SSE_DONE = b"data: [DONE]\n\n"
 UPSTREAM_MODEL = "mock-small"
@@ -35,7 +36,12 @@ _STREAM_HEAD = (
 _STREAM_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
-def chat_request(model: str, *, tokens: int | None = None) -> bytes:
+def serial(number: int) -> bytes:
+    """Spell a number as long as `SERIAL`, in letters: digits would be looked at closely, being those of a telephone."""
+    return (b"%0*d" % (len(SERIAL), number % 10 ** len(SERIAL))).translate(_LETTERS)
+
+
+def chat_request(model: str, *, tokens: int | None = None, more_bytes: int = 0) -> bytes:
     """
     Build the body of a chat completion of about 400 bytes.
 
@@ -43,12 +49,15 @@ def chat_request(model: str, *, tokens: int | None = None) -> bytes:
         model: Name by which the contestant knows the mock.
 
         tokens: Content chunks to stream; `None` asks for a unary answer.
+
+        more_bytes: By how much the prompt is to be longer, about.
     """
+    more = _QUESTION * (more_bytes // len(_QUESTION))
     body: dict[str, object] = {
         "model": model,
         "messages": [
             {"role": "system", "content": "You are a careful assistant."},
-            {"role": "user", "content": _QUESTION},
+            {"role": "user", "content": _QUESTION + more.replace(SERIAL, "")},
         ],
         "temperature": 0.2,
     }

@@ -18,9 +18,8 @@ from app.api.respond import Ready
 from app.api.uploading import Incoming
 from app.api.wishes import Wishes
 from app.core.call import CallOptions
-from app.core.form_tail import FormTail
 from app.core.gateway import EdgeOptions, Gateway
-from app.core.multipart import Form
+from app.core.multipart import Form, FormTail
 
 SMALL_BYTES: Final = 1_048_576  # below, a second try is worth more than the memory
 _FIELDS_MAX_BYTES: Final = 262_144  # of what stands before the first file

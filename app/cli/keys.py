@@ -19,11 +19,11 @@ from pydantic import ValidationError
 from app.cli.output import print_json, print_table
 from app.cli.remote import Remote, add_remote
 from app.cli.verbs import CommandError, Verbs, add_json, add_verb
-from app.config.features import VirtualKey as KeySettings
+from app.config.features.keys import VirtualKey as KeySettings
 from app.config.load import ConfigError, find, load
 from app.config.schema import Settings
 from app.config.shapes import expectation, shape_at
-from app.core.virtual_keys import Hasher, new_secret
+from app.core.keys.virtual_keys import Hasher, new_secret
 
 _UNITS: Final = "smhdw"
 _SECONDS: Final = (1, 60, 3600, 86_400, 604_800)

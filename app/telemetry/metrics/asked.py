@@ -8,10 +8,9 @@ from typing import Final, ParamSpec
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from app.core.caching.ports import ShelfView
-from app.core.caching.tally import Tally
+from app.core.caching.ports import ShelfView, Tally
 from app.core.health import Checked
-from app.core.keys import KeyState
+from app.core.provider_keys import KeyState
 from app.core.rules import Measure
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge, Rows, Sampled
 from app.telemetry.metrics.part import Counted
