@@ -15,7 +15,7 @@ from app.core.call import Attempt, End, Outcome, Target
 from app.core.errors import CIRCUIT_OPEN, TARGET_RATE_LIMITED, Blame, GatewayError
 
 # How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a
-# second probe; short enough that a replica which dies with the place in its hand blocks nobody for long.
+# second probe. Where replicas share places, theirs are shorter, and prolonged as long as they live.
 PROBE_LEASE_S = 60.0
 
 Force: TypeAlias = Literal["open", "close", "reset"]

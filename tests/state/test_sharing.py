@@ -23,6 +23,12 @@ def commands(server: RedisServer) -> int:
     return int(found["calls"])
 
 
+def lease_end(server: RedisServer, prefix: str, slot: str) -> int:
+    """Return when the place of a probe is free again, in milliseconds of Redis."""
+    text = "return cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])).leases[ARGV[2]]"
+    return int(server.do("EVAL", text, 1, f"{{{prefix}:circuits}}:states", TARGET.name, slot))
+
+
 async def test_failures_of_one_replica_open_the_circuit_of_all(shared_server: RedisServer) -> None:
     """Failures add up over replicas; both know, and only the one that decided says why."""
     async with replica(shared_server.url, "sum") as one, replica(shared_server.url, "sum") as other:
@@ -141,6 +147,21 @@ async def test_a_caller_who_leaves_while_asking_gives_the_place_back(shared_serv
         await asyncio.wait([leaving])
 
         await until(lambda: _passes(one))
+
+
+async def test_a_probe_under_way_keeps_its_place(server: RedisServer) -> None:
+    """Each beat of its replica prolongs the lease, and a replica that is gone prolongs nothing."""
+    async with replica(server.url, "long") as one:
+        await one.fail(policy=BRIEF)
+        await until(one.changes)
+        await asyncio.sleep(0.05)
+        ticket = await one.circuits.admit(TARGET, BRIEF)
+        first = lease_end(server, "long", ticket.slot)
+        await until(lambda: lease_end(server, "long", ticket.slot) > first)
+    last = lease_end(server, "long", ticket.slot)
+    await asyncio.sleep(0.1)
+
+    assert last == lease_end(server, "long", ticket.slot)
 
 
 async def test_an_operators_word_is_shared(shared_server: RedisServer) -> None:
