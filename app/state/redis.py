@@ -16,8 +16,8 @@ from app.state.link import Argument, Command
 from app.state.scripts import Script, script
 
 CIRCUITS_KEPT = 4096
-# How long a probe keeps its place without a word of its replica, which has one with each look at the circuits: a replica
-# that dies, or could not say how its probe ended, blocks nobody for long.
+# How long a probe keeps its place without a word of its replica, which has one with each look at the circuits: one that
+# dies, or could not say how its probe ended, blocks nobody for long.
 LEASE_MAX_S = 5.0
 
 Submit: TypeAlias = Callable[[Command], asyncio.Future[Any]]

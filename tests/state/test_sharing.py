@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from app.core.circuits import CircuitState, Verdict
 from app.core.errors import GatewayError
 from app.state.degrading import LinkOptions
+from app.state.link import Plain
 from tests.state.sharing import BRIEF, HANGS_S, OPTIONS, POLICY, TARGET, Replica, replica, until
 from tests.support.redis_server import RedisServer
 
@@ -239,6 +241,18 @@ async def test_no_call_waits_longer_than_its_timeout(server: RedisServer) -> Non
         server.thaw()
 
     assert {"passed", "circuit_open"} >= set(said)
+
+
+async def test_a_stall_of_this_process_is_not_held_against_redis(shared_server: RedisServer) -> None:
+    """An answer that lies there unread, because the process was busy until the time was up, is an answer."""
+    async with replica(shared_server.url, "stall", link=LinkOptions(timeout_s=0.5, connect_s=5.0, beat_s=60.0)) as one:
+        asking = asyncio.create_task(one.link.ask(one.link.submit(Plain(("BLPOP", "nothing", "0.1")))))
+        await asyncio.sleep(0.01)  # sent; the answer takes a tenth of a second
+        time.sleep(0.6)  # noqa: ASYNC251, TID251 - that is the stall
+
+        answer = await asking
+
+    assert (answer, one.troubles()) == (None, [])
 
 
 async def test_a_link_that_is_closed_leaves_nothing_behind(shared_server: RedisServer) -> None:
