@@ -272,7 +272,10 @@ class SharedCircuits:
     def _take(self, name: str, reading: Reading, cause: str | None, request_id: str = "") -> None:
         """Take over a newer reading."""
         before = self._mirror.get(name)
-        self._means.announcer.changed(name, reading, cause, request_id)
+        if cause is None and reading.age_ms > 0:  # it was another replica whose word decided this
+            self._means.announcer.changed(name, reading, ELSEWHERE)
+        else:
+            self._means.announcer.changed(name, reading, cause, request_id)
         if reading.state is CircuitState.CLOSED and reading.generation == 0:
             self._mirror.pop(name, None)
             return

@@ -241,7 +241,7 @@ async def test_forgotten_scripts_are_given_again(gateway: GatewayProcess, redis:
 def _refusals(gateway: GatewayProcess) -> int:
     """Return how often Redis was lost by what it said; a busy machine may also be late."""
     lost = [line for line in gateway.logs() if line["event"] == "state_degraded"]
-    print([l["reason"] for l in lost]); return len([line for line in lost if line["reason"] != "TimeoutError"])
+    return len([line for line in lost if line["reason"] != "TimeoutError"])
 
 
 async def test_an_emptied_redis_is_filled_anew(gateway: GatewayProcess, redis: RedisServer) -> None:

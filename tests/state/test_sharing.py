@@ -46,6 +46,25 @@ async def test_failures_of_one_replica_open_the_circuit_of_all(shared_server: Re
     assert [("closed", "open", "failures")] == other.changes()
 
 
+async def test_a_late_verdict_decided_nothing(shared_server: RedisServer) -> None:
+    """Each change is one replica's doing, so that the transitions of all add up; others hear of it as they report."""
+    deaf = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=60.0)
+    async with (
+        replica(shared_server.url, "late", link=deaf) as one,
+        replica(shared_server.url, "late", link=deaf) as two,
+    ):
+        ticket = await two.circuits.admit(TARGET, POLICY)
+        await one.fail()
+        await until(one.changes)
+        await asyncio.sleep(0.01)
+
+        two.circuits.report(ticket, Verdict.FAILED, 0.0)
+        await until(two.changes)
+
+    assert [("closed", "open", "failures")] == one.changes()
+    assert [("closed", "open", "elsewhere")] == two.changes()
+
+
 async def test_closed_circuits_cost_no_command_before_a_call(server: RedisServer) -> None:
     """A hundred good calls are one report."""
     slow = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=60.0)
