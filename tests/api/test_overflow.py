@@ -130,7 +130,8 @@ async def test_a_client_that_keeps_up_gets_everything(
     clock: VirtualClock, overflow: Literal["drop_oldest", "error"], pause: tuple[float, ...]
 ) -> None:
     """Whatever the policy is, and also if the provider sends more than the bound at once."""
-    rig = Rig(clock, overflow, *[item for each in WORDS for item in (each, *pause)], FINISH, done())
+    words: list[Sent] = [item for each in WORDS for item in (each, *pause)]
+    rig = Rig(clock, overflow, *words, FINISH, done())
 
     await rig.edge.serve(rig.server)
 
