@@ -13,9 +13,9 @@ from typing import Final
 
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
-from app.core.limit import TimeLimit
 from app.core.model import PlainRequest
 from app.core.pipeline import Handler
+from app.core.time_limit import TimeLimit
 
 _ADVICE: Final = "Retry, stream the answer, or raise 'timeouts.total_s' where answers take so long."
 

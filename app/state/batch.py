@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
-from app.core.limit import FairLimit
+from app.core.time_limit import FairLimit
 from app.state.link import Argument, Command, Plain, StateLostError
 from app.state.scripts import Script
 

@@ -16,9 +16,9 @@ from typing import Any, Self
 import msgspec
 from redis.exceptions import RedisError
 
-from app.core.limit import FairLimit
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
+from app.core.time_limit import FairLimit
 from app.state.batch import LOSSES, Batch, Client
 from app.state.connecting import disconnect
 from app.state.link import Command, Follower, Plain, StateLostError

@@ -130,8 +130,10 @@ async def test_a_client_that_keeps_up_gets_everything(
     clock: VirtualClock, overflow: Literal["drop_oldest", "error"], pause: tuple[float, ...]
 ) -> None:
     """Whatever the policy is, and also if the provider sends more than the bound at once."""
-    words: list[Sent] = [item for each in WORDS for item in (each, *pause)]
-    rig = Rig(clock, overflow, *words, FINISH, done())
+    script: list[Sent] = []
+    for each in WORDS:
+        script += [each, *pause]
+    rig = Rig(clock, overflow, *script, FINISH, done())
 
     await rig.edge.serve(rig.server)
 
