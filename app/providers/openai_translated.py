@@ -34,7 +34,8 @@ _KNOWN: Final = frozenset(
 _PARTS: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 _TOOLS: Final = frozenset({"function", "custom"})
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})  # a server without them caches as it likes
-_UNSEEN: Final = frozenset({"reasoning_content", "reasoning_details", "is_error"})  # no loss to who cannot read them
+# No loss to who cannot read them.
+_UNSEEN: Final = frozenset({"reasoning_content", "reasoning_details", "extra_content", "is_error"})
 _TOOL_MEMBERS: Final = frozenset({"type", "function", "custom"})
 _SEE_BELOW: Final = "The pictures of this result follow in the next message."
 
@@ -117,9 +118,9 @@ class _Messages:
 
     def _message(self, message: Json, where: str) -> Json:
         found = {name: value for name, value in message.items() if name not in self._left_out}
-        if "cache_control" not in self._takes:
-            for call in found.get("tool_calls", ()):
-                call.pop("cache_control", None)
+        for call in found.get("tool_calls", ()):
+            for name in self._left_out & call.keys():
+                del call[name]
         content = found.get("content")
         if isinstance(content, list):
             parts = [self._part(part, f"{where}.content[{index}]") for index, part in enumerate(content)]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from app.core.dialects.anthropic import ANTHROPIC, Block, MessagesBody, Source, Turn
-from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, unsealed
+from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.errors import INVALID_REQUEST, GatewayError
 
 Json: TypeAlias = dict[str, Any]
@@ -101,6 +101,7 @@ def _assistant(blocks: Sequence[Block], place: int, originals: Originals) -> Jso
         said["reasoning_details"] = thoughts
     if calls:
         said["tool_calls"] = calls
+    restore_extras(said)
     return said
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.core.dialects.chat import AnswerCall, AnswerChoice, details_of, read_answer, text_of
-from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, prose_of, sealed
+from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
 from app.core.dialects.responses import InputTokensDetails, OutputTokensDetails, ResponseUsage
 from app.core.model import Completion
 from app.core.usage import Usage
@@ -193,8 +193,10 @@ class _Logprobs(msgspec.Struct):
 
 def _items(choice: AnswerChoice, frame: Frame) -> list[Json]:
     message = choice.message
+    calls = message.tool_calls or ()
     items: list[Json] = []
-    details = details_of(message.reasoning_details)
+    details = [*details_of(message.reasoning_details), *hidden_extra(message.extra_content)]
+    details += [hidden for call in calls if call.id for hidden in hidden_extra(call.extra_content, str(call.id))]
     items += reasoning_items(frame, message.thought, details)
     text, parts = text_of(message.content), []
     if text:
@@ -203,7 +205,7 @@ def _items(choice: AnswerChoice, frame: Frame) -> list[Json]:
         parts.append({"type": "refusal", "refusal": message.refusal})
     if parts:
         items.append(message_item(frame.item_id("msg", len(items)), parts))
-    items += [_call_item(call, frame, len(items) + place) for place, call in enumerate(message.tool_calls or ())]
+    items += [_call_item(call, frame, len(items) + place) for place, call in enumerate(calls)]
     return items
 
 

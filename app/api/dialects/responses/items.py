@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, unsealed
+from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.dialects.responses import RESPONSES, ContentPart, Item, ResponsesBody
 from app.core.errors import INVALID_REQUEST, GatewayError
 
@@ -47,6 +47,8 @@ def messages_of(body: ResponsesBody, raw: bytes) -> list[Json]:
                 talk.other(_output(item, where))
             case kind:
                 talk.foreign(kind, msgspec.json.decode(raw, type=_RawBody).input[index])
+    for said in talk.messages:
+        restore_extras(said)
     return talk.messages
 
 

@@ -15,7 +15,7 @@ from app.api.dialects.one_at_a_time import OneAtATime
 from app.api.dialects.responses.answer import Frame, Json, incomplete_of, logprobs_of, status_of, usage_of
 from app.api.dialects.responses.growing import Calling, Growing, Saying, Thinking, Told
 from app.core.dialects.chat import details_of, text_of
-from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, sealed
+from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, hidden_extra, sealed
 from app.core.model import Chunk, ChunkChoice, ToolDelta
 from app.core.stream import Batch
 from app.core.usage import Usage
@@ -83,6 +83,8 @@ class EventWriter:
             self._tell(self._thinking().more(thought))
         if bytes(delta.reasoning_details) not in _NONE:
             self._bind(details_of(delta.reasoning_details))
+        if bytes(delta.extra_content) not in _NONE:
+            self._bind(hidden_extra(delta.extra_content))
         text = text_of(delta.content) if delta.content else ""
         if text:
             self._tell(self._saying().more("output_text", text, logprobs_of(choice.logprobs)))
@@ -125,6 +127,7 @@ class EventWriter:
             if not named:
                 self._unnamed[piece.index] = text
                 return
+            self._bind(hidden_extra(piece.extra_content, piece.id))
             place = len(self._items)
             prefix = "fc" if piece.custom is None else "ctc"
             calling = self._enter(Calling(self._frame.item_id(prefix, place), place, piece))
