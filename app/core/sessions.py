@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from app.core.errors import SESSION_EXPIRED, SESSION_FULL, SESSION_NOT_FOUND, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest
 
 ID_PREFIX: Final = "sess_"
@@ -258,7 +259,7 @@ def _fitting(past: tuple[Raw, ...], rest: ChatRequest, trim: Trim, estimate: Est
 
 
 def _with(request: ChatRequest, messages: Sequence[Raw]) -> ChatRequest:
-    body: dict[str, Any] = dict(msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw]))
+    body: dict[str, Any] = dict(OBJECT.decode(request.raw))
     body["messages"] = msgspec.Raw(b"[%b]" % b",".join(messages))
     raw = msgspec.json.encode(body)
     fields = msgspec.json.decode(raw, type=ChatFields)

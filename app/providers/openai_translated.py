@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.members import OBJECT
 from app.core.model import ChatRequest
 from app.providers.canonical.losses import dropped, unsupported
 from app.providers.openai_models import bounds_completions, reasons
@@ -61,7 +62,7 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Pla
     Raises:
         GatewayError: UNSUPPORTED_FEATURE, naming the part.
     """
-    members = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(request.raw)
     lost = list(dropped(members, _KNOWN | takes | {"thinking", "reasoning"}, NAME))
     body: Json = {name: value for name, value in members.items() if name in _KNOWN or name in takes}
     body["model"] = model

@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from app.core.members import OBJECT
+
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -31,7 +33,7 @@ class Quirks(msgspec.Struct, frozen=True):
         """Return the body as the server takes it, and the names of the fields that were dropped."""
         if not any(b'"%b"' % name.encode() in body for name in (*self.rename, *self.drop)):
             return body, ()
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        members = OBJECT.decode(body)
         dropped = tuple([name for name in members if name in self.drop])
         for name, other in self.rename.items():
             if name in members and other not in members:

@@ -13,6 +13,7 @@ import msgspec
 
 from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest, Message
 from app.core.pipeline import Handler
 
@@ -54,7 +55,7 @@ class Instruct:
         dropped = frozenset(own) if options.callers == "drop" else frozenset[int]()
         if not dropped and options.prompt is None:
             return request
-        body = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+        body = OBJECT.decode(request.raw)
         messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
         kept = [message for index, message in enumerate(messages) if index not in dropped]
         first = [] if options.prompt is None else [Message("system", options.prompt)]

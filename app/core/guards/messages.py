@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest, Message
 
 _SYSTEM = ("system", "developer")
@@ -32,10 +33,10 @@ def with_contents(
 
     Of a message in parts every text changes or, with `last_only`, the last one.
     """
-    body = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+    body = OBJECT.decode(request.raw)
     messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
     for index, change in changes.items():
-        fields = msgspec.json.decode(messages[index], type=dict[str, msgspec.Raw])
+        fields = OBJECT.decode(messages[index])
         content = _changed(
             request.fields.messages[index], bytes(fields.get("content", b"")), change, last_only=last_only
         )
@@ -52,14 +53,14 @@ def _changed(message: Message, raw: bytes, change: Callable[[str], str], *, last
     parts = msgspec.json.decode(raw, type=list[msgspec.Raw])
     texts = [number for number, part in enumerate(message.content) if part.text is not None]
     for number in texts[-1:] if last_only else texts:
-        fields = msgspec.json.decode(parts[number], type=dict[str, msgspec.Raw])
+        fields = OBJECT.decode(parts[number])
         text = msgspec.json.encode(change(message.content[number].text or ""))
         parts[number] = msgspec.Raw(msgspec.json.encode({**fields, "text": msgspec.Raw(text)}))
     return msgspec.json.encode(parts)
 
 
 def _inserted(request: ChatRequest, message: dict[str, str]) -> ChatRequest:
-    body = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+    body = OBJECT.decode(request.raw)
     messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
     messages.insert(0, msgspec.Raw(msgspec.json.encode(message)))
     return _rebuilt(request, {**body, "messages": msgspec.Raw(msgspec.json.encode(messages))})

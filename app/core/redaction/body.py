@@ -15,6 +15,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from app.core.members import OBJECT
+
 Visit: TypeAlias = Callable[[str, str, bool], str]  # path, text, and whether that is JSON itself; to what replaces it
 
 
@@ -76,7 +78,7 @@ def _text(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
 
 
 def _object(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
-    members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(raw)
     new: dict[str, tuple[str, bytes]] = {}
     changed = False
     known = rule.known if isinstance(rule, Fields) else {}

@@ -13,6 +13,7 @@ from app.core.absent import ABSENT, is_given, present
 from app.core.dialects.anthropic import ANTHROPIC, Block, Source
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.providers.canonical.asked import Called, InputFile, Piece, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import inline
@@ -229,7 +230,7 @@ def _use(call: Called, where: str) -> Block:
     arguments = (call.function.arguments.strip() or "{}").encode()
     param = f"{where}.function.arguments"
     try:
-        msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+        OBJECT.decode(arguments)
     except (msgspec.DecodeError, RecursionError) as error:
         raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error
     return Block(

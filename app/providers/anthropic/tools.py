@@ -10,6 +10,7 @@ import msgspec
 
 from app.core.absent import ABSENT, is_given, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
+from app.core.members import OBJECT
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Offered, OfferedFunction
@@ -75,5 +76,5 @@ def _parameters(schema: msgspec.Raw) -> msgspec.Raw:
         return _NO_PARAMETERS
     if bytes(msgspec.json.decode(schema, type=_Schema).type):
         return schema
-    members = msgspec.json.decode(schema, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(schema)
     return msgspec.Raw(msgspec.json.encode({"type": "object", **members}))

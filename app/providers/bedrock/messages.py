@@ -12,6 +12,7 @@ import msgspec
 from app.core.absent import ABSENT, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.providers.bedrock.wire import (
     Block,
     CachePoint,
@@ -213,7 +214,7 @@ def _is_object(text: str) -> bool:
     if not text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
         return False
     try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        OBJECT.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return False
     return True

@@ -11,7 +11,7 @@ import msgspec
 from app.core.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.anthropic.knobs import Knobs, Wanted, knobs_of
-from app.providers.anthropic.traits import traits_of
+from app.providers.anthropic.traits import Traits
 from app.providers.bedrock.messages import NAME, messages_of, system_of
 from app.providers.bedrock.wire import (
     CachePoint,
@@ -48,9 +48,9 @@ _MODES: Final[Mapping[str, ToolChoice]] = MappingProxyType(
 _NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 
-def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
+def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, tuple[str, ...]]:
     """
-    Return the body, and the names of the fields that it does without.
+    Return the body, and the names of the fields that it does without; `traits` are those of a Claude.
 
     Raises:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
@@ -60,7 +60,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
     caches = any(name in model for name in _CACHING)
     choice = read_choice(asked)
-    knobs = _knobs(body, choice, model)
+    knobs = _knobs(body, choice, model, traits)
     config = InferenceConfig(asked.most_tokens, knobs.temperature, knobs.top_p, tuple(asked.stops))
     request = ConverseRequest(
         messages=messages_of(asked.messages, caches=caches),
@@ -113,15 +113,14 @@ def _output_config(asked: Asked) -> OutputConfig | None:
     return OutputConfig(TextFormat("json_schema", Structure(schema)))
 
 
-def _knobs(body: Body, choice: Choice, model: str) -> Knobs:
+def _knobs(body: Body, choice: Choice, model: str, traits: Traits | None) -> Knobs:
     """Return sampling and thinking: for Claude as Anthropic's own API takes them, for others as far as they go."""
     asked, thinking = body.asked, body.members.get("thinking", ABSENT)
     effort = asked.reasoning_effort
     if effort is not None and effort not in _EFFORTS:
         message = f"'reasoning_effort' must be one of {', '.join(_EFFORTS)}."
         raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
-    if "anthropic." in model:
-        traits = traits_of(model)
+    if traits is not None:
         bound = asked.most_tokens or traits.answer_max_tokens
         plain = msgspec.structs.replace(asked, response_format=None)  # Converse has its own place for it
         return knobs_of(Wanted(plain, choice, traits, bound, thinking if is_given(thinking) else None))

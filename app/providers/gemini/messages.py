@@ -8,6 +8,7 @@ import msgspec
 
 from app.core.absent import is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import audio_type, guessed_type, inline
@@ -154,7 +155,7 @@ def json_object(text: str, param: str) -> msgspec.Raw:
     """
     raw = text.encode()
     try:
-        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        OBJECT.decode(raw)
     except msgspec.DecodeError as error:
         raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error
     return msgspec.Raw(raw)

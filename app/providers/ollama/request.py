@@ -10,6 +10,7 @@ import msgspec
 
 from app.core.absent import ABSENT, is_given, present
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
 from app.providers.canonical.choice import Choice, read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
@@ -104,7 +105,7 @@ def _call(call: Called, where: str) -> wire.ToolCall:
         raise unsupported(f"{where}.type", NAME, "it calls functions only")
     raw = (call.function.arguments or "{}").encode()
     try:
-        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        OBJECT.decode(raw)
     except msgspec.DecodeError as error:
         param = f"{where}.function.arguments"
         raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error

@@ -12,6 +12,7 @@ import msgspec
 from app.core.dialects.anthropic import Block, MessageUsage, OutputTokensDetails
 from app.core.dialects.chat import Answer, AnswerCall, AnswerChoice, details_of, read_answer, stop_text_of, text_of
 from app.core.dialects.reasoning import CLAUDE_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
+from app.core.members import OBJECT
 from app.core.model import Completion
 from app.core.usage import Usage
 
@@ -93,7 +94,7 @@ def input_of(arguments: str) -> msgspec.Raw:
     """Return a tool's arguments as the object that Anthropic wants; text that is none goes into one."""
     raw = arguments.encode() or b"{}"
     try:
-        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        OBJECT.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return msgspec.Raw(msgspec.json.encode({"arguments": arguments}))
     return msgspec.Raw(raw)

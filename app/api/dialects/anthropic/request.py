@@ -15,8 +15,10 @@ import msgspec
 
 from app.api.decode import bad_json, wrong_field
 from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
+from app.core.absent import ABSENT, is_given
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
@@ -39,7 +41,6 @@ class MessagesReader:
 
     def __init__(self) -> None:
         self._body = msgspec.json.Decoder(MessagesBody)
-        self._members = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._fields = msgspec.json.Decoder(ChatFields)
         self._encode = msgspec.json.Encoder().encode
 
@@ -55,7 +56,7 @@ class MessagesReader:
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips the strings that it does not read, providers do not
-            body, members = self._body.decode(raw), self._members.decode(raw)
+            body, members = self._body.decode(raw), OBJECT.decode(raw)
         except msgspec.ValidationError as error:
             raise wrong_field(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -97,7 +98,7 @@ def _tool(tool: Tool, index: int, originals: Originals) -> Json:
         function["parameters"] = tool.input_schema
     if tool.strict is not None:
         function["strict"] = tool.strict
-    extras = {name: getattr(tool, name) for name in _TOOL_EXTRAS if bytes(getattr(tool, name)) not in {b"", b"null"}}
+    extras = {name: raw for name in _TOOL_EXTRAS if (raw := getattr(tool, name)) is not ABSENT and is_given(raw)}
     return {"type": "function", "function": function, **extras}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,7 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 
 Json: TypeAlias = dict[str, Any]
 _ROLES = ("user", "assistant", "system")
+_NESTED: Final = msgspec.json.Decoder(str | list[Block] | None)
 
 
 class Originals:
@@ -134,7 +135,7 @@ def _nested(raw: msgspec.Raw, where: str) -> str | list[Json]:
     if not bytes(raw):
         return ""
     try:
-        content = msgspec.json.decode(raw, type=str | list[Block] | None) or ""
+        content = _NESTED.decode(raw) or ""
         if isinstance(content, str):
             return content
         originals = msgspec.json.decode(raw, type=list[msgspec.Raw])

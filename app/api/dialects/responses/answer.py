@@ -12,6 +12,7 @@ import msgspec
 from app.core.dialects.chat import AnswerCall, AnswerChoice, details_of, read_answer, text_of
 from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
 from app.core.dialects.responses import InputTokensDetails, OutputTokensDetails, ResponseUsage
+from app.core.members import OBJECT
 from app.core.model import Completion
 from app.core.usage import Usage
 
@@ -60,7 +61,7 @@ class Frame:
     def __init__(self, key: str, body: bytes, created: int) -> None:
         self.key = key
         self._created = created
-        self._members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        self._members = OBJECT.decode(body)
 
     def response(self, status: str, model: str, output: Sequence[Json], **more: object) -> Json:
         """Return the object; `more` are its usage, and why it is incomplete."""

@@ -16,6 +16,7 @@ from app.api.decode import bad_json, wrong_field
 from app.api.dialects.responses.items import messages_of
 from app.core.dialects.responses import RESPONSES, Reasoning, ResponsesBody, ResponsesTool, TextConfig, TextFormat
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
@@ -35,7 +36,6 @@ class ResponsesReader:
 
     def __init__(self) -> None:
         self._body = msgspec.json.Decoder(ResponsesBody)
-        self._members = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._fields = msgspec.json.Decoder(ChatFields)
         self._encode = msgspec.json.Encoder().encode
 
@@ -49,7 +49,7 @@ class ResponsesReader:
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips the strings that it does not read, providers do not
-            body, members = self._body.decode(raw), self._members.decode(raw)
+            body, members = self._body.decode(raw), OBJECT.decode(raw)
         except msgspec.ValidationError as error:
             raise wrong_field(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
