@@ -79,6 +79,8 @@ def error_in_stream(message: Message) -> GatewayError:
 
 
 def _more_exactly(kind: Kind, text: str) -> Kind:
+    if kind is table.TARGET_RATE_LIMITED and "per day" in text:
+        return table.TARGET_QUOTA_SPENT
     if kind is not table.INVALID_REQUEST:
         return kind
     return next((told for pattern, told in _PHRASES if pattern.search(text)), kind)

@@ -10,7 +10,7 @@ import msgspec
 
 from app.core.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.providers.anthropic.knobs import Knobs, Wanted, knobs_of
+from app.providers.anthropic.knobs import JSON_ONLY, Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import Traits
 from app.providers.bedrock.messages import NAME, messages_of, system_of
 from app.providers.bedrock.wire import (
@@ -23,6 +23,7 @@ from app.providers.bedrock.wire import (
     NamedTool,
     OutputConfig,
     Structure,
+    SystemBlock,
     TextFormat,
     Tool,
     ToolChoice,
@@ -62,9 +63,12 @@ def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, t
     choice = read_choice(asked)
     knobs = _knobs(body, choice, model, traits)
     config = InferenceConfig(asked.most_tokens, knobs.temperature, knobs.top_p, tuple(asked.stops))
+    told: tuple[SystemBlock, ...] = ()
+    if asked.response_format is not None and asked.response_format.type == "json_object":
+        told, lost = (SystemBlock(JSON_ONLY),), (*lost, "response_format")
     request = ConverseRequest(
         messages=messages_of(asked.messages, caches=caches),
-        system=system_of(asked.messages, caches=caches),
+        system=system_of(asked.messages, caches=caches) + told,
         inference_config=config if config != InferenceConfig() else None,
         tool_config=_tool_config(asked, choice, caches=caches),
         output_config=_output_config(asked),
@@ -104,10 +108,10 @@ def _tool(given: Offered, index: int, choice: Choice) -> Iterator[Tool]:
 
 def _output_config(asked: Asked) -> OutputConfig | None:
     form = asked.response_format
-    if form is None or form.type == "text":
+    if form is None or form.type in {"text", "json_object"}:
         return None
     if form.type != "json_schema" or form.json_schema is None:
-        raise unsupported("response_format", NAME, "it knows JSON with a schema only")
+        raise unsupported("response_format.type", NAME, f"it has no answers of type {form.type[:40]!r}")
     given = form.json_schema
     schema = JsonSchema(bytes(given.schema).decode() or "{}", given.name, given.description)
     return OutputConfig(TextFormat("json_schema", Structure(schema)))

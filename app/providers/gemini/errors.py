@@ -48,9 +48,19 @@ _PHRASES: Final = (
 _DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
 
 
+class _Violation(msgspec.Struct, frozen=True, rename="camel"):
+    quota_id: str = ""
+
+
 class _Detail(msgspec.Struct, frozen=True, rename="camel"):
     retry_delay: str = ""
     reason: str = ""
+    violations: list[_Violation] = []
+
+    @property
+    def of_the_day(self) -> bool:
+        """Say whether what is used up comes back tomorrow, and not in a minute."""
+        return any("PerDay" in violation.quota_id for violation in self.violations)
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -101,6 +111,8 @@ def _kind(error: _Error, status: int) -> Kind:
         if any(detail.reason == "API_KEY_INVALID" for detail in error.details):
             return table.TARGET_MISCONFIGURED
         return next((told for pattern, told in _PHRASES if pattern.search(error.message)), kind)
+    if kind is table.TARGET_RATE_LIMITED and any(detail.of_the_day for detail in error.details):
+        return table.TARGET_QUOTA_SPENT
     return kind
 
 

@@ -117,9 +117,10 @@ class FunctionDeclaration(Wire, frozen=True):
 
 
 class Tool(Wire, frozen=True):
-    """The functions that are offered."""
+    """The functions that are offered, or Google's own search."""
 
-    function_declarations: Sequence[FunctionDeclaration]
+    function_declarations: Sequence[FunctionDeclaration] = ()
+    google_search: msgspec.Raw = ABSENT
 
 
 class FunctionCallingConfig(Wire, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -12,6 +12,7 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.choice import WORDS, wrong_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported
+from app.providers.canonical.search import web_search
 from app.providers.openai_models import reasons
 from app.providers.responses.items import NAME, items_of
 
@@ -57,7 +58,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         "model": model,
         "input": items_of(asked.messages, lost),
         "max_output_tokens": asked.most_tokens,
-        "tools": _tools(asked.tools or (), members.get("web_search_options")) or None,
+        "tools": _tools(asked.tools or (), members) or None,
         "tool_choice": _tool_choice(asked.tool_choice),
         "text": _text(asked),
         "reasoning": _reasoning(asked, members.get("reasoning")) if reasons(model) else None,
@@ -78,11 +79,10 @@ def _require_expressible(asked: Asked) -> None:
         raise unsupported("modalities", NAME, "it answers in text")
 
 
-def _tools(offered: Iterable[Offered], web: msgspec.Raw | None) -> list[Json | msgspec.Raw]:
+def _tools(offered: Iterable[Offered], members: Mapping[str, msgspec.Raw]) -> list[Json | msgspec.Raw]:
     tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(offered)]
-    if web is not None and bytes(web) not in _NONE:
-        tools.append(_web_search(web))
-    return tools
+    search = web_search(members)
+    return tools if search is None else [*tools, {"type": "web_search", **search}]
 
 
 def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
@@ -111,15 +111,6 @@ def _custom(raw: msgspec.Raw) -> Json:
     if isinstance(form, dict) and isinstance(form.get("grammar"), dict):
         found["format"] = {"type": form.get("type"), **form["grammar"]}
     return {"type": "custom", **found}
-
-
-def _web_search(raw: msgspec.Raw) -> Json:
-    """Return the hosted search, whose place of the user chat completions nest once more."""
-    given: Json = msgspec.json.decode(raw, type=dict[str, Any])
-    place = given.get("user_location")
-    if isinstance(place, dict) and isinstance(place.get("approximate"), dict):
-        given["user_location"] = {"type": "approximate", **place["approximate"]}
-    return {"type": "web_search", **given}
 
 
 def _tool_choice(raw: msgspec.Raw) -> Json | msgspec.Raw | None:
