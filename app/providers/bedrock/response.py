@@ -13,10 +13,11 @@ from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.bedrock.said import Citation, ConverseResponse, SaidBlock, TokenUsage
+from app.providers.bedrock.said import WHOSE, Citation, ConverseResponse, SaidBlock, TokenUsage
 from app.providers.bedrock.wire import Reasoning
 from app.providers.canonical.answer import Choice, Message, SaidCall, completion, object_text, said_call
 from app.providers.canonical.asked import Thought
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
@@ -40,12 +41,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY, or CONTENT_BLOCKED if nothing was said for reasons of safety.
     """
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec skips the strings that it does not read
-        answer = msgspec.json.decode(body, type=ConverseResponse)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Converse's.") from error
+    answer = heard(body, ConverseResponse, WHOSE)
     blocks = answer.output.message.content
     text = "".join([_prose(block) for block in blocks])
     thoughts = [thought_of(block.reasoning_content) for block in blocks if block.reasoning_content is not None]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from app.core.absent import ABSENT
-from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_FAILED, TARGET_TIMEOUT, GatewayError
+from app.core.errors import TARGET_FAILED, TARGET_TIMEOUT, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
 from app.providers.canonical.answer import Choice, Message, completion, said_call
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.cohere import wire
 
-T = TypeVar("T")
+WHOSE: Final = "Cohere's"
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
     {"COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
 )
@@ -29,7 +30,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY, or the failure in which the answer ended.
     """
-    answer = read(body, wire.ChatResponse)
+    answer = heard(body, wire.ChatResponse, WHOSE)
     said = answer.message
     text = "".join([part.text or "" for part in said.content or ()])
     # What the model says of its plan before it calls tools is reasoning in everything but name.
@@ -80,18 +81,3 @@ def usage_of(given: wire.Usage | None) -> Usage | None:
         return None
     prompt, answer = int(tokens.input_tokens), int(tokens.output_tokens)
     return Usage(prompt, answer, prompt + answer, PromptTokensDetails(int(given.cached_tokens)))
-
-
-def read(body: bytes, kind: type[T]) -> T:
-    """
-    Read a body, or an event, as a `kind`.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec skips the strings that it does not read
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Cohere's.") from error

@@ -10,8 +10,7 @@ from typing import Final
 import msgspec
 
 from app.core import errors as table
-from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError, Kind
-from app.providers.gemini.wire import GenerateResponse
+from app.core.errors import GatewayError, Kind
 from app.providers.openai_errors import retry_after_s
 from app.providers.refusals import failure, kind_of_status
 
@@ -88,21 +87,6 @@ def error_in_answer(raw: bytes) -> GatewayError:
     error = _read(b'{"error":%b}' % raw)
     kind = _kind(error, error.code or 500)
     return failure(kind, error.message, "The provider sent an error in place of an answer.", _wait_s(error))
-
-
-def read_answer(data: bytes) -> GenerateResponse:
-    """
-    Read an answer, or an event of one.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
-    try:
-        if not data.isascii():
-            data.decode()  # msgspec skips the strings that it does not read
-        return msgspec.json.decode(data, type=GenerateResponse)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Gemini's.") from error
 
 
 def _kind(error: _Error, status: int) -> Kind:

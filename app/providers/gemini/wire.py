@@ -7,10 +7,13 @@ The names are those of the REST API (https://ai.google.dev/api/generate-content)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from app.core.absent import ABSENT
+
+WHOSE: Final = "Gemini's"
 
 
 class Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

@@ -10,6 +10,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
+from app.providers.canonical.heard import heard_or
 from app.providers.openai_errors import retry_after_s
 from app.providers.refusals import failure, kind_of_status
 
@@ -32,7 +33,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
-    text = _words(body)
+    text = heard_or(_Body(), body).error
     kind = _more_exactly(kind_of_status(status), text)
     return failure(kind, text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
 
@@ -47,11 +48,3 @@ def _more_exactly(kind: Kind, text: str) -> Kind:
     if kind not in _VAGUE:
         return kind
     return next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
-
-
-def _words(body: bytes) -> str:
-    """Find the words in whatever was sent; never fails."""
-    try:
-        return msgspec.json.decode(body, type=_Body).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
