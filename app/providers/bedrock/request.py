@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from app.core.absent import ABSENT, is_given
-from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.anthropic.knobs import JSON_ONLY, Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import Traits
 from app.providers.bedrock.messages import NAME, messages_of, system_of
@@ -30,7 +29,8 @@ from app.providers.bedrock.wire import (
     ToolConfig,
     ToolSpec,
 )
-from app.providers.canonical.asked import Asked, Body, Offered, OfferedFunction
+from app.providers.canonical import talk
+from app.providers.canonical.asked import Asked, Body
 from app.providers.canonical.choice import Choice, read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
 
@@ -46,7 +46,6 @@ _CACHING: Final = ("anthropic.", "amazon.nova")  # models that take cache points
 _MODES: Final[Mapping[str, ToolChoice]] = MappingProxyType(
     {"auto": ToolChoice(auto=Empty()), "required": ToolChoice(any=Empty())}
 )
-_NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 
 def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, tuple[str, ...]]:
@@ -78,32 +77,22 @@ def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, t
 
 
 def _tool_config(asked: Asked, choice: Choice, *, caches: bool) -> ToolConfig | None:
-    offered = asked.tools or ()
     if choice.mode == "none":
         if any(turn.tool_calls for turn in asked.messages):
             raise unsupported(
                 "tool_choice", NAME, "a conversation with tool calls needs its tools, which may be called"
             )
         return None
-    tools = [tool for index, given in enumerate(offered) for tool in _tool(given, index, choice)]
-    if not caches:
-        tools = [tool for tool in tools if tool.tool_spec is not None]
+    tools = []
+    for tool, function in talk.functions_in(asked.tools or (), choice.only, NAME):
+        schema, about = InputSchema(talk.parameters_of(function)), function.description or None
+        tools.append(Tool(ToolSpec(function.name, schema, about, function.strict or None)))
+        if caches and is_given(tool.cache_control):
+            tools.append(Tool(cache_point=CachePoint()))
     if not tools:
         return None
     chosen = ToolChoice(tool=NamedTool(choice.name)) if choice.name is not None else _MODES.get(choice.mode or "")
     return ToolConfig(tools, chosen)
-
-
-def _tool(given: Offered, index: int, choice: Choice) -> Iterator[Tool]:
-    if given.type != "function" or given.function is None:
-        raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {given.type[:40]!r}")
-    function: OfferedFunction = given.function
-    if choice.only is not None and function.name not in choice.only:
-        return
-    schema = function.parameters if is_given(function.parameters) else _NO_SCHEMA
-    yield Tool(ToolSpec(function.name, InputSchema(schema), function.description or None, function.strict or None))
-    if is_given(given.cache_control):
-        yield Tool(cache_point=CachePoint())
 
 
 def _output_config(asked: Asked) -> OutputConfig | None:
@@ -121,9 +110,7 @@ def _knobs(body: Body, choice: Choice, model: str, traits: Traits | None) -> Kno
     """Return sampling and thinking: for Claude as Anthropic's own API takes them, for others as far as they go."""
     asked, thinking = body.asked, body.members.get("thinking", ABSENT)
     effort = asked.reasoning_effort
-    if effort is not None and effort not in _EFFORTS:
-        message = f"'reasoning_effort' must be one of {', '.join(_EFFORTS)}."
-        raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
+    talk.require_effort(effort, _EFFORTS)
     if traits is not None:
         bound = asked.most_tokens or traits.answer_max_tokens
         plain = msgspec.structs.replace(asked, response_format=None)  # Converse has its own place for it

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from app.core.absent import ABSENT, present
-from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Offered
 from app.providers.canonical.choice import Choice, read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, unsupported, with_extras
@@ -109,9 +109,7 @@ def _config(asked: Asked, *, by_budget: bool) -> GenerationConfig:
 def _thinking(effort: str | None, *, by_budget: bool) -> ThinkingConfig | None:
     if effort is None:
         return None
-    if effort not in _BUDGETS:
-        message = f"'reasoning_effort' must be one of {', '.join(_BUDGETS)}."
-        raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
+    talk.require_effort(effort, _BUDGETS)
     shown = effort != "none"
     if by_budget:
         return ThinkingConfig(include_thoughts=shown, thinking_budget=_BUDGETS[effort])
@@ -127,13 +125,10 @@ def _modalities(asked: Asked) -> Sequence[str]:
 
 
 def _tools(offered: Sequence[Offered], only: frozenset[str] | None) -> Sequence[Tool]:
-    declared = []
-    for index, tool in enumerate(offered):
-        if tool.type != "function" or tool.function is None:
-            raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
-        given = tool.function
-        if only is None or given.name in only:
-            declared.append(FunctionDeclaration(given.name, given.description, present(given.parameters)))
+    declared = [
+        FunctionDeclaration(given.name, given.description, present(given.parameters))
+        for _, given in talk.functions_in(offered, only, NAME)
+    ]
     return (Tool(declared),) if declared else ()
 
 

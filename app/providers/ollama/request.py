@@ -8,9 +8,8 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given, present
-from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.members import OBJECT
+from app.core.absent import ABSENT, present
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
 from app.providers.canonical.choice import Choice, read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
@@ -30,7 +29,6 @@ _CARRIED: Final = frozenset(
 _THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
     {"none": False, "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 )
-_NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 _JSON = msgspec.Raw(b'"json"')
 
 
@@ -68,10 +66,7 @@ def _messages(turns: Sequence[Turn]) -> list[wire.Message]:
 
 
 def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
-    if turn.role not in {"system", "developer", "user", "assistant", "tool"}:
-        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if is_given(turn.audio):
-        raise unsupported(f"{where}.audio", NAME, "it takes no recordings")
+    talk.require_turn(turn, where, NAME)
     texts, images = [turn.refusal] if turn.refusal else [], []
     for index, piece in enumerate(turn.pieces()):
         if piece.type == "image_url":
@@ -79,7 +74,7 @@ def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
         elif piece.type in {"text", "refusal"}:
             texts.append(piece.text or piece.refusal)
         else:
-            raise unsupported(f"{where}.content[{index}].type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+            raise talk.no_part(piece, f"{where}.content[{index}]", NAME)
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
     return wire.Message(
         role="system" if turn.role == "developer" else turn.role,
@@ -101,25 +96,13 @@ def _image(piece: Piece, where: str) -> str:
 
 
 def _call(call: Called, where: str) -> wire.ToolCall:
-    if call.function is None:
-        raise unsupported(f"{where}.type", NAME, "it calls functions only")
-    raw = (call.function.arguments or "{}").encode()
-    try:
-        OBJECT.decode(raw)
-    except msgspec.DecodeError as error:
-        param = f"{where}.function.arguments"
-        raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error
-    return wire.ToolCall(wire.Function(call.function.name, msgspec.Raw(raw)), call.id)
+    function = talk.function_in(call, where, NAME)
+    return wire.ToolCall(wire.Function(function.name, talk.arguments_of(function, where)), call.id)
 
 
 def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
-    for index, tool in enumerate(offered):
-        if tool.type != "function" or tool.function is None:
-            raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
-        given = tool.function
-        if choice.only is None or given.name in choice.only:
-            schema = given.parameters if is_given(given.parameters) else _NO_SCHEMA
-            yield wire.Tool("function", wire.FunctionSpec(given.name, schema, given.description))
+    for _, given in talk.functions_in(offered, choice.only, NAME):
+        yield wire.Tool("function", wire.FunctionSpec(given.name, talk.parameters_of(given), given.description))
 
 
 def _format(given: Format | None) -> msgspec.Raw:
@@ -145,7 +128,5 @@ def _options(asked: Asked) -> wire.Options:
 def _think(effort: str | None) -> bool | str | None:
     if effort is None:
         return None
-    if effort not in _THINK:
-        message = f"'reasoning_effort' must be one of {', '.join(_THINK)}."
-        raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
+    talk.require_effort(effort, _THINK)
     return _THINK[effort]

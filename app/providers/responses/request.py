@@ -9,6 +9,7 @@ import msgspec
 
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.choice import WORDS, wrong_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported
@@ -35,7 +36,6 @@ _OWN: Final = frozenset(
         "context_management", "moderation", "prompt_cache_options", "access_programs",
     }
 )  # fmt: skip
-_NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 _HIDDEN: Final = "reasoning.encrypted_content"
 _LOGPROBS: Final = "message.output_text.logprobs"
 
@@ -96,7 +96,7 @@ def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
     found: Json = {"type": "function", "name": function.name}
     if function.description is not None:
         found["description"] = function.description
-    found["parameters"] = function.parameters if bytes(function.parameters) not in _NONE else _NO_PARAMETERS
+    found["parameters"] = talk.parameters_of(function)
     # A function without the word is strict here, and is not in chat completions.
     found["strict"] = bool(function.strict)
     return found
