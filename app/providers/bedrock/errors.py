@@ -13,8 +13,7 @@ from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.bedrock.eventstream import Message
 from app.providers.canonical.heard import heard_or
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
 
 _EXCEPTIONS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -68,7 +67,7 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s
     said = heard_or(_Body(), body)
     name = _name(headers.get("x-amzn-errortype", "") or said.type_)
     kind = _more_exactly(_EXCEPTIONS.get(name) or kind_of_status(status), said.text)
-    return failure(kind, said.text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
+    return refused(status, kind, said.text, retry_after_s(headers, wall_s))
 
 
 def error_in_stream(message: Message) -> GatewayError:
@@ -76,15 +75,13 @@ def error_in_stream(message: Message) -> GatewayError:
     given = message.headers.get(":exception-type") or message.headers.get(":error-code") or ""
     said = heard_or(_Body(), message.payload)
     kind = _more_exactly(_EXCEPTIONS.get(_name(given)) or table.TARGET_FAILED, said.text)
-    return failure(kind, said.text, "The provider sent an error in place of an answer.")
+    return in_answer(kind, said.text)
 
 
 def _more_exactly(kind: Kind, text: str) -> Kind:
     if kind is table.TARGET_RATE_LIMITED and "per day" in text:
         return table.TARGET_QUOTA_SPENT
-    if kind is not table.INVALID_REQUEST:
-        return kind
-    return next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
+    return told_by(_PHRASES, text, kind) if kind is table.INVALID_REQUEST else kind
 
 
 def _name(given: str) -> str:

@@ -12,8 +12,7 @@ import msgspec
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.canonical.heard import heard_or
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.providers.refusals import kind_of_status, refused, retry_after_s, told_by
 
 _STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(
     {
@@ -48,7 +47,7 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s
     text = heard_or(_Body(), body).message
     kind = _STATUSES.get(status) or kind_of_status(status)
     if kind in _VAGUE:
-        kind = next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
+        kind = told_by(_PHRASES, text, kind)
     if kind is table.TARGET_RATE_LIMITED and _SPENT.search(text):
         kind = table.TARGET_QUOTA_SPENT  # the calls of a month, not of a minute
-    return failure(kind, text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
+    return refused(status, kind, text, retry_after_s(headers, wall_s))

@@ -11,8 +11,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
 
 # https://cloud.google.com/apis/design/errors#handling_errors
 _STATUSES: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -79,14 +78,13 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s
     wait_s = _wait_s(error)
     if wait_s is None:
         wait_s = retry_after_s(headers, wall_s)
-    return failure(_kind(error, status), error.message, f"The provider answered with status {status}.", wait_s)
+    return refused(status, _kind(error, status), error.message, wait_s)
 
 
 def error_in_answer(raw: bytes) -> GatewayError:
     """Return the failure that stands in place of an answer."""
     error = _read(b'{"error":%b}' % raw)
-    kind = _kind(error, error.code or 500)
-    return failure(kind, error.message, "The provider sent an error in place of an answer.", _wait_s(error))
+    return in_answer(_kind(error, error.code or 500), error.message, _wait_s(error))
 
 
 def _kind(error: _Error, status: int) -> Kind:
@@ -94,7 +92,7 @@ def _kind(error: _Error, status: int) -> Kind:
     if kind is table.INVALID_REQUEST:
         if any(detail.reason == "API_KEY_INVALID" for detail in error.details):
             return table.TARGET_MISCONFIGURED
-        return next((told for pattern, told in _PHRASES if pattern.search(error.message)), kind)
+        return told_by(_PHRASES, error.message, kind)
     if kind is table.TARGET_RATE_LIMITED and any(detail.of_the_day for detail in error.details):
         return table.TARGET_QUOTA_SPENT
     return kind

@@ -17,8 +17,9 @@ from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 from app.providers.canonical.answer import Choice, Message, SaidCall, SaidCustom, completion, said_call
 from app.providers.canonical.asked import Thought
+from app.providers.canonical.heard import heard_or
 from app.providers.canonical.mint import Stamp
-from app.providers.refusals import failure
+from app.providers.refusals import in_answer
 
 Json: TypeAlias = dict[str, Any]
 _NONE: Final = (b"", b"null")
@@ -37,7 +38,6 @@ _CODES: Final[Mapping[str, Kind]] = MappingProxyType(
         "image_content_policy_violation": table.CONTENT_BLOCKED,
     }
 )
-_INSTEAD: Final = "The provider sent an error in place of an answer."
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -114,11 +114,8 @@ def nested(annotation: Json) -> Json:
 
 def failed(raw: msgspec.Raw) -> GatewayError:
     """Return the failure that a response or an event describes."""
-    try:
-        error = msgspec.json.decode(raw, type=_Error)
-    except (msgspec.DecodeError, RecursionError):
-        error = _Error()
-    return failure(_CODES.get(error.code or "", table.TARGET_FAILED), error.message or "", _INSTEAD)
+    error = heard_or(_Error(), raw)
+    return in_answer(_CODES.get(error.code or "", table.TARGET_FAILED), error.message or "")
 
 
 def text_of(raw: msgspec.Raw) -> str:
