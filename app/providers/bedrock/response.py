@@ -8,14 +8,22 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
 from app.providers.bedrock.said import WHOSE, Citation, ConverseResponse, SaidBlock, TokenUsage
 from app.providers.bedrock.wire import Reasoning
-from app.providers.canonical.answer import Choice, Message, SaidCall, completion, object_text, said_call
+from app.providers.canonical.answer import (
+    Choice,
+    Message,
+    SaidCall,
+    annotated,
+    cited,
+    completion,
+    object_text,
+    said_call,
+)
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
@@ -96,8 +104,7 @@ def annotation_of(citation: Citation, start: int, end: int) -> list[dict[str, ob
     web = citation.location.web if citation.location is not None else None
     if web is None or not web.url:
         return []
-    place = {"start_index": start, "end_index": end, "url": web.url, "title": citation.title or web.url}
-    return [{"type": "url_citation", "url_citation": place}]
+    return [cited(start, end, web.url, citation.title)]
 
 
 def _annotations(blocks: Sequence[SaidBlock]) -> msgspec.Raw:
@@ -108,7 +115,7 @@ def _annotations(blocks: Sequence[SaidBlock]) -> msgspec.Raw:
         for citation in block.citations_content.citations if block.citations_content is not None else ():
             found += annotation_of(citation, start, end)
         start = end
-    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
+    return annotated(found)
 
 
 def _prose(block: SaidBlock) -> str:

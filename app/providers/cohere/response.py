@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
-from app.core.absent import ABSENT
 from app.core.errors import TARGET_FAILED, TARGET_TIMEOUT, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, Message, completion, said_call
+from app.providers.canonical.answer import Choice, Message, annotated, cited, completion, said_call
 from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.cohere import wire
@@ -43,7 +40,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
         None,
         reasoning_content=thoughts or None,
         tool_calls=tuple(calls),
-        annotations=msgspec.Raw(msgspec.json.encode(notes)) if notes else ABSENT,
+        annotations=annotated(notes),
     )
     choice = Choice(0, message, finish_of(answer.finish_reason))
     return completion(mint.stamp(model, answer.id), [choice], usage_of(answer.usage))
@@ -52,9 +49,8 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
 def annotations_of(citation: wire.Citation) -> list[dict[str, object]]:
     """Return the sources of a stretch of text that have an address; OpenAI's form knows no others."""
     sources = [source.document or source.tool_output for source in citation.sources or ()]
-    place = {"start_index": citation.start, "end_index": citation.end}
     return [
-        {"type": "url_citation", "url_citation": {**place, "url": given.url, "title": given.title or given.url}}
+        cited(citation.start, citation.end, given.url, given.title)
         for given in sources
         if given is not None and given.url
     ]

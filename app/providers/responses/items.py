@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.absent import is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import RESPONSES
 from app.providers.canonical import talk
@@ -19,7 +20,6 @@ Json: TypeAlias = dict[str, Any]
 Item: TypeAlias = Json | msgspec.Raw
 
 NAME: Final = "The Responses API"
-_NONE: Final = (b"", b"null")
 
 
 def items_of(turns: Sequence[Turn], lost: list[str]) -> list[Item]:
@@ -136,8 +136,8 @@ def _part(piece: Piece, where: str) -> Item:
             return piece.block
         case _:
             raise talk.no_part(piece, where, NAME)
-    if bytes(piece.prompt_cache_breakpoint) not in _NONE:
+    if is_given(piece.prompt_cache_breakpoint):
         found["prompt_cache_breakpoint"] = piece.prompt_cache_breakpoint
-    elif bytes(piece.cache_control) not in _NONE:
+    elif is_given(piece.cache_control):
         found["prompt_cache_breakpoint"] = {"mode": "explicit"}
     return found

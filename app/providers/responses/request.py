@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.absent import is_given
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import talk
@@ -18,7 +19,6 @@ from app.providers.openai_models import reasons
 from app.providers.responses.items import NAME, items_of
 
 Json: TypeAlias = dict[str, Any]
-_NONE: Final = (b"", b"null")
 _SAME: Final = (
     "stream", "temperature", "top_p", "parallel_tool_calls", "user", "safety_identifier", "service_tier",
     "prompt_cache_key", "prompt_cache_retention", "metadata",
@@ -114,7 +114,7 @@ def _custom(raw: msgspec.Raw) -> Json:
 
 
 def _tool_choice(raw: msgspec.Raw) -> Json | msgspec.Raw | None:
-    if bytes(raw) in _NONE:
+    if not is_given(raw):
         return None
     if bytes(raw) in WORDS:
         return raw
@@ -151,7 +151,7 @@ def _form(form: Format | None) -> Json | None:
 
 
 def _reasoning(asked: Asked, given: msgspec.Raw | None) -> Json | msgspec.Raw | None:
-    if given is not None and bytes(given) not in _NONE:
+    if given is not None and is_given(given):
         return given
     if asked.reasoning_effort is None:
         return None

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import bad_json, wrong_field
+from app.api.decode import decode_as
 from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
 from app.core.absent import ABSENT, is_given
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
@@ -40,7 +40,6 @@ class MessagesReader:
     """Reads Messages requests; one instance serves any number of them."""
 
     def __init__(self) -> None:
-        self._body = msgspec.json.Decoder(MessagesBody)
         self._fields = msgspec.json.Decoder(ChatFields)
         self._encode = msgspec.json.Encoder().encode
 
@@ -53,14 +52,7 @@ class MessagesReader:
         Raises:
             GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
         """
-        try:
-            if not raw.isascii():
-                raw.decode()  # msgspec skips the strings that it does not read, providers do not
-            body, members = self._body.decode(raw), OBJECT.decode(raw)
-        except msgspec.ValidationError as error:
-            raise wrong_field(error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise bad_json(error) from error
+        body, members = decode_as(MessagesBody, raw), OBJECT.decode(raw)
         if body.max_tokens is None and not counting:
             raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
         canonical = self._encode(_canonical(body, members, Originals(raw)))

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.absent import is_given
 from app.core.dialects.anthropic import ANTHROPIC, Block, MessagesBody, Source, Turn
 from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.errors import INVALID_REQUEST, GatewayError
@@ -201,7 +202,7 @@ def _address(source: Source) -> str | None:
 
 def _text(block: Block) -> Json:
     part: Json = {"type": "text", "text": block.text or ""}
-    if bytes(block.citations) not in {b"", b"null"}:
+    if is_given(block.citations):
         part["citations"] = block.citations
     return _marked(part, block)
 
@@ -212,7 +213,7 @@ def _foreign(block: Block, original: msgspec.Raw) -> Json:
 
 
 def _marked(found: Json, block: Block) -> Json:
-    if bytes(block.cache_control) not in {b"", b"null"}:
+    if is_given(block.cache_control):
         found["cache_control"] = block.cache_control
     return found
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.absent import is_given
 from app.core.dialects.chat import AnswerCall, AnswerChoice, details_of, read_answer, text_of
 from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
 from app.core.dialects.responses import InputTokensDetails, OutputTokensDetails, ResponseUsage
@@ -17,7 +18,6 @@ from app.core.model import Completion
 from app.core.usage import Usage
 
 Json: TypeAlias = dict[str, Any]
-_NONE: Final = (b"", b"null")
 _INCOMPLETE: Final[Mapping[str, str]] = MappingProxyType(
     {"length": "max_output_tokens", "content_filter": "content_filter"}
 )
@@ -180,7 +180,7 @@ def annotations_of(raw: msgspec.Raw) -> list[Json]:
 
 def logprobs_of(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """Return the entries of the tokens of a text."""
-    if bytes(raw) in _NONE:
+    if not is_given(raw):
         return []
     try:
         return msgspec.json.decode(raw, type=_Logprobs).content or []
