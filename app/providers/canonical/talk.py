@@ -18,6 +18,21 @@ _ROLES: Final = SYSTEM | {"user", "assistant", "tool"}
 _NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 
+class WireFunction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A function that is offered, as `WireTool` has it."""
+
+    name: str
+    parameters: msgspec.Raw
+    description: str | None = None
+
+
+class WireTool(msgspec.Struct, frozen=True):
+    """A tool that is offered in OpenAI's own form, which some other dialects have taken over."""
+
+    type: str
+    function: WireFunction
+
+
 def require_turn(turn: Turn, where: str, provider: str) -> None:
     """
     Refuse a turn of somebody unknown, and recordings of earlier answers, which no other provider has.
@@ -105,6 +120,15 @@ def functions_in(
             raise unsupported(f"tools[{index}].type", provider, f"it has no tools of type {tool.type[:40]!r}")
         if only is None or tool.function.name in only:
             yield tool, tool.function
+
+
+def wire_tools(offered: Iterable[Offered], only: Collection[str] | None, provider: str) -> list[WireTool]:
+    """Return the functions as they are written in OpenAI's form; see `functions_in`."""
+    functions = functions_in(offered, only, provider)
+    return [
+        WireTool("function", WireFunction(given.name, parameters_of(given), given.description))
+        for _, given in functions
+    ]
 
 
 def parameters_of(function: OfferedFunction) -> msgspec.Raw:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -10,8 +10,8 @@ import msgspec
 
 from app.core.absent import ABSENT, present
 from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
-from app.providers.canonical.choice import Choice, read_choice
+from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
+from app.providers.canonical.choice import read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, with_extras
 from app.providers.canonical.media import inline
 from app.providers.cohere import wire
@@ -42,12 +42,13 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     require_one_choice(asked, NAME)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
     choice = read_choice(asked)
-    tools = tuple(_tools(asked.tools or (), choice))
+    # Cohere can demand some call, but not a certain one: that one is then the only one it is offered.
+    tools = talk.wire_tools(asked.tools or (), choice.only if choice.name is None else {choice.name}, NAME)
     request = wire.ChatRequest(
         model=model,
         messages=[_message(turn, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
         stream=asked.stream or None,
-        tools=tools,
+        tools=tuple(tools),
         tool_choice="REQUIRED" if choice.name is not None else _MODES.get(choice.mode or "") if tools else None,
         strict_tools=any(tool.function.strict for tool in asked.tools or () if tool.function is not None) or None,
         response_format=_format(asked.response_format),
@@ -97,13 +98,6 @@ def _part(piece: Piece, where: str) -> wire.Part:
 def _call(call: Called, where: str) -> wire.ToolCall:
     function = talk.function_in(call, where, NAME)
     return wire.ToolCall(call.id, "function", wire.Function(function.name, function.arguments or "{}"))
-
-
-def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
-    """Cohere can demand some call, but not a certain one: that one is then the only one it is offered."""
-    only = choice.only if choice.name is None else {choice.name}
-    for _, given in talk.functions_in(offered, only, NAME):
-        yield wire.Tool("function", wire.FunctionSpec(given.name, talk.parameters_of(given), given.description))
 
 
 def _format(given: Format | None) -> wire.Format | None:

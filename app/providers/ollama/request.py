@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -10,8 +10,8 @@ import msgspec
 
 from app.core.absent import ABSENT, present
 from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
-from app.providers.canonical.choice import Choice, read_choice
+from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
+from app.providers.canonical.choice import read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
 from app.providers.canonical.media import inline
 from app.providers.ollama import wire
@@ -50,7 +50,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         model=model,
         messages=_messages(asked.messages),
         stream=bool(asked.stream),
-        tools=() if choice.mode == "none" else tuple(_tools(asked.tools or (), choice)),
+        tools=() if choice.mode == "none" else tuple(talk.wire_tools(asked.tools or (), choice.only, NAME)),
         format=_format(asked.response_format),
         options=options if options != wire.Options() else None,
         think=_think(asked.reasoning_effort),
@@ -98,11 +98,6 @@ def _image(piece: Piece, where: str) -> str:
 def _call(call: Called, where: str) -> wire.ToolCall:
     function = talk.function_in(call, where, NAME)
     return wire.ToolCall(wire.Function(function.name, talk.arguments_of(function, where)), call.id)
-
-
-def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
-    for _, given in talk.functions_in(offered, choice.only, NAME):
-        yield wire.Tool("function", wire.FunctionSpec(given.name, talk.parameters_of(given), given.description))
 
 
 def _format(given: Format | None) -> msgspec.Raw:
