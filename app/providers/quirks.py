@@ -31,7 +31,7 @@ class Quirks(msgspec.Struct, frozen=True):
 
     def applied(self, body: bytes) -> tuple[bytes, tuple[str, ...]]:
         """Return the body as the server takes it, and the names of the fields that were dropped."""
-        if not any(b'"%b"' % name.encode() in body for name in (*self.rename, *self.drop)):
+        if not self.rename and not self.drop:
             return body, ()
         members = OBJECT.decode(body)
         dropped = tuple([name for name in members if name in self.drop])
