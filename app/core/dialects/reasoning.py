@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 
 CLAUDE_FORMAT: Final = "anthropic-claude-v1"
 RESPONSES_FORMAT: Final = "openai-responses-v1"

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import msgspec
 
-from app.core.absent import is_given
 from app.core.call import Target
+from app.core.dialects.absent import is_given
 from app.core.dialects.anthropic import ANTHROPIC, Message
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Operation, Request

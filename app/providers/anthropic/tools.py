@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, present
+from app.core.dialects.absent import ABSENT, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
 from app.core.members import OBJECT
 from app.providers.anthropic.messages import NAME

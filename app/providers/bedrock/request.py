@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given
+from app.core.dialects.absent import ABSENT, is_given
 from app.providers.anthropic.knobs import JSON_ONLY, Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import Traits
 from app.providers.bedrock.messages import NAME, messages_of, system_of

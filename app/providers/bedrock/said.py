@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.providers.bedrock.wire import Reasoning, Wire
 
 WHOSE: Final = "Converse's"

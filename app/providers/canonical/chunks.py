@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT
-from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionDelta, StreamEvent, ToolDelta, Weight
+from app.core.dialects.absent import ABSENT
+from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionCall, StreamEvent, ToolDelta, Weight
 from app.core.usage import Usage
 from app.providers.canonical.answer import shown_usage
 from app.providers.canonical.asked import Thought
@@ -114,7 +114,7 @@ class Chunks:
             meant = ToolDelta(
                 piece.position,
                 piece.id,
-                FunctionDelta(piece.name, piece.arguments),
+                FunctionCall(piece.name, piece.arguments),
                 extra_content=piece.extra_content,
             )
         kind_shown = None if piece.id is None else kind

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given
+from app.core.dialects.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 
 

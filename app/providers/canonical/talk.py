@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
 from app.providers.canonical.asked import Called, CalledFunction, Offered, OfferedFunction, Piece, Turn

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, present
+from app.core.dialects.absent import ABSENT, present
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
 from app.providers.canonical.choice import read_choice

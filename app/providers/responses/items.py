@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import RESPONSES
 from app.providers.canonical import talk

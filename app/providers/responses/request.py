@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import talk

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.assembly.counting import count_tokens
-from app.assembly.discovery import sources
+from app.assembly.attempts import count_tokens
 from app.assembly.health import prober_handler, probings
+from app.assembly.providers import sources
 from app.core.call import Target
 from app.core.model import Completion, Operation, PlainRequest
 from app.core.pipeline import compose

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.dialects.anthropic import ANTHROPIC, Block, MessagesBody, Source, Turn
 from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.errors import INVALID_REQUEST, GatewayError

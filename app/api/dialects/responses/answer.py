@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.dialects.chat import AnswerCall, AnswerChoice, details_of, read_answer, text_of
 from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
 from app.core.dialects.responses import InputTokensDetails, OutputTokensDetails, ResponseUsage

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.dialects.responses import RESPONSES, ContentPart, Item, ResponsesBody
 from app.core.errors import INVALID_REQUEST, GatewayError

@@ -14,7 +14,7 @@ import msgspec
 from app.api.dialects.one_at_a_time import OneAtATime
 from app.api.dialects.responses.answer import Frame, Json, incomplete_of, logprobs_of, status_of, usage_of
 from app.api.dialects.responses.growing import Calling, Growing, Saying, Thinking, Told
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.dialects.chat import details_of, text_of
 from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, hidden_extra, sealed
 from app.core.model import Chunk, ChunkChoice, ToolDelta
