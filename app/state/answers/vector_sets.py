@@ -1,8 +1,8 @@
 """
 Vectors of questions in Redis, for all replicas: one vector set for each space, where the server has those (Redis 8).
 
-All of them have one hash tag, so that how many there are can be bounded exactly. They are not quantized: rounding to bytes
-would move what is near the threshold.
+All of them have one hash tag, so that how many there are can be bounded exactly. They are not quantized: rounding would
+move what is near the threshold.
 """
 
 from __future__ import annotations
