@@ -66,7 +66,9 @@ class HotRoute:
         request_id = request_id_of(headers, self._desk.ids)
         sink = AsgiSink(send)
         try:
-            await self._serve(request_id, headers, receive, sink)
+            serving = self._serve(request_id, headers, receive, sink)
+            del headers
+            await serving
         except ClientGoneError:
             return
         except Exception as error:  # noqa: BLE001 - the edge: a bug must not reach the client as anything but a 500
@@ -86,6 +88,7 @@ class HotRoute:
             dialect.require(headers)
             raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
             call = self.call(Arrival(request_id, headers, raw, credential, caller), gateway.edge)
+            del headers, raw  # streams last
         except GatewayError as error:
             self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
             await sink.whole(*dialect.refusal(error, request_id, None))

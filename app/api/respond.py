@@ -8,22 +8,22 @@ still a status of its own. Afterwards a failure is one error event and a broken 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterable
+from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self
 
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
 from app.api.readahead import ReadAhead
-from app.core.call import Call, Journal
+from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import EdgeOptions, Gateway
+from app.core.gateway import Gateway
 from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.ports import Sink
-from app.core.stream import EVENTS, Batch, EventStream
+from app.core.stream import EVENTS, Batch
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
 NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments
@@ -51,8 +51,13 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     async with aclosing(stream):
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
-        async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, edge, call.journal) as batches:
-            complete = await relay(batches, call, sink, style, keep_alive)
+        del headers, reply  # streams last
+        async with KeepAlive(sink, every_s) as keep_alive:
+            if edge.overflow == "block":
+                complete = await relay(stream, call, sink, style, keep_alive)
+            else:
+                ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
+                complete = await _relay_ahead(ahead, call, sink, style, keep_alive)
     if complete:
         await sink.end()
     else:
@@ -66,6 +71,7 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
             async for batch in batches:
                 keep_alive.touch()
                 await sink.part(style.part(batch))
+                del batch  # else it would wait here for the next one
     except TimeoutError:
         return False
     except GatewayError as error:
@@ -75,20 +81,13 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
     return True
 
 
-@asynccontextmanager
-async def _paced(
-    stream: EventStream, edge: EdgeOptions, journal: Journal
-) -> AsyncGenerator[AsyncIterable[Batch], None]:
-    """Let the provider wait for the client, or not, as `streaming.overflow` says."""
-    if edge.overflow == "block":
-        yield stream
-        return
-    ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
+async def _relay_ahead(ahead: ReadAhead, call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
+    """Relay without letting the provider wait for the client, as `streaming.overflow` says."""
     try:
-        yield ahead
+        return await relay(ahead, call, sink, style, keep_alive)
     finally:
         await ahead.aclose()
-        journal.trimmed = ahead.dropped
+        call.journal.trimmed = ahead.dropped
 
 
 class KeepAlive:
@@ -97,6 +96,8 @@ class KeepAlive:
 
     One timer a stream, not re-armed by traffic; a task exists only while a comment is being written.
     """
+
+    __slots__ = ("_every_s", "_loop", "_sink", "_timer", "_touched", "_writing")
 
     def __init__(self, sink: Sink, every_s: float) -> None:
         self._sink = sink

@@ -24,6 +24,8 @@ class ChunkDecoder:
         read: Reads the payload of one event; raises `msgspec.ValidationError` for one of an unknown form.
     """
 
+    __slots__ = ("_finished", "_frames", "_read", "done")
+
     def __init__(self, read: Callable[[bytes], Chunk]) -> None:
         self._read = read
         self._frames = SseFrames()
