@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from secrets import token_hex
 
 import msgspec
 
-from app.assembly.deps import Deps
+from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
 from app.core.tapes import Tapes
 from app.state.answers.leading import Means, Rhythm
@@ -25,7 +24,7 @@ def open_tapes(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:  
         return deps
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     means = Means(store, shared.link, deps.caching.flights, deps.clock, _RHYTHM)
-    copies = SharedTapes(token_hex(8), means, _seal)
+    copies = SharedTapes(new_id(), means, _seal)
     shared.link.follow(copies)
     return msgspec.structs.replace(deps, tapes=Tapes(deps.clock, copies=copies))
 

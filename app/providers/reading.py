@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, GatewayError
-from app.core.limit import TimeLimit
 from app.core.ports import Decoder, UpstreamReply
 from app.core.stream import Batch
+from app.core.time_limit import TimeLimit
 
 _LOOK_AGAIN_S = 0.001  # uvloop calls timers with less than a millisecond to go at once, again and again
 _DRAIN_S = 0.1  # a provider's end of body follows its [DONE] at once; waiting for it keeps the connection usable
@@ -111,18 +111,18 @@ class EventReading:
     """
     The reading of a streamed answer: its events, and what gives its connection back.
 
-    `signed` returns a failure as it is to be raised, with the name of who failed.
+    `sign` writes the name of who failed on a failure.
     """
 
-    __slots__ = ("_decoder", "_given_back", "_guard", "_reply", "_signed")
+    __slots__ = ("_decoder", "_given_back", "_guard", "_reply", "_sign")
 
     def __init__(
-        self, reply: UpstreamReply, decoder: Decoder, guard: ReadGuard, signed: Callable[[GatewayError], GatewayError]
+        self, reply: UpstreamReply, decoder: Decoder, guard: ReadGuard, sign: Callable[[GatewayError], object]
     ) -> None:
         self._reply = reply
         self._decoder = decoder
         self._guard = guard
-        self._signed = signed
+        self._sign = sign
         self._given_back = False
 
     async def events(self) -> AsyncGenerator[Batch, None]:
@@ -133,20 +133,27 @@ class EventReading:
             GatewayError: The kinds of `ReadGuard.next` and of the decoder.
         """
         decoder, guard, chunks = self._decoder, self._guard, self._reply.chunks()
-        try:
-            with guard:
-                while not decoder.done:
-                    data = await guard.next(chunks)
-                    events = decoder.end() if data is None else decoder.feed(data)
-                    del data  # what has been handed on must not wait here for the next
-                    if events:
-                        yield events
-                    del events
-            await _drain(chunks)
-            await self._reply.aclose()
-            self._given_back = True
-        except GatewayError as error:
-            raise self._signed(error) from error.__cause__
+        with self, guard:
+            while not decoder.done:
+                data = await guard.next(chunks)
+                events = decoder.end() if data is None else decoder.feed(data)
+                del data  # what has been handed on must not wait here for the next
+                if events:
+                    yield events
+                del events
+        await _drain(chunks)
+        await self._reply.aclose()
+        self._given_back = True
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let a failure be signed."""
+        if isinstance(error, GatewayError):
+            self._sign(error)
 
     def release(self) -> Awaitable[None] | None:
         """Give the connection back, unless that was done at the end of the events."""
