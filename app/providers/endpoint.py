@@ -138,7 +138,7 @@ class Endpoint:
                 request = await self._sign(request, self._provider.signer)
             return await self._exchange(request, attempt)
         except GatewayError as error:
-            raise self._signed(error, attempt) from error.__cause__
+            raise self._signed(attempt, error) from error.__cause__
         finally:
             journal.upstream_s += self._clock.now() - started
 
@@ -170,7 +170,7 @@ class Endpoint:
                 await reply.aclose()
 
     async def _streamed(self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str) -> Reply:
-        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._signed, attempt=attempt))
+        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._signed, attempt))
         stream = EventStream(reading.events(), reading.release, media_type)
         try:
             await stream.prime(self._options)
@@ -192,7 +192,7 @@ class Endpoint:
         error.upstream_status = reply.status
         return error
 
-    def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:
+    def _signed(self, attempt: Attempt, error: GatewayError) -> GatewayError:
         """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
         name = self._provider.name
         error.message = self._secrets.hidden(error.message)

@@ -106,9 +106,10 @@ async def test_nothing_is_no_event() -> None:
 
 
 async def test_tapes_are_their_tenants() -> None:
-    """For anyone else there is none."""
+    """For anyone else there is none, and nobody else has copies of them."""
     bench = Bench()
     tape = bench.opened()
+    await bench.tapes.aclose()
 
     assert tape is await bench.tapes.find("1", "one")
     assert await bench.tapes.find("1", "other") is None

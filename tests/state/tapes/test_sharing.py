@@ -131,7 +131,7 @@ async def test_a_stream_that_has_ended(redis: RedisServer, ending: TapeEnd) -> N
         tape.add(said(1, 2))
         tape.add(said(3))
         tape.end(ending)
-        await one.copies.aclose()
+        await one.tapes.aclose()
 
         found = [await two.found(tape) for _ in range(2)]
         texts = [await read(found[0]), await read(found[1], after=2)]
@@ -190,7 +190,7 @@ async def test_redis_knows_nothing_of_it(redis: RedisServer) -> None:
         tape = one.begin()
         tape.add(b"data: secret words\n\n")
         tape.end(TapeEnd.COMPLETE)
-        await one.copies.aclose()
+        await one.tapes.aclose()
         assert b"id: 1\ndata: secret words\n\n" == await read(await two.found(tape))
 
         keys = redis.do("KEYS", "*:tail:stream:*")
@@ -207,7 +207,7 @@ async def test_what_is_kept_has_an_end(redis: RedisServer) -> None:
     async with replicas(redis) as (one, two):
         tape = one.begin()
         tape.end(TapeEnd.COMPLETE)
-        await one.copies.aclose()
+        await one.tapes.aclose()
         await two.found(tape)
 
         left_ms = [redis.do("PTTL", key) for key in redis.do("KEYS", "*:tail:stream:*")]
@@ -222,7 +222,7 @@ async def test_a_writer_that_dies(redis: RedisServer) -> None:
         (writer,) = await life.enter_async_context(replicas(redis, 1, BRISK, prefix))
         tape = writer.begin()
         tape.add(said(1))
-        await writer.copies.aclose()
+        await writer.tapes.aclose()
         found = await reader.found(tape)
         reading = asyncio.create_task(read(found))
         await life.aclose()
@@ -273,14 +273,14 @@ async def test_redis_may_forget_everything() -> None:
         async with replicas(server, rhythm=BRISK) as (one, two):
             tape = one.begin()
             tape.add(said(1))
-            await one.copies.aclose()
+            await one.tapes.aclose()
             reader = await two.found(tape)
             while reader.events == 0:
                 reader = await two.found(tape)
             server.do("FLUSHALL")
             tape.add(said(2))
             tape.end(TapeEnd.COMPLETE)
-            await one.copies.aclose()
+            await one.tapes.aclose()
 
             assert told(1) == await read(reader)
             assert TapeEnd.LOST is reader.ending
