@@ -8,20 +8,25 @@ still a status of its own. Afterwards a failure is one error event and a broken 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Awaitable
 from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
+from app.api.asgi import Receive
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
 from app.api.readahead import ReadAhead
 from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import Gateway
+from app.core.gateway import EdgeOptions
 from app.core.model import Completion
+from app.core.pipeline import Handler
 from app.core.ports import Sink
+from app.core.signals import Listener, StreamTrimmed
 from app.core.stream import EVENTS, Batch
 from app.core.time_limit import TimeLimit
 
@@ -34,20 +39,30 @@ STREAM_HEADERS = (
 )
 
 
-async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock: Clock) -> None:
+class Ready(msgspec.Struct, frozen=True):
+    """A call that has been read: what answers it, within which bounds, and who tells that its client has left."""
+
+    call: Call
+    handler: Handler[Call]
+    edge: EdgeOptions
+    client: Receive
+
+
+async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener: Listener) -> None:
     """
-    Send the answer to `call` into `sink`.
+    Run the call and send its answer into `sink`.
 
     Raises:
         GatewayError: The call failed and nothing has been sent yet.
     """
-    reply = await gateway.handler(call)
+    call, edge = ready.call, ready.edge
+    reply = await ready.handler(call)
     headers = answer_headers(call, clock.now()) + style.headers
     if isinstance(reply.body, Completion):
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
-    stream, edge = reply.body, gateway.edge
+    stream = reply.body
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     async with aclosing(stream):
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
@@ -57,7 +72,7 @@ async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock:
                 complete = await relay(stream, call, sink, style, keep_alive)
             else:
                 ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
-                complete = await _relay_ahead(ahead, call, sink, style, keep_alive)
+                complete = await _closing(ahead, relay(ahead, call, sink, style, keep_alive), call, listener)
     if complete:
         await sink.end()
     else:
@@ -81,13 +96,14 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
     return True
 
 
-async def _relay_ahead(ahead: ReadAhead, call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
-    """Relay without letting the provider wait for the client, as `streaming.overflow` says."""
+async def _closing(ahead: ReadAhead, relaying: Awaitable[bool], call: Call, listener: Listener) -> bool:
+    """Relay what is read ahead; stop reading in the end, and tell what got lost."""
     try:
-        return await relay(ahead, call, sink, style, keep_alive)
+        return await relaying
     finally:
         await ahead.aclose()
-        call.journal.trimmed = ahead.dropped
+        if ahead.dropped:
+            listener(StreamTrimmed(call.id, ahead.dropped))
 
 
 class KeepAlive:
