@@ -52,7 +52,6 @@ Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
 _NO_GUESS = (b"x-content-type-options", b"nosniff")  # a browser takes an answer for what it says it is
 _KEPT = ("/v1/files", "/v1/batches")
-_ANTHROPICS = "/v1/messages"
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
@@ -212,7 +211,7 @@ async def _failed(request: Request, _error: Exception) -> Response:
 
 
 def _response(error: GatewayError, request: Request, extra: Mapping[str, str]) -> Response:
-    anthropics = "anthropic-version" in request.headers or request.url.path.startswith(_ANTHROPICS)
-    refusal = message_refusal if anthropics else error_response  # as the client speaks, also where there is nothing
+    anthropics = request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers
+    refusal = message_refusal if anthropics else error_response
     status, headers, body = refusal(error, request_id_of(headers_of(request.scope)), None)
     return Response(body, status, {**{name.decode(): value.decode() for name, value in headers}, **extra})

@@ -37,25 +37,6 @@ def test_list_is_one_page(plain: httpx2.Client) -> None:
     assert told["has_more"] is False
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "status", "kind"),
-    [
-        ("GET", "/v1/models/nothing-like-this", {"anthropic-version": "2023-06-01"}, 404, "not_found_error"),
-        ("POST", "/v1/messages/batches", {}, 404, "not_found_error"),
-        ("GET", "/v1/messages", {}, 405, "invalid_request_error"),
-    ],
-)
-def test_refusals_around_messages_are_anthropics(
-    plain: httpx2.Client, method: str, path: str, headers: dict[str, str], status: int, kind: str
-) -> None:
-    """What no dialect has seen is refused in the form of the client that asked."""
-    answer = plain.request(method, path, headers=headers)
-
-    told = answer.json()
-    assert (answer.status_code, told["type"], told["error"]["type"]) == (status, "error", kind)
-    assert told["request_id"] == answer.headers["request-id"] == answer.headers["x-request-id"]
-
-
 def test_node_lists_models(node: Node, polyglot: GatewayProcess) -> None:
     """Anthropic's SDK for Node finds them, too."""
     told = node.scenario("anthropic.mjs", polyglot.url, "models", "sim/echo")
