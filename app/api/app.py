@@ -79,6 +79,8 @@ class Api(FastAPI):
             version=door.version,
             lifespan=lifespan,
             redirect_slashes=False,
+            docs_url=None,  # pages without anything from elsewhere: app/api/page
+            redoc_url=None,
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
         self._gateways, self._lifecycle = desk.gateways, desk.lifecycle

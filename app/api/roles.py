@@ -14,9 +14,7 @@ from typing import Any, Final
 
 ADMIN_PATH: Final = "/admin"
 _CALLERS: Final = ("/v1/", "/pass/")
-_ANYBODY: Final = frozenset(
-    {"/", "/livez", "/readyz", "/health", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
-)
+_ANYBODY: Final = frozenset({"/", "/livez", "/readyz", "/health", "/metrics", "/docs", "/docs/{name}", "/openapi.json"})
 _SCHEMES: Final[Mapping[str, object]] = MappingProxyType(
     {
         "key": {"type": "http", "scheme": "bearer", "description": "A virtual key or a JWT, if `auth.required`."},
