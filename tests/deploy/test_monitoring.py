@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,13 @@ import yaml
 
 from app.state.answers.caching import Caching
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
+from app.telemetry.metrics.asked import Build, ConfigInUse, Losses, ProviderKeys, ProvidersUp
 from app.telemetry.metrics.caching import CacheCounts
 from app.telemetry.metrics.families import CounterFamily, HistogramFamily
 
 ROOT = Path(__file__).parents[2]
 RULES = ("recording.rules.yml", "alerts.rules.yml")
+PROMTOOL = shutil.which("promtool") or ""
 METRIC = re.compile(r"\bwizard_[a-z0-9_]+\b")
 RECORDED = re.compile(r"\bwizard:[a-z0-9_:]+\b")
 
@@ -30,6 +33,8 @@ def exported() -> set[str]:
         Build("1"),
         *Metrics().parts,
         ProviderKeys(lambda: ()),
+        ProvidersUp(list),
+        ConfigInUse(str),
         Losses({}),
         CacheCounts(caching.tally, caching.view),
     ]
@@ -75,6 +80,28 @@ def test_every_query_is_balanced() -> None:
     for expression in [*[rule["expr"] for rule in rules()], *dashboard_expressions()]:
         for opening, closing in ("()", "[]", "{}"):
             assert expression.count(opening) == expression.count(closing), expression
+
+
+@pytest.mark.skipif(not PROMTOOL, reason="needs promtool, of Prometheus")
+@pytest.mark.parametrize(
+    "given", [("check", *(f"deploy/prometheus/{name}" for name in RULES)), ("test", "tests/deploy/alerts.test.yml")]
+)
+def test_alerts_are_raised_by_what_they_speak_of(given: tuple[str, ...]) -> None:
+    """By the word of Prometheus itself: the rules are sound, and each alert fires when it should, with its texts."""
+    verb, *files = given
+
+    checked = subprocess.run([PROMTOOL, verb, "rules", *files], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_alert_is_tried() -> None:
+    """There is a case for each in what promtool runs."""
+    tried = yaml.safe_load((ROOT / "tests/deploy/alerts.test.yml").read_text(encoding="utf-8"))["tests"]
+
+    raised = {case["alertname"] for each in tried for case in each["alert_rule_test"] if case.get("exp_alerts")}
+
+    assert raised == {rule["alert"] for rule in rules() if "alert" in rule}
 
 
 def test_every_alert_has_a_runbook() -> None:

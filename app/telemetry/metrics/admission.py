@@ -12,12 +12,12 @@ from app.telemetry.metrics.part import Counted, counted
 
 
 class AdmissionCounts:
-    """The queue, its limit, and refusals."""
+    """The queue, its limit, and refusals; reasons that never were are zero."""
 
     def __init__(self) -> None:
         self._depths = {priority.word: 0 for priority in Priority}
         self._waits = Histogram(QUEUE_WAIT_S)
-        self._shed: dict[str, int] = {}
+        self._shed = {"queue_full": 0, "pushed_out": 0, "too_late": 0}
         self._limit: int | None = None
 
     def counts(self) -> Iterable[Counted]:
@@ -55,7 +55,7 @@ class AdmissionCounts:
             "wizard_admission_refused",
             "Calls for which there was no room: queue_full, pushed_out, too_late.",
             ("reason",),
-            [((reason,), count) for reason, count in [*self._shed.items()]],
+            [((reason,), count) for reason, count in self._shed.items()],
         )
 
     def _queued(self, signal: CallQueued) -> None:
@@ -66,7 +66,7 @@ class AdmissionCounts:
         self._waits.observe(signal.wait_s)
 
     def _refused(self, signal: CallShed) -> None:
-        self._shed[signal.reason] = self._shed.get(signal.reason, 0) + 1
+        self._shed[signal.reason] += 1
 
     def _limit_changed(self, signal: AdmissionLimitChanged) -> None:
         self._limit = signal.limit
