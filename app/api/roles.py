@@ -36,6 +36,11 @@ def is_administrative(path: str) -> bool:
     return path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/")
 
 
+def is_inside(path: str) -> bool:
+    """Say whether a path is for operators alone: below `ADMIN_PATH`, or the metrics."""
+    return is_administrative(path) or path == "/metrics"
+
+
 def role_of(path: str) -> Role:
     """
     Return who may use the route with this path or pattern.

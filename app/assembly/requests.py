@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from ipaddress import ip_address
 
 import msgspec
 
 from app.assembly.deps import Deps
+from app.config.listening import places
 from app.config.schema import Settings
 from app.core.identity import Caller
 from app.core.stories import Stories
@@ -39,7 +39,7 @@ def may_see(settings: Settings) -> Callable[[Caller], bool]:
         case "never":
             return lambda _caller: False
         case "auto":
-            anybody = not settings.auth.required and _is_this_machine(settings.server.host)
+            anybody = not settings.auth.required and not any(place.shared for place in places(settings))
             return lambda caller: anybody or caller.debug
 
 
@@ -68,10 +68,3 @@ def _store(settings: Settings, shared: Shared | None) -> RequestStore:
             return RedisRequests(shared.link, shared.key_prefix, given.max_entries)
         case _:
             return MemoryRequests(given.max_entries)
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -22,6 +22,7 @@ KUBERNETES = ("1.27", "1.37")  # what the chart demands at least, and the newest
 EVERYTHING = """
 config:
   server: {host: 0.0.0.0}
+  admin: {port: 9901, host: 0.0.0.0}
   providers: {sim: {kind: sim}}
 autoscaling:
   enabled: true

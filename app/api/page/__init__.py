@@ -17,7 +17,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from app.core.errors import NOT_FOUND, GatewayError
+from app.api.errors import nothing_at
 
 _INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 _HEADERS: Final = MappingProxyType(
@@ -40,7 +40,7 @@ def page_router() -> APIRouter:
     @router.get("/docs/{name}", include_in_schema=False)
     def swagger_ui(name: str) -> Response:
         if name not in _SWAGGER_UI:
-            raise GatewayError(NOT_FOUND, f"There is nothing at {f'/docs/{name[:100]}'!r}.")
+            raise nothing_at(f"/docs/{name}")
         content = files("fastapi_offline").joinpath("static", name).read_bytes()
         return Response(content, media_type=_SWAGGER_UI[name], headers={**_HEADERS, "cache-control": "max-age=3600"})
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.config.checks.admission import adaptive_limit
-from app.config.checks.auth import callers, keys, tokens
+from app.config.checks.auth import callers, keys, ports, tokens
 from app.config.checks.caching import caching
 from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
@@ -52,6 +52,7 @@ _CHECKS: Final[Sequence[Check]] = (
     guards,
     keys,
     callers,
+    ports,
     tokens,
     session_store,
     exporter,
