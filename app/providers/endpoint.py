@@ -138,7 +138,7 @@ class Endpoint:
                 request = await self._sign(request, self._provider.signer)
             return await self._exchange(request, attempt)
         except GatewayError as error:
-            raise self._signed(error, attempt) from error.__cause__
+            raise self._signed(error, attempt, request) from error.__cause__
         finally:
             journal.upstream_s += self._clock.now() - started
 
@@ -157,7 +157,7 @@ class Endpoint:
             if asked.stream and not _is_json(reply):
                 line = Line(reply)
                 decoder = self._provider.codec.decoder(asked)
-                stream = EventStream(self._events(line, attempt, decoder), line.release, _streamed_type(reply))
+                stream = EventStream(self._events(line, attempt, decoder, request), line.release, _streamed_type(reply))
                 kept = True  # from here on the stream owns the connection
                 return await self._primed(stream, attempt)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
@@ -180,7 +180,9 @@ class Endpoint:
             raise
         return Reply(stream)
 
-    async def _events(self, line: Line, attempt: Attempt, decoder: Decoder) -> AsyncGenerator[Batch, None]:
+    async def _events(
+        self, line: Line, attempt: Attempt, decoder: Decoder, request: HttpRequest
+    ) -> AsyncGenerator[Batch, None]:
         events = read_events(line.reply, decoder, self._guard(attempt))
         try:
             async with aclosing(events):  # else a stream that is left early leaves its timer behind
@@ -188,7 +190,7 @@ class Endpoint:
                     yield batch
             await line.give_back()
         except GatewayError as error:
-            raise self._signed(error, attempt) from error.__cause__
+            raise self._signed(error, attempt, request) from error.__cause__
 
     def _guard(self, attempt: Attempt) -> ReadGuard:
         return ReadGuard(self._options.idle_s, attempt.call.deadline)
@@ -203,14 +205,18 @@ class Endpoint:
         error.upstream_status = reply.status
         return error
 
-    def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:
+    def _known(self, request: HttpRequest) -> OwnSecrets:
+        """Return what a request told the provider; a signature is another one each time."""
+        return self._secrets if self._provider.signer is None else OwnSecrets(request.headers)
+
+    def _signed(self, error: GatewayError, attempt: Attempt, request: HttpRequest) -> GatewayError:
         """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
-        name = self._provider.name
-        error.message = self._secrets.hidden(error.message)
-        error.param = None if error.param is None else self._secrets.hidden(error.param)
+        name, secrets = self._provider.name, self._known(request)
+        error.message = secrets.hidden(error.message)
+        error.param = None if error.param is None else secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
-            request = attempt.call.request
-            purpose = f" for {request.operation.value}" if isinstance(request, PlainRequest) else ""
+            asked = attempt.call.request
+            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) else ""
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)
