@@ -13,13 +13,16 @@ STAMP = b"@t="
 STAMP_DIGITS = 17
 """Length of a stamp behind its mark: seconds with microseconds, zero-padded to a fixed width."""
 
+SERIAL = "0000000000"
+"""Stands in every question, to be replaced by a number of its own: no answer of a benchmark comes from a cache."""
+
 SSE_DONE = b"data: [DONE]\n\n"
 UPSTREAM_MODEL = "mock-small"
 
 _QUESTION = (
     "Summarise the following note for a colleague who was not at the meeting, in two short sentences and in plain "
     "words. We agreed to move the release to the second week of the month, to write the migration guide first, and to "
-    "let the support team read it before anybody else does. Open: who translates it."
+    f"let the support team read it before anybody else does. Open: who translates it. Note {SERIAL}."
 )
 _ANSWER = (
     "The release moves to the second week of the month, because the migration guide comes first and support reads it "
@@ -109,13 +112,13 @@ def models() -> bytes:
     return msgspec.json.encode({"object": "list", "data": [model]})
 
 
-def http_request(body: bytes) -> bytes:
-    """Wrap a chat completion body into the HTTP/1.1 request that carries it."""
+def http_request(body: bytes, key: str | None = None) -> bytes:
+    """Wrap a chat completion body into the HTTP/1.1 request that carries it, and the key of whoever asks."""
     head = (
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-        b"content-length: %d\r\n\r\n"
+        b"content-length: %d\r\n%b\r\n"
     )
-    return head % len(body) + body
+    return head % (len(body), b"" if key is None else b"authorization: Bearer %b\r\n" % key.encode()) + body
 
 
 def http_answer(body: bytes, status: bytes = b"200 OK") -> bytes:

@@ -44,7 +44,9 @@ class StreamRound(msgspec.Struct, frozen=True):
 
 async def unary(contestant: Contestant, concurrency: int, seconds: float) -> UnaryRound:
     """Ask for unary answers in a closed loop."""
-    tally, cpu_s = await _measure(contestant, Load(contestant.port, contestant.model, concurrency, seconds))
+    tally, cpu_s = await _measure(
+        contestant, Load(contestant.port, contestant.model, concurrency, seconds, key=contestant.key)
+    )
     return UnaryRound(
         cpu_us=_micro(quotient(cpu_s, tally.requests)),
         rps=tally.requests / tally.elapsed_s,
@@ -56,7 +58,7 @@ async def unary(contestant: Contestant, concurrency: int, seconds: float) -> Una
 
 async def streams(contestant: Contestant, concurrency: int, seconds: float, tokens: int) -> StreamRound:
     """Ask for streams of `tokens` chunks in a closed loop."""
-    load = Load(contestant.port, contestant.model, concurrency, seconds, tokens=tokens)
+    load = Load(contestant.port, contestant.model, concurrency, seconds, tokens=tokens, key=contestant.key)
     tally, cpu_s = await _measure(contestant, load)
     return StreamRound(
         cpu_us=_micro(quotient(cpu_s, tally.tokens)),

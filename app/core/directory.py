@@ -15,7 +15,7 @@ from app.core.errors import STATE_UNAVAILABLE, UNAUTHORIZED, GatewayError
 from app.core.identity import ANONYMOUS, OPEN, Caller, Credential
 from app.core.key_store import KeyStore
 from app.core.signals import CredentialRefused, Listener
-from app.core.virtual_keys import Found, Hasher, KeyTable, Standing, VirtualKey
+from app.core.virtual_keys import Found, Hasher, KeyTable, Standing
 
 MISSING: Final = "missing"
 _RETRY_AFTER_S = 1.0  # whoever was out of reach is asked again all the time
@@ -74,8 +74,8 @@ class Directory:
             return ANONYMOUS
         digests = self._sources.hasher.digests(credential.token)
         found = self._find(digests)
-        if found.standing is Standing.VALID and found.key is not None:
-            return _caller_of(found.key)
+        if found.caller is not None:
+            return found.caller
         standing = found.standing
         if self._sources.tokens is not None and found.key is None and _is_token(credential.token):
             verdict = await self._sources.tokens.read(credential.token)
@@ -99,21 +99,6 @@ class Directory:
     def _refusal(self, request_id: str, reason: str, key_id: str, message: str) -> GatewayError:
         self._listener(CredentialRefused(request_id, reason, key_id))
         return GatewayError(UNAUTHORIZED, message)
-
-
-def _caller_of(key: VirtualKey) -> Caller:
-    return Caller(
-        id=key.id,
-        tenant=key.id,
-        name=key.name,
-        team=key.team,
-        user=key.user,
-        tags=key.tags,
-        models=key.models,
-        priority=key.priority,
-        limits=key.limits,
-        budgets=key.budgets,
-    )
 
 
 def _stranger(digest: bytes) -> Caller:

@@ -13,7 +13,7 @@ from app.core.metering import Meter
 from app.core.model import ChatRequest, Completion, Request
 from app.core.pipeline import Handler, settle
 from app.core.ports import Limits, Tokenizer
-from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, settled, with_prompt
+from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, with_prompt
 from app.core.signals import LimitExceeded, Listener
 from app.core.tokens import family_of, prompt_parts
 
@@ -38,6 +38,7 @@ class Limiter:
                 another target may do); STATE_UNAVAILABLE.
         """
         decision = await self._decide(call, ask, target)
+        known = len(call.journal.limits)
         call.journal.limits += decision.standings
         for rule in decision.overlooked:
             self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, None, shadow=True))
@@ -47,10 +48,8 @@ class Limiter:
         stay = _Stay(self._limits, decision, None if ask.prompt is None else Meter(call, ask.prompt))
         reply = await settle(travels, proceed, stay.close, stay.watch)
         if stay.tokens is not None and isinstance(reply.body, Completion):  # its headers are still to be written
-            own = decision.standings
-            call.journal.limits = tuple(
-                [settled(each, stay.tokens) if each in own else each for each in call.journal.limits]
-            )
+            limits, own = call.journal.limits, decision.settled(stay.tokens)
+            call.journal.limits = limits[:known] + own + limits[known + len(own) :]
         return reply
 
     async def _decide(self, call: Call, ask: Ask, target: Target | None) -> Decision:

@@ -57,6 +57,8 @@ class Price(msgspec.Struct, frozen=True):
         if details is None:
             return usage.prompt_tokens * self.input
         cached, written, audio = details.cached_tokens or 0, details.cache_write_tokens or 0, details.audio_tokens or 0
+        if not (cached or written or audio):
+            return usage.prompt_tokens * self.input
         return (
             max(0, usage.prompt_tokens - cached - written - audio) * self.input
             + cached * _or(self.cached, self.input)
@@ -69,6 +71,8 @@ class Price(msgspec.Struct, frozen=True):
         if details is None:
             return usage.completion_tokens * self.output
         reasoning, audio = details.reasoning_tokens or 0, details.audio_tokens or 0
+        if not (reasoning or audio):
+            return usage.completion_tokens * self.output
         return (
             max(0, usage.completion_tokens - reasoning - audio) * self.output
             + reasoning * _or(self.reasoning, self.output)

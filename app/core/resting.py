@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.call import Target
-from app.core.signals import CircuitChanged, Signal
+from app.core.signals import CircuitChanged, Listener, Signal
 
 
 class Resting:
@@ -21,6 +21,10 @@ class Resting:
             self._targets.discard(name)
         else:
             self._targets.add(name)
+
+    def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
+        """Hear of circuits only."""
+        return (self,) if kind is CircuitChanged else ()
 
     def fit(self, target: Target) -> bool:
         """Say whether the circuit of `target` is closed, as far as is known here."""

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -19,6 +19,7 @@ import msgspec
 from app.core.allow_list import AllowList
 from app.core.call import Attempt, Call, Target
 from app.core.estimating import prompt_of
+from app.core.identity import Caller
 from app.core.model import ChatRequest, Operation
 from app.core.rules import Ask, Claim, Measure, Rule, Scope
 from app.core.tokens import answer_tokens
@@ -28,6 +29,7 @@ ANSWER_SHARE: Final = 10  # ... a tenth of the burst, so that small limits are n
 HOLD_SPARE_S: Final = 5.0  # after its deadline a call has ended for sure, and its places are free again
 CALLERS_MAX: Final = 10_000
 _OF_TARGETS: Final = frozenset({Scope.MODEL, Scope.PROVIDER})
+_OF_CALLERS: Final = frozenset({Scope.GLOBAL, Scope.KEY, Scope.TEAM})
 # By what the buckets of one kind of call may be spread over a cluster. A key has one team, but many users and sessions:
 # its own limits could not be kept together with theirs.
 _SLOTS: Final = (Scope.KEY, Scope.TEAM, Scope.MODEL, Scope.PROVIDER)
@@ -50,7 +52,8 @@ class RuleBook:
         self._entries = _distinct([_Entry(rule) for rule in rules if bool(_OF_TARGETS & set(rule.per)) is of_targets])
         common = _common([entry.rule for entry in self._entries])
         self._slot = None if common is None else _OWNERS[common]
-        self._of_callers: dict[str, tuple[tuple[Rule, ...], list[_Entry]]] = {}
+        self._open: _Plan = [(entry, None) for entry in self._entries]
+        self._of_callers: dict[str, tuple[Caller, _Plan]] = {}
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -59,58 +62,62 @@ class RuleBook:
 
     def of_call(self, call: Call, now: float) -> Ask | None:
         """Return what a call asks for at `now` (seconds); None if it meets no rule."""
-        entries = self._with_own(call) if call.caller.limits else self._entries
-        return self._ask(entries, call, None, now)
+        return self._ask(self._plan(call) if call.caller.known else self._open, call, None, now)
 
     def of_attempt(self, attempt: Attempt, now: float) -> Ask | None:
         """Return what an attempt asks for."""
-        return self._ask(self._entries, attempt.call, attempt.target, now)
+        return self._ask(self._open, attempt.call, attempt.target, now)
 
-    def _ask(self, entries: Sequence[_Entry], call: Call, target: Target | None, now: float) -> Ask | None:
+    def _ask(self, plan: _Plan, call: Call, target: Target | None, now: float) -> Ask | None:
         claims = []
         length: Length | None = None
-        for entry in entries:
-            bucket = entry.bucket(call, target)
-            if bucket is None or (entry.counts_tokens and call.request.operation is Operation.COUNT_TOKENS):
+        for entry, known in plan:
+            claim = entry.claim(call, target) if known is None else known
+            if claim is None:
                 continue
             if entry.counts_tokens:
+                if call.request.operation is Operation.COUNT_TOKENS:
+                    continue
                 length = length or length_of(call)
-                claims.append(claim_tokens(entry.rule, bucket, length))
-            else:
-                claims.append(Claim(entry.rule, bucket, 1, entry.unit_us))
+                claim = claim_tokens(claim, length)
+            claims.append(claim)
         if not claims:
             return None
         slot = "" if self._slot is None else self._slot(call, target) or ""
         hold_s = max(0.0, call.deadline - now) + HOLD_SPARE_S
         return Ask(tuple(claims), slot, hold_s, None if length is None else length.prompt)
 
-    def _with_own(self, call: Call) -> list[_Entry]:
-        """Return the rules with those of the caller, which are read once for each caller."""
+    def _plan(self, call: Call) -> _Plan:
+        """Return the rules with those of the caller, and what is the same for all of its calls: made once for each."""
         caller = call.caller
-        known = self._of_callers.get(caller.id)
-        if known is None or known[0] is not caller.limits:
-            if len(self._of_callers) >= CALLERS_MAX:
-                self._of_callers.clear()
-            known = caller.limits, _distinct([*self._entries, *(_Entry(rule) for rule in caller.limits)])
-            self._of_callers[caller.id] = known
-        return known[1]
+        found = self._of_callers.get(caller.id)
+        if found is not None and (found[0] is caller or found[0] == caller):
+            return found[1]
+        if len(self._of_callers) >= CALLERS_MAX:
+            self._of_callers.clear()
+        entries = _distinct([*self._entries, *(_Entry(rule) for rule in caller.limits)])
+        claims = [(entry, entry.claim(call, None) if entry.of_callers else None) for entry in entries]
+        plan = [(entry, claim) for entry, claim in claims if claim is not None or not entry.of_callers]
+        self._of_callers[caller.id] = caller, plan
+        return plan
 
 
 class _Entry:
-    """A rule with what does not change from call to call."""
+    """A rule with what does not change from call to call; one `of_callers` asks the same of each call of a key."""
 
-    __slots__ = ("_models", "_owners", "_prefix", "counts_tokens", "rule", "unit_us")
+    __slots__ = ("_models", "_owners", "_prefix", "_unit_us", "counts_tokens", "of_callers", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.counts_tokens = rule.measure is Measure.TOKENS
-        self.unit_us = 0 if rule.rate is None else rule.rate.charge_us(1)
+        self.of_callers = not rule.models and _OF_CALLERS.issuperset(rule.per)
+        self._unit_us = 0 if rule.rate is None else rule.rate.charge_us(1)
         self._prefix = bucket_prefix(rule)
         self._owners = tuple(_OWNERS[scope] for scope in rule.per if scope in _OWNERS)
         self._models = AllowList(rule.models) if rule.models else None
 
-    def bucket(self, call: Call, target: Target | None) -> str | None:
-        """Return the name of the bucket that concerns a call or attempt; None if the rule does not."""
+    def claim(self, call: Call, target: Target | None) -> Claim | None:
+        """Return what one call or attempt asks of the bucket that concerns it; None if the rule does not."""
         models = self._models
         asked = models is None or models.allows(route_of(call))
         if not asked and (target is None or models is None or not models.allows(target.name)):
@@ -121,7 +128,10 @@ class _Entry:
             if value is None:
                 return None
             name += f":{value}"
-        return name
+        return Claim(self.rule, name, 1, self._unit_us)
+
+
+_Plan: TypeAlias = list[tuple[_Entry, Claim | None]]  # None where it differs from call to call
 
 
 def _distinct(entries: Iterable[_Entry]) -> list[_Entry]:
@@ -139,11 +149,12 @@ def length_of(call: Call) -> Length:
     return Length(prompt, None if answer is None else answer * max(1, choices or 1))
 
 
-def claim_tokens(rule: Rule, bucket: str, length: Length) -> Claim:
-    """Return what a call of this length asks of a rule that counts tokens."""
+def claim_tokens(claim: Claim, length: Length) -> Claim:
+    """Return what a call of this length asks of a bucket of tokens."""
+    rule = claim.rule
     likely = min(ANSWER_TOKENS, rule.most // ANSWER_SHARE) if length.answer is None else length.answer
     units = length.prompt + min(likely, rule.reserve)
-    return Claim(rule, bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
+    return Claim(rule, claim.bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
 
 
 def route_of(call: Call) -> str:

@@ -51,7 +51,15 @@ _KINDS: Final[Sequence[bytes]] = (
 
 
 class Family(Enum):
-    """A vocabulary: hundredths of a token for a character of each kind."""
+    """
+    A vocabulary: hundredths of a token for a character of each kind.
+
+    `weights` are the kinds with what they cost, `ascii_weights` those of them that ASCII has.
+    """
+
+    def __init__(self, *hundredths: int) -> None:
+        self.weights = tuple(zip(_KINDS, hundredths, strict=True))
+        self.ascii_weights = tuple([(kind, weight) for kind, weight in self.weights if kind.isascii()])
 
     O200K = (22, 3, 0, 30, 58, 52, 103, 110, 42, 29, 46, 39, 42, 56, 85, 82, 78, 125)
     CL100K = (22, 4, 0, 29, 58, 51, 98, 280, 103, 53, 122, 87, 110, 132, 115, 110, 136, 240)
@@ -86,13 +94,12 @@ def text_tokens(text: str, family: Family = Family.O200K) -> int:
         return 0
     sample = _sample(text)
     rest = sample.encode("utf-8", "replace")
-    hundredths = 0
-    for kind, weight in zip(_KINDS, family.value, strict=True):
-        if not rest:
+    hundredths, left = 0, len(rest)
+    for kind, weight in family.ascii_weights if sample.isascii() else family.weights:
+        if not left:
             break
-        less = rest.translate(None, kind)
-        hundredths += weight * (len(rest) - len(less))
-        rest = less
+        rest = rest.translate(None, kind)
+        hundredths += weight * (left - (left := len(rest)))
     return -(-hundredths * len(text) // (100 * len(sample)))
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from app.core.admission import Priority
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.identity import Caller
 from app.core.money import Budget
 from app.core.rules import Rule
 
@@ -144,22 +145,29 @@ class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a lookup came to; `key` is there unless the secret is unknown, also where it may not be used."""
+    """
+    What a lookup came to; `key` is there unless the secret is unknown, also where it may not be used.
+
+    `caller` is whom a key that is valid stands for: the same object each time, as long as the key does not change.
+    """
 
     standing: Standing
     key: VirtualKey | None = None
+    caller: Caller | None = None
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """One secret of one key."""
+    """One secret of one key, and what is found as long as it is valid."""
 
     digest: bytes
     key: VirtualKey
+    valid: Found
     until: float | None = None
 
 
 _NO_HASH = KeyHash(Scheme.SHA256, bytes(hashlib.sha256().digest_size))
-_NOBODY = _Entry(_NO_HASH.digest, VirtualKey("", "", _NO_HASH))  # judged like any other, so that it takes as long
+_NO_KEY = VirtualKey("", "", _NO_HASH)
+_NOBODY = _Entry(_NO_HASH.digest, _NO_KEY, Found(Standing.VALID))  # judged like any other, so that it takes as long
 UNKNOWN: Final = Found(Standing.UNKNOWN)
 UNDECIDED: Final = Found(Standing.UNDECIDED)
 
@@ -229,13 +237,31 @@ def new_key_id(entropy: Entropy) -> str:
 
 
 def _entries(key: VirtualKey) -> Iterator[_Entry]:
-    yield _Entry(key.hash.digest, key)
+    valid = Found(Standing.VALID, key, _caller_of(key))
+    yield _Entry(key.hash.digest, key, valid)
     if key.previous is not None:
-        yield _Entry(key.previous.digest, key, key.previous_until)
+        yield _Entry(key.previous.digest, key, valid, key.previous_until)
 
 
 def _judged(entry: _Entry, now_wall: float) -> Found:
     standing = entry.key.standing(now_wall)
-    if standing is Standing.VALID and entry.until is not None and now_wall >= entry.until:
-        standing = Standing.EXPIRED
-    return Found(standing, entry.key)
+    if standing is not Standing.VALID:
+        return Found(standing, entry.key)
+    if entry.until is not None and now_wall >= entry.until:
+        return Found(Standing.EXPIRED, entry.key)
+    return entry.valid
+
+
+def _caller_of(key: VirtualKey) -> Caller:
+    return Caller(
+        id=key.id,
+        tenant=key.id,
+        name=key.name,
+        team=key.team,
+        user=key.user,
+        tags=key.tags,
+        models=key.models,
+        priority=key.priority,
+        limits=key.limits,
+        budgets=key.budgets,
+    )

@@ -30,3 +30,11 @@ def test_targets_never_heard_of_are_fit() -> None:
     resting(CallRefused("req_1", "chat", 400, "invalid_json"))
 
     assert resting.fit(SMALL)
+
+
+def test_nobody_tells_it_of_anything_else() -> None:
+    """Calls come and go by the thousand; their signals never reach it."""
+    resting = Resting()
+
+    assert resting.ears(CircuitChanged) == (resting,)
+    assert resting.ears(CallRefused) == ()

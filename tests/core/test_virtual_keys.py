@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.identity import Caller
 from app.core.virtual_keys import (
     Found,
     Hasher,
@@ -75,7 +76,9 @@ def test_a_key_is_found_by_its_secret() -> None:
     key = a_key()
     table = KeyTable([key])
 
-    assert find(table) == Found(Standing.VALID, key)
+    found = find(table)
+    assert found == Found(Standing.VALID, key, Caller(key.id, key.id, key.name))
+    assert find(table) is found  # whoever keeps something for each caller knows it again
     for secret in (OTHER, b"", SECRET + b" ", SECRET[:-1], str(key.hash).encode(), key.hash.digest):
         assert find(table, secret) == Found(Standing.UNKNOWN)
 
