@@ -22,6 +22,12 @@ from app.telemetry.metrics.families import CounterFamily, HistogramFamily
 ROOT = Path(__file__).parents[2]
 RULES = ("recording.rules.yml", "alerts.rules.yml")
 PROMTOOL = shutil.which("promtool") or ""
+CHECKS = (
+    ("promtool", "check", "config", "--syntax-only", "prometheus/prometheus.yml"),
+    ("otelcol", "validate", "--config=otel/collector.yaml"),
+    ("caddy", "validate", "--adapter", "caddyfile", "--config", "proxies/Caddyfile"),
+    ("envoy", "--mode", "validate", "--config-path", "proxies/envoy.yaml"),
+)
 METRIC = re.compile(r"\bwizard_[a-z0-9_]+\b")
 RECORDED = re.compile(r"\bwizard:[a-z0-9_:]+\b")
 
@@ -124,6 +130,18 @@ def test_panels_do_not_overlap() -> None:
         assert not taken & cells, panel["title"]
         assert at["x"] + at["w"] <= 24
         taken |= cells
+
+
+@pytest.mark.parametrize("command", CHECKS, ids=[program for program, *_ in CHECKS])
+def test_who_reads_a_file_takes_it(command: tuple[str, ...]) -> None:
+    """Where the program is at hand that a file is for."""
+    program = shutil.which(command[0])
+    if program is None:
+        pytest.skip(f"needs {command[0]}")
+
+    checked = subprocess.run([program, *command[1:]], cwd=ROOT / "deploy", capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("name", ["prometheus/prometheus.yml", "otel/collector.yaml", "proxies/envoy.yaml"])
