@@ -79,6 +79,14 @@ def test_an_answer_in_json_may_have_any_schema(name: str, more: dict[str, object
     assert told.get(name, dict)() == {}
 
 
+@pytest.mark.parametrize("url", ["https://a.[b/c.png", "https://a]b/c.png"])
+def test_what_is_no_address_is_the_providers_to_refuse(url: str) -> None:
+    """A dialect that guesses the type of a picture by its address takes the usual one."""
+    (content,) = body_of("gemini", messages=says({"type": "image_url", "image_url": {"url": url}}))["contents"]
+
+    assert content["parts"] == [{"fileData": {"mimeType": "image/jpeg", "fileUri": url}}]
+
+
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_own_options_are_merged(name: str) -> None:
     """What only one dialect knows is merged into its body, objects one level deep, and others do not see it."""
