@@ -27,7 +27,8 @@ class Load:
     """
     What to send, to whom, and for how long.
 
-    `tokens` is the length of the streams to ask for; `None` asks for unary answers. `key` is who asks.
+    `tokens` is the length of the streams to ask for; `None` asks for unary answers. `key` is who asks,
+    `more_bytes` how much longer than usual the prompt is.
     """
 
     port: int
@@ -36,6 +37,7 @@ class Load:
     duration_s: float
     tokens: int | None = None
     key: str | None = None
+    more_bytes: int = 0
     patience_s: float = 10.0
     clock: Callable[[], float] = time.monotonic
 
@@ -139,7 +141,8 @@ class Crew:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.tally = Tally()
-        whole = messages.http_request(messages.chat_request(load.model, tokens=load.tokens), load.key)
+        body = messages.chat_request(load.model, tokens=load.tokens, more_bytes=load.more_bytes)
+        whole = messages.http_request(body, load.key)
         self._before, self._after = whole.split(messages.SERIAL.encode())
         self._serial = int(load.clock() * _PER_S_MAX)  # beyond all that earlier runs have used
         self.stop_s = 0.0

@@ -35,7 +35,7 @@ _STREAM_HEAD = (
 _STREAM_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
-def chat_request(model: str, *, tokens: int | None = None) -> bytes:
+def chat_request(model: str, *, tokens: int | None = None, more_bytes: int = 0) -> bytes:
     """
     Build the body of a chat completion of about 400 bytes.
 
@@ -43,12 +43,15 @@ def chat_request(model: str, *, tokens: int | None = None) -> bytes:
         model: Name by which the contestant knows the mock.
 
         tokens: Content chunks to stream; `None` asks for a unary answer.
+
+        more_bytes: By how much the prompt is to be longer, about.
     """
+    more = _QUESTION * (more_bytes // len(_QUESTION))
     body: dict[str, object] = {
         "model": model,
         "messages": [
             {"role": "system", "content": "You are a careful assistant."},
-            {"role": "user", "content": _QUESTION},
+            {"role": "user", "content": _QUESTION + more.replace(SERIAL, "")},
         ],
         "temperature": 0.2,
     }
