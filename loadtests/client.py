@@ -170,7 +170,7 @@ class Crew:
     def request(self) -> bytes:
         """Return the next question; no two are the same, in this run or any other."""
         self._serial += 1
-        return b"%b%010d%b" % (self._before, self._serial % 10**10, self._after)
+        return b"%b%b%b" % (self._before, messages.serial(self._serial), self._after)
 
     def lose(self, connection: Connection) -> None:
         """Count the answer that a closed connection still owed, if any."""

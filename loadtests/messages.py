@@ -13,8 +13,9 @@ STAMP = b"@t="
 STAMP_DIGITS = 17
 """Length of a stamp behind its mark: seconds with microseconds, zero-padded to a fixed width."""
 
-SERIAL = "0000000000"
+SERIAL = "aaaaaaaaaa"
 """Stands in every question, to be replaced by a number of its own: no answer of a benchmark comes from a cache."""
+_LETTERS = bytes.maketrans(b"0123456789", b"abcdefghij")
 
 SSE_DONE = b"data: [DONE]\n\n"
 UPSTREAM_MODEL = "mock-small"
@@ -33,6 +34,11 @@ _STREAM_HEAD = (
     b'"model":"mock-small","service_tier":"default","system_fingerprint":"fp_bench0001","choices":[{"index":0,"delta":'
 )
 _STREAM_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
+
+
+def serial(number: int) -> bytes:
+    """Spell a number as long as `SERIAL`, in letters: digits would be looked at closely, being those of a telephone."""
+    return (b"%0*d" % (len(SERIAL), number % 10 ** len(SERIAL))).translate(_LETTERS)
 
 
 def chat_request(model: str, *, tokens: int | None = None, more_bytes: int = 0) -> bytes:

@@ -27,8 +27,8 @@ import uvloop
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, attempt_stages, build_gateway, call_stages, open_state
+from app.assembly.attempts import reading_options
 from app.assembly.providers import providers
-from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
 from app.config.source import Source
 from app.core.call import Attempt, Call, Reply, Target

@@ -24,16 +24,16 @@ import uvloop
 
 from app.api.app import Api
 from app.assembly import Deps, attempt_stages, build_gateway, call_stages
+from app.assembly.attempts import reading_options
 from app.assembly.catalogue import models
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
-from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
-from app.core.catalog import Catalog
 from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
 from app.core.pipeline import compose
-from app.core.routing import Router
+from app.core.routing.catalog import Catalog
+from app.core.routing.router import Router
 from app.providers.endpoint import Endpoints
 from app.serving.process import settle_garbage
 from app.stages.fallback import Fallback

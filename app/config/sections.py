@@ -7,17 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.config.fields import Bytes, Count, Expected, Host, Lifetime, Number, Ratio, RetryWord, Seconds, Section, Whole
-
-Trigger = Literal[
-    "timeout",
-    "network",
-    "rate_limit",
-    "server_error",
-    "circuit_open",
-    "context_length",
-    "content_policy",
-    "budget",
-]
+from app.core.errors import Trigger
 
 DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
     {"timeout", "network", "rate_limit", "server_error", "circuit_open", "context_length"}

@@ -4,7 +4,7 @@ How many tokens a text has, without a tokenizer: within some 15 % for prose, cod
 Characters are counted by kind (small letters, digits, Han, ...), and each kind costs what it costs on average in the
 vocabulary of the model's family. The weights are least squares over prose, code, JSON and documentation, and for other
 scripts over the Universal Declaration of Human Rights, with the published vocabularies of each family
-(docs/rate-limits.md shows how good they are). Of a long text only samples are looked at. Pure.
+(docs/rate-limits.md shows how good they are). Of a long text only samples are looked at.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from app.core.call import Call
 from app.core.model import ChatRequest, Message, Part, Request, Tool
 
 _MESSAGE_TOKENS = 4  # of the marks around each message
@@ -107,6 +108,16 @@ def prompt_tokens(request: Request, family: Family | None = None) -> int:
     """Estimate the tokens of everything that a request sends: texts, tools, pictures, sound and files."""
     text, other = prompt_parts(request)
     return other + text_tokens(text, family or family_of(request.model))
+
+
+def prompt_of(call: Call) -> int:
+    """Return the tokens of a call's prompt, worked out once; a changed request is counted anew."""
+    known = call.journal.prompt
+    if known is not None and known[0] is call.request:
+        return known[1]
+    tokens = prompt_tokens(call.request)
+    call.journal.prompt = (call.request, tokens)
+    return tokens
 
 
 def prompt_parts(request: Request) -> tuple[str, int]:

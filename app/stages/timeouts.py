@@ -12,9 +12,9 @@ from collections.abc import Awaitable
 
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
-from app.core.limit import TimeLimit
 from app.core.model import PlainRequest
 from app.core.pipeline import Handler
+from app.core.time_limit import TimeLimit
 
 
 class TotalTimeout:

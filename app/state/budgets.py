@@ -17,7 +17,7 @@ from app.core.clock import Clock
 from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
 from app.core.money import usd
 from app.core.signals import BudgetReached, Listener
-from app.core.spending import Account, Hold, Level, Refused, reached
+from app.core.spending.budgets import Account, Hold, Level, Refused, reached
 from app.state.link import Link, StateLostError
 from app.state.scripts import Script
 from app.state.shared_spending import RedisAccounts, levels, reserved, settled

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from app.core.spending import HOLD_S, Account, Hold, Level, Refused
+from app.core.spending.budgets import HOLD_S, Account, Hold, Level, Refused
 from app.state.link import Argument, Command, Plain
 from app.state.scripts import Script, script
 from app.state.spending import Change

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from app.core.money import Budget
-from app.core.spending import HOLD_S, Account, Hold, Level, Refused
+from app.core.spending.budgets import HOLD_S, Account, Hold, Level, Refused
 from app.state.batch import Batch
 from app.state.shared_spending import RedisAccounts, levels, reserved, settled
 from app.state.spending import Change, MemoryAccounts

@@ -15,9 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from app.core.caching.flight import Flight, Flights
-from app.core.caching.ports import Looked, SharedView, Shelf
+from app.core.caching.ports import Looked, SharedView, Shelf, Tally
 from app.core.caching.stored import Label, Selection, Stored
-from app.core.caching.tally import Tally
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.state.answers.following import FollowedCall

@@ -7,7 +7,7 @@ from typing import Final
 
 import aiosqlite
 
-from app.core.ledger import COUNTS, DIMENSIONS, UsageKey, UsageRow
+from app.core.spending.ledger import COUNTS, DIMENSIONS, UsageKey, UsageRow
 from app.state.usage.store import Rows, StoreError
 
 _BUSY_S: Final = 5.0  # other workers write for milliseconds
