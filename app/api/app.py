@@ -35,8 +35,8 @@ from app.api.errors import error_response, internal_error, nothing_at, stopping
 from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
-from app.api.openapi import hot_paths
-from app.api.openapi_cold import corrected
+from app.api.openapi.cold import corrected
+from app.api.openapi.hot import hot_paths
 from app.api.page import page_router
 from app.api.passing import PassRoute
 from app.api.places import PREFIX, Anywhere, Kept

@@ -15,8 +15,7 @@ import yaml
 
 from app.state.answers.caching import Caching
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Build, ConfigInUse, Losses, ProviderKeys, ProvidersUp
-from app.telemetry.metrics.caching import CacheCounts
+from app.telemetry.metrics.asked import Asked, build, cache, config_in_use, losses, provider_keys, providers_up
 from app.telemetry.metrics.families import CounterFamily, HistogramFamily
 
 ROOT = Path(__file__).parents[2]
@@ -36,13 +35,13 @@ def exported() -> set[str]:
     """Return every series name that the gateway can export."""
     caching = Caching()
     parts = [
-        Build("1"),
+        Asked(build, "1"),
         *Metrics().parts,
-        ProviderKeys(lambda: ()),
-        ProvidersUp(list),
-        ConfigInUse(str),
-        Losses({}),
-        CacheCounts(caching.tally, caching.view),
+        Asked(provider_keys, lambda: ()),
+        Asked(providers_up, list),
+        Asked(config_in_use, str),
+        Asked(losses, {}),
+        Asked(cache, caching.tally, caching.view),
     ]
     names: set[str] = set()
     for family in (family for part in parts for family in part.families()):

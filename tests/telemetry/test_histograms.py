@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.telemetry.metrics.counters import DURATION_S, FIRST_TOKEN_S, OVERHEAD_S, TOKENS_PER_S, Histogram
+from app.telemetry.metrics.histograms import DURATION_S, FIRST_TOKEN_S, OVERHEAD_S, TOKENS_PER_S, Histogram
 from app.telemetry.metrics.targets import TargetSeries
 
 BOUNDS = (0.5, 1.0, 2.5)

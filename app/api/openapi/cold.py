@@ -1,11 +1,11 @@
-"""The OpenAPI description of the ordinary routes, corrected where FastAPI cannot know what they answer."""
+"""The description of the ordinary routes, corrected where FastAPI cannot know what they answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.api.openapi import refusal
+from app.api.openapi.parts import refusal
 
 _OF_FASTAPI: Final = frozenset({"HTTPValidationError", "ValidationError"})  # which no route here ever answers with
 _METHODS: Final = frozenset({"get", "post", "put", "patch", "delete", "head", "options"})

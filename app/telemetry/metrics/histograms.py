@@ -1,5 +1,5 @@
 """
-Counters and histograms as plain Python numbers.
+Histograms as plain Python numbers, and their bounds.
 
 One update costs a dictionary look-up or a bisection, about a tenth of what a child of prometheus_client costs;
 `collector` turns them into metric families when somebody asks.

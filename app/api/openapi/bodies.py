@@ -1,12 +1,13 @@
-"""The OpenAPI description of bodies that routes decode by themselves, made from the types that they decode."""
+"""The description of bodies that routes decode by themselves, made from the types that they decode."""
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
-Json: TypeAlias = dict[str, object]
+from app.api.openapi.parts import JSON, Json
+
 _AT: Final = "#/components/schemas/"
 
 
@@ -14,7 +15,7 @@ def takes(body: type, example: Json) -> Json:
     """Return what a route's `openapi_extra` says of its body, which may be left out."""
     (schema,), parts = msgspec.json.schema_components([body], ref_template=_AT + "{name}")
     whole = _inlined(schema, parts)
-    content = {"application/json": {"schema": whole, "example": example}}
+    content = {JSON: {"schema": whole, "example": example}}
     return {"requestBody": {"required": False, "content": content}}
 
 
