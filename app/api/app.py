@@ -26,6 +26,7 @@ from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
 from app.api.cold import Exposition, Health, models_router, operations_router
 from app.api.dialects.anthropic.counting import CountDialect
 from app.api.dialects.anthropic.dialect import MessagesDialect
+from app.api.dialects.anthropic.errors import message_refusal
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import PlainDialect, plain_dialects
@@ -215,5 +216,7 @@ async def _failed(request: Request, _error: Exception) -> Response:
 
 
 def _response(error: GatewayError, request: Request, extra: Mapping[str, str]) -> Response:
-    status, headers, body = error_response(error, request_id_of(headers_of(request.scope)))
+    anthropics = request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers
+    refusal = message_refusal if anthropics else error_response
+    status, headers, body = refusal(error, request_id_of(headers_of(request.scope)), None)
     return Response(body, status, {**{name.decode(): value.decode() for name, value in headers}, **extra})

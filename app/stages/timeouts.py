@@ -1,5 +1,5 @@
 """
-Bound how long a call may take: in total, and up to the first token of each attempt.
+Bound how long a call may take: in total, and how long each attempt may be silent.
 
 Both end at the commit point, when the stage returns. Beyond it, silence and the deadline are watched where the
 stream is read (`app/providers/reading.py`), and the time to connect belongs to the client.
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Final
 
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
 from app.core.model import PlainRequest
 from app.core.pipeline import Handler
 from app.core.time_limit import TimeLimit
+
+_ADVICE: Final = "Retry, stream the answer, or raise 'timeouts.total_s' where answers take so long."
 
 
 class TotalTimeout:
@@ -40,10 +43,11 @@ class TotalTimeout:
 
 class AttemptTimeout:
     """
-    Give up a streamed attempt that says nothing for too long.
+    Give up an attempt that says nothing for too long.
 
-    A whole answer has no first token to wait for: it comes all at once when it is ready, so only the total time
-    bounds it. Neither is it known when a body that is handed on while it arrives will have been sent.
+    A whole answer has no first token to wait for: it comes all at once when it is ready. So it may take all the time
+    that is left, or half of it where another target could use the rest. It is not known when a body that is handed on
+    while it arrives will have been sent.
     """
 
     def __init__(self, first_token_s: float) -> None:
@@ -51,23 +55,32 @@ class AttemptTimeout:
 
     def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
-        Run the attempt up to its first committing event.
+        Run the attempt up to its first committing event, or its whole answer.
 
         Raises:
             GatewayError: TIMEOUT_FIRST_TOKEN.
         """
         request = attempt.call.request
-        if not request.stream or (isinstance(request, PlainRequest) and request.upload is not None):
+        uploads = isinstance(request, PlainRequest) and request.upload is not None
+        if uploads or (attempt.last and not request.stream):
             return proceed(attempt)
-        return self._first_token(attempt, proceed)
+        left_s = attempt.call.deadline - asyncio.get_running_loop().time()
+        return self._bounded(attempt, proceed, self._first_token_s if request.stream else left_s / 2)
 
-    async def _first_token(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
-        limit = TimeLimit(asyncio.get_running_loop().time() + self._first_token_s)
+    async def _bounded(self, attempt: Attempt, proceed: Handler[Attempt], silence_s: float) -> Reply:
+        limit = TimeLimit(asyncio.get_running_loop().time() + silence_s)
         try:
             with limit:
                 return await proceed(attempt)
         except TimeoutError as error:
             if not limit.expired:
                 raise
-            message = f"{attempt.target.provider} sent no token within {self._first_token_s:g} s."
-            raise GatewayError(TIMEOUT_FIRST_TOKEN, message).at(attempt.target.provider) from error
+            raise _silent(attempt, silence_s) from error
+
+
+def _silent(attempt: Attempt, silence_s: float) -> GatewayError:
+    provider = attempt.target.provider
+    if attempt.call.request.stream:
+        return GatewayError(TIMEOUT_FIRST_TOKEN, f"{provider} sent no token within {silence_s:g} s.").at(provider)
+    message = f"{provider} did not answer within {silence_s:.3g} s, half of the time that was left for all targets."
+    return GatewayError(TIMEOUT_FIRST_TOKEN, message, suggestion=_ADVICE).at(provider)

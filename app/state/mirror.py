@@ -23,7 +23,7 @@ from app.state.announcer import FORCED
 from app.state.circuit import Finding, Reading
 from app.state.link import Link, StateLostError
 from app.state.memory import LocalCircuits, Means, finding_of
-from app.state.redis import RedisCircuits, reading_of
+from app.state.redis import Probe, RedisCircuits, reading_of
 from app.state.scripts import Script
 from app.state.views import PROBING_WAIT_S, refuse, view_of
 
@@ -82,6 +82,7 @@ class SharedCircuits:
         self._mirror: dict[str, _Seen] = {}
         self._tallies: dict[str, _Tally] = {}
         self._names: dict[str, CircuitPolicy] = {}
+        self._probes: set[Probe] = set()
         self._windows: dict[str, tuple[int, int]] = {}
         self._beats = 0
         link.follow(self)
@@ -123,7 +124,9 @@ class SharedCircuits:
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """Add a good answer to others, and send everything else at once."""
-        if verdict is Verdict.IGNORED and not ticket.slot:
+        if ticket.slot:
+            self._probes.discard((ticket.target.name, ticket.generation, ticket.slot))
+        elif verdict is Verdict.IGNORED:
             return
         if not self._link.up:
             finding = finding_of(ticket, verdict, least_open_s, self._means)
@@ -172,8 +175,8 @@ class SharedCircuits:
     # --- the link's side -----------------------------------------------------------------------------------------
 
     async def beat(self) -> None:
-        """Take over what replicas decided."""
-        found = await self._store.every()
+        """Take over what replicas decided; the probes of this one that are under way keep their places."""
+        found = await self._store.every(self._probes)
         gone = self._mirror.keys() - found.keys()
         for name in {*gone, *self._means.announcer.told()} - found.keys():
             self._mirror.pop(name, None)
@@ -216,6 +219,8 @@ class SharedCircuits:
             asked.add_done_callback(lambda answer: self._give_back(target, policy, answer))
             raise
         self._take(target.name, reading, None)
+        if reading.slot:
+            self._probes.add((target.name, reading.generation, reading.slot))
         return reading
 
     def _give_back(self, target: Target, policy: CircuitPolicy, answer: asyncio.Future[Reading]) -> None:
@@ -267,7 +272,10 @@ class SharedCircuits:
     def _take(self, name: str, reading: Reading, cause: str | None, request_id: str = "") -> None:
         """Take over a newer reading."""
         before = self._mirror.get(name)
-        self._means.announcer.changed(name, reading, cause, request_id)
+        if cause is None and reading.age_ms > 0:  # it was another replica whose word decided this
+            self._means.announcer.changed(name, reading, ELSEWHERE)
+        else:
+            self._means.announcer.changed(name, reading, cause, request_id)
         if reading.state is CircuitState.CLOSED and reading.generation == 0:
             self._mirror.pop(name, None)
             return

@@ -84,7 +84,7 @@ def _object(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
     for name in _ordered(members, rule):
         value, under = bytes(members[name]), known.get(name, others)
         inner = f"{path}.{_shown(name)}" if path else _shown(name)
-        new_name = visit(inner, name, False) if under is Treat.TEXT and name not in known else name  # noqa: FBT003 - text
+        new_name = visit(inner, name, False) if under is Treat.TEXT and name not in known else name
         new_value = rewritten(value, under, visit, inner)
         changed |= new_value is not value or new_name != name
         new[name] = new_name, new_value
