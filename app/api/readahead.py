@@ -132,5 +132,6 @@ def _is_text(event: StreamEvent) -> bool:
         or choice.delta.tool_calls
         or choice.delta.function_call
         or bytes(choice.delta.reasoning_details)  # a signature: without it the thought cannot be sent back
+        or bytes(choice.delta.extra_content)  # likewise
         for choice in chunk.choices
     )

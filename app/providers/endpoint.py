@@ -6,8 +6,8 @@ The only class that talks to providers. It raises before the commit point and re
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -25,12 +25,12 @@ from app.core.errors import (
 )
 from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
-from app.core.stream import EVENTS, Batch, EventStream
+from app.core.stream import EVENTS, EventStream
 from app.providers.canonical.asked import wrong_field
 from app.providers.keyring import KeyRing
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
-from app.providers.reading import ReadGuard, read_events, read_whole
+from app.providers.reading import EventReading, ReadGuard, read_whole
 from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
@@ -139,7 +139,7 @@ class Endpoint:
                 request = await self._sign(request, self._provider.signer)
             return await self._exchange(request, attempt)
         except GatewayError as error:
-            raise self._signed(error, attempt, request) from error.__cause__
+            raise self._signed(attempt, self._known(request), error) from error.__cause__
         finally:
             journal.upstream_s += self._clock.now() - started
 
@@ -156,11 +156,9 @@ class Endpoint:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
             if asked.stream and not _is_whole(reply):
-                line = Line(reply)
-                decoder = self._provider.codec.decoder(asked)
-                stream = EventStream(self._events(line, attempt, decoder, request), line.release, _streamed_type(reply))
                 kept = True  # from here on the stream owns the connection
-                return await self._primed(stream, attempt)
+                decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
+                return await self._streamed(reply, decoder, attempt, _streamed_type(reply), secrets)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, asked)
             if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
@@ -173,25 +171,17 @@ class Endpoint:
             if not kept:
                 await reply.aclose()
 
-    async def _primed(self, stream: EventStream, attempt: Attempt) -> Reply:
+    async def _streamed(
+        self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
+    ) -> Reply:
+        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._signed, attempt, secrets))
+        stream = EventStream(reading.events(), reading.release, media_type)
         try:
             await stream.prime(self._options)
         except BaseException:
             attempt.call.journal.unshown = stream.held_usage  # charged for all the same
             raise
         return Reply(stream)
-
-    async def _events(
-        self, line: Line, attempt: Attempt, decoder: Decoder, request: HttpRequest
-    ) -> AsyncGenerator[Batch, None]:
-        events = read_events(line.reply, decoder, self._guard(attempt))
-        try:
-            async with aclosing(events):  # else a stream that is left early leaves its timer behind
-                async for batch in events:
-                    yield batch
-            await line.give_back()
-        except GatewayError as error:
-            raise self._signed(error, attempt, request) from error.__cause__
 
     def _guard(self, attempt: Attempt) -> ReadGuard:
         return ReadGuard(self._options.idle_s, attempt.call.deadline)
@@ -210,9 +200,9 @@ class Endpoint:
         """Return what a request told the provider; a signature is another one each time."""
         return self._secrets if self._provider.signer is None else OwnSecrets(request.headers)
 
-    def _signed(self, error: GatewayError, attempt: Attempt, request: HttpRequest) -> GatewayError:
+    def _signed(self, attempt: Attempt, secrets: OwnSecrets, error: GatewayError) -> GatewayError:
         """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
-        name, secrets = self._provider.name, self._known(request)
+        name = self._provider.name
         error.message = secrets.hidden(error.message)
         error.param = None if error.param is None else secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
@@ -221,23 +211,6 @@ class Endpoint:
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)
-
-
-class Line:
-    """A reply's connection, given back at once after a proper end so that nothing has to wait for it later."""
-
-    def __init__(self, reply: UpstreamReply) -> None:
-        self.reply = reply
-        self._given_back = False
-
-    async def give_back(self) -> None:
-        """Give it back."""
-        await self.reply.aclose()
-        self._given_back = True
-
-    def release(self) -> Awaitable[None] | None:
-        """Give it back unless that was done."""
-        return None if self._given_back else self.reply.aclose()
 
 
 def credential(key_header: str, key: str) -> tuple[str, str]:

@@ -30,12 +30,10 @@ from app.core.errors import (
 )
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
-from app.core.stream import EventStream
 from app.core.uploads import whole
 from app.providers.endpoint import (
     GOOD,
     Endpoint,
-    Line,
     Provider,
     ReadingOptions,
     media_type_of,
@@ -134,10 +132,9 @@ class PassEndpoint(Endpoint):
                 body = blotter.feed(body) + blotter.end()
                 return Reply(self._provider.codec.decode(body, attempt.call.request))
             reply = reply if body is None else body
-            line, decoder = Line(reply), _decoder(reply, attempt.call.request, secrets.blotter())
-            stream = EventStream(self._events(line, attempt, decoder, request), line.release, media_type_of(reply))
             kept = True  # from here on the stream owns the connection
-            return await self._primed(stream, attempt)
+            decoder = _decoder(reply, attempt.call.request, secrets.blotter())
+            return await self._streamed(reply, decoder, attempt, media_type_of(reply), secrets)
         finally:
             if not kept:
                 await reply.aclose()
@@ -178,10 +175,10 @@ class Passing:
         return await self._endpoints[attempt.target.provider](attempt)
 
 
-def passing(provider: Provider, store: str) -> Provider:
-    """Return the provider as what is passed on reaches it."""
+def passing(provider: Provider, store: str, codec_type: type[PassCodec] = PassCodec) -> Provider:
+    """Return the provider as what is passed on reaches it; `codec_type` knows what is not passed as it is."""
     headers = tuple(header for header in provider.headers if header[0] != "content-type")
-    codec = PassCodec(provider.codec, urlsplit(provider.base_url).path, store)
+    codec = codec_type(provider.codec, urlsplit(provider.base_url).path, store)
     return msgspec.structs.replace(provider, headers=headers, codec=codec, usage=None)
 
 

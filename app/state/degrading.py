@@ -122,7 +122,8 @@ class RedisLink:
             if not self.up:
                 async with asyncio.timeout(self._options.connect_s):
                     await self._client.ping()
-                    await self._batch.load([script for each in self._followers for script in each.scripts])
+                    scripts = [script for each in self._followers for script in each.scripts]
+                    await self._batch.load(list(dict.fromkeys(scripts)))
             for follower in self._followers:
                 await follower.beat()
         except (*LOSSES, *_NONSENSE, TimeoutError, StateLostError) as error:
