@@ -41,8 +41,9 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
 
     async def allowed(request: Request) -> AllowList:
         headers = headers_of(request.scope)
-        caller = await gateways.current.identities.identify(credential_of(headers), request_id_of(headers))
-        return AllowList(("*",) if caller.models is None else caller.models)
+        gateway = gateways.current
+        caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
+        return AllowList(("*",) if caller.models is None else map(gateway.catalog.canonical, caller.models))
 
     @router.get("/models", summary="List the models that the caller's key may use")
     async def list_models(request: Request) -> Response:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeVar
 
 import msgspec
 
-from app.core.errors import INVALID_JSON, INVALID_REQUEST, GatewayError
+from app.core.errors import INVALID_JSON, GatewayError
 from app.core.model import ChatFields, ChatRequest
+from app.core.wrong_field import wrong_field
 
 T = TypeVar("T")
-_PLACE = re.compile(r"^(?P<problem>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
+_CUT_OFF = "Input data was truncated"  # msgspec's words for a body that ends too early
 
 
 class ChatDecoder:
@@ -61,17 +60,5 @@ def bad_json(error: Exception) -> GatewayError:
         return GatewayError(INVALID_JSON, "The body is nested too deeply.")
     if isinstance(error, UnicodeDecodeError):
         return GatewayError(INVALID_JSON, "The body is not valid UTF-8.")
-    return GatewayError(INVALID_JSON, f"The body is not valid JSON: {error}.")
-
-
-def wrong_field(error: msgspec.ValidationError) -> GatewayError:
-    """Turn msgspec's complaint into a message and the path of the field."""
-    place = _PLACE.match(str(error))
-    problem, path = (place["problem"], place["path"] or "") if place else (str(error), "")
-    missing = _MISSING.match(problem)
-    if missing:
-        path = f"{path}.{missing['field']}" if path else missing["field"]
-        return GatewayError(INVALID_REQUEST, f"The field {path!r} is missing.", param=path)
-    if not path:
-        return GatewayError(INVALID_REQUEST, f"The body is not a JSON object of the right form: {problem}.")
-    return GatewayError(INVALID_REQUEST, f"The field {path!r} is wrong: {problem}.", param=path)
+    words = "it is empty, or ends too early" if str(error) == _CUT_OFF else str(error)
+    return GatewayError(INVALID_JSON, f"The body is not valid JSON: {words}.")

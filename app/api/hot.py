@@ -22,7 +22,7 @@ from app.api.taping import TapedSink
 from app.api.wishes import NO_WISHES, Wishes, merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock, SystemClock
-from app.core.errors import GatewayError
+from app.core.errors import NOT_CACHED, GatewayError
 from app.core.gateway import CurrentGateway, EdgeOptions, Gateway
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
@@ -160,6 +160,8 @@ class HotRoute:
         wishes = wishes_of(arrival.headers)
         if said is not NO_WISHES:
             wishes = merged(wishes, said)
+        if not edge.caches and "only-if-cached" in wishes.options.directives:
+            raise GatewayError(NOT_CACHED, "There is no cache, and so no stored answer.")
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
         repeatable = wishes.options.idempotency_key is not None

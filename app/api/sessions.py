@@ -45,13 +45,13 @@ class _NewSession(_Shown, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     model: _Name | None = None
     system: str | None = None
-    messages: list[msgspec.Raw] = []
-    metadata: dict[_Name, msgspec.Raw] = {}
+    messages: list[msgspec.Raw] | None = None
+    metadata: dict[_Name, msgspec.Raw] | None = None
     ttl_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
 class _Messages(msgspec.Struct, frozen=True):
-    messages: list[Message] = []
+    messages: list[Message] | None = None
 
 
 class _Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,12 +161,12 @@ async def _body(request: Request, gateway: Gateway) -> bytes:
 def _order(raw: bytes) -> SessionOrder:
     body = decode_as(_NewSession, raw)
     decode_as(_Messages, raw)  # each must be a message, or the first turn would fail for it
-    messages = [bytes(message) for message in body.messages]
+    messages = [bytes(message) for message in body.messages or ()]
     if body.system is not None:
         messages.insert(0, msgspec.json.encode({"role": "system", "content": body.system}))
     return SessionOrder(
         messages=tuple(messages),
         model=body.model,
-        metadata=msgspec.json.encode(body.metadata),
+        metadata=msgspec.json.encode(body.metadata or {}),
         ttl_s=body.ttl_s,
     )

@@ -17,6 +17,7 @@ from app.core.traffic.admission import Priority
 N = TypeVar("N", int, float)
 RETRIES_MAX = 10
 _DAY_S = 86_400
+CACHE_TTL_MAX_S = 365 * _DAY_S  # as in the settings
 _DIGITS_MAX = 9  # before the number is even read
 _TAGS_MAX = 16
 _SESSION_MAX_CHARS, _IDEMPOTENCY_KEY_MAX_CHARS = 256, 255
@@ -71,7 +72,7 @@ def wishes_of(headers: Headers) -> Wishes:
         max_attempts=None if retries is None else retries + 1,
         session=_text(headers, "x-wizard-session", _SESSION_MAX_CHARS),
         priority=_priority(headers),
-        cache_ttl_s=_whole(headers, "x-wizard-cache-ttl", 0, _DAY_S * 365),
+        cache_ttl_s=_whole(headers, "x-wizard-cache-ttl", 0, CACHE_TTL_MAX_S),
         cache_similarity=_ratio(headers, "x-wizard-cache-similarity"),
         directives=_directives(headers),
         tags=_tags(headers),

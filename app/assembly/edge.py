@@ -25,6 +25,7 @@ def edge_options(settings: Settings) -> EdgeOptions:
         hands_forms_on=not is_looked_at(settings),
         leaving=_leaving(settings),
         loop=_loop(settings),
+        caches=settings.cache.enabled,
     )
 
 

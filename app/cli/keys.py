@@ -79,11 +79,10 @@ def _new(given: argparse.Namespace) -> None:
     if given.url:
         _print_issued(given, Remote.of(given).send("POST", "/admin/keys", msgspec.json.encode(order)))
         return
-    if not given.name:
-        raise CommandError("a key of the configuration file needs a --name")
     secret, fields = _made(_settings(given))
     order.pop("expires_at", None)
-    entry = {"name": given.name, **fields, **order}
+    made_up = f"key-{fields['hash'].partition(':')[2][:8]}"  # in the file every key has a name
+    entry = {"name": made_up, **fields, **order}
     if given.expires:
         entry["expires"] = _moment(given.expires).isoformat()
     _require_good(entry)

@@ -13,7 +13,7 @@ from pydantic_settings.sources.utils import parse_env_vars
 
 from app.config.problems import Problem, did_you_mean, shown_key
 from app.config.schema import Settings
-from app.config.shapes import leaf_locs, shape_at
+from app.config.shapes import leaf_locs, secret_in_file, shape_at, shape_of_field
 from app.config.trees import Loc, Tree
 
 PREFIX: Final = "WIZARD_"
@@ -40,11 +40,17 @@ class _Variables(EnvSettingsSource):
         return parse_env_vars(self._given, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - overrides
-        """Read a list or mapping as JSON; what is no JSON stays text, for the schema to refuse with its path."""
+        """
+        Read a list or mapping as JSON, and a list of words also with commas between them.
+
+        What is neither stays text, for the schema to refuse with its path.
+        """
         try:
             return super().decode_complex_value(field_name, field, value)
         except (ValueError, RecursionError):
-            return value
+            entry = shape_of_field(field).entry
+            listed = entry is not None and entry.is_scalar and not value.lstrip().startswith(("[", "{"))
+            return [word.strip() for word in value.split(",")] if listed else value
 
 
 def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) -> tuple[Tree, dict[Loc, Problem]]:
@@ -53,7 +59,7 @@ def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) ->
     Args:
         environ: The environment. Empty variables count as not set; the text `null` is null.
 
-        mentioned: Names that the file uses in placeholders; they may start with `WIZARD_` and be no setting.
+        mentioned: Names that have a meaning already, as in placeholders of the file; they may be no setting.
 
     Returns:
         The settings as a tree, and a problem for each `WIZARD_` variable that means nothing.
@@ -63,7 +69,8 @@ def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) ->
     for name, value in environ.items():
         if not name.upper().startswith(PREFIX) or name == CONFIG_VARIABLE or _is_service_link(name, value):
             continue
-        if shape_at(Settings, _loc(name)) is not None:
+        loc = _loc(name)
+        if shape_at(Settings, loc) is not None or secret_in_file(Settings, loc) is not None:
             variables[name] = value
         elif name not in mentioned:
             problems[(name,)] = _unknown(name)

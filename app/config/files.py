@@ -27,10 +27,11 @@ Seen: TypeAlias = tuple[object, ...]  # only good for comparing
 class _SyntaxProblem(Exception):  # noqa: N818 - becomes a Problem, never leaves this module
     """The text is not what its format asks for; `place` is a line and column, or empty."""
 
-    def __init__(self, reason: str, place: str = "") -> None:
+    def __init__(self, reason: str, place: str = "", advice: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.place = place
+        self.advice = advice or "correct the text there, or on the line before"
 
 
 def read_file(path: Path) -> Tree:
@@ -59,8 +60,7 @@ def _mapping(parse: Callable[[str], object], text: str, path: Path) -> Tree:
         tree = parse(text)
         _check_size(tree)
     except _SyntaxProblem as error:
-        advice = "correct the text there, or on the line before"
-        _refuse(error.reason, f"valid {language}", advice, str(path), error.place)
+        _refuse(error.reason, f"valid {language}", error.advice, str(path), error.place)
     except RecursionError:
         _refuse(
             "nested too deeply",
@@ -118,6 +118,8 @@ def _parse_yaml(text: str) -> object:
         return loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if mark and text[: mark.index].endswith("$"):  # in braces or brackets YAML reads the next one as its own
+            raise _SyntaxProblem("${…} without quotes", _place(mark), 'put it in quotes: "${NAME}"') from error
         raise _SyntaxProblem(_without_quotes(error.problem or "malformed"), _place(mark)) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from app.config.presets import PRESETS
 from app.config.problems import ConfigError, Problem
 from app.config.schema import Settings
 from app.config.secret_files import with_secret_files
+from app.config.surroundings import TOKEN_VARIABLE, operator_token
 from app.config.trees import Loc, Tree, contains, merged, text_keys, without
 
 __all__ = ["EMBEDDED", "ConfigError", "Loaded", "Problem", "embedded", "find", "load"]
@@ -92,20 +93,22 @@ def load(
     found = find(path, environ)
     label = str(found) if found else EMBEDDED
     written, unfilled, mentioned = _written(found, environ)
-    environment, unknown = read_environment(environ, mentioned)
+    environment, unknown = read_environment(environ, mentioned | {TOKEN_VARIABLE})
     origins = Origins(environment, written, frozenset(name.upper() for name in environ), label)
     # A placeholder that could not be filled does not matter where the environment sets the value.
     problems = {loc: problem for loc, problem in unfilled.items() if not contains(environment, loc)}
     tree = merged(merged(extra or {}, written), environment)
+    files = _files(found, tree)
     tree, unread = with_secret_files(tree, found.parent if found else Path(), origins)
+    if token := operator_token(environ):
+        tree = merged({"admin": {"token": token}}, tree)
     settings, refused = _validated(tree, origins)
     names = Names(text_keys(tree, "providers"), text_keys(tree, "models"))
-    follow_ups = (unread, refused, cross_check(settings, names, origins), unknown)
+    follow_ups = (unread, refused, cross_check(settings, names, origins, {*problems, *unread, *refused}), unknown)
     for more in follow_ups:
         problems = {**more, **problems}  # at one place the first problem is the cause, the others follow from it
     if problems:
         raise ConfigError(sorted(problems.values(), key=lambda problem: problem.path))
-    files = _files(found, tree)
     return Loaded(settings, label, digest(settings), files, seen(files))
 
 
@@ -153,13 +156,21 @@ def _validated(tree: Tree, origins: Origins) -> tuple[Settings, dict[Loc, Proble
         return _settings(tree), {}
     except ValidationError as error:
         problems = explain(error, Settings, origins)
-    # What is wrong is taken out, so that the rest can be checked as well.
-    for loc in problems:
-        tree = without(tree, loc[:2])
-    try:
-        return _settings(tree), problems
-    except ValidationError:  # under a key that pydantic cannot repeat, such as half of a surrogate pair
-        return Settings(), problems
+    return _rest(tree, problems), problems
+
+
+def _rest(tree: Tree, wrong: Iterable[Loc]) -> Settings:
+    """Take out what is wrong, and as little around it as can be, so that the rest is checked as well."""
+    while True:
+        rest = tree
+        for loc in filter(None, wrong):
+            rest = without(rest, loc)
+        if rest == tree:  # under a key that pydantic cannot repeat, such as half of a surrogate pair
+            return Settings()
+        try:
+            return _settings(rest)
+        except ValidationError as error:  # what was taken out is needed there, so its surroundings have to go as well
+            tree, wrong = rest, [detail["loc"][:-1] for detail in error.errors(include_url=False)]
 
 
 def _settings(tree: Tree) -> Settings:

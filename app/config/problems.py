@@ -21,6 +21,7 @@ MISSING: Final = "(missing)"
 _SECRET_NAME: Final = re.compile(
     r"(^|_)(key|keys|token|secret|secrets|hash|password|pepper|webhook_url)$", re.IGNORECASE
 )
+_WITHOUT_REDIS: Final = ("redis", "fail", "keys")  # says what becomes of keys, and is none
 # Longer texts are cut, since a key that stands in a wrong place is long: 32 is the shortest in use (Mistral).
 _SHOWN_CHARS: Final = 31
 _MAX_BITS: Final = 64
@@ -85,7 +86,7 @@ def shown_key(key: str) -> str:
 def is_secret(loc: Loc) -> bool:
     """Tell by its name whether the value at `loc` may be a secret; headers always may."""
     names = [part for part in loc if isinstance(part, str)]
-    return "headers" in names or bool(names and _SECRET_NAME.search(names[-1]))
+    return "headers" in names or bool(names and loc != _WITHOUT_REDIS and _SECRET_NAME.search(names[-1]))
 
 
 def shown(loc: Loc, value: object) -> str:

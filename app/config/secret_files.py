@@ -1,15 +1,17 @@
-"""Read the keys that a configuration keeps in files of their own (`api_key_file`, `api_keys_file`, `pepper_file`)."""
+"""Read the secrets that a configuration keeps in files of their own: every secret setting has a form in `_file`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from app.config.origins import Origins
 from app.config.problems import Problem, dotted, shown
-from app.config.trees import Loc, Tree, merged
+from app.config.schema import Settings
+from app.config.shapes import FILE_SUFFIX, secret_in_file, shape_at
+from app.config.trees import Loc, Tree, merged, without
 
 # No key is longer; stops a wrong path such as a log or a device.
 _MAX_CHARS: Final = 16_384
@@ -21,31 +23,28 @@ class _Kind:
 
     name: str
     becomes: str
-    contents: Callable[[str], object]
-    expected: str
+    several: bool
 
+    @property
+    def expected(self) -> str:
+        """Say what the file should be."""
+        if self.several:
+            return "the path of a readable text file with a key on each line"
+        what = self.becomes.removeprefix("api_").replace("_", " ")
+        return f"the path of a readable text file with nothing but the {what} in it"
 
-_PROVIDER_KINDS: Final = (
-    _Kind("api_key_file", "api_key", str.strip, "the path of a readable text file with nothing but the key in it"),
-    _Kind(
-        "api_keys_file",
-        "api_keys",
-        lambda text: [line.strip() for line in text.splitlines() if line.strip()],
-        "the path of a readable text file with a key on each line",
-    ),
-)
-_PEPPER: Final = _Kind(
-    "pepper_file", "pepper", str.strip, "the path of a readable text file with nothing but the pepper in it"
-)
+    def contents(self, text: str) -> object:
+        """Return what stands in the file."""
+        return [line.strip() for line in text.splitlines() if line.strip()] if self.several else text.strip()
 
 
 def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree, dict[Loc, Problem]]:
-    """Copy `tree` with each `api_key_file` read into `api_key`, each `api_keys_file` into `api_keys`, and so on.
+    """Copy `tree` with each `api_key_file` read into `api_key`, each `token_file` into `token`, and so on.
 
     A relative path starts at `folder`. Line breaks and spaces around keys are dropped, and so are empty lines.
     """
     problems: dict[Loc, Problem] = {}
-    for loc, kind, section in _places(tree):
+    for loc, kind, section in list(_places(tree, ())):
         try:
             read = _contents(kind, section, folder)
         except _UnusableError as error:
@@ -55,18 +54,19 @@ def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree,
             for part in reversed(loc[:-1]):
                 read = {str(part): read}
             tree = merged(tree, read)
+        if isinstance(section[kind.name], str | None) and shape_at(Settings, loc) is None:
+            tree = without(tree, loc)
     return tree, problems
 
 
-def _places(tree: Tree) -> Iterator[tuple[Loc, _Kind, Mapping[str, object]]]:
+def _places(section: Mapping[str, object], around: Loc) -> Iterator[tuple[Loc, _Kind, Mapping[str, object]]]:
     """Yield where a file may be named: the kind of setting, and the section that it stands in."""
-    providers = tree.get("providers")
-    for name, provider in providers.items() if isinstance(providers, dict) else ():
-        for kind in _PROVIDER_KINDS if isinstance(provider, dict) else ():
-            yield ("providers", name, kind.name), kind, provider
-    auth = tree.get("auth")
-    if isinstance(auth, dict):
-        yield ("auth", _PEPPER.name), _PEPPER, auth
+    for name, value in section.items():
+        loc = (*around, name)
+        if isinstance(value, dict):
+            yield from _places(value, loc)
+        elif (secret := secret_in_file(Settings, loc)) is not None:
+            yield loc, _Kind(name, name.removesuffix(FILE_SUFFIX), not secret.is_scalar), section
 
 
 class _UnusableError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, SecretStr
@@ -14,6 +14,8 @@ from pydantic_core import PydanticUndefined
 
 from app.config.fields import Choices, Expected
 from app.config.trees import Loc
+
+FILE_SUFFIX: Final = "_file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,13 @@ class Shape:
         return self.is_text or self.annotation in {bool, int, float}
 
     @property
+    def entry(self) -> Shape | None:
+        """The shape of each entry of a list; None for everything that is none."""
+        if get_origin(self.annotation) not in {tuple, frozenset}:
+            return None
+        return _shape_of(get_args(self.annotation)[0])
+
+    @property
     def default(self) -> object:
         """The default, or `PydanticUndefined` where a value is required or there is no field."""
         return self.field.get_default(call_default_factory=True) if self.field else PydanticUndefined
@@ -63,6 +72,22 @@ def shape_at(model: type[BaseModel], loc: Loc) -> Shape | None:
     for part in (*loc[:-2], "[key]") if loc[-1:] == ("[key]",) else loc:
         shape = None if shape is None else _child(shape, part)
     return shape
+
+
+def shape_of_field(field: FieldInfo) -> Shape:
+    """Return what a setting accepts."""
+    shape = _shape_of(field.annotation)
+    return Shape(shape.annotation, (*field.metadata, *shape.metadata), shape.optional, field)
+
+
+def secret_in_file(model: type[BaseModel], loc: Loc) -> Shape | None:
+    """Find the secret, or list of secrets, whose file is named at `loc`: that of `token` at `token_file`."""
+    name = loc[-1]
+    if not isinstance(name, str) or not name.endswith(FILE_SUFFIX):
+        return None
+    found = shape_at(model, (*loc[:-1], name.removesuffix(FILE_SUFFIX)))
+    entry = None if found is None else found.entry or found
+    return found if entry is not None and entry.annotation is SecretStr else None
 
 
 def expectation(shape: Shape) -> str:
@@ -83,7 +108,7 @@ def _leaf_locs(shape: Shape, loc: Loc, name: str) -> Iterator[Loc]:
         yield from _leaf_locs(inner, (*loc, name), name)
     elif shape.fields:
         for key, field in shape.fields.items():
-            yield from _leaf_locs(_shape_of_field(field), (*loc, key), name)
+            yield from _leaf_locs(shape_of_field(field), (*loc, key), name)
     else:
         yield loc
 
@@ -92,17 +117,10 @@ def _child(shape: Shape, part: str | int) -> Shape | None:
     origin, inner = get_origin(shape.annotation), get_args(shape.annotation)
     if isinstance(part, str) and shape.fields:
         field = shape.fields.get(part)
-        return None if field is None else _shape_of_field(field)
+        return None if field is None else shape_of_field(field)
     if origin is dict:
         return _shape_of(inner[0 if part == "[key]" else 1])
-    if origin in {tuple, frozenset} and isinstance(part, int):
-        return _shape_of(inner[0])
-    return None
-
-
-def _shape_of_field(field: FieldInfo) -> Shape:
-    shape = _shape_of(field.annotation)
-    return Shape(shape.annotation, (*field.metadata, *shape.metadata), shape.optional, field)
+    return shape.entry if isinstance(part, int) else None
 
 
 def _shape_of(annotation: object) -> Shape:
@@ -139,9 +157,9 @@ def _plain_words(shape: Shape) -> str:
 
 
 def _list_words(shape: Shape) -> str:
-    entry = _shape_of(get_args(shape.annotation)[0])
+    entry = shape.entry
     least = " with at least one entry" if any(isinstance(item, MinLen) for item in shape.metadata) else ""
-    return f"a list of {', '.join(entry.choices)}" if entry.choices else f"a list{least}"
+    return f"a list of {', '.join(entry.choices)}" if entry and entry.choices else f"a list{least}"
 
 
 def _range(metadata: tuple[object, ...]) -> str:

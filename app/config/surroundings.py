@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-_TOKEN_VARIABLE: Final = "WIZARD_ADMIN_TOKEN"  # noqa: S105 - its name; config.example.yaml fills admin.token from it
+TOKEN_VARIABLE: Final = "WIZARD_ADMIN_TOKEN"  # noqa: S105 - its name; the default of admin.token
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def supervision(environ: Mapping[str, str] = os.environ, pid: int | None = None)
 
 def operator_token(environ: Mapping[str, str] = os.environ) -> str:
     """Return the administration's token, or nothing."""
-    return environ.get(_TOKEN_VARIABLE, "")
+    return environ.get(TOKEN_VARIABLE, "")
 
 
 def wants_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:

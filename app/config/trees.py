@@ -40,6 +40,8 @@ def without(tree: Mapping[str, object], loc: Loc) -> Tree:
     inner = result.pop(str(first), None)
     if rest and isinstance(inner, dict):
         result[str(first)] = without(inner, tuple(rest))
+    elif len(rest) > 1 and isinstance(inner, list) and isinstance(inner[index := int(rest[0])], dict):
+        result[str(first)] = [*inner[:index], without(inner[index], tuple(rest[1:])), *inner[index + 1 :]]
     return result
 
 

@@ -182,6 +182,12 @@ class Call(msgspec.Struct, frozen=True):
         return allowed if asked is None else max(asked, allowed)
 
     @property
+    def route(self) -> str:
+        """Return the model as it was asked for, in one of its two spellings (`provider/model`)."""
+        name = self.request.model
+        return name if "/" in name else name.replace(":", "/", 1)
+
+    @property
     def turn(self) -> int:
         """
         Return a number for who takes turns with others in a queue: the same for the same key, 0 without one.

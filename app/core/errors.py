@@ -66,7 +66,7 @@ _BAD, _API = "invalid_request_error", "api_error"
 
 INVALID_REQUEST: Final = Kind(
     "invalid_request", 400, _BAD, "validation", Blame.CALLER, Again.NEVER, False,
-    "Correct the field named in 'param' and send the request again.",
+    "Correct what the message names ('param' is its place in the request, where it has one) and send it again.",
 )  # fmt: skip
 INVALID_JSON: Final = Kind(
     "invalid_json", 400, _BAD, "parse", Blame.CALLER, Again.NEVER, False,

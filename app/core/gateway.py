@@ -37,7 +37,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     forms are handed on so unless something has to read them first (`hands_forms_on`).
     `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
     reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving` a call ends with its
-    client. `loop` knows requests that come back.
+    client. `loop` knows requests that come back. Without `caches` who wants nothing but a stored answer gets none.
     """
 
     body_max_bytes: int
@@ -49,6 +49,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     hands_forms_on: bool = False
     leaving: LeavingOptions | None = None
     loop: Loop = Loop("")
+    caches: bool = True
 
 
 class Spending(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from app.core.model import ChatFields, Message
 Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
 
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
+_SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
 _ANY: Final = float("inf")
 # As OpenAI documents them; the other dialects take no more.
 _RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
@@ -67,12 +68,14 @@ def _misplaced(numbers: tuple[float | None, ...]) -> Iterator[Finding]:
 
 
 def out_of_order(messages: list[Message]) -> Iterator[Finding]:
-    """Yield messages of unknown roles, and results of tools that nobody called."""
+    """Yield messages of unknown roles, those that say nothing, and results of tools that nobody called."""
     called: set[str] = set()
     for index, message in enumerate(messages):
         if message.role not in ROLES:
             known = ", ".join(ROLES)
             yield f"messages[{index}].role", f"The role of message {index} is none of {known}."
+        if message.content is None and message.role in _SPEAKERS:
+            yield f"messages[{index}].content", f"A message with the role {message.role!r} must have a 'content'."
         if message.role == "tool":
             yield from _unasked(index, message, called)
         if message.tool_calls:

@@ -10,6 +10,7 @@ from app.core.keys.virtual_keys import Entropy
 from app.core.sessions import Head, Raw, Session, SessionStore, new_session_id, not_found, size_of, split
 
 _EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
+METADATA_MAX_BYTES = 16_384  # more than OpenAI's 16 pairs take; what is kept beside messages is counted nowhere else
 
 
 class SessionOrder(msgspec.Struct, frozen=True):
@@ -52,6 +53,9 @@ class SessionOffice:
         Raises:
             GatewayError: SESSION_FULL, INVALID_REQUEST, CONFLICT, STATE_UNAVAILABLE.
         """
+        if len(order.metadata) > METADATA_MAX_BYTES:
+            message = f"The metadata of a session takes {METADATA_MAX_BYTES} bytes at most."
+            raise GatewayError(INVALID_REQUEST, message, param="metadata")
         instructions, messages = split(order.messages)
         return await self._keep(tenant, order, instructions, messages)
 

@@ -26,7 +26,7 @@ from app.core.errors import (
 from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
-from app.providers.canonical.asked import wrong_field
+from app.core.wrong_field import wrong_field
 from app.providers.keyring import KeyRing
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders

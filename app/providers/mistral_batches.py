@@ -19,7 +19,7 @@ from app.core.call import Target
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Encoded
-from app.providers.canonical.asked import wrong_field
+from app.core.wrong_field import wrong_field
 from app.providers.passing import PassCodec
 
 _JOBS: Final = "/batch/jobs"

@@ -30,7 +30,8 @@ class Authorize:
     def __init__(self, canonical: Callable[[str], str], listener: Listener) -> None:
         self._canonical = canonical
         self._listener = listener
-        self._list = lru_cache(_LISTS_MAX)(AllowList)  # bounded, as tokens may bring any number of lists
+        # bounded, as tokens may bring any number of lists
+        self._list = lru_cache(_LISTS_MAX)(lambda patterns: AllowList(map(canonical, patterns)))
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """

@@ -64,6 +64,8 @@ class Cache:
         asked = self._asked(call)
         if asked is None:
             self._note(call, "bypass")
+            if "only-if-cached" in call.options.directives:
+                raise GatewayError(NOT_CACHED, "Answers to such a request are not stored.")
             return await proceed(call)
         stored = self._answers.here(asked)
         if stored is not None:

@@ -115,7 +115,7 @@ class _Meter:
                 request_id=call.id,
                 key=call.caller.id,
                 team=call.caller.team or "",
-                route=call.request.model,
+                route=call.route,
                 provider=target.provider,
                 model=target.model,
                 usage=usage,

@@ -33,8 +33,8 @@ class ValidateOptions(msgspec.Struct, frozen=True):
     """
     The bounds of a request.
 
-    `strict` also refuses numbers out of range, unknown roles and results of tools that nobody called; `routes` says so
-    for single routes.
+    `strict` also refuses numbers out of range, unknown roles, messages that say nothing and results of tools that
+    nobody called; `routes` says so for single routes.
     """
 
     max_messages: int

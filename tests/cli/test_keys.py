@@ -119,6 +119,17 @@ def test_a_wrong_pepper_is_told(folder: Path, capsys: Capture) -> None:
     assert "auth.pepper" in capsys.readouterr().err
 
 
+def test_a_key_without_a_name_gets_one(folder: Path, keys: Callable[..., str]) -> None:
+    """What is printed can go into the file as it is."""
+    secret, entry = printed(keys("new"))
+    (folder / "config.yaml").write_text(yaml.safe_dump({"keys": [entry]}))
+
+    (key,) = load(None, {}).settings.keys
+
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    assert (key.name, key.hash) == (f"key-{digest[:8]}", f"sha256:{digest}")
+
+
 def test_rotating_a_key_of_the_file(folder: Path, keys: Callable[..., str]) -> None:
     """The lines keep the secret before for the overlap."""
     _, entry = printed(keys("new", "--name", "a"))
@@ -137,7 +148,6 @@ def test_rotating_a_key_of_the_file(folder: Path, keys: Callable[..., str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("new",), "needs a --name"),
         (("new", "--name", "a b"), "--name must be a name of letters"),
         (("new", "--name", "a", "--models", "a b"), "--models must be"),
         (("new", "--name", "a", "--expires", "soon"), "'soon' is no time"),

@@ -108,6 +108,7 @@ def test_what_is_shown_has_every_setting_and_no_secret() -> None:
     assert CANARY not in text
     assert set(shown) == set(Settings.model_fields)
     assert shown["providers"]["box"]["api_key"] == "(hidden)"  # type: ignore[index] # JSON
+    assert shown["redis"]["fail"]["keys"] == "local"  # type: ignore[index] # JSON
     assert shown["timeouts"]["total_s"] == 300  # type: ignore[index] # JSON
     assert shown["models"]["fast"]["targets"][0]["model"] == "small"  # type: ignore[index] # JSON
 

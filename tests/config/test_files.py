@@ -42,6 +42,14 @@ def test_a_syntax_error_has_its_place(tmp_path: Path, name: str, text: str, plac
     assert found.file == str(tmp_path / name)
 
 
+@pytest.mark.parametrize("text", ["server: {port: ${PORT:-1}}", "server:\n  hosts: [${A}, ${B}]"])
+def test_a_placeholder_needs_quotes_among_braces(tmp_path: Path, text: str) -> None:
+    """There YAML reads its brace, and the reader learns what to do instead of what YAML expected."""
+    found = problem(tmp_path, text)
+
+    assert (found.value, found.suggestion) == ("${…} without quotes", 'put it in quotes: "${NAME}"')
+
+
 @pytest.mark.parametrize(
     "text", ["a: &a [*a]", "a: &a {b: *a}", "[" * 40 + "]" * 40, "a: " + "{b: " * 40 + "1" + "}" * 40]
 )

@@ -108,3 +108,41 @@ def test_what_a_kind_cannot_use_is_refused(tmp_path: Path, kind: str, setting: s
 
     assert (f"providers.s.{name}", "(set)", "remove it") == (found.path, found.value, found.suggestion)
     assert found.expected == f"no {name}: kind {kind} needs none"
+
+
+def test_what_is_wrong_alone_hides_nothing_that_is_wrong_together(tmp_path: Path) -> None:
+    """All that a file gets wrong is told at once: a bad number in a route leaves its references to be checked."""
+    text = """
+providers: {box: {kind: opnai, base_url: nowhere}}
+models:
+  fast: {targets: [{provider: bx, model: m, weight: -1}, {provider: box, model: m}], strategy: fst, fallbacks: [big]}
+limits: [{name: a, per: globl, requests: 0}, {name: b, window_s: 9}]
+"""
+
+    paths = {found.path for found in refused(tmp_path, text).problems}
+
+    assert paths == {
+        "limits[0].per[0]",
+        "limits[0].requests",
+        "limits[1]",
+        "models.fast.fallbacks[0]",
+        "models.fast.strategy",
+        "models.fast.targets[0].provider",
+        "models.fast.targets[0].weight",
+        "providers.box.base_url",
+        "providers.box.kind",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("auth: {required: true}\nkeys: [{name: a, hash: none}]", "keys[0].hash"),
+        ("sessions: {store: redis}\nredis: {url: http://there}", "redis.url"),
+        ("cache: {store: redis}\nredis: {url: '${NONE}'}", "redis.url"),
+        ("limits: [{name: a, requests: none}]", "limits[0].requests"),
+    ],
+)
+def test_what_only_follows_is_not_told(tmp_path: Path, text: str, path: str) -> None:
+    """There is a key, a Redis, a number: nobody is sent to add one."""
+    assert problem(tmp_path, text).path == path

@@ -79,6 +79,7 @@ def test_a_secret_instead_of_a_section_is_never_shown(tmp_path: Path, loc: tuple
         (("keys", 0, "hash"), True),
         (("providers", "a", "headers", "x"), True),
         (("providers", "a", "api_key_file"), False),
+        (("redis", "fail", "keys"), False),
         (("timeouts", "first_token_s"), False),
         (("models", "fast", "targets"), False),
         ((0,), False),
@@ -126,6 +127,48 @@ def test_reads_a_key_from_a_file(tmp_path: Path) -> None:
     result = loaded(tmp_path, text).settings
 
     assert [SecretStr(CANARY)] * 2 == [provider.api_key for provider in result.providers.values()]
+
+
+def test_every_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    """Its name with _file reads it, in the file and in a variable; reload watches what is named."""
+    (tmp_path / "token").write_text("admin-token\n")
+    (tmp_path / "redis").write_text("redis://:password@there:6379\n")
+    text = """
+admin: {token_file: token}
+redaction: {hash_key_file: ${NONE:-token}}
+guards: {injection: {classifier: {api_key_file: token}}, key_file: null}
+providers: {cloud: {kind: bedrock, region: eu-central-1, aws_secret_access_key_file: token, aws_access_key_id: id}}
+""".replace("${NONE:-token}", "'${NONE:-token}'")
+
+    result = loaded(tmp_path, text, {"WIZARD_REDIS__URL_FILE": "redis", "WIZARD_ADMIN_TOKEN": "of nobody"})
+
+    settings = result.settings
+    token = SecretStr("admin-token")
+    assert (settings.admin.token, settings.redaction.hash_key) == (token, token)
+    assert settings.guards.injection.classifier.api_key == token
+    assert settings.providers["cloud"].aws_secret_access_key == token
+    assert settings.redis.url == SecretStr("redis://:password@there:6379")
+    assert set(result.files) == {tmp_path / name for name in ("wizard.yaml", "token", "redis")}
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        (
+            "admin: {token_file: none}",
+            "admin.token_file",
+            "the path of a readable text file with nothing but the token in it",
+        ),
+        ("admin: {token_file: wizard.yaml, token: x}", "admin.token_file", "either token or token_file"),
+        ("server: {host_file: wizard.yaml}", "server.host_file", "one of the keys host"),
+    ],
+)
+def test_files_of_secrets_that_cannot_be_used(tmp_path: Path, text: str, path: str, expected: str) -> None:
+    """Only secrets have such a form, and only one of two ways to give one may be used."""
+    found = problem(tmp_path, text)
+
+    assert found.path == path
+    assert found.expected.startswith(expected)
 
 
 def test_a_changed_key_file_changes_the_digest(tmp_path: Path) -> None:

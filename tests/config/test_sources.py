@@ -166,7 +166,7 @@ def test_variables_of_kubernetes_services_are_no_settings(folder: Path) -> None:
         ("WIZARD_SEVER__PORT", "did you mean WIZARD_SERVER__PORT?"),
         ("WIZARD_PORT", "did you mean WIZARD_SERVER__PORT?"),
         ("WIZARD_HOST", "did you mean WIZARD_SERVER__HOST?"),
-        ("WIZARD_ADMIN_TOKEN", "did you mean WIZARD_ADMIN__TOKEN?"),
+        ("WIZARD_ADMIN_TOKN", "did you mean WIZARD_ADMIN__TOKEN?"),
         ("wizard_config", "did you mean WIZARD_CONFIG?"),
         ("WIZARD_PROVIDERS__BOX__API_KYE", "did you mean WIZARD_PROVIDERS__BOX__API_KEY?"),
         ("WIZARD_SERVER__PORT__X", "did you mean WIZARD_SERVER__PORT?"),
@@ -185,12 +185,48 @@ def test_an_unknown_variable_is_a_problem(folder: Path, name: str, suggestion: s
 
 
 def test_a_variable_that_the_file_uses_is_known(folder: Path) -> None:
-    """`${WIZARD_ADMIN_TOKEN:-}` in the file makes that name an ordinary one."""
-    text = 'admin: {token: "${WIZARD_ADMIN_TOKEN:-}"}'
+    """`${WIZARD_HOUSE:-}` in the file makes that name an ordinary one."""
+    text = 'admin: {token: "${WIZARD_HOUSE:-}"}'
 
-    token = loaded(folder, text, {"WIZARD_ADMIN_TOKEN": "t"}).settings.admin.token
+    token = loaded(folder, text, {"WIZARD_HOUSE": "t"}).settings.admin.token
 
     assert token.get_secret_value() == "t"
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "token"),
+    [
+        ("", {}, "default"),
+        ("admin:\n", {}, "default"),
+        ("admin: {token: of the file}", {}, "of the file"),
+        ("admin: {token: ''}", {}, ""),
+        ("", {"WIZARD_ADMIN__TOKEN": "of the setting"}, "of the setting"),
+    ],
+)
+def test_the_admin_token_has_a_variable_of_its_own(
+    folder: Path, text: str, environ: dict[str, str], token: str
+) -> None:
+    """WIZARD_ADMIN_TOKEN, which the command line sends, is expected unless something else is written."""
+    settings = loaded(folder, text, {"WIZARD_ADMIN_TOKEN": "default", **environ}).settings
+
+    assert settings.admin.token.get_secret_value() == token
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("timeout", {"timeout"}), ("timeout, network", {"timeout", "network"}), ('["timeout"]', {"timeout"})],
+)
+def test_a_list_of_words_from_a_variable(folder: Path, value: str, found: set[str]) -> None:
+    """With commas between them, or as JSON."""
+    settings = loaded(folder, "", {"WIZARD_FALLBACK__TRIGGERS": value}).settings
+
+    assert settings.fallback.triggers == found
+
+
+@pytest.mark.parametrize("value", ["timeout,,network", "timeout,timeouts"])
+def test_a_wrong_word_of_a_list_from_a_variable(folder: Path, value: str) -> None:
+    """It is named by its position."""
+    assert problem(folder, "", {"WIZARD_FALLBACK__TRIGGERS": value}).path == "fallback.triggers[1]"
 
 
 def test_names_from_variables_are_lower_case(folder: Path) -> None:
@@ -219,8 +255,8 @@ def test_a_problem_names_the_variable_it_comes_from(folder: Path) -> None:
 
 
 def test_a_list_that_is_no_json_is_explained(folder: Path) -> None:
-    """A list in a variable must be JSON, and the suggestion shows how."""
-    environ = {"WIZARD_FALLBACK__TRIGGERS": "timeout,network"}
+    """What begins like JSON must be JSON, and the suggestion shows how."""
+    environ = {"WIZARD_FALLBACK__TRIGGERS": '["timeout", "network"'}
 
     found = problem(folder, "", environ)
 

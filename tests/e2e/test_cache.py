@@ -273,7 +273,7 @@ def test_the_administration(upstream: Upstream, caching: GatewayProcess, plain: 
     assert caching.metric("wizard_cache_capacity") == 1000
 
 
-@pytest.mark.parametrize("query", ["mode=x", "model=", "expired=yes"])
+@pytest.mark.parametrize("query", ["mode=x", "model=", "expired=yes", "expired=false", "model=a&model=b"])
 def test_a_misspelt_condition_deletes_nothing(plain: httpx2.Client, query: str) -> None:
     """What is not understood is refused, not taken for everything."""
     answer = plain.delete(f"/admin/cache?{query}", headers=ADMIN)
@@ -291,7 +291,9 @@ def test_without_a_cache(http: httpx2.Client, gateway: GatewayProcess, upstream:
     upstream.on("off", whole())
 
     answers = [post(http, asked("off")) for _ in range(2)]
+    nothing_else = post(http, asked("off"), cache_control="only-if-cached")
 
     assert len(upstream.received("off")) == 2
+    assert (nothing_else.status_code, nothing_else.json()["error"]["code"]) == (504, "not_cached")
     assert [answer.headers["x-wizard-cache"] for answer in answers] == ["bypass"] * 2
     assert gateway.metric("wizard_cache_misses_total") == 0

@@ -21,10 +21,11 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     "system with messages": ({"model": "sim/echo", "system": "x", "messages": [USER]}, "system"),
     "prompt is a number": ({"model": "sim/echo", "prompt": 1}, "prompt"),
     "no model": ({"prompt": "x"}, "model"),
-    "unknown option": ({"model": "sim/echo", "prompt": "x", "options": {"retries": 1}}, "options"),
+    "unknown option": ({"model": "sim/echo", "prompt": "x", "options": {"retries": 1}}, "options.retries"),
     "option of a wrong type": ({"model": "sim/echo", "prompt": "x", "options": {"retry": "no"}}, "options.retry"),
     "no attempts": ({"model": "sim/echo", "prompt": "x", "options": {"max_attempts": 0}}, "options.max_attempts"),
     "no time": ({"model": "sim/echo", "prompt": "x", "options": {"timeout_s": 0}}, "options.timeout_s"),
+    "stored for ever": ({"model": "sim/echo", "prompt": "x", "options": {"cache_ttl_s": 1e16}}, "options.cache_ttl_s"),
     "wrong knob": ({"model": "sim/echo", "prompt": "x", "top_p": "x"}, "top_p"),
 }
 
@@ -115,6 +116,16 @@ def test_names_the_wrong_field(http: httpx2.Client, name: str) -> None:
 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", param)
+
+
+@pytest.mark.parametrize("options", [None, {}, dict.fromkeys(("caching", "retry", "max_attempts", "timeout_s"))])
+def test_null_is_as_if_it_were_not_there(http: httpx2.Client, options: dict[str, None] | None) -> None:
+    """Clients that send every field they know send null for those that nobody filled."""
+    body = {"model": "sim/echo", "prompt": "hi", "system": None, "session_id": None, "options": options}
+
+    answer = http.post(PATH, json=body)
+
+    assert (answer.status_code, answer.json()["choices"][0]["message"]["content"]) == (200, "hi")
 
 
 def test_a_word_of_ones_own_is_no_session(http: httpx2.Client) -> None:

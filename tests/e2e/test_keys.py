@@ -224,7 +224,7 @@ def test_a_key_from_elsewhere(gateway: GatewayProcess) -> None:
     ("method", "path", "body", "status", "param"),
     [
         ("POST", "/keys", {"name": "a b"}, 400, "name"),
-        ("POST", "/keys", {"colour": "x"}, 400, None),
+        ("POST", "/keys", {"colour": "x"}, 400, "colour"),
         ("POST", "/keys", {"expires_at": "soon"}, 400, "expires_at"),
         ("POST", "/keys", {"expires_at": 1, "expires_in_s": 1}, 400, "expires_at"),
         ("POST", "/keys", {"hash": "wz-a-key"}, 400, "hash"),

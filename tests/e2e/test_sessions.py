@@ -218,10 +218,11 @@ def test_failures_add_nothing(gateway: GatewayProcess) -> None:
     [
         ("POST", "", {"messages": [{"content": "no role"}]}, 400, "messages[0].role"),
         ("POST", "", {"messages": ["text"]}, 400, "messages[0]"),
-        ("POST", "", {"message": []}, 400, None),
+        ("POST", "", {"message": []}, 400, "message"),
         ("POST", "", {"ttl_s": 0}, 400, "ttl_s"),
         ("POST", "", {"ttl_s": 1e9}, 400, "ttl_s"),
         ("POST", "", {"metadata": []}, 400, "metadata"),
+        ("POST", "", {"metadata": {"note": "x" * 16_384}}, 400, "metadata"),
         ("POST", "", b"{", 400, None),
         ("GET", "?limit=0", None, 400, "limit"),
         ("GET", "?limit=many", None, 400, "limit"),
@@ -238,6 +239,15 @@ def test_what_is_refused(
     answer = send(plain, method, f"/v1/sessions{path}", EVE, body)
 
     assert (status, param) == (answer.status_code, answer.json()["error"]["param"])
+
+
+def test_null_is_as_if_it_were_not_there(plain: GatewayProcess) -> None:
+    """Clients that send every field they know send null for those that nobody filled."""
+    nulls = dict.fromkeys(("model", "system", "messages", "metadata", "ttl_s"))
+
+    shown = send(plain, "POST", "/v1/sessions", EVE, nulls).json()
+
+    assert (shown["model"], shown["messages"], shown["metadata"]) == (None, [], {})
 
 
 def test_bodies_are_json(plain: GatewayProcess) -> None:

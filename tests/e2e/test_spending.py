@@ -114,14 +114,17 @@ def test_reports_as_csv_and_bad_questions() -> None:
     with running(Start(CONFIG)) as gateway:
         ask(gateway, "dear")
         table = admin(gateway, "/usage?by=day,provider,model&format=csv")
-        wrong = [admin(gateway, f"/usage?{query}") for query in ("by=colour", "from=yesterday", "by=", "to=2026-13-01")]
+        wrong = [
+            admin(gateway, f"/usage?{query}")
+            for query in ("by=colour", "from=yesterday", "by=", "to=2026-13-01", "to=2020-01-01", "format=xml")
+        ]
         outside = httpx2.get(f"{gateway.url}/admin/usage", trust_env=False, timeout=LIMIT_S)
 
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert table.headers["content-type"].startswith("text/csv")
     assert [(row["provider"], row["model"], row["attempts"]) for row in rows] == [("sim", "echo?id=dear", "1")]
-    assert [answer.status_code for answer in wrong] == [400] * 4
-    assert [answer.json()["error"]["param"] for answer in wrong] == ["by", "from", "by", "to"]
+    assert [answer.status_code for answer in wrong] == [400] * 6
+    assert [answer.json()["error"]["param"] for answer in wrong] == ["by", "from", "by", "to", "from", "format"]
     assert outside.status_code == 401
 
 

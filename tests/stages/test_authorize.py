@@ -36,6 +36,8 @@ def limited(*models: str) -> Caller:
         ("fast", limited("fast")),
         ("openai/gpt-4o", limited("fast", "openai/*")),
         ("openai:gpt-4o", limited("openai/*")),
+        ("openai/gpt-4o", limited("openai:*")),
+        ("openai:gpt-4o", limited("openai:gpt-4o")),
         ("nobody/else", limited("*")),
     ],
 )

@@ -218,6 +218,17 @@ async def test_only_a_stored_answer_will_do(clock: VirtualClock) -> None:
     assert (caught.value.kind, missed.journal.cache, text) == (NOT_CACHED, "miss", "one")
 
 
+async def test_what_is_never_stored_is_never_there(clock: VirtualClock) -> None:
+    """With only-if-cached no provider is asked either where the cache has no part in a request."""
+    house = House(clock, says("one"))
+    call = house.call(directives={"only-if-cached": None, "no-store": None})
+
+    with pytest.raises(GatewayError) as caught:
+        await house.handler()(call)
+
+    assert (caught.value.kind, call.journal.cache) == (NOT_CACHED, "bypass")
+
+
 async def test_what_the_policy_leaves_out_passes_by(clock: VirtualClock) -> None:
     """A request with tools is neither answered from the cache nor stored, nor is a body that is no JSON."""
     house = House(clock, says("one"), says("two"), says("three"))

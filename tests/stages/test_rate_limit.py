@@ -59,6 +59,17 @@ async def test_a_call_within_its_limits_goes_on(clock: VirtualClock) -> None:
     assert house.told == []
 
 
+async def test_long_waits_are_told_in_whole_seconds(clock: VirtualClock) -> None:
+    """As everybody writes them, and never less than they are."""
+    house = House(clock, requests(2, window_s=5000), script=(answers("a"), answers("b")))
+    for _ in range(2):
+        await house.ask()
+
+    error = await house.refused()
+
+    assert error.message.endswith("of 2 requests per 5000 seconds is reached; come back in 2500 s.")
+
+
 async def test_a_call_beyond_its_limit_is_refused(clock: VirtualClock) -> None:
     """At once, with the name of the limit and the time to wait; the provider is not asked."""
     house = House(clock, requests(2), script=(answers("a"), answers("b")))

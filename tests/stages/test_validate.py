@@ -102,7 +102,7 @@ async def test_text_is_counted_wherever_it_stands(messages: list[dict[str, objec
 async def test_only_text_is_counted() -> None:
     """Images, empty parts, empty calls and messages without content are no text."""
     image = {"type": "image_url", "image_url": {"url": "data:" + "x" * 100}}
-    messages = [user([image, {"type": "text", "text": None}]), user(None), calling(None)]
+    messages = [user([image, {"type": "text", "text": None}]), calling(None)]
     unnamed = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "custom"}]}
 
     assert await passed_on(asking(messages=messages))

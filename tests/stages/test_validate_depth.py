@@ -77,7 +77,7 @@ async def test_depth_is_bounded_exactly(depth_max: int) -> None:
 async def test_depth_is_bounded_with_as_many_brackets_as_levels(depth_max: int) -> None:
     """A body in which every bracket stands inside the one before is measured as exactly."""
     passing, refused = (
-        b'{"model":"fast","messages":[{"role":"user","x":' + b"[" * inner + b"]" * inner + b"}]}"
+        b'{"model":"fast","messages":[{"role":"assistant","x":' + b"[" * inner + b"]" * inner + b"}]}"
         for inner in (depth_max - 3, depth_max - 2)
     )
 

@@ -72,6 +72,9 @@ async def test_ranges(name: str, good: float, bad: float, words: str) -> None:
     ("messages", "param"),
     [
         ([{"role": "king", "content": "hi"}], "messages[0].role"),
+        ([USER, {"role": "user"}], "messages[1].content"),
+        ([{"role": "system", "content": None}, USER], "messages[0].content"),
+        ([{"role": "developer", "content": ""}, {"role": "user", "content": []}], None),
         ([USER, {"role": "tool", "content": "42"}], "messages[1].tool_call_id"),
         ([USER, CALL, {"role": "tool", "content": "42", "tool_call_id": "c2"}], "messages[2].tool_call_id"),
         ([{"role": "tool", "content": "42", "tool_call_id": "c1"}, CALL], "messages[0].tool_call_id"),
@@ -80,7 +83,7 @@ async def test_ranges(name: str, good: float, bad: float, words: str) -> None:
     ],
 )
 async def test_roles(messages: list[dict[str, object]], param: str | None) -> None:
-    """Known roles in any order, but a tool's result only behind the call that it answers."""
+    """Known roles in any order and with something to say; a tool's result only behind the call that it answers."""
     assert (await judged(talking(*messages)))[0] == param
 
 

@@ -227,6 +227,13 @@ def test_a_provider_is_as_bad_as_its_worst_circuit(changes: tuple[CircuitChanged
     assert max(level, 1) == together.get_sample_value("wizard_circuit_state", {"provider": "openai"})
 
 
+def test_a_provider_that_was_asked_has_a_state() -> None:
+    """Dashboards and alerts see a closed circuit, not an absent one."""
+    registry = seen([ATTEMPT])
+
+    assert registry.get_sample_value("wizard_circuit_state", {"provider": ATTEMPT.provider}) == 0
+
+
 def test_transitions_of_circuits_are_counted_where_they_were_decided() -> None:
     """What another replica decided changes the state here, and is counted there."""
     registry = seen([OPENED, OPENED, msgspec.structs.replace(HALF_OPENED, reason="elsewhere")])

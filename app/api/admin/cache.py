@@ -44,10 +44,16 @@ def _selection(request: Request) -> Selection:
     empty = [name for name, value in given.items() if not value]
     if empty:
         raise GatewayError(INVALID_REQUEST, f"The condition {empty[0]!r} is empty.", param=empty[0])
-    expired = given.pop("expired", "false").lower()
-    if expired not in {"true", "false"}:
-        raise GatewayError(INVALID_REQUEST, "'expired' must be 'true' or 'false'.", param="expired")
-    return Selection(given.get("model"), given.get("prefix"), given.get("key"), expired == "true")
+    for name in given:
+        if len(request.query_params.getlist(name)) > 1:
+            raise GatewayError(
+                INVALID_REQUEST, f"The condition {name!r} is there twice; ask once for each.", param=name
+            )
+    expired = given.get("expired")
+    if expired is not None and expired.lower() != "true":  # nor must false
+        message = "'expired' must be 'true'; leave it out to forget answers that have not expired as well."
+        raise GatewayError(INVALID_REQUEST, message, param="expired")
+    return Selection(given.get("model"), given.get("prefix"), given.get("key"), expired is not None)
 
 
 def _shown(view: CacheView) -> Json:

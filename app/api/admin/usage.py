@@ -42,6 +42,10 @@ async def _report(spending: Spending, query: Mapping[str, str]) -> Response:
     today = datetime.fromtimestamp(spending.clock.wall(), UTC).date()
     first = _day(query.get("from"), "from", today - timedelta(days=_DAYS - 1))
     last = _day(query.get("to"), "to", today)
+    if first > last:
+        raise GatewayError(INVALID_REQUEST, "'from' is a later day than 'to'.", param="from")
+    if query.get("format", "json") not in {"json", "csv"}:
+        raise GatewayError(INVALID_REQUEST, "'format' must be 'json' or 'csv'.", param="format")
     rows = report(await spending.usage.read(first, last), by)
     if query.get("format") == "csv":
         return Response(_csv(by, rows), media_type="text/csv; charset=utf-8", headers={"cache-control": "no-store"})

@@ -14,7 +14,7 @@ from app.api.decode import decode_as
 from app.api.dialects.chat import ChatDialect, Verbatim
 from app.api.dialects.port import Style
 from app.api.inbound import Headers
-from app.api.wishes import RETRIES_MAX, Wishes
+from app.api.wishes import CACHE_TTL_MAX_S, RETRIES_MAX, Wishes
 from app.core.call import Call, CallOptions
 from app.core.clock import Clock
 from app.core.errors import INVALID_REQUEST, GatewayError
@@ -48,16 +48,16 @@ class GenerateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     What a call may ask to be done differently.
 
     Without `caching` no stored answer is used and none is stored; a call without `circuit_breaker` is neither refused
-    by an open circuit nor counted by one.
+    by an open circuit nor counted by one. As everywhere in a body, null is as if the field were not there.
     """
 
-    caching: bool = True
-    retry: bool = True
-    fallback: bool = True
-    circuit_breaker: bool = True
+    caching: bool | None = None
+    retry: bool | None = None
+    fallback: bool | None = None
+    circuit_breaker: bool | None = None
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=RETRIES_MAX + 1)] | None = None
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
-    cache_ttl_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    cache_ttl_s: Annotated[float, msgspec.Meta(ge=0, le=CACHE_TTL_MAX_S)] | None = None
     cache_similarity: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
@@ -67,7 +67,7 @@ class _Own(msgspec.Struct, frozen=True):
     prompt: str | None = None
     system: str | None = None
     session_id: str | None = None
-    options: GenerateOptions = GenerateOptions()
+    options: GenerateOptions | None = None
     messages: msgspec.Raw = msgspec.Raw()
 
 
@@ -94,17 +94,17 @@ def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, Wishes]:
         raise GatewayError(INVALID_REQUEST, "Send either 'prompt' or 'messages'.", param="prompt")
     elif own.system is not None:
         raise GatewayError(INVALID_REQUEST, "'system' goes with 'prompt'; put it into 'messages'.", param="system")
-    return msgspec.json.encode(fields), _wishes(own.options, own.session_id)
+    return msgspec.json.encode(fields), _wishes(own.options or GenerateOptions(), own.session_id)
 
 
 def _wishes(asked: GenerateOptions, session: str | None) -> Wishes:
     options = CallOptions(
         session=session,
-        retry=asked.retry,
-        fallback=asked.fallback,
+        retry=asked.retry is not False,
+        fallback=asked.fallback is not False,
         max_attempts=asked.max_attempts,
-        circuit_breaker=asked.circuit_breaker,
-        caching=asked.caching,
+        circuit_breaker=asked.circuit_breaker is not False,
+        caching=asked.caching is not False,
         cache_ttl_s=asked.cache_ttl_s,
         cache_similarity=asked.cache_similarity,
     )

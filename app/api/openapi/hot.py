@@ -25,6 +25,7 @@ from app.api.openapi.parts import (
     operation,
 )
 from app.api.openapi.passing import passing_paths
+from app.api.wishes import CACHE_TTL_MAX_S, RETRIES_MAX
 from app.core.parameters import ROLES
 
 _NAMED: Mapping[str, object] = {"type": "string", "description": "A route name or `provider/model`."}
@@ -59,14 +60,14 @@ def _completion() -> Json:
 
 def _completion_fields() -> Json:
     content = {
-        "type": ["string", "array", "null"],
-        "description": "Text, or a list of content parts.",
+        "type": ["string", "array"],
+        "description": "Text, or a list of content parts; an assistant that only calls tools has none, or null.",
         "examples": ["Say hello."],
     }
     role = {"type": "string", "enum": list(ROLES), "examples": ["user"]}
     return {
         "model": _MODEL,
-        "messages": listed(fields({"role": role, "content": content}, "role"), minItems=1),
+        "messages": listed(fields({"role": role, "content": content}, "role", "content"), minItems=1),
         "stream": SWITCH,
         "temperature": {"type": "number"},
         "max_tokens": WHOLE,
@@ -78,9 +79,9 @@ def _completion_fields() -> Json:
 def _generate() -> Json:
     options: Json = {
         **dict.fromkeys(("caching", "retry", "fallback", "circuit_breaker"), YES_OR_NO),
-        "max_attempts": {"type": "integer", "minimum": 1},
-        "timeout_s": {"type": "number", "exclusiveMinimum": 0},
-        "cache_ttl_s": {"type": "number", "minimum": 0},
+        "max_attempts": {"type": "integer", "minimum": 1, "maximum": RETRIES_MAX + 1},
+        "timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400},
+        "cache_ttl_s": {"type": "number", "minimum": 0, "maximum": CACHE_TTL_MAX_S},
     }
     own: Json = {
         "prompt": {"type": "string", "examples": ["Say hello."]},

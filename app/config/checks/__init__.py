@@ -6,7 +6,7 @@ A feature adds its own as a file with a function of the type `Check`, and names 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from app.config.checks.auth import callers, keys, ports, tokens
@@ -36,12 +36,18 @@ _CHECKS: Final[Sequence[Check]] = (
 )
 
 
-def cross_check(settings: Settings, names: Names, origins: Origins) -> dict[Loc, Problem]:
-    """Find what is good alone and wrong together, such as references that lead nowhere, by location."""
+def cross_check(settings: Settings, names: Names, origins: Origins, known: Iterable[Loc]) -> dict[Loc, Problem]:
+    """
+    Find what is good alone and wrong together, such as references that lead nowhere, by location.
+
+    What only follows from the wrong values at `known` is left out: `settings` have defaults in their place.
+    """
+    around = {loc[:depth] for loc in known for depth in range(len(loc) + 1)}
     found: dict[Loc, Complaint] = {}
     for check in _CHECKS:
         found |= dict(check(settings, names))
     return {
         loc: Problem(dotted(loc), complaint.value, complaint.expected, complaint.suggestion, origins.of(loc))
         for loc, complaint in found.items()
+        if loc not in around and (not complaint.because or complaint.because not in around)
     }

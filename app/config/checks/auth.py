@@ -34,7 +34,7 @@ def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]
         yield ("auth", "required"), Complaint("false", expected, advice)
     if auth.required and not settings.may_have_keys:
         expected = "false, or keys, auth.jwt, redis.url or admin.token: there is no key that anybody could have"
-        yield ("auth", "required"), Complaint("true", expected, "add a key: wizard keys new")
+        yield ("auth", "required"), Complaint("true", expected, "add a key: wizard keys new", ("keys",))
 
 
 def ports(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
@@ -76,4 +76,5 @@ def _names_and_hashes(settings: Settings) -> Iterator[tuple[Loc, Complaint]]:
     for index, field, stored in hashes:
         if stored.startswith("hmac") and settings.auth.pepper is None:
             expected = "sha256:…, as there is no auth.pepper to check an hmac-sha256 with"
-            yield ("keys", index, field), Complaint("(hidden)", expected, "set auth.pepper or auth.pepper_file")
+            advice = "set auth.pepper or auth.pepper_file"
+            yield ("keys", index, field), Complaint("(hidden)", expected, advice, ("auth", "pepper"))

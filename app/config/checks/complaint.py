@@ -13,6 +13,7 @@ from app.config.schema import Settings
 from app.config.trees import Loc
 
 _LISTED: Final = 8
+REDIS_URL: Final[Loc] = ("redis", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,16 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What stands there, what should stand there instead, and what to do."""
+    """
+    What stands there, what should stand there instead, and what to do.
+
+    `because` is another setting without which there would be no complaint; if that one is wrong, nothing is known.
+    """
 
     value: str
     expected: str
     suggestion: str
+    because: Loc = ()
 
 
 Check: TypeAlias = Callable[[Settings, Names], Iterator[tuple[Loc, Complaint]]]

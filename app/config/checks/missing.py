@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.config.checks.complaint import Complaint, Names, unknown_provider
+from app.config.checks.complaint import REDIS_URL, Complaint, Names, unknown_provider
 from app.config.problems import MISSING, shown
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -25,8 +25,8 @@ def stores(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]
             what = "a folder" if given.store == "file" else "a file"
             yield (section, "path"), Complaint(MISSING, f"{what}, as {section}.store is {given.store}", "add path")
         if given.store == "redis" and settings.redis.url is None:
-            advice = "set redis.url, or choose another store"
-            yield (section, "store"), Complaint("'redis'", "another store, as redis.url is null", advice)
+            expected, advice = "another store, as redis.url is null", "set redis.url, or choose another store"
+            yield (section, "store"), Complaint("'redis'", expected, advice, REDIS_URL)
 
 
 def semantic_cache(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:

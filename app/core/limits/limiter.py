@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NoReturn, TypeVar
@@ -74,7 +75,7 @@ class Limiter:
                 call.request, ask.prompt or 0, refusal, INVALID_REQUEST if target is None else CONTEXT_TOO_LONG
             )
         else:
-            message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached; come back in {wait_s:.3g} s."
+            message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached; come back in {_waited(wait_s)} s."
             error = GatewayError(RATE_LIMITED, message, retry_after_s=round(wait_s, 3))
         error.provider, error.limit = None if target is None else target.provider, rule.name
         raise error
@@ -117,6 +118,11 @@ def _impossible(request: Request, prompt: int, refusal: Standing, kind: Kind) ->
     else:
         param = "max_completion_tokens" if request.fields.max_completion_tokens else "max_tokens"
     return GatewayError(kind, message, param=param, suggestion=advice)
+
+
+def _waited(wait_s: float) -> str:
+    """Write down a time to wait: three digits of a short one, whole seconds of a long one."""
+    return f"{wait_s:.3g}" if wait_s < 100 else f"{math.ceil(wait_s)}"  # noqa: PLR2004 - from here on :.3g rounds seconds
 
 
 def _spelled(rule: Rule) -> str:

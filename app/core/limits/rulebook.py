@@ -118,7 +118,7 @@ class _Entry:
     def claim(self, call: Call, target: Target | None) -> Claim | None:
         """Return what one call or attempt asks of the bucket that concerns it; None if the rule does not."""
         models = self._models
-        asked = models is None or models.allows(route_of(call))
+        asked = models is None or models.allows(call.route)
         if not asked and (target is None or models is None or not models.allows(target.name)):
             return None
         name = self._prefix
@@ -154,12 +154,6 @@ def claim_tokens(claim: Claim, length: Length) -> Claim:
     likely = min(ANSWER_TOKENS, rule.most // ANSWER_SHARE) if length.answer is None else length.answer
     units = length.prompt + min(likely, rule.reserve)
     return Claim(rule, claim.bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
-
-
-def route_of(call: Call) -> str:
-    """Return the model as it was asked for, in one of its two spellings (`provider/model`)."""
-    name = call.request.model
-    return name if "/" in name else name.replace(":", "/", 1)
 
 
 def bucket_prefix(rule: Rule) -> str:
@@ -202,7 +196,7 @@ def _session(call: Call, _target: Target | None) -> str | None:
 
 
 def _route(call: Call, _target: Target | None) -> str:
-    return _escaped(route_of(call))
+    return _escaped(call.route)
 
 
 def _model(_call: Call, target: Target | None) -> str | None:

@@ -159,7 +159,12 @@ class Catalog:
         Raises:
             GatewayError: UNKNOWN_MODEL, also for the name of a route.
         """
-        return self._direct(name) or self._unknown(name)
+        found = self._direct(name)
+        if found is None and name in self._routes:
+            targets = ", ".join(target.name for target in self._routes[name].targets)
+            suggestion = f"Name one of its targets, as 'provider/model': {targets}."
+            raise GatewayError(UNKNOWN_MODEL, f"{name!r} is a route.", param="model", suggestion=suggestion)
+        return found or self._unknown(name)
 
     def _matched(self, name: str) -> Matched | None:
         """Return the route with a star that `name` leads to; the bare star is for names that lead nowhere else."""

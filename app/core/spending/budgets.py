@@ -107,7 +107,7 @@ _SUBJECTS: Final[Mapping[Scope, Callable[[Call, Target], str | None]]] = Mapping
         "team": lambda call, _target: call.caller.team,
         "model": lambda _call, target: target.name,
         "provider": lambda _call, target: target.provider,
-        "route": lambda call, _target: call.request.model,
+        "route": lambda call, _target: call.route,
     }
 )
 

@@ -7,7 +7,6 @@ by those codecs that cannot forward it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -15,13 +14,12 @@ import msgspec
 
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.reasoning import ReasoningDetail
-from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
 from app.core.model import ChatRequest, Request
+from app.core.wrong_field import wrong_field
 
 Thought: TypeAlias = ReasoningDetail
 _ANYTHING = msgspec.Raw(b"{}")
-_PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>.*)`$")
 
 
 class ImageUrl(msgspec.Struct, frozen=True):
@@ -241,13 +239,3 @@ def wants_usage(request: Request) -> bool:
     """Say whether the client asked for the usage of a streamed answer."""
     options = request.fields.stream_options if isinstance(request, ChatRequest) else None
     return bool(options and options.include_usage)
-
-
-def wrong_field(error: msgspec.ValidationError) -> GatewayError:
-    """Turn msgspec's complaint into a refusal with the path of the field."""
-    text = str(error)
-    place = _PATH.search(text)
-    param = place["path"] if place else None
-    problem = text[: place.start()] if place else text
-    where = f"The field {param!r} is wrong" if param else "The body is wrong"
-    return GatewayError(INVALID_REQUEST, f"{where}: {problem}.", param=param)

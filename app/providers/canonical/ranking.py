@@ -9,7 +9,7 @@ import msgspec
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.core.usage import Usage
-from app.providers.canonical.asked import wrong_field
+from app.core.wrong_field import wrong_field
 
 
 class RankedText(msgspec.Struct, frozen=True):

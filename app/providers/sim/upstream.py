@@ -22,6 +22,7 @@ from app.core.clock import Clock
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Message, StreamOptions
 from app.core.ports import Chance, HttpRequest
+from app.core.wrong_field import wrong_field
 from app.providers.sim.parts import first_byte_s, stream_parts, whole_parts
 from app.providers.sim.plain import READERS, PlainAsked, plain_answer
 from app.providers.sim.reply import FOREVER_S, Body, SimReply
@@ -131,7 +132,7 @@ class SimUpstream:
         try:
             asked = read(request.body)
         except (ValueError, RecursionError) as error:
-            return self._refuse(Refusal(400, f"This is no request for {path!r}: {error}", "invalid_value"))
+            return self._refuse(_unreadable(error))
         play = self._play(asked.model)
         if isinstance(play, Refusal):
             return self._refuse(play)
@@ -215,6 +216,14 @@ class SimUpstream:
     def _note_end(self, early: bool) -> None:  # noqa: FBT001 - the shape of a callback
         self.open_replies -= 1
         self.left_early += early
+
+
+def _unreadable(error: Exception) -> Refusal:
+    """Refuse a body that is none for its operation, by the field that is wrong where there is one."""
+    if not isinstance(error, msgspec.ValidationError):
+        return Refusal(400, f"The body cannot be read: {error}.", "invalid_value")
+    wrong = wrong_field(error)
+    return Refusal(400, wrong.message, "invalid_value", wrong.param)
 
 
 def _plain(body: bytes) -> Body:

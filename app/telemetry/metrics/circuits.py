@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from app.core.circuits import CircuitState
-from app.core.signals import ELSEWHERE, CircuitChanged
+from app.core.signals import ELSEWHERE, AttemptEnded, CircuitChanged
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge
 from app.telemetry.metrics.part import Counted, counted
 
@@ -31,11 +31,11 @@ class CircuitCounts:
         self._transitions: dict[tuple[str, str, str], int] = {}
 
     def counts(self) -> Iterable[Counted]:
-        """Count changes of state."""
-        return (counted(CircuitChanged, self._changed),)
+        """Count changes of state, and meet providers whose circuits are closed."""
+        return (counted(CircuitChanged, self._changed), counted(AttemptEnded, self._tried))
 
     def families(self) -> Iterator[Family]:
-        """Yield the worst state of each provider that ever had a circuit change, and all transitions."""
+        """Yield the worst state of each provider that was ever asked, and all transitions."""
         levels = [(provider, list(models.values())) for provider, models in list(self._levels.items())]
         yield GaugeFamily(
             "wizard_circuit_state",
@@ -50,6 +50,10 @@ class CircuitCounts:
             ("provider", "from", "to"),
             list(self._transitions.items()),
         )
+
+    def _tried(self, signal: AttemptEnded) -> None:
+        if signal.provider not in self._levels:
+            self._levels[signal.provider] = {}
 
     def _changed(self, signal: CircuitChanged) -> None:
         levels = self._levels.setdefault(signal.provider, {})

@@ -17,6 +17,17 @@ def test_a_target_is_found_by_its_name(name: str) -> None:
     assert Target("acme", "deep/er") == CATALOG.target(name)
 
 
+def test_who_names_a_route_is_shown_its_targets() -> None:
+    """Rather than told that there is no such model, and asked whether that one was meant."""
+    with pytest.raises(GatewayError) as caught:
+        CATALOG.target("route")
+
+    assert (caught.value.message, caught.value.suggestion) == (
+        "'route' is a route.",
+        "Name one of its targets, as 'provider/model': acme/small.",
+    )
+
+
 @pytest.mark.parametrize("name", ["route", "nobody/model", "acme/", ""])
 def test_a_route_is_no_target(name: str) -> None:
     """Nor is a model of an unknown provider."""

@@ -17,9 +17,9 @@ AT = datetime(2026, 11, 26, 15, 30, tzinfo=UTC).timestamp()
 CALLER = Caller("key-1", "key-1", team="red", user="u1")
 
 
-def called(caller: Caller = CALLER, user: str | None = None) -> Call:
-    """Return a call of somebody."""
-    return msgspec.structs.replace(a_call(asking(user=user)), caller=caller)
+def called(caller: Caller = CALLER, **fields: object) -> Call:
+    """Return a call of somebody; `fields` are those of its request."""
+    return msgspec.structs.replace(a_call(asking("hi", **fields)), caller=caller)
 
 
 def budget(*per: Scope, period: Period = "month", window_s: float | None = None) -> Budget:
@@ -45,6 +45,13 @@ def test_every_subject_has_an_account_of_its_own(per: tuple[Scope, ...], subject
     (found,) = accounts_of([budget(*per)], called(), TARGET, AT)
 
     assert found.id == f"b|{subject}|2026-11"
+
+
+def test_both_spellings_of_a_model_spend_from_one_account() -> None:
+    """Who writes `provider:model` has no second budget."""
+    found = {accounts_of([budget("route")], called(model=name), TARGET, AT)[0].id for name in ("acme/x", "acme:x")}
+
+    assert found == {"b|acme/x|2026-11"}
 
 
 def test_a_budget_for_a_subject_that_a_call_lacks_does_not_hold_for_it() -> None:

@@ -100,19 +100,21 @@ async def test_completions_are_streamed(sim: SimUpstream) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "status"),
+    ("request_", "status", "param"),
     [
-        (plain("embeddings", model="fail?status=503", input="x"), 503),
-        (plain("embeddings"), 400),
-        (plain("embeddings", input=[]), 400),
-        (plain("completions", prompt=["a", "b"]), 400),
-        (plain("images/generations", prompt="x"), 404),
+        (plain("embeddings", model="fail?status=503", input="x"), 503, None),
+        (plain("embeddings"), 400, "input"),
+        (plain("embeddings", input=[]), 400, "input"),
+        (plain("completions", prompt=["a", "b"]), 400, "prompt"),
+        (plain("images/generations", prompt="x"), 404, None),
     ],
 )
-async def test_refusals(sim: SimUpstream, request_: HttpRequest, status: int) -> None:
-    """Scripted faults hold for every operation, and what it cannot do is refused."""
+async def test_refusals(sim: SimUpstream, request_: HttpRequest, status: int, param: str | None) -> None:
+    """Scripted faults hold for every operation, and what it cannot do is refused, by the name of the field."""
     async with replying(sim, request_) as reply:
-        assert reply.status == status
+        body = b"".join([chunk async for chunk in reply.chunks()])
+
+    assert (reply.status, msgspec.json.decode(body)["error"]["param"]) == (status, param)
 
 
 def dot(one: list[float], other: list[float]) -> float:
