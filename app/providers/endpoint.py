@@ -139,7 +139,7 @@ class Endpoint:
                 request = await self._sign(request, self._provider.signer)
             return await self._exchange(request, attempt)
         except GatewayError as error:
-            raise self._signed(attempt, self._known(request), error) from error.__cause__
+            raise self._blamed(attempt, self._known(request), error) from error.__cause__
         finally:
             journal.upstream_s += self._clock.now() - started
 
@@ -174,7 +174,7 @@ class Endpoint:
     async def _streamed(
         self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
     ) -> Reply:
-        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._signed, attempt, secrets))
+        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._blamed, attempt, secrets))
         stream = EventStream(reading.events(), reading.release, media_type)
         try:
             await stream.prime(self._options)
@@ -200,7 +200,7 @@ class Endpoint:
         """Return what a request told the provider; a signature is another one each time."""
         return self._secrets if self._provider.signer is None else OwnSecrets(request.headers)
 
-    def _signed(self, attempt: Attempt, secrets: OwnSecrets, error: GatewayError) -> GatewayError:
+    def _blamed(self, attempt: Attempt, secrets: OwnSecrets, error: GatewayError) -> GatewayError:
         """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
         name = self._provider.name
         error.message = secrets.hidden(error.message)

@@ -111,18 +111,18 @@ class EventReading:
     """
     The reading of a streamed answer: its events, and what gives its connection back.
 
-    `sign` writes the name of who failed on a failure.
+    `blame` writes the name of who failed on a failure.
     """
 
-    __slots__ = ("_decoder", "_given_back", "_guard", "_reply", "_sign")
+    __slots__ = ("_blame", "_decoder", "_given_back", "_guard", "_reply")
 
     def __init__(
-        self, reply: UpstreamReply, decoder: Decoder, guard: ReadGuard, sign: Callable[[GatewayError], object]
+        self, reply: UpstreamReply, decoder: Decoder, guard: ReadGuard, blame: Callable[[GatewayError], object]
     ) -> None:
         self._reply = reply
         self._decoder = decoder
         self._guard = guard
-        self._sign = sign
+        self._blame = blame
         self._given_back = False
 
     async def events(self) -> AsyncGenerator[Batch, None]:
@@ -151,9 +151,9 @@ class EventReading:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let a failure be signed."""
+        """Let a failure bear the name of who failed."""
         if isinstance(error, GatewayError):
-            self._sign(error)
+            self._blame(error)
 
     def release(self) -> Awaitable[None] | None:
         """Give the connection back, unless that was done at the end of the events."""
