@@ -7,6 +7,7 @@ from secrets import token_bytes, token_hex
 import msgspec
 
 from app.assembly.tracing import Tracers
+from app.core.accounts import Budgets
 from app.core.balancing import Traffic
 from app.core.budget import KeptBudgets, KeptShares
 from app.core.clock import Clock, SystemClock
@@ -21,7 +22,6 @@ from app.core.quotas import Quotas
 from app.core.resting import Resting
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
-from app.core.spending import Budgets
 from app.core.stories import Hearing, Stories
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered

@@ -23,19 +23,26 @@ from app.assembly.redaction import redact
 from app.assembly.requests import tell
 from app.assembly.retry import retry
 from app.assembly.sessions import sessions
-from app.assembly.spending import spend
+from app.assembly.spending import foresee, spend
 from app.assembly.tracing import UNTRACED, Composing
 from app.assembly.validation import validate
 from app.config.schema import Settings
-from app.core.call import Attempt, Call
+from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Stage
+from app.stages.foresee import FirstTargets
 from app.stages.keep_turn import KeepTurn
 from app.stages.measure import Measure
 from app.stages.record import Record
 from app.stages.timeouts import AttemptTimeout, TotalTimeout
 
 
-def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
+def _unforeseen(_call: Call) -> tuple[Target, ...]:
+    return ()
+
+
+def call_stages(
+    settings: Settings, deps: Deps, trace: Composing = UNTRACED, first: FirstTargets = _unforeseen
+) -> list[Stage[Call]]:
     """Return what happens once per client call, outermost first."""
     return [
         *trace.call(),  # outside of the record, which names the trace
@@ -51,6 +58,7 @@ def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> 
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
         *instruct(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
         *mark(settings, deps),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
+        *foresee(settings, deps, first),  # around the limits, to share their round trip
         # before the cache: it protects us, not only them
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
         # a hit skips everything below, and of calls that share an answer only one goes on
@@ -78,7 +86,9 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
     ]
 
 
-def passing_call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
+def passing_call_stages(
+    settings: Settings, deps: Deps, trace: Composing = UNTRACED, first: FirstTargets = _unforeseen
+) -> list[Stage[Call]]:
     """Return what happens once per call that is passed on as it is: nothing that would have to read it."""
     return [
         *trace.call(),
@@ -86,6 +96,7 @@ def passing_call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRA
         TotalTimeout(),
         *authorize(settings, deps),
         *tell(settings, deps),
+        *foresee(settings, deps, first),
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
         *trace.entry("wizard.admission.acquire", admission(settings, deps)),
     ]

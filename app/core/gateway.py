@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.core.accounts import Budgets
 from app.core.caching.admin import CacheDesk
 from app.core.call import Call
 from app.core.catalog import Catalog
@@ -26,7 +27,6 @@ from app.core.pipeline import Handler
 from app.core.ports import Circuits, Limits
 from app.core.rules import Rule
 from app.core.session_office import SessionOffice
-from app.core.spending import Budgets
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):

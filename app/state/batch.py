@@ -1,6 +1,8 @@
 """
 Sends commands to Redis: those that are asked for in the same tick of the loop leave as one pipeline.
 
+What rides is asked for early: it leaves with the next pipeline, but none is sent for its sake.
+
 While one pipeline is under way the next one gathers, so a busy gateway needs one connection and few packets. Each has
 the same short time; what it does not answer in time is lost, and so is whatever waited behind it.
 """
@@ -42,6 +44,7 @@ class Batch:
         self._timeout_s = timeout_s
         self._lost = lost
         self._waiting: list[tuple[Command | Plain, asyncio.Future[Any]]] = []
+        self._riding: dict[asyncio.Future[Any], Command | Plain] = {}
         self._sending: asyncio.Task[None] | None = None
 
     def add(self, command: Command | Plain) -> asyncio.Future[Any]:
@@ -55,6 +58,16 @@ class Batch:
         if self._sending is None or self._sending.done():
             self._sending = loop.create_task(self._send_all())
         return answer
+
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Return what will hold the answer once something else was sent."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._riding[answer] = command
+        return answer
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:
+        """Do not send what rides; False if it has left."""
+        return self._riding.pop(answer, None) is not None
 
     async def load(self, scripts: Sequence[Script]) -> None:
         """
@@ -77,6 +90,8 @@ class Batch:
     async def _send_all(self) -> None:
         while self._waiting:
             sent, self._waiting = self._waiting, []
+            sent += [(command, answer) for answer, command in self._riding.items()]
+            self._riding.clear()
             try:
                 async with asyncio.timeout(self._timeout_s):
                     answers = await self._execute([command for command, _ in sent])

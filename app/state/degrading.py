@@ -67,9 +67,17 @@ class RedisLink:
         """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
         return self._batch.add(command)
 
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Ask for one thing when something else leaves; nothing is sent for its sake."""
+        return self._batch.ride(command)
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:
+        """Ask no more for what `ride` returned; False if that has left already."""
+        return self._batch.alight(answer)
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
-        Wait for what `submit` returned, however long the pipelines before it take, for `timeout_s` at most.
+        Wait for what was asked for, however long the pipelines before it take, for `timeout_s` at most.
 
         Raises:
             StateLostError: There is no answer.

@@ -75,9 +75,17 @@ class Link(Protocol):
         """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
         ...
 
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Ask for one thing when something else leaves; nothing is sent for its sake."""
+        ...
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:
+        """Ask no more for what `ride` returned; False if that has left already."""
+        ...
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
-        Wait for what `submit` returned, for `redis.timeout_s` (50 ms) at most.
+        Wait for what was asked for, for `redis.timeout_s` (50 ms) at most.
 
         Raises:
             StateLostError: There is no answer.

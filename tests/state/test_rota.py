@@ -35,6 +35,14 @@ class Answering:
             answer.set_result(self._answer)
         return answer
 
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Answer."""
+        return self.submit(command)
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:  # noqa: ARG002 - the port's
+        """Say that it has left."""
+        return False
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - the port's
         """Wait."""
         return await answer

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.accounts import Account, Budgets, Level
 from app.core.call import Call, Target
 from app.core.clock import Clock
 from app.core.explain.port import Inquiry
 from app.core.money import Budget, usd
 from app.core.prices import Prices, estimate_nusd
-from app.core.spending import Account, Budgets, Level, accounts_of
+from app.core.spending import accounts_of
 
 
 class TargetPrice(msgspec.Struct, frozen=True):
