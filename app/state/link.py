@@ -20,7 +20,7 @@ Argument: TypeAlias = str | bytes | int | float
 
 
 class StateLostError(Exception):
-    """Redis did not decide: it is out of reach, too slow, or refuses to."""
+    """Whoever keeps the state did not answer: out of reach, too slow, or not willing to."""
 
 
 class Command(msgspec.Struct, frozen=True):

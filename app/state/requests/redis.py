@@ -10,7 +10,6 @@ import msgspec
 
 from app.core.requests import RequestEntry, RequestQuery
 from app.state.link import Link, Plain, StateLostError
-from app.state.requests.store import StoreLostError
 
 _PAGE: Final = 100  # entries; calls may be waiting for the same connection
 _FIELD: Final = "entry"
@@ -49,11 +48,8 @@ class RedisRequests:
 
     async def _ask(self, commands: Sequence[Plain]) -> list[Any]:
         if not self._link.up:
-            raise StoreLostError("Redis is out of reach")
-        try:
-            return list(await asyncio.gather(*map(self._link.submit, commands)))
-        except StateLostError as error:
-            raise StoreLostError(str(error)) from error
+            raise StateLostError("Redis is out of reach")
+        return list(await asyncio.gather(*map(self._link.submit, commands)))
 
 
 def _past(query: RequestQuery, oldest: RequestEntry) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from app.core.ledger import COUNTS, UsageKey, UsageRow
 from app.state.link import Command, Link, Plain, StateLostError
 from app.state.scripts import Script, script
-from app.state.usage.store import Rows, StoreError
+from app.state.usage.store import Rows
 
 _DAY_S: Final = 86_400
 _DAYS_AT_ONCE: Final = 400  # that one report may ask for
@@ -54,19 +54,13 @@ class RedisUsage:
             Command(self._add, (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), (self._ttl_s, *words))
             for day, words in days.items()
         ]
-        try:
-            await asyncio.gather(*[self._link.submit(command) for command in commands])
-        except StateLostError as error:
-            raise StoreError(str(error)) from error
+        await asyncio.gather(*[self._link.submit(command) for command in commands])
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """Ask for each day."""
         self._require()
         days = list(_days(first_day, last_day))[-_DAYS_AT_ONCE:]
-        try:
-            found = await asyncio.gather(*[self._link.submit(Plain(("HGETALL", self._prefix + day))) for day in days])
-        except StateLostError as error:
-            raise StoreError(str(error)) from error
+        found = await asyncio.gather(*[self._link.submit(Plain(("HGETALL", self._prefix + day))) for day in days])
         rows: dict[UsageKey, dict[str, int]] = {}
         for day, answer in zip(days, found, strict=True):
             pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
@@ -83,7 +77,7 @@ class RedisUsage:
 
     def _require(self) -> None:
         if not self._link.up:
-            raise StoreError("Redis is out of reach")
+            raise StateLostError("Redis is out of reach")
 
 
 def _days(first_day: str, last_day: str) -> Iterator[str]:
