@@ -24,6 +24,7 @@ from app.assembly.requests import tell
 from app.assembly.retry import retry
 from app.assembly.sessions import sessions
 from app.assembly.spending import foresee, spend
+from app.assembly.timeouts import attempt_timeout
 from app.assembly.tracing import UNTRACED, Composing
 from app.assembly.validation import validate
 from app.config.schema import Settings
@@ -33,7 +34,7 @@ from app.stages.foresee import FirstTargets
 from app.stages.keep_turn import KeepTurn
 from app.stages.measure import Measure
 from app.stages.record import Record
-from app.stages.timeouts import AttemptTimeout, TotalTimeout
+from app.stages.timeouts import TotalTimeout
 
 
 def _unforeseen(_call: Call) -> tuple[Target, ...]:
@@ -82,7 +83,7 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
-        AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
+        attempt_timeout(settings),  # innermost: each try has its own time
     ]
 
 

@@ -1,4 +1,4 @@
-"""How long a provider may be silent, and when its answer counts as begun."""
+"""How long a provider may take or be silent, and when its answer counts as begun."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from app.config.schema import Settings
 from app.core.model import Weight
 from app.providers.endpoint import ReadingOptions
+from app.stages.timeouts import AttemptTimeout
 
 _COMMITS: Mapping[str, Weight] = {"any_event": Weight.NOTHING, "visible": Weight.THOUGHT, "answer": Weight.ANSWER}
 
@@ -19,3 +20,8 @@ def reading_options(settings: Settings) -> ReadingOptions:
         weight=_COMMITS[settings.streaming.commit],
         held_max_bytes=settings.streaming.buffer_bytes,
     )
+
+
+def attempt_timeout(settings: Settings) -> AttemptTimeout:
+    """Return the stage that bounds each try."""
+    return AttemptTimeout(settings.timeouts.first_token_s, settings.timeouts.response_s)
