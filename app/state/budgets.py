@@ -10,22 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Literal, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
 from app.core.accounts import Account, Ahead, Charge, Hold, Level, Refused
 from app.core.clock import Clock
-from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
+from app.core.errors import INSUFFICIENT_QUOTA, GatewayError
 from app.core.money import usd
 from app.core.signals import BudgetReached, Listener
 from app.core.spending import reached
-from app.state.link import Command, Link, StateLostError
-from app.state.scripts import Script
+from app.state.link import Command, Fail, Follower, Link, StateLostError, out_of_reach
 from app.state.shared_spending import RedisAccounts, levels, reserved, settled
 from app.state.spending import Change, MemoryAccounts
 
-Fail: TypeAlias = Literal["open", "closed", "local"]
 NewId: TypeAlias = Callable[[], str]
 
 SHARE_ALONE: Final = 0.01
@@ -141,7 +139,7 @@ class AskedAhead:
         return None
 
 
-class SharedBudgets:
+class SharedBudgets(Follower):
     """
     The `Budgets` of one replica among several; follows `link`.
 
@@ -163,11 +161,6 @@ class SharedBudgets:
         self._known: dict[str, int] = {}
         self._owed: dict[str, tuple[Account, int]] = {}
         link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return those of the store."""
-        return self._store.scripts
 
     def ahead(self, charges: Sequence[Charge]) -> Ahead | None:
         """Let reservations ride to Redis: one for each set of accounts, of the highest amount."""
@@ -261,16 +254,12 @@ class SharedBudgets:
                 self._owe(hold, amount)
                 raise
 
-    def lost(self) -> None:
-        """Go on alone; what is known is looked up when it is needed."""
-
     def _alone(self, charge: Charge) -> Hold:
         match self._fail:
             case "open":
                 return Hold(self._local.new_id(), charge.accounts, charge.amount_nusd)
             case "closed":
-                message = "Budgets are shared through Redis, which is out of reach."
-                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0)
+                raise out_of_reach("Budgets are shared through")
             case "local":
                 narrowed = [self._narrowed(account) for account in charge.accounts]
                 hold = self._local.hold(narrowed, charge.amount_nusd)

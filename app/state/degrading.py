@@ -21,6 +21,7 @@ from app.core.signals import Listener, StateDegraded
 from app.state.batch import LOSSES, Batch, Client
 from app.state.connecting import disconnect
 from app.state.link import Command, Follower, Plain, StateLostError
+from app.state.scripts import every
 
 BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
 _NONSENSE = (TypeError, IndexError, KeyError)  # of followers that were given the answer to another question
@@ -54,6 +55,7 @@ class RedisLink:
         self._listener = listener
         self._batch = Batch(client, options.timeout_s, self._lose)
         self._followers: list[Follower] = []
+        self._scripts = every()
         self._told_degraded = False
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -87,6 +89,17 @@ class RedisLink:
         if not answer.done():
             raise StateLostError("timeout")
         return answer.result()
+
+    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+        """
+        Ask for one thing and wait, as `ask` does.
+
+        Raises:
+            StateLostError: There is no answer; at once while the link is down.
+        """
+        if not self.up:
+            raise StateLostError("down")
+        return await self.ask(self._batch.add(command))
 
     async def __aenter__(self) -> Self:
         """Connect if that is possible, and keep at it."""
@@ -128,7 +141,7 @@ class RedisLink:
             if not self.up:
                 async with asyncio.timeout(self._options.connect_s):
                     await self._client.ping()
-                    await self._batch.load([script for each in self._followers for script in each.scripts])
+                    await self._batch.load(self._scripts)
             for follower in self._followers:
                 await follower.beat()
         except (*LOSSES, *_NONSENSE, TimeoutError, StateLostError) as error:

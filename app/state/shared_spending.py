@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
-from app.state.link import Argument, Command, Plain
+from app.state.link import Argument, Command, Plain, Submit
 from app.state.scripts import Script, script
 from app.state.spending import Change
-
-Submit: TypeAlias = Callable[[Command | Plain], asyncio.Future[Any]]
 
 
 class RedisAccounts:
@@ -32,14 +30,9 @@ class RedisAccounts:
         self._submit = submit
         self._prefix = f"{{{prefix}:spend}}:"
         self._now_ms = now_ms
-        self._reserve = script("spend", "spend_reserve")
-        self._settle = script("spend", "spend_settle")
-        self._read = script("spend", "spend_read")
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (self._reserve, self._settle, self._read)
+        self._reserve = script("spend_reserve")
+        self._settle = script("spend_settle")
+        self._read = script("spend_read")
 
     def reservation(self, hold: Hold) -> Command:
         """Return what asks to hold an amount on every account, or on none; `reserved` understands the answer."""

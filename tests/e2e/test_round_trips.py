@@ -27,15 +27,15 @@ SECRET: Final = "wz-" + "k" * 43
 ANSWER: Final = b'{"choices":[{"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
 FAILURE: Final = b'{"error":{"message":"no"}}'
 # What is asked about one call, and only about one; good answers are told to circuits in sums, by many calls together.
-OF_A_CALL: Final[Mapping[str, tuple[str, ...]]] = {
-    "acquire": ("limits", "limits_acquire"),
-    "settle": ("limits", "limits_settle"),
-    "admit": ("circuit", "circuit_admit"),
-    "report": ("circuit", "circuit_report"),
-    "reserve": ("spend", "spend_reserve"),
-    "charge": ("spend", "spend_settle"),
+OF_A_CALL: Final[Mapping[str, str]] = {
+    "acquire": "limits_acquire",
+    "settle": "limits_settle",
+    "admit": "circuit_admit",
+    "report": "circuit_report",
+    "reserve": "spend_reserve",
+    "charge": "spend_settle",
 }
-NAMES: Final = {script(*parts).sha1.encode(): name for name, parts in OF_A_CALL.items()}
+NAMES: Final = {script(decision).sha1.encode(): name for name, decision in OF_A_CALL.items()}
 LIMITED: Final[Mapping[str, Any]] = {
     "auth": {"required": True},
     "keys": [{"name": "bench", "hash": f"sha256:{hashlib.sha256(SECRET.encode()).hexdigest()}", "team": "red"}],
@@ -70,9 +70,11 @@ class Trips:
             await client.post(f"{self._gateway.url}/v1/chat/completions", json=body, headers=headers)
         await self._redis.wait_until(lambda: any(until in names for names in self._trips(began)))
         asked_at = self.provider.seen_at
-        before = [names - {"report"} for names in self._trips(began, asked_at)]  # on other calls, by a timer
-        after = [names for names in self._trips(asked_at) if names != {"report"}]
-        return [names for names in before if names], after
+        told_later = frozenset() if self.provider.fails else {"report"}  # good answers, by a timer and with any other
+        before, after = (
+            [names - told_later for names in part] for part in (self._trips(began, asked_at), self._trips(asked_at))
+        )
+        return [names for names in before if names], [names for names in after if names]
 
     def _trips(self, since: int, till: int | None = None) -> list[set[str]]:
         """Return what each round trip asked about a call, background ones left out."""

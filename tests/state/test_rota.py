@@ -43,6 +43,12 @@ class Answering:
         """Say that it has left."""
         return False
 
+    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - the port's
+        """Answer, or not."""
+        if not self.up:
+            raise StateLostError
+        return await self.submit(command)
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - the port's
         """Wait."""
         return await answer

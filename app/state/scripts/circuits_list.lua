@@ -2,8 +2,7 @@
 -- KEYS[1]  hash: name of a target -> its packed circuit
 -- KEYS[2]  written to, so that a Redis that takes no writes is not taken for a healthy one
 -- ARGV[1]  how many circuits are kept; beyond that, those that have been closed for a day are forgotten
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = milliseconds()
 redis.call('SET', KEYS[2], now, 'PX', 60000)
 
 local fields, found = redis.call('HGETALL', KEYS[1]), {}

@@ -15,7 +15,7 @@ from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.sessions import Head, Session, Turn, expired, not_found, size_of, too_many
 from app.state.database import Database
 from app.state.link import StateLostError
-from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits
+from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits, joined, parted
 
 T = TypeVar("T")
 
@@ -35,7 +35,6 @@ CREATE TABLE IF NOT EXISTS messages (
 ) WITHOUT ROWID;
 """
 _HEAD: Final = "id, tenant, created, expires, ttl_s, model, metadata, turns, messages, size"
-_RAWS: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 
 
 class SqliteSessions:
@@ -58,7 +57,7 @@ class SqliteSessions:
             (count,) = file.execute(mine, (head.tenant, now_wall)).fetchone()
             if count >= self._limits.sessions_max:
                 raise too_many()
-            values = (*_columns(head), _joined(session.instructions))
+            values = (*_columns(head), joined(session.instructions))
             file.execute(f"INSERT INTO sessions ({_HEAD}, instructions) VALUES ({'?, ' * 10}?)", values)  # noqa: S608 - our own names
             _add(file, head.id, 0, session.messages)
 
@@ -84,7 +83,7 @@ class SqliteSessions:
             size = head.size + size_of(turn.messages)
             if turn.instructions is not None:
                 size += size_of(turn.instructions) - size_of(instructions)
-                given = (_joined(turn.instructions), session_id)
+                given = (joined(turn.instructions), session_id)
                 file.execute("UPDATE sessions SET instructions = ? WHERE id = ?", given)
             longer = head.messages + len(turn.messages)
             return self._write(file, msgspec.structs.replace(head, turns=head.turns + 1, messages=longer, size=size))
@@ -129,7 +128,7 @@ class SqliteSessions:
         if self._clock.wall() >= head.expires:
             _empty(file, "id = ?", session_id)
             raise expired(session_id)
-        return head, tuple([bytes(raw) for raw in _RAWS.decode(row[-1])])
+        return head, parted(row[-1])
 
     def _write(self, file: Connection, head: Head) -> Head:
         touched = msgspec.structs.replace(head, expires=self._clock.wall() + head.ttl_s)
@@ -175,7 +174,3 @@ def _head(row: Any) -> Head:  # noqa: ANN401 - as SQLite hands it over
     session_id, tenant, created, expires, ttl_s, model, metadata, turns, messages, size = row
     raw = metadata if isinstance(metadata, bytes) else metadata.encode()
     return Head(session_id, tenant, created, expires, ttl_s, model, raw, turns, messages, size)
-
-
-def _joined(messages: tuple[bytes, ...]) -> bytes:
-    return b"[%b]" % b",".join(messages)

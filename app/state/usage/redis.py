@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from app.core.ledger import COUNTS, UsageKey, UsageRow
-from app.state.link import Command, Link, Plain, StateLostError
-from app.state.scripts import Script, script
+from app.state.link import Command, Link, Plain, StateLostError, pairs_of
+from app.state.scripts import script
 from app.state.usage.store import Rows
 
 _DAY_S: Final = 86_400
@@ -26,18 +26,6 @@ class RedisUsage:
         self._prefix = f"{{{prefix}:usage}}:"
         self._ttl_s = (retention_days + 1) * _DAY_S
         self._add = script("usage_add")
-        link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return the one that adds."""
-        return (self._add,)
-
-    async def beat(self) -> None:
-        """Nothing has to be caught up with."""
-
-    def lost(self) -> None:
-        """Nothing is lost: the book keeps what could not be added."""
 
     async def add(self, batch: str, rows: Rows) -> None:
         """Add day by day; a day that was added before is left alone, so that the whole may be repeated."""
@@ -63,8 +51,7 @@ class RedisUsage:
         found = await asyncio.gather(*[self._link.submit(Plain(("HGETALL", self._prefix + day))) for day in days])
         rows: dict[UsageKey, dict[str, int]] = {}
         for day, answer in zip(days, found, strict=True):
-            pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
-            for field, amount in pairs:
+            for field, amount in pairs_of(answer):
                 key, team, route, provider, model, count = msgspec.json.decode(field, type=list[str])
                 rows.setdefault(UsageKey(day, key, team, route, provider, model), {})[count] = int(amount)
         return [(key, msgspec.convert(counts, UsageRow)) for key, counts in rows.items()]
