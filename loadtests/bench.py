@@ -45,6 +45,7 @@ def options(arguments: Sequence[str]) -> tuple[Plan, Path | None]:
     parser.add_argument("--seconds", type=float, help="length of a round")
     parser.add_argument("--concurrency", type=_numbers, help="for example 1,32,128")
     parser.add_argument("--streams", type=int, help="streams side by side")
+    parser.add_argument("--more-bytes", type=int, metavar="N", help="how much longer than usual prompts are, about")
     parser.add_argument("--contestants", type=_names, help=f"some of: {', '.join(contestants.ALL)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     given = vars(parser.parse_args(arguments))
@@ -107,7 +108,7 @@ async def _under_load(
 
 
 def _unary(plan: Plan, concurrency: int, one: Contestant) -> Awaitable[UnaryRound]:
-    return rounds.unary(one, concurrency, plan.seconds)
+    return rounds.unary(one, concurrency, plan.seconds, plan.more_bytes)
 
 
 def _streams(plan: Plan, concurrency: int, tokens: int, one: Contestant) -> Awaitable[StreamRound]:

@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -25,14 +25,15 @@ import uvloop
 
 from app.api.app import Api
 from loadtests import messages
-from loadtests.contestants import gateway_config
+from loadtests.gateways import Settings, config_file
 from loadtests.own_code import CannedUpstream, Exchange, open_app, request_scope
 
 _TIMES: Final = 400
 _STREAMS: Final = 20
 _TOKENS: Final = 200
-_CACHE: Final = "cache: {enabled: true, max_entries: 100, coalesce: %s}\n"
-_OTHERS: Final = {"relay": "", "miss": _CACHE % "true", "miss_alone": _CACHE % "false", "hit": _CACHE % "true"}
+_CACHE: Final = {"cache": {"enabled": True, "max_entries": 100}}
+_ALONE: Final = {"cache": {**_CACHE["cache"], "coalesce": False}}
+_OTHERS: Final[Mapping[str, Settings]] = {"relay": {}, "miss": _CACHE, "miss_alone": _ALONE, "hit": _CACHE}
 
 
 async def _round(apps: dict[str, Api], upstream: CannedUpstream, number: int) -> dict[str, float]:
@@ -68,13 +69,10 @@ def _bodies(tokens: int | None, times: int, first: int, *, same: bool) -> list[b
 async def _measured(directory: Path, log: BinaryIO, rounds: int) -> dict[str, float]:
     upstream = CannedUpstream()
     with ExitStack() as opened:
-        apps = {}
-        for name, more in _OTHERS.items():
-            folder = directory / name
-            folder.mkdir()
-            config = gateway_config(folder, port=8080, mock_port=8081, level="info")
-            config.write_text(config.read_text() + more)
-            apps[name] = opened.enter_context(open_app(config, upstream, log))
+        apps = {
+            name: opened.enter_context(open_app(config_file(directory, settings), upstream, log))
+            for name, settings in _OTHERS.items()
+        }
         found = [await _round(apps, upstream, number) for number in range(rounds + 1)][1:]
     return {name: round(median(each[name] for each in found), 1) for name in found[0]}
 

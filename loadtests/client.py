@@ -18,6 +18,7 @@ import httptools
 from loadtests import messages
 
 _OK: Final = 200
+_PER_S_MAX: Final = 50_000  # questions; no gateway here answers as many
 _STAMP_END: Final = len(messages.STAMP) + messages.STAMP_DIGITS
 
 
@@ -26,7 +27,8 @@ class Load:
     """
     What to send, to whom, and for how long.
 
-    `tokens` is the length of the streams to ask for; `None` asks for unary answers.
+    `tokens` is the length of the streams to ask for; `None` asks for unary answers. `key` is who asks,
+    `more_bytes` how much longer than usual the prompt is.
     """
 
     port: int
@@ -34,6 +36,8 @@ class Load:
     concurrency: int
     duration_s: float
     tokens: int | None = None
+    key: str | None = None
+    more_bytes: int = 0
     patience_s: float = 10.0
     clock: Callable[[], float] = time.monotonic
 
@@ -88,7 +92,7 @@ class Connection(asyncio.Protocol):
         self._tokens = 0
         self._ended_well = not self._streams
         self._sent_s = self._clock()
-        self.transport.write(self._crew.request)
+        self.transport.write(self._crew.request())
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; it calls the `on_` methods below."""
@@ -137,7 +141,10 @@ class Crew:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.tally = Tally()
-        self.request = messages.http_request(messages.chat_request(load.model, tokens=load.tokens))
+        body = messages.chat_request(load.model, tokens=load.tokens, more_bytes=load.more_bytes)
+        whole = messages.http_request(body, load.key)
+        self._before, self._after = whole.split(messages.SERIAL.encode())
+        self._serial = int(load.clock() * _PER_S_MAX)  # beyond all that earlier runs have used
         self.stop_s = 0.0
         self._all: list[Connection] = []
         self._working: set[Connection] = set()
@@ -159,6 +166,11 @@ class Crew:
             for connection in self._all:
                 connection.transport.abort()
         return self.tally
+
+    def request(self) -> bytes:
+        """Return the next question; no two are the same, in this run or any other."""
+        self._serial += 1
+        return b"%b%b%b" % (self._before, messages.serial(self._serial), self._after)
 
     def lose(self, connection: Connection) -> None:
         """Count the answer that a closed connection still owed, if any."""

@@ -1,5 +1,5 @@
 """
-Who takes part: the mock without a gateway, the floor, the gateway twice, uvicorn alone, and the naive proxy.
+Who takes part: the mock without a gateway, the floor, the gateway as `gateways.py` has it, uvicorn, the naive proxy.
 
 All run at once, all but the mock on the tested core, so that a round of one is followed by a round of the next.
 """
@@ -7,31 +7,31 @@ All run at once, all but the mock on the tested core, so that a round of one is 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from loadtests import messages
+from loadtests.gateways import BARE, EVERYTHING, QUIET, SECRET, Settings, config_file
 from loadtests.processes import Cores, Fleet, Server, free_port, wait_for_answer
+from tests.support.redis_server import servers
 
 DIRECT: Final = "direct"
 FLOOR: Final = "floor"
 WIZARD: Final = "wizard"
 WIZARD_INFO: Final = "wizard-info"
+WIZARD_BARE: Final = "wizard-bare"
+WIZARD_ALL: Final = "wizard-all"
+WIZARD_REDIS: Final = "wizard-redis"
 UVICORN: Final = "uvicorn"
 NAIVE: Final = "naive"
-ALL: Final = (DIRECT, FLOOR, WIZARD, WIZARD_INFO, UVICORN, NAIVE)
-STREAMING: Final = (DIRECT, FLOOR, WIZARD, WIZARD_INFO, NAIVE)
-
-_GATEWAY_CONFIG: Final = """\
-server: {{host: 127.0.0.1, port: {port}}}
-providers:
-  mock: {{kind: openai, base_url: "http://127.0.0.1:{mock_port}/v1", api_key: null}}
-models:
-  bench: {{targets: [{{provider: mock, model: mock-small}}]}}
-logging: {{level: {level}}}
-"""
+_GATEWAYS: Final[Mapping[str, Settings]] = MappingProxyType(
+    {WIZARD: QUIET, WIZARD_INFO: {}, WIZARD_BARE: BARE, WIZARD_ALL: EVERYTHING, WIZARD_REDIS: EVERYTHING}
+)
+ALL: Final = (DIRECT, FLOOR, *_GATEWAYS, UVICORN, NAIVE)
+STREAMING: Final = tuple(name for name in ALL if name != UVICORN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,14 @@ class Contestant:
     """
     A running server and the name under which it knows the mock's model.
 
-    `server` is `None` for the mock itself, whose CPU time is nobody's figure.
+    `server` is `None` for the mock itself, whose CPU time is nobody's figure. `key` is what it wants to be shown.
     """
 
     name: str
     port: int
     server: Server | None
     model: str = "bench"
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +86,13 @@ def gateway_argv(config: Path, port: int) -> list[str]:
     return [str(wizard), "serve", "--config", str(config), "--port", str(port)]
 
 
-def gateway_config(directory: Path, port: int, mock_port: int, level: str) -> Path:
-    """Write a configuration with one route, `bench`, to the mock."""
-    path = directory / f"wizard-{level}-{port}.yaml"
-    path.write_text(_GATEWAY_CONFIG.format(port=port, mock_port=mock_port, level=level))
-    return path
-
-
 def _start_one(stage: Stage, name: str, mock_port: int) -> Contestant:
     port = free_port()
     env = {"BENCH_UPSTREAM_URL": f"http://127.0.0.1:{mock_port}/v1"}
     server = stage.fleet.start(_argv(stage, name, port, mock_port), core=stage.cores.tested, env=env)
-    contestant = Contestant(name, port, server)
-    wait_for_answer(server, port, messages.chat_request(contestant.model))
+    key = SECRET if "keys" in _GATEWAYS.get(name, {}) else None
+    contestant = Contestant(name, port, server, key=key)
+    wait_for_answer(server, port, messages.chat_request(contestant.model), key=key)
     return contestant
 
 
@@ -105,9 +100,9 @@ def _argv(stage: Stage, name: str, port: int, mock_port: int) -> list[str]:
     match name:
         case "floor":
             return _module("floor", "--port", str(port), "--upstream-port", str(mock_port))
-        case "wizard" | "wizard-info":
-            level = "info" if name == WIZARD_INFO else "warning"
-            return gateway_argv(gateway_config(stage.directory, port, mock_port, level), port)
+        case gateway if gateway in _GATEWAYS:
+            redis = {"redis": {"url": _redis(stage), "timeout_s": 2}} if gateway == WIZARD_REDIS else {}
+            return gateway_argv(config_file(stage.directory, {**_GATEWAYS[gateway], **redis}, port, mock_port), port)
         case "uvicorn":
             return [*_uvicorn(port), "--lifespan", "off", "loadtests.fixed:app"]
         case "naive":
@@ -115,6 +110,13 @@ def _argv(stage: Stage, name: str, port: int, mock_port: int) -> list[str]:
         case unknown:
             message = f"no contestant is called {unknown!r}"
             raise ValueError(message)
+
+
+def _redis(stage: Stage) -> str:
+    """Start a Redis on the other core, and return its URL."""
+    port, (program, *_) = free_port(), servers().values()
+    stage.fleet.start([str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", ""], core=stage.cores.rest)
+    return f"redis://127.0.0.1:{port}/0"
 
 
 def _module(name: str, *arguments: str) -> list[str]:

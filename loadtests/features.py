@@ -9,7 +9,6 @@ gateway took more than the one that it adds to, round by round, and then the med
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 import uvloop
@@ -26,39 +25,29 @@ import uvloop
 from app.api.app import Api
 from app.serving.process import settle_garbage
 from loadtests import messages
-from loadtests.contestants import gateway_config
+from loadtests.gateways import BUDGETS, KEYS, LIMITS, PRICES, SECRET, Settings, config_file
 from loadtests.own_code import CannedUpstream, cpu_us, open_app
 from loadtests.yardstick import yardstick_us
 
 _TIMES: Final = 400
-_SECRET: Final = "wz-" + "k" * 43
-KEY_HEADERS: Final = [(b"authorization", f"Bearer {_SECRET}".encode())]
-_KEY: Final = {"name": "bench", "hash": f"sha256:{hashlib.sha256(_SECRET.encode()).hexdigest()}", "team": "red"}
-_LIMITS: Final = [
-    {"name": "requests", "per": "key", "requests": 10_000_000, "window_s": 60},
-    {"name": "tokens", "per": "team", "tokens": 1_000_000_000, "window_s": 60},
-    {"name": "places", "per": "global", "concurrency": 1000},
-]
-_KEYS: Final = {"auth": {"required": True}, "keys": [_KEY]}
-_PRICES: Final = {"prices": {"mock/mock-small": {"input": 0.15, "output": 0.6}}}
-_BUDGETS: Final = {"budgets": [{"name": "team", "per": "team", "usd": 100_000}]}
+KEY_HEADERS: Final = [(b"authorization", f"Bearer {SECRET}".encode())]
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
     """What is set, and the feature whose gateway this one is compared with; none for that of the bare gateway."""
 
-    settings: Mapping[str, Any]
+    settings: Settings
     beyond: str | None = "bare"
 
 
 FEATURES: Final[Mapping[str, Feature]] = {
     "bare": Feature({}, None),
-    "key": Feature(_KEYS),
-    "three limits": Feature({**_KEYS, "limits": _LIMITS}, "key"),
-    "price": Feature({**_KEYS, "limits": _LIMITS, **_PRICES}, "three limits"),
-    "budget": Feature({**_KEYS, "limits": _LIMITS, **_PRICES, **_BUDGETS}, "price"),
-    "key, three limits and price": Feature({**_KEYS, "limits": _LIMITS, **_PRICES}),
+    "key": Feature(KEYS),
+    "three limits": Feature({**KEYS, **LIMITS}, "key"),
+    "price": Feature({**KEYS, **LIMITS, **PRICES}, "three limits"),
+    "budget": Feature({**KEYS, **LIMITS, **PRICES, **BUDGETS}, "price"),
+    "key, three limits and price": Feature({**KEYS, **LIMITS, **PRICES}),
     "redaction": Feature({"redaction": {"enabled": True}}),
     "admission": Feature({"admission": {"max_in_flight": 1000}}),
 }
@@ -75,8 +64,8 @@ async def measured(directory: Path, log: BinaryIO, rounds: int) -> dict[str, flo
     upstream = CannedUpstream()
     with ExitStack() as opened:
         apps = {
-            name: opened.enter_context(open_app(config(directory, number, feature), upstream, log))
-            for number, (name, feature) in enumerate(FEATURES.items())
+            name: opened.enter_context(open_app(config_file(directory, feature.settings), upstream, log))
+            for name, feature in FEATURES.items()
         }
         settle_garbage()  # as the gateway does: or each would pay for the objects of all
         before_us = await yardstick_us()
@@ -88,19 +77,6 @@ async def measured(directory: Path, log: BinaryIO, rounds: int) -> dict[str, flo
 def _added(found: Mapping[str, float], name: str) -> float:
     beyond = FEATURES[name].beyond
     return found[name] - (found[beyond] if beyond is not None else 0.0)
-
-
-def config(directory: Path, number: int, feature: Feature) -> Path:
-    """Write the configuration of a gateway with `feature`; `number` is one that no other has in this directory."""
-    folder = directory / str(number)
-    folder.mkdir()
-    path = gateway_config(folder, port=8080, mock_port=8081, level="info")
-    path.write_text(path.read_text() + _yaml(feature.settings))
-    return path
-
-
-def _yaml(settings: Mapping[str, Any]) -> str:
-    return "".join(f"{name}: {msgspec.json.encode(value).decode()}\n" for name, value in settings.items())
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ from app.api.app import Api
 from loadtests import features, history, messages
 from loadtests.counting import Counts, StillClock, counts
 from loadtests.features import FEATURES, Feature
+from loadtests.gateways import config_file
 from loadtests.own_code import App, CannedUpstream, open_app
 
 Opening: TypeAlias = Callable[[Feature], AbstractContextManager[Api]]
@@ -64,10 +65,9 @@ async def _features(opening: Opening) -> dict[str, Counts]:
 
 async def _all(directory: Path, log: BinaryIO) -> Mapping[str, Counts]:
     upstream = CannedUpstream()
-    numbers = iter(range(1000))
 
     def opening(feature: Feature) -> AbstractContextManager[Api]:
-        return open_app(features.config(directory, next(numbers), feature), upstream, log, StillClock())
+        return open_app(config_file(directory, feature.settings), upstream, log, StillClock())
 
     return await measured(opening, upstream)
 

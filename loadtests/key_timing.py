@@ -19,10 +19,10 @@ from secrets import token_bytes
 import msgspec
 
 from app.core.clock import SystemClock
-from app.core.directory import Directory, Sources
 from app.core.errors import GatewayError
 from app.core.identity import Credential
-from app.core.virtual_keys import Hasher, KeyTable, VirtualKey, new_secret
+from app.core.keys.directory import Directory, Sources
+from app.core.keys.virtual_keys import Hasher, KeyTable, VirtualKey, new_secret
 from app.state.local_keys import LocalKeys
 
 _KEYS = 500

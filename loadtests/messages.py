@@ -13,13 +13,17 @@ STAMP = b"@t="
 STAMP_DIGITS = 17
 """Length of a stamp behind its mark: seconds with microseconds, zero-padded to a fixed width."""
 
+SERIAL = "aaaaaaaaaa"
+"""Stands in every question, to be replaced by a number of its own: no answer of a benchmark comes from a cache."""
+_LETTERS = bytes.maketrans(b"0123456789", b"abcdefghij")
+
 SSE_DONE = b"data: [DONE]\n\n"
 UPSTREAM_MODEL = "mock-small"
 
 _QUESTION = (
     "Summarise the following note for a colleague who was not at the meeting, in two short sentences and in plain "
     "words. We agreed to move the release to the second week of the month, to write the migration guide first, and to "
-    "let the support team read it before anybody else does. Open: who translates it."
+    f"let the support team read it before anybody else does. Open: who translates it. Note {SERIAL}."
 )
 _ANSWER = (
     "The release moves to the second week of the month, because the migration guide comes first and support reads it "
@@ -32,7 +36,12 @@ _STREAM_HEAD = (
 _STREAM_TAIL = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
-def chat_request(model: str, *, tokens: int | None = None) -> bytes:
+def serial(number: int) -> bytes:
+    """Spell a number as long as `SERIAL`, in letters: digits would be looked at closely, being those of a telephone."""
+    return (b"%0*d" % (len(SERIAL), number % 10 ** len(SERIAL))).translate(_LETTERS)
+
+
+def chat_request(model: str, *, tokens: int | None = None, more_bytes: int = 0) -> bytes:
     """
     Build the body of a chat completion of about 400 bytes.
 
@@ -40,12 +49,15 @@ def chat_request(model: str, *, tokens: int | None = None) -> bytes:
         model: Name by which the contestant knows the mock.
 
         tokens: Content chunks to stream; `None` asks for a unary answer.
+
+        more_bytes: By how much the prompt is to be longer, about.
     """
+    more = _QUESTION * (more_bytes // len(_QUESTION))
     body: dict[str, object] = {
         "model": model,
         "messages": [
             {"role": "system", "content": "You are a careful assistant."},
-            {"role": "user", "content": _QUESTION},
+            {"role": "user", "content": _QUESTION + more.replace(SERIAL, "")},
         ],
         "temperature": 0.2,
     }
@@ -109,13 +121,13 @@ def models() -> bytes:
     return msgspec.json.encode({"object": "list", "data": [model]})
 
 
-def http_request(body: bytes) -> bytes:
-    """Wrap a chat completion body into the HTTP/1.1 request that carries it."""
+def http_request(body: bytes, key: str | None = None) -> bytes:
+    """Wrap a chat completion body into the HTTP/1.1 request that carries it, and the key of whoever asks."""
     head = (
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-        b"content-length: %d\r\n\r\n"
+        b"content-length: %d\r\n%b\r\n"
     )
-    return head % len(body) + body
+    return head % (len(body), b"" if key is None else b"authorization: Bearer %b\r\n" % key.encode()) + body
 
 
 def http_answer(body: bytes, status: bytes = b"200 OK") -> bytes:

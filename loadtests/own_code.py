@@ -46,7 +46,7 @@ from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
 from loadtests import messages
-from loadtests.contestants import gateway_config
+from loadtests.gateways import config_file
 from loadtests.results import InProcess, OneRound, in_process
 from loadtests.yardstick import yardstick_us
 
@@ -236,7 +236,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args(arguments).rounds
     with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("wb") as log:
-        config = gateway_config(Path(directory), port=8080, mock_port=8081, level="info")
+        config = config_file(Path(directory), {})
         found = uvloop.run(_measured(config, log, rounds))
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
 

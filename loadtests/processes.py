@@ -131,7 +131,9 @@ def free_port() -> int:
     return port
 
 
-def wait_for_answer(server: Server, port: int, body: bytes, *, clock_s: float = _START_S) -> None:
+def wait_for_answer(
+    server: Server, port: int, body: bytes, *, key: str | None = None, clock_s: float = _START_S
+) -> None:
     """
     Ask for a chat completion until the server answers 200.
 
@@ -139,17 +141,18 @@ def wait_for_answer(server: Server, port: int, body: bytes, *, clock_s: float = 
     """
     give_up_s = time.monotonic() + clock_s
     while time.monotonic() < give_up_s and server.process.poll() is None:
-        if _answers(port, body):
+        if _answers(port, body, key):
             return
         time.sleep(0.005)
     message = f"no answer from a server (exit code {server.process.poll()}); by hand: {' '.join(server.argv)}"
     raise StartError(message)
 
 
-def _answers(port: int, body: bytes) -> bool:
+def _answers(port: int, body: bytes, key: str | None) -> bool:
     connection = HTTPConnection("127.0.0.1", port, timeout=_START_S)
     try:
-        connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+        headers = {"content-type": "application/json"} | ({} if key is None else {"authorization": f"Bearer {key}"})
+        connection.request("POST", "/v1/chat/completions", body, headers)
         return connection.getresponse().status == _OK
     except (OSError, HTTPException):
         return False

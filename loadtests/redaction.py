@@ -22,9 +22,8 @@ from app.core.redaction.answers import Form
 from app.core.redaction.body import CHAT
 from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Plain, Rewriter
-from app.core.redaction.placeholders import Vault
+from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.redactor import Action, Redactor
-from app.core.redaction.restoring import Restore
 from app.core.redaction.streams import RewriteEvents
 from app.core.stream import Batch
 

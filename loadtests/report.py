@@ -24,7 +24,7 @@ R = TypeVar("R")
 def render(results: Results) -> str:
     """Write the whole report."""
     parts = [_preface(results)]
-    parts += [_unary(concurrency, rows) for concurrency, rows in results.unary.items()]
+    parts += [_unary(concurrency, rows, results.plan.more_bytes) for concurrency, rows in results.unary.items()]
     parts += [_streams(results), _first_token(results.first_token), _split(results), _memory(results)]
     parts += [_budgets(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -41,7 +41,7 @@ def _preface(results: Results) -> str:
     )
 
 
-def _unary(concurrency: int, rows: UnaryRounds) -> str:
+def _unary(concurrency: int, rows: UnaryRounds, more_bytes: int) -> str:
     floor = [one.cpu_us for one in rows.get(FLOOR, ())]
     header = ["contestant", "CPU µs/request", "x floor", "requests/s", "p50 ms", "p99 ms", "errors"]
     lines = []
@@ -56,7 +56,8 @@ def _unary(concurrency: int, rows: UnaryRounds) -> str:
             str(sum(one.errors for one in rounds)),
         ]
         lines.append([name, *figures])
-    return _table(f"Unary, {concurrency} at a time", header, lines)
+    longer = f", prompts longer by {more_bytes} bytes" if more_bytes else ""
+    return _table(f"Unary, {concurrency} at a time{longer}", header, lines)
 
 
 def _streams(results: Results) -> str:

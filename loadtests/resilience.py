@@ -27,8 +27,8 @@ import uvloop
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, attempt_stages, build_gateway, call_stages, open_state
+from app.assembly.attempts import reading_options
 from app.assembly.providers import providers
-from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
 from app.config.source import Source
 from app.core.call import Attempt, Call, Reply, Target
@@ -48,7 +48,7 @@ from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
 from loadtests import messages
-from loadtests.contestants import gateway_config
+from loadtests.gateways import config_file
 from loadtests.own_code import CannedUpstream, Fixed, cpu_us
 from loadtests.yardstick import yardstick_us
 
@@ -115,8 +115,8 @@ async def measured(directory: Path, log: BinaryIO, redis: str | None, rounds: in
     kinds = {**KINDS, **({} if redis is None else _shared(redis))}
     async with AsyncExitStack() as opened:
         apps = {}
-        for number, (name, kind) in enumerate(kinds.items()):
-            config = _config(directory / str(number), kind)
+        for name, kind in kinds.items():
+            config = config_file(directory, kind.settings)
             apps[name] = await opened.enter_async_context(open_app(config, bare=kind.bare, upstream=upstream, log=log))
         settle_garbage()
         before_us = await yardstick_us()
@@ -140,18 +140,6 @@ async def _cost_us(app: Api) -> float:
 def _added(found: Mapping[str, float], name: str, kinds: Mapping[str, Kind]) -> float:
     beyond = kinds[name].beyond
     return found[name] - (0.0 if beyond is None else found[beyond])
-
-
-def _config(folder: Path, kind: Kind) -> Path:
-    folder.mkdir()
-    config = gateway_config(folder, port=8080, mock_port=8081, level="info")
-    text = config.read_text()
-    if "models" in kind.settings:
-        text = "\n".join(line for line in text.splitlines() if "bench:" not in line and line != "models:") + "\n"
-    config.write_text(
-        text + "".join(f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in kind.settings.items())
-    )
-    return config
 
 
 @asynccontextmanager

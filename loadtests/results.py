@@ -18,7 +18,8 @@ class Plan(msgspec.Struct, frozen=True):
     How much to measure.
 
     `seconds` is the length of a round; `starts` counts starts of the gateway; `concurrency` lists the closed loops of
-    unary requests; `streams` of `tokens` chunks run side by side; `contestants` are names of
+    unary requests, whose prompts are `more_bytes` longer than usual; `streams` of `tokens` chunks run side by side;
+    `contestants` are names of
     `loadtests.contestants.ALL`.
     """
 
@@ -29,6 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
     streams: int
     tokens: int
     contestants: tuple[str, ...]
+    more_bytes: int = 0
 
 
 class Machine(msgspec.Struct, frozen=True):

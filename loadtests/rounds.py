@@ -42,9 +42,10 @@ class StreamRound(msgspec.Struct, frozen=True):
     errors: int
 
 
-async def unary(contestant: Contestant, concurrency: int, seconds: float) -> UnaryRound:
+async def unary(contestant: Contestant, concurrency: int, seconds: float, more_bytes: int = 0) -> UnaryRound:
     """Ask for unary answers in a closed loop."""
-    tally, cpu_s = await _measure(contestant, Load(contestant.port, contestant.model, concurrency, seconds))
+    load = Load(contestant.port, contestant.model, concurrency, seconds, key=contestant.key, more_bytes=more_bytes)
+    tally, cpu_s = await _measure(contestant, load)
     return UnaryRound(
         cpu_us=_micro(quotient(cpu_s, tally.requests)),
         rps=tally.requests / tally.elapsed_s,
@@ -56,7 +57,7 @@ async def unary(contestant: Contestant, concurrency: int, seconds: float) -> Una
 
 async def streams(contestant: Contestant, concurrency: int, seconds: float, tokens: int) -> StreamRound:
     """Ask for streams of `tokens` chunks in a closed loop."""
-    load = Load(contestant.port, contestant.model, concurrency, seconds, tokens=tokens)
+    load = Load(contestant.port, contestant.model, concurrency, seconds, tokens=tokens, key=contestant.key)
     tally, cpu_s = await _measure(contestant, load)
     return StreamRound(
         cpu_us=_micro(quotient(cpu_s, tally.tokens)),

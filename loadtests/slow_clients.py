@@ -22,7 +22,8 @@ import uvloop
 
 from loadtests import client, messages
 from loadtests.client import Load
-from loadtests.contestants import DIRECT, Stage, gateway_argv, gateway_config, start
+from loadtests.contestants import DIRECT, Stage, gateway_argv, start
+from loadtests.gateways import QUIET, config_file
 from loadtests.processes import Cores, Fleet, Server, free_port, pinned, wait_for_answer
 from loadtests.stats import percentile, ratio, spread
 
@@ -165,7 +166,7 @@ def main() -> None:
     cores = Cores.of_machine()
     with tempfile.TemporaryDirectory() as folder, Fleet() as fleet, pinned(cores.rest):
         mock_port, port = start(Stage(fleet, cores, Path(folder)), [DIRECT]).mock_port, free_port()
-        argv = gateway_argv(gateway_config(Path(folder), port, mock_port, "warning"), port)
+        argv = gateway_argv(config_file(Path(folder), QUIET, port, mock_port), port)
         gateway = fleet.start(argv, core=cores.tested, env={"WIZARD_PROVIDERS__SIM__KIND": "sim"})
         wait_for_answer(gateway, port, messages.chat_request("bench"))
         without, beside, closed = uvloop.run(measured(gateway, port, options))

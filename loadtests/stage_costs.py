@@ -24,22 +24,23 @@ import uvloop
 
 from app.api.app import Api
 from app.assembly import Deps, attempt_stages, build_gateway, call_stages
+from app.assembly.attempts import reading_options
 from app.assembly.catalogue import models
 from app.assembly.providers import providers
 from app.assembly.routing import policies, routes
-from app.assembly.timeouts import reading_options
 from app.config.load import Loaded
-from app.core.catalog import Catalog
 from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
 from app.core.pipeline import compose
-from app.core.routing import Router
+from app.core.routing.catalog import Catalog
+from app.core.routing.router import Router
 from app.providers.endpoint import Endpoints
 from app.serving.process import settle_garbage
 from app.stages.fallback import Fallback
-from loadtests import features, messages
+from loadtests import messages
 from loadtests.counting import Counts, StillClock, counts
-from loadtests.features import FEATURES, KEY_HEADERS, Feature
+from loadtests.features import FEATURES, KEY_HEADERS
+from loadtests.gateways import config_file
 from loadtests.own_code import CannedUpstream, cpu_us, open_app
 
 Build: TypeAlias = Callable[[Loaded, Deps], Gateway]
@@ -48,7 +49,7 @@ WHOLE: Final = "whole call"
 REST: Final = "no stage: edge, routing, codec"
 _TIMES: Final = 200
 _MONEY: Final = FEATURES["budget"].settings
-_ALL: Final = Feature({**_MONEY, **FEATURES["redaction"].settings, **FEATURES["admission"].settings})
+_ALL: Final = {**_MONEY, **FEATURES["redaction"].settings, **FEATURES["admission"].settings}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class Bench:
     def __init__(self, directory: Path, log: BinaryIO) -> None:
         self.upstream = CannedUpstream()
         self.upstream.answer_unary()
-        self._config = features.config(directory, 0, _ALL)
+        self._config = config_file(directory, _ALL)
         self._log = log
 
     def names(self) -> list[str]:

@@ -13,12 +13,12 @@ from fastapi.responses import PlainTextResponse
 from app.api.dialects.anthropic.models import ModelsRoute
 from app.api.inbound import credential_of, headers_of, request_id_of
 from app.core.allow_list import AllowList
-from app.core.catalog import Listed
 from app.core.catalogue import ModelInfo
 from app.core.configuration import Configurations
 from app.core.errors import FORBIDDEN, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.lifecycle import Lifecycle
+from app.core.routing.catalog import Listed
 
 _OPEN_METRICS = "application/openmetrics-text"
 _UNREADY: Mapping[int | str, dict[str, Any]] = MappingProxyType(

@@ -18,10 +18,9 @@ from app.api.uploading import Incoming
 from app.api.wishes import Wishes
 from app.core.call import CallOptions
 from app.core.errors import BODY_TOO_LARGE, GatewayError
-from app.core.form_tail import FormTail
 from app.core.gateway import EdgeOptions
 from app.core.model import Request
-from app.core.multipart import Form
+from app.core.multipart import Form, FormTail
 
 SMALL_BYTES: Final = 1_048_576  # below, a second try is worth more than the memory
 _FIELDS_MAX_BYTES: Final = 262_144  # of what stands before the first file

@@ -20,10 +20,10 @@ from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.gateway import EdgeOptions, Gateway
-from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.ports import Sink
 from app.core.stream import EVENTS, Batch, EventStream
+from app.core.time_limit import TimeLimit
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
 NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments

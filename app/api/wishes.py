@@ -10,9 +10,9 @@ from typing import TypeVar
 import msgspec
 
 from app.api.inbound import Headers
-from app.core.admission import Priority
 from app.core.call import NO_DIRECTIVES, CallOptions
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.traffic.admission import Priority
 
 N = TypeVar("N", int, float)
 RETRIES_MAX = 10

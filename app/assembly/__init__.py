@@ -8,29 +8,27 @@ other file turns the settings of one feature into what that feature needs.
 from __future__ import annotations
 
 from app.assembly.admin import admin_options
+from app.assembly.attempts import hedge, reading_options
 from app.assembly.catalogue import models
 from app.assembly.deps import Deps
-from app.assembly.discovery import sources
 from app.assembly.edge import edge_options
 from app.assembly.explaining import explainers
 from app.assembly.health import prober_handler, probings
-from app.assembly.hedging import hedge
 from app.assembly.identity import directory
 from app.assembly.opening import open_state
 from app.assembly.passing import pass_on
-from app.assembly.providers import providers
+from app.assembly.providers import providers, sources
 from app.assembly.recovering import recovering
 from app.assembly.routing import policies, routes
 from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages
-from app.assembly.timeouts import reading_options
 from app.assembly.tracing import UNTRACED
 from app.config.load import Loaded
 from app.core.call import Call
-from app.core.catalog import Catalog
 from app.core.gateway import Gateway
 from app.core.pipeline import Handler, compose
-from app.core.routing import Router
+from app.core.routing.catalog import Catalog
+from app.core.routing.router import Router
 from app.providers.endpoint import Endpoints
 from app.stages.fallback import Fallback
 

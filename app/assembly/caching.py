@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from secrets import token_hex
 
 import msgspec
 
-from app.assembly.deps import Deps
-from app.config.routing import Route
+from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
-from app.core.caching.admin import CacheDesk
 from app.core.caching.answers import Answers, Lifetimes, Places
 from app.core.caching.broadcast import BroadcastBounds
 from app.core.caching.carrying import Carrier
 from app.core.caching.keys import Keys
 from app.core.caching.meaning import Semantics
 from app.core.caching.policy import CachePolicy
-from app.core.caching.ports import SharedAnswers
+from app.core.caching.ports import CacheDesk, SharedAnswers
 from app.core.model import Operation
 from app.stages.cache import Cache, CacheOptions
 from app.state.answers.caching import Caching, LocalDesk
@@ -50,7 +47,7 @@ def open_cache(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
         return deps
     caching = Caching()
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
-    answers = ReplicatedAnswers(store, shared.link, _sharing(settings, token_hex(8)), caching.flights, deps.clock)
+    answers = ReplicatedAnswers(store, shared.link, _sharing(settings, new_id()), caching.flights, deps.clock)
     shared.link.follow(answers)
     caching.shared = answers
     return msgspec.structs.replace(deps, caching=caching)
@@ -124,10 +121,7 @@ def _fingerprints(settings: Settings) -> Callable[[str], str]:
         route = settings.models.get(name)
         if route is None or name in seen:
             return direct(name)
-        return ", ".join([*_targets(route, places), *(routed(each, seen | {name}) for each in route.fallbacks)])
+        own = [f"{places.get(target.provider, '')} {target.model}" for target in route.targets]
+        return ", ".join([*own, *(routed(each, seen | {name}) for each in route.fallbacks)])
 
     return lambda name: routed(name, frozenset())
-
-
-def _targets(route: Route, places: dict[str, str]) -> list[str]:
-    return [f"{places.get(target.provider, '')} {target.model}" for target in route.targets]

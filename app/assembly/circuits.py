@@ -22,15 +22,7 @@ def circuit_breaker(settings: Settings, deps: Deps) -> list[Breaker]:
 
 def circuit_policy(settings: Settings) -> CircuitPolicy:
     """Return when circuits open and close."""
-    given = settings.circuit_breaker
-    return CircuitPolicy(
-        failure_threshold=given.failure_threshold,
-        window_s=given.window_s,
-        failure_ratio=given.failure_ratio,
-        open_s=given.open_s,
-        open_max_s=given.open_max_s,
-        half_open_max_calls=given.half_open_max_calls,
-    )
+    return msgspec.convert(settings.circuit_breaker, CircuitPolicy, from_attributes=True)
 
 
 def open_circuits(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:

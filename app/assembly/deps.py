@@ -8,21 +8,21 @@ import msgspec
 
 from app.assembly.tracing import Tracers
 from app.core.accounts import Budgets
-from app.core.balancing import Traffic
-from app.core.budget import KeptBudgets, KeptShares
+from app.core.circuits import Resting
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
 from app.core.health import Alone, ProviderHealth, Rota
 from app.core.idempotency import Repeats
 from app.core.insight import Insight
-from app.core.key_store import KeyStore
-from app.core.keys import KeyPools
+from app.core.keys.store import KeyStore
+from app.core.limits.quotas import Quotas
 from app.core.ports import Chance, Circuits, Limits, UpstreamClient
-from app.core.quotas import Quotas
-from app.core.resting import Resting
+from app.core.provider_keys import KeyPools
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.core.stories import Hearing, Stories
+from app.core.traffic.extra_calls import KeptBudgets, KeptShares
+from app.core.traffic.memory import Traffic
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
 from app.providers.proxied import ProxiedClients
@@ -37,12 +37,9 @@ from app.state.sessions.memory import MemorySessions
 from app.state.usage.book import UsageBook
 
 
-def _sessions_in_memory() -> SessionStore:
-    return MemorySessions(StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock())
-
-
-def _repeats_in_memory() -> Repeats:
-    return LocalRepeats(RepeatLimits(86_400.0, 10_000, 1_048_576, 67_108_864), SystemClock(), lambda: token_hex(8))
+def new_id() -> str:
+    """Return a name that nobody else gives."""
+    return token_hex(8)
 
 
 class Deps(msgspec.Struct, frozen=True):
@@ -86,8 +83,16 @@ class Deps(msgspec.Struct, frozen=True):
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
     key_sets: KeySets = msgspec.field(default_factory=KeySets)
-    session_store: SessionStore = msgspec.field(default_factory=_sessions_in_memory)
-    repeats: Repeats = msgspec.field(default_factory=_repeats_in_memory)
+    session_store: SessionStore = msgspec.field(
+        default_factory=lambda: MemorySessions(
+            StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock()
+        )
+    )
+    repeats: Repeats = msgspec.field(
+        default_factory=lambda: LocalRepeats(
+            RepeatLimits(86_400.0, 10_000, 1_048_576, 67_108_864), SystemClock(), new_id
+        )
+    )
     caching: Caching = msgspec.field(default_factory=Caching)
     tracers: Tracers | None = None
     hearing: Hearing | None = None

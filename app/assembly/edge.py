@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from app.assembly.loops import loop_of
+import hashlib
+
 from app.config.checks.passthrough import is_looked_at
+from app.config.load import digest
 from app.config.schema import Settings
 from app.core.gateway import EdgeOptions
 from app.core.leaving import LeavingOptions
+from app.core.loops import Loop
 from app.core.tapes import TapeBounds
 
 
@@ -21,7 +24,7 @@ def edge_options(settings: Settings) -> EdgeOptions:
         upload_max_bytes=settings.server.upload_max_bytes or settings.server.body_max_bytes,
         hands_forms_on=not is_looked_at(settings),
         leaving=_leaving(settings),
-        loop=loop_of(settings),
+        loop=_loop(settings),
     )
 
 
@@ -41,3 +44,9 @@ def _resume(settings: Settings) -> TapeBounds | None:
     if not given.enabled:
         return None
     return TapeBounds(given.window_s, given.max_streams, given.stream_max_bytes, given.max_bytes)
+
+
+def _loop(settings: Settings) -> Loop:
+    """Return the mark of this deployment: made of its settings, which its replicas share; it gives nothing away."""
+    mark = hashlib.sha256(f"loop {digest(settings)}".encode()).hexdigest()[:16]
+    return Loop(mark, settings.server.loop_passes_max)

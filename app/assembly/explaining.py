@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.assembly.calls import validate
 from app.assembly.catalogue import models
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
@@ -11,19 +12,18 @@ from app.assembly.limits import gateway_rules
 from app.assembly.redaction import redact
 from app.assembly.routing import policies
 from app.assembly.spending import prices, rules
-from app.assembly.validation import validate
 from app.config.schema import Settings
-from app.core.balancing import Glimpse
 from app.core.call import Target
-from app.core.catalog import Catalog
 from app.core.explain.limits import ExplainLimits
 from app.core.explain.port import Explainer
-from app.core.explain.price import ExplainPrice, Rates
+from app.core.explain.price import ExplainPrice
 from app.core.explain.redaction import ExplainRedaction
 from app.core.explain.request import ExplainRequest
 from app.core.explain.route import ExplainRoute, RouteFacts
-from app.core.routing import Router
-from app.core.rulebook import RuleBook
+from app.core.limits.rulebook import RuleBook
+from app.core.routing.catalog import Catalog
+from app.core.routing.router import Router
+from app.core.traffic.memory import Glimpse
 
 
 def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explainer, ...]:
@@ -31,14 +31,13 @@ def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explai
     watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
     router = Router(catalog, policies(settings, watching, models(settings)))
     limits = gateway_rules(settings)
-    rates = Rates(prices(settings), rules(settings))
     return (
         ExplainRequest(validate(settings).check),
         *[ExplainRedaction(stage.explain) for stage in redact(settings, deps)],
         ExplainLimits("limits", RuleBook(limits, of_targets=False), deps.limits, deps.clock),
         _route(settings, deps, router),  # finds the targets for those below
         ExplainLimits("target_limits", RuleBook(limits, of_targets=True), deps.limits, deps.clock),
-        ExplainPrice(rates, deps.budgets, deps.clock),
+        ExplainPrice(prices(settings), rules(settings), deps.budgets, deps.clock),
     )
 
 

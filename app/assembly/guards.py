@@ -8,7 +8,7 @@ from importlib import import_module
 from app.assembly.deps import Deps
 from app.assembly.detectors import DetectorKit
 from app.config.features.guards import Guards as GuardSettings
-from app.config.guards import require_guard
+from app.config.plugins import GUARDS
 from app.config.schema import Settings
 from app.core.guards.checks import Leak, Length, Refusal, Terms, Tools
 from app.core.guards.guard import Guard, GuardTools, Policy
@@ -120,7 +120,7 @@ class _Workshop:
         for given in self._given.custom:
             if given.policy != "none":
                 tools = GuardTools(given.options, self._deps.client, self._deps.clock)
-                yield Rule(require_guard(given.name)(tools), Policy(given.policy))
+                yield Rule(GUARDS.load(given.name)(tools), Policy(given.policy))
 
     def _classifier(self) -> HttpHook:
         given = self._given.injection.classifier

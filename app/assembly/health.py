@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from app.assembly.attempts import attempt_timeout, reading_options
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.providers import providers
 from app.assembly.spending import spend
-from app.assembly.timeouts import attempt_timeout, reading_options
 from app.config.schema import Settings
 from app.core.call import Attempt
 from app.core.health import Probing

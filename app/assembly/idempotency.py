@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from secrets import token_hex
-
 import msgspec
 
-from app.assembly.deps import Deps
+from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
 from app.stages.idempotency import Idempotency
 from app.state.link import Shared
@@ -19,10 +17,10 @@ def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
     """Let answers be kept for repeats, in Redis if there is one."""
     given = settings.idempotency
     limits = RepeatLimits(given.ttl_s, given.max_entries, given.entry_max_bytes, given.max_bytes)
-    local = LocalRepeats(limits, deps.clock, _new_token)
+    local = LocalRepeats(limits, deps.clock, new_id)
     if shared is None:
         return msgspec.structs.replace(deps, repeats=local)
-    tools = RepeatTools(deps.clock, _new_token, settings.redis.fail.idempotency)
+    tools = RepeatTools(deps.clock, new_id, settings.redis.fail.idempotency)
     repeats = SharedRepeats(shared.link, shared.key_prefix, limits, local, tools)
     return msgspec.structs.replace(deps, repeats=repeats)
 
@@ -31,7 +29,3 @@ def idempotency(settings: Settings, deps: Deps) -> list[Idempotency]:
     """Return the stage that answers repeats, unless it is switched off."""
     given = settings.idempotency
     return [Idempotency(given.entry_max_bytes, deps.repeats, deps.listener)] if given.enabled else []
-
-
-def _new_token() -> str:
-    return token_hex(8)

@@ -9,16 +9,15 @@ from secrets import token_bytes
 import msgspec
 
 from app.assembly.deps import Deps
-from app.assembly.key_sources import may_have_keys
 from app.assembly.limits import key_rules
 from app.assembly.spending import key_budget
-from app.config.features import VirtualKey as KeySettings
+from app.config.features.keys import VirtualKey as KeySettings
 from app.config.schema import Settings
-from app.core.admission import Priority
-from app.core.catalog import canonical
-from app.core.directory import Directory, Sources, Tokens
-from app.core.key_office import KeyOffice, OfficeTools
-from app.core.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
+from app.core.keys.directory import Directory, Sources, Tokens
+from app.core.keys.office import KeyOffice, OfficeTools
+from app.core.keys.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
+from app.core.routing.catalog import canonical
+from app.core.traffic.admission import Priority
 from app.providers.fetch import fetch
 from app.stages.authorize import Authorize
 from app.state.link import Shared
@@ -48,7 +47,7 @@ def key_office(settings: Settings, deps: Deps) -> KeyOffice:
 
 def authorize(settings: Settings, deps: Deps) -> list[Authorize]:
     """Return the stage that holds keys to their models, unless there can be no key."""
-    if not may_have_keys(settings):
+    if not settings.may_have_keys:
         return []
     named = partial(canonical, routes=settings.models.keys(), providers=settings.providers.keys())
     return [Authorize(named, deps.listener)]
@@ -88,15 +87,7 @@ def _tokens(settings: Settings, deps: Deps) -> Tokens | None:
         return None
     url = given.jwks_url
     tokens = import_module("app.identity.tokens")  # brings cryptography, 8 MB that most gateways need not hold
-    options = tokens.TokenOptions(
-        issuer=given.issuer,
-        audience=given.audience,
-        algorithms=given.algorithms,
-        claims=tokens.ClaimNames(**given.claims.model_dump()),
-        models=given.models,
-        refresh_s=given.refresh_s,
-        leeway_s=given.leeway_s,
-    )
+    options = msgspec.convert(given, tokens.TokenOptions, from_attributes=True)
     made = partial(
         import_module("app.identity.key_set").KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener
     )

@@ -7,13 +7,12 @@ from pathlib import Path
 import msgspec
 
 from app.assembly.deps import Deps
-from app.assembly.key_sources import may_have_keys
 from app.assembly.providers import followed
 from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
-from app.core.limit_orders import LimitOrder, rules_of
-from app.core.limiting import Limiter
-from app.core.rulebook import RuleBook
+from app.core.limits.limiter import Limiter
+from app.core.limits.orders import LimitOrder, rules_of
+from app.core.limits.rulebook import RuleBook
 from app.core.rules import Rule, Scope
 from app.providers.tokenizer import ExactTokens, tiktoken_encoding
 from app.stages.follow import FollowLimits
@@ -30,7 +29,7 @@ _NAME_BITS = 52
 def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit]:
     """Return the stage of the rules that calls meet, if there are any, or keys that may bring some."""
     book = RuleBook(gateway_rules(settings), of_targets=False)
-    if not book.rules and not may_have_keys(settings):
+    if not book.rules and not settings.may_have_keys:
         return []
     return [RateLimit(book, _limiter(settings, deps), deps.clock)]
 
@@ -74,4 +73,4 @@ def _limiter(settings: Settings, deps: Deps) -> Limiter:
 
 
 def _rules(given: KeyLimit | Limit, per: tuple[Scope, ...]) -> tuple[Rule, ...]:
-    return rules_of(msgspec.convert(given.model_dump(exclude={"per"}), LimitOrder), per)
+    return rules_of(msgspec.convert(given, LimitOrder, from_attributes=True), per)

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib import import_module
 from typing import Final, TypeAlias
 
+import msgspec
+
 from app.assembly.caching import open_cache
 from app.assembly.circuits import open_circuits
 from app.assembly.deps import Deps
@@ -18,16 +20,24 @@ from app.assembly.health import open_rota
 from app.assembly.idempotency import open_repeats
 from app.assembly.identity import open_keys
 from app.assembly.limits import open_limits
-from app.assembly.replicas import open_replicas
 from app.assembly.requests import open_requests
 from app.assembly.sessions import open_sessions
 from app.assembly.spending import open_budgets, open_usage
 from app.config.schema import Settings
 from app.state.link import Shared
+from app.state.replicas import LinkedReplicas
 
 # Puts the state of one feature into the deps. Without a `Shared` it is in memory; whatever follows the link of one must
 # do so now, before the link is entered.
 Opener: TypeAlias = Callable[[Deps, Settings, Shared | None], Deps]
+
+
+def _open_replicas(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:  # noqa: ARG001 - of every opener
+    """Let the replicas be reached through Redis; without it nobody can be."""
+    if shared is None:
+        return deps
+    return msgspec.structs.replace(deps, replicas=LinkedReplicas(shared.link, shared.key_prefix))
+
 
 _OPENERS: Final[Sequence[Opener]] = (
     open_circuits,
@@ -39,7 +49,7 @@ _OPENERS: Final[Sequence[Opener]] = (
     open_budgets,
     open_usage,
     open_requests,
-    open_replicas,
+    _open_replicas,
     open_rota,
 )
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
+from app.assembly.attempts import reading_options
 from app.assembly.deps import Deps
 from app.assembly.stages import passing_attempt_stages, passing_call_stages
-from app.assembly.timeouts import reading_options
 from app.assembly.tracing import Composing
 from app.config.presets import PRESETS
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
 from app.core.call import Call, Target
-from app.core.catalog import Catalog
 from app.core.gateway import Passing
 from app.core.pipeline import Handler, compose
+from app.core.routing.catalog import Catalog
 from app.providers.endpoint import Provider
 from app.providers.passing import PassEndpoint, passing
 from app.providers.passing import Passing as PassingEndpoints

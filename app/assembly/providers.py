@@ -9,12 +9,13 @@ import msgspec
 
 from app import __version__
 from app.assembly.deps import Deps
-from app.config.kinds import imported
+from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
-from app.core.ports import Codec, Signer
+from app.core.ports import Codec, HttpRequest, Signer
 from app.providers.canonical.mint import Mint
+from app.providers.discovery import Source
 from app.providers.endpoint import BEARER, Provider, credential
 from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
@@ -57,6 +58,21 @@ def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | Non
             return Provider(name, f"{LOCAL_ORIGIN}/v1", headers, codec, deps.local, LOCAL_MODELS, usage=usage)
         case _:
             return _remote(name, given, deps, keys)
+
+
+def sources(settings: Settings, deps: Deps) -> tuple[Source, ...]:
+    """Return where the lists of models are, with what it takes to read them."""
+    found = []
+    for name, given in settings.providers.items():
+        if not given.discover:
+            continue
+        reached, preset = provider(name, given, deps), PRESETS.get(given.kind)
+        path = "/models" if preset is None or preset.dialect == "openai" else preset.models
+        base_url = given.base_url or ""
+        url = (base_url.removesuffix("/v1") if path.startswith("/v1/") else base_url) + path
+        request = HttpRequest("GET", url, reached.headers, b"", settings.timeouts.connect_s)
+        found.append(Source(name, request, reached.client, reached.signer, given.discover_every_s))
+    return tuple(found)
 
 
 def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
@@ -102,7 +118,7 @@ def _codec(given: ProviderSettings, dialect: str, deps: Deps) -> Codec:
         max_tokens=given.max_tokens,
     )
     own = CODECS.get(dialect if given.api == "chat" else f"{dialect}-{given.api}")
-    return make_codec(cast("CodecFactory", imported(dialect)) if own is None else own, build)
+    return make_codec(cast("CodecFactory", PROVIDER_KINDS.load(dialect)) if own is None else own, build)
 
 
 def _quirks(given: ProviderSettings) -> Quirks:

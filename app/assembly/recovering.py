@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from app.assembly.deps import Deps
-from app.config.continuing import continues
 from app.config.schema import Settings
 from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Handler, compose
 from app.core.recovery.continuing import Continues
-from app.core.routing import Targets
-from app.core.wildcards import Wildcards
+from app.core.routing.router import Targets
+from app.core.routing.wildcards import Wildcards
 from app.stages.recover import Recover
 
 
@@ -40,7 +39,7 @@ def recovering(
         return 0 if found is None else routes.get(found.route, 0)
 
     def how(target: Target) -> Continues | None:
-        found = continues(settings.providers[target.provider], target.model)
+        found = settings.providers[target.provider].goes_on(target.model)
         return None if found is None else Continues(found)
 
     return compose([Recover(most, targets, how, attempt, deps.listener)], fallback)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from ipaddress import ip_address
 
 import msgspec
 
@@ -39,7 +38,7 @@ def may_see(settings: Settings) -> Callable[[Caller], bool]:
         case "never":
             return lambda _caller: False
         case "auto":
-            anybody = not settings.auth.required and _is_this_machine(settings.server.host)
+            anybody = not settings.auth.required and settings.server.only_this_machine
             return lambda caller: anybody or caller.debug
 
 
@@ -68,10 +67,3 @@ def _store(settings: Settings, shared: Shared | None) -> RequestStore:
             return RedisRequests(shared.link, shared.key_prefix, given.max_entries)
         case _:
             return MemoryRequests(given.max_entries)
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TypeVar
 
 from app.assembly.deps import Deps
+from app.config.plugins import ROUTE_STRATEGIES
 from app.config.routing import Route as RouteSettings
 from app.config.routing import Target as TargetSettings
 from app.config.schema import Settings
-from app.config.strategies import build_strategy
-from app.core.affinity import COMMON, Affinity
-from app.core.balancing import Strategy, Tools
 from app.core.call import Target
-from app.core.candidates import Candidate
-from app.core.catalog import Route
 from app.core.catalogue import ModelInfo, Models
-from app.core.routing import Policy
+from app.core.routing.affinity import COMMON, Affinity
+from app.core.routing.balancing import STRATEGIES, Guarded, Strategy, Tools
+from app.core.routing.candidates import Candidate
+from app.core.routing.catalog import Route
+from app.core.routing.router import Policy
 
 T = TypeVar("T")
 
@@ -38,7 +38,8 @@ def policies(settings: Settings, deps: Deps, models: Models) -> dict[str, Policy
 
 def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
     tools = Tools(name, deps.clock, deps.chance, deps.traffic)
-    strategy = build_strategy(route.strategy, tools)
+    own = STRATEGIES.get(route.strategy)
+    strategy = Guarded(ROUTE_STRATEGIES.load(route.strategy)(tools)) if own is None else own(tools)
     return strategy if route.affinity == "none" else Affinity(COMMON[route.affinity], strategy, tools)
 
 

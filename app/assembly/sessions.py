@@ -13,11 +13,11 @@ from app.assembly.deps import Deps
 from app.assembly.routing import routes
 from app.config.schema import Settings
 from app.core.call import Target
-from app.core.catalog import Catalog
+from app.core.routing.catalog import Catalog
+from app.core.routing.wildcards import filled
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.sessions import SessionStore
 from app.core.tokens import answer_tokens, prompt_tokens
-from app.core.wildcards import filled
 from app.stages.sessions import SessionOptions, Sessions
 from app.state.link import Shared
 from app.state.sessions import StoreLimits

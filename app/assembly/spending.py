@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from secrets import token_hex
 
 import msgspec
 
 from app.assembly.catalogue import models
-from app.assembly.deps import Deps
-from app.config.features import KeyBudget, ModelPrice
-from app.config.features import Usage as UsageSettings
+from app.assembly.deps import Deps, new_id
+from app.config.features.budgets import KeyBudget
+from app.config.features.budgets import Usage as UsageSettings
 from app.config.schema import Settings
 from app.core.call import Target
 from app.core.clock import Clock
 from app.core.money import Budget, nano
-from app.core.prices import Price, Prices
 from app.core.signals import Listener
+from app.core.spending.prices import Price, Prices
 from app.stages.foresee import FirstTargets, Foresee
 from app.stages.spend import Spend, SpendOptions
 from app.state.budgets import LocalBudgets, SharedBudgets
@@ -62,7 +61,10 @@ def key_budget(key_id: str, given: KeyBudget) -> Budget:
 def prices(settings: Settings) -> Prices:
     """Return what looks prices up: those of `prices`, of the targets of routes, of what runs here, and known ones."""
     known = models(settings)
-    found = {**_target_prices(settings), **{name: _price(given) for name, given in settings.prices.items()}}
+    found = {
+        **_target_prices(settings),
+        **{name: msgspec.convert(given, Price, from_attributes=True) for name, given in settings.prices.items()},
+    }
     free = frozenset(name for name, given in settings.providers.items() if given.kind in _FREE_KINDS)
 
     def price(target: Target) -> Price | None:
@@ -84,10 +86,6 @@ def _target_prices(settings: Settings) -> Mapping[str, Price]:
         for given in route.targets
         if given.input_usd_per_mtok is not None and given.output_usd_per_mtok is not None
     }
-
-
-def _price(given: ModelPrice) -> Price:
-    return msgspec.convert(given.model_dump(), Price)
 
 
 def alone(clock: Clock, listener: Listener) -> tuple[LocalBudgets, UsageBook]:
@@ -121,8 +119,3 @@ def _store(given: UsageSettings, shared: Shared | None) -> UsageStore:
             return RedisUsage(shared.link, shared.key_prefix, given.retention_days)
         case _:
             return MemoryUsage()
-
-
-def new_id() -> str:
-    """Return the name of a hold or a batch, which nobody else gives."""
-    return token_hex(8)

@@ -7,26 +7,21 @@ a different product. Each feature turns its settings into its stages in a file o
 
 from __future__ import annotations
 
-from app.assembly.admission import admission
-from app.assembly.bulkhead import bulkhead
+from app.assembly.attempts import attempt_timeout, bulkhead, count_tokens, retry
 from app.assembly.caching import cache
+from app.assembly.calls import admission, instruct, validate
 from app.assembly.circuits import circuit_breaker
-from app.assembly.counting import count_tokens
 from app.assembly.deps import Deps
 from app.assembly.guards import guards, mark
 from app.assembly.health import healthy
 from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
-from app.assembly.instructions import instruct
 from app.assembly.limits import follow_limits, rate_limit, target_limit
 from app.assembly.redaction import redact
 from app.assembly.requests import tell
-from app.assembly.retry import retry
 from app.assembly.sessions import sessions
 from app.assembly.spending import foresee, spend
-from app.assembly.timeouts import attempt_timeout
 from app.assembly.tracing import UNTRACED, Composing
-from app.assembly.validation import validate
 from app.config.schema import Settings
 from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Stage

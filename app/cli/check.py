@@ -12,7 +12,7 @@ from app.assembly.stages import passing_attempt_stages, passing_call_stages
 from app.cli.reading import Offline
 from app.cli.verbs import Verbs, add_config, add_verb
 from app.config.schema import Settings
-from app.core.catalog import Catalog
+from app.core.routing.catalog import Catalog
 
 _EXAMPLES = """\
 wizard check

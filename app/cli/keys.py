@@ -19,11 +19,11 @@ from pydantic import ValidationError
 from app.cli.remote import Remote, add_remote
 from app.cli.tables import table
 from app.cli.verbs import CommandError, Verbs
-from app.config.features import VirtualKey as KeySettings
+from app.config.features.keys import VirtualKey as KeySettings
 from app.config.load import ConfigError, find, load
 from app.config.schema import Settings
 from app.config.shapes import expectation, shape_at
-from app.core.virtual_keys import Hasher, new_secret
+from app.core.keys.virtual_keys import Hasher, new_secret
 
 FAILED: Final = 1
 _UNITS: Final = "smhdw"

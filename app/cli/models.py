@@ -9,7 +9,7 @@ import msgspec
 
 from app.assembly.catalogue import models
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
-from app.config.catalogue import read_catalogue
+from app.config.catalogue.reading import read_catalogue
 from app.config.schema import Settings
 from app.config.source import Source
 from app.core.catalogue import ModelInfo

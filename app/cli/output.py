@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.config.terminal import wants_colour
+from app.config.surroundings import wants_colour
 
 _PAINT: Final = re.compile("\033\\[[0-9;]*m")
 

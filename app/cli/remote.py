@@ -10,9 +10,9 @@ import httpx2
 
 from app.cli.progress import Progress
 from app.cli.verbs import CommandError, add_config
-from app.config.operator import operator_token
 from app.config.schema import Settings
 from app.config.source import Source
+from app.config.surroundings import operator_token
 from app.core.errors import NOT_FOUND
 
 _PATIENCE_S = 30.0

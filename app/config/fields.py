@@ -7,15 +7,15 @@ calls it, is explained by one sentence that lives next to the check.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from app.config.kinds import OWN_KINDS, kind_names
+from app.config.plugins import PROVIDER_KINDS
 from app.config.redis_address import is_redis_address
 from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, RATE_LIMITED, Again
 
@@ -28,6 +28,11 @@ RETRY_WORDS: Final = tuple(dict.fromkeys([*(kind.category for kind in _PASSING),
 
 # Set by whoever frames the request; a configured copy would break it.
 _FRAMING_HEADERS: Final = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
+
+# Keys go out in a header.
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]+").fullmatch
+
+T = TypeVar("T")
 
 
 class Section(BaseModel):
@@ -56,32 +61,45 @@ class Choices:
     values: tuple[str, ...]
 
 
-def _mismatch() -> PydanticCustomError:
-    # The wording comes from `Expected`; this text is never shown.
+def mismatch() -> PydanticCustomError:
+    """Return the refusal of a value; what was expected says `Expected`, and the value, which may be secret, nothing."""
     return PydanticCustomError("mismatch", "not what this field accepts")
 
 
-def _matching(pattern: str) -> AfterValidator:
-    compiled = re.compile(pattern)
+def such(test: Callable[[Any], object]) -> AfterValidator:
+    """Return the check that a value passes a test."""
 
-    def check(value: str) -> str:
-        if compiled.fullmatch(value) is None:
-            raise _mismatch()
+    def check(value: T) -> T:
+        if not test(value):
+            raise mismatch()
         return value
 
     return AfterValidator(check)
 
 
+def such_secret(test: Callable[[str], object]) -> AfterValidator:
+    """Return the check that a secret, if it is given, passes a test."""
+    return such(lambda value: value is None or test(value.get_secret_value()))
+
+
+def _form(pattern: str) -> AfterValidator:
+    return such(re.compile(pattern).fullmatch)
+
+
+def stripped_or_none(value: object) -> object:
+    """Take an empty text for null, so that "${NAME:-}" may stand for a value that is not always there."""
+    return value.strip() or None if isinstance(value, str) else value
+
+
+def listed(value: object) -> object:
+    """Take a single text for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 def _not_bool(value: object) -> object:
     # pydantic would take true for 1, and YAML reads a bare `yes` as true.
     if isinstance(value, bool):
-        raise _mismatch()
-    return value
-
-
-def _known_kind(value: str) -> str:
-    if value not in OWN_KINDS and value not in kind_names():
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
@@ -89,73 +107,24 @@ def _status_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _retry_word(value: str) -> str:
-    if value not in RETRY_WORDS and re.fullmatch(r"[45]\d\d", value) is None:
-        raise _mismatch()
-    return value
-
-
-def _base_url(value: str) -> str:
+def _is_base_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:  # a port or an IPv6 host that is none
-        raise _mismatch() from error
-    if not valid or "@" in parts.netloc or re.search(r"[?#]|[^\x21-\x7e]", value):
-        raise _mismatch()
-    return value.rstrip("/")
+    except ValueError:  # a port or an IPv6 host that is none
+        return False
+    return valid and "@" not in parts.netloc and re.search(r"[?#]|[^\x21-\x7e]", value) is None
 
 
-def _stripped_or_none(value: object) -> object:
-    if isinstance(value, str):
-        return value.strip() or None
-    return value
-
-
-def _stripped(value: object) -> object:
-    return value.strip() if isinstance(value, str) else value
-
-
-def _distinct_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if len(set(keys)) < len(keys):
-        raise _mismatch()
-    return keys
-
-
-def _sendable(value: SecretStr | None) -> SecretStr | None:
-    # A key goes out in a header; the message must not carry it.
-    if value is not None and re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()) is None:
-        raise _mismatch()
-    return value
-
-
-def _redis_address(value: SecretStr | None) -> SecretStr | None:
-    # It may hold a password; the message must not carry it.
-    if value is not None and not is_redis_address(value.get_secret_value()):
-        raise _mismatch()
-    return value
-
-
-def _secret_address(value: SecretStr | None) -> SecretStr | None:
-    # Its path or query lets whoever knows it in; the message must not carry it.
-    if value is not None:
-        plain = value.get_secret_value()
-        address, _, query = plain.partition("?")
-        _base_url(address)
-        if re.fullmatch(r"[\x21-\x22\x24-\x7e]*", query) is None:
-            raise _mismatch()
-    return value
-
-
-def _header_name(value: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", value) is None or value.lower() in _FRAMING_HEADERS:
-        raise _mismatch()
-    return value.lower()
+def _is_secret_address(value: str) -> bool:
+    """Say whether a text is an address, whose path or query may let whoever knows it in."""
+    address, _, query = value.partition("?")
+    return _is_base_url(address) and re.fullmatch(r"[\x21-\x22\x24-\x7e]*", query) is not None
 
 
 def _distinct_headers(value: object) -> object:
     if isinstance(value, Mapping) and len({str(name).lower() for name in value}) < len(value):
-        raise _mismatch()
+        raise mismatch()
     return value
 
 
@@ -176,55 +145,58 @@ Price = Annotated[Number, Field(ge=0, le=1_000_000)]
 
 Host = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_.:%-]+"),
+    _form(r"[A-Za-z0-9_.:%-]+"),
     Expected("a host name or an IP address, such as 127.0.0.1, 0.0.0.0 or ::"),
 ]
 ProviderName = Annotated[
     str,
-    _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"),
+    _form(r"[A-Za-z0-9][A-Za-z0-9_.-]*"),
     Expected("a name of letters, digits, '_', '.' and '-' that starts with a letter or a digit"),
 ]
 ModelName = Annotated[
     str,
-    _matching(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are halves of characters, which no answer can carry
+    _form(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are halves of characters, which no answer can carry
     Expected("a name without spaces and control characters"),
 ]
 # Which names there are is a question of what is installed, so it is answered where references are checked.
-StrategyName = Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), Expected("the name of a strategy")]
+StrategyName = Annotated[str, _form(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), Expected("the name of a strategy")]
 RetryWord = Annotated[
-    Annotated[str, AfterValidator(_retry_word), Choices(RETRY_WORDS)],
+    Annotated[str, such(lambda word: word in RETRY_WORDS or re.fullmatch(r"[45]\d\d", word)), Choices(RETRY_WORDS)],
     BeforeValidator(_status_text),
     Expected(f"a status from 400 to 599, or one of {', '.join(RETRY_WORDS)}"),
 ]
-ProviderKind = Annotated[str, AfterValidator(_known_kind), Choices(OWN_KINDS)]
-# Empty is null in the three below, so that "${NAME:-}" may stand for a value that is not always there.
+ProviderKind = Annotated[
+    str,
+    such(lambda kind: kind in PROVIDER_KINDS.own or kind in PROVIDER_KINDS.names),
+    Choices(PROVIDER_KINDS.own),
+]
 BaseUrl = Annotated[
-    Annotated[str, AfterValidator(_base_url)] | None,
-    BeforeValidator(_stripped_or_none),
+    Annotated[str, such(_is_base_url), AfterValidator(lambda url: url.rstrip("/"))] | None,
+    BeforeValidator(stripped_or_none),
     Expected(
         "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
     ),
 ]
 Place = Annotated[
-    Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*")] | None,
-    BeforeValidator(_stripped_or_none),
+    Annotated[str, _form(r"[A-Za-z0-9][A-Za-z0-9_.-]*")] | None,
+    BeforeValidator(stripped_or_none),
     Expected("letters, digits, '_', '.' and '-'"),
 ]
 SecretFile = Annotated[
     str | None,
-    BeforeValidator(_stripped_or_none),
+    BeforeValidator(stripped_or_none),
     Expected("the path of a file with nothing but the key in it"),
 ]
 ApiKey = Annotated[
     SecretStr | None,
-    BeforeValidator(_stripped_or_none),
-    AfterValidator(_sendable),
+    BeforeValidator(stripped_or_none),
+    such_secret(_SENDABLE),
     Expected("text of printable ASCII characters without spaces and line breaks"),
 ]
 RedisUrl = Annotated[
     SecretStr | None,
-    BeforeValidator(_stripped_or_none),
-    AfterValidator(_redis_address),
+    BeforeValidator(stripped_or_none),
+    such_secret(is_redis_address),
     Expected(
         "an address like redis://user:password@host:6379/0 (rediss:// with TLS), redis+sentinel://host,host/master,"
         " redis+cluster://host,host or unix:///path, with options that are known"
@@ -232,36 +204,38 @@ RedisUrl = Annotated[
 ]
 SecretAddress = Annotated[
     SecretStr | None,
-    BeforeValidator(_stripped_or_none),
-    AfterValidator(_secret_address),
+    BeforeValidator(stripped_or_none),
+    such_secret(_is_secret_address),
     Expected("an http or https address with a host and without user, fragment and spaces"),
 ]
 KeyPrefix = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_.:-]{1,64}"),
+    _form(r"[A-Za-z0-9_.:-]{1,64}"),
     Expected("1 to 64 letters, digits, '_', '.', ':' and '-'"),
 ]
 ApiKeys = Annotated[
     tuple[
         Annotated[
             SecretStr,
-            BeforeValidator(_stripped),
-            AfterValidator(_sendable),
+            BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value),
+            such_secret(_SENDABLE),
             Expected("text of printable ASCII characters without spaces and line breaks"),
         ],
         ...,
     ],
-    AfterValidator(_distinct_keys),
+    such(lambda keys: len(set(keys)) == len(keys)),
     Expected("a list of keys, each of them once"),
 ]
 HeaderName = Annotated[
     str,
-    AfterValidator(_header_name),
+    _form(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"),
+    AfterValidator(str.lower),
+    such(lambda name: name not in _FRAMING_HEADERS),
     Expected(f"a header name, and none of {', '.join(sorted(_FRAMING_HEADERS))}"),
 ]
 HeaderValue = Annotated[
     str,
-    _matching(r"[\x20-\x7e]*"),
+    _form(r"[\x20-\x7e]*"),
     Expected("text of printable ASCII characters without line breaks"),
 ]
 Headers = Annotated[

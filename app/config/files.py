@@ -1,14 +1,15 @@
-"""Read a configuration file; every way in which it can be unreadable becomes one problem with its place."""
+"""Read a configuration file, and look whether it has changed; what makes it unreadable becomes one problem."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Never
+from typing import Any, Final, Never, TypeAlias
 
 import yaml
 
@@ -18,6 +19,9 @@ from app.config.trees import Tree
 # Far above any real configuration; stops YAML aliases that contain themselves or multiply without end.
 _MAX_VALUES: Final = 100_000
 _MAX_DEPTH: Final = 32
+
+
+Seen: TypeAlias = tuple[object, ...]  # only good for comparing
 
 
 class _SyntaxProblem(Exception):  # noqa: N818 - becomes a Problem, never leaves this module
@@ -38,16 +42,14 @@ def read_file(path: Path) -> Tree:
     file = str(path)
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
-        _refuse("configuration file", file, "a file name that ends in .yaml, .yml, .toml or .json", "rename the file")
+        _refuse(file, "a file name that ends in .yaml, .yml, .toml or .json", "rename the file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        _refuse(
-            "configuration file", file, "a readable configuration file", f"check the path and its permissions: {reason}"
-        )
+        _refuse(file, "a readable configuration file", f"check the path and its permissions: {reason}")
     except UnicodeDecodeError:
-        _refuse("configuration file", file, "a text file in UTF-8", "save the file as UTF-8")
+        _refuse(file, "a text file in UTF-8", "save the file as UTF-8")
     return _mapping(parse, text, path) if text.strip() else {}
 
 
@@ -57,24 +59,20 @@ def _mapping(parse: Callable[[str], object], text: str, path: Path) -> Tree:
         tree = parse(text)
         _check_size(tree)
     except _SyntaxProblem as error:
-        place = error.place or "configuration file"
-        _refuse(
-            place, error.reason, f"valid {language}", "correct the text there, or on the line before", file=str(path)
-        )
+        advice = "correct the text there, or on the line before"
+        _refuse(error.reason, f"valid {language}", advice, str(path), error.place)
     except RecursionError:
         _refuse(
-            "configuration file",
             "nested too deeply",
             f"at most {_MAX_DEPTH} levels",
             "flatten the file",
-            file=str(path),
+            str(path),
         )
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         kind = "a list" if isinstance(tree, list) else "a single value"
         _refuse(
-            "configuration file",
             kind,
             "a mapping of sections, such as server and providers",
             "see config.example.yaml",
@@ -83,8 +81,8 @@ def _mapping(parse: Callable[[str], object], text: str, path: Path) -> Tree:
     return tree
 
 
-def _refuse(path: str, value: str, expected: str, suggestion: str, file: str | None = None) -> Never:
-    raise ConfigError([Problem(path, value, expected, suggestion, file)]) from None
+def _refuse(value: str, expected: str, suggestion: str, file: str | None = None, place: str = "") -> Never:
+    raise ConfigError([Problem(place or "configuration file", value, expected, suggestion, file)]) from None
 
 
 def _check_size(tree: object) -> None:
@@ -167,3 +165,16 @@ def _without_quotes(reason: str) -> str:
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     {".yaml": _parse_yaml, ".yml": _parse_yaml, ".toml": _parse_toml, ".json": _parse_json}
 )
+
+
+def seen(files: Iterable[Path]) -> Seen:
+    """Tell one state of files from another without reading them; of a link also where it leads, as in Kubernetes."""
+    return tuple([_one(file) for file in files])
+
+
+def _one(file: Path) -> object:
+    try:
+        found = file.stat()
+    except OSError as error:
+        return (str(file), error.errno)
+    return (str(file), os.path.realpath(file), found.st_ino, found.st_mtime_ns, found.st_size)

@@ -20,14 +20,13 @@ from pydantic_settings import InitSettingsSource
 from app.config.checks import Names, cross_check
 from app.config.environment import CONFIG_VARIABLE, read_environment
 from app.config.explain import explain
-from app.config.files import read_file
+from app.config.files import Seen, read_file, seen
 from app.config.origins import Origins
 from app.config.placeholders import Filler
 from app.config.presets import PRESETS
 from app.config.problems import ConfigError, Problem
 from app.config.schema import Settings
 from app.config.secret_files import with_secret_files
-from app.config.seen import Seen, seen
 from app.config.trees import Loc, Tree, contains, merged, text_keys, without
 
 __all__ = ["EMBEDDED", "ConfigError", "Loaded", "Problem", "embedded", "find", "load"]

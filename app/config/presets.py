@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # what is not, is refused where it stands
 _OPEN = re.compile(r"\{(\w+)\}")
@@ -16,8 +17,7 @@ _OPEN = re.compile(r"\{(\w+)\}")
 _COMPATIBLE: Final = MappingProxyType({"gemini": "/openai", "cohere": "/compatibility/v1", "ollama": "/v1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     What is known of one provider; `presets.toml` says what each field means.
 
@@ -28,11 +28,11 @@ class Preset:
     base_url: str
     dialect: str = "openai"
     key_env: tuple[str, ...] = ()
-    fill_env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fill_env: Mapping[str, tuple[str, ...]] = {}
     key_header: str = "bearer"
     models: str = "/models"
     automatic: bool = True
-    rename: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = {}
     drop: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
     keeps: frozenset[str] = frozenset()
@@ -75,23 +75,7 @@ def dialect_of(kind: str, base_url: str) -> str:
 
 def _read() -> Mapping[str, Preset]:
     text = Path(__file__).with_name("presets.toml").read_text(encoding="utf-8")
-    return MappingProxyType({name: _preset(table) for name, table in tomllib.loads(text).items()})
-
-
-def _preset(table: Mapping[str, Any]) -> Preset:
-    fill_env = {name: tuple(variables) for name, variables in table.get("fill_env", {}).items()}
-    return Preset(
-        **{
-            **table,
-            "key_env": tuple(table.get("key_env", ())),
-            "fill_env": MappingProxyType(fill_env),
-            "rename": MappingProxyType(table.get("rename", {})),
-            "drop": frozenset(table.get("drop", ())),
-            "takes": frozenset(table.get("takes", ())),
-            "keeps": frozenset(table.get("keeps", ())),
-            "continues_models": tuple(table.get("continues_models", ("*",))),
-        }
-    )
+    return MappingProxyType(msgspec.convert(tomllib.loads(text), dict[str, Preset]))
 
 
 PRESETS: Final[Mapping[str, Preset]] = _read()

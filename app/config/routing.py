@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -100,6 +101,18 @@ class Provider(Section):
         default="auto",
         description="How it is asked to go on with a text; auto is what its kind is known for.",
     )
+
+    def goes_on(self, model: str) -> str | None:
+        """Return how it is asked to go on with a text, for one of its models; None if it cannot, or may not."""
+        if self.continues != "auto":
+            return None if self.continues == "none" else self.continues
+        preset = PRESETS.get(self.kind)
+        if preset is None or preset.continues == "none" or self.api != "chat":
+            return None
+        if not (self.base_url or "").rstrip("/").endswith(preset.continues_at):
+            return None
+        known = any(fnmatchcase(model, pattern) for pattern in preset.continues_models)
+        return preset.continues if known else None
 
     @model_validator(mode="before")
     @classmethod

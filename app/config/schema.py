@@ -5,69 +5,26 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.config.features import (
-    Admin,
-    Alerts,
-    Auth,
-    Budget,
-    Cache,
-    Catalogue,
-    CircuitBreaker,
-    Files,
-    Guards,
-    Idempotency,
-    Keys,
-    Limits,
-    ModelPrice,
-    Passthrough,
-    Redaction,
-    Redis,
-    RequestLog,
-    Sessions,
-    Tokenizer,
-    Tracing,
-    Usage,
-)
+from app.config.features.admin import Admin
+from app.config.features.auth import Auth
+from app.config.features.budgets import Alerts, Budget, ModelPrice, Usage
+from app.config.features.cache import Cache
+from app.config.features.catalogue import Catalogue
+from app.config.features.circuit_breaker import CircuitBreaker
+from app.config.features.guards import Guards
+from app.config.features.idempotency import Idempotency
+from app.config.features.keys import Keys
+from app.config.features.limits import Limits
+from app.config.features.passthrough import Files, Passthrough
+from app.config.features.redaction import Redaction
+from app.config.features.redis import Redis
+from app.config.features.request_log import RequestLog
+from app.config.features.sessions import Sessions
+from app.config.features.tokenizer import Tokenizer
+from app.config.features.tracing import Tracing
 from app.config.fields import ModelName, ProviderName
-from app.config.routing import Provider, Route, Target
+from app.config.routing import Provider, Route
 from app.config.sections import Admission, Fallback, Logging, Metrics, Retry, Server, Streaming, Timeouts, Validation
-
-__all__ = [
-    "Admin",
-    "Admission",
-    "Alerts",
-    "Auth",
-    "Budget",
-    "Cache",
-    "Catalogue",
-    "CircuitBreaker",
-    "Fallback",
-    "Files",
-    "Guards",
-    "Idempotency",
-    "Keys",
-    "Limits",
-    "Logging",
-    "Metrics",
-    "ModelPrice",
-    "Passthrough",
-    "Provider",
-    "Redaction",
-    "Redis",
-    "RequestLog",
-    "Retry",
-    "Route",
-    "Server",
-    "Sessions",
-    "Settings",
-    "Streaming",
-    "Target",
-    "Timeouts",
-    "Tokenizer",
-    "Tracing",
-    "Usage",
-    "Validation",
-]
 
 
 class Settings(BaseSettings):
@@ -123,6 +80,11 @@ class Settings(BaseSettings):
     metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
     request_log: RequestLog = Field(default_factory=RequestLog, description="What is kept of calls that are over.")
     tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")
+
+    @property
+    def may_have_keys(self) -> bool:
+        """Whether callers may bring keys, or tokens, that mean something here; else nothing is done for them."""
+        return bool(self.keys or self.auth.jwt.jwks_url or self.redis.url or self.admin.token.get_secret_value())
 
     @classmethod
     def settings_customise_sources(

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.config.fields import Bytes, Count, Expected, Host, Lifetime, Number, Ratio, RetryWord, Seconds, Section, Whole
-
-Trigger = Literal[
-    "timeout",
-    "network",
-    "rate_limit",
-    "server_error",
-    "circuit_open",
-    "context_length",
-    "content_policy",
-    "budget",
-]
+from app.core.errors import Trigger
 
 DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
     {"timeout", "network", "rate_limit", "server_error", "circuit_open", "context_length"}
@@ -62,6 +53,14 @@ class Server(Section):
     )
     watch: bool = Field(default=True, description="Whether a changed file is taken over by itself.")
     recycle: Recycle = Field(default_factory=Recycle, description="When a worker process is replaced.")
+
+    @property
+    def only_this_machine(self) -> bool:
+        """Whether nobody but programs on this machine can reach the gateway."""
+        try:
+            return ip_address(self.host.partition("%")[0]).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
 
 class Timeouts(Section):

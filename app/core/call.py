@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
-from app.core.admission import Priority
 from app.core.identity import ANONYMOUS, Caller, Credential
-from app.core.limit import TimeLimit
 from app.core.model import Completion, Request
 from app.core.requests import Step
 from app.core.rules import Standing
+from app.core.time_limit import TimeLimit
 from app.core.tracing import Span
+from app.core.traffic.admission import Priority
 from app.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ NO_DIRECTIVES: Final[Mapping[str, int | None]] = MappingProxyType({})
 FINISHER_LIMIT_S = 1.0  # long enough for one write to shared state, short enough to never hold a connection
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, dict=True):
     """One model at one provider."""
 
     provider: str
     model: str
 
-    @property
+    @cached_property  # a call asks for it several times, of targets that outlive it
     def name(self) -> str:
         """Return `provider/model`, the way users address it."""
         return f"{self.provider}/{self.model}"
@@ -95,7 +96,7 @@ class Journal(msgspec.Struct):
     `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
     bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the last attempt used if
     it said so and then failed before anything was shown. `ahead` is what its budgets were asked for early. `prompt` is
-    how many tokens a request has, by estimate (ask `estimating.prompt_of`). `trimmed` counts the events that a slow
+    how many tokens a request has, by estimate (ask `tokens.prompt_of`). `trimmed` counts the events that a slow
     client did not get. `limits` is how the buckets of all rate limits that it met stand. `recovered` lists where other
     targets went on with a stream that broke off. `keep_turn` adds what was said to its session, to be called once the
     answer is accepted. `left` says that the client has left and the answer is read on without it; `over`, that the

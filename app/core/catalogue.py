@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.prices import Price
+from app.core.spending.prices import Price
 
 _REMEMBERED: Final = 4096  # names come from clients, so what is remembered of them is bounded
 _REGION = re.compile(r"(?:us|eu|apac|jp|au|global|us-gov)\.(?=\w)")  # of Bedrock's inference profiles

@@ -1,5 +1,5 @@
 """
-The words for circuit breaking: states, the policy, what admits one call, and how its ending is judged.
+The words for circuit breaking: states, the policy, what admits one call, how it is judged, who remembers the open ones.
 
 What a circuit does with them stands in `app/state/circuit.py`.
 """
@@ -13,6 +13,7 @@ import msgspec
 
 from app.core.call import Attempt, End, Outcome, Target
 from app.core.errors import CIRCUIT_OPEN, TARGET_RATE_LIMITED, Blame, GatewayError
+from app.core.signals import CircuitChanged, Listener, Signal
 
 # How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a
 # second probe; short enough that a replica which dies with the place in its hand blocks nobody for long.
@@ -108,3 +109,28 @@ def wished_s(outcome: Outcome) -> float:
     """Return for how long the target asked to be left alone; 0 if it did not say."""
     error = outcome.error
     return (error.retry_after_s or 0.0) if isinstance(error, GatewayError) else 0.0
+
+
+class Resting:
+    """Remembers, as a listener, which targets are left alone or being probed: nothing optional is sent to them."""
+
+    def __init__(self) -> None:
+        self._targets: set[str] = set()
+
+    def __call__(self, signal: Signal) -> None:
+        """Take note of a change."""
+        if not isinstance(signal, CircuitChanged):
+            return
+        name = Target(signal.provider, signal.model).name
+        if signal.now == "closed":
+            self._targets.discard(name)
+        else:
+            self._targets.add(name)
+
+    def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
+        """Hear of circuits only."""
+        return (self,) if kind is CircuitChanged else ()
+
+    def fit(self, target: Target) -> bool:
+        """Say whether the circuit of `target` is closed, as far as is known here."""
+        return target.name not in self._targets

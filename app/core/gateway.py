@@ -7,9 +7,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from app.core.accounts import Budgets
-from app.core.caching.admin import CacheDesk
+from app.core.caching.ports import CacheDesk
 from app.core.call import Call
-from app.core.catalog import Catalog
 from app.core.catalogue import Models, no_models
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
@@ -18,15 +17,16 @@ from app.core.explain.port import Explainer
 from app.core.health import ProviderHealth
 from app.core.identity import Identities
 from app.core.insight import Insight
-from app.core.key_office import KeyOffice
+from app.core.keys.office import KeyOffice
 from app.core.leaving import LeavingOptions
-from app.core.ledger import UsageReader
 from app.core.loops import Loop
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Circuits, Limits
+from app.core.routing.catalog import Catalog
 from app.core.rules import Rule
 from app.core.session_office import SessionOffice
+from app.core.spending.ledger import UsageReader
 
 
 class EdgeOptions(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from app.core.admission import Priority
 from app.core.money import Budget
 from app.core.rules import Rule
+from app.core.traffic.admission import Priority
 
 
 class Credential(msgspec.Struct, frozen=True):

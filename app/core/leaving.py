@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from app.core.call import Call
+from app.core.routing.wildcards import Wildcards
 from app.core.signals import ClientLeft, Listener
 from app.core.tapes import Tape, TapeBounds, TapeEnd
-from app.core.wildcards import Wildcards
 
 
 class LeavingOptions(msgspec.Struct, frozen=True):

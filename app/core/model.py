@@ -61,7 +61,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class FunctionCall(msgspec.Struct, frozen=True):
-    """A function the model wants called; `arguments` is JSON text."""
+    """A function the model wants called, or a piece of that; `arguments` is JSON text."""
 
     name: str | None = None
     arguments: str | None = None
@@ -205,13 +205,6 @@ class Completion(msgspec.Struct, frozen=True):
     media_type: str = "application/json"
 
 
-class FunctionDelta(msgspec.Struct, frozen=True):
-    """A piece of a function call."""
-
-    name: str | None = None
-    arguments: str | None = None
-
-
 class CustomDelta(msgspec.Struct, frozen=True):
     """A piece of a call of a custom tool, which takes free text."""
 
@@ -224,7 +217,7 @@ class ToolDelta(msgspec.Struct, frozen=True):
 
     index: int = 0
     id: str | None = None
-    function: FunctionDelta | None = None
+    function: FunctionCall | None = None
     custom: CustomDelta | None = None
 
 
@@ -243,7 +236,7 @@ class Delta(msgspec.Struct, frozen=True):
     reasoning: str | None = None
     reasoning_details: msgspec.Raw = msgspec.Raw()
     tool_calls: list[ToolDelta] | None = None
-    function_call: FunctionDelta | None = None
+    function_call: FunctionCall | None = None
     annotations: msgspec.Raw = msgspec.Raw()
 
 
@@ -275,6 +268,13 @@ class Weight(IntEnum):
     NOTHING = 0
     THOUGHT = 1
     ANSWER = 2
+
+
+def weight_of(delta: Delta) -> Weight:
+    """Return how much a piece of a choice carries by itself."""
+    if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
+        return Weight.ANSWER
+    return Weight.THOUGHT if delta.reasoning_content or delta.reasoning else Weight.NOTHING
 
 
 class StreamEvent(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 
 FORM: Final = "multipart/form-data"
 FIELDS_MAX: Final = 64
-HEAD_MAX_BYTES: Final = 8192
+_HEAD_MAX_BYTES: Final = 8192
 _BOUNDARY = re.compile(r"""boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.IGNORECASE)
 _DISPOSITION = re.compile(rb"content-disposition:\s*form-data\s*;([^\r\n]*)", re.IGNORECASE)
 _NAME = re.compile(rb'(?:^|;)\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -54,7 +54,7 @@ class Form:
         Raises:
             GatewayError: INVALID_REQUEST with `param` if it is a file, or no UTF-8.
         """
-        field = self._last(name)
+        field = next((field for field in reversed(self.fields) if field.name == name), None)
         if field is None:
             return None
         if field.is_file:
@@ -73,23 +73,66 @@ class Form:
                 place = field.end
         return b"".join([*pieces, self._raw[place:]])
 
-    def _last(self, name: str) -> Field | None:
-        return next((field for field in reversed(self.fields) if field.name == name), None)
+
+class FormTail:
+    """
+    What follows the beginning of a form that is handed on while it arrives: looked through for a second model.
+
+    The model in the beginning is the one that the caller's key, limits and prices were asked about. Providers differ in
+    which of two they take, so a form may not name another one where nobody would see it. Sees every byte from inside
+    the first file on, in pieces of any size.
+
+    Args:
+        media_type: That of the form, which names its boundary.
+    """
+
+    def __init__(self, media_type: str) -> None:
+        self._border = _border(media_type)
+        self._left = b""
+
+    def look(self, piece: bytes) -> None:
+        """
+        Look at the next bytes.
+
+        Raises:
+            GatewayError: INVALID_REQUEST if they name a model, or are no form.
+        """
+        seen, border, place = self._left + piece, self._border, 0
+        while (found := seen.find(border, place)) >= 0:
+            start = found + len(border)
+            if seen.startswith(b"--", start):  # the end; whatever follows is no part of the form
+                place = start
+                continue
+            end = seen.find(b"\r\n\r\n", start, start + _HEAD_MAX_BYTES)
+            if end < 0:
+                self._wait(seen[found:])
+                return
+            if _field(seen[start:end], 0, 0).name == "model":
+                message = "The field 'model' must stand before the files, and only there."
+                raise GatewayError(INVALID_REQUEST, message, param="model")
+            place = end
+        self._left = seen[max(place, len(seen) - len(border) + 1) :]
+
+    def _wait(self, begun: bytes) -> None:
+        """Keep the head of a field that is not complete."""
+        if len(begun) > len(self._border) + _HEAD_MAX_BYTES:
+            raise GatewayError(INVALID_REQUEST, "A field of the form has too long a head.")
+        self._left = begun
 
 
 def _fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
-    border = border_of(media_type)
+    border = _border(media_type)
     place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
     found: list[Field] = []
     while place > 0 and not raw.startswith(b"--", place):
-        head_end = raw.find(b"\r\n\r\n", place, place + HEAD_MAX_BYTES)
+        head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
         next_place = _behind(raw, border, head_end + 4)
         if not raw.startswith(b"\r\n", place) or head_end < 0 or next_place < 0:
             place = -1
             break
         if len(found) == FIELDS_MAX:
             raise GatewayError(INVALID_REQUEST, f"The form has more than {FIELDS_MAX} fields.")
-        found.append(field_of(raw[place:head_end], head_end + 4, next_place - len(border)))
+        found.append(_field(raw[place:head_end], head_end + 4, next_place - len(border)))
         place = next_place
     if place < 0:
         raise GatewayError(INVALID_REQUEST, "The body is no complete form of the boundary that its content type names.")
@@ -98,15 +141,15 @@ def _fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
 
 def _begun_fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
     """Return the fields that are complete in the beginning of a form, and the first file, whose end is -1."""
-    border = border_of(media_type)
+    border = _border(media_type)
     place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
     found: list[Field] = []
     while place > 0 and len(found) < FIELDS_MAX:
-        head_end = raw.find(b"\r\n\r\n", place, place + HEAD_MAX_BYTES)
+        head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
         if head_end < 0 or not raw.startswith(b"\r\n", place):
             break
         next_place = _behind(raw, border, head_end + 4)
-        field = field_of(raw[place:head_end], head_end + 4, next_place - len(border) if next_place > 0 else -1)
+        field = _field(raw[place:head_end], head_end + 4, next_place - len(border) if next_place > 0 else -1)
         if field.is_file:
             found.append(msgspec.structs.replace(field, end=-1))
             break
@@ -123,7 +166,7 @@ def _behind(raw: bytes, border: bytes, start: int) -> int:
     return place + len(border) if place >= 0 else -1
 
 
-def border_of(media_type: str) -> bytes:
+def _border(media_type: str) -> bytes:
     """
     Return what stands before every field, the line break included.
 
@@ -136,7 +179,7 @@ def border_of(media_type: str) -> bytes:
     return b"\r\n--" + (found[1] or found[2]).encode()
 
 
-def field_of(head: bytes, start: int, end: int) -> Field:
+def _field(head: bytes, start: int, end: int) -> Field:
     """
     Return the field of this head, whose value stands at these places.
 

@@ -138,6 +138,10 @@ class Decision(msgspec.Struct, frozen=True):
         refusing = [each for each in self.standings if each.wait_us and not each.claim.rule.shadow]
         return max(refusing, key=lambda each: (each.wait_us == NEVER, each.wait_us))
 
+    def settled(self, tokens: int) -> tuple[Standing, ...]:
+        """Return how its buckets must stand now that the tokens of the call are known, if nobody else touched them."""
+        return tuple([_settled(each, tokens) for each in self.standings])
+
     @property
     def overlooked(self) -> list[Rule]:
         """Return the rules that would have refused the call if they were not in shadow."""
@@ -146,14 +150,13 @@ class Decision(msgspec.Struct, frozen=True):
 
 def owed_us(standing: Standing, tokens: int) -> int:
     """Return by how much the work of a claim differs from what was taken for it, now that its tokens are known."""
-    rate, hold = standing.claim.rule.rate, standing.hold
-    if rate is None or hold is None or standing.claim.rule.measure is not Measure.TOKENS:
+    rule, hold = standing.claim.rule, standing.hold
+    if rule.measure is not Measure.TOKENS or rule.rate is None or hold is None:
         return 0
-    return min(rate.charge_us(tokens) - hold.charge_us, YEAR_US)
+    return min(rule.rate.charge_us(tokens) - hold.charge_us, YEAR_US)
 
 
-def settled(standing: Standing, tokens: int) -> Standing:
-    """Return how a bucket must stand now that the tokens of its call are known, if nobody else touched it."""
+def _settled(standing: Standing, tokens: int) -> Standing:
     owed = owed_us(standing, tokens)
     return msgspec.structs.replace(standing, used=max(0, standing.used + owed)) if owed else standing
 

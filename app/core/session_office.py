@@ -6,8 +6,8 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.errors import CONFLICT, INVALID_REQUEST, SESSION_FULL, GatewayError
+from app.core.keys.virtual_keys import Entropy
 from app.core.sessions import Head, Raw, Session, SessionStore, new_session_id, not_found, size_of, split
-from app.core.virtual_keys import Entropy
 
 _EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
 

@@ -9,11 +9,12 @@ its instructions; a turn that brings others replaces them from then on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
 from app.core.errors import SESSION_EXPIRED, SESSION_FULL, SESSION_NOT_FOUND, GatewayError
+from app.core.messages import messages_of, with_messages
 from app.core.model import ChatFields, ChatRequest
 
 ID_PREFIX: Final = "sess_"
@@ -135,10 +136,6 @@ class _Role(msgspec.Struct, frozen=True):
     role: str = ""
 
 
-class _Body(msgspec.Struct, frozen=True):
-    messages: list[msgspec.Raw]
-
-
 class _Choice(msgspec.Struct, frozen=True):
     message: dict[str, msgspec.Raw] | None = None
 
@@ -165,19 +162,14 @@ def split(messages: Sequence[Raw]) -> tuple[tuple[Raw, ...], tuple[Raw, ...]]:
     return tuple(messages[:at]), tuple(messages[at:])
 
 
-def messages_of(raw: bytes) -> tuple[Raw, ...]:
-    """Return the messages of a chat body, each as it stands there."""
-    return tuple([bytes(message) for message in msgspec.json.decode(raw, type=_Body).messages])
-
-
 def continued(session: Session, request: ChatRequest, trim: Trim, estimate: Estimate) -> Continued:
     """Put the past of `session` before the messages of `request`, as much of it as fits."""
-    instructions, new = split(messages_of(request.raw))
+    instructions, new = split([bytes(message) for message in messages_of(request.raw)])
     changed = bool(instructions) and instructions != session.instructions
     leading = instructions or session.instructions
-    kept = _fitting(session.messages, _with(request, (*leading, *new)), trim, estimate)
+    kept = _fitting(session.messages, _with(request, *leading, *new), trim, estimate)
     turn = Turn(new, instructions if changed else None)
-    whole = _with(request, (*leading, *kept, *new))
+    whole = _with(request, *leading, *kept, *new)
     if not whole.translated and any(name in message for message in (*leading, *kept) for name in _BEYOND_OPENAI):
         whole = msgspec.structs.replace(whole, translated=True)  # for who speaks of the past is the gateway
     return Continued(whole, len(session.messages) - len(kept), turn)
@@ -254,12 +246,8 @@ def _fitting(past: tuple[Raw, ...], rest: ChatRequest, trim: Trim, estimate: Est
     return past[at:]
 
 
-def _with(request: ChatRequest, messages: Sequence[Raw]) -> ChatRequest:
-    body: dict[str, Any] = dict(msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw]))
-    body["messages"] = msgspec.Raw(b"[%b]" % b",".join(messages))
-    raw = msgspec.json.encode(body)
-    fields = msgspec.json.decode(raw, type=ChatFields)
-    return msgspec.structs.replace(request, fields=fields, raw=raw, origin=None)
+def _with(request: ChatRequest, *messages: Raw) -> ChatRequest:
+    return with_messages(request, [msgspec.Raw(message) for message in messages])
 
 
 def _only(request: ChatRequest, message: Raw) -> ChatRequest:

@@ -4,7 +4,7 @@ How many tokens a text has, without a tokenizer: within some 15 % for prose, cod
 Characters are counted by kind (small letters, digits, Han, ...), and each kind costs what it costs on average in the
 vocabulary of the model's family. The weights are least squares over prose, code, JSON and documentation, and for other
 scripts over the Universal Declaration of Human Rights, with the published vocabularies of each family
-(docs/rate-limits.md shows how good they are). Of a long text only samples are looked at. Pure.
+(docs/rate-limits.md shows how good they are). Of a long text only samples are looked at.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from app.core.call import Call
 from app.core.model import ChatRequest, Message, Part, Request, Tool
 
 _MESSAGE_TOKENS = 4  # of the marks around each message
@@ -51,7 +52,15 @@ _KINDS: Final[Sequence[bytes]] = (
 
 
 class Family(Enum):
-    """A vocabulary: hundredths of a token for a character of each kind."""
+    """
+    A vocabulary: hundredths of a token for a character of each kind.
+
+    `weights` are the kinds with what they cost, `ascii_weights` those of them that ASCII has.
+    """
+
+    def __init__(self, *hundredths: int) -> None:
+        self.weights = tuple(zip(_KINDS, hundredths, strict=True))
+        self.ascii_weights = tuple([(kind, weight) for kind, weight in self.weights if kind.isascii()])
 
     O200K = (22, 3, 0, 30, 58, 52, 103, 110, 42, 29, 46, 39, 42, 56, 85, 82, 78, 125)
     CL100K = (22, 4, 0, 29, 58, 51, 98, 280, 103, 53, 122, 87, 110, 132, 115, 110, 136, 240)
@@ -86,13 +95,12 @@ def text_tokens(text: str, family: Family = Family.O200K) -> int:
         return 0
     sample = _sample(text)
     rest = sample.encode("utf-8", "replace")
-    hundredths = 0
-    for kind, weight in zip(_KINDS, family.value, strict=True):
-        if not rest:
+    hundredths, left = 0, len(rest)
+    for kind, weight in family.ascii_weights if sample.isascii() else family.weights:
+        if not left:
             break
-        less = rest.translate(None, kind)
-        hundredths += weight * (len(rest) - len(less))
-        rest = less
+        rest = rest.translate(None, kind)
+        hundredths += weight * (left - (left := len(rest)))
     return -(-hundredths * len(text) // (100 * len(sample)))
 
 
@@ -100,6 +108,16 @@ def prompt_tokens(request: Request, family: Family | None = None) -> int:
     """Estimate the tokens of everything that a request sends: texts, tools, pictures, sound and files."""
     text, other = prompt_parts(request)
     return other + text_tokens(text, family or family_of(request.model))
+
+
+def prompt_of(call: Call) -> int:
+    """Return the tokens of a call's prompt, worked out once; a changed request is counted anew."""
+    known = call.journal.prompt
+    if known is not None and known[0] is call.request:
+        return known[1]
+    tokens = prompt_tokens(call.request)
+    call.journal.prompt = (call.request, tokens)
+    return tokens
 
 
 def prompt_parts(request: Request) -> tuple[str, int]:

@@ -16,9 +16,9 @@ import msgspec
 from cachetools import LRUCache
 
 from app.core.clock import Clock
-from app.core.directory import Verdict
 from app.core.identity import Caller
-from app.core.virtual_keys import Standing
+from app.core.keys.directory import Verdict
+from app.core.keys.virtual_keys import Standing
 from app.identity.key_set import KeySet
 
 ID_PREFIX: Final = "jwt_"

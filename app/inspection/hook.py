@@ -16,8 +16,8 @@ import msgspec
 from app.core.call import Target
 from app.core.circuits import CircuitPolicy, Verdict
 from app.core.errors import BAD_UPSTREAM_REPLY, CHECK_UNAVAILABLE, TARGET_FAILED, TARGET_TIMEOUT, GatewayError
-from app.core.limit import TimeLimit
 from app.core.ports import Circuits, HttpRequest, UpstreamClient, UpstreamReply
+from app.core.time_limit import TimeLimit
 
 _OK: Final = 200
 _ANSWER_MAX_BYTES: Final = 4_194_304

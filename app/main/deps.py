@@ -6,9 +6,9 @@ from random import SystemRandom
 
 from app.assembly import Deps
 from app.assembly.spending import alone
+from app.core.circuits import Resting
 from app.core.clock import Clock, SystemClock
 from app.core.ports import UpstreamClient
-from app.core.resting import Resting
 from app.core.signals import Listener
 from app.providers.sim import SimUpstream
 from app.state.announcer import Announcer

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from app import __version__
 from app.config.schema import Settings
+from app.core.circuits import Resting
 from app.core.clock import Clock
 from app.core.ports import UpstreamClient
-from app.core.resting import Resting
 from app.telemetry.alerts import Alerts
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import Chunk, Delta, StreamEvent, Weight
+from app.core.model import Chunk, StreamEvent, Weight, weight_of
 from app.providers.openai_errors import error_in_answer
 from app.providers.sse import SseFrame, SseFrames
 
@@ -90,16 +90,8 @@ class ChunkDecoder:
             if choice.finish_reason:
                 self._finished = True
                 return Weight.ANSWER
-            weight = max(weight, _weight(choice.delta))
+            weight = max(weight, weight_of(choice.delta))
         return weight
-
-
-def _weight(delta: Delta) -> Weight:
-    if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
-        return Weight.ANSWER
-    if delta.reasoning_content or delta.reasoning:
-        return Weight.THOUGHT
-    return Weight.NOTHING
 
 
 def loosely(data: bytes) -> dict[str, object]:

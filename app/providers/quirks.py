@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -29,9 +30,9 @@ class Quirks(msgspec.Struct, frozen=True):
 
     def applied(self, body: bytes) -> tuple[bytes, tuple[str, ...]]:
         """Return the body as the server takes it, and the names of the fields that were dropped."""
-        if not any(b'"%b"' % name.encode() in body for name in (*self.rename, *self.drop)):
+        if not self.rename and not self.drop:
             return body, ()
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        members = _MEMBERS.decode(body)
         dropped = tuple([name for name in members if name in self.drop])
         for name, other in self.rename.items():
             if name in members and other not in members:

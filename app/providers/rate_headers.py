@@ -15,7 +15,7 @@ from typing import Final
 
 from app.core.call import Target
 from app.core.clock import Clock
-from app.core.quotas import Left, Quotas
+from app.core.limits.quotas import Left, Quotas
 from app.core.rules import Measure
 from app.core.signals import Listener, ProviderLimitNear
 

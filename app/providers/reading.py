@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, GatewayError
-from app.core.limit import TimeLimit
 from app.core.ports import Decoder, UpstreamReply
 from app.core.stream import Batch
+from app.core.time_limit import TimeLimit
 
 _LOOK_AGAIN_S = 0.001  # uvloop calls timers with less than a millisecond to go at once, again and again
 _DRAIN_S = 0.1  # a provider's end of body follows its [DONE] at once; waiting for it keeps the connection usable

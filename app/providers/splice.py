@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.members import STRING, spans
+from app.core.members import LONG_BYTES, STRING, spans
 
 _MODEL = re.compile(rb'"model"\s*:\s*' + STRING)
 _ESCAPED_LETTER = b"\\u006"  # how a key could spell a letter of "model" without using it
@@ -26,7 +26,11 @@ def replace_model(raw: bytes, model: str) -> bytes:
         GatewayError: INVALID_REQUEST if the value cannot be told from another one, because `model` appears more than
             once and some top-level key does so too.
     """
-    start, end = _find_fast(raw) or _find(raw)
+    first, second = (_find_fast, _walk) if len(raw) <= LONG_BYTES else (_walk, _find_fast)
+    place = first(raw) or second(raw)
+    if place is None:
+        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
+    start, end = place
     return b"".join((raw[:start], msgspec.json.encode(model), raw[end:]))
 
 
@@ -43,12 +47,10 @@ def _find_fast(raw: bytes) -> tuple[int, int] | None:
     return match.span(1) if match else None
 
 
-def _find(raw: bytes) -> tuple[int, int]:
-    """Find it by walking over the top-level members."""
+def _walk(raw: bytes) -> tuple[int, int] | None:
+    """Find it by walking over the top-level members, none of which must be there twice."""
     try:
         found = spans(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GatewayError(INVALID_REQUEST, "A top-level field's name is not text.") from error
-    if found is None or "model" not in found:
-        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
-    return found["model"]
+    return None if found is None else found.get("model")

@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from app.config.files import seen
 from app.config.load import Loaded
-from app.config.seen import seen
 from app.core.clock import Clock
 
 EVERY_S: Final = 0.5

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
-from app.config.supervision import Supervision
+from app.config.surroundings import Supervision
 from app.core.clock import Clock
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from app.config.load import Loaded
 from app.config.source import Source
-from app.config.supervision import supervision
+from app.config.surroundings import supervision
 from app.core.clock import SystemClock
 from app.main import Service
 from app.serving.ground import Ground

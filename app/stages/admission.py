@@ -13,13 +13,13 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from app.core.admission import Bounds, Gate, Ticket, Verdict
 from app.core.call import Call, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import OVERLOADED, GatewayError
 from app.core.pipeline import Handler, settle
 from app.core.ports import Chance
 from app.core.signals import AdmissionLimitChanged, CallQueued, CallShed, CallUnqueued, Listener, Overloaded
+from app.core.traffic.admission import Bounds, Gate, Ticket, Verdict
 
 LEAST_LEFT_S = (
     0.05  # before its deadline a waiting call is told to come back; let in any later it could not be answered

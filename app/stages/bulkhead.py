@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from app.core.call import Attempt, Outcome, Reply
 from app.core.errors import OVERLOADED, GatewayError
 from app.core.pipeline import Handler, settle
-from app.core.slots import Slots
+from app.core.traffic.memory import Slots
 
 RETRY_AFTER_S = 1.0  # a place is free again as soon as any answer ends; nobody knows when that is
 

@@ -19,9 +19,9 @@ from app.core.caching.carrying import Carrier
 from app.core.caching.flight import Flight, Flights, Landed
 from app.core.caching.keys import Keys
 from app.core.caching.meaning import meaning_of
+from app.core.caching.ports import CacheOutcome, Tally
 from app.core.caching.serving import NOT_REVALIDATED, STALE, as_wanted, reader_reply, stored_reply
 from app.core.caching.stored import Stored
-from app.core.caching.tally import CacheOutcome, Tally
 from app.core.call import Call, Journal, Reply
 from app.core.errors import NOT_CACHED, STATE_UNAVAILABLE, TIMEOUT_TOTAL, Blame, GatewayError
 from app.core.pipeline import Handler

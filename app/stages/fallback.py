@@ -19,7 +19,7 @@ from app.core.errors import (
     Kind,
 )
 from app.core.pipeline import Handler
-from app.core.routing import Targets
+from app.core.routing.router import Targets
 from app.core.signals import FellBack, Listener
 
 # Runs the attempts of one call in another way than one after another, if it returns something; see `hedge`.

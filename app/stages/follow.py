@@ -12,9 +12,9 @@ from collections.abc import Set as AbstractSet
 from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.errors import TARGET_RATE_LIMITED, GatewayError
-from app.core.estimating import prompt_of
+from app.core.limits.quotas import Quotas
 from app.core.pipeline import Handler
-from app.core.quotas import Quotas
+from app.core.tokens import prompt_of
 
 
 class FollowLimits:

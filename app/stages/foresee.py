@@ -16,8 +16,8 @@ from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.money import Budget
 from app.core.pipeline import Handler
-from app.core.prices import Prices
-from app.core.spending import charge_of
+from app.core.spending.budgets import charge_of
+from app.core.spending.prices import Prices
 
 FirstTargets: TypeAlias = Callable[[Call], Sequence[Target]]  # those of which a call asks one first
 

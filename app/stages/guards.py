@@ -15,8 +15,7 @@ import msgspec
 from app.core.call import Call, CallOptions, Journal, Reply
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.guards.guard import Ask, Complaint, Guard, Policy, Prompt, Said
-from app.core.guards.passages import prompt_of
-from app.core.guards.said import Listening, said_in
+from app.core.guards.seen import Listening, prompt_of, said_in
 from app.core.guards.watching import Sharp, Watch
 from app.core.model import ChatRequest, Completion, Operation, PlainRequest, StreamEvent
 from app.core.per_route import PerRoute

@@ -14,15 +14,15 @@ from types import TracebackType
 
 import msgspec
 
-from app.core.budget import Share
 from app.core.call import Attempt, Call, Journal, Reply, Target, outlast
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.loads import Loads
 from app.core.model import Completion
 from app.core.pipeline import Handler
-from app.core.routing import Targets
+from app.core.routing.router import Targets
 from app.core.signals import HedgeEnded, HedgeStarted, Listener
+from app.core.traffic.extra_calls import Share
+from app.core.traffic.loads import Loads
 
 _BOTH = 2
 

@@ -13,7 +13,8 @@ import msgspec
 
 from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.model import ChatFields, ChatRequest, Message
+from app.core.messages import messages_of, with_messages
+from app.core.model import ChatRequest
 from app.core.pipeline import Handler
 
 _SYSTEM: Final = frozenset({"system", "developer"})
@@ -31,7 +32,6 @@ class Instruct:
 
     def __init__(self, routes: Mapping[str, InstructOptions]) -> None:
         self._routes = routes
-        self._fields = msgspec.json.Decoder(ChatFields)
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
@@ -54,10 +54,6 @@ class Instruct:
         dropped = frozenset(own) if options.callers == "drop" else frozenset[int]()
         if not dropped and options.prompt is None:
             return request
-        body = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
-        messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
-        kept = [message for index, message in enumerate(messages) if index not in dropped]
-        first = [] if options.prompt is None else [Message("system", options.prompt)]
-        encoded = [msgspec.Raw(msgspec.json.encode({"role": each.role, "content": each.content})) for each in first]
-        raw = msgspec.json.encode({**body, "messages": [*encoded, *kept]})
-        return msgspec.structs.replace(request, fields=self._fields.decode(raw), raw=raw, origin=None)
+        kept = [message for index, message in enumerate(messages_of(request.raw)) if index not in dropped]
+        first = [] if options.prompt is None else [{"role": "system", "content": options.prompt}]
+        return with_messages(request, [*first, *kept])

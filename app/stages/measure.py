@@ -12,9 +12,9 @@ from collections.abc import Awaitable
 from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, Blame, GatewayError
-from app.core.loads import Load, Loads
 from app.core.pipeline import Handler, settle
 from app.core.signals import AttemptEnded, Listener
+from app.core.traffic.loads import Load, Loads
 
 _COMPLETED = End.COMPLETED.value  # quick to read
 _REFUSED = "refused"  # the target did its duty: the request was wrong

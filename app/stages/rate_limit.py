@@ -11,9 +11,9 @@ from collections.abc import Awaitable
 
 from app.core.call import Call, Reply
 from app.core.clock import Clock
-from app.core.limiting import Limiter
+from app.core.limits.limiter import Limiter
+from app.core.limits.rulebook import RuleBook
 from app.core.pipeline import Handler
-from app.core.rulebook import RuleBook
 
 
 class RateLimit:

@@ -15,15 +15,15 @@ import msgspec
 
 from app.core.call import Attempt, Call, Recovered, Reply, Target, Tried
 from app.core.errors import BAD_UPSTREAM_REPLY, Blame, GatewayError
-from app.core.limit import TimeLimit
 from app.core.model import ChatRequest, Completion
 from app.core.pipeline import Handler
 from app.core.recovery.continuing import Continues, continued, may_be_continued
 from app.core.recovery.relaying import Relay, Shown
 from app.core.recovery.splicing import Splice
-from app.core.routing import Targets
+from app.core.routing.router import Targets
 from app.core.signals import Listener, StreamNotRecovered, StreamRecovered
 from app.core.stream import EVENTS, Batch, EventStream
+from app.core.time_limit import TimeLimit
 from app.core.tokens import prompt_tokens
 
 

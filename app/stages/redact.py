@@ -22,10 +22,9 @@ from app.core.redaction.body import CHAT, PLAIN, Rule
 from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Chain, Editor, InJson, Plain, Rewriter
 from app.core.redaction.forms import is_form, texts_in, with_texts
-from app.core.redaction.placeholders import Vault
+from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.redactor import Action, Found, Hit, Redactor, blocked_by
 from app.core.redaction.redactor import Redacted as Done
-from app.core.redaction.restoring import Restore
 from app.core.redaction.streams import RewriteEvents
 from app.core.sessions import is_session_id
 from app.core.signals import Listener, Redacted

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.budget import RetryBudgets
 from app.core.call import Attempt, CallOptions, Reply
 from app.core.clock import Clock
 from app.core.errors import CIRCUIT_OPEN, OVERLOADED, Again, GatewayError
 from app.core.pipeline import Handler
 from app.core.ports import Chance
 from app.core.signals import Listener, RetryScheduled
+from app.core.traffic.extra_calls import RetryBudgets
 
 _NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)  # refused on this side of the target: the caller is told at once
 

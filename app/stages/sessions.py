@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from app.core.assemble import Assembler
+from app.core.answers.assemble import Assembler
 from app.core.call import Call, Reply
 from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion

@@ -15,13 +15,13 @@ from app.core.accounts import Budgets, Hold
 from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
-from app.core.estimating import prompt_of
 from app.core.model import Completion, StreamEvent
 from app.core.money import Budget, usd
 from app.core.pipeline import Handler, settle
-from app.core.prices import Price, Prices
 from app.core.signals import Listener, Spent
-from app.core.spending import charge_of
+from app.core.spending.budgets import charge_of
+from app.core.spending.prices import Price, Prices
+from app.core.tokens import prompt_of
 from app.core.usage import Usage
 
 _CHARS_PER_TOKEN: Final = 4

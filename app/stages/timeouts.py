@@ -14,9 +14,9 @@ import msgspec
 
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_TOTAL, GatewayError, Kind
-from app.core.limit import TimeLimit
 from app.core.model import PlainRequest
 from app.core.pipeline import Handler
+from app.core.time_limit import TimeLimit
 
 
 class TotalTimeout:

@@ -15,15 +15,15 @@ import msgspec
 
 from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.members import spans
+from app.core.members import LONG_BYTES, spans
 from app.core.model import ChatRequest, Message, Part, PlainRequest
+from app.core.nesting import deeper_than
 from app.core.parameters import Quantities, out_of_order, out_of_range, too_many
 from app.core.pipeline import Handler
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: a long text takes no memory
-_NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
-
+# JSON can only spell a control character as an escape, so most bodies are cleared by one quick look.
+_ESCAPED_CONTROL = re.compile(rb"\\(?:u00|b|f)")
 
 # Others than the model decide by these: a body that says one of them twice may mean different things to its readers.
 _ONCE = tuple(b'"%b"' % name for name in (b"model", b"messages", b"stream", b"max_tokens", b"n", b"tools", b"input"))
@@ -104,18 +104,12 @@ class Validate:
 
     def _check_depth(self, raw: bytes) -> None:
         depth_max = self._options.max_json_depth
-        if raw.count(b"{") + raw.count(b"[") <= depth_max:
-            return  # fewer brackets than levels: no need to look closer
-        depth = 0
-        for bracket in _STRING.sub(b"", raw).translate(None, _NO_BRACKET):
-            depth += 1 if bracket in b"{[" else -1
-            if depth > depth_max:
-                raise GatewayError(INVALID_REQUEST, f"The body is nested more than {depth_max} levels deep.")
+        if deeper_than(raw, depth_max):
+            raise GatewayError(INVALID_REQUEST, f"The body is nested more than {depth_max} levels deep.")
 
     def _check_text(self, request: ChatRequest) -> None:
-        # JSON can only spell a control character as an escape, so most bodies are cleared by three quick looks
         raw = request.raw
-        suspicious = not self._options.allow_control_chars and (b"\\u00" in raw or b"\\b" in raw or b"\\f" in raw)
+        suspicious = not self._options.allow_control_chars and _may_hold_control(raw)
         if not suspicious and len(raw) <= self._options.max_prompt_chars:
             return  # the texts are parts of the body: no character takes less than a byte there
         chars = 0
@@ -136,9 +130,15 @@ class Validate:
 
 def _require_single(raw: bytes) -> None:
     """Refuse a body that says twice what others than the model decide by."""
+    if len(raw) > LONG_BYTES and spans(raw) is not None:
+        return
     for name in _ONCE:
         if raw.count(name) > 1 and spans(raw) is None:
             raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
+
+
+def _may_hold_control(raw: bytes) -> bool:
+    return b"\\" in raw and _ESCAPED_CONTROL.search(raw) is not None
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:

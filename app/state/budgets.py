@@ -19,7 +19,7 @@ from app.core.clock import Clock
 from app.core.errors import INSUFFICIENT_QUOTA, GatewayError
 from app.core.money import usd
 from app.core.signals import BudgetReached, Listener
-from app.core.spending import reached
+from app.core.spending.budgets import reached
 from app.state.link import Command, Fail, Follower, Link, StateLostError, out_of_reach
 from app.state.shared_spending import RedisAccounts, levels, reserved, settled
 from app.state.spending import Change, MemoryAccounts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from app.core.key_store import key_exists, no_such_key
-from app.core.virtual_keys import Found, KeyTable, VirtualKey
+from app.core.keys.store import key_exists, no_such_key
+from app.core.keys.virtual_keys import Found, KeyTable, VirtualKey
 
 
 class LocalKeys:

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from app.core.errors import CONFLICT, GatewayError
-from app.core.key_store import key_exists, no_such_key
-from app.core.virtual_keys import UNDECIDED, Found, KeyTable, Standing, VirtualKey
+from app.core.keys.store import key_exists, no_such_key
+from app.core.keys.virtual_keys import UNDECIDED, Found, KeyTable, Standing, VirtualKey
 from app.state.link import Command, Follower, Link, StateLostError, out_of_reach
 from app.state.scripts import script
 

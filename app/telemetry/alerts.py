@@ -17,7 +17,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
-from app.core.signals import BudgetReached, Signal
+from app.core.signals import BudgetReached, Listener, Signal
 from app.telemetry.events import events
 
 WAITING_MAX: Final = 100
@@ -25,7 +25,6 @@ TRIES: Final = 3
 PAUSE_S: Final = 1.0
 ANSWER_S: Final = 10.0
 _GOOD: Final = range(200, 300)
-_TOLD: Final = frozenset({BudgetReached})
 
 
 class Alerts:
@@ -46,7 +45,7 @@ class Alerts:
 
     def __call__(self, signal: Signal) -> None:
         """Queue what is to be told."""
-        if self.url is None or type(signal) not in _TOLD:
+        if self.url is None:
             return
         at = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat()
         for name, fields in events(signal):
@@ -54,6 +53,10 @@ class Alerts:
                 self._waiting.put_nowait(msgspec.json.encode({"event": name, "timestamp": at, **fields}))
             except asyncio.QueueFull:
                 self._lost += 1
+
+    def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
+        """Hear what an operator should know at once."""
+        return (self,) if kind is BudgetReached else ()
 
     async def __aenter__(self) -> Self:
         """Begin to send."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from app.core.clock import Clock
-from app.core.signals import Signal
+from app.core.signals import Listener, Signal
 from app.telemetry.events import SILENT, events, severity
 from app.telemetry.output import ByteFile, Output
 from app.telemetry.rendering import LineFormat, Renderer, iso, renderer
@@ -65,13 +65,17 @@ class LogBook:
 
     def __call__(self, signal: Signal) -> None:
         """Take note of a signal, to be written within a tenth of a second."""
-        if type(signal) in SILENT or (self._threshold > logging.INFO and severity(signal) < self._threshold):
+        if self._threshold > logging.INFO and severity(signal) < self._threshold:
             return
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
         self._pending.append((self._clock.wall(), signal))
         if len(self._pending) >= FLUSH_AT:
             self.flush()
+
+    def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
+        """Hear whatever has a line."""
+        return () if kind in SILENT else (self,)
 
     def set_level(self, level: Level) -> None:
         """Change which signals are kept from now on."""

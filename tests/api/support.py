@@ -13,10 +13,10 @@ from app.api.asgi import Message, Scope
 from app.api.dialects.chat import ChatDialect
 from app.api.hot import Desk, HotRoute
 from app.core.call import Call
-from app.core.catalog import Catalog
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.pipeline import Handler
+from app.core.routing.catalog import Catalog
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.signals import Signal
 from app.state.sessions import StoreLimits

@@ -9,9 +9,9 @@ import pytest
 
 from app.api.inbound import credential_of
 from app.api.wishes import NO_WISHES, Wishes, merged
-from app.core.admission import Priority
 from app.core.call import Call, CallOptions
 from app.core.identity import Caller, Credential
+from app.core.traffic.admission import Priority
 from tests.api.support import JSON, Edge, Server
 from tests.support.calls import FakeProvider, answers
 from tests.support.virtual_time import VirtualClock

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from app.assembly import call_stages
-from app.config.schema import Admission, Settings
+from app.config.schema import Settings
+from app.config.sections import Admission
 from app.core.errors import INVALID_REQUEST, OVERLOADED, GatewayError
 from tests.assembly.support import Bench, ask
 from tests.support.calls import text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.assembly.counting import count_tokens
+from app.assembly.attempts import count_tokens
 from app.config.schema import Settings
 from app.core.call import Reply, Target
 from app.core.model import Completion, Operation, PlainRequest

@@ -282,7 +282,7 @@ async def test_redaction_names_places_and_not_values(bench: Bench) -> None:
 
     section = found.sections["redaction"]
     assert isinstance(section, RedactionSection)
-    assert [(find.detector, find.action, find.count) for find in section.finds] == [("email", "tokenize", 1)]
+    assert [(find.detector, find.action.value, find.count) for find in section.finds] == [("email", "tokenize", 1)]
     assert "canary" not in str(found)
     assert "redaction" not in clean.sections
 

@@ -15,7 +15,7 @@ SIM = "providers: {sim: {kind: sim}}\n"
 @pytest.mark.parametrize(
     ("text", "path", "suggestion"),
     [
-        ("cache: {enabled: true, store: redis}", "cache.store", "set redis.url, or remove it"),
+        ("cache: {enabled: true, store: redis}", "cache.store", "set redis.url, or choose another store"),
         (
             "cache: {semantic: {enabled: true}}",
             "cache.semantic.model",

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from pydantic import SecretStr, ValidationError
 
-from app.config.schema import Provider, Settings
+from app.config.routing import Provider
+from app.config.schema import Settings
 from tests.config.cases import loaded
 
 # Section 3 of the contract, without its illustrations (keys, providers, models, limits).

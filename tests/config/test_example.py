@@ -52,7 +52,9 @@ def test_the_example_shows_the_defaults() -> None:
 
 @pytest.mark.parametrize("loc", list(leaf_locs(Settings)), ids=str)
 def test_the_example_has_every_setting(loc: tuple[str | int, ...]) -> None:
-    """No setting is left out, and each is introduced by a comment."""
+    """No setting is left out, and each has a comment, where it stands first if routes repeat it."""
+    if loc[1:2] == ("routes",):
+        loc = (loc[0], *loc[3:])
     text = EXAMPLE.read_text(encoding="utf-8")
 
     found = values_at(yaml.safe_load(text), loc)

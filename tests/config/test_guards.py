@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.config.guards import GuardError, guard_names, require_guard
+from app.config.plugins import GUARDS, PluginError
 from app.core.guards.guard import GuardTools
-from app.core.guards.passages import prompt_of
+from app.core.guards.seen import prompt_of
 from tests.config.cases import loaded, problem
 from tests.core.guards.test_injection import nobody
 from tests.inspection.service import Service
@@ -33,10 +33,10 @@ async def test_an_installed_guard_judges(tmp_path: Path) -> None:
     settings = loaded(tmp_path, config("shouting")).settings
     (given,) = settings.guards.custom
 
-    guard = require_guard(given.name)(GuardTools(given.options, Service(lambda _: {}), VirtualClock()))
+    guard = GUARDS.load(given.name)(GuardTools(given.options, Service(lambda _: {}), VirtualClock()))
     found = [await guard.check_prompt(prompt_of(asking(text)), nobody) for text in ("HEY", "Hey", "NO")]
 
-    assert guard_names() == ("broken", "nothing", "shouting")
+    assert GUARDS.names == ("broken", "nothing", "shouting")
     assert [complaint and complaint.where for complaint in found] == ["messages[0].content", None, None]
 
 
@@ -59,5 +59,5 @@ def test_guards_that_cannot_be_used(tmp_path: Path, name: str, expected: str, su
     assert found.path == "guards.custom[0].name"
     assert found.expected.startswith(expected)
     assert suggestion in found.suggestion
-    with pytest.raises(GuardError):
-        require_guard(name)
+    with pytest.raises(PluginError):
+        GUARDS.load(name)

@@ -116,7 +116,7 @@ def test_names_are_unique(tmp_path: Path) -> None:
     """Two limits of one name could not be told apart."""
     found = problem(tmp_path, limits("name: a, requests: 1", "name: b, requests: 1", "name: a, tokens: 1"))
 
-    assert ("limits[2].name", "'a'", "a name that no other limit has") == (found.path, found.value, found.expected)
+    assert ("limits[2].name", "'a'", "a name of its own") == (found.path, found.value, found.expected)
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.config.load import ConfigError, Problem
 from app.config.problems import did_you_mean, dotted, shown
-from app.config.schema import Server
+from app.config.sections import Server
 from tests.config.cases import problem, refused
 
 PORT = "a whole number >= 0 and <= 65535"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from app.config.continuing import continues
 from app.config.presets import PRESETS
 from app.config.routing import Provider, Recovery
 from tests.config.cases import loaded, problem
@@ -93,7 +92,7 @@ def provider(kind: str, **more: object) -> Provider:
 )
 def test_who_can_go_on(given: Provider, model: str, how: str | None) -> None:
     """What is known of a kind, unless the operator declares it."""
-    assert continues(given, model) == how
+    assert given.goes_on(model) == how
 
 
 def test_the_table_has_known_words() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.config.files import seen
 from app.config.load import load
-from app.config.seen import seen
 
 
 def test_every_file_is_known(tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.config.strategies import StrategyError, build_strategy, require_strategy, strategy_names
-from app.core.balancing import STRATEGIES, Guarded
+from app.assembly.catalogue import models
+from app.assembly.routing import policies
+from app.config.plugins import ROUTE_STRATEGIES, PluginError
+from app.core.routing.balancing import STRATEGIES, Sequential
+from tests.assembly.support import Bench
 from tests.config.cases import loaded, problem, refused
 from tests.support.calls import OTHER, TARGET
-from tests.support.routes import Surroundings, calling, candidates
+from tests.support.routes import calling, candidates
+from tests.support.virtual_time import VirtualClock
 
 MODULE = """
 NOTHING = None
@@ -29,6 +33,7 @@ broken = planted_strategy:Missing
 gone = no_such_module:Any
 nothing = planted_strategy:NOTHING
 """
+OWN = ", own: {targets: [{provider: s, model: m}]}}"
 
 
 def route(strategy: str, *targets: str) -> str:
@@ -62,7 +67,10 @@ def test_an_unknown_strategy_is_a_problem(tmp_path: Path) -> None:
     assert (mistyped.path, mistyped.value) == ("models.fast.strategy", "'least_bussy'")
     assert mistyped.expected == "one of sequential, weighted, round_robin, least_busy, latency, cost"
     assert mistyped.suggestion == "did you mean least_busy?"
-    assert unknown.suggestion == "install the package that offers it (entry points of wizard.strategies)"
+    assert (
+        unknown.suggestion
+        == "choose one of these, or install the package that offers it (entry points of wizard.strategies)"
+    )
 
 
 @pytest.mark.parametrize("written", ["[weighted]", "'no spaces'", "3"])
@@ -74,18 +82,14 @@ def test_a_strategy_is_a_name(tmp_path: Path, written: str) -> None:
 @pytest.mark.usefixtures("planted")
 def test_an_installed_strategy_can_be_named(tmp_path: Path) -> None:
     """A package's entry point is known by its name, and wins over none of the gateway's own."""
-    around = Surroundings()
-    tools = around.tools("fast")
+    settings = loaded(tmp_path, route("backwards")[:-1] + OWN).settings
 
-    settings = loaded(tmp_path, route("backwards")).settings
-    ordered = build_strategy("backwards", tools).order(candidates(TARGET, OTHER), calling())
+    policy = policies(settings, Bench(VirtualClock()).deps, models(settings))
+    ordered = policy["fast"].strategy.order(candidates(TARGET, OTHER), calling())
 
-    assert settings.models["fast"].strategy == "backwards"
     assert [candidate.target for candidate in ordered] == [OTHER, TARGET]
-    assert not isinstance(build_strategy("sequential", tools), Guarded)
-    assert require_strategy("sequential") is STRATEGIES["sequential"]
-    assert strategy_names()[: len(STRATEGIES)] == tuple(STRATEGIES)
-    assert set(strategy_names()) == {*STRATEGIES, "backwards", "broken", "gone", "nothing"}
+    assert isinstance(policy["own"].strategy, Sequential)
+    assert ROUTE_STRATEGIES.names == (*STRATEGIES, "backwards", "broken", "gone", "nothing")
 
 
 @pytest.mark.usefixtures("planted")
@@ -103,8 +107,8 @@ def test_a_strategy_that_does_not_work_is_a_problem(tmp_path: Path, name: str, r
 
     assert (found.value, found.expected) == (repr(name), f"a strategy that works: {reason}")
     assert found.suggestion == "repair or reinstall its package"
-    with pytest.raises(StrategyError, match="entry point"):
-        build_strategy(name, Surroundings().tools("fast"))
+    with pytest.raises(PluginError, match="entry point"):
+        ROUTE_STRATEGIES.load(name)
 
 
 def test_cost_needs_prices(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.core.admission import Priority
 from app.core.call import CallOptions, End, Journal, Outcome, Tried
-from app.core.catalog import Catalog
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import Caller, Credential
+from app.core.routing.catalog import Catalog
 from app.core.session_office import SessionBounds, SessionOffice
+from app.core.traffic.admission import Priority
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
 from tests.support.calls import TARGET, FakeProvider, a_call, an_attempt, word

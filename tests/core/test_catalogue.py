@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from app.core.catalogue import Catalogue, Entry, Family, ModelInfo, Models, no_models
-from app.core.prices import Price
+from app.core.spending.prices import Price
 from app.core.usage import Usage
 
 CHEAP, DEAR = Price(1.0, 2.0), Price(3.0, 4.0)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.messages import messages_of
 from app.core.model import ChatRequest
 from app.core.sessions import (
     Head,
@@ -20,7 +21,6 @@ from app.core.sessions import (
     emptied,
     grown,
     is_session_id,
-    messages_of,
     new_session_id,
     split,
 )

@@ -11,10 +11,10 @@ import jwt
 import msgspec
 import pytest
 
-from app.core.directory import Verdict
 from app.core.identity import Caller
+from app.core.keys.directory import Verdict
+from app.core.keys.virtual_keys import Standing
 from app.core.signals import Signal, TokenKeysChanged
-from app.core.virtual_keys import Standing
 from app.identity.key_set import PATIENCE_S, PAUSE_S, KeySet
 from app.identity.tokens import TOKEN_MAX_BYTES, ClaimNames, JwtTokens, TokenOptions
 from tests.identity.issuing import AUDIENCE, ISSUER, URL, Publisher, published, rsa_key, token

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.guards.guard import Said
-from app.core.guards.passages import prompt_of
+from app.core.guards.seen import prompt_of
 from app.core.model import Operation, PlainRequest
 from app.inspection.json_schema import JsonSchema
 from tests.core.guards.test_injection import nobody

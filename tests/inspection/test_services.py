@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import CHECK_UNAVAILABLE, GatewayError
-from app.core.guards.passages import prompt_of
+from app.core.guards.seen import prompt_of
 from app.core.redaction.finding import Finding
 from app.inspection.classifier import Classifier
 from app.inspection.presidio import Presidio

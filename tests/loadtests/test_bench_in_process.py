@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loadtests import adapter, messages, resilience
-from loadtests.contestants import gateway_config
+from loadtests.gateways import config_file
 from loadtests.own_code import CannedUpstream, cpu_us, open_app
 from loadtests.yardstick import yardstick_us
 
@@ -25,7 +25,7 @@ async def test_own_code_answers_through_the_whole_application(tmp_path: Path, to
     upstream, log = CannedUpstream(), BytesIO()
     upstream.answer_unary() if tokens is None else upstream.answer_stream(tokens)
 
-    with open_app(gateway_config(tmp_path, 8080, 8081, "info"), upstream, log) as app:
+    with open_app(config_file(tmp_path, {}), upstream, log) as app:
         cost_us = await cpu_us(app, messages.chat_request("bench", tokens=tokens), times=2)
 
     assert cost_us > 0

@@ -10,9 +10,9 @@ from pathlib import Path
 import uvloop
 
 from loadtests import history, messages
-from loadtests.contestants import gateway_config
 from loadtests.counting import Counts, StillClock, counts
 from loadtests.features import FEATURES
+from loadtests.gateways import config_file
 from loadtests.own_code import CannedUpstream, Message, Receive, Send, open_app
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ async def around_three_look_ups(directory: Path) -> tuple[Counts, Counts]:
     """Count a call as it is, and one with three needless look-ups."""
     upstream, body = CannedUpstream(), messages.chat_request("bench")
     upstream.answer_unary()
-    config = gateway_config(directory, 8080, 8081, "info")
+    config = config_file(directory, {})
     with (directory / "log").open("wb") as log, open_app(config, upstream, log, StillClock()) as app:
 
         async def slower(scope: Message, receive: Receive, send: Send) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loadtests import bench, contestants, report
+from app.config.load import load
+from loadtests import bench, report
+from loadtests.gateways import BARE, EVERYTHING, QUIET, Settings, config_file
 from loadtests.results import InProcess, Machine, Memory, Results, Startup
 from loadtests.rounds import StreamRound, UnaryRound
 from loadtests.stats import Spread, percentile, quotient, ratio, spread
@@ -123,12 +125,15 @@ def test_options_refuse_an_unknown_contestant(capsys: pytest.CaptureFixture[str]
     assert "unknown: nobody" in capsys.readouterr().err
 
 
-def test_gateway_configuration_routes_bench_to_the_mock(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [{}, QUIET, BARE, EVERYTHING], ids=["default", "quiet", "bare", "everything"])
+def test_a_gateway_is_configured_as_it_is_measured(tmp_path: Path, settings: Settings) -> None:
     """
-    The generated file names the port, the mock and the log level.
+    The generated file is valid, and names the port, the mock and what comes on top.
     """
-    path = contestants.gateway_config(tmp_path, 8001, 9001, "warning")
+    loaded = load(config_file(tmp_path, settings, 8001, 9001), {}).settings
 
-    assert "port: 8001" in path.read_text()
-    assert 'base_url: "http://127.0.0.1:9001/v1"' in path.read_text()
-    assert "level: warning" in path.read_text()
+    assert loaded.server.port == 8001
+    assert loaded.providers["mock"].base_url == "http://127.0.0.1:9001/v1"
+    assert bool(loaded.keys) is ("keys" in settings)
+    assert loaded.cache.enabled is ("cache" in settings)
+    assert loaded.metrics.enabled is ("metrics" not in settings)

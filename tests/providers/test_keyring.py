@@ -18,8 +18,8 @@ from app.core.errors import (
     GatewayError,
     Kind,
 )
-from app.core.keys import COOL_MAX_S, COOL_S, DISABLED_S, Key, KeyPool, KeyState
 from app.core.model import Completion
+from app.core.provider_keys import COOL_MAX_S, COOL_S, DISABLED_S, Key, KeyPool, KeyState
 from app.core.signals import KeySetAside, Signal
 from app.providers.keyring import KeyRing
 from tests.support.routes import SetClock

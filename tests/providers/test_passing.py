@@ -16,9 +16,9 @@ from app.core.errors import (
     GatewayError,
     Kind,
 )
-from app.core.keys import Key, KeyPool
 from app.core.model import Completion, Operation, PlainRequest, Weight
 from app.core.ports import HttpRequest, Signer, UpstreamClient
+from app.core.provider_keys import Key, KeyPool
 from app.core.uploads import Upload
 from app.core.usage import Usage
 from app.providers.endpoint import Provider, ReadingOptions

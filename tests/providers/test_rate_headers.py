@@ -6,7 +6,7 @@ import pytest
 
 from app.core.call import Target
 from app.core.clock import SystemClock
-from app.core.quotas import Left, Quotas
+from app.core.limits.quotas import Left, Quotas
 from app.core.rules import Measure
 from app.core.signals import ProviderLimitNear, Signal
 from app.providers.rate_headers import RateHeaders, left_of

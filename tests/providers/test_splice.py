@@ -10,9 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import LONG_BYTES
 from app.providers.splice import replace_model
 
 SLOW = b'"slow": "\\u006d"'  # an escaped letter, which could be part of a key, takes the careful way
+LONG = b'"more":"' + b"x" * LONG_BYTES + b'"'
 FRAGMENTS = [
     "model",
     '"model"',
@@ -71,12 +73,18 @@ FIELDS = st.lists(st.tuples(KEYS, VALUES), max_size=5, unique_by=lambda field: f
 
 
 @settings(deadline=None)
-@given(FIELDS, MODEL_KEYS, STRINGS, TEXTS, st.integers(0, 5), SPACE)
+@given(FIELDS, MODEL_KEYS, STRINGS, TEXTS, st.integers(0, 5), st.tuples(SPACE, st.booleans()))
 def test_replaces_nothing_but_the_model(
-    fields: list[tuple[tuple[str, int], bytes]], key: bytes, value: bytes, model: str, place: int, space: bytes
+    fields: list[tuple[tuple[str, int], bytes]],
+    key: bytes,
+    value: bytes,
+    model: str,
+    place: int,
+    form: tuple[bytes, bool],
 ) -> None:
     """Whatever stands before, behind and around it, in whatever spelling: only the value of `model` changes."""
-    texts = [space + spelled(*name) + b":" + space + text for name, text in fields]
+    space, long = form
+    texts = [space + spelled(*name) + b":" + space + text for name, text in fields] + [LONG] * long
     before, behind = texts[:place], texts[place:]
     head = space + b"{" + b"".join(text + space + b"," for text in before) + key + space + b":" + space
     tail = b"".join(space + b"," + text for text in behind) + space + b"}" + space
@@ -118,6 +126,14 @@ def test_refuses_any_field_given_twice_on_the_careful_way(
         replace_model(_members(shuffled, b""), "m")
 
     assert caught.value.kind is INVALID_REQUEST
+
+
+@pytest.mark.parametrize("more", [b'"more":"no"', LONG])
+def test_fields_that_nobody_decides_by_may_come_twice(more: bytes) -> None:
+    """As long as the model is plain to see."""
+    raw = b'{"model":"RRRR","a":1,"a":2,' + more + b"}"
+
+    assert replace_model(raw, "m") == raw.replace(b"RRRR", b"m")
 
 
 @pytest.mark.parametrize("pad", range(32))

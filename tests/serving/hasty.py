@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from app.config.source import Source
-from app.config.supervision import supervision
+from app.config.surroundings import supervision
 from app.core.clock import SystemClock
 from app.core.signals import Signal
 from app.serving.ground import Ground

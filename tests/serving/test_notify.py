@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config.supervision import Supervision
+from app.config.surroundings import Supervision
 from app.core.clock import SystemClock
 from app.serving.notify import Notifier
 from tests.support.gateway import Start, running

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from app.core.admission import Bounds, Gate, Priority
 from app.core.call import Call, CallOptions, Reply
 from app.core.identity import Caller
 from app.core.pipeline import Handler, compose
 from app.core.signals import Signal
+from app.core.traffic.admission import Bounds, Gate, Priority
 from app.stages.admission import Admission, AdmissionOptions
 from app.stages.timeouts import TotalTimeout
 from tests.support.calls import FakeProvider, Step, a_call, asking

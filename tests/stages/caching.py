@@ -15,9 +15,8 @@ from app.core.caching.flight import Flight
 from app.core.caching.keys import Keys
 from app.core.caching.meaning import Semantics
 from app.core.caching.policy import CachePolicy
-from app.core.caching.ports import LeaderGoneError, Looked, RemoteStream, SharedView, Shelf
+from app.core.caching.ports import LeaderGoneError, Looked, RemoteStream, SharedView, Shelf, Tally
 from app.core.caching.stored import Selection, Stored
-from app.core.caching.tally import Tally
 from app.core.call import Call, CallOptions, Reply, Target
 from app.core.errors import GatewayError
 from app.core.model import Completion, Operation, StreamEvent
@@ -27,7 +26,7 @@ from app.stages.cache import Cache, CacheOptions
 from app.stages.timeouts import TotalTimeout
 from app.state.answers.caching import Caching
 from app.state.answers.shelf import ShelfBounds
-from tests.core.answers import DONE, framed
+from tests.core.answers.making import DONE, framed
 from tests.support.calls import FakeProvider, Line, Step, a_call, asking, role, streams, usage, word
 from tests.support.virtual_time import VirtualClock
 

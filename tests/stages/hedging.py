@@ -8,12 +8,12 @@ from typing import Final
 import msgspec
 import pytest
 
-from app.core.budget import Share
 from app.core.call import Attempt, Call, Outcome, Reply, Target
 from app.core.errors import GatewayError
-from app.core.loads import Loads
 from app.core.pipeline import Handler, Stage, compose, settle
 from app.core.signals import HedgeEnded, HedgeStarted, Signal
+from app.core.traffic.extra_calls import Share
+from app.core.traffic.loads import Loads
 from app.stages.fallback import Fallback
 from app.stages.hedge import Hedge, HedgeOptions
 from app.stages.measure import Measure

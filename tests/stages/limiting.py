@@ -7,10 +7,10 @@ import msgspec
 from app.core.call import Attempt, Call, Reply, Target
 from app.core.errors import GatewayError
 from app.core.gcra import Rate
-from app.core.limiting import Limiter
+from app.core.limits.limiter import Limiter
+from app.core.limits.rulebook import RuleBook
 from app.core.pipeline import Handler, compose
 from app.core.ports import Tokenizer
-from app.core.rulebook import RuleBook
 from app.core.rules import Measure, Rule, Scope, Standing
 from app.core.signals import LimitExceeded, Signal
 from app.core.tokens import Family

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Reply
 from app.core.errors import GatewayError
 from app.core.pipeline import compose
 from app.core.signals import Signal
+from app.core.traffic.extra_calls import RetryBudgets
 from app.stages.retry import Retry, RetryOptions
 from tests.support.calls import FakeProvider, Step
 from tests.support.virtual_time import VirtualClock

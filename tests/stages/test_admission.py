@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from app.core.admission import Bounds
 from app.core.call import Call
 from app.core.errors import OVERLOADED, TARGET_FAILED, GatewayError
 from app.core.signals import AdmissionLimitChanged, CallQueued, CallShed, CallUnqueued, Overloaded
 from app.core.stream import EventStream
+from app.core.traffic.admission import Bounds
 from tests.stages.admitting import HIGH, LOW, House, kinds, under_way
 from tests.support.calls import Line, answers, fails, hangs, streams, text_of, word
 from tests.support.virtual_time import VirtualClock

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from app.core.admission import Bounds
 from app.core.errors import TARGET_FAILED, TIMEOUT_FIRST_TOKEN, Kind
 from app.core.signals import AdmissionLimitChanged
+from app.core.traffic.admission import Bounds
 from tests.stages.admitting import House, under_way
 from tests.support.calls import Line, Step, answers, fails, hangs, streams, text_of, word
 from tests.support.virtual_time import VirtualClock

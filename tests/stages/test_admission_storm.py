@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from app.core.admission import Bounds, Priority
 from app.core.call import Call, Reply
 from app.core.errors import OVERLOADED, TARGET_FAILED, TIMEOUT_TOTAL, GatewayError
 from app.core.pipeline import compose
+from app.core.traffic.admission import Bounds, Priority
 from app.stages.admission import Admission, AdmissionOptions
 from app.stages.timeouts import TotalTimeout
 from tests.stages.admitting import House

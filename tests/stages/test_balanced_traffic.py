@@ -8,12 +8,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.core.balancing import STRATEGIES, Tools, Traffic
 from app.core.call import Attempt, Call, Reply, Target
-from app.core.catalog import Catalog, Route
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.pipeline import Handler, compose
-from app.core.routing import Policy, Router
+from app.core.routing.balancing import STRATEGIES, Tools
+from app.core.routing.catalog import Catalog, Route
+from app.core.routing.router import Policy, Router
+from app.core.traffic.memory import Traffic
 from app.stages.fallback import Fallback
 from app.stages.measure import Measure
 from tests.support.calls import OTHER, TARGET, Step, a_call, answers, fails, hangs, text_of

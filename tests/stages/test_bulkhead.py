@@ -9,8 +9,8 @@ import pytest
 from app.core.call import Attempt, Reply
 from app.core.errors import OVERLOADED, TARGET_FAILED, GatewayError
 from app.core.pipeline import Handler, compose
-from app.core.slots import Slots
 from app.core.stream import EventStream
+from app.core.traffic.memory import Slots
 from app.stages.bulkhead import Bulkhead
 from tests.support.calls import (
     OTHER,

@@ -13,7 +13,7 @@ from app.core.call import Call, End, Outcome, Reply
 from app.core.errors import INVALID_REQUEST, NOT_CACHED, TARGET_FAILED, GatewayError
 from app.core.model import Completion, Native, Operation, PlainRequest
 from app.core.usage import Usage
-from tests.core.answers import DONE
+from tests.core.answers.making import DONE
 from tests.stages.caching import FINISH, LIFETIMES, TARGET, House, events_of, line, said, says, sings
 from tests.support.calls import Line, fails, role, streams, text_in, text_of, usage, word
 from tests.support.virtual_time import VirtualClock

@@ -20,7 +20,7 @@ from app.core.identity import Caller
 from app.core.model import Completion
 from app.core.pipeline import Handler
 from app.core.stream import Batch
-from tests.core.answers import DONE
+from tests.core.answers.making import DONE
 from tests.core.caching.making import key_of
 from tests.stages.caching import (
     FINISH,

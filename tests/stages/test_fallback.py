@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from app.core.call import Call, CallOptions, Reply, Target, Tried
-from app.core.catalog import Catalog, Route
 from app.core.errors import (
     CIRCUIT_OPEN,
     CONTENT_BLOCKED,
@@ -22,6 +21,7 @@ from app.core.errors import (
     GatewayError,
     Kind,
 )
+from app.core.routing.catalog import Catalog, Route
 from app.core.signals import FellBack, Signal
 from app.stages.fallback import Fallback
 from tests.support.calls import (

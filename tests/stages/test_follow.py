@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.core.errors import TARGET_RATE_LIMITED, GatewayError
+from app.core.limits.quotas import Left, Quotas
 from app.core.pipeline import compose
-from app.core.quotas import Left, Quotas
 from app.core.rules import Measure
 from app.stages.follow import FollowLimits
 from tests.support.calls import OTHER, TARGET, FakeProvider, an_attempt, answers, text_of

@@ -13,8 +13,8 @@ from app.core.errors import INSUFFICIENT_QUOTA, UNKNOWN_MODEL, GatewayError
 from app.core.identity import ANONYMOUS, Caller
 from app.core.money import Budget, nano
 from app.core.pipeline import compose
-from app.core.prices import Price, estimate_nusd
-from app.core.spending import charge_of
+from app.core.spending.budgets import charge_of
+from app.core.spending.prices import Price, estimate_nusd
 from app.stages.fallback import Fallback
 from app.stages.foresee import FirstTargets, Foresee
 from app.stages.spend import Spend, SpendOptions

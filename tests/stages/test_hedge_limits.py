@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.call import Call, CallOptions, Reply
-from app.core.loads import KNOWN_MIN
 from app.core.signals import HedgeStarted
+from app.core.traffic.loads import KNOWN_MIN
 from tests.stages.hedging import EAGER, NAMES, Bench
 from tests.support.calls import OTHER, TARGET, a_call, answers, asking, hangs, text_of
 from tests.support.virtual_time import VirtualTimeLoop

@@ -18,10 +18,10 @@ from app.core.errors import (
     GatewayError,
     Kind,
 )
-from app.core.loads import FAILURE_S, Loads
 from app.core.pipeline import Handler, Stage, compose
 from app.core.signals import AttemptEnded, Signal
 from app.core.stream import EventStream
+from app.core.traffic.loads import FAILURE_S, Loads
 from app.stages.measure import Measure
 from app.stages.timeouts import AttemptTimeout
 from tests.support.calls import (

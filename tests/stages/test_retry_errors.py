@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from app.core.budget import RetryBudgets
 from app.core.call import Attempt, Call, CallOptions, Reply
 from app.core.errors import (
     CIRCUIT_OPEN,
@@ -22,6 +21,7 @@ from app.core.errors import (
     Kind,
 )
 from app.core.pipeline import Handler, compose
+from app.core.traffic.extra_calls import RetryBudgets
 from app.stages.retry import Retry, RetryOptions
 from tests.support.calls import FakeProvider, a_call, an_attempt, fails
 from tests.support.virtual_time import VirtualClock

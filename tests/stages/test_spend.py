@@ -21,9 +21,9 @@ from app.core.errors import (
 from app.core.identity import Caller
 from app.core.money import Budget, nano
 from app.core.pipeline import compose
-from app.core.prices import Price
 from app.core.signals import BudgetReached, Signal, Spent
-from app.core.spending import accounts_of
+from app.core.spending.budgets import accounts_of
+from app.core.spending.prices import Price
 from app.core.stream import EventStream
 from app.core.tokens import prompt_tokens
 from app.core.usage import Usage

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import LONG_BYTES
 from app.core.model import ChatRequest, Operation, PlainRequest
 from app.core.parameters import Quantities
 from app.core.pipeline import compose
@@ -112,10 +113,15 @@ async def test_quantities() -> None:
         (b'{"model":"fast","messages":[],"messages":[{"role":"user","content":"a"}]}', True),
         (b'{"model":"fast","messages":[{"role":"user","content":"\\"model\\"","model":1}]}', False),
         (b'{"model":"fast","messages":[{"role":"user","content":"a"}],"metadata":{"model":"x","stream":1}}', False),
+        (b'{"model":"fast","messages":[{"role":"user","content":"a"}],"user":"a","user":"b"}', False),
     ],
 )
-async def test_bodies_that_say_something_twice(raw: bytes, twice: bool) -> None:
+@pytest.mark.parametrize("long", [False, True])
+async def test_bodies_that_say_something_twice(raw: bytes, twice: bool, long: bool) -> None:
     """Whoever reads the first and whoever reads the last must not see different requests; deeper down it is content."""
+    if long:
+        raw = b'{"x":"%b",%b' % (b"x" * LONG_BYTES, raw[1:])
+
     assert ((await judged(chat_request(raw)))[1] == "A top-level field appears twice in the body.") == twice
 
 

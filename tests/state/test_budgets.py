@@ -16,7 +16,7 @@ from app.core.clock import SystemClock
 from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
 from app.core.money import Budget
 from app.core.signals import BudgetReached, Signal
-from app.core.spending import account
+from app.core.spending.budgets import account
 from app.state.budgets import AHEAD_MAX, LocalBudgets, SharedBudgets
 from app.state.connecting import connect
 from app.state.degrading import RedisLink

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from app.core.errors import CONFLICT, NOT_FOUND, GatewayError
-from app.core.key_store import KeyStore
-from app.core.virtual_keys import Hasher, Standing, VirtualKey
+from app.core.keys.store import KeyStore
+from app.core.keys.virtual_keys import Hasher, Standing, VirtualKey
 from app.state.local_keys import LocalKeys
 from tests.state.keeping import shared_keys
 from tests.support.redis_server import RedisServer, servers

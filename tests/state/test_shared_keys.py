@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from app.core.errors import CONFLICT, STATE_UNAVAILABLE, GatewayError
-from app.core.virtual_keys import Standing
+from app.core.keys.virtual_keys import Standing
 from app.state import shared_keys as module
 from app.state.degrading import BEAT_S, LinkOptions
 from tests.state.keeping import Keeper, shared_keys

@@ -6,11 +6,12 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.core.balancing import STRATEGIES, Strategy, Tools, Traffic
 from app.core.call import Call, CallOptions, Target
-from app.core.candidates import Candidate
-from app.core.catalog import Catalog, Route
-from app.core.routing import Policy, Router
+from app.core.routing.balancing import STRATEGIES, Strategy, Tools
+from app.core.routing.candidates import Candidate
+from app.core.routing.catalog import Catalog, Route
+from app.core.routing.router import Policy, Router
+from app.core.traffic.memory import Traffic
 from tests.support.calls import a_call, asking
 
 START_S = 5_000.0

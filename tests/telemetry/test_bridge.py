@@ -140,17 +140,18 @@ def test_messages_lose_what_may_be_content(
     assert shown == line["message"]
 
 
+def _broken(_signal: object) -> None:
+    raise ValueError(SECRET)
+
+
 def test_the_gateways_own_records_are_told_in_full(bridged: Callable[..., Bridged]) -> None:
     """We know what we log ourselves."""
     log = bridged()
 
-    def broken(_signal: object) -> None:
-        raise ValueError(SECRET)
-
-    FanOut([broken])(STARTED)
+    FanOut([_broken])(STARTED)
     (line,) = log.lines()
 
-    assert "The listener function raised ValueError; further ones are only counted." == line["message"]
+    assert "The listener _broken raised ValueError; further ones are only counted." == line["message"]
 
 
 def test_a_traceback_sent_as_text_keeps_type_and_frames(bridged: Callable[..., Bridged]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.caching.ports import ShelfView
-from app.core.caching.tally import Tally
+from app.core.caching.ports import ShelfView, Tally
 from app.telemetry.metrics.caching import CacheCounts
 
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from app.core.signals import Signal
+from app.core.signals import CallEnded, Listener, Signal
 from app.telemetry.fanout import FanOut
 from tests.telemetry.examples import ENDED, SIGNALS, STARTED
 
@@ -25,6 +25,32 @@ def test_every_listener_hears_every_signal_in_order() -> None:
         fan_out(signal)
 
     assert list(SIGNALS) == first == second
+
+
+class _Choosy:
+    """Hears how calls end, with two ears."""
+
+    def __init__(self) -> None:
+        self.heard: list[Signal] = []
+
+    def __call__(self, _signal: Signal) -> None:
+        raise AssertionError("its ears are told")
+
+    def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
+        return (self.heard.append, self.heard.append) if kind is CallEnded else ()
+
+
+def test_a_choosy_listener_hears_what_it_chose() -> None:
+    """Signals of other types are not told to it, and its ears are told in its stead."""
+    choosy = _Choosy()
+    everything: list[Signal] = []
+    fan_out = FanOut([choosy, everything.append])
+
+    for signal in (STARTED, ENDED, STARTED):
+        fan_out(signal)
+
+    assert choosy.heard == [ENDED, ENDED]
+    assert everything == [STARTED, ENDED, STARTED]
 
 
 def test_a_listener_may_come_and_go() -> None:

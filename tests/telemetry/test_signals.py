@@ -12,7 +12,7 @@ from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 from app.telemetry.logs import LogBook
 from tests.telemetry.examples import SIGNALS, Blocks, FixedClock, ended
 
-KINDS = get_args(Signal)
+KINDS = tuple(Signal.__subclasses__())
 
 # Names, codes, numbers and the frames of a bug. A new field is added here once it is sure that it never holds a
 # prompt, an answer, a key or the message of an error.

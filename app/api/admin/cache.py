@@ -6,9 +6,8 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from app.api.admin.door import Json, admitted, json_answer
-from app.core.caching.admin import CacheView
+from app.core.caching.ports import CacheView, Tally
 from app.core.caching.stored import Selection
-from app.core.caching.tally import Tally
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
 

@@ -13,13 +13,13 @@ from app.api.admin.door import Json, admitted, json_answer
 from app.api.asgi import read_body
 from app.api.decode import decode_as
 from app.api.openapi_bodies import takes
-from app.core.admission import Priority
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
-from app.core.key_office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
-from app.core.limit_orders import RESERVE_TOKENS, LimitOrder, order_of, rules_of
+from app.core.keys.office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
+from app.core.limits.orders import RESERVE_TOKENS, LimitOrder, order_of, rules_of
 from app.core.money import Budget, Period, nano, usd
 from app.core.rules import Rule, Scope
+from app.core.traffic.admission import Priority
 
 _BODY_MAX_BYTES: Final = 65_536
 _PRIORITIES: Final = MappingProxyType({priority.word: priority for priority in Priority})

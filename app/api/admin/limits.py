@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.admin.door import Json, admitted, json_answer
 from app.core.gateway import CurrentGateway
 from app.core.gcra import US_PER_S
-from app.core.rulebook import owner_of
+from app.core.limits.rulebook import owner_of
 from app.core.rules import Rule, Scope, Standing
 
 

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request, Response
 from app.api.admin.door import Json, admitted, json_answer
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Spending
-from app.core.ledger import COUNTS, DIMENSIONS, UsageKey, UsageRow, report
 from app.core.money import Budget, usd
-from app.core.spending import account
+from app.core.spending.budgets import account
+from app.core.spending.ledger import COUNTS, DIMENSIONS, UsageKey, UsageRow, report
 
 _DAYS: Final = 30
 

@@ -9,28 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from app.config.checks.admission import adaptive_limit
 from app.config.checks.auth import callers, keys, tokens
-from app.config.checks.caching import caching
 from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
-from app.config.checks.health import health
-from app.config.checks.hedges import hedges
 from app.config.checks.limits import limits
+from app.config.checks.missing import adaptive_limit, exporter, resuming, semantic_cache, stores, tokenizer
 from app.config.checks.passthrough import passthrough
-from app.config.checks.providers import unusable_settings
-from app.config.checks.recoveries import recoveries
+from app.config.checks.providers import health, unusable_settings
 from app.config.checks.redaction import redaction
-from app.config.checks.request_log import request_log
-from app.config.checks.resuming import resuming
-from app.config.checks.routes import references
-from app.config.checks.sessions import session_store
-from app.config.checks.spending import spending
-from app.config.checks.strategies import strategies
-from app.config.checks.targets import bounds
-from app.config.checks.tokenizer import tokenizer
-from app.config.checks.tracing import exporter
+from app.config.checks.routes import bounds, hedges, recoveries, references, strategies
 from app.config.origins import Origins
 from app.config.problems import Problem, dotted
 from app.config.schema import Settings
@@ -39,29 +27,12 @@ from app.config.trees import Loc
 __all__ = ["Names", "cross_check"]
 
 _CHECKS: Final[Sequence[Check]] = (
-    unusable_settings,
-    health,
-    references,
-    strategies,
-    hedges,
-    recoveries,
-    bounds,
-    adaptive_limit,
-    caching,
-    redaction,
-    guards,
-    keys,
-    callers,
-    tokens,
-    session_store,
-    exporter,
-    request_log,
-    passthrough,
-    resuming,
-    limits,
-    tokenizer,
-    spending,
-    catalogue,
+    *(unusable_settings, health),
+    *(references, strategies, hedges, recoveries, bounds),
+    *(redaction, guards, passthrough),
+    *(keys, callers, tokens),
+    *(limits, catalogue),
+    *(adaptive_limit, resuming, stores, semantic_cache, tokenizer, exporter),
 )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
-from app.config.checks.complaint import Complaint, Names
+from app.config.checks.complaint import Complaint, Names, repeated
 from app.config.checks.limits import contents
 from app.config.problems import shown
 from app.config.schema import Settings
@@ -22,16 +21,15 @@ def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
 
 def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
     """Find a gateway that is open to other machines without saying so, and one that nobody could call."""
-    auth, host = settings.auth, settings.server.host
-    if not auth.required and not auth.allow_open and not _is_this_machine(host):
-        where = shown(("server", "host"), host)
+    auth, server = settings.auth, settings.server
+    if not auth.required and not auth.allow_open and not server.only_this_machine:
+        where = shown(("server", "host"), server.host)
         expected = f"true, as other machines can reach server.host {where} and nobody is asked for a key"
         advice = (
             "require keys (wizard keys new), listen on 127.0.0.1, or set auth.allow_open: true if others keep watch"
         )
         yield ("auth", "required"), Complaint("false", expected, advice)
-    source = settings.keys or auth.jwt.jwks_url or settings.redis.url or settings.admin.token.get_secret_value()
-    if auth.required and not source:
+    if auth.required and not settings.may_have_keys:
         expected = "false, or keys, auth.jwt, redis.url or admin.token: there is no key that anybody could have"
         yield ("auth", "required"), Complaint("true", expected, "add a key: wizard keys new")
 
@@ -49,26 +47,22 @@ def tokens(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]
 
 
 def _names_and_hashes(settings: Settings) -> Iterator[tuple[Loc, Complaint]]:
-    names: set[str] = set()
-    hashes: set[str] = set()
-    for index, key in enumerate(settings.keys):
-        if key.name in names:
-            yield ("keys", index, "name"), Complaint(repr(key.name), "a name of its own", "rename one of the two keys")
-        names.add(key.name)
-        for field, stored in (("hash", key.hash), ("previous_hash", key.previous_hash)):
-            if stored is None:
-                continue
-            if stored.lower() in hashes:
-                expected = "the hash of another key: this one is in the list already"
-                yield ("keys", index, field), Complaint("(hidden)", expected, "make a new key: wizard keys new")
-            if stored.startswith("hmac") and settings.auth.pepper is None:
-                expected = "sha256:…, as there is no auth.pepper to check an hmac-sha256 with"
-                yield ("keys", index, field), Complaint("(hidden)", expected, "set auth.pepper or auth.pepper_file")
-            hashes.add(stored.lower())
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    for index in repeated([key.name for key in settings.keys]):
+        yield (
+            ("keys", index, "name"),
+            Complaint(repr(settings.keys[index].name), "a name of its own", "rename one of the two keys"),
+        )
+    hashes = [
+        (index, field, stored)
+        for index, key in enumerate(settings.keys)
+        for field, stored in (("hash", key.hash), ("previous_hash", key.previous_hash))
+        if stored is not None
+    ]
+    for place in repeated([stored.lower() for _, _, stored in hashes]):
+        index, field, _ = hashes[place]
+        expected = "the hash of another key: this one is in the list already"
+        yield ("keys", index, field), Complaint("(hidden)", expected, "make a new key: wizard keys new")
+    for index, field, stored in hashes:
+        if stored.startswith("hmac") and settings.auth.pepper is None:
+            expected = "sha256:…, as there is no auth.pepper to check an hmac-sha256 with"
+            yield ("keys", index, field), Complaint("(hidden)", expected, "set auth.pepper or auth.pepper_file")

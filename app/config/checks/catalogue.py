@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.config.catalogue import CatalogueError, read_catalogue
+from app.config.catalogue.reading import CatalogueError, read_catalogue
 from app.config.checks.complaint import Complaint, Names, unknown_provider
 from app.config.problems import shown
 from app.config.schema import Settings
@@ -14,16 +14,17 @@ from app.config.trees import Loc
 
 
 def catalogue(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find models of unknown providers, and a file that cannot be read."""
-    for name in settings.catalogue.models:
-        provider, *model = re.split(r"[/:]", name, maxsplit=1)
+    """Find facts and prices of models of unknown providers, and a file that cannot be read."""
+    known = [("catalogue", "models", name) for name in settings.catalogue.models]
+    prices = [("prices", name) for name in settings.prices]
+    for loc in (*known, *prices):
+        provider, *model = re.split(r"[/:]", loc[-1], maxsplit=1)
         if not model or provider not in names.providers:
-            yield ("catalogue", "models", name), unknown_provider(name, provider, names)
+            yield loc, unknown_provider(loc[-1], provider, names)
     path = settings.catalogue.file
     if path is not None:
         try:
             read_catalogue(Path(path))
         except CatalogueError as error:
-            loc: Loc = ("catalogue", "file")
             expected = f"a file in the form of the built-in one: {error}"
-            yield loc, Complaint(shown(loc, path), expected, "correct it, or remove it")
+            yield ("catalogue", "file"), Complaint(shown((), path), expected, "correct it, or remove it")

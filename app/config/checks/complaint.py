@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from app.config.plugins import PluginError, Plugins
 from app.config.problems import did_you_mean, shown, shown_key
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -38,6 +39,41 @@ def unknown_provider(value: str, provider: str, names: Names) -> Complaint:
     """Complain that `value` speaks of a provider that is not configured."""
     suggestion = did_you_mean(provider, names.providers) or "add it under providers"
     return Complaint(shown((), value), f"a configured provider ({listed(names.providers)})", suggestion)
+
+
+def no_route(name: str, names: Names) -> Complaint | None:
+    """Complain of a name that is neither a route nor `provider/model`."""
+    provider, _, model = name.partition("/")
+    if name in names.routes or (model and provider in names.providers):
+        return None
+    suggestion = did_you_mean(name, names.routes) or "add the route under models"
+    return Complaint(shown_key(name), f"a route ({listed(names.routes)}), or provider/model", suggestion)
+
+
+def repeated(values: Iterable[str]) -> Iterator[int]:
+    """Yield the positions of values that stood there before."""
+    seen: set[str] = set()
+    for position, value in enumerate(values):
+        if value in seen:
+            yield position
+        seen.add(value)
+
+
+def unusable(name: str, what: str, plugins: Plugins[object]) -> Complaint | None:
+    """Complain of a name that nobody offers, or whose package is broken; `what` is named by it."""
+    if name in plugins.own:
+        return None
+    try:
+        plugins.load(name)
+    except PluginError as error:
+        if not error.unknown:
+            return Complaint(repr(name), f"a {what} that works: {error}", "repair or reinstall its package")
+        known = plugins.names
+        expected = f"one of {', '.join(known)}" if known else f"an installed {what}"
+        either = "choose one of these, or " if known else ""
+        install = f"{either}install the package that offers it (entry points of {plugins.group})"
+        return Complaint(shown((), name), expected, did_you_mean(name, known) or install)
+    return None
 
 
 def listed(names: AbstractSet[str]) -> str:

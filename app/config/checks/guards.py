@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.config.checks.complaint import Complaint, Names, listed
-from app.config.features.guards import CustomGuard, GuardRoute, Guards, ModerationGuard, TermGuard
-from app.config.guards import GROUP, GuardError, guard_names, require_guard
-from app.config.problems import MISSING, did_you_mean, shown_key
+from app.config.checks.complaint import Complaint, Names, listed, no_route, unusable
+from app.config.features.guards import GuardRoute, Guards, ModerationGuard, TermGuard
+from app.config.plugins import GUARDS
+from app.config.problems import MISSING
 from app.config.schema import Settings
 from app.config.trees import Loc
 
@@ -18,11 +18,9 @@ def guards(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
     yield from _sections(("guards",), given, names)
     for name, route in given.routes.items():
         loc = ("guards", "routes", name)
-        provider, _, model = name.partition("/")
-        if name not in names.routes and not (model and provider in names.providers):
-            suggestion = did_you_mean(name, names.routes) or "add the route under models"
-            expected = f"a route ({listed(names.routes)}), or provider/model"
-            yield loc, Complaint(shown_key(name), expected, suggestion)
+        complaint = no_route(name, names)
+        if complaint is not None:
+            yield loc, complaint
         yield from _sections(loc, route, names)
 
 
@@ -30,7 +28,7 @@ def _sections(loc: Loc, given: Guards | GuardRoute, names: Names) -> Iterator[tu
     yield from _terms((*loc, "terms"), given.terms)
     yield from _moderation((*loc, "moderation"), given.moderation, names)
     for index, custom in enumerate(given.custom or ()):
-        complaint = _custom(custom)
+        complaint = unusable(custom.name, "guard", GUARDS)
         if complaint is not None:
             yield (*loc, "custom", index, "name"), complaint
 
@@ -43,23 +41,8 @@ def _terms(loc: Loc, given: TermGuard | None) -> Iterator[tuple[Loc, Complaint]]
 def _moderation(loc: Loc, given: ModerationGuard | None, names: Names) -> Iterator[tuple[Loc, Complaint]]:
     if given is None or given.policy == "none":
         return
-    expected = f"a route ({listed(names.routes)}), or provider/model"
     if given.model is None:
+        expected = f"a route ({listed(names.routes)}), or provider/model"
         yield (*loc, "model"), Complaint(MISSING, expected, "name the moderation model")
-        return
-    provider, _, model = given.model.partition("/")
-    if given.model not in names.routes and not (model and provider in names.providers):
-        suggestion = did_you_mean(given.model, names.routes) or "add the route under models"
-        yield (*loc, "model"), Complaint(shown_key(given.model), expected, suggestion)
-
-
-def _custom(given: CustomGuard) -> Complaint | None:
-    try:
-        require_guard(given.name)
-    except GuardError as error:
-        if not error.unknown:
-            return Complaint(repr(given.name), f"a guard that works: {error}", "repair or reinstall its package")
-        known = guard_names()
-        suggestion = did_you_mean(given.name, known) or f"install the package that offers it (entry points of {GROUP})"
-        return Complaint(repr(given.name), f"one of {', '.join(known)}" if known else "an installed guard", suggestion)
-    return None
+    elif (complaint := no_route(given.model, names)) is not None:
+        yield (*loc, "model"), complaint

@@ -1,10 +1,11 @@
-"""Rate limits that say nothing, too much, or what cannot be."""
+"""Budgets of one name, and rate limits that say nothing, too much, or what cannot be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from app.config.checks.complaint import Complaint, Names
+from app.config.checks.complaint import Complaint, Names, repeated
+from app.config.features.budgets import Budget
 from app.config.features.limits import KeyLimit, Limit
 from app.config.problems import did_you_mean, shown
 from app.config.schema import Settings
@@ -14,13 +15,17 @@ YEAR_S = 366 * 86_400  # in which a bucket has to fill
 
 
 def limits(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find what is wrong with the limits of the gateway."""
-    seen: set[str] = set()
+    """Find what is wrong with the limits of the gateway, and budgets of the same name."""
+    given: tuple[tuple[str, Sequence[Limit | Budget]], ...] = (
+        ("limits", settings.limits),
+        ("budgets", settings.budgets),
+    )
+    for section, named in given:
+        for position in repeated([each.name for each in named]):
+            value = repr(named[position].name)
+            yield (section, position, "name"), Complaint(value, "a name of its own", "choose another name")
     for position, limit in enumerate(settings.limits):
         loc: Loc = ("limits", position)
-        if limit.name in seen:
-            yield (*loc, "name"), Complaint(repr(limit.name), "a name that no other limit has", "choose another name")
-        seen.add(limit.name)
         yield from _scopes(loc, limit)
         yield from contents(loc, limit, names)
 

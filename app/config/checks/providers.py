@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
-from app.config.checks.complaint import Complaint, Names
-from app.config.kinds import KindError, require_kind
+from app.config.checks.complaint import Complaint, Names, unusable
+from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
 from app.config.problems import MISSING
 from app.config.routing import Provider
@@ -80,10 +80,9 @@ def _address(provider: Provider) -> Iterator[tuple[str, Complaint]]:
 
 def _kind(provider: Provider) -> Iterator[tuple[str, Complaint]]:
     """Find kinds that need what is not installed."""
-    try:
-        require_kind(provider.kind)
-    except KindError as error:
-        yield "kind", Complaint(repr(provider.kind), f"a kind that works: {error}", "repair or reinstall its package")
+    complaint = unusable(provider.kind, "kind", PROVIDER_KINDS)
+    if complaint is not None:
+        yield "kind", complaint
     module, extra = _EXTRAS.get(dialect_of(provider.kind, provider.base_url or ""), ("", ""))
     if module and not provider.api_key and not provider.api_keys and not _is_installed(module):
         expected = f"a key, or the package {module.replace('.', '-')}"
@@ -96,3 +95,11 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # of the package around it
         return False
+
+
+def health(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find health checks without a model."""
+    for name, provider in settings.providers.items():
+        if provider.health.enabled and provider.health.model is None:
+            expected = "a model of the provider, the cheapest that it has"
+            yield ("providers", name, "health", "model"), Complaint(MISSING, expected, "name one, or remove health")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import get_args
 
-from app.config.checks.complaint import Complaint, Names, listed
+from app.config.checks.complaint import Complaint, Names, no_route
 from app.config.features.redaction import Detector, Redaction
 from app.config.problems import did_you_mean, shown, shown_key
 from app.config.schema import Settings
@@ -70,8 +70,6 @@ def _actions(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
 
 def _routes(given: Redaction, names: Names) -> Iterator[tuple[Loc, Complaint]]:
     for name in given.routes:
-        provider, _, model = name.partition("/")
-        if name not in names.routes and not (model and provider in names.providers):
-            suggestion = did_you_mean(name, names.routes) or "add the route under models"
-            expected = f"a route ({listed(names.routes)}), or provider/model"
-            yield ("routes", name), Complaint(shown_key(name), expected, suggestion)
+        complaint = no_route(name, names)
+        if complaint is not None:
+            yield ("routes", name), complaint

@@ -1,13 +1,16 @@
-"""References of routes that lead nowhere."""
+"""Routes: references that lead nowhere, and targets that cannot do what their route asks of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from app.config.checks.complaint import Complaint, Names, listed, unknown_provider
-from app.config.problems import did_you_mean, shown
-from app.config.routing import Route
+from app.config.catalogue.reading import CatalogueError, read_catalogue
+from app.config.checks.complaint import Complaint, Names, listed, unknown_provider, unusable
+from app.config.plugins import ROUTE_STRATEGIES
+from app.config.problems import MISSING, did_you_mean, shown, shown_key
+from app.config.routing import Route, Target
 from app.config.schema import Settings
 from app.config.trees import Loc
 
@@ -15,11 +18,11 @@ from app.config.trees import Loc
 def references(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
     """Find targets and fallbacks that are not there."""
     for name, route in settings.models.items():
-        for loc, complaint in _route(name, route, names):
+        for loc, complaint in _references(name, route, names):
             yield ("models", name, *loc), complaint
 
 
-def _route(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def _references(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, Complaint]]:
     for index, target in enumerate(route.targets):
         if target.provider not in names.providers:
             yield ("targets", index, "provider"), unknown_provider(target.provider, target.provider, names)
@@ -40,3 +43,85 @@ def _fallback(name: str, fallback: str, names: Names) -> Complaint | None:
         suggestion = did_you_mean(fallback, names.routes - {name}) or "add the route under models"
         return Complaint(shown((), fallback), f"a route ({known}), or provider/model", suggestion)
     return None if provider in names.providers else unknown_provider(fallback, provider, names)
+
+
+def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find routes whose strategy cannot work."""
+    for name, route in settings.models.items():
+        complaint = unusable(route.strategy, "strategy", ROUTE_STRATEGIES)
+        if complaint is not None:
+            yield ("models", name, "strategy"), complaint
+        if route.strategy == "cost":
+            yield from _prices(name, route, settings)
+
+
+def _prices(name: str, route: Route, settings: Settings) -> Iterator[tuple[Loc, Complaint]]:
+    for index, target in enumerate(route.targets):
+        if _is_priced(target, settings):
+            continue
+        for field in ("input_usd_per_mtok", "output_usd_per_mtok"):
+            if getattr(target, field) is None:
+                suggestion = f"add {field} (0 for a model of your own), or choose another strategy"
+                expected = "a price in US dollars per million tokens: strategy cost compares prices"
+                yield ("models", name, "targets", index, field), Complaint(MISSING, expected, suggestion)
+
+
+def _is_priced(target: Target, settings: Settings) -> bool:
+    """Say whether the catalogue has a price for a target."""
+    provider = settings.providers.get(target.provider)
+    if provider is None:
+        return False
+    try:
+        catalogue = read_catalogue(None if settings.catalogue.file is None else Path(settings.catalogue.file))
+    except CatalogueError:  # which is complained of where it is named
+        return False
+    info = catalogue.find(provider.kind, target.model)
+    return info is not None and info.price is not None
+
+
+def hedges(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find hedged routes with one target, and bounds that contradict each other."""
+    for name, route in settings.models.items():
+        if route.hedge.enabled:
+            yield from _hedge(("models", name, "hedge"), route)
+
+
+def _hedge(loc: Loc, route: Route) -> Iterator[tuple[Loc, Complaint]]:
+    if len({(target.provider, target.model) for target in route.targets}) == 1:
+        expected = "false, as this route has one target: a hedge needs another one, and fallbacks are for failures"
+        yield (*loc, "enabled"), Complaint("true", expected, "add a target that is as good, or leave hedge out")
+    if route.hedge.min_s > route.hedge.max_s:
+        most = f"{route.hedge.max_s:g}"
+        yield (*loc, "min_s"), Complaint(f"{route.hedge.min_s:g}", f"at most max_s, which is {most}", "lower it")
+
+
+def recoveries(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find routes that recover and have no second target that can go on; fallbacks are taken to be able."""
+    for name, route in settings.models.items():
+        if route.recovery.enabled and not route.fallbacks and not _goes_on(route, settings):
+            expected = "false, as no target of this route but the first can go on with a text"
+            advice = "add such a target or a fallback, or declare what a provider does by its 'continues'"
+            yield ("models", name, "recovery", "enabled"), Complaint("true", expected, advice)
+
+
+def _goes_on(route: Route, settings: Settings) -> bool:
+    if len({(target.provider, target.model) for target in route.targets}) == 1:
+        return False
+    onward = route.targets[1:] if route.strategy == "sequential" else route.targets
+    known = [(settings.providers.get(target.provider), target.model) for target in onward]
+    return any(provider is None or provider.goes_on(model) is not None for provider, model in known)
+
+
+def bounds(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find targets that several routes bound differently: the bound belongs to the target, not to the route."""
+    first: dict[tuple[str, str], tuple[str, int]] = {}
+    for name, route in settings.models.items():
+        for index, target in enumerate(route.targets):
+            most = target.max_in_flight
+            if most is None:
+                continue
+            where, other = first.setdefault((target.provider, target.model), (name, most))
+            if most != other:
+                expected = f"{other}, as route {shown_key(where)} has it for the same target"
+                suggestion = "write the same number, or leave one of them out: the bound holds for all routes together"
+                yield ("models", name, "targets", index, "max_in_flight"), Complaint(str(most), expected, suggestion)

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, SecretStr
 
-from app.config.fields import BaseUrl, Expected, ModelName, Number, SecretFile, Section
+from app.config.fields import BaseUrl, Expected, ModelName, Number, SecretFile, Section, such_secret
 
 PEPPER_MIN_CHARS: Final = 16
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-
-
-def _long_enough(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and len(value.get_secret_value()) < PEPPER_MIN_CHARS:
-        raise PydanticCustomError("mismatch", "not what this field accepts")  # the message must not carry it
-    return value
 
 
 def _none_if_empty(value: object) -> object:
@@ -26,7 +19,7 @@ def _none_if_empty(value: object) -> object:
 Pepper = Annotated[
     SecretStr | None,
     BeforeValidator(_none_if_empty),
-    AfterValidator(_long_enough),
+    such_secret(lambda text: len(text) >= PEPPER_MIN_CHARS),
     Expected(f"a secret text of at least {PEPPER_MIN_CHARS} characters"),
 ]
 Claim = Annotated[str, Field(min_length=1, max_length=256), Expected("the name of a claim")]

@@ -6,21 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from app.config.fields import Expected, Lifetime, ModelName, Number, Price, Ratio, SecretAddress, Section
+from app.config.fields import Expected, Lifetime, ModelName, Number, Price, Ratio, SecretAddress, Section, listed
+from app.core.money import Period, Scope
 
-Scope = Literal["global", "key", "user", "team", "model", "provider", "route"]
-Period = Literal["hour", "day", "week", "month", "total"]
 Dollars = Annotated[Number, Field(gt=0, le=1_000_000_000)]
-
-
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
 
 
 Scopes = Annotated[
     tuple[Scope, ...],
     Field(min_length=1),
-    BeforeValidator(_listed),
+    BeforeValidator(listed),
     Expected("one of global, key, user, team, model, provider and route, or a list of several"),
 ]
 

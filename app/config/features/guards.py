@@ -22,6 +22,10 @@ _POLICY = (
 )
 
 
+class _Judging(Section):
+    policy: Policy = Field(default="none", description=_POLICY)
+
+
 class Classifier(Section):
     """A model that judges prompts, asked over HTTP."""
 
@@ -32,25 +36,21 @@ class Classifier(Section):
     threshold: Ratio = Field(default=0.8, description="Least score that is complained of, 0 to 1.")
 
 
-class Injection(Section):
+class Injection(_Judging):
     """What happens with prompts that look like an injection."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     threshold: Ratio = Field(default=0.5, description="Least score of a user's text that is complained of, 0 to 1.")
     tool_threshold: Ratio = Field(default=0.5, description="Least score of a tool's result, 0 to 1.")
     classifier: Classifier = Field(default_factory=Classifier, description="A model that judges beside the heuristics.")
 
 
-class TripwireGuard(Section):
+class TripwireGuard(_Judging):
     """A mark in the system prompt that no answer has a reason to repeat."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
 
-
-class ToolGuard(Section):
+class ToolGuard(_Judging):
     """Which tools may be offered to a model, and called by it."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     allow: tuple[ToolPattern, ...] | None = Field(default=None, description="Names that may be used; null allows all.")
     deny: tuple[ToolPattern, ...] = Field(default=(), description="Names that may not be used, whatever allow says.")
     keys: dict[str, tuple[ToolPattern, ...]] = Field(
@@ -58,50 +58,44 @@ class ToolGuard(Section):
     )
 
 
-class TermGuard(Section):
+class TermGuard(_Judging):
     """Words and phrases that must not occur."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     terms: tuple[Term, ...] = Field(default=(), description="Words and phrases, upper or lower case.")
     prompts: bool = Field(default=False, description="Whether prompts are looked at.")
     answers: bool = Field(default=True, description="Whether answers are looked at.")
 
 
-class LengthGuard(Section):
+class LengthGuard(_Judging):
     """How long an answer may be."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     max_chars: Count = Field(default=100_000, description="Most characters of one text of an answer.")
 
 
-class SchemaGuard(Section):
+class SchemaGuard(_Judging):
     """Whether answers that have to be JSON are what they have to be."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     json_schema: dict[str, Any] | None = Field(
         default=None, description="JSON schema of every answer; null takes each request's own."
     )
     retries: Whole = Field(default=0, ge=0, le=5, description="How often a better answer is asked for.")
 
 
-class RefusalGuard(Section):
+class RefusalGuard(_Judging):
     """Whether the model refuses to answer."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     retries: Whole = Field(default=0, ge=0, le=5, description="How often another answer is asked for.")
 
 
-class LeakGuard(Section):
+class LeakGuard(_Judging):
     """Whether an answer has personal things that are not in its prompt."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     detectors: tuple[Detector, ...] = Field(default=DEFAULT_DETECTORS, description="What is looked for.")
 
 
-class ModerationGuard(Section):
+class ModerationGuard(_Judging):
     """What a moderation model thinks."""
 
-    policy: Policy = Field(default="none", description=_POLICY)
     model: ModelName | None = Field(default=None, description="Route or provider/model that judges.")
     categories: tuple[str, ...] = Field(default=(), description="Categories that count; empty counts all it flags.")
     prompts: bool = Field(default=True, description="Whether prompts are judged.")

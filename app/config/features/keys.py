@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field
 
 from app.config.features.budgets import KeyBudget
 from app.config.features.limits import KeyLimit
-from app.config.fields import Expected, ModelName, Section
+from app.config.fields import Expected, ModelName, Section, mismatch, such
 
 # How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
 RESERVED: Final = ("key_", "jwt_", "open")
@@ -19,22 +18,16 @@ RESERVED: Final = ("key_", "jwt_", "open")
 def _moment(value: object) -> object:
     """Take a date, a time, or the text of one as seconds since 1970; without a zone it is UTC."""
     if isinstance(value, bool):
-        raise PydanticCustomError("mismatch", "not what this field accepts")
+        raise mismatch()
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError as error:
-            raise PydanticCustomError("mismatch", "not what this field accepts") from error
+            raise mismatch() from error
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-    return value
-
-
-def _free(value: str) -> str:
-    if value.startswith(RESERVED):
-        raise PydanticCustomError("mismatch", "not what this field accepts")
     return value
 
 
@@ -47,7 +40,7 @@ Moment = Annotated[
 KeyName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,127}$"),
-    AfterValidator(_free),
+    such(lambda name: not name.startswith(RESERVED)),
     Expected(f"a name of letters, digits and _.@+- that does not begin with {', '.join(RESERVED)}"),
 ]
 StoredHash = Annotated[

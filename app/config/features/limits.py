@@ -6,19 +6,15 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from app.config.fields import Count, Expected, ModelName, Number, ProviderName, Section, Whole
+from app.config.fields import Count, Expected, ModelName, Number, ProviderName, Section, Whole, listed
 
 Scope = Literal["global", "key", "user", "team", "session", "route", "model", "provider"]
 MONTH_S = 31 * 86_400
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 Scopes = Annotated[
     tuple[Scope, ...],
-    BeforeValidator(_as_list),
+    BeforeValidator(listed),
     Field(min_length=1),
     Expected("global, key, user, team, session, route, model or provider, or a list of some of them"),
 ]

@@ -13,11 +13,11 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 import msgspec
 
-from app.core.assemble import Assembler
+from app.core.answers.assemble import Assembler
+from app.core.answers.replay import replay
 from app.core.caching.stored import Origin
 from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.model import Completion, StreamEvent
-from app.core.replay import replay
 from app.core.stream import Batch
 
 

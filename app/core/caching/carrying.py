@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.assemble import Assembler
+from app.core.answers.assemble import Assembler
 from app.core.caching.answers import Answers
 from app.core.caching.asked import Asked
 from app.core.caching.broadcast import Broadcast, BroadcastBounds
@@ -21,10 +21,10 @@ from app.core.caching.ports import LeaderGoneError, Lease, Looked, Remote, Remot
 from app.core.caching.stored import Origin, Stored
 from app.core.call import Call, End, Outcome, Reply
 from app.core.errors import STREAM_BROKEN, TIMEOUT_TOTAL, GatewayError
-from app.core.limit import TimeLimit
 from app.core.model import Completion
 from app.core.pipeline import Handler
 from app.core.stream import Batch, EventStream
+from app.core.time_limit import TimeLimit
 
 _LEADERS_MAX: Final = 3  # other replicas whose calls came to nothing, before this one makes its own
 

@@ -18,9 +18,9 @@ from app.core.caching.policy import has_media
 from app.core.call import Call, CallOptions, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.limit import TimeLimit
 from app.core.model import ChatRequest, Completion, Operation, PlainRequest
 from app.core.pipeline import Handler
+from app.core.time_limit import TimeLimit
 
 _NOT_PLAIN: Final = ("tools", "functions", "n", "web_search_options")
 

@@ -1,18 +1,46 @@
-"""Where stored answers are kept: in this process (`Shelf`), and shared by all replicas (`SharedAnswers`)."""
+"""Where stored answers are kept, here (`Shelf`) and by all replicas (`SharedAnswers`), and who looks at them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from app.core.caching.broadcast import Broadcast
 from app.core.caching.flight import Flight
 from app.core.caching.stored import Origin, Selection, Stored
-from app.core.caching.tally import Tally
 from app.core.errors import GatewayError
 from app.core.stream import Batch
+
+CacheOutcome: TypeAlias = Literal["hit", "miss", "coalesced", "bypass"]
+
+
+class Tally(msgspec.Struct):
+    """
+    Counts calls by what the cache did for them; outlives configurations.
+
+    `hits` include those that were `stale`. `coalesced` calls had the answer to another call that was under way, and
+    `bypassed` ones wanted nothing of the cache, or nothing that it may give.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    coalesced: int = 0
+    bypassed: int = 0
+    stale: int = 0
+
+    def count(self, outcome: CacheOutcome, *, stale: bool = False) -> None:
+        """Count one call."""
+        if outcome == "hit":
+            self.hits += 1
+            self.stale += stale
+        elif outcome == "miss":
+            self.misses += 1
+        elif outcome == "coalesced":
+            self.coalesced += 1
+        else:
+            self.bypassed += 1
 
 
 class ShelfView(msgspec.Struct, frozen=True):
@@ -164,5 +192,32 @@ class SharedAnswers(Protocol):
 
         Raises:
             GatewayError: STATE_UNAVAILABLE, and some of them may be left.
+        """
+        ...
+
+
+class CacheView(msgspec.Struct, frozen=True):
+    """The cache as this process sees it. `shared` is None where nothing is shared, or that is out of reach."""
+
+    store: Literal["memory", "redis"]
+    tally: Tally
+    shelf: ShelfView
+    oldest_s: float | None
+    shared: SharedView | None = None
+
+
+class CacheDesk(Protocol):
+    """What the administration asks."""
+
+    async def view(self) -> CacheView:
+        """Return how full it is and how well it does."""
+        ...
+
+    async def remove(self, selection: Selection) -> int:
+        """
+        Forget the selected answers, everywhere, and return how many they were.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE where they are shared and that is out of reach; then some may be left.
         """
         ...

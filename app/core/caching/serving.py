@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
+from app.core.answers.replay import replay
+from app.core.answers.usage_shown import UsageShown, asks_for_usage, usage_hidden
 from app.core.caching.broadcast import Reader
 from app.core.caching.pace import paced
 from app.core.caching.stored import Stored
@@ -13,9 +15,7 @@ from app.core.call import Call, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, GatewayError
 from app.core.model import ChatRequest, StreamEvent
-from app.core.replay import replay
 from app.core.stream import Batch, EventStream
-from app.core.usage_in_streams import UsageShown, asks_for_usage, usage_hidden
 
 STALE: Final = '110 - "Response is Stale"'
 NOT_REVALIDATED: Final = '111 - "Revalidation Failed"'

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 
 ANTHROPIC: Final = "anthropic"  # the name of the dialect
 
@@ -185,9 +185,3 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     delta: EventDelta | None = None
     usage: MessageUsage | None = None
     error: msgspec.Raw = ABSENT
-
-
-class TokenCount(msgspec.Struct, frozen=True):
-    """The answer of `count_tokens`."""
-
-    input_tokens: int

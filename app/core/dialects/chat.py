@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 
 RESPONSES: Final = "responses"  # the name of the dialect
 

@@ -9,8 +9,8 @@ import msgspec
 from app.core.call import Attempt
 from app.core.clock import Clock
 from app.core.explain.port import Inquiry
+from app.core.limits.rulebook import RuleBook
 from app.core.ports import Limits
-from app.core.rulebook import RuleBook
 from app.core.rules import Claim, Standing
 
 
@@ -37,38 +37,28 @@ class LimitsSection(msgspec.Struct, frozen=True):
     limits: tuple[LimitLevel, ...]
 
 
-class ExplainLimits:
+class ExplainLimits(msgspec.Struct, frozen=True):
     """
     The section `limits`, of the rules that calls meet, or `target_limits`, of those that the first target meets.
 
-    Args:
-        section: Which of the two; the second stands behind `route`.
-
-        book: The rules.
-
-        limits: Knows how full their buckets are.
-
-        clock: Source of time.
+    The second stands behind `route`. `limits` knows how full the buckets of the rules in `book` are.
     """
 
-    def __init__(
-        self, section: Literal["limits", "target_limits"], book: RuleBook, limits: Limits, clock: Clock
-    ) -> None:
-        self.section = section
-        self._book = book
-        self._limits = limits
-        self._clock = clock
+    section: Literal["limits", "target_limits"]
+    book: RuleBook
+    limits: Limits
+    clock: Clock
 
     async def explain(self, inquiry: Inquiry) -> LimitsSection | None:
         """Say what would be asked for; None if no rule applies. Takes nothing."""
-        now = self._clock.now()
+        now = self.clock.now()
         if self.section == "limits":
-            ask = self._book.of_call(inquiry.call, now)
+            ask = self.book.of_call(inquiry.call, now)
         else:
-            ask = self._book.of_attempt(Attempt(inquiry.call, inquiry.targets[0], last=True), now)
+            ask = self.book.of_attempt(Attempt(inquiry.call, inquiry.targets[0], last=True), now)
         if ask is None:
             return None
-        known = {standing.claim.bucket: standing for standing in await self._limits.levels()}
+        known = {standing.claim.bucket: standing for standing in await self.limits.levels()}
         return LimitsSection(tuple([_level(claim, known.get(claim.bucket)) for claim in ask.claims]))
 
 

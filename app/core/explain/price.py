@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -11,8 +12,8 @@ from app.core.call import Call, Target
 from app.core.clock import Clock
 from app.core.explain.port import Inquiry
 from app.core.money import Budget, usd
-from app.core.prices import Prices, estimate_nusd
-from app.core.spending import accounts_of
+from app.core.spending.budgets import accounts_of
+from app.core.spending.prices import Prices, estimate_nusd
 
 
 class TargetPrice(msgspec.Struct, frozen=True):
@@ -40,31 +41,14 @@ class PriceSection(msgspec.Struct, frozen=True):
     budgets: tuple[BudgetLevel, ...]
 
 
-class Rates(msgspec.Struct, frozen=True):
-    """What is configured: prices, and the budgets for everybody."""
+class ExplainPrice(msgspec.Struct, frozen=True):
+    """The section `price`, which stands behind `route`; `levels` knows what was spent of the budgets for everybody."""
 
     prices: Prices
     budgets: tuple[Budget, ...]
-
-
-class ExplainPrice:
-    """
-    The section `price`; stands behind `route`.
-
-    Args:
-        rates: What is configured.
-
-        levels: Knows what was spent.
-
-        clock: Source of time.
-    """
-
-    section = "price"
-
-    def __init__(self, rates: Rates, levels: Budgets, clock: Clock) -> None:
-        self._rates = rates
-        self._levels = levels
-        self._clock = clock
+    levels: Budgets
+    clock: Clock
+    section: ClassVar[str] = "price"
 
     async def explain(self, inquiry: Inquiry) -> PriceSection:
         """Estimate."""
@@ -78,15 +62,15 @@ class ExplainPrice:
         return PriceSection(tuple(shown), budgets)
 
     def _at_most_nusd(self, call: Call, target: Target) -> int | None:
-        price = self._rates.prices(target)
+        price = self.prices(target)
         if price is None:
             return None
         return 0 if price.free else estimate_nusd(call, price)
 
     async def _budgets(self, call: Call, target: Target, amount_nusd: int) -> tuple[BudgetLevel, ...]:
-        rules: Sequence[Budget] = (*self._rates.budgets, *call.caller.budgets)
-        accounts = accounts_of(rules, call, target, self._clock.wall())
-        levels = await self._levels.levels(accounts) if accounts else []
+        rules: Sequence[Budget] = (*self.budgets, *call.caller.budgets)
+        accounts = accounts_of(rules, call, target, self.clock.wall())
+        levels = await self.levels.levels(accounts) if accounts else []
         return tuple([_shown(*pair, amount_nusd) for pair in zip(accounts, levels, strict=True)])
 
 

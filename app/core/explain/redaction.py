@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -11,33 +12,17 @@ from app.core.model import Request
 from app.core.redaction.redactor import Action, Hit, blocked_by
 
 
-class Find(msgspec.Struct, frozen=True):
-    """How often a detector found something in a field, and what becomes of it; never what was found."""
-
-    field: str
-    detector: str
-    action: str
-    count: int
-
-
 class RedactionSection(msgspec.Struct, frozen=True):
-    """All finds; detectors outside of the gateway are not asked."""
+    """All finds, by field and detector, and never what was found; detectors outside of the gateway are not asked."""
 
-    finds: tuple[Find, ...]
+    finds: tuple[Hit, ...]
 
 
-class ExplainRedaction:
-    """
-    The section `redaction`.
+class ExplainRedaction(msgspec.Struct, frozen=True):
+    """The section `redaction`; `find` returns what would be found in a request."""
 
-    Args:
-        find: Returns what would be found in a request.
-    """
-
-    section = "redaction"
-
-    def __init__(self, find: Callable[[Request], Sequence[Hit]]) -> None:
-        self._find = find
+    find: Callable[[Request], Sequence[Hit]]
+    section: ClassVar[str] = "redaction"
 
     async def explain(self, inquiry: Inquiry) -> RedactionSection | None:
         """
@@ -46,9 +31,8 @@ class ExplainRedaction:
         Raises:
             GatewayError: CONTENT_BLOCKED, for what must not pass.
         """
-        hits = self._find(inquiry.call.request)
+        hits = tuple(self.find(inquiry.call.request))
         for hit in hits:
             if hit.action is Action.BLOCK:
                 raise blocked_by(hit.detector, hit.field)
-        finds = tuple([Find(hit.field, hit.detector, hit.action.value, hit.count) for hit in hits])
-        return RedactionSection(finds) if finds else None
+        return RedactionSection(hits) if hits else None

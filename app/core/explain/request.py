@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import msgspec
 
 from app.core.call import Call
-from app.core.candidates import needs_of
-from app.core.estimating import prompt_of
 from app.core.explain.port import Inquiry
-from app.core.tokens import answer_tokens
+from app.core.routing.candidates import needs_of
+from app.core.tokens import answer_tokens, prompt_of
 
 
 class RequestSection(msgspec.Struct, frozen=True):
@@ -34,18 +34,11 @@ class RequestSection(msgspec.Struct, frozen=True):
     fallback: bool
 
 
-class ExplainRequest:
-    """
-    The section `request`.
+class ExplainRequest(msgspec.Struct, frozen=True):
+    """The section `request`; `check` raises `GatewayError` for a request that is not accepted at all."""
 
-    Args:
-        check: Raises `GatewayError` for a request that is not accepted at all.
-    """
-
-    section = "request"
-
-    def __init__(self, check: Callable[[Call], None]) -> None:
-        self._check = check
+    check: Callable[[Call], None]
+    section: ClassVar[str] = "request"
 
     async def explain(self, inquiry: Inquiry) -> RequestSection:
         """
@@ -55,7 +48,7 @@ class ExplainRequest:
             GatewayError: As `check` does.
         """
         call = inquiry.call
-        self._check(call)
+        self.check(call)
         request, options = call.request, call.options
         return RequestSection(
             endpoint=call.endpoint,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import ClassVar
 
 import msgspec
 
@@ -11,7 +11,7 @@ from app.core.call import Call, Target
 from app.core.circuits import CircuitPolicy, CircuitState
 from app.core.explain.port import Inquiry
 from app.core.ports import Circuits
-from app.core.routing import Router
+from app.core.routing.router import Router
 
 
 class TargetPlan(msgspec.Struct, frozen=True):
@@ -66,30 +66,18 @@ class RouteFacts(msgspec.Struct, frozen=True):
     circuit_breaker: CircuitPolicy | None
 
 
-InFlight: TypeAlias = Callable[[Target], int]
-
-
-class ExplainRoute:
+class ExplainRoute(msgspec.Struct, frozen=True):
     """
     The section `route`.
 
-    Args:
-        router: One whose strategies take no turns.
-
-        circuits: Says how targets are.
-
-        in_flight: Returns how many attempts at a target there are.
-
-        facts: What is configured.
+    The strategies of `router` take no turns; `in_flight` returns how many attempts at a target there are.
     """
 
-    section = "route"
-
-    def __init__(self, router: Router, circuits: Circuits, in_flight: InFlight, facts: RouteFacts) -> None:
-        self._router = router
-        self._circuits = circuits
-        self._in_flight = in_flight
-        self._facts = facts
+    router: Router
+    circuits: Circuits
+    in_flight: Callable[[Target], int]
+    facts: RouteFacts
+    section: ClassVar[str] = "route"
 
     async def explain(self, inquiry: Inquiry) -> RouteSection:
         """
@@ -99,7 +87,7 @@ class ExplainRoute:
             GatewayError: As it does.
         """
         call = inquiry.call
-        steps = self._router.preview(call)
+        steps = self.router.preview(call)
         inquiry.targets = tuple([target for step in steps for target in step.targets])
         states = await self._states(call)
         found: list[StepPlan] = []
@@ -107,19 +95,19 @@ class ExplainRoute:
         for step in steps:
             plans = [self._plan(position + n, target, states, call) for n, target in enumerate(step.targets)]
             position += len(plans)
-            strategy = self._facts.strategies.get(step.route, "direct") if step.route is not None else "direct"
+            strategy = self.facts.strategies.get(step.route, "direct") if step.route is not None else "direct"
             passed_by = tuple([PassedBy(target.name, lacks) for target, lacks in step.passed_by])
             found.append(StepPlan(step.route, strategy, tuple(plans), passed_by))
-        return RouteSection(tuple(found), self._facts.triggers if call.options.fallback else ())
+        return RouteSection(tuple(found), self.facts.triggers if call.options.fallback else ())
 
     async def _states(self, call: Call) -> Mapping[str, str] | None:
-        policy = self._facts.circuit_breaker
+        policy = self.facts.circuit_breaker
         if policy is None or not call.options.circuit_breaker:
             return None
-        return {view.target: view.state.value for view in await self._circuits.views(policy)}
+        return {view.target: view.state.value for view in await self.circuits.views(policy)}
 
     def _plan(self, position: int, target: Target, states: Mapping[str, str] | None, call: Call) -> TargetPlan:
         circuit = "off" if states is None else states.get(target.name, CircuitState.CLOSED.value)
         asked = call.options.max_attempts
-        tries = 1 if not call.options.retry else self._facts.tries if asked is None else asked
-        return TargetPlan(position, target.name, circuit, self._in_flight(target), tries)
+        tries = 1 if not call.options.retry else self.facts.tries if asked is None else asked
+        return TargetPlan(position, target.name, circuit, self.in_flight(target), tries)

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.core.guards.guard import Ask, Complaint, Passage, Prompt, Said
+from app.core.guards.checks import Quiet
+from app.core.guards.guard import Ask, Complaint, Passage, Prompt
 from app.core.guards.signs import COMMON, IN_TOOL_RESULTS, Sign
 from app.core.redaction.finding import Patterns, Scanner
 from app.core.redaction.folding import fold
@@ -27,7 +28,7 @@ _HIDDEN_WEIGHT, _ENCODED_WEIGHT = 0.6, 0.3
 _HIDDEN_LEAST: Final = 8
 
 
-class Injection:
+class Injection(Quiet):
     """
     A guard of prompts.
 
@@ -55,10 +56,6 @@ class Injection:
             if score >= least and (worst is None or score > worst.score):
                 worst = Complaint(f"{passage.source}_text", passage.path, round(score, 3))
         return worst
-
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
-        """Have no opinion."""
-        return None
 
     def score(self, passage: Passage) -> tuple[float, float]:
         """Return the score of a text, and the least that counts; what the operator or the model wrote has none."""

@@ -17,7 +17,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from app.core.guards.messages import with_contents, with_system_note
+from app.core.messages import with_contents, with_system_note
 from app.core.model import ChatRequest
 
 _CHARS: Final = 8

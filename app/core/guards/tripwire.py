@@ -13,7 +13,7 @@ from typing import Final
 
 from app.core.guards.checks import Quiet
 from app.core.guards.guard import Ask, Complaint, Prompt, Said
-from app.core.guards.messages import with_system_note
+from app.core.messages import with_system_note
 from app.core.model import ChatRequest
 
 _CHARS: Final = 16

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
+from app.core.answers.usage_shown import counts, head_of
 from app.core.call import Recovered
+from app.core.dialects.absent import is_given
 from app.core.model import Chunk, ChunkChoice, Delta, StreamEvent, Weight
 from app.core.recovery.splicing import Splice
 from app.core.stream import Batch
 from app.core.usage import Usage
-from app.core.usage_in_streams import counts
 
 MARK: Final = "wizard"  # the member of the last piece that says that there was a seam
-_HEAD: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
 _CHARS_PER_TOKEN: Final = 4
 
 
@@ -64,11 +64,7 @@ class Shown:
 
     def head(self) -> dict[str, Any]:
         """Return what all events of the stream have in common: its id, model and so on."""
-        try:
-            said = msgspec.json.decode(self._first.removeprefix(b"data:"), type=dict[str, Any])
-        except msgspec.DecodeError:
-            return {"object": "chat.completion.chunk"}
-        return {name: said[name] for name in _HEAD if name in said}
+        return head_of(self._first) or {"object": "chat.completion.chunk"}
 
     def _see(self, event: StreamEvent) -> None:
         chunk = event.chunk
@@ -160,12 +156,11 @@ def added(first: Usage | None, second: Usage) -> Usage:
         second,
         prompt_tokens=first.prompt_tokens + second.prompt_tokens,
         completion_tokens=first.completion_tokens + second.completion_tokens,
-        total_tokens=total(first) + total(second),
+        total_tokens=_total(first) + _total(second),
     )
 
 
-def total(usage: Usage) -> int:
-    """Return all tokens of a usage, also of one that does not add them up."""
+def _total(usage: Usage) -> int:
     return usage.total_tokens or usage.prompt_tokens + usage.completion_tokens
 
 
@@ -173,6 +168,6 @@ def _written(piece: ChunkChoice) -> dict[str, Any]:
     written: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": piece.finish_reason}
     if piece.delta.content:
         written["delta"] = {"content": piece.delta.content}
-    if bytes(piece.stop_reason) not in {b"", b"null"}:
+    if is_given(piece.stop_reason):
         written["stop_reason"] = piece.stop_reason
     return written

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from app.core.redaction.editing import Edit
+
 INNER_MAX_CHARS: Final = 64
 _NAME_CHARS: Final = 8
 # Something in brackets that may be meant as a placeholder; group 1 is what stands between them.
@@ -93,3 +95,37 @@ class Vault:
 def meanings_in(text: str) -> frozenset[str]:
     """Return what a text itself holds that may be taken for a placeholder."""
     return frozenset(meaning_of(inner) for inner in PLACEHOLDER.findall(text)) if "[" in text else frozenset()
+
+
+class Restore:
+    """An editor that puts values back; it holds back no more than what may be the beginning of a placeholder."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._held = ""
+
+    def feed(self, text: str) -> list[Edit]:
+        """Take the next piece; see `Editor`."""
+        if not self._held and "[" not in text:
+            return [(len(text), None)]
+        text = self._held + text
+        begun = BEGUN.search(text, text.rfind("["))
+        certain = len(text) if begun is None else begun.start()
+        self._held = text[certain:]
+        return self._edits(text, certain)
+
+    def end(self) -> list[Edit]:
+        """Let what was held back stay; see `Editor`."""
+        held, self._held = self._held, ""
+        return [(len(held), None)]
+
+    def _edits(self, text: str, certain: int) -> list[Edit]:
+        edits: list[Edit] = []
+        position = 0
+        for found in PLACEHOLDER.finditer(text, 0, certain):
+            value = self._vault.get(found[1])
+            if value is not None:
+                edits += [(found.start() - position, None), (found.end() - found.start(), value)]
+                position = found.end()
+        edits.append((certain - position, None))
+        return edits

@@ -1,15 +1,12 @@
-"""What becomes of a call: its start, its stream, its end."""
+"""What becomes of calls and of the turns of their sessions: their start, their stream, their end."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import msgspec
-
+from app.core.signals.signal import Signal
 from app.core.usage import Usage
 
 
-class CallStarted(msgspec.Struct, frozen=True):
+class CallStarted(Signal, frozen=True):
     """A call entered the pipeline."""
 
     request_id: str
@@ -18,7 +15,7 @@ class CallStarted(msgspec.Struct, frozen=True):
     stream: bool
 
 
-class StreamStarted(msgspec.Struct, frozen=True):
+class StreamStarted(Signal, frozen=True):
     """
     A stream committed: the client is about to see it. Seconds are counted from the start of the call.
 
@@ -32,7 +29,7 @@ class StreamStarted(msgspec.Struct, frozen=True):
     trace_id: str = ""
 
 
-class CallEnded(msgspec.Struct, frozen=True):
+class CallEnded(Signal, frozen=True):
     """
     A call left the pipeline; for a stream, after its last byte.
 
@@ -67,21 +64,21 @@ class CallEnded(msgspec.Struct, frozen=True):
     drained: str | None = None
 
 
-class StreamTrimmed(msgspec.Struct, frozen=True):
+class StreamTrimmed(Signal, frozen=True):
     """A client that read too slowly did not get `events` of its stream, as `streaming.overflow` allows."""
 
     request_id: str
     events: int
 
 
-class ClientLeft(msgspec.Struct, frozen=True):
+class ClientLeft(Signal, frozen=True):
     """A client left a call of a route that drains: its answer is read on, or nobody had room for that."""
 
     request_id: str
     drained: bool
 
 
-class StreamResumed(msgspec.Struct, frozen=True):
+class StreamResumed(Signal, frozen=True):
     """
     A client went on with a stream after its first `events` events; `live` says that the stream was still under way.
 
@@ -93,13 +90,13 @@ class StreamResumed(msgspec.Struct, frozen=True):
     live: bool
 
 
-class CallRepeated(msgspec.Struct, frozen=True):
+class CallRepeated(Signal, frozen=True):
     """A call repeated one that was answered before, and got that answer."""
 
     request_id: str
 
 
-class CallRefused(msgspec.Struct, frozen=True):
+class CallRefused(Signal, frozen=True):
     """A request was refused at the edge before it became a call (bad JSON, too large a body, ...)."""
 
     request_id: str
@@ -108,7 +105,7 @@ class CallRefused(msgspec.Struct, frozen=True):
     code: str
 
 
-class InternalFault(msgspec.Struct, frozen=True):
+class InternalFault(Signal, frozen=True):
     """Something that is a bug: `error` is the exception's type and `trace` its frames, without its message."""
 
     request_id: str
@@ -116,14 +113,14 @@ class InternalFault(msgspec.Struct, frozen=True):
     trace: str
 
 
-CallSignal: TypeAlias = (
-    CallStarted
-    | StreamStarted
-    | StreamTrimmed
-    | StreamResumed
-    | CallEnded
-    | ClientLeft
-    | CallRepeated
-    | CallRefused
-    | InternalFault
-)
+class SessionTurnKept(Signal, frozen=True):
+    """A turn was added to its session; `trimmed` messages of the past were too old to be sent with it."""
+
+    trimmed: int
+
+
+class SessionTurnLost(Signal, frozen=True):
+    """An answer was given, but could not be added to its session; `code` names the row of the error table."""
+
+    request_id: str
+    code: str

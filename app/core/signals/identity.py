@@ -1,13 +1,11 @@
-"""Who was refused, and what became of keys."""
+"""Who was refused, what became of keys, and what operators did."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import msgspec
+from app.core.signals.signal import Signal
 
 
-class CredentialRefused(msgspec.Struct, frozen=True):
+class CredentialRefused(Signal, frozen=True):
     """
     A caller could not say who it is.
 
@@ -19,25 +17,39 @@ class CredentialRefused(msgspec.Struct, frozen=True):
     key_id: str
 
 
-class ModelForbidden(msgspec.Struct, frozen=True):
+class ModelForbidden(Signal, frozen=True):
     """A caller asked for a model that its key does not allow."""
 
     request_id: str
     key_id: str
 
 
-class KeyChanged(msgspec.Struct, frozen=True):
+class KeyChanged(Signal, frozen=True):
     """An operator has created, revoked or rotated a virtual key; `action` is one of these words."""
 
     key_id: str
     action: str
 
 
-class TokenKeysChanged(msgspec.Struct, frozen=True):
+class TokenKeysChanged(Signal, frozen=True):
     """The keys by which signed tokens are checked were fetched, or could not be (`reason` is a fixed word then)."""
 
     keys: int
     reason: str = ""
 
 
-IdentitySignal: TypeAlias = CredentialRefused | ModelForbidden | KeyChanged | TokenKeysChanged
+class AdminActed(Signal, frozen=True):
+    """
+    Somebody asked the administration to change something, or was not let in.
+
+    `action` is a method and the pattern of a path, both the gateway's own words (empty where there is no such route);
+    `subject` is what was changed (the id of a key or session, a target), where that exists; `peer` is the address that
+    the connection came from. Nothing of a body or a query is here, and nothing of a token.
+    """
+
+    request_id: str
+    action: str
+    subject: str
+    status: int
+    admitted: bool
+    peer: str

@@ -1,13 +1,47 @@
-"""Which rate limits keep calls out."""
+"""Who has to wait at the gateway's door, and who is sent away."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import msgspec
+from app.core.signals.signal import Signal
 
 
-class LimitExceeded(msgspec.Struct, frozen=True):
+class CallQueued(Signal, frozen=True):
+    """A call has to wait until another one ends."""
+
+    priority: str
+
+
+class CallUnqueued(Signal, frozen=True):
+    """A call waits no more, whatever became of it."""
+
+    priority: str
+    wait_s: float
+
+
+class CallShed(Signal, frozen=True):
+    """The gateway has no room for a call; `reason` is queue_full, pushed_out or too_late."""
+
+    request_id: str
+    priority: str
+    reason: str
+
+
+class Overloaded(Signal, frozen=True):
+    """Calls are being shed; sent once per second at most. `refused` counts those since the last time."""
+
+    refused: int
+    waiting: int
+    in_flight: int
+    limit: int
+
+
+class AdmissionLimitChanged(Signal, frozen=True):
+    """So many calls may be worked on at the same time from now on."""
+
+    limit: int
+
+
+class LimitExceeded(Signal, frozen=True):
     """
     A rule refused a call, or would have if it were not in `shadow`.
 
@@ -19,6 +53,3 @@ class LimitExceeded(msgspec.Struct, frozen=True):
     measure: str
     wait_s: float | None
     shadow: bool
-
-
-LimitSignal: TypeAlias = LimitExceeded

@@ -1,13 +1,13 @@
-"""What happens to the keys of providers, and to the built-in model."""
+"""What happens to providers: their circuits, their keys, their health, and the built-in model."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final
 
-import msgspec
+from app.core.signals.signal import Signal
 
 
-class KeySetAside(msgspec.Struct, frozen=True):
+class KeySetAside(Signal, frozen=True):
     """
     One of a provider's several keys is left out for `pause_s`.
 
@@ -20,7 +20,7 @@ class KeySetAside(msgspec.Struct, frozen=True):
     pause_s: float
 
 
-class ProviderLimitNear(msgspec.Struct, frozen=True):
+class ProviderLimitNear(Signal, frozen=True):
     """
     A provider said that less than a tenth of one of its own limits is left; told once until much more is left again.
 
@@ -34,7 +34,7 @@ class ProviderLimitNear(msgspec.Struct, frozen=True):
     most: int
 
 
-class ProviderHealthChanged(msgspec.Struct, frozen=True):
+class ProviderHealthChanged(Signal, frozen=True):
     """A provider went down, or is back; `code` is that of the failure by which it went."""
 
     provider: str
@@ -42,11 +42,31 @@ class ProviderHealthChanged(msgspec.Struct, frozen=True):
     code: str
 
 
-class LocalModelChanged(msgspec.Struct, frozen=True):
+class LocalModelChanged(Signal, frozen=True):
     """The process of the built-in model started, died or was given up; `reason` is a fixed phrase."""
 
     state: str
     reason: str
 
 
-ProviderSignal: TypeAlias = KeySetAside | ProviderLimitNear | ProviderHealthChanged | LocalModelChanged
+ELSEWHERE: Final = "elsewhere"  # the reason of a change that another replica decided, and reported as its own
+
+
+class CircuitChanged(Signal, frozen=True):
+    """
+    A target's circuit changed its state; `before` and `now` are closed, half_open or open.
+
+    `reason` is a fixed word: failures, probing, probe_failed, recovered, forced (by an operator), elsewhere (another
+    replica decided it) or forgotten. `failures` of `calls` ended badly in the window that opened it; `open_s` is how
+    long it stays open at least. `request_id` names the call whose ending brought the change, if there is one.
+    """
+
+    provider: str
+    model: str
+    before: str
+    now: str
+    reason: str
+    failures: int = 0
+    calls: int = 0
+    open_s: float | None = None
+    request_id: str = ""

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given, present
+from app.core.dialects.absent import ABSENT, is_given, present
 from app.core.dialects.anthropic import ANTHROPIC, Block, Source
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.dialects.anthropic import Block, Message, MessageUsage
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.model import Completion

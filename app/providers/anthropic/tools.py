@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given, present
+from app.core.dialects.absent import ABSENT, is_given, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.providers.bedrock.messages import NAME

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given
+from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.bedrock.wire import (

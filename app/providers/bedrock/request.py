@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given
+from app.core.dialects.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.anthropic.knobs import Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import traits_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.providers.bedrock.wire import Reasoning, Wire
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.model import Completion
 from app.core.usage import Usage
 from app.providers.canonical.asked import Thought

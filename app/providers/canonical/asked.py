@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import ChatRequest, Request

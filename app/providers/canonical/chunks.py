@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT
-from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionDelta, StreamEvent, ToolDelta, Weight
+from app.core.dialects.absent import ABSENT
+from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionCall, StreamEvent, ToolDelta, Weight
 from app.core.usage import Usage
 from app.providers.canonical.answer import shown_usage
 from app.providers.canonical.asked import Thought
@@ -111,7 +111,7 @@ class Chunks:
             meant = ToolDelta(piece.position, piece.id, custom=CustomDelta(piece.name, piece.arguments))
         else:
             kind, function, custom = "function", _Function(piece.arguments, piece.name), None
-            meant = ToolDelta(piece.position, piece.id, FunctionDelta(piece.name, piece.arguments))
+            meant = ToolDelta(piece.position, piece.id, FunctionCall(piece.name, piece.arguments))
         kind_shown = None if piece.id is None else kind
         shown = _Call(piece.position, function, custom, piece.id, kind_shown, piece.extra_content)
         delta = _Delta(self._role(index), tool_calls=(shown,))

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_FAILED, TARGET_TIMEOUT, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 
 
 class ImageUrl(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported

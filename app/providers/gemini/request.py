@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, present
+from app.core.dialects.absent import ABSENT, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Offered
 from app.providers.canonical.choice import Choice, read_choice

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from app.core.absent import is_given
+from app.core.dialects.absent import is_given
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks

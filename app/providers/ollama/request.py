@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.absent import ABSENT, is_given, present
+from app.core.dialects.absent import ABSENT, is_given, present
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
 from app.providers.canonical.choice import Choice, read_choice

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.core import errors as table
-from app.core.absent import ABSENT
+from app.core.dialects.absent import ABSENT
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import ContentPart, Item, Response, ResponseUsage
 from app.core.errors import GatewayError, Kind

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from app.core.caching.admin import CacheView
 from app.core.caching.flight import Flights
 from app.core.caching.meaning import VectorIndex
-from app.core.caching.ports import ShelfView
+from app.core.caching.ports import CacheView, ShelfView, Tally
 from app.core.caching.stored import Selection
-from app.core.caching.tally import Tally
 from app.core.clock import Clock
 from app.state.answers.sharing import ReplicatedAnswers
 from app.state.answers.shelf import MemoryShelf, ShelfBounds

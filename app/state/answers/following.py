@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
+from app.core.answers.replay import event_of
 from app.core.caching.ports import LeaderGoneError, RemoteStream
 from app.core.caching.stored import Stored
 from app.core.errors import STREAM_BROKEN, GatewayError
-from app.core.replay import event_of
 from app.core.stream import Batch
 from app.state.answers.leading import Means
 from app.state.answers.redis import unheeded

@@ -13,12 +13,12 @@ from typing import Final
 
 import msgspec
 
+from app.core.answers.usage_shown import UsageShown
 from app.core.caching.broadcast import Broadcast, Reader
 from app.core.caching.flight import Flight, Flights
 from app.core.caching.stored import Origin, Stored
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.usage_in_streams import UsageShown
 from app.state.answers.redis import RedisAnswers, unheeded
 from app.state.answers.tail import Apart, Done, Entry, Frames, Head, Whole, failed, packed, written
 from app.state.link import Link, StateLostError

@@ -15,9 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from app.core.caching.flight import Flight, Flights
-from app.core.caching.ports import Looked, SharedView, Shelf
+from app.core.caching.ports import Looked, SharedView, Shelf, Tally
 from app.core.caching.stored import Label, Selection, Stored
-from app.core.caching.tally import Tally
 from app.core.clock import Clock
 from app.state.answers.following import FollowedCall
 from app.state.answers.leading import Leaders, Means, Rhythm

@@ -103,9 +103,8 @@ class MemoryLimits:
             places.held[place] = till_us
             places.first_us = min(places.first_us, till_us)
             return Standing(claim, 0, len(places.held), place=place)
-        bucket = self._bucket(claim.bucket, now_us)
-        hold = bucket.take(now_us, claim.charge_us)
-        return Standing(claim, 0, bucket.used_us(now_us), hold)
+        hold = self._bucket(claim.bucket, now_us).take(now_us, claim.charge_us)
+        return Standing(claim, 0, hold.served_us - now_us, hold)
 
     def _bucket(self, name: str, now_us: int) -> Bucket:
         found = self._buckets.get(name)

@@ -16,8 +16,8 @@ from typing import Final, Self
 
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
-from app.core.ledger import Sums, UsageKey, UsageRow
 from app.core.signals import Signal, Spent
+from app.core.spending.ledger import Sums, UsageKey, UsageRow
 from app.state.link import StateLostError
 from app.state.usage.store import UsageStore
 

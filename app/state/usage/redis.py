@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.ledger import COUNTS, UsageKey, UsageRow
+from app.core.spending.ledger import COUNTS, UsageKey, UsageRow
 from app.state.link import Command, Link, Plain, StateLostError, pairs_of
 from app.state.scripts import script
 from app.state.usage.store import Rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from app.core.ledger import COUNTS, DIMENSIONS, UsageKey, UsageRow
+from app.core.spending.ledger import COUNTS, DIMENSIONS, UsageKey, UsageRow
 from app.state.database import Database
 from app.state.usage.store import Rows
 

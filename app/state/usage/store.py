@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
-from app.core.ledger import UsageKey, UsageRow, added
+from app.core.spending.ledger import UsageKey, UsageRow, added
 
 Rows: TypeAlias = Mapping[UsageKey, UsageRow]
 

@@ -18,6 +18,7 @@ from app.core.signals import (
     HedgeStarted,
     InternalFault,
     KeySetAside,
+    Listener,
     LocalModelChanged,
     Overloaded,
     ProviderHealthChanged,
@@ -99,8 +100,12 @@ class Metrics:
 
     def __call__(self, signal: Signal) -> None:
         """Count a signal."""
-        for count in self._counts.get(type(signal), ()):
+        for count in self.ears(type(signal)):
             count(signal)
+
+    def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
+        """Return what counts signals of a type."""
+        return self._counts.get(kind, ())
 
     def counted(self) -> frozenset[type[msgspec.Struct]]:
         """Return the types of signals that some part counts."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.core.admission import Priority
 from app.core.signals import AdmissionLimitChanged, CallQueued, CallShed, CallUnqueued, ConfigReloaded
+from app.core.traffic.admission import Priority
 from app.telemetry.metrics.counters import QUEUE_WAIT_S, Histogram
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
 from app.telemetry.metrics.part import Counted, counted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from app.core.health import Checked
-from app.core.keys import KeyState
+from app.core.provider_keys import KeyState
 from app.core.rules import Measure
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge
 from app.telemetry.metrics.part import Counted

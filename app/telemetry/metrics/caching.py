@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from app.core.caching.ports import ShelfView
-from app.core.caching.tally import Tally
+from app.core.caching.ports import ShelfView, Tally
 from app.telemetry.metrics.asked import Asked
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily
 

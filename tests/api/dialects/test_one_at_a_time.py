@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from app.api.dialects.one_at_a_time import OneAtATime
-from app.core.model import CustomDelta, FunctionDelta, ToolDelta
+from app.core.model import CustomDelta, FunctionCall, ToolDelta
 
 
 def piece(index: int, arguments: str | None, name: str | None = None) -> ToolDelta:
     """Return a piece of a call."""
-    return ToolDelta(index, None, FunctionDelta(name, arguments))
+    return ToolDelta(index, None, FunctionCall(name, arguments))
 
 
 def told(given: list[ToolDelta]) -> list[list[ToolDelta]]:

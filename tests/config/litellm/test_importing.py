@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli import main
-from app.config.litellm import Imported, convert
+from app.config.litellm.convert import Imported, convert
 from app.config.load import load
 from app.config.schema import Settings
 from tests.cli.conftest import Write, write

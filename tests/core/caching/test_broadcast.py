@@ -12,7 +12,7 @@ from app.core.caching.stored import Origin
 from app.core.errors import STREAM_BROKEN, TARGET_FAILED, GatewayError
 from app.core.model import StreamEvent
 from app.core.stream import Batch
-from tests.core.answers import framed
+from tests.core.answers.making import framed
 from tests.support.calls import done, text_in, usage, word
 
 WORD = len(word("x").frame)

@@ -12,13 +12,12 @@ import pytest
 from app.core.errors import CHECK_UNAVAILABLE, TARGET_FAILED, GatewayError
 from app.core.guards.checks import Leak, Length, Quiet, Refusal, Terms, Tools
 from app.core.guards.guard import Guard, Prompt, Said
-from app.core.guards.messages import with_system_note
 from app.core.guards.moderation import Moderation
-from app.core.guards.passages import prompt_of
-from app.core.guards.said import Listening, said_in
+from app.core.guards.seen import Listening, prompt_of, said_in
 from app.core.guards.spotlight import Spotlight, spotlit
 from app.core.guards.tripwire import Tripwire
 from app.core.guards.watching import Sharp, Watch
+from app.core.messages import with_system_note
 from app.core.model import ChatRequest, Chunk, Completion, Operation, PlainRequest, StreamEvent, Weight
 from app.core.redaction.editing import Plain
 from app.inspection.patterns import Re2Patterns

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.guards.guard import Ask, Complaint, Passage, Prompt, Said, Source
 from app.core.guards.injection import Injection
-from app.core.guards.passages import prompt_of
+from app.core.guards.seen import prompt_of
 from app.core.model import Completion, PlainRequest
 from app.inspection.patterns import Re2Patterns
 from tests.core.guards.samples import ATTACKS, HARMLESS, HARMLESS_TOOL_RESULTS, TOOL_ATTACKS

@@ -13,8 +13,7 @@ from app.core.model import Chunk, Completion, Native, StreamEvent, Weight
 from app.core.redaction.answers import Form, MakeRewriter, rewrite_whole
 from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Chain, InJson, Plain, Rewriter
-from app.core.redaction.placeholders import Vault
-from app.core.redaction.restoring import Restore
+from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.streams import RewriteEvents
 from tests.core.redaction.parts import EVERYTHING
 from tests.core.redaction.test_editing import cuts

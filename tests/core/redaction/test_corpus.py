@@ -7,9 +7,8 @@ from collections import Counter
 import pytest
 
 from app.core.redaction.editing import Plain
-from app.core.redaction.placeholders import Vault
+from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.redactor import Action
-from app.core.redaction.restoring import Restore
 from tests.core.redaction.corpus import MAKERS, NEGATIVES, Sample, samples
 from tests.core.redaction.parts import EVERYTHING, redactor
 

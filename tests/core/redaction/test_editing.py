@@ -10,8 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core.redaction.editing import Chain, Given, InJson, Plain, Rewriter, in_json, plain_of
-from app.core.redaction.placeholders import PLACEHOLDER, Vault, label_of, meaning_of, meanings_in
-from app.core.redaction.restoring import Restore
+from app.core.redaction.placeholders import PLACEHOLDER, Restore, Vault, label_of, meaning_of, meanings_in
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=60)
 NEAR_PLACEHOLDERS = st.lists(

@@ -13,9 +13,8 @@ from app.core.errors import CONTENT_BLOCKED, GatewayError
 from app.core.redaction.body import CHAT, PLAIN, Fields, Treat, rewritten
 from app.core.redaction.editing import Plain
 from app.core.redaction.finding import Finding, merged
-from app.core.redaction.placeholders import PLACEHOLDER, Vault
+from app.core.redaction.placeholders import PLACEHOLDER, Restore, Vault
 from app.core.redaction.redactor import FINDS_MAX, Action
-from app.core.redaction.restoring import Restore
 from tests.core.redaction.corpus import samples
 from tests.core.redaction.parts import PATTERNS, found, inspector, redacted, redactor
 

@@ -15,8 +15,7 @@ from app.core.errors import GatewayError
 from app.core.redaction.body import CHAT
 from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import InJson, Plain, Rewriter, in_json
-from app.core.redaction.placeholders import Vault, meanings_in
-from app.core.redaction.restoring import Restore
+from app.core.redaction.placeholders import Restore, Vault, meanings_in
 from tests.core.redaction.corpus import samples
 from tests.core.redaction.parts import EVERYTHING, redactor
 from tests.fuzz.targets.pieces import chosen, cut, text_of

@@ -9,8 +9,8 @@ from typing import Any
 
 from app.core.caching.broadcast import Broadcast, BroadcastBounds
 from app.core.caching.flight import Flight, Flights
+from app.core.caching.ports import Tally
 from app.core.caching.stored import Origin, Stored
-from app.core.caching.tally import Tally
 from app.core.call import Target
 from app.core.clock import SystemClock
 from app.core.stream import Batch

@@ -18,7 +18,7 @@ from app.core.model import StreamEvent
 from app.state.answers.leading import Rhythm
 from app.state.answers.tail import Frames, Head, written
 from app.state.degrading import LinkOptions
-from tests.core.answers import DONE, framed
+from tests.core.answers.making import DONE, framed
 from tests.state.answers.rig import KEY, LINK, ORIGIN, Replica, Tap, broadcast, flight, kept, pair, replica
 from tests.state.sharing import until
 from tests.support.calls import text_in, word

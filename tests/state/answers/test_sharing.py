@@ -7,9 +7,8 @@ import asyncio
 import msgspec
 import pytest
 
-from app.core.caching.ports import Looked
+from app.core.caching.ports import Looked, Tally
 from app.core.caching.stored import Selection
-from app.core.caching.tally import Tally
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.model import Native
 from app.state.answers.leading import Rhythm

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
-from app.core.ledger import UsageKey, UsageRow
 from app.core.signals import CallStarted, Spent
+from app.core.spending.ledger import UsageKey, UsageRow
 from app.core.usage import Usage
 from app.state.link import StateLostError
 from app.state.usage.book import FLUSH_S, UsageBook

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.ledger import UsageKey, UsageRow
+from app.core.spending.ledger import UsageKey, UsageRow
 from app.state.connecting import connect
 from app.state.degrading import RedisLink
 from app.state.link import StateLostError

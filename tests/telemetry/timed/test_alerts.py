@@ -10,6 +10,7 @@ import msgspec
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.ports import HttpRequest
 from app.telemetry.alerts import TRIES, WAITING_MAX, Alerts
+from app.telemetry.fanout import FanOut
 from tests.support.virtual_time import VirtualClock
 from tests.telemetry.examples import BUDGET, STARTED
 
@@ -81,7 +82,7 @@ async def test_other_news_is_not_told(clock: VirtualClock) -> None:
     ear = Ear()
     alerts = Alerts(ear, clock)
     alerts.url = "http://127.0.0.1:1"
-    alerts(STARTED)
+    FanOut([alerts])(STARTED)
 
     async with alerts:
         await asyncio.sleep(10.0)

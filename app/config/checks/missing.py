@@ -1,0 +1,84 @@
+"""Settings that stand on something which is not there: a package, a place, a Redis, another setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.config.checks.complaint import Complaint, Names, unknown_provider
+from app.config.problems import MISSING, shown
+from app.config.schema import Settings
+from app.config.trees import Loc
+from app.core.vocabularies import PACKAGE, VOCABULARIES
+
+_STORES = ("cache", "sessions", "usage", "request_log")
+
+
+def stores(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find stores in files without a path, and those in Redis without a Redis."""
+    for section in _STORES:
+        given = getattr(settings, section)
+        if not getattr(given, "enabled", True):
+            continue
+        if given.store in {"file", "sqlite"} and not given.path:
+            what = "a folder" if given.store == "file" else "a file"
+            yield (section, "path"), Complaint(MISSING, f"{what}, as {section}.store is {given.store}", "add path")
+        if given.store == "redis" and settings.redis.url is None:
+            advice = "set redis.url, or choose another store"
+            yield (section, "store"), Complaint("'redis'", "another store, as redis.url is null", advice)
+
+
+def semantic_cache(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find a cache of similar prompts that nothing can compare."""
+    given, loc = settings.cache.semantic, ("cache", "semantic")
+    if not given.enabled:
+        return
+    if given.model is None:
+        expected = "a model that turns texts into vectors, such as openai/text-embedding-3-small"
+        yield (*loc, "model"), Complaint("null", expected, "name one, or set cache.semantic.enabled to false")
+    elif given.model not in names.routes and given.model.partition("/")[0] not in names.providers:
+        yield (*loc, "model"), unknown_provider(given.model, given.model.partition("/")[0], names)
+    if find_spec("numpy") is None:
+        advice = "install the extra 'semantic' (pip install 'wizard-gateway[semantic]')"
+        yield (*loc, "enabled"), Complaint("true", "false, as numpy is not installed", advice)
+
+
+def adaptive_limit(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find an adaptive limit that has nothing to move below."""
+    if settings.admission.adaptive and settings.admission.max_in_flight is None:
+        expected = "false, as admission.max_in_flight is null: an adaptive limit moves below that one"
+        yield ("admission", "adaptive"), Complaint("true", expected, "set admission.max_in_flight, or remove it")
+
+
+def resuming(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find several workers: a client that comes back would meet any of them, and each knows its own streams only."""
+    workers = settings.server.workers
+    if settings.streaming.resume.enabled and workers > 1:
+        expected = f"false, as server.workers is {workers} and each worker keeps its own streams"
+        advice = "use one worker, and several replicas behind a load balancer that keeps clients apart"
+        yield ("streaming", "resume", "enabled"), Complaint("true", expected, advice)
+
+
+def tokenizer(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find a folder without tables, and tables without the package that reads them."""
+    folder = settings.tokenizer.tables
+    if folder is None:
+        return
+    loc, value = ("tokenizer", "tables"), shown((), folder)
+    files = [name for vocabulary in VOCABULARIES.values() for name in vocabulary.files]
+    if not any((Path(folder) / name).is_file() for name in files):
+        wanted = " or ".join(vocabulary.files[0] for vocabulary in VOCABULARIES.values())
+        yield loc, Complaint(value, f"a folder with {wanted}", "put a table there, or remove it")
+    elif find_spec(PACKAGE) is None:
+        expected = f"null, as the package {PACKAGE} is not installed"
+        yield loc, Complaint(value, expected, f"install {PACKAGE}, or remove it")
+
+
+def exporter(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find a protocol of tracing whose library is not installed."""
+    if settings.tracing.enabled and settings.tracing.protocol == "grpc" and find_spec("grpc") is None:
+        advice = (
+            "install it (pip install 'wizard-gateway[otlp-grpc]'), or use OTLP over HTTP, which every collector takes"
+        )
+        yield ("tracing", "protocol"), Complaint("'grpc'", "http, as the extra otlp-grpc is not installed", advice)

@@ -1,0 +1,111 @@
+"""
+Who presents a credential: a key of the configuration, one that was made since, or the subject of a signed token.
+
+Whatever was sent, the same work is done to look it up, and a caller who is refused learns only that.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import STATE_UNAVAILABLE, UNAUTHORIZED, GatewayError
+from app.core.identity import ANONYMOUS, OPEN, Caller, Credential
+from app.core.keys.store import KeyStore
+from app.core.keys.virtual_keys import Found, Hasher, KeyTable, Standing
+from app.core.signals import CredentialRefused, Listener
+
+MISSING: Final = "missing"
+_RETRY_AFTER_S = 1.0  # whoever was out of reach is asked again all the time
+_MARK_BYTES = 8
+_JSON_START = b"eyJ"  # how every signed token begins: '{"' in base64
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a signed token is worth; the caller is there if it is valid."""
+
+    standing: Standing
+    caller: Caller | None = None
+
+
+class Tokens(Protocol):
+    """Understands signed tokens (JWT)."""
+
+    async def read(self, token: bytes) -> Verdict:
+        """Check a token; waits at most a moment, where the keys of its issuer are not known yet."""
+        ...
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Where keys come from: the configuration (`listed`), the `store`, and tokens, if they are accepted."""
+
+    listed: KeyTable
+    store: KeyStore
+    hasher: Hasher
+    tokens: Tokens | None = None
+
+
+class Directory:
+    """
+    The `Identities` of one configuration.
+
+    Without `required` whoever brings no key, or one that nobody knows, is let through as anonymous, so that a client
+    that insists on some key works. A key that was revoked or has expired is refused all the same.
+    """
+
+    def __init__(self, sources: Sources, clock: Clock, listener: Listener, *, required: bool) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._listener = listener
+        self._required = required
+
+    async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:
+        """
+        Return who presents `credential`.
+
+        Raises:
+            GatewayError: UNAUTHORIZED; STATE_UNAVAILABLE where nobody can tell at present.
+        """
+        if credential is None:
+            if self._required:
+                raise self._refusal(request_id, MISSING, "", "No key was sent.")
+            return ANONYMOUS
+        digests = self._sources.hasher.digests(credential.token)
+        found = self._find(digests)
+        if found.caller is not None:
+            return found.caller
+        standing = found.standing
+        if self._sources.tokens is not None and found.key is None and _is_token(credential.token):
+            verdict = await self._sources.tokens.read(credential.token)
+            if verdict.caller is not None:
+                return verdict.caller
+            standing = verdict.standing
+        if not self._required and standing in {Standing.UNKNOWN, Standing.UNDECIDED}:
+            return _stranger(digests[0])
+        if standing is Standing.UNDECIDED:
+            message = "Whether this key is valid cannot be told at present."
+            raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S)
+        raise self._refusal(request_id, standing.value, found.key.id if found.key else "", "The key is not valid.")
+
+    def _find(self, digests: tuple[bytes, ...]) -> Found:
+        """Look a secret up in both places; a key of the configuration counts unless it was revoked since."""
+        now_wall = self._clock.wall()
+        stored = self._sources.store.find(digests, now_wall)
+        listed = self._sources.listed.find(digests, now_wall)
+        return stored if listed.key is None or stored.standing is Standing.REVOKED else listed
+
+    def _refusal(self, request_id: str, reason: str, key_id: str, message: str) -> GatewayError:
+        self._listener(CredentialRefused(request_id, reason, key_id))
+        return GatewayError(UNAUTHORIZED, message)
+
+
+def _stranger(digest: bytes) -> Caller:
+    """Tell those whom nobody knows apart by what they send, so that none sees what is kept for another."""
+    mark = f"{OPEN}-{digest[:_MARK_BYTES].hex()}"
+    return Caller(mark, mark)
+
+
+def _is_token(token: bytes) -> bool:
+    return token.startswith(_JSON_START) and token.count(b".") == 2  # noqa: PLR2004 - header, claims, signature

@@ -1,0 +1,198 @@
+"""Where an operator makes, lists, rotates and revokes virtual keys, of the configuration and of the store together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import CONFLICT, NOT_FOUND, GatewayError
+from app.core.keys.store import KeyStore, key_exists
+from app.core.keys.virtual_keys import (
+    Entropy,
+    Hasher,
+    KeyHash,
+    KeyTable,
+    Scheme,
+    VirtualKey,
+    new_key_id,
+    new_secret,
+)
+from app.core.money import Budget
+from app.core.rules import Rule
+from app.core.signals import KeyChanged, Listener
+from app.core.traffic.admission import Priority
+
+OVERLAP_S: Final = 86_400.0
+
+
+class KeyOrder(msgspec.Struct, frozen=True):
+    """
+    What a new key shall be; `expires` is in seconds since 1970, `expires_in_s` counts from now.
+
+    With a `hash` its secret exists already, elsewhere.
+    """
+
+    name: str | None = None
+    team: str | None = None
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] | None = None
+    expires: float | None = None
+    expires_in_s: float | None = None
+    priority: Priority | None = None
+    hash: str | None = None
+    limits: tuple[Rule, ...] = ()
+    budget: Budget | None = None
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A key and, this once, its secret; None if somebody else made it."""
+
+    key: VirtualKey
+    secret: str | None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A key as an operator sees it; `source` is file, redis or memory, `status` active, expired or revoked."""
+
+    key: VirtualKey
+    source: str
+    status: str
+
+
+class OfficeTools(msgspec.Struct, frozen=True):
+    """What the office works with; `alone` says that no other process of this gateway has keys of its own memory."""
+
+    hasher: Hasher
+    clock: Clock
+    entropy: Entropy
+    listener: Listener
+    alone: bool
+
+
+class KeyOffice:
+    """
+    The keys of one configuration, and those of the store.
+
+    Whoever is asked for a secret gets it from the answer to that, and never again.
+    """
+
+    def __init__(self, listed: KeyTable, store: KeyStore, tools: OfficeTools) -> None:
+        self._listed = listed
+        self._store = store
+        self._tools = tools
+
+    def listing(self) -> list[Listing]:
+        """Return all keys, those of the configuration first; each once."""
+        stored = self._store.every()
+        gone = {key.id: key for key in stored if key.in_file}
+        keys = [*(self._replaced(key, gone) for key in self._listed), *(key for key in stored if not key.in_file)]
+        return [self.shown(key) for key in keys]
+
+    async def issue(self, order: KeyOrder) -> Issued:
+        """
+        Make a key.
+
+        Raises:
+            GatewayError: CONFLICT, INVALID_REQUEST, STATE_UNAVAILABLE.
+        """
+        self._require_one_memory()
+        tools = self._tools
+        secret = None if order.hash is not None else new_secret(tools.entropy)
+        stored = self._given(order.hash) if secret is None else tools.hasher.stored(secret.encode())
+        key_id, now_wall = new_key_id(tools.entropy), tools.clock.wall()
+        key = VirtualKey(
+            id=key_id,
+            name=order.name or key_id,
+            hash=stored,
+            team=order.team,
+            user=order.user,
+            tags=order.tags,
+            models=order.models,
+            priority=order.priority,
+            limits=order.limits,
+            budgets=() if order.budget is None else (msgspec.structs.replace(order.budget, name=f"key {key_id}"),),
+            created=now_wall,
+            expires=order.expires if order.expires_in_s is None else now_wall + order.expires_in_s,
+        )
+        if self._listed.has(key):
+            raise key_exists()
+        await self._store.add(key)
+        tools.listener(KeyChanged(key.id, "created"))
+        return Issued(key, secret)
+
+    async def revoke(self, key_id: str) -> Listing:
+        """
+        End a key at once, everywhere; one of the configuration stays revoked also if the file still has it.
+
+        Raises:
+            GatewayError: NOT_FOUND, STATE_UNAVAILABLE, CONFLICT.
+        """
+        self._require_one_memory()
+        now_wall = self._tools.clock.wall()
+        listed = self._listed.get(key_id)
+        if listed is None:
+            changed = await self._store.change(key_id, lambda key: key.revoked_at(now_wall))
+        else:
+            changed = await self._revoke_listed(listed.revoked_at(now_wall))
+        self._tools.listener(KeyChanged(key_id, "revoked"))
+        return self.shown(changed)
+
+    async def rotate(self, key_id: str, overlap_s: float = OVERLAP_S) -> Issued:
+        """
+        Give a key a fresh secret; the one it had stays valid for `overlap_s`.
+
+        Raises:
+            GatewayError: NOT_FOUND, STATE_UNAVAILABLE; CONFLICT for a key of the configuration, or a revoked one.
+        """
+        self._require_one_memory()
+        if self._listed.get(key_id) is not None:
+            advice = "Run 'wizard keys rotate' and put what it prints into the file."
+            raise GatewayError(CONFLICT, "This key stands in the configuration file.", suggestion=advice)
+        tools = self._tools
+        secret = new_secret(tools.entropy)
+        fresh, now_wall = tools.hasher.stored(secret.encode()), tools.clock.wall()
+        changed = await self._store.change(key_id, lambda key: _usable(key).rotated(fresh, now_wall, overlap_s))
+        tools.listener(KeyChanged(key_id, "rotated"))
+        return Issued(changed, secret)
+
+    def shown(self, key: VirtualKey) -> Listing:
+        """Return a key as it stands now."""
+        source = "file" if key.in_file else "redis" if self._store.persistent else "memory"
+        standing = key.standing(self._tools.clock.wall()).value
+        return Listing(key, source, "active" if standing == "valid" else standing)
+
+    async def _revoke_listed(self, revoked: VirtualKey) -> VirtualKey:
+        """Put a key of the configuration into the store, as revoked."""
+        try:
+            return await self._store.change(revoked.id, lambda _key: revoked)
+        except GatewayError as error:
+            if error.kind is not NOT_FOUND:
+                raise
+        await self._store.add(revoked)
+        return revoked
+
+    def _given(self, text: str | None) -> KeyHash:
+        stored = KeyHash.parse(text or "")
+        if stored.scheme is Scheme.HMAC_SHA256 and self._tools.hasher.preferred is not Scheme.HMAC_SHA256:
+            raise GatewayError(CONFLICT, "This gateway has no pepper to check an HMAC with.", param="hash")
+        return stored
+
+    def _replaced(self, key: VirtualKey, gone: dict[str, VirtualKey]) -> VirtualKey:
+        found = gone.get(key.id)
+        return found if found is not None and found.hash == key.hash else key
+
+    def _require_one_memory(self) -> None:
+        if not self._store.persistent and not self._tools.alone:
+            message = "Keys that are made or revoked here would be known to one worker process only."
+            advice = "Set 'redis.url', or change the keys in the file and reload it."
+            raise GatewayError(CONFLICT, message, suggestion=advice)
+
+
+def _usable(key: VirtualKey) -> VirtualKey:
+    if key.revoked is not None:
+        advice = "Make a new key instead."
+        raise GatewayError(CONFLICT, "The key is revoked; a fresh secret would not be valid either.", suggestion=advice)
+    return key

@@ -1,0 +1,128 @@
+"""Takes what a call needs out of its buckets before it goes on, and settles it when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NoReturn, TypeVar
+
+from app.core.call import Call, Outcome, Reply, Target
+from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
+from app.core.gcra import US_PER_S
+from app.core.limits.meter import Meter
+from app.core.model import ChatRequest, Completion, Request
+from app.core.pipeline import Handler, settle
+from app.core.ports import Limits, Tokenizer
+from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, with_prompt
+from app.core.signals import LimitExceeded, Listener
+from app.core.tokens import family_of, prompt_parts
+
+C = TypeVar("C")
+_WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
+
+
+class Limiter:
+    """What the stage of calls and the stage of attempts share."""
+
+    def __init__(self, limits: Limits, listener: Listener, tokenizer: Tokenizer | None = None) -> None:
+        self._limits = limits
+        self._listener = listener
+        self._tokenizer = tokenizer
+
+    async def run(self, travels: C, proceed: Handler[C], call: Call, ask: Ask, target: Target | None = None) -> Reply:
+        """
+        Go on with a call, or an attempt, if all of `ask` is granted; `target` is whom an attempt is going to ask.
+
+        Raises:
+            GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
+                another target may do); STATE_UNAVAILABLE.
+        """
+        decision = await self._decide(call, ask, target)
+        known = len(call.journal.limits)
+        call.journal.limits += decision.standings
+        for rule in decision.overlooked:
+            self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, None, shadow=True))
+        refusal = decision.refusal
+        if refusal is not None:
+            self._refuse(call, ask, refusal, target)
+        stay = _Stay(self._limits, decision, None if ask.prompt is None else Meter(call, ask.prompt))
+        reply = await settle(travels, proceed, stay.close, stay.watch)
+        if stay.tokens is not None and isinstance(reply.body, Completion):  # its headers are still to be written
+            limits, own = call.journal.limits, decision.settled(stay.tokens)
+            call.journal.limits = limits[:known] + own + limits[known + len(own) :]
+        return reply
+
+    async def _decide(self, call: Call, ask: Ask, target: Target | None) -> Decision:
+        """Ask by the estimate; where that is too much, by the exact number of tokens if somebody can count them."""
+        decision = await self._limits.acquire(ask)
+        refusal = decision.refusal
+        if refusal is None or self._tokenizer is None or refusal.claim.rule.measure is not Measure.TOKENS:
+            return decision
+        text, other = prompt_parts(call.request)
+        model = call.request.model if target is None else target.model
+        counted = await self._tokenizer.count(text, family_of(model))
+        if counted is None or ask.prompt is None or counted + other >= ask.prompt:
+            return decision
+        return await self._limits.acquire(with_prompt(ask, counted + other))
+
+    def _refuse(self, call: Call, ask: Ask, refusal: Standing, target: Target | None) -> NoReturn:
+        rule = refusal.claim.rule
+        wait_s = None if refusal.wait_us == NEVER else refusal.wait_us / US_PER_S
+        self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, wait_s, shadow=False))
+        if wait_s is None:
+            error = _impossible(
+                call.request, ask.prompt or 0, refusal, INVALID_REQUEST if target is None else CONTEXT_TOO_LONG
+            )
+        else:
+            message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached; come back in {wait_s:.3g} s."
+            error = GatewayError(RATE_LIMITED, message, retry_after_s=round(wait_s, 3))
+        error.provider, error.limit = None if target is None else target.provider, rule.name
+        raise error
+
+
+class _Stay:
+    """The time from a decision to the end of what was decided about."""
+
+    __slots__ = ("_decision", "_limits", "_meter", "tokens")
+
+    def __init__(self, limits: Limits, decision: Decision, meter: Meter | None) -> None:
+        self.tokens: int | None = None
+        self._limits = limits
+        self._decision = decision
+        self._meter = meter
+
+    def watch(self, reply: Reply) -> None:
+        """Measure a reply if somebody counts its tokens."""
+        if self._meter is not None:
+            self._meter.watch(reply)
+
+    def close(self, outcome: Outcome) -> None:
+        """Settle; `tokens` are those that were used, where somebody counts them."""
+        if self._meter is not None:
+            self.tokens = self._meter.used(outcome)
+        self._limits.settle(self._decision, self.tokens or 0)
+
+
+def _impossible(request: Request, prompt: int, refusal: Standing, kind: Kind) -> GatewayError:
+    """Say that a call asks for more than a full bucket holds, and which of its fields does."""
+    rule, units = refusal.claim.rule, refusal.claim.units
+    message = (
+        f"This call needs about {units} tokens; the rate limit {rule.name!r} lets at most {rule.most} through at once."
+    )
+    advice = "Send a shorter prompt or a smaller limit for the answer, or ask for a higher rate limit."
+    if not isinstance(request, ChatRequest):
+        param = "input"
+    elif prompt > rule.most:
+        param = "messages"
+    else:
+        param = "max_completion_tokens" if request.fields.max_completion_tokens else "max_tokens"
+    return GatewayError(kind, message, param=param, suggestion=advice)
+
+
+def _spelled(rule: Rule) -> str:
+    """Say what a rule allows."""
+    rate = rule.rate
+    if rate is None:
+        return f"{rule.most} calls at the same time"
+    window_s = rate.window_us / US_PER_S
+    return f"{rate.amount} {rule.measure.value} per {_WINDOWS.get(window_s, f'{window_s:g} seconds')}"

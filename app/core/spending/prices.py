@@ -1,0 +1,100 @@
+"""
+What tokens cost, in whole nano-dollars.
+
+A provider counts the parts of a prompt or an answer inside its totals (`Usage`), so each token is charged once: at the
+price of the most special part it belongs to. A part without a price of its own has that of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import msgspec
+
+from app.core.call import Call, Target
+from app.core.money import nano
+from app.core.tokens import answer_tokens, prompt_of
+from app.core.usage import Usage
+
+ANSWER_TOKENS: Final = 1024  # of an answer that may become as long as it likes
+_NANO_PER_MTOK: Final = 1_000  # a dollar per million tokens is a thousand nano-dollars per token
+
+
+class Price(msgspec.Struct, frozen=True):
+    """
+    US dollars per million tokens, and per image and request.
+
+    `cached` is for what the provider had in its prompt cache, `cache_write` for what it put there. None has the price
+    of the whole: `input` for parts of the prompt, `output` for parts of the answer. A call whose prompt has more than
+    `long_above_tokens` has the prices of `long`, all of it.
+    """
+
+    input: float = 0.0
+    output: float = 0.0
+    cached: float | None = None
+    cache_write: float | None = None
+    reasoning: float | None = None
+    audio_input: float | None = None
+    audio_output: float | None = None
+    image_usd: float = 0.0
+    request_usd: float = 0.0
+    long_above_tokens: int | None = None
+    long: Price | None = None
+
+    def of(self, usage: Usage, images: int = 0) -> int:
+        """Return what `usage` and `images` made cost, in nano-dollars."""
+        if self.long is not None and usage.prompt_tokens > (self.long_above_tokens or 0):
+            return self.long.of(usage, images)
+        tokens = round((self._prompt(usage) + self._answer(usage)) * _NANO_PER_MTOK)
+        extra = self.request_usd + images * self.image_usd
+        return tokens + nano(extra) if extra else tokens
+
+    def _prompt(self, usage: Usage) -> float:
+        """Return millionths of a dollar."""
+        details = usage.prompt_tokens_details
+        if details is None:
+            return usage.prompt_tokens * self.input
+        cached, written, audio = details.cached_tokens or 0, details.cache_write_tokens or 0, details.audio_tokens or 0
+        if not (cached or written or audio):
+            return usage.prompt_tokens * self.input
+        return (
+            max(0, usage.prompt_tokens - cached - written - audio) * self.input
+            + cached * _or(self.cached, self.input)
+            + written * _or(self.cache_write, self.input)
+            + audio * _or(self.audio_input, self.input)
+        )
+
+    def _answer(self, usage: Usage) -> float:
+        details = usage.completion_tokens_details
+        if details is None:
+            return usage.completion_tokens * self.output
+        reasoning, audio = details.reasoning_tokens or 0, details.audio_tokens or 0
+        if not (reasoning or audio):
+            return usage.completion_tokens * self.output
+        return (
+            max(0, usage.completion_tokens - reasoning - audio) * self.output
+            + reasoning * _or(self.reasoning, self.output)
+            + audio * _or(self.audio_output, self.output)
+        )
+
+    @property
+    def free(self) -> bool:
+        """Say whether nothing can cost anything."""
+        if self.input or self.output:  # as nearly always
+            return False
+        return not any(getattr(self, name) for name in self.__struct_fields__)
+
+
+def estimate_nusd(call: Call, price: Price) -> int:
+    """Return what a call will cost at most, by its own words; at least one nano-dollar, so that a spent budget is."""
+    answer = answer_tokens(call.request)
+    usage = Usage(prompt_of(call), ANSWER_TOKENS if answer is None else answer)
+    return max(1, price.of(usage))
+
+
+Prices: TypeAlias = Callable[[Target], Price | None]  # None: nobody knows
+
+
+def _or(price: float | None, whole: float) -> float:
+    return whole if price is None else price
