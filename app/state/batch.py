@@ -76,8 +76,14 @@ class Batch:
         Raises:
             RedisError: Or another of `LOSSES`.
         """
+        if isinstance(self._client, RedisCluster):  # to each of its nodes, which pipelines of redis-py cannot do
+            for script in scripts:
+                await self._client.script_load(script.text)
+            return
+        pipeline = self._client.pipeline(transaction=False)
         for script in scripts:
-            await self._client.script_load(script.text)
+            pipeline.execute_command("SCRIPT", "LOAD", script.text)
+        await pipeline.execute()
 
     async def aclose(self) -> None:
         """Drop what has not been sent."""
