@@ -26,6 +26,7 @@ from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
 from app.api.cold import Exposition, Health, models_router, operations_router
 from app.api.dialects.anthropic.counting import CountDialect
 from app.api.dialects.anthropic.dialect import MessagesDialect
+from app.api.dialects.anthropic.errors import message_refusal
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import PlainDialect, plain_dialects
@@ -35,8 +36,8 @@ from app.api.errors import error_response, internal_error, stopping
 from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
-from app.api.openapi import hot_paths
-from app.api.openapi_cold import corrected
+from app.api.openapi.cold import corrected
+from app.api.openapi.hot import hot_paths
 from app.api.page import page_router
 from app.api.passing import PassRoute
 from app.api.places import PREFIX, Anywhere, Kept
@@ -210,5 +211,7 @@ async def _failed(request: Request, _error: Exception) -> Response:
 
 
 def _response(error: GatewayError, request: Request, extra: Mapping[str, str]) -> Response:
-    status, headers, body = error_response(error, request_id_of(headers_of(request.scope)))
+    anthropics = request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers
+    refusal = message_refusal if anthropics else error_response
+    status, headers, body = refusal(error, request_id_of(headers_of(request.scope)), None)
     return Response(body, status, {**{name.decode(): value.decode() for name, value in headers}, **extra})

@@ -7,7 +7,7 @@ Pure ASGI: no middleware, no request object, nothing per chunk but one `send`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -24,7 +24,13 @@ class ClientGoneError(Exception):
     """The client closed its connection; there is nobody left to answer."""
 
 
-async def read_body(receive: Receive, declared_bytes: bytes | None, max_bytes: int) -> bytes:
+def declared_bytes(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return how long the body is, as far as its sender says so."""
+    given = headers.get(b"content-length", b"")
+    return int(given) if given.isdigit() else None
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], max_bytes: int) -> bytes:
     """
     Return the whole request body.
 
@@ -32,8 +38,8 @@ async def read_body(receive: Receive, declared_bytes: bytes | None, max_bytes: i
         GatewayError: BODY_TOO_LARGE, before any of a body is read whose declared length is over the bound.
         ClientGoneError: The client left in the middle.
     """
-    if declared_bytes is not None and declared_bytes.isdigit() and int(declared_bytes) > max_bytes:
-        raise _too_large(max_bytes)
+    if (declared_bytes(headers) or 0) > max_bytes:
+        raise too_large(max_bytes)
     message = await receive()
     body: bytes = message.get("body", b"")
     if len(body) <= max_bytes and message["type"] == "http.request" and not message.get("more_body", False):
@@ -43,7 +49,7 @@ async def read_body(receive: Receive, declared_bytes: bytes | None, max_bytes: i
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         if size > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         if not message.get("more_body", False):
             return b"".join(parts)
         message = await receive()
@@ -51,8 +57,9 @@ async def read_body(receive: Receive, declared_bytes: bytes | None, max_bytes: i
         size += len(parts[-1])
 
 
-def _too_large(max_bytes: int) -> GatewayError:
-    return GatewayError(BODY_TOO_LARGE, f"The body is larger than {max_bytes} bytes.")
+def too_large(max_bytes: int, suggestion: str | None = None) -> GatewayError:
+    """Return what is said of a body beyond its bound."""
+    return GatewayError(BODY_TOO_LARGE, f"The body is larger than {max_bytes} bytes.", suggestion=suggestion)
 
 
 class AsgiSink:

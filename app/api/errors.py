@@ -54,7 +54,7 @@ def error_object(error: GatewayError, request_id: str, journal: Journal | None) 
         "param": error.param,
         "kind": error.kind.category,
         "retryable": error.kind.retryable,
-        "retry_after_s": error.retry_after_s,
+        "retry_after_s": None if error.retry_after_s is None else math.ceil(error.retry_after_s * 1000) / 1000,
         "suggestion": error.suggestion,
         "provider": error.provider,
         "source": "upstream" if error.from_upstream else "gateway",

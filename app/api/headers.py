@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
-from app.api.limit_headers import limit_headers
 from app.core.call import Call, Journal
 from app.core.requests import Step
+from app.core.rules import Measure, Standing
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 _NAME_MAX_CHARS = 256
 _STORY_MAX_BYTES = 4000  # all headers of an answer have 8 KB in most clients and proxies
+_SHOWN = tuple(
+    (measure, tuple(b"x-ratelimit-%b-%b" % (part, name) for part in (b"limit", b"remaining", b"reset")))
+    for measure, name in ((Measure.REQUESTS, b"requests"), (Measure.TOKENS, b"tokens"))
+)
+_MINUTE_S, _HOUR_S = 60, 3600
 
 
 def answer_headers(call: Call, committed: float) -> Headers:
@@ -52,6 +58,40 @@ def journal_headers(journal: Journal) -> Headers:
     if journal.notes:
         headers += [(name.encode(), _visible(value)) for name, value in journal.notes.items()]
     return headers
+
+
+def limit_headers(standings: Sequence[Standing]) -> Headers:
+    """
+    Return `x-ratelimit-*` as OpenAI sends them: of the tightest rule of each kind, the one with the least left.
+
+    The limit is what a full bucket holds; it is reset when the bucket is full again. Rules in shadow keep nobody out.
+    """
+    headers: Headers = []
+    for measure, (limit, remaining, reset) in _SHOWN:
+        found = [each for each in standings if each.claim.rule.measure is measure and not each.claim.rule.shadow]
+        if not found:
+            continue
+        tightest = found[0] if len(found) == 1 else min(found, key=lambda each: (each.remaining, -each.reset_s))
+        headers += (
+            (limit, b"%d" % tightest.claim.rule.most),
+            (remaining, b"%d" % tightest.remaining),
+            (reset, duration(tightest.reset_s)),
+        )
+    return headers
+
+
+def duration(seconds: float) -> bytes:
+    """Write a duration as OpenAI does: `0s`, `20ms`, `8.64s`, `6m0s`, `24h0m0s`; rounded up."""
+    ms = math.ceil(seconds * 1000)
+    if 0 < ms < 1000:  # noqa: PLR2004 - a second
+        return b"%dms" % ms
+    if ms < _MINUTE_S * 1000:
+        return (b"%.3f" % (ms / 1000)).rstrip(b"0").rstrip(b".") + b"s"
+    whole = math.ceil(seconds)
+    minutes, rest = divmod(whole, _MINUTE_S)
+    if whole < _HOUR_S:
+        return b"%dm%ds" % (minutes, rest)
+    return b"%dh%dm%ds" % (*divmod(minutes, 60), rest)
 
 
 def _story(steps: Sequence[Step]) -> bytes:

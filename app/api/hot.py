@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Awaitable
+from math import inf
 
 import msgspec
 
 from app.api.asgi import AsgiSink, ClientGoneError, ClientWatch, Receive, Scope, Send, read_body
 from app.api.dialects.port import Dialect, Style
 from app.api.errors import internal_error, stopping
-from app.api.inbound import Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
-from app.api.respond import respond
+from app.api.inbound import FORWARDED, Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
+from app.api.respond import Ready, respond
 from app.api.taping import TapedSink
-from app.api.wishes import merged, sdk_patience_s, wishes_of
+from app.api.wishes import NO_WISHES, Wishes, merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock, SystemClock
 from app.core.errors import GatewayError
-from app.core.gateway import CurrentGateway, EdgeOptions
+from app.core.gateway import CurrentGateway, EdgeOptions, Gateway
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
 from app.core.leaving import Departure, Departures
 from app.core.lifecycle import Lifecycle
+from app.core.model import Request
 from app.core.ports import Sink
-from app.core.signals import CallRefused, InternalFault, Listener, StreamTrimmed
+from app.core.signals import CallRefused, InternalFault, Listener
 from app.core.tapes import Taped, Tapes
 
 
@@ -44,17 +47,22 @@ class Desk(msgspec.Struct, frozen=True):
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """Who asks, and how: a request as it came."""
+    """Who asks, and how."""
 
     request_id: str
     headers: Headers
-    body: bytes
     credential: Credential | None
     caller: Caller
 
 
 class HotRoute:
-    """One endpoint; `dialect` is the form that its clients speak."""
+    """
+    One endpoint; `dialect` is the form that its clients speak.
+
+    A request is read (`_read`), and then answered (`_answer`). Others override how they read.
+    """
+
+    forwards = FORWARDED  # request headers that reach the provider
 
     def __init__(self, desk: Desk, dialect: Dialect) -> None:
         self._desk = desk
@@ -62,11 +70,20 @@ class HotRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        gateway = self._desk.gateways.current  # read once: a reload in the meantime does not touch this call
         headers = headers_of(scope)
         request_id = request_id_of(headers, self._desk.ids)
         sink = AsgiSink(send)
         try:
-            await self._serve(request_id, headers, receive, sink)
+            try:
+                credential = credential_of(headers)
+                caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
+                ready = await self._read(Arrival(request_id, headers, credential, caller), scope, receive, gateway)
+            except GatewayError as error:
+                self._desk.listener(CallRefused(request_id, self._dialect.endpoint, error.kind.status, error.kind.code))
+                await sink.whole(*self._dialect.refusal(error, request_id, None))
+            else:
+                await self._answer(ready, sink)
         except ClientGoneError:
             return
         except Exception as error:  # noqa: BLE001 - the edge: a bug must not reach the client as anything but a 500
@@ -77,40 +94,40 @@ class HotRoute:
             else:
                 await sink.whole(*self._dialect.refusal(internal_error(), request_id, None))
 
-    async def _serve(self, request_id: str, headers: Headers, receive: Receive, sink: AsgiSink) -> None:
-        dialect = self._dialect
-        gateway = self._desk.gateways.current  # read once: a reload in the meantime does not touch this call
+    async def _read(self, arrival: Arrival, scope: Scope, receive: Receive, gateway: Gateway) -> Ready:  # noqa: ARG002 - of other routes
+        """
+        Read what is asked for.
+
+        Raises:
+            GatewayError: It cannot be read, or may not be asked for.
+        """
+        self._dialect.require(arrival.headers)
+        raw = await read_body(receive, arrival.headers, gateway.edge.body_max_bytes)
+        return Ready(self.call(arrival, raw, gateway.edge), gateway.handler, gateway.edge, receive)
+
+    async def _answer(self, ready: Ready, sink: AsgiSink) -> None:
+        """Run the call and send what comes of it; its client is watched all the while."""
+        call, leaving = ready.call, ready.edge.leaving
+        style = self._dialect.style(call, self._desk.clock)
+        departure: Departure | None = None  # without `leaving`, a client that leaves ends its call
+        out: Sink = sink
+        if leaving is not None:
+            departure = Departure(call, leaving, self._desk.departures, self._desk.listener)
+            out = self._taped(call, departure, sink, style)
         try:
-            credential = credential_of(headers)
-            caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
-            dialect.require(headers)
-            raw = await read_body(receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
-            call = self.call(Arrival(request_id, headers, raw, credential, caller), gateway.edge)
-        except GatewayError as error:
-            self._desk.listener(CallRefused(request_id, dialect.endpoint, error.kind.status, error.kind.code))
-            await sink.whole(*dialect.refusal(error, request_id, None))
-            return
-        style = dialect.style(call, self._desk.clock)
-        departure = self._departure(call, gateway.edge)
-        out = sink if departure is None else self._taped(call, departure, sink, style)
-        try:
-            with ClientWatch(receive, departure):
+            with ClientWatch(ready.client, departure):
                 try:
-                    await respond(call, gateway, out, style, self._desk.clock)
+                    await self._respond(ready, out, style)
                 except GatewayError as error:
-                    await out.whole(*dialect.refusal(error, request_id, call.journal))
-                finally:
-                    self._note_trimmed(call)
+                    await out.whole(*self._dialect.refusal(error, call.id, call.journal))
         except asyncio.CancelledError:
             if not self._desk.lifecycle.cutting:
                 raise
             await self._cut_off(call, sink, style)
 
-    def _departure(self, call: Call, edge: EdgeOptions) -> Departure | None:
-        """Return what decides when the client leaves; None where that ends every call."""
-        if edge.leaving is None:
-            return None
-        return Departure(call, edge.leaving, self._desk.departures, self._desk.listener)
+    def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
+        """Return what sends the answer; no coroutine of its own, which every event would pass through."""
+        return respond(ready, sink, style, self._desk.clock, self._desk.listener)
 
     def _taped(self, call: Call, departure: Departure, sink: AsgiSink, style: Style) -> Sink:
         """Return a sink for an answer that can be resumed, if it is a stream and streams can be."""
@@ -120,10 +137,6 @@ class HotRoute:
         taped = Taped(call.caller.tenant, call.id, style.failure)
         return TapedSink(sink, lambda: self._desk.tapes.open(taped, bounds), departure)
 
-    def _note_trimmed(self, call: Call) -> None:
-        if call.journal.trimmed:
-            self._desk.listener(StreamTrimmed(call.id, call.journal.trimmed))
-
     async def _cut_off(self, call: Call, sink: AsgiSink, style: Style) -> None:
         """Say why the answer ends here; an answer of which a part is out is left incomplete."""
         if not sink.begun:
@@ -131,20 +144,25 @@ class HotRoute:
         elif sink.streaming:
             await sink.part(style.failure(stopping()))
 
-    def call(self, arrival: Arrival, edge: EdgeOptions) -> Call:
+    def call(self, arrival: Arrival, body: bytes, edge: EdgeOptions) -> Call:
         """
         Return what a request asks for.
 
         Raises:
             GatewayError: It cannot be understood.
         """
-        request, said = self._dialect.read(arrival.body, arrival.headers)
-        wishes = merged(wishes_of(arrival.headers), said)
+        return self._call_of(arrival, body, self._dialect.read(body, arrival.headers), edge)
+
+    def _call_of(self, arrival: Arrival, body: bytes, read: tuple[Request, Wishes], edge: EdgeOptions) -> Call:
+        """Return the call for a request and the wishes that were `read` in its body."""
+        request, said = read
+        wishes = wishes_of(arrival.headers)
+        if said is not NO_WISHES:
+            wishes = merged(wishes, said)
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
         repeatable = wishes.options.idempotency_key is not None
-        given = (edge.total_s, wishes.timeout_s, patience_s)
-        allowed_s = min([seconds for seconds in given if seconds is not None])  # a caller may only lower it
+        allowed_s = min(edge.total_s, wishes.timeout_s or inf, patience_s or inf)  # a caller may only lower it
         return Call(
             id=arrival.request_id,
             endpoint=self._dialect.endpoint,
@@ -152,9 +170,9 @@ class HotRoute:
             started=now,
             deadline=now + allowed_s,
             options=wishes.options,
-            headers=forwarded(arrival.headers, edge.loop),
+            headers=forwarded(arrival.headers, self.forwards, edge.loop),
             journal=Journal(),
             credential=arrival.credential,
             caller=arrival.caller,
-            fingerprint=fingerprint_of(self._dialect.endpoint, arrival.body) if repeatable else b"",
+            fingerprint=fingerprint_of(self._dialect.endpoint, body) if repeatable else b"",
         )

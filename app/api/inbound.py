@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from secrets import token_hex
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from app.api.asgi import Scope
@@ -20,7 +20,7 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _BEARER = b"bearer "
 _VIA = VIA.encode()
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
-_FORWARDED = tuple(
+FORWARDED: Final = tuple(
     (name.encode(), name) for name in ("openai-beta", "anthropic-beta", "idempotency-key", "traceparent", "tracestate")
 )
 
@@ -101,12 +101,12 @@ def credential_of(headers: Headers) -> Credential | None:
     return Credential(bare.strip()) if bare else None
 
 
-def forwarded(headers: Headers, loop: Loop) -> tuple[tuple[str, str], ...]:
+def forwarded(headers: Headers, allowed: tuple[tuple[bytes, str], ...], loop: Loop) -> tuple[tuple[str, str], ...]:
     """
-    Return the headers that may reach a provider, and the name of the gateway behind those that it came through.
+    Return the `allowed` headers for a provider, and the name of the gateway behind those that the request came through.
 
     Raises:
         GatewayError: LOOP_DETECTED.
     """
-    found = [(name, headers[key].decode("latin-1")) for key, name in _FORWARDED if key in headers]
+    found = [(name, headers[key].decode("latin-1")) for key, name in allowed if key in headers]
     return (*found, (VIA, loop.passed(headers.get(_VIA, b"").decode("latin-1"))))

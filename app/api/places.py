@@ -113,7 +113,12 @@ class Kept:
             if named in having:
                 return named
             if named in gateway.catalog.providers:
-                raise GatewayError(UNSUPPORTED_FEATURE, f"The provider {named!r} has no {word} here.", param=_CHOOSING)
+                raise GatewayError(
+                    UNSUPPORTED_FEATURE,
+                    f"The provider {named!r} has no {word} in OpenAI's form.",
+                    param=_CHOOSING,
+                    suggestion=_own_form(named, word, passing),
+                )
             raise GatewayError(INVALID_REQUEST, f"There is no provider {named[:100]!r}.", param=_CHOOSING)
         if not having:
             raise GatewayError(UNSUPPORTED_FEATURE, f"No configured provider has {word}.", param=_CHOOSING)
@@ -122,6 +127,12 @@ class Kept:
             advice = "Name one of them in the header 'x-wizard-provider' or as '?provider='."
             raise GatewayError(INVALID_REQUEST, message, param=_CHOOSING, suggestion=advice)
         return having[0]
+
+
+def _own_form(provider: str, word: str, passing: Passing) -> str:
+    """Return how to get at what a provider has in a form of its own, as Anthropic its batches."""
+    where = f"If it has {word} in a form of its own, ask for them below '{PREFIX}{provider}/'"
+    return f"{where}." if provider in passing.raw else f"{where}, once the operator has set 'passthrough.enabled'."
 
 
 def _address(scope: Scope) -> tuple[str, str]:

@@ -2,8 +2,9 @@
 Reading a stream faster than its client does, up to a bound: what `streaming.overflow` means unless it is `block`.
 
 The provider is read in a task of its own. What it sends waits here, and when that is more than the bound, either the
-oldest pieces of text go (`drop_oldest`), or the stream is given up (`error`). Beginnings, tool calls, finish reasons,
-usage and the end are never dropped; where nothing else is left, the provider has to wait as well.
+oldest pieces of text go (`drop_oldest`), or the stream is given up (`error`). Only a client that is still busy with
+what it got before is slow: one that waits takes what has come first, however much that is. Beginnings, tool calls,
+finish reasons, usage and the end are never dropped; where nothing else is left, the provider has to wait as well.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class ReadAhead:
         self._bytes = 0
         self._failure: BaseException | None = None
         self._ended = False
+        self._hungry = False  # the client has sent on all it got
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self.dropped = 0
@@ -49,9 +51,11 @@ class ReadAhead:
         Raises:
             GatewayError: What the stream raised, once all before it was returned, or CLIENT_TOO_SLOW.
         """
+        self._hungry = True
         while not self._events and not self._ended:
             self._news.clear()
             await self._news.wait()
+        self._hungry = False
         if self._failure is not None and (not self._events or self._too_slow):
             raise self._failure
         if not self._events:
@@ -89,6 +93,8 @@ class ReadAhead:
             self._events.append(event)
             self._bytes += len(event.frame)
         self._news.set()
+        if self._bytes > self._max_bytes and self._hungry:
+            await self._taken()
         if self._bytes <= self._max_bytes:
             return
         if self._overflow == "error":
@@ -96,8 +102,11 @@ class ReadAhead:
             raise GatewayError(CLIENT_TOO_SLOW, message)
         self._drop()
         while self._bytes > self._max_bytes:
-            self._room.clear()
-            await self._room.wait()
+            await self._taken()
+
+    async def _taken(self) -> None:
+        self._room.clear()
+        await self._room.wait()
 
     def _drop(self) -> None:
         """Leave out the oldest text until the rest fits."""
@@ -123,5 +132,6 @@ def _is_text(event: StreamEvent) -> bool:
         or choice.delta.tool_calls
         or choice.delta.function_call
         or bytes(choice.delta.reasoning_details)  # a signature: without it the thought cannot be sent back
+        or bytes(choice.delta.extra_content)  # likewise
         for choice in chunk.choices
     )

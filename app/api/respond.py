@@ -13,15 +13,20 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
+from app.api.asgi import Receive
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
 from app.api.readahead import ReadAhead
-from app.core.call import Call, Journal
+from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.gateway import EdgeOptions, Gateway
+from app.core.gateway import EdgeOptions
 from app.core.model import Completion
+from app.core.pipeline import Handler
 from app.core.ports import Sink
+from app.core.signals import Listener, StreamTrimmed
 from app.core.stream import EVENTS, Batch, EventStream
 from app.core.time_limit import TimeLimit
 
@@ -34,24 +39,34 @@ STREAM_HEADERS = (
 )
 
 
-async def respond(call: Call, gateway: Gateway, sink: Sink, style: Style, clock: Clock) -> None:
+class Ready(msgspec.Struct, frozen=True):
+    """A call that has been read: what answers it, within which bounds, and who tells that its client has left."""
+
+    call: Call
+    handler: Handler[Call]
+    edge: EdgeOptions
+    client: Receive
+
+
+async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener: Listener) -> None:
     """
-    Send the answer to `call` into `sink`.
+    Run the call and send its answer into `sink`.
 
     Raises:
         GatewayError: The call failed and nothing has been sent yet.
     """
-    reply = await gateway.handler(call)
+    call, edge = ready.call, ready.edge
+    reply = await ready.handler(call)
     headers = answer_headers(call, clock.now()) + style.headers
     if isinstance(reply.body, Completion):
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))
         return
-    stream, edge = reply.body, gateway.edge
+    stream = reply.body
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     async with aclosing(stream):
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
-        async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, edge, call.journal) as batches:
+        async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, ready, listener) as batches:
             complete = await relay(batches, call, sink, style, keep_alive)
     if complete:
         await sink.end()
@@ -76,10 +91,9 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
 
 
 @asynccontextmanager
-async def _paced(
-    stream: EventStream, edge: EdgeOptions, journal: Journal
-) -> AsyncGenerator[AsyncIterable[Batch], None]:
-    """Let the provider wait for the client, or not, as `streaming.overflow` says."""
+async def _paced(stream: EventStream, ready: Ready, listener: Listener) -> AsyncGenerator[AsyncIterable[Batch], None]:
+    """Let the provider wait for the client, or not, as `streaming.overflow` says, and tell what got lost."""
+    edge = ready.edge
     if edge.overflow == "block":
         yield stream
         return
@@ -88,7 +102,8 @@ async def _paced(
         yield ahead
     finally:
         await ahead.aclose()
-        journal.trimmed = ahead.dropped
+        if ahead.dropped:
+            listener(StreamTrimmed(ready.call.id, ahead.dropped))
 
 
 class KeepAlive:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.asgi import read_body
 from app.api.decode import decode_as
 from app.api.inbound import credential_of, headers_of, request_id_of, require_json
-from app.api.openapi_bodies import takes
+from app.api.openapi.bodies import takes
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.model import Message
@@ -151,7 +151,7 @@ async def _asked(request: Request, gateways: CurrentGateway) -> tuple[Gateway, s
 
 async def _body(request: Request, gateway: Gateway) -> bytes:
     headers = headers_of(request.scope)
-    body = (await read_body(request.receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)).strip()
+    body = (await read_body(request.receive, headers, gateway.edge.body_max_bytes)).strip()
     if not body:
         return b"{}"
     require_json(headers)

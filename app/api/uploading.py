@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 
-from app.api.asgi import Message, Receive
-from app.core.errors import BODY_TOO_LARGE, CLIENT_CLOSED, GatewayError
+from app.api.asgi import Message, Receive, too_large
+from app.core.errors import CLIENT_CLOSED, GatewayError
 
 
 class Incoming:
@@ -25,7 +25,7 @@ class Incoming:
 
     def __init__(self, receive: Receive, length: int | None, max_bytes: int) -> None:
         if length is not None and length > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         self.length = length
         self.begun = False
         self._receive = receive
@@ -40,7 +40,7 @@ class Incoming:
         """Return the next piece; see the port."""
         while self._piece is None:
             if self._size > self._max_bytes:
-                raise _too_large(self._max_bytes)
+                raise too_large(self._max_bytes)
             if self._over:
                 return None
             if self._left:  # where calls go on without their clients, this one cannot
@@ -77,7 +77,3 @@ class Incoming:
 def _wake(waiting: asyncio.Future[None] | None) -> None:
     if waiting is not None and not waiting.done():
         waiting.set_result(None)
-
-
-def _too_large(max_bytes: int) -> GatewayError:
-    return GatewayError(BODY_TOO_LARGE, f"The body is larger than {max_bytes} bytes.")

@@ -83,8 +83,6 @@ def wishes_of(headers: Headers) -> Wishes:
 
 def merged(one: Wishes, other: Wishes) -> Wishes:
     """Combine what the headers and the body ask for; the narrower of two wins."""
-    if other is NO_WISHES:
-        return one
     ours, theirs = one.options, other.options
     options = msgspec.structs.replace(
         ours,
@@ -120,7 +118,7 @@ def _least(one: N | None, other: N | None) -> N | None:
 def _switch(headers: Headers, name: str) -> bool:
     given = headers.get(name.encode(), b"on").lower()
     if given not in {b"on", b"off"}:
-        raise GatewayError(INVALID_REQUEST, f"{name!r} must be 'on' or 'off'.", param=name)
+        raise _wrong(name, "'on' or 'off'")
     return given == b"on"
 
 
@@ -129,8 +127,7 @@ def _text(headers: Headers, name: str, max_chars: int) -> str | None:
     if given is None:
         return None
     if len(given) > max_chars or not _VISIBLE.fullmatch(given):
-        message = f"{name!r} must be 1 to {max_chars} printable ASCII characters without spaces."
-        raise GatewayError(INVALID_REQUEST, message, param=name)
+        raise _wrong(name, f"1 to {max_chars} printable ASCII characters without spaces")
     return given.decode()
 
 
@@ -153,8 +150,8 @@ def _tags(headers: Headers) -> tuple[str, ...]:
         return ()
     tags = [tag.strip() for tag in given.decode("latin-1").split(",")]
     if len(tags) > _TAGS_MAX or not all(_SANE_TAG.fullmatch(tag) for tag in tags):
-        message = f"'x-wizard-tags' must be at most {_TAGS_MAX} words of letters, digits and ._:/=-, joined by commas."
-        raise GatewayError(INVALID_REQUEST, message, param="x-wizard-tags")
+        must = f"at most {_TAGS_MAX} words of letters, digits and ._:/=-, joined by commas"
+        raise _wrong("x-wizard-tags", must)
     return tuple(tags)
 
 
@@ -164,8 +161,7 @@ def _priority(headers: Headers) -> Priority | None:
         return None
     found = _PRIORITIES.get(given.lower())
     if found is None:
-        words = "'high', 'normal' or 'low'"
-        raise GatewayError(INVALID_REQUEST, f"'x-wizard-priority' must be {words}.", param="x-wizard-priority")
+        raise _wrong("x-wizard-priority", "'high', 'normal' or 'low'")
     return found
 
 
@@ -179,7 +175,7 @@ def _ratio(headers: Headers, name: str) -> float | None:
     if value is None:
         return None
     if not _RATIO.fullmatch(value):
-        raise GatewayError(INVALID_REQUEST, f"{name!r} must be a number from 0 to 1.", param=name)
+        raise _wrong(name, "a number from 0 to 1")
     return float(value)
 
 
@@ -188,5 +184,9 @@ def _whole(headers: Headers, name: str, least: int, most: int) -> int | None:
     if value is None:
         return None
     if not (value.isdigit() and len(value) <= _DIGITS_MAX and least <= int(value) <= most):
-        raise GatewayError(INVALID_REQUEST, f"{name!r} must be a whole number from {least} to {most}.", param=name)
+        raise _wrong(name, f"a whole number from {least} to {most}")
     return int(value)
+
+
+def _wrong(name: str, must: str) -> GatewayError:
+    return GatewayError(INVALID_REQUEST, f"{name!r} must be {must}.", param=name)

@@ -18,7 +18,8 @@ from app.core.gateway import Passing
 from app.core.pipeline import Handler, compose
 from app.core.routing.catalog import Catalog
 from app.providers.endpoint import Provider
-from app.providers.passing import PassEndpoint, passing
+from app.providers.mistral_batches import MistralCodec
+from app.providers.passing import PassCodec, PassEndpoint, passing
 from app.providers.passing import Passing as PassingEndpoints
 from app.stages.fallback import Fallback
 
@@ -39,9 +40,7 @@ def pass_on(
     raw, files, batches = _raw(settings), _having(settings, "files"), _having(settings, "batches")
     reading, body_max_bytes = reading_options(settings), settings.server.body_max_bytes
     endpoints = {
-        name: PassEndpoint(
-            passing(reached[name], _store(settings.providers[name])), reading, deps.clock, body_max_bytes
-        )
+        name: PassEndpoint(_passing(reached[name], settings.providers[name]), reading, deps.clock, body_max_bytes)
         for name in dict.fromkeys((*raw, *files, *batches))
     }
     attempt = compose(passing_attempt_stages(settings, deps, trace), PassingEndpoints(endpoints))
@@ -70,6 +69,10 @@ def _having(settings: Settings, what: str) -> tuple[str, ...]:
         return given.providers
     known = {kind for kind, preset in PRESETS.items() if what in preset.keeps}
     return tuple(name for name, one in settings.providers.items() if one.kind in known)
+
+
+def _passing(reached: Provider, given: ProviderSettings) -> Provider:
+    return passing(reached, _store(given), MistralCodec if given.kind == "mistral" else PassCodec)
 
 
 def _store(given: ProviderSettings) -> str:

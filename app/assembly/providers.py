@@ -28,7 +28,9 @@ from app.providers.sim import SIM_MODELS
 from app.providers.stream_usage import StreamUsage, UsageCodec
 
 _ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects tell it by themselves
-_COMPATIBLE_TAKES: Final = frozenset({"add_generation_prompt", "continue_final_message", "reasoning_content", "top_k"})
+_COMPATIBLE_TAKES: Final = frozenset(
+    {"add_generation_prompt", "continue_final_message", "extra_content", "reasoning_content", "top_k"}
+)
 
 
 def providers(settings: Settings, deps: Deps) -> dict[str, Provider]:

@@ -85,9 +85,8 @@ def _offline(config: Path | None, endpoint: str, raw: bytes) -> Any:  # noqa: AN
         raise CommandError(f"--endpoint must be one of {', '.join(sorted(known))}")
     desk = Desk(_Fixed(offline.gateway), lambda _signal: None, offline.deps.clock)
     try:
-        call = HotRoute(desk, known[endpoint]).call(
-            Arrival("req_explain", {}, raw, None, ANONYMOUS), offline.gateway.edge
-        )
+        arrival = Arrival("req_explain", {}, None, ANONYMOUS)
+        call = HotRoute(desk, known[endpoint]).call(arrival, raw, offline.gateway.edge)
     except GatewayError as error:
         raise CommandError(f"{error.message}\n  {error.suggestion}") from error
     explained = asyncio.run(explain(call, offline.gateway.explainers))

@@ -16,33 +16,27 @@ from urllib.parse import quote
 import msgspec
 from pydantic import ValidationError
 
+from app.cli.output import print_json, print_table
 from app.cli.remote import Remote, add_remote
-from app.cli.tables import table
-from app.cli.verbs import CommandError, Verbs
+from app.cli.verbs import CommandError, Verbs, add_json, add_verb
 from app.config.features.keys import VirtualKey as KeySettings
 from app.config.load import ConfigError, find, load
 from app.config.schema import Settings
 from app.config.shapes import expectation, shape_at
 from app.core.keys.virtual_keys import Hasher, new_secret
 
-FAILED: Final = 1
 _UNITS: Final = "smhdw"
 _SECONDS: Final = (1, 60, 3600, 86_400, 604_800)
 _OVERLAP = "1d"
-_EXAMPLES = """examples:
-  wizard keys new --name team-a --models fast 'openai/*' --expires 90d
-  wizard keys new --name ci --url http://127.0.0.1:8080       the gateway keeps it
-  wizard keys list | revoke ID | rotate ID --overlap 1d"""
+_EXAMPLES = """\
+wizard keys new --name team-a --models fast 'openai/*' --expires 90d
+wizard keys new --name ci --url http://127.0.0.1:8080       the gateway keeps it
+wizard keys list | revoke ID | rotate ID --overlap 1d"""
 
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `keys` and what can be done with them."""
-    parser = verbs.add_parser(
-        "keys",
-        help="make, list, rotate and revoke virtual keys",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_verb(verbs, "keys", "make, list, rotate and revoke virtual keys", _EXAMPLES)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     making = actions.add_parser("new", help="make a key, and print it this once")
     making.add_argument("--name", help="what it is called; required unless a gateway keeps it")
@@ -60,23 +54,20 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
         action.add_argument("id", metavar="ID", help="id of the key, or its name in the configuration file")
     for action in (making, listing, revoking, rotating):
         add_remote(action)
-        action.add_argument("--json", action="store_true", help="print JSON")
+        add_json(action)
     return parser
 
 
 def run(given: argparse.Namespace) -> int:
     """
-    Do it, and return the exit code: 0, or 1 if it could not be done.
+    Do it.
 
     Raises:
         ConfigError: The configuration that was named is wrong.
+
+        CommandError: What is asked for makes no sense, or the gateway refuses.
     """
-    actions = {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}
-    try:
-        actions[given.action](given)
-    except (CommandError, ValueError) as error:
-        print(f"wizard keys: {error}", file=sys.stderr)
-        return FAILED
+    {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}[given.action](given)
     return 0
 
 
@@ -89,7 +80,7 @@ def _new(given: argparse.Namespace) -> None:
         _print_issued(given, Remote.of(given).send("POST", "/admin/keys", msgspec.json.encode(order)))
         return
     if not given.name:
-        raise ValueError("a key of the configuration file needs a --name")
+        raise CommandError("a key of the configuration file needs a --name")
     secret, fields = _made(_settings(given))
     order.pop("expires_at", None)
     entry = {"name": given.name, **fields, **order}
@@ -117,27 +108,27 @@ def _rotate(given: argparse.Namespace) -> None:
 
 def _revoke(given: argparse.Namespace) -> None:
     ended = Remote.of(given).send("DELETE", f"/admin/keys/{quote(given.id, safe='')}")
-    print(_json(ended) if given.json else f"{ended['id']} is revoked, on every replica within a second")
+    if given.json:
+        print_json(ended)
+    else:
+        print(f"{ended['id']} is revoked, on every replica within a second")
 
 
 def _list(given: argparse.Namespace) -> None:
-    found = Remote.of(given).send("GET", "/admin/keys")
+    found = Remote.of(given).get("/admin/keys")
     if given.json:
-        print(_json(found))
+        print_json(found)
         return
     rows = [
         (
-            str(key["id"]),
-            str(key["name"]),
-            str(key["status"]),
-            str(key["source"]),
-            str(key["team"] or "-"),
+            *(key[name] for name in ("id", "name", "status", "source")),
+            key["team"] or "-",
             "all" if key["models"] is None else " ".join(key["models"]) or "none",
             _day(key["expires_at"]),
         )
         for key in found["keys"]
     ]
-    print(table(("ID", "NAME", "STATUS", "WHERE", "TEAM", "MODELS", "EXPIRES"), rows))
+    print_table(("id", "name", "status", "where", "team", "models", "expires"), rows)
 
 
 def _made(settings: Settings | None) -> tuple[str, dict[str, str]]:
@@ -169,12 +160,12 @@ def _require_good(entry: dict[str, Any]) -> None:
         names = dict.fromkeys(str(detail["loc"][0]) for detail in error.errors(include_url=False))
         shapes = {name: shape_at(KeySettings, (name,)) for name in names}
         wrong = [f"--{name} must be {expectation(shape)}" for name, shape in shapes.items() if shape is not None]
-        raise ValueError("; ".join(wrong)) from None
+        raise CommandError("; ".join(wrong)) from None
 
 
 def _print_issued(given: argparse.Namespace, issued: dict[str, Any]) -> None:
     if given.json:
-        print(_json(issued))
+        print_json(issued)
         return
     print(f"id   {issued['id']}\nkey  {issued['key']}\n\nThe key is shown this once. The gateway keeps only its hash.")
     if issued["source"] == "memory":
@@ -183,7 +174,7 @@ def _print_issued(given: argparse.Namespace, issued: dict[str, Any]) -> None:
 
 def _print_entry(given: argparse.Namespace, secret: str, entry: dict[str, Any], advice: str) -> None:
     if given.json:
-        print(_json({"key": secret, **entry}))
+        print_json({"key": secret, **entry})
         return
     lines = [f"{name}: {_yaml(value)}" for name, value in entry.items()]
     print(f"key  {secret}\n\nThe key is shown this once. {advice}\n\n  - " + "\n    ".join(lines))
@@ -191,10 +182,6 @@ def _print_entry(given: argparse.Namespace, secret: str, entry: dict[str, Any], 
 
 def _yaml(value: object) -> str:
     return msgspec.json.encode(value).decode()  # JSON is YAML
-
-
-def _json(content: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(content)).decode()
 
 
 def _day(seconds: int | None) -> str:
@@ -207,12 +194,12 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no time: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z") from error
+        raise CommandError(f"{text!r} is no time: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _duration(text: str) -> timedelta:
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not number.isdigit() or len(number) > 6:  # noqa: PLR2004 - digits of a sensible number
-        raise ValueError(f"{text!r} is no time: write a number with s, m, h, d or w, such as 12h")
+        raise CommandError(f"{text!r} is no time: write a number with s, m, h, d or w, such as 12h")
     return timedelta(seconds=int(number) * _SECONDS[_UNITS.index(unit)])

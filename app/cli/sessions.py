@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
+from app.cli.output import print_json, print_table
 from app.cli.remote import Remote, add_remote
-from app.cli.tables import table
-from app.cli.verbs import CommandError, Verbs, add_verb
+from app.cli.verbs import Verbs, add_json, add_verb
 
-FAILED: Final = 1
 _OUTLINE: Final = ("id", "owner", "model", "turns", "message_count", "bytes", "created_at", "expires_at", "metadata")
 
 _EXAMPLES: Final = """\
@@ -39,39 +37,39 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
         action.add_argument("id", metavar="ID")
     for action in (listing, showing, exporting, deleting):
         add_remote(action)
-        action.add_argument("--json", action="store_true", help="print JSON")
+        add_json(action)
     return parser
 
 
 def run(given: argparse.Namespace) -> int:
-    """Do it, and return the exit code: 0, or 1 if it could not be done."""
-    actions = {"list": _list, "show": _show, "export": _export, "delete": _delete}
-    try:
-        actions[given.action](given)
-    except CommandError as error:
-        print(f"wizard sessions: {error}", file=sys.stderr)
-        return FAILED
+    """
+    Do it.
+
+    Raises:
+        CommandError: The gateway refuses.
+    """
+    {"list": _list, "show": _show, "export": _export, "delete": _delete}[given.action](given)
     return 0
 
 
 def _list(given: argparse.Namespace) -> None:
-    owner = f"&owner={quote(given.owner, safe='')}" if given.owner else ""
-    found = Remote.of(given).send("GET", f"/admin/sessions?limit={given.limit}{owner}")
+    query = {"limit": str(given.limit), **({"owner": given.owner} if given.owner else {})}
+    found = Remote.of(given).send("GET", "/admin/sessions", query=query)
     if given.json:
-        print(_json(found))
+        print_json(found)
         return
     rows = [
-        (each["id"], each["owner"], str(each["turns"]), str(each["bytes"]), _time(each["expires_at"]))
+        (each["id"], each["owner"], each["turns"], each["bytes"], _time(each["expires_at"]))
         for each in found["sessions"]
     ]
-    print(table(("ID", "OWNER", "TURNS", "BYTES", "EXPIRES"), rows))
+    print_table(("id", "owner", "turns", "bytes", "expires"), rows)
 
 
 def _show(given: argparse.Namespace) -> None:
     session = _read(given)
     outline = {name: session[name] for name in _OUTLINE}
     if given.json:
-        print(_json(outline))
+        print_json(outline)
         return
     for name, value in outline.items():
         shown = _time(value) if name.endswith("_at") else msgspec.json.encode(value).decode().strip('"')
@@ -81,21 +79,20 @@ def _show(given: argparse.Namespace) -> None:
 def _export(given: argparse.Namespace) -> None:
     session = _read(given)
     session.pop("owner")
-    print(_json(session))
+    print_json(session)
 
 
 def _delete(given: argparse.Namespace) -> None:
     ended = Remote.of(given).send("DELETE", f"/admin/sessions/{quote(given.id, safe='')}")
-    print(_json(ended) if given.json else f"{ended['id']} is deleted")
+    if given.json:
+        print_json(ended)
+    else:
+        print(f"{ended['id']} is deleted")
 
 
 def _read(given: argparse.Namespace) -> dict[str, Any]:
-    found: dict[str, Any] = Remote.of(given).send("GET", f"/admin/sessions/{quote(given.id, safe='')}")
+    found: dict[str, Any] = Remote.of(given).get(f"/admin/sessions/{quote(given.id, safe='')}")
     return found
-
-
-def _json(content: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(content)).decode()
 
 
 def _time(seconds: int) -> str:

@@ -70,7 +70,7 @@ class Timeouts(Section):
     first_token_s: Seconds = Field(default=30, description="Seconds from the request to the first committing event.")
     response_s: Seconds | None = Field(
         default=None,
-        description="Seconds that an attempt has for an answer that is not streamed. null: no bound.",
+        description="Seconds that an attempt has for an answer that is not streamed. null: half of the rest, or all.",
     )
     idle_s: Seconds = Field(default=30, description="Longest silence in seconds inside a running answer.")
     total_s: Seconds = Field(default=300, description="Seconds for the whole call, retries and fallbacks included.")

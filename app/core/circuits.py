@@ -16,7 +16,7 @@ from app.core.errors import CIRCUIT_OPEN, TARGET_RATE_LIMITED, Blame, GatewayErr
 from app.core.signals import CircuitChanged, Listener, Signal
 
 # How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a
-# second probe; short enough that a replica which dies with the place in its hand blocks nobody for long.
+# second probe. Where replicas share places, theirs are shorter, and prolonged as long as they live.
 PROBE_LEASE_S = 60.0
 
 Force: TypeAlias = Literal["open", "close", "reset"]

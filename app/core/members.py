@@ -1,4 +1,4 @@
-"""Where the top-level members of a JSON object stand in its text, without decoding what they hold."""
+"""The top-level members of a JSON object, and where they stand in its text, without decoding what they hold."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Final
 
 import msgspec
 
+# Reads an object by its members. Ready-made it takes a sixth of the time of naming the type on each call.
+OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 LONG_BYTES: Final = 1024  # from here on it is quicker to walk over the members than to look for a name (measured)
 STRING = rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")'  # possessive: a long text takes no memory
 _KEY = re.compile(rb"\s*[{,]\s*" + STRING + rb"\s*:\s*", re.DOTALL)
 _NAME = msgspec.json.Decoder(str)
-_VALUES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _END = re.compile(rb"\s*\}\s*")
 
 
@@ -22,7 +23,7 @@ def spans(raw: bytes) -> dict[str, tuple[int, int]] | None:
     Raises:
         msgspec.DecodeError: Or UnicodeDecodeError, if a name is no text.
     """
-    values = _VALUES.decode(raw)  # measures them; of a repeated one it knows the last
+    values = OBJECT.decode(raw)  # measures them; of a repeated one it knows the last
     found: dict[str, tuple[int, int]] = {}
     position = 0
     while key := _KEY.match(raw, position):

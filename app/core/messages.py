@@ -7,22 +7,22 @@ from typing import Final
 
 import msgspec
 
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest, Message
 
 _SYSTEM: Final = ("system", "developer")
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _FIELDS: Final = msgspec.json.Decoder(ChatFields)
 
 
 def messages_of(raw: bytes) -> list[msgspec.Raw]:
     """Return the messages of a chat body, each as it stands there."""
-    return _LIST.decode(_MEMBERS.decode(raw)["messages"])
+    return _LIST.decode(OBJECT.decode(raw)["messages"])
 
 
 def with_messages(request: ChatRequest, messages: Sequence[object]) -> ChatRequest:
     """Return the request with other messages: `msgspec.Raw`, or whatever JSON can hold."""
-    raw = msgspec.json.encode({**_MEMBERS.decode(request.raw), "messages": messages})
+    raw = msgspec.json.encode({**OBJECT.decode(request.raw), "messages": messages})
     return msgspec.structs.replace(request, fields=_FIELDS.decode(raw), raw=raw, origin=None)
 
 
@@ -51,7 +51,7 @@ def with_contents(
     """
     messages = messages_of(request.raw)
     for index, change in changes.items():
-        members = _MEMBERS.decode(messages[index])
+        members = OBJECT.decode(messages[index])
         content = _changed(request.fields.messages[index], members.get("content"), change, last_only=last_only)
         if content is not None:
             messages[index] = msgspec.Raw(msgspec.json.encode({**members, "content": content}))
@@ -67,5 +67,5 @@ def _changed(message: Message, raw: msgspec.Raw | None, change: Callable[[str], 
     parts: list[object] = [*given]
     texts = [(number, part.text) for number, part in enumerate(message.content) if part.text is not None]
     for number, text in texts[-1:] if last_only else texts:
-        parts[number] = {**_MEMBERS.decode(given[number]), "text": change(text)}
+        parts[number] = {**OBJECT.decode(given[number]), "text": change(text)}
     return parts

@@ -213,12 +213,17 @@ class CustomDelta(msgspec.Struct, frozen=True):
 
 
 class ToolDelta(msgspec.Struct, frozen=True):
-    """A piece of a tool call; pieces with the same `index` belong together."""
+    """
+    A piece of a tool call; pieces with the same `index` belong together.
+
+    `extra_content` is what its provider wants to see again with the call.
+    """
 
     index: int = 0
     id: str | None = None
     function: FunctionCall | None = None
     custom: CustomDelta | None = None
+    extra_content: msgspec.Raw = msgspec.Raw()
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -226,7 +231,8 @@ class Delta(msgspec.Struct, frozen=True):
     What one event adds to one choice.
 
     `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants
-    to see again (`core/dialects/reasoning.py`), each of them whole; `annotations` say what a text rests on.
+    to see again (`core/dialects/reasoning.py`), each of them whole, and `extra_content` is another such thing;
+    `annotations` say what a text rests on.
     """
 
     role: str | None = None
@@ -238,6 +244,7 @@ class Delta(msgspec.Struct, frozen=True):
     tool_calls: list[ToolDelta] | None = None
     function_call: FunctionCall | None = None
     annotations: msgspec.Raw = msgspec.Raw()
+    extra_content: msgspec.Raw = msgspec.Raw()
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):

@@ -22,6 +22,11 @@ def usd(nanos: int) -> float:
     return nanos / NANO
 
 
+def dollars(nanos: int) -> str:
+    """Spell an amount for people: with cents, and with as many digits more as it has."""
+    return f"${usd(nanos):.2f}" if nanos % (NANO // 100) == 0 else f"${usd(nanos):.9f}".rstrip("0")
+
+
 class Budget(msgspec.Struct, frozen=True):
     """
     One rule: at most `limit_nusd` per `period` of the calendar (UTC), or within `window_s` if that is given.

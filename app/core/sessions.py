@@ -23,7 +23,10 @@ _INSTRUCTING: Final = frozenset({"system", "developer"})
 _THOUGHTS: Final = frozenset({"reasoning_content", "reasoning"})  # that providers refuse or ignore when they come back
 # Of messages that came in another dialect or from another provider, what a server of OpenAI's form does not know.
 _BEYOND_OPENAI: Final = tuple(
-    [b'"%b"' % name for name in (b"reasoning_details", b"cache_control", b"prompt_cache_breakpoint", b"is_error")]
+    [
+        b'"%b"' % name
+        for name in (b"reasoning_details", b"extra_content", b"cache_control", b"prompt_cache_breakpoint", b"is_error")
+    ]
 )
 _SHOWN_MAX_CHARS: Final = 100
 

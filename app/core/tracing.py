@@ -42,7 +42,7 @@ class Span(Protocol):
         ...
 
     def add(self, attributes: Attributes) -> None:
-        """Say more about it."""
+        """Say more about it; what comes after its end is left out."""
         ...
 
     def end(self, error: BaseException | None = None) -> None:

@@ -15,9 +15,8 @@ from app.telemetry.live.events import Watching
 from app.telemetry.live.insight import AllWorkers, OneWorker, Sources, topics
 from app.telemetry.live.recent import Recent
 from app.telemetry.live.totals import totals_of
-from app.telemetry.metrics.asked import Losses
+from app.telemetry.metrics.asked import Asked, foreign, losses
 from app.telemetry.metrics.collector import render
-from app.telemetry.metrics.foreign import Foreign
 from app.telemetry.metrics.gathering import METRICS, Alone, Together, shown
 from app.telemetry.metrics.part import Part
 from app.telemetry.workers.answering import Answering
@@ -42,7 +41,7 @@ class Lookout:
         self._telemetry = telemetry
         self._deps = deps
         self._place = None if meeting is None else place_in(meeting)
-        parts = [*telemetry.parts, *more, Losses(telemetry.losses), Foreign(telemetry.registry)]
+        parts = [*telemetry.parts, *more, Asked(losses, telemetry.losses), Asked(foreign, telemetry.registry)]
         self._together = None if self._place is None else Together(parts, self._place, deps.clock)
         self._gathering = self._together or Alone(parts)
         recent = Recent(lambda: totals_of(shown(telemetry.parts)), deps.clock)

@@ -36,10 +36,9 @@ from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient, PoolOptions
 from app.reload import Holder, Parent, Reloader, Watch
-from app.telemetry.metrics.asked import ConfigInUse, ProviderKeys, ProviderLimits, ProvidersUp
-from app.telemetry.metrics.caching import CacheCounts
+from app.telemetry.metrics.asked import Asked, cache, config_in_use, provider_keys, provider_limits, providers_up
 from app.telemetry.metrics.part import Part
-from app.telemetry.metrics.standing import CircuitStandings, Reliabilities
+from app.telemetry.metrics.standing import Admitted, circuit_standings, reliabilities
 
 
 class Service:
@@ -135,13 +134,13 @@ class Service:
     def _asked(self, deps: Deps) -> list[Part]:
         """Return the parts of the metrics that ask somebody for numbers when they are shown."""
         return [
-            ConfigInUse(lambda: self._holder.current.digest),
-            CacheCounts(deps.caching.tally, deps.caching.view),
-            ProviderKeys(lambda: deps.keys.counts(self._clock.now())),
-            ProviderLimits(deps.quotas.lowest),
-            ProvidersUp(deps.health.views),
-            CircuitStandings(lambda: deps.circuits.glance(circuit_policy(self.settings))),
-            Reliabilities(deps.traffic.loads.reliabilities),
+            Asked(config_in_use, lambda: self._holder.current.digest),
+            Asked(cache, deps.caching.tally, deps.caching.view),
+            Asked(provider_keys, lambda: deps.keys.counts(self._clock.now())),
+            Asked(provider_limits, deps.quotas.lowest),
+            Asked(providers_up, deps.health.views),
+            Asked(circuit_standings, Admitted(), lambda: deps.circuits.glance(circuit_policy(self.settings))),
+            Asked(reliabilities, Admitted(), deps.traffic.loads.reliabilities),
         ]
 
 

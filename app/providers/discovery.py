@@ -21,7 +21,7 @@ from app.providers.reading import ReadGuard, read_whole
 PROBE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
 ASK_S = 10.0  # a provider far away may take its time; nobody waits for it
 _PROBE_MAX_BYTES = 1_048_576
-_LIST_MAX_BYTES = 4_194_304  # OpenRouter's is half of that
+LIST_MAX_BYTES = 4_194_304  # OpenRouter's is half of that
 
 
 class _Bounds(msgspec.Struct, frozen=True):
@@ -51,14 +51,18 @@ class _Model(msgspec.Struct, frozen=True):
         return self.id or self.name.removeprefix("models/")
 
 
-class _Models(msgspec.Struct, frozen=True):
+class Models(msgspec.Struct, frozen=True):
+    """A list of them, in any of these forms."""
+
     data: list[_Model] | None = None
     models: list[_Model] | None = None
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Return the names of all models, each once."""
-        listed = self.data or self.models or ()
+    def labels(self) -> tuple[str, ...] | None:
+        """Return the names of all models, each once; None if there is no list."""
+        listed = self.models if self.data is None else self.data
+        if listed is None:
+            return None
         return tuple(dict.fromkeys([model.label for model in listed if model.label]))
 
 
@@ -115,8 +119,8 @@ async def _labels(source: Source) -> tuple[str, ...] | None:
     try:
         async with asyncio.timeout(ASK_S):
             request = source.request if source.signer is None else await source.signer.sign(source.request)
-            body = await _read(request, source.client, _Bounds(ASK_S, _LIST_MAX_BYTES))
-        return msgspec.json.decode(body, type=_Models).labels
+            body = await _read(request, source.client, _Bounds(ASK_S, LIST_MAX_BYTES))
+        return msgspec.json.decode(body, type=Models).labels or ()
     except (GatewayError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

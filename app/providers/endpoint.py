@@ -38,6 +38,7 @@ ERROR_MAX_BYTES = 64 * 1024
 ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
 BEARER: Final = "bearer"
 GOOD = range(200, 300)
+_WHOLE: Final = ("application/json", "text/html")  # what no stream comes as; the page of a proxy is no broken stream
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
 
 
@@ -154,7 +155,7 @@ class Endpoint:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if asked.stream and not _is_json(reply):
+            if asked.stream and not _is_whole(reply):
                 line = Line(reply)
                 decoder = self._provider.codec.decoder(asked)
                 stream = EventStream(self._events(line, attempt, decoder), line.release, _streamed_type(reply))
@@ -259,8 +260,8 @@ def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str
     return tuple([header for header in provider if header[0] not in own]) + encoded
 
 
-def _is_json(reply: UpstreamReply) -> bool:
-    return reply.headers.get("content-type", "").startswith("application/json")
+def _is_whole(reply: UpstreamReply) -> bool:
+    return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
 
 
 def media_type_of(reply: UpstreamReply) -> str:

@@ -16,8 +16,9 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Chunk, Completion, PlainRequest, Request
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
+from app.providers.canonical.heard import UNREADABLE, require_text
 from app.providers.openai_errors import error_in_answer, error_of_status
-from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely, require_text
+from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely
 from app.providers.openai_plain import decode_plain, encode_plain, plain_decoder
 from app.providers.openai_translated import plain_chat
 from app.providers.quirks import NO_QUIRKS, Quirks
@@ -69,7 +70,7 @@ class OpenAiCodec:
         try:
             require_text(body)
             answer = self._decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is not a chat completion.") from error
         if bytes(answer.error) not in NO_ERROR:
             raise error_in_answer(bytes(answer.error))

@@ -8,6 +8,7 @@ import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Chunk, StreamEvent, Weight, weight_of
+from app.providers.canonical.heard import UNREADABLE, Framed, require_text
 from app.providers.openai_errors import error_in_answer
 from app.providers.sse import SseFrame, SseFrames
 
@@ -16,7 +17,7 @@ _DONE_EVENT = StreamEvent(b"data: [DONE]\n\n", None, Weight.ANSWER, done=True)
 NO_ERROR = (b"", b"null", b"{}", b'""')  # an empty one is none, as the SDKs see it
 
 
-class ChunkDecoder:
+class ChunkDecoder(Framed[SseFrame]):
     """
     An answer is complete when a choice gave its finish reason and then `[DONE]` came.
 
@@ -25,41 +26,23 @@ class ChunkDecoder:
     """
 
     def __init__(self, read: Callable[[bytes], Chunk]) -> None:
+        super().__init__(SseFrames())
         self._read = read
-        self._frames = SseFrames()
         self._finished = False
-        self.done = False
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take bytes as they arrive; see the port."""
-        return self._events(self._frames.feed(data))
-
-    def end(self) -> list[StreamEvent]:
-        """Take note of the end; see the port."""
-        events = self._events(self._frames.flush())
-        if not self.done:
-            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _events(self, frames: list[SseFrame]) -> list[StreamEvent]:
-        events = []
-        for frame in frames:
-            if self.done:
-                break
-            if frame.data:  # some proxies send empty ones to keep a connection alive, and some SDKs fail on them
-                events.append(self._event(frame))
-        return events
-
-    def _event(self, frame: SseFrame) -> StreamEvent:
+    def _frame(self, frame: SseFrame) -> tuple[StreamEvent, ...]:
+        if not frame.data:  # some proxies send empty ones to keep a connection alive, and some SDKs fail on them
+            return ()
         if frame.data.rstrip() == _DONE:
             if not self._finished:
                 raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a finish reason.")
             self.done = True
-            return _DONE_EVENT
+            return (_DONE_EVENT,)
         chunk = self._decode(frame.data)
         if chunk is not None and bytes(chunk.error) not in NO_ERROR:
             raise error_in_answer(bytes(chunk.error))
-        return StreamEvent(_forwardable(frame), chunk, Weight.ANSWER if chunk is None else self._weigh(chunk))
+        weight = Weight.ANSWER if chunk is None else self._weigh(chunk)
+        return (StreamEvent(_forwardable(frame), chunk, weight),)
 
     def _decode(self, data: bytes) -> Chunk | None:
         try:
@@ -68,7 +51,7 @@ class ChunkDecoder:
         except msgspec.ValidationError:
             self._note_unfamiliar(data)
             return None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise _undecodable() from error
 
     def _note_unfamiliar(self, data: bytes) -> None:
@@ -99,12 +82,6 @@ def loosely(data: bytes) -> dict[str, object]:
     found = msgspec.json.decode(data)
     members = found if isinstance(found, dict) else {}
     return {"choices": members.get("choices"), "error": members.get("error")}
-
-
-def require_text(data: bytes) -> None:
-    """Raise `UnicodeDecodeError` unless all is UTF-8: msgspec skips the strings it does not read, clients will not."""
-    if not data.isascii():
-        data.decode()
 
 
 def _undecodable() -> GatewayError:

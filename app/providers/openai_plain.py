@@ -7,20 +7,21 @@ they took.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from app.core.call import Target
-from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
+from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Chunk, ChunkChoice, Completion, Delta, Operation, PlainRequest, StreamEvent, Weight
 from app.core.multipart import FORM, Form
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
+from app.providers.canonical.heard import UNREADABLE, Framed, broken_off, heard, require_text
 from app.providers.openai_errors import error_in_answer
-from app.providers.openai_events import NO_ERROR, ChunkDecoder, require_text
+from app.providers.openai_events import NO_ERROR, ChunkDecoder
 from app.providers.splice import replace_model
 from app.providers.sse import SseFrame, SseFrames
 
@@ -103,7 +104,7 @@ def decode_plain(body: bytes, request: PlainRequest) -> Completion:
     try:
         require_text(body)
         answer = msgspec.json.decode(body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise GatewayError(
             BAD_UPSTREAM_REPLY, f"The provider's answer is none to {request.operation.value}."
         ) from error
@@ -156,7 +157,7 @@ class SoundDecoder:
         return []
 
 
-class TypedDecoder:
+class TypedDecoder(Framed[SseFrame]):
     """
     Events with a `type`, as images, transcripts and speech are streamed.
 
@@ -164,33 +165,24 @@ class TypedDecoder:
     """
 
     def __init__(self) -> None:
-        self._frames = SseFrames()
+        super().__init__(SseFrames())
         self._finished = False
-        self.done = False
-
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take bytes as they arrive; see the port."""
-        return self._events(self._frames.feed(data))
 
     def end(self) -> list[StreamEvent]:
         """Take note of the end; see the port."""
         events = self._events(self._frames.flush())
         if not self._finished:
-            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
+            raise broken_off()
         self.done = True
         return events
 
-    def _events(self, frames: Sequence[SseFrame]) -> list[StreamEvent]:
-        return [self._event(frame) for frame in frames if frame.data]
+    def _frame(self, frame: SseFrame) -> tuple[StreamEvent, ...]:
+        return (self._event(frame),) if frame.data else ()
 
     def _event(self, frame: SseFrame) -> StreamEvent:
         if frame.data.rstrip() == b"[DONE]":
             return StreamEvent(frame.raw, None, Weight.ANSWER)
-        try:
-            require_text(frame.data)
-            event = msgspec.json.decode(frame.data, type=_Event)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is not JSON in UTF-8.") from error
+        event = heard(frame.data, _Event, "OpenAI's")
         if bytes(event.error) not in NO_ERROR:
             raise error_in_answer(bytes(event.error))
         self._finished |= event.type.endswith(_ENDS)

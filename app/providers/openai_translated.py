@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.members import OBJECT
 from app.core.model import ChatRequest
 from app.providers.canonical.losses import dropped, unsupported
 from app.providers.openai_models import bounds_completions, reasons
@@ -34,7 +35,8 @@ _KNOWN: Final = frozenset(
 _PARTS: Final = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 _TOOLS: Final = frozenset({"function", "custom"})
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})  # a server without them caches as it likes
-_UNSEEN: Final = frozenset({"reasoning_content", "reasoning_details", "is_error"})  # no loss to who cannot read them
+# No loss to who cannot read them.
+_UNSEEN: Final = frozenset({"reasoning_content", "reasoning_details", "extra_content", "is_error"})
 _TOOL_MEMBERS: Final = frozenset({"type", "function", "custom"})
 _SEE_BELOW: Final = "The pictures of this result follow in the next message."
 
@@ -60,7 +62,7 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Pla
     Raises:
         GatewayError: UNSUPPORTED_FEATURE, naming the part.
     """
-    members = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(request.raw)
     lost = list(dropped(members, _KNOWN | takes | {"thinking", "reasoning"}, NAME))
     body: Json = {name: value for name, value in members.items() if name in _KNOWN or name in takes}
     body["model"] = model
@@ -117,9 +119,9 @@ class _Messages:
 
     def _message(self, message: Json, where: str) -> Json:
         found = {name: value for name, value in message.items() if name not in self._left_out}
-        if "cache_control" not in self._takes:
-            for call in found.get("tool_calls", ()):
-                call.pop("cache_control", None)
+        for call in found.get("tool_calls", ()):
+            for name in self._left_out & call.keys():
+                del call[name]
         content = found.get("content")
         if isinstance(content, list):
             parts = [self._part(part, f"{where}.content[{index}]") for index, part in enumerate(content)]

@@ -173,10 +173,10 @@ class Passing:
         return await self._endpoints[attempt.target.provider](attempt)
 
 
-def passing(provider: Provider, store: str) -> Provider:
-    """Return the provider as what is passed on reaches it."""
+def passing(provider: Provider, store: str, codec_type: type[PassCodec] = PassCodec) -> Provider:
+    """Return the provider as what is passed on reaches it; `codec_type` knows what is not passed as it is."""
     headers = tuple(header for header in provider.headers if header[0] != "content-type")
-    codec = PassCodec(provider.codec, urlsplit(provider.base_url).path, store)
+    codec = codec_type(provider.codec, urlsplit(provider.base_url).path, store)
     return msgspec.structs.replace(provider, headers=headers, codec=codec, usage=None)
 
 

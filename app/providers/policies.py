@@ -9,6 +9,7 @@ import msgspec
 
 from app.core.call import Target
 from app.core.errors import GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatRequest, Completion, Request
 from app.core.ports import Codec, Decoder, Encoded
 from app.providers.canonical.losses import unsupported, with_extras
@@ -43,7 +44,7 @@ class Strict:
             return encoded
         if self._policy == "error":
             raise unsupported(encoded.dropped[0], f"{target.name!r}")
-        members = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+        members = OBJECT.decode(request.raw)
         lost = {name: members[name] for name in encoded.dropped if name in members}
         body = with_extras(encoded.body, msgspec.Raw(msgspec.json.encode(lost)))
         return msgspec.structs.replace(encoded, body=body, dropped=())

@@ -11,10 +11,10 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
+from app.providers.discovery import LIST_MAX_BYTES, Models
 from app.providers.reading import ReadGuard, read_whole
 
 PROBE_S: Final = 10.0  # a provider far away that takes longer to list its models is as good as down
-_LIST_MAX_BYTES: Final = 4_194_304
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -33,16 +33,6 @@ class Probed(msgspec.Struct, frozen=True):
     ahead_s: float | None = None
 
 
-class _Model(msgspec.Struct, frozen=True):
-    id: str = ""
-    name: str = ""
-
-
-class _Models(msgspec.Struct, frozen=True):
-    data: list[_Model] | None = None
-    models: list[_Model] | None = None
-
-
 async def probe(base_url: str, headers: Headers, client: UpstreamClient, clock: Clock) -> Probed:
     """Ask once, with the headers that calls would carry; never raises for what the provider does."""
     began = clock.now()
@@ -52,7 +42,7 @@ async def probe(base_url: str, headers: Headers, client: UpstreamClient, clock: 
             reply = await client.send(request)
             try:
                 guard = ReadGuard(PROBE_S, asyncio.get_running_loop().time() + PROBE_S)
-                body = await read_whole(reply, guard, _LIST_MAX_BYTES)
+                body = await read_whole(reply, guard, LIST_MAX_BYTES)
             finally:
                 await reply.aclose()
     except TimeoutError:
@@ -66,11 +56,9 @@ async def probe(base_url: str, headers: Headers, client: UpstreamClient, clock: 
 
 def _listed(body: bytes) -> tuple[str, ...] | None:
     try:
-        found = msgspec.json.decode(body, type=_Models)
+        return msgspec.json.decode(body, type=Models).labels
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    models = found.models if found.data is None else found.data
-    return None if models is None else tuple([model.id or model.name for model in models])
 
 
 def _ahead_s(date: str | None, wall_s: float) -> float | None:

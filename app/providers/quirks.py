@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+from app.core.members import OBJECT
+
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -32,7 +33,7 @@ class Quirks(msgspec.Struct, frozen=True):
         """Return the body as the server takes it, and the names of the fields that were dropped."""
         if not self.rename and not self.drop:
             return body, ()
-        members = _MEMBERS.decode(body)
+        members = OBJECT.decode(body)
         dropped = tuple([name for name in members if name in self.drop])
         for name, other in self.rename.items():
             if name in members and other not in members:

@@ -14,6 +14,7 @@ import msgspec
 
 from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatRequest, Completion, Request, StreamEvent
 from app.core.ports import Codec, Decoder, Encoded
 
@@ -97,7 +98,7 @@ def made_to_ask(body: bytes) -> bytes:
     """Return a body that asks for usage; its other bytes are not touched unless it speaks of stream options itself."""
     if _KEY not in body:
         return body.rstrip()[:-1] + _ASKING
-    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(body)
     options = msgspec.json.decode(members.get(_FIELD, b"null"))
     asking = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     return msgspec.json.encode({**members, _FIELD: asking})

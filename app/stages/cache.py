@@ -82,7 +82,8 @@ class Cache:
             return None
         without = self._answers.without
         if without == "closed":
-            raise GatewayError(STATE_UNAVAILABLE, "The cache is shared through Redis, which is out of reach.")
+            message = "The cache is shared through Redis, which is out of reach."
+            raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0)
         fields = None if without == "open" else canonical(call.request.raw)
         if fields is None or not self._answers.policy.admits(call.request, fields):
             return None

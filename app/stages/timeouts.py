@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-
-import msgspec
+from typing import Final
 
 from app.core.call import Attempt, Call, Reply
-from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_TOTAL, GatewayError, Kind
+from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_TOTAL, GatewayError
 from app.core.model import PlainRequest
 from app.core.pipeline import Handler
 from app.core.time_limit import TimeLimit
+
+_ADVICE: Final = "Retry or stream; where answers take so long, raise 'timeouts.total_s' or set 'timeouts.response_s'."
 
 
 class TotalTimeout:
@@ -40,48 +41,52 @@ class TotalTimeout:
             raise GatewayError(TIMEOUT_TOTAL, f"No complete answer within {allowed_s:g} s.") from error
 
 
-class _Bound(msgspec.Struct, frozen=True):
-    """How long an attempt may take, which failure it is that takes longer, and what the provider has not done then."""
-
-    limit_s: float
-    kind: Kind
-    missed: str
-
-
 class AttemptTimeout:
     """
-    Give up an attempt whose provider says nothing for too long.
+    Give up an attempt that says nothing for too long.
 
-    A stream has to begin within `first_token_s`. A whole answer has no first token: it comes all at once when it is
-    ready, so it has `response_s` if that is given, and else the total time. How long a body takes that is handed on
-    while it arrives nobody knows.
+    A whole answer has no first token to wait for: it comes all at once when it is ready. So it may take `response_s`;
+    without that, all the time that is left, or half of it where another target could use the rest. It is not known when
+    a body that is handed on while it arrives will have been sent.
     """
 
     def __init__(self, first_token_s: float, response_s: float | None = None) -> None:
-        self._streamed = _Bound(first_token_s, TIMEOUT_FIRST_TOKEN, "sent no token")
-        self._whole = None if response_s is None else _Bound(response_s, TIMEOUT_RESPONSE, "gave no answer")
+        self._first_token_s = first_token_s
+        self._response_s = response_s
 
     def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
-        Run the attempt up to its first committing event, or to the end of its answer.
+        Run the attempt up to its first committing event, or its whole answer.
 
         Raises:
             GatewayError: TIMEOUT_FIRST_TOKEN or TIMEOUT_RESPONSE.
         """
         request = attempt.call.request
-        bound = self._streamed if request.stream else self._whole
-        if bound is None or (isinstance(request, PlainRequest) and request.upload is not None):
+        if isinstance(request, PlainRequest) and request.upload is not None:
             return proceed(attempt)
-        return _bounded(attempt, proceed, bound)
+        if request.stream:
+            return self._bounded(attempt, proceed, self._first_token_s)
+        if self._response_s is not None:
+            return self._bounded(attempt, proceed, self._response_s)
+        if attempt.last:
+            return proceed(attempt)
+        return self._bounded(attempt, proceed, (attempt.call.deadline - asyncio.get_running_loop().time()) / 2)
 
+    async def _bounded(self, attempt: Attempt, proceed: Handler[Attempt], limit_s: float) -> Reply:
+        limit = TimeLimit(asyncio.get_running_loop().time() + limit_s)
+        try:
+            with limit:
+                return await proceed(attempt)
+        except TimeoutError as error:
+            if not limit.expired:
+                raise
+            raise self._silent(attempt, limit_s) from error
 
-async def _bounded(attempt: Attempt, proceed: Handler[Attempt], bound: _Bound) -> Reply:
-    limit = TimeLimit(asyncio.get_running_loop().time() + bound.limit_s)
-    try:
-        with limit:
-            return await proceed(attempt)
-    except TimeoutError as error:
-        if not limit.expired:
-            raise
-        message = f"{attempt.target.provider} {bound.missed} within {bound.limit_s:g} s."
-        raise GatewayError(bound.kind, message).at(attempt.target.provider) from error
+    def _silent(self, attempt: Attempt, limit_s: float) -> GatewayError:
+        provider = attempt.target.provider
+        if attempt.call.request.stream:
+            return GatewayError(TIMEOUT_FIRST_TOKEN, f"{provider} sent no token within {limit_s:g} s.").at(provider)
+        if self._response_s is not None:
+            return GatewayError(TIMEOUT_RESPONSE, f"{provider} gave no answer within {limit_s:g} s.").at(provider)
+        message = f"{provider} did not answer within {limit_s:.3g} s, half of the time that was left for all targets."
+        return GatewayError(TIMEOUT_RESPONSE, message, suggestion=_ADVICE).at(provider)

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
+from app.core.time_limit import FairLimit
 from app.state.link import Argument, Command, Plain, StateLostError
 from app.state.scripts import Script
 
@@ -34,7 +35,7 @@ class Batch:
     Args:
         client: Belongs to the caller, and so does its closing.
 
-        timeout_s: What one pipeline may take, a reconnect included.
+        timeout_s: What one pipeline may take, a reconnect included, a stall of this process not.
 
         lost: Told of the error when a pipeline failed.
     """
@@ -99,7 +100,7 @@ class Batch:
             sent += [(command, answer) for answer, command in self._riding.items()]
             self._riding.clear()
             try:
-                async with asyncio.timeout(self._timeout_s):
+                with FairLimit(asyncio.get_running_loop().time() + self._timeout_s):
                     answers = await self._execute([command for command, _ in sent])
             except (*LOSSES, TimeoutError) as error:
                 self._waiting = sent + self._waiting

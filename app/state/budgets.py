@@ -17,7 +17,7 @@ import msgspec
 from app.core.accounts import Account, Ahead, Charge, Hold, Level, Refused
 from app.core.clock import Clock
 from app.core.errors import INSUFFICIENT_QUOTA, GatewayError
-from app.core.money import usd
+from app.core.money import dollars, usd
 from app.core.signals import BudgetReached, Listener
 from app.core.spending.budgets import reached
 from app.state.link import Command, Fail, Follower, Link, StateLostError, out_of_reach
@@ -88,7 +88,7 @@ class LocalBudgets:
         span = f"per {budget.period}" if budget.window_s is None else f"in {budget.window_s:g} s"
         if budget.period == "total" and budget.window_s is None:
             span = "in all"
-        message = f"The budget {budget.name!r} of ${usd(budget.limit_nusd):.2f} {span} leaves no room for this call."
+        message = f"The budget {budget.name!r} of {dollars(budget.limit_nusd)} {span} leaves no room for this call."
         wait_s = None if account.ends_s is None else max(1.0, account.ends_s - self._clock.wall())
         raise GatewayError(INSUFFICIENT_QUOTA, message, retry_after_s=wait_s)
 

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
+from app.core.time_limit import FairLimit
 from app.state.batch import LOSSES, Batch, Client
 from app.state.connecting import disconnect
 from app.state.link import Command, Follower, Plain, StateLostError
@@ -85,10 +86,11 @@ class RedisLink:
             StateLostError: There is no answer.
         """
         answer.add_done_callback(_heeded)
-        await asyncio.wait((answer,), timeout=self._options.timeout_s)
-        if not answer.done():
-            raise StateLostError("timeout")
-        return answer.result()
+        try:
+            with FairLimit(asyncio.get_running_loop().time() + self._options.timeout_s):
+                return await asyncio.shield(answer)
+        except TimeoutError as error:
+            raise StateLostError("timeout") from error
 
     async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
         """

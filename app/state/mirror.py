@@ -22,7 +22,7 @@ from app.state.announcer import FORCED
 from app.state.circuit import Finding, Reading
 from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach
 from app.state.memory import LocalCircuits, Means, finding_of
-from app.state.redis import RedisCircuits, reading_of
+from app.state.redis import Probe, RedisCircuits, reading_of
 from app.state.views import refuse, view_of
 
 ADD_UP_S = 0.25  # good answers wait this long for others, so that a busy target costs four commands a second
@@ -78,6 +78,7 @@ class SharedCircuits(Follower):
         self._mirror: dict[str, _Seen] = {}
         self._tallies: dict[str, _Tally] = {}
         self._names: dict[str, CircuitPolicy] = {}
+        self._probes: set[Probe] = set()
         self._windows: dict[str, tuple[int, int]] = {}
         self._beats = 0
         link.follow(self)
@@ -114,7 +115,9 @@ class SharedCircuits(Follower):
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """Add a good answer to others, and send everything else at once."""
-        if verdict is Verdict.IGNORED and not ticket.slot:
+        if ticket.slot:
+            self._probes.discard((ticket.target.name, ticket.generation, ticket.slot))
+        elif verdict is Verdict.IGNORED:
             return
         if not self._link.up:
             finding = finding_of(ticket, verdict, least_open_s, self._means)
@@ -162,8 +165,8 @@ class SharedCircuits(Follower):
     # --- the link's side -----------------------------------------------------------------------------------------
 
     async def beat(self) -> None:
-        """Take over what replicas decided."""
-        found = await self._store.every()
+        """Take over what replicas decided; the probes of this one that are under way keep their places."""
+        found = await self._store.every(self._probes)
         gone = self._mirror.keys() - found.keys()
         for name in {*gone, *self._means.announcer.told()} - found.keys():
             self._mirror.pop(name, None)
@@ -205,6 +208,8 @@ class SharedCircuits(Follower):
             asked.add_done_callback(lambda answer: self._give_back(target, policy, answer))
             raise
         self._take(target.name, reading, None)
+        if reading.slot:
+            self._probes.add((target.name, reading.generation, reading.slot))
         return reading
 
     def _give_back(self, target: Target, policy: CircuitPolicy, answer: asyncio.Future[Reading]) -> None:
@@ -256,7 +261,10 @@ class SharedCircuits(Follower):
     def _take(self, name: str, reading: Reading, cause: str | None, request_id: str = "") -> None:
         """Take over a newer reading."""
         before = self._mirror.get(name)
-        self._means.announcer.changed(name, reading, cause, request_id)
+        if cause is None and reading.age_ms > 0:  # it was another replica whose word decided this
+            self._means.announcer.changed(name, reading, ELSEWHERE)
+        else:
+            self._means.announcer.changed(name, reading, cause, request_id)
         if reading.state is CircuitState.CLOSED and reading.generation == 0:
             self._mirror.pop(name, None)
             return

@@ -7,8 +7,8 @@ The keys share one hash tag, and with it one slot of a cluster: a circuit and th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 from app.core.circuits import CircuitPolicy, CircuitState, Force
 from app.state.circuit import LEAST_OPEN_MAX_S, Finding, Reading, width_ms
@@ -16,6 +16,11 @@ from app.state.link import Argument, Command, Submit, text_of
 from app.state.scripts import Script, script
 
 CIRCUITS_KEPT = 4096
+# How long a probe keeps its place without a word of its replica, which has one with each look at the circuits: one that
+# dies, or could not say how its probe ended, blocks nobody for long.
+LEASE_MAX_S = 5.0
+
+Probe: TypeAlias = tuple[str, int, str]  # name of the target, generation, slot
 
 
 class RedisCircuits:
@@ -46,7 +51,7 @@ class RedisCircuits:
 
     async def admit(self, target: str, policy: CircuitPolicy) -> Reading:
         """Let a call of `target` through, or not (see `Reading.slot`)."""
-        lease_ms = round(policy.probe_lease_s * 1000)
+        lease_ms = round(min(policy.probe_lease_s, LEASE_MAX_S) * 1000)
         return reading_of(await self._about(self._admit, target, policy.half_open_max_calls, lease_ms))
 
     async def report(self, target: str, policy: CircuitPolicy, finding: Finding) -> Reading:
@@ -79,9 +84,15 @@ class RedisCircuits:
         """Look at one circuit."""
         return reading_of(await self._about(self._read, target, width_ms(policy)))
 
-    async def every(self) -> dict[str, Reading]:
-        """Return every circuit that is or was anything but closed, by the name of its target."""
-        rows = await self._submit(Command(self._list, (self._states, self._beat), (CIRCUITS_KEPT,)))
+    async def every(self, probes: Iterable[Probe] = ()) -> dict[str, Reading]:
+        """
+        Return every circuit that is or was anything but closed, by the name of its target.
+
+        `probes` are still under way: they keep their places.
+        """
+        held = [part for probe in probes for part in probe]
+        arguments = (CIRCUITS_KEPT, round(LEASE_MAX_S * 1000), *held)
+        rows = await self._submit(Command(self._list, (self._states, self._beat), arguments))
         return {text_of(row[0]): reading_of([*row[1:], None]) for row in rows}
 
     def _about(self, decision: Script, target: str, *arguments: Argument) -> asyncio.Future[Any]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
+from app.core.beside import Beside
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
@@ -27,21 +27,19 @@ ANSWER_S: Final = 10.0
 _GOOD: Final = range(200, 300)
 
 
-class Alerts:
-    """A listener, and a context manager whose task sends. `url` may change; None sends nothing."""
+class Alerts(Beside):
+    """
+    A listener, which sends while its context lasts; what still waits at the end is given up.
+
+    `url` may change; None sends nothing. `lost` counts the alerts that nobody took.
+    """
 
     def __init__(self, client: UpstreamClient, clock: Clock) -> None:
         self.url: str | None = None
         self._client = client
         self._clock = clock
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(WAITING_MAX)
-        self._sending: asyncio.Task[None] | None = None
-        self._lost = 0
-
-    @property
-    def lost(self) -> int:
-        """Return how many alerts nobody took."""
-        return self._lost
+        self.lost = 0
 
     def __call__(self, signal: Signal) -> None:
         """Queue what is to be told."""
@@ -52,26 +50,13 @@ class Alerts:
             try:
                 self._waiting.put_nowait(msgspec.json.encode({"event": name, "timestamp": at, **fields}))
             except asyncio.QueueFull:
-                self._lost += 1
+                self.lost += 1
 
     def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
         """Hear what an operator should know at once."""
         return (self,) if kind is BudgetReached else ()
 
-    async def __aenter__(self) -> Self:
-        """Begin to send."""
-        self._sending = asyncio.get_running_loop().create_task(self._send_all())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop; what still waits is given up."""
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.wait([self._sending])
-
-    async def _send_all(self) -> None:
+    async def _run(self) -> None:
         while True:
             body = await self._waiting.get()
             for attempt in range(TRIES):
@@ -79,7 +64,7 @@ class Alerts:
                     break
                 await self._clock.sleep(PAUSE_S * 2**attempt)
             else:
-                self._lost += 1
+                self.lost += 1
 
     async def _sent(self, body: bytes) -> bool:
         if self.url is None:

@@ -40,7 +40,7 @@ async def body_of(messages: list[Message], declared: bytes | None = None) -> byt
     async def receive() -> Message:
         return messages.pop(0)
 
-    return await read_body(receive, declared, MAX_BYTES)
+    return await read_body(receive, {} if declared is None else {b"content-length": declared}, MAX_BYTES)
 
 
 def refusals(raw: bytes) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.api.limit_headers import duration, limit_headers
+from app.api.headers import duration, limit_headers
 from app.core.gcra import US_PER_S, Rate
 from app.core.rules import Claim, Measure, Rule, Standing
 

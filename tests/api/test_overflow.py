@@ -73,7 +73,7 @@ async def test_blocking_loses_nothing(clock: VirtualClock) -> None:
 
 async def test_the_oldest_text_is_dropped(clock: VirtualClock) -> None:
     """The provider is read to its end; what is essential and the newest text reach the client."""
-    rig = Rig(clock, "drop_oldest", *WORDS, FINISH, usage(1, 2), done())
+    rig = Rig(clock, "drop_oldest", word("on the way"), 0.5, *WORDS, FINISH, usage(1, 2), done())
     serving = await rig.stall()
     finished = rig.line.released
 
@@ -124,12 +124,16 @@ async def test_a_slow_client_is_given_up(clock: VirtualClock) -> None:
     assert [outcome.end for outcome in rig.ended.told] == [End.FAILED]
 
 
+@pytest.mark.parametrize("pause", [(), (0.01,)], ids=["at once", "bit by bit"])
 @pytest.mark.parametrize("overflow", ["drop_oldest", "error"])
 async def test_a_client_that_keeps_up_gets_everything(
-    clock: VirtualClock, overflow: Literal["drop_oldest", "error"]
+    clock: VirtualClock, overflow: Literal["drop_oldest", "error"], pause: tuple[float, ...]
 ) -> None:
-    """Whatever the policy is."""
-    rig = Rig(clock, overflow, *[item for each in WORDS for item in (each, 0.01)], FINISH, done())
+    """Whatever the policy is, and also if the provider sends more than the bound at once."""
+    script: list[Sent] = []
+    for each in WORDS:
+        script += [each, *pause]
+    rig = Rig(clock, overflow, *script, FINISH, done())
 
     await rig.edge.serve(rig.server)
 

@@ -13,8 +13,7 @@ import yaml
 
 from app.state.answers.caching import Caching
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Build, Losses, ProviderKeys
-from app.telemetry.metrics.caching import CacheCounts
+from app.telemetry.metrics.asked import Asked, build, cache, losses, provider_keys
 from app.telemetry.metrics.families import CounterFamily, HistogramFamily
 
 ROOT = Path(__file__).parents[2]
@@ -27,11 +26,11 @@ def exported() -> set[str]:
     """Return every series name that the gateway can export."""
     caching = Caching()
     parts = [
-        Build("1"),
+        Asked(build, "1"),
         *Metrics().parts,
-        ProviderKeys(lambda: ()),
-        Losses({}),
-        CacheCounts(caching.tally, caching.view),
+        Asked(provider_keys, lambda: ()),
+        Asked(losses, {}),
+        Asked(cache, caching.tally, caching.view),
     ]
     names: set[str] = set()
     for family in (family for part in parts for family in part.families()):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.api.dialects.anthropic.dialect import MessagesStyle
 from app.api.dialects.anthropic.request import MessagesReader
 from app.api.dialects.responses.dialect import ResponsesStyle
 from app.api.dialects.responses.request import ResponsesReader
-from app.core.dialects.reasoning import SEAL, ReasoningDetail, sealed, unsealed
+from app.core.dialects.reasoning import SEAL, ReasoningDetail, hidden_extra, sealed, unsealed
 from tests.api.dialects.reading import call_of, completion_of, events_of
 from tests.support.calls import asking
 from tests.support.routes import SetClock
@@ -149,6 +150,26 @@ def test_broken_seals_hold_nothing(broken: str) -> None:
     """What a client made of a seal is no reason to fail."""
     assert unsealed(broken) == []
     assert "reasoning_details" not in from_messages([{"type": "redacted_thinking", "data": broken}])
+
+
+@pytest.mark.parametrize("broken", ["", "no JSON", "7", "[" * 100_000])
+def test_broken_extras_hold_nothing(broken: str) -> None:
+    """What a client made of something that only its provider could read is left out."""
+    hidden = ReasoningDetail("reasoning.encrypted", data=broken, format="wizard-extra-content")
+
+    found = from_messages([{"type": "redacted_thinking", "data": sealed([hidden])}])
+
+    assert "extra_content" not in found
+
+
+def test_extras_of_a_call_that_is_gone() -> None:
+    """What belongs to a call goes with it, where a client left that out."""
+    hidden = hidden_extra(msgspec.Raw(b'{"google":{"thought_signature":"c2ln"}}'), "call_1")
+    use = {"type": "tool_use", "id": "call_2", "name": "now", "input": {}}
+
+    found = from_messages([{"type": "redacted_thinking", "data": sealed(hidden)}, use])
+
+    assert "c2ln" not in json.dumps(found)
 
 
 def test_seals_of_nobody_else() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,7 +75,7 @@ def configuration(**providers: Mapping[str, str | None]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, other: Upstream) -> Iterator[GatewayProcess]:
-    """Run a gateway with two providers that have files, one of which has batches, and one that has neither."""
+    """Run a gateway with two providers that have files and batches, one in its own form, and one with neither."""
     upstream.on("", keep)
     box = {"kind": "openai", "base_url": upstream.url, "api_key": PROVIDER_KEY}
     second = {"kind": "mistral", "base_url": other.url, "api_key": "sk-other"}
@@ -135,6 +136,115 @@ def test_batches(sdk: openai.OpenAI, gateway: GatewayProcess, upstream: Upstream
     assert gateway.metric("wizard_tokens_total", provider="box", model="*", type="prompt") == 0
 
 
+JOB: dict[str, Any] = {
+    "id": "0199-job", "object": "batch", "input_files": ["file-1"], "endpoint": "/v1/chat/completions",
+    "model": "mistral-small-latest", "metadata": {"of": "us"}, "errors": [], "status": "QUEUED", "created_at": 7,
+    "total_requests": 9, "completed_requests": 0, "succeeded_requests": 0, "failed_requests": 0,
+}  # fmt: skip
+DONE = {
+    "status": "SUCCESS", "output_file": "file-2", "error_file": "file-3", "started_at": 8, "completed_at": 9,
+    "completed_requests": 9, "succeeded_requests": 7, "failed_requests": 2,
+}  # fmt: skip
+
+
+def run_jobs(exchange: Exchange) -> None:
+    """Answer as Mistral does."""
+    method, path = exchange.request.line.split(" ")[0], exchange.request.path
+    told: dict[tuple[str, str], object] = {
+        ("POST", "/v1/batch/jobs"): JOB,
+        ("GET", "/v1/batch/jobs/0199-job"): JOB | DONE,
+        ("GET", "/v1/batch/jobs?page=0&page_size=20"): {"object": "list", "data": [JOB, JOB | DONE], "total": 2},
+        ("GET", "/v1/batch/jobs?page=0&page_size=1"): {"object": "list", "data": [JOB], "total": 2},
+        ("GET", "/v1/batch/jobs?page=0&page_size=2"): {"object": "list", "data": None, "total": 0},
+        ("GET", "/v1/batch/jobs?page=0&page_size=3"): ["no list"],
+        ("POST", "/v1/batch/jobs/0199-job/cancel"): JOB | {"status": "CANCELLATION_REQUESTED"},
+        ("GET", "/v1/batch/jobs/0199-bad"): JOB | {"status": "FAILED", "errors": [{"message": "No.", "count": 3}]},
+        ("GET", "/v1/batch/jobs/0199-new"): JOB | {"status": "PONDERING"},
+    }
+    if (method, path) in told:
+        exchange.answer(json.dumps(told[method, path]).encode())
+    else:
+        exchange.answer(b'{"object":"error","message":"No such job.","code":"1"}', 404)
+
+
+@pytest.fixture
+def mistral(gateway: GatewayProcess, other: Upstream) -> Iterator[openai.OpenAI]:
+    """Use OpenAI's SDK for batches at Mistral, which asks for one model."""
+    other.on("mistral-small-latest", run_jobs)
+    other.on("", run_jobs)
+    with openai_client(f"{gateway.url}/v1") as client:
+        yield client.with_options(api_key=ALL, default_headers={"x-wizard-provider": "second"})
+
+
+def test_batches_of_mistral(mistral: openai.OpenAI, other: Upstream) -> None:
+    """A job is a batch: made, watched until it is done, listed and cancelled by OpenAI's own SDK."""
+    made = mistral.batches.create(
+        input_file_id="file-1",
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+        metadata={"of": "us"},
+        extra_body={"model": "mistral-small-latest"},
+    )
+    done, listed = mistral.batches.retrieve(made.id), list(mistral.batches.list())
+    cancelled = mistral.batches.cancel(made.id)
+
+    (asked,) = other.received("mistral-small-latest")
+    assert json.loads(asked.body) == {
+        "input_files": ["file-1"], "endpoint": "/v1/chat/completions", "model": "mistral-small-latest",
+        "timeout_hours": 24, "metadata": {"of": "us"},
+    }  # fmt: skip
+    assert (made.object, made.status, made.input_file_id, made.created_at) == ("batch", "validating", "file-1", 7)
+    assert (done.status, done.output_file_id, done.error_file_id) == ("completed", "file-2", "file-3")
+    assert (done.in_progress_at, done.completed_at, done.failed_at) == (8, 9, None)
+    assert done.request_counts is not None
+    assert (done.request_counts.total, done.request_counts.completed, done.request_counts.failed) == (9, 7, 2)
+    assert [batch.status for batch in listed] == ["validating", "completed"]
+    assert cancelled.status == "cancelling"
+
+
+def test_what_becomes_of_jobs(mistral: openai.OpenAI) -> None:
+    """Failures are told, and a state that is new counts as one under way; an empty list is one."""
+    failed = mistral.batches.retrieve("0199-bad")
+
+    assert failed.status == "failed"
+    assert failed.errors is not None
+    assert [each.message for each in failed.errors.data or ()] == ["No."]
+    assert mistral.batches.retrieve("0199-new").status == "in_progress"
+    assert mistral.batches.list(limit=2).data == []
+    assert mistral.batches.list(limit=1).has_more
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "expected", "param"),
+    [
+        ("POST", "/v1/batches", b'{"input_file_id":"f","endpoint":"/v1/x"}', (400, "invalid_request"), "model"),
+        ("POST", "/v1/batches", b'{"endpoint":"/v1/x"}', (400, "invalid_request"), None),
+        ("POST", "/v1/batches", b'{"input_file_id":1,"endpoint":""}', (400, "invalid_request"), "input_file_id"),
+        ("POST", "/v1/batches", b"{", (400, "invalid_request"), None),
+        ("GET", "/v1/batches?after=0199-job", b"", (400, "unsupported_feature"), "after"),
+        ("GET", "/v1/batches?limit=101", b"", (400, "invalid_request"), "limit"),
+        ("GET", "/v1/batches?limit=3", b"", (502, "bad_upstream_reply"), None),
+        ("GET", "/v1/batches/0199-gone", b"", (404, "not_found"), None),
+    ],
+)
+def test_refusals_of_mistral(
+    http: httpx2.Client,
+    mistral: openai.OpenAI,  # noqa: ARG001 - scripts the provider
+    method: str,
+    path: str,
+    body: bytes,
+    expected: tuple[int, str],
+    param: str | None,
+) -> None:
+    """What Mistral's jobs cannot be is said, with the field that says otherwise."""
+    headers = {"x-wizard-provider": "second", "content-type": "application/json"}
+
+    reply = http.request(method, path, content=body, headers=headers)
+
+    assert error(reply) == expected
+    assert reply.json()["error"]["param"] == param
+
+
 def test_what_is_not_there(sdk: openai.OpenAI) -> None:
     """The SDK raises what its users expect, in the provider's words."""
     with pytest.raises(openai.NotFoundError) as caught:
@@ -155,11 +265,14 @@ def test_which_provider(http: httpx2.Client, other: Upstream, by: str) -> None:
     assert other.received("")[0].path == "/v1/files?limit=1"
 
 
-def test_only_one_needs_no_telling(http: httpx2.Client, upstream: Upstream) -> None:
+def test_only_one_needs_no_telling(upstream: Upstream) -> None:
     """Of these providers one is known to have batches."""
     upstream.on("", keep)
+    box = {"kind": "openai", "base_url": upstream.url, "api_key": PROVIDER_KEY}
+    kimi = {"kind": "moonshot", "base_url": upstream.url, "api_key": PROVIDER_KEY}
 
-    assert http.get("/v1/batches").headers["x-wizard-provider"] == "box"
+    with running(Start({**configuration(box=box, kimi=kimi), "auth": {"required": False}, "keys": []})) as process:
+        assert process.get("/v1/batches").headers["x-wizard-provider"] == "box"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +280,8 @@ def test_only_one_needs_no_telling(http: httpx2.Client, upstream: Upstream) -> N
     [
         ("/v1/files", None, (400, "invalid_request"), "box, second"),
         ("/v1/files", "third", (400, "unsupported_feature"), "'third' has no files"),
-        ("/v1/batches", "second", (400, "unsupported_feature"), "'second' has no batches"),
+        ("/v1/batches", "third", (400, "unsupported_feature"), "'third' has no batches in OpenAI's form"),
+        ("/v1/batches", None, (400, "invalid_request"), "box, second"),
         ("/v1/files", "nowhere", (400, "invalid_request"), "'nowhere'"),
         ("/v1/files/a/b/c", "box", (404, "not_found"), ""),
         ("/v1/files/../models", "box", (404, "not_found"), ""),

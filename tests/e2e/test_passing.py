@@ -148,6 +148,39 @@ def test_anthropics_sdk_by_base_url(gateway: GatewayProcess, upstream: Upstream)
     gateway.wait_for_metric("wizard_tokens_total", before + 7, provider="claude", type="prompt")
 
 
+def test_anthropics_batches(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """Anthropic's SDK makes batches, watches them, and reads what came of them line by line."""
+    batch = (
+        b'{"id":"msgbatch_1","type":"message_batch","processing_status":"%b","created_at":"2026-01-01T00:00:00Z",'
+        b'"expires_at":"2026-01-02T00:00:00Z","request_counts":{"canceled":0,"errored":0,"expired":0,"processing":0,'
+        b'"succeeded":1},"results_url":"%b/messages/batches/msgbatch_1/results"}'
+    )
+    lines = b'{"custom_id":"a","result":{"type":"expired"}}\n{"custom_id":"b","result":{"type":"canceled"}}\n'
+    root = f"{gateway.url}/pass/claude"
+
+    def keep(exchange: Exchange) -> None:
+        if exchange.request.path.endswith("/results"):
+            exchange.answer(lines, media_type="application/x-jsonl")
+        else:
+            exchange.answer(batch % (b"ended", f"{root}/v1".encode()))
+
+    upstream.on("", keep)
+    asked: Any = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+
+    plain = anthropic.DefaultHttpxClient(trust_env=False)
+    with anthropic.Anthropic(base_url=root, api_key=ALL, http_client=plain) as sdk:
+        made = sdk.messages.batches.create(requests=[{"custom_id": "a", "params": asked}])
+        results = [(line.custom_id, line.result.type) for line in sdk.messages.batches.results(made.id)]
+
+    assert results == [("a", "expired"), ("b", "canceled")]
+    assert [each.path for each in upstream.received("")] == [
+        "/v1/messages/batches",
+        "/v1/messages/batches/msgbatch_1",
+        "/v1/messages/batches/msgbatch_1/results",
+    ]
+    assert {each.headers["x-api-key"] for each in upstream.received("")} == {PROVIDER_KEY}
+
+
 def test_usage_and_cost_are_kept(gateway: GatewayProcess, http: httpx2.Client, upstream: Upstream) -> None:
     """What an answer says of its usage is priced by the model that the request names, whole and streamed."""
     upstream.on("priced", whole(CHAT))

@@ -298,6 +298,7 @@ def test_limits_and_the_cache_have_their_spans(upstream: Upstream) -> None:
                 )
                 assert tree(hit) == ["wizard.generate", "  wizard.rate_limit.acquire", "  wizard.cache.lookup"]
                 assert [trace[0].attributes["wizard.cache"] for trace in (missed, hit)] == ["miss", "hit"]
+            assert [line for line in process.logs() if line["event"] == "server_log"] == []
 
 
 def test_spans_over_grpc(upstream: Upstream) -> None:

@@ -75,7 +75,7 @@ async def test_a_stream_that_ends_with_its_connection_is_complete(client: HttpxC
         ([whole(b'{"error":{"code":502}}')], TARGET_FAILED),
         ([whole(b'{"error":{"code":502}}', media="application/json; charset=utf-8")], TARGET_FAILED),
         ([whole(b'{"choices":[{"finish_reason":"stop"}]}')], BAD_UPSTREAM_REPLY),
-        ([whole(b"<html>", media="text/html")], TARGET_UNAVAILABLE),
+        ([whole(b"<html>", media="text/html")], BAD_UPSTREAM_REPLY),
         ([whole(b"", media="text/event-stream")], TARGET_UNAVAILABLE),
         ([whole(HELLO, 200, "content-encoding: gzip", media="text/event-stream")], BAD_UPSTREAM_REPLY),
         (streamed(ROLE, ERROR), TARGET_BUSY),

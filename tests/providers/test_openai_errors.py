@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.core import errors as table
 from app.core.errors import Blame, GatewayError, Kind
-from app.providers.openai_errors import error_in_answer, error_of_status, retry_after_s
+from app.providers.openai_errors import error_in_answer, error_of_status
+from app.providers.refusals import retry_after_s
 
 CANARY = "sk-proj-CANARY0123456789"
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT

@@ -48,6 +48,17 @@ def test_what_a_client_of_openais_form_wrote_is_not_touched() -> None:
     assert OpenAiCodec().encode(request, Target("box", "m")).body is raw
 
 
+@pytest.mark.parametrize("takes", [frozenset[str](), frozenset({"extra_content"})])
+def test_what_another_provider_signed(takes: frozenset[str]) -> None:
+    """Only servers that know `extra_content` get it back, with messages and with calls."""
+    call = {"id": "c", "type": "function", "function": {"name": "now", "arguments": "{}"}, "extra_content": {"a": 1}}
+    answer = {"role": "assistant", "content": "Hm.", "tool_calls": [call], "extra_content": {"b": 2}}
+
+    body = sent({"messages": [USER, answer, USER]}, takes=takes).body
+
+    assert body.count(b"extra_content") == 2 * len(takes)
+
+
 def said(*parts: object, role: str = "user") -> dict[str, Any]:
     """Return a body with one message."""
     return {"messages": [{"role": role, "content": list(parts)}]}

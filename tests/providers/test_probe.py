@@ -35,7 +35,7 @@ async def asked(client: HttpxClient, *steps: Step) -> Probed:
     ("body", "models"),
     [
         (b'{"data":[{"id":"a"},{"id":"b"}]}', ("a", "b")),
-        (b'{"models":[{"name":"models/gemini"}]}', ("models/gemini",)),
+        (b'{"models":[{"name":"models/gemini"}]}', ("gemini",)),
         (b'{"data":[]}', ()),
         (b"{}", None),
         (b"<html>", None),

@@ -522,7 +522,7 @@ async def test_without_the_replicas_the_policy_decides(
     if found is None:
         with pytest.raises(GatewayError) as caught:
             await handler(house.call())
-        assert caught.value.kind is STATE_UNAVAILABLE
+        assert (caught.value.kind, caught.value.retry_after_s) == (STATE_UNAVAILABLE, 1.0)
     else:
         assert [(await outcome(handler, house.call()))[1] for _ in range(2)] == found
 

@@ -290,7 +290,7 @@ async def test_a_budget_without_room_refuses() -> None:
     error = await house.refused()
 
     assert (error.kind, house.provider.asked) == (INSUFFICIENT_QUOTA, [])
-    assert "The budget 'team' of $0.00 per month leaves no room for this call." in error.message
+    assert "The budget 'team' of $0.000209999 per month leaves no room for this call." in error.message
     assert error.retry_after_s is not None
     assert await house.levels() == [(0, 0)]
 

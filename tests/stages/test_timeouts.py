@@ -189,6 +189,30 @@ async def test_a_whole_answer_may_have_a_limit_of_its_own(clock: VirtualClock) -
     assert (await text_of(whole), await text_of(streamed)) == ("hello", "ab")
 
 
+async def test_a_whole_answer_leaves_time_for_the_next_target(clock: VirtualClock) -> None:
+    """A silent target costs half of the call's time; the last one has all that is left."""
+    provider = FakeProvider(hangs(), answers("hello", after_s=19.0))
+
+    reply = await whole_way(a_call(total_s=40.0), provider, clock)
+
+    assert await text_of(reply) == "hello"
+    assert provider.targets == [TARGET, OTHER]
+    assert clock.now() == START_S + 39.0
+
+
+async def test_a_whole_answer_that_takes_half_the_time_says_so(clock: VirtualClock) -> None:
+    """It is the target's failure, for its circuit and the log."""
+    attempt = an_attempt(a_call(total_s=41.0), last=False)
+
+    with pytest.raises(GatewayError, match=r"acme did not answer within 20\.5 s, half of the time") as caught:
+        await patient(hangs())(attempt)
+
+    assert caught.value.kind is TIMEOUT_RESPONSE
+    assert (caught.value.provider, caught.value.from_upstream) == ("acme", False)
+    assert "total_s" in caught.value.suggestion
+    assert clock.now() == START_S + 20.5
+
+
 async def test_each_attempt_waits_for_its_own_first_token(clock: VirtualClock) -> None:
     """A silent first target costs its limit and no more; the second one has a full limit of its own."""
     provider = FakeProvider(hangs(), streams(Line(29.0, word("hi"))))

@@ -125,6 +125,20 @@ async def test_without_redis_each_decides_for_its_share(server: RedisServer) -> 
     assert "yes" == after
 
 
+async def test_alone_a_fresh_refusal_still_holds(server: RedisServer) -> None:
+    """Who was over a limit a moment ago is not let through because Redis has trouble; others have a share."""
+    rule = requests(60, 3600, burst=1)
+    async with replica(server.url, "fresh", QUICK) as one:
+        await until(lambda: one.link.up)
+        said = [await one.say(ask(claim(rule))) for _ in range(2)]
+        server.freeze()
+        await until(lambda: not one.link.up)
+
+        said += [await one.say(ask(claim(rule, of=who))) for who in ("", "other", "other")]
+
+    assert ["yes", "no", "no", "yes", "no"] == said
+
+
 async def test_alone_a_large_call_is_not_impossible() -> None:
     """One that is larger than a replica's share passes if that is untouched; places are shared as well."""
     big, few = tokens(60, burst=60), places(4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from app.core.circuits import CircuitState, Verdict
 from app.core.errors import GatewayError
 from app.state.degrading import LinkOptions
+from app.state.link import Plain
 from tests.state.sharing import BRIEF, HANGS_S, OPTIONS, POLICY, TARGET, Replica, replica, until
 from tests.support.redis_server import RedisServer
 
@@ -21,6 +23,12 @@ def commands(server: RedisServer) -> int:
     """Return how many scripts the server has run."""
     found = server.do("INFO", "commandstats").get("cmdstat_evalsha", {"calls": 0})
     return int(found["calls"])
+
+
+def lease_end(server: RedisServer, prefix: str, slot: str) -> int:
+    """Return when the place of a probe is free again, in milliseconds of Redis."""
+    text = "return cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])).leases[ARGV[2]]"
+    return int(server.do("EVAL", text, 1, f"{{{prefix}:circuits}}:states", TARGET.name, slot))
 
 
 async def test_failures_of_one_replica_open_the_circuit_of_all(shared_server: RedisServer) -> None:
@@ -36,6 +44,25 @@ async def test_failures_of_one_replica_open_the_circuit_of_all(shared_server: Re
     assert ["circuit_open", "circuit_open"] == said
     assert [("closed", "open", "elsewhere")] == one.changes()
     assert [("closed", "open", "failures")] == other.changes()
+
+
+async def test_a_late_verdict_decided_nothing(shared_server: RedisServer) -> None:
+    """Each change is one replica's doing, so that the transitions of all add up; others hear of it as they report."""
+    deaf = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=60.0)
+    async with (
+        replica(shared_server.url, "late", link=deaf) as one,
+        replica(shared_server.url, "late", link=deaf) as two,
+    ):
+        ticket = await two.circuits.admit(TARGET, POLICY)
+        await one.fail()
+        await until(one.changes)
+        await asyncio.sleep(0.01)
+
+        two.circuits.report(ticket, Verdict.FAILED, 0.0)
+        await until(two.changes)
+
+    assert [("closed", "open", "failures")] == one.changes()
+    assert [("closed", "open", "elsewhere")] == two.changes()
 
 
 async def test_closed_circuits_cost_no_command_before_a_call(server: RedisServer) -> None:
@@ -143,6 +170,21 @@ async def test_a_caller_who_leaves_while_asking_gives_the_place_back(shared_serv
         await until(lambda: _passes(one))
 
 
+async def test_a_probe_under_way_keeps_its_place(server: RedisServer) -> None:
+    """Each beat of its replica prolongs the lease, and a replica that is gone prolongs nothing."""
+    async with replica(server.url, "long") as one:
+        await one.fail(policy=BRIEF)
+        await until(one.changes)
+        await asyncio.sleep(0.05)
+        ticket = await one.circuits.admit(TARGET, BRIEF)
+        first = lease_end(server, "long", ticket.slot)
+        await until(lambda: lease_end(server, "long", ticket.slot) > first)
+    last = lease_end(server, "long", ticket.slot)
+    await asyncio.sleep(0.1)
+
+    assert last == lease_end(server, "long", ticket.slot)
+
+
 async def test_an_operators_word_is_shared(shared_server: RedisServer) -> None:
     """Forced open on one replica, refused on the other, with a hint when to ask again."""
     async with replica(shared_server.url, "forced") as one, replica(shared_server.url, "forced") as other:
@@ -218,6 +260,18 @@ async def test_no_call_waits_longer_than_its_timeout(server: RedisServer) -> Non
         server.thaw()
 
     assert {"passed", "circuit_open"} >= set(said)
+
+
+async def test_a_stall_of_this_process_is_not_held_against_redis(shared_server: RedisServer) -> None:
+    """An answer that lies there unread, because the process was busy until the time was up, is an answer."""
+    async with replica(shared_server.url, "stall", link=LinkOptions(timeout_s=0.5, connect_s=5.0, beat_s=60.0)) as one:
+        asking = asyncio.create_task(one.link.ask(one.link.submit(Plain(("BLPOP", "nothing", "0.1")))))
+        await asyncio.sleep(0.01)  # sent; the answer takes a tenth of a second
+        time.sleep(0.6)  # noqa: ASYNC251, TID251 - that is the stall
+
+        answer = await asking
+
+    assert (answer, one.troubles()) == (None, [])
 
 
 async def test_a_link_that_is_closed_leaves_nothing_behind(shared_server: RedisServer) -> None:

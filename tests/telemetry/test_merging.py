@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from prometheus_client import Counter, Gauge, Summary
 
 from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.asked import foreign, foreign_registry
 from app.telemetry.metrics.collector import render
-from app.telemetry.metrics.counters import DURATION_S, Histogram, MarkedHistogram, Reading
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily, Merge, Sampled
-from app.telemetry.metrics.foreign import Foreign, foreign_registry
 from app.telemetry.metrics.gathering import shown
+from app.telemetry.metrics.histograms import DURATION_S, Histogram, MarkedHistogram, Reading
 from app.telemetry.metrics.kept import KeptCounts, encoded
 from app.telemetry.metrics.merging import lasting, merged
 from tests.telemetry.examples import ENDED, SIGNALS, STARTED, ended
@@ -115,7 +115,7 @@ def test_metrics_of_others_are_told_by_their_samples() -> None:
         Counter("seen", "text", ["who"], registry=registry).labels("me").inc(amount)
         Gauge("depth", "text", registry=registry).set(amount)
         Summary("size", "text", registry=registry).observe(amount)
-        shown_twice.append(list(Foreign(registry).families()))
+        shown_twice.append(list(foreign(registry)))
 
     _, body = render(merged(shown_twice), "")
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.admin.door import Json, admitted, json_answer
 from app.api.errors import error_object
 from app.api.inbound import headers_of, request_id_of
-from app.core.configuration import Change, Configurations, Flaw, FlawedConfigurationError
+from app.core.configuration import Configurations, FlawedConfigurationError
 from app.core.errors import UNPROCESSABLE, GatewayError
 from app.core.gateway import CurrentGateway
 
@@ -27,10 +27,8 @@ def configuration_router(gateways: CurrentGateway, configurations: Configuration
     @router.get("/config", summary="Show the configuration in use, secrets hidden")
     async def show(request: Request) -> Response:
         shown = admitted(request, gateways.current).shown
-        flaws = [_flaw(flaw) for flaw in configurations.flaws]
-        return json_answer(
-            {"digest": shown.digest, "source": shown.source, "rejected": flaws, "config": shown.settings}
-        )
+        used: Json = {"digest": shown.digest, "source": shown.source}
+        return json_answer({**used, "rejected": configurations.flaws, "config": shown.settings})
 
     @router.post("/config/reload", summary="Read the configuration again, in every process", responses={**_FLAWED})
     async def reload(request: Request) -> Response:
@@ -39,8 +37,7 @@ def configuration_router(gateways: CurrentGateway, configurations: Configuration
             exchange = await configurations.reload()
         except FlawedConfigurationError as error:
             return _refused(request, error)
-        listed = [_change(change) for change in exchange.changes]
-        return json_answer({"before": exchange.before, "digest": exchange.now, "changes": listed})
+        return json_answer({"before": exchange.before, "digest": exchange.now, "changes": exchange.changes})
 
     return router
 
@@ -50,18 +47,4 @@ def _refused(request: Request, error: FlawedConfigurationError) -> Response:
     message = f"The configuration has {count} problem{'s' if count > 1 else ''}; the one before stays in use."
     refusal = GatewayError(UNPROCESSABLE, message, suggestion="Correct what 'problems' lists, and ask again.")
     told = error_object(refusal, request_id_of(headers_of(request.scope)), None)
-    return json_answer({"error": told, "problems": [_flaw(flaw) for flaw in error.flaws]}, refusal.kind.status)
-
-
-def _change(change: Change) -> Json:
-    return {"path": change.path, "before": change.before, "after": change.after, "restart": change.restart}
-
-
-def _flaw(flaw: Flaw) -> Json:
-    return {
-        "path": flaw.path,
-        "value": flaw.value,
-        "expected": flaw.expected,
-        "suggestion": flaw.suggestion,
-        "file": flaw.file,
-    }
+    return json_answer({"error": told, "problems": error.flaws}, refusal.kind.status)

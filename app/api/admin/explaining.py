@@ -33,13 +33,12 @@ def explaining_router(gateways: CurrentGateway, endpoints: Mapping[str, HotRoute
         # The token is for the administration; a key of the caller to be explained comes as x-api-key.
         headers = {name: value for name, value in headers_of(request.scope).items() if name != b"authorization"}
         try:
-            raw = await read_body(request.receive, headers.get(b"content-length"), gateway.edge.body_max_bytes)
+            raw = await read_body(request.receive, headers, gateway.edge.body_max_bytes)
         except ClientGoneError:
             return Response()  # which nobody reads
-        request_id = request_id_of(headers)
-        credential = credential_of(headers)
+        request_id, credential = request_id_of(headers), credential_of(headers)
         caller = await gateway.identities.identify(credential, request_id)
-        call = route.call(Arrival(request_id, headers, raw, credential, caller), gateway.edge)
+        call = route.call(Arrival(request_id, headers, credential, caller), raw, gateway.edge)
         found = await explain(call, gateway.explainers)
         return json_answer(msgspec.to_builtins(found))
 

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Request, Response
 from app.api.admin.door import Json, admitted, json_answer
 from app.api.asgi import read_body
 from app.api.decode import decode_as
-from app.api.openapi_bodies import takes
+from app.api.inbound import headers_of
+from app.api.openapi.bodies import takes
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.keys.office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
@@ -112,8 +113,7 @@ def keys_router(gateways: CurrentGateway) -> APIRouter:
 
 
 async def _body(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "").encode("latin-1")
-    return (await read_body(request.receive, declared, _BODY_MAX_BYTES)).strip()
+    return (await read_body(request.receive, headers_of(request.scope), _BODY_MAX_BYTES)).strip()
 
 
 def _order(body: _NewKey) -> KeyOrder:

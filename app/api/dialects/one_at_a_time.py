@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.members import OBJECT
 from app.core.model import ToolDelta
 
 
@@ -69,7 +70,7 @@ class OneAtATime:
         if not self._told or not self._told[-1].rstrip().endswith("}"):
             return False
         try:
-            msgspec.json.decode("".join(self._told), type=dict[str, msgspec.Raw])
+            OBJECT.decode("".join(self._told))
         except (msgspec.DecodeError, RecursionError):
             return False
         return True

@@ -20,7 +20,7 @@ from app.api.inbound import Headers, is_foreign_page, require_json
 from app.api.wishes import NO_WISHES, Wishes
 from app.core.call import Call, Journal
 from app.core.clock import Clock
-from app.core.errors import FORBIDDEN, INVALID_JSON, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
+from app.core.errors import FORBIDDEN, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.model import Operation, PlainRequest, Request
 from app.core.multipart import FORM, Form
 from app.core.uploads import Upload
@@ -82,8 +82,6 @@ class PlainDialect:
         if self.form and is_form(headers):
             return self.read_form(raw, headers[b"content-type"].decode("latin-1")), NO_WISHES
         fields = decode_as(_Fields, raw)
-        if not raw.isascii():
-            _require_utf8(raw)
         request = PlainRequest(
             self._operation,
             fields.model,
@@ -162,13 +160,6 @@ class _Bytes(Verbatim):
 def is_form(headers: Headers) -> bool:
     """Say whether a body is a form with files."""
     return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _FORM
-
-
-def _require_utf8(raw: bytes) -> None:
-    try:
-        raw.decode()  # msgspec skips the strings that it does not read, providers do not
-    except UnicodeDecodeError as error:
-        raise GatewayError(INVALID_JSON, "The body is not valid UTF-8.") from error
 
 
 def _prose(fields: _Fields) -> tuple[str, ...]:

@@ -38,12 +38,13 @@ class AnswerCustom(msgspec.Struct, frozen=True):
 
 
 class AnswerCall(msgspec.Struct, frozen=True):
-    """One tool call."""
+    """One tool call; `extra_content` is what its provider wants to see again with it."""
 
     id: str | int | None = None
     type: str | None = None
     function: AnswerFunction | None = None
     custom: AnswerCustom | None = None
+    extra_content: msgspec.Raw = ABSENT
 
 
 class AnswerMessage(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ class AnswerMessage(msgspec.Struct, frozen=True):
     reasoning_details: msgspec.Raw = ABSENT
     tool_calls: list[AnswerCall] | None = None
     annotations: msgspec.Raw = ABSENT
+    extra_content: msgspec.Raw = ABSENT
 
     @property
     def thought(self) -> str:

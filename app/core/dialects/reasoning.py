@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+
+from app.core.dialects.absent import is_given
 
 CLAUDE_FORMAT: Final = "anthropic-claude-v1"
 RESPONSES_FORMAT: Final = "openai-responses-v1"
 SEAL: Final = "wizard:1:"  # no signature of a provider begins like this: they are base64
+_EXTRA_FORMAT: Final = "wizard-extra-content"
 _SEALED = re.compile(SEAL + "(?P<entry>[{].*[}])", re.DOTALL)
 
 
@@ -62,6 +65,37 @@ def unsealed(signature: str) -> list[ReasoningDetail] | None:
         return msgspec.json.decode(found["entry"], type=_Sealed).details if found else []
     except (msgspec.DecodeError, RecursionError):
         return []
+
+
+def hidden_extra(extra_content: msgspec.Raw, call_id: str | None = None) -> list[ReasoningDetail]:
+    """
+    Return the `extra_content` of a message or a call as an entry to seal; none if there is nothing.
+
+    It is where Gemini's thought signatures travel in the canonical form, and the other dialects have no place for it.
+    """
+    if not is_given(extra_content):
+        return []
+    return [
+        ReasoningDetail("reasoning.encrypted", data=bytes(extra_content).decode(), id=call_id, format=_EXTRA_FORMAT)
+    ]
+
+
+def restore_extras(message: dict[str, Any]) -> None:
+    """Put what `hidden_extra` hid back where it was, in a message of the assistant whose client sent it back."""
+    details: Sequence[ReasoningDetail] = message.get("reasoning_details", ())
+    hidden = {detail.id: detail.data or "" for detail in details if detail.format == _EXTRA_FORMAT}
+    if not hidden:
+        return
+    message["reasoning_details"] = [detail for detail in details if detail.format != _EXTRA_FORMAT]
+    calls = {call["id"]: call for call in message.get("tool_calls", ())}
+    for call_id, text in hidden.items():
+        holder = message if call_id is None else calls.get(call_id)
+        try:
+            extra = msgspec.json.decode(text, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError):
+            continue  # a broken seal, which holds nothing
+        if holder is not None:
+            holder["extra_content"] = extra
 
 
 class _Sealed(msgspec.Struct, frozen=True):

@@ -25,11 +25,11 @@ _NO_WORD: Final = r"[^\pL\pN_]"
 class Quiet:
     """A guard without an opinion; others say what they have one about."""
 
-    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Have nothing against any prompt."""
         return None
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Have nothing against any answer."""
         return None
 
@@ -44,17 +44,17 @@ class Terms(Quiet):
         self._prompts, self._answers = prompts, answers
         self.hold_chars = 2 * max(map(len, terms)) + 2
 
-    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain of the first text with a term in it."""
         texts = ((passage.text, passage.path) for passage in prompt.passages if self._prompts)
         return next((Complaint("term", path) for text, path in texts if self._has(text)), None)
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain if a text or the arguments of a tool have one."""
         texts: Iterable[str] = (*said.texts, *said.arguments) if self._answers else ()
         return Complaint("term") if any(map(self._has, texts)) else None
 
-    def spots(self, text: str, total_chars: int) -> bool:  # noqa: ARG002 - the protocol's
+    def spots(self, text: str, total_chars: int) -> bool:
         """Say that a piece of an answer has one."""
         return self._answers and next(self._pattern.finditer(text), None) is not None
 
@@ -98,12 +98,12 @@ class Tools(Quiet):
         self._deny = deny
         self._keys = keys
 
-    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain of the first tool that must not be offered."""
         refused = self._refused(prompt.tools, prompt)
         return None if refused is None else Complaint("tool_offered", f"tools[{refused}].function.name")
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - as above
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain of a tool that the model calls and must not, as one that was never offered."""
         return None if self._refused(said.tools, prompt) is None else Complaint("tool_called")
 
@@ -126,11 +126,11 @@ class Length(Quiet):
     def __init__(self, max_chars: int) -> None:
         self._max_chars = max_chars
 
-    def spots(self, text: str, total_chars: int) -> bool:  # noqa: ARG002 - the protocol's
+    def spots(self, text: str, total_chars: int) -> bool:
         """Say that an answer is too long already."""
         return total_chars > self._max_chars
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain if one is longer."""
         longest = max(map(len, (*said.texts, *said.arguments)), default=0)
         return Complaint("too_long") if longest > self._max_chars else None
@@ -144,7 +144,7 @@ class Refusal(Quiet):
     def __init__(self, patterns: Patterns) -> None:
         self._pattern = patterns.compile(_REFUSAL)
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain if every choice is one, or says so itself."""
         refused = [next(self._pattern.finditer(text[:_BEGINNING_CHARS]), None) is not None for text in said.contents]
         declared = bool(said.texts) and not said.contents and not said.tools
@@ -159,7 +159,7 @@ class Leak(Quiet):
     def __init__(self, inspector: Inspector) -> None:
         self._inspector = inspector
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain of the first one, by the name of its detector."""
         for text in (*said.texts, *said.arguments):
             for finding in self._inspector.find(text):

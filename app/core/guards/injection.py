@@ -48,7 +48,7 @@ class Injection(Quiet):
         self._threshold = threshold
         self._tool_threshold = tool_threshold
 
-    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain of the worst text of a user or a tool."""
         worst: Complaint | None = None
         for passage in prompt.passages:

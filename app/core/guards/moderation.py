@@ -51,7 +51,7 @@ class Moderation:
             return None
         return await self._judge([each.text for each in prompt.passages if each.source in {"user", "tool"}], ask)
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain of what the model wrote."""
         return await self._judge(list(said.contents), ask) if self._answers else None
 

@@ -28,12 +28,12 @@ class Tripwire(Quiet):
     def __init__(self, key: bytes) -> None:
         self.mark = hmac.new(key, b"tripwire", hashlib.sha256).hexdigest()[:_CHARS]
 
-    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
+    async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain if the mark is in any text, however it is spaced and spelled."""
         told = ("".join(filter(str.isalnum, text)).lower() for text in (*said.texts, *said.arguments))
         return Complaint("prompt_told") if any(self.mark in text for text in told) else None
 
-    def spots(self, text: str, total_chars: int) -> bool:  # noqa: ARG002 - the protocol's
+    def spots(self, text: str, total_chars: int) -> bool:
         """Say that a piece of an answer has the mark."""
         return self.mark in "".join(filter(str.isalnum, text)).lower()
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.core.members import OBJECT
 from app.core.model import ChatRequest, Message, Request
 from app.core.tokens import text_tokens
 
@@ -56,7 +57,7 @@ def may_be_continued(request: Request) -> bool:
     fields = request.fields
     if fields.n not in {None, 1} or not fields.messages or fields.messages[-1].role != _USER:
         return False
-    members = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(request.raw)
     return not any(_binds(name, bytes(members[name])) for name in _BINDING & members.keys())
 
 
@@ -66,7 +67,7 @@ def continued(request: ChatRequest, said: str, how: Continues) -> ChatRequest:
 
     A bound of the answer's tokens is lowered by an estimate of what was said, to 1 at least.
     """
-    members = msgspec.json.decode(request.raw, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(request.raw)
     message: dict[str, Any] = {"role": "assistant", "content": said}
     changed: dict[str, Any] = {}
     if how is Continues.FINAL_MESSAGE:

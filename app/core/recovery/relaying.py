@@ -139,7 +139,7 @@ def is_plain(choice: ChunkChoice) -> bool:
     """Say whether a piece of a choice holds nothing but text."""
     delta = choice.delta
     more = (delta.refusal, delta.reasoning_content, delta.reasoning, delta.tool_calls, delta.function_call)
-    raw = (delta.reasoning_details, delta.annotations, choice.logprobs)
+    raw = (delta.reasoning_details, delta.extra_content, delta.annotations, choice.logprobs)
     return (
         choice.index == 0
         and not any(more)

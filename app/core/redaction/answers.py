@@ -34,7 +34,7 @@ def rewrite_whole(completion: Completion, make: MakeRewriter, form: Form) -> Com
         return _rewrite_prose(completion, make)
     rule = (ANSWER_IN_JSON if form.in_json else ANSWER) if form.chat else PLAIN_ANSWER
 
-    def visit(_path: str, text: str, json: bool) -> str:  # noqa: FBT001 - the type's
+    def visit(_path: str, text: str, json: bool) -> str:
         rewriter = make(json)
         return rewriter.feed(text) + rewriter.end()
 
@@ -48,5 +48,5 @@ def _rewrite_prose(completion: Completion, make: MakeRewriter) -> Completion:
         text = completion.raw.decode()
     except UnicodeDecodeError:
         return completion
-    rewriter = make(False)  # noqa: FBT003 - plain text
+    rewriter = make(False)
     return msgspec.structs.replace(completion, raw=(rewriter.feed(text) + rewriter.end()).encode())

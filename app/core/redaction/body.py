@@ -15,6 +15,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from app.core.members import OBJECT
+
 Visit: TypeAlias = Callable[[str, str, bool], str]  # path, text, and whether that is JSON itself; to what replaces it
 
 
@@ -76,7 +78,7 @@ def _text(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
 
 
 def _object(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
-    members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(raw)
     new: dict[str, tuple[str, bytes]] = {}
     changed = False
     known = rule.known if isinstance(rule, Fields) else {}
@@ -84,7 +86,7 @@ def _object(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
     for name in _ordered(members, rule):
         value, under = bytes(members[name]), known.get(name, others)
         inner = f"{path}.{_shown(name)}" if path else _shown(name)
-        new_name = visit(inner, name, False) if under is Treat.TEXT and name not in known else name  # noqa: FBT003 - text
+        new_name = visit(inner, name, False) if under is Treat.TEXT and name not in known else name
         new_value = rewritten(value, under, visit, inner)
         changed |= new_value is not value or new_name != name
         new[name] = new_name, new_value
@@ -129,7 +131,7 @@ def _fields(others: Treat = Treat.TEXT, last: tuple[str, ...] = (), **known: Rul
 
 _SKIP: Final = Treat.SKIP
 _CALL: Final = _fields(name=_SKIP, arguments=Treat.JSON)
-_TOOL_CALL: Final = _fields(id=_SKIP, type=_SKIP, index=_SKIP, function=_CALL)
+_TOOL_CALL: Final = _fields(id=_SKIP, type=_SKIP, index=_SKIP, function=_CALL, extra_content=_SKIP)
 _FILE: Final = _fields(file_data=_SKIP, file_id=_SKIP)
 _PART: Final = _fields(type=_SKIP, image_url=_SKIP, input_audio=_SKIP, file=_FILE, cache_control=_SKIP)
 # What a model thought or rests on, in entries: their texts, and never their signatures.
@@ -142,6 +144,7 @@ _MESSAGE: Final = _fields(
     tool_calls=_TOOL_CALL,
     function_call=_CALL,
     audio=_SKIP,
+    extra_content=_SKIP,
 )
 _FUNCTION: Final = _fields(name=_SKIP)
 _SCHEMA: Final = _fields(type=_SKIP, json_schema=_FUNCTION)

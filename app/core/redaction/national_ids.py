@@ -37,6 +37,15 @@ def _always(_number: str) -> bool:
     return True
 
 
+def _divides(by: int, *weights: int) -> Check:
+    return lambda number: weighted(number, weights) % by == 0
+
+
+_PESEL: Final = _divides(10, 1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)  # Poland
+_AHV: Final = _divides(10, *(1, 3) * 6, 1)  # Switzerland: EAN-13
+_TFN: Final = _divides(11, 1, 4, 3, 7, 5, 8, 6, 9, 10)  # Australia
+
+
 def _nino(number: str) -> bool:  # United Kingdom, HMRC manual NIM39110
     return number[:2] not in {"BG", "GB", "NK", "KN", "TN", "NT", "ZZ"}
 
@@ -90,14 +99,6 @@ def _fodselsnummer(number: str) -> bool:  # Norway, Skatteetaten
     return weighted(number, first) % 11 == 0 and weighted(number, second) % 11 == 0
 
 
-def _pesel(number: str) -> bool:  # Poland
-    return weighted(number, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)) % 10 == 0
-
-
-def _ahv(number: str) -> bool:  # Switzerland: EAN-13
-    return weighted(number, (1, 3) * 6 + (1,)) % 10 == 0
-
-
 def _pps(number: str) -> bool:  # Ireland
     extra = 9 * (letter_number(number[8]) - 9) if len(number) > 8 and number[8] != "W" else 0  # noqa: PLR2004 - two letters
     return "WABCDEFGHIJKLMNOPQRSTUV"[(weighted(number[:7], range(8, 1, -1)) + extra) % 23] == number[7]
@@ -138,10 +139,6 @@ def _nric(number: str) -> bool:  # Singapore
     return ("JZIHGFEDCBA" if number[0] in "ST" else "XWUTRQPNMLK")[total % 11] == number[8]
 
 
-def _tfn(number: str) -> bool:  # Australia
-    return weighted(number, (1, 4, 3, 7, 5, 8, 6, 9, 10)) % 11 == 0
-
-
 def _turkish(number: str) -> bool:
     digits = [int(digit) for digit in number]
     tenth = (sum(digits[0:9:2]) * 7 - sum(digits[1:8:2])) % 10
@@ -162,8 +159,8 @@ NATIONAL_IDS: Final = (
     NationalId("DK", r"(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])\d\d-\d{4}", _always, r"\bcpr\b", needs_name=True),
     NationalId("FI", r"(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])\d\d[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", _hetu),
     NationalId("NO", r"(?:[04][1-9]|[1256]\d|[37][01])(?:0[1-9]|1[0-2])\d\d[ ]?\d{5}", _fodselsnummer),
-    NationalId("PL", r"\d\d(?:[02468][1-9]|[13579][0-2])\d{7}", _pesel, r"pesel", needs_name=True),
-    NationalId("CH", r"756[ .]\d{4}[ .]\d{4}[ .]\d\d", _ahv),
+    NationalId("PL", r"\d\d(?:[02468][1-9]|[13579][0-2])\d{7}", _PESEL, r"pesel", needs_name=True),
+    NationalId("CH", r"756[ .]\d{4}[ .]\d{4}[ .]\d\d", _AHV),
     NationalId("IE", r"\d{7}[A-W][A-IW]?", _pps, r"\bpps", needs_name=True),
     NationalId("PT", r"[1-3]\d{8}", _nif, r"\bnif\b|contribuinte", needs_name=True),
     NationalId("BR", r"\d{3}\.\d{3}\.\d{3}-\d\d", _cpf),
@@ -175,7 +172,7 @@ NATIONAL_IDS: Final = (
     NationalId("KR", r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}", _korean),
     NationalId("JP", r"\d{4}[ -]?\d{4}[ -]?\d{4}", _my_number, r"my ?number|マイナンバー|個人番号", needs_name=True),
     NationalId("SG", r"[STFG]\d{7}[A-Z]", _nric),
-    NationalId("AU", r"\d{3}[ ]?\d{3}[ ]?\d{3}", _tfn, r"\btfn\b|tax file", needs_name=True),
+    NationalId("AU", r"\d{3}[ ]?\d{3}[ ]?\d{3}", _TFN, r"\btfn\b|tax file", needs_name=True),
     NationalId("CA", r"[1-79]\d\d[ -]\d{3}[ -]\d{3}", luhn, r"\bsin\b|social insurance", needs_name=True),
     NationalId("TR", r"[1-9]\d{10}", _turkish, r"kimlik|\btckn?\b", needs_name=True),
     NationalId("MX", r"[A-Z][AEIOUX][A-Z]{2}\d{6}[HMX][A-Z]{5}[A-Z0-9]\d", _always),

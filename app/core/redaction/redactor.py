@@ -81,7 +81,7 @@ class Redactor:
         """Return the texts of a body, each once, for detectors that are asked beforehand; single words are left out."""
         texts: dict[str, None] = {}
 
-        def visit(_path: str, text: str, _json: bool) -> str:  # noqa: FBT001 - the type's
+        def visit(_path: str, text: str, _json: bool) -> str:
             if not text.isidentifier():  # the name of a member, or a single word
                 texts[text] = None
             return text
@@ -159,7 +159,7 @@ class _Survey:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.meanings: frozenset[str] = frozenset()
 
-    def __call__(self, path: str, text: str, json: bool) -> str:  # noqa: FBT001 - the type's
+    def __call__(self, path: str, text: str, json: bool) -> str:
         read = plain_of(text) if json else text
         findings = self._inspector.find(read, self._also.get(text, ()))
         if "[" in read:
@@ -185,7 +185,7 @@ class _Replacement:
         self._redactor = redactor
         self._vault = vault
 
-    def __call__(self, _path: str, text: str, json: bool) -> str:  # noqa: FBT001 - the type's
+    def __call__(self, _path: str, text: str, json: bool) -> str:
         findings = self._findings.get((text, json))
         if findings is None:
             return text

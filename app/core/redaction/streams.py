@@ -109,14 +109,14 @@ class RewriteEvents:
         """Rewrite an event of a transcript: a piece of its text, or at the end all of it."""
         if is_text(payload.get(DELTA)):
             texts = self._open.setdefault(0, {})
-            rewriter = texts.setdefault((DELTA, 0), self._make(False))  # noqa: FBT003 - plain text
+            rewriter = texts.setdefault((DELTA, 0), self._make(False))
             payload[DELTA] = rewriter.feed(payload[DELTA])
             self._last = event, head, payload
             return [written(event, head, payload)] if payload[DELTA] else []
         if not is_text(payload.get(TEXT)):
             return [_without_native(event)]
         rest = self._rest()
-        rewriter = self._make(False)  # noqa: FBT003
+        rewriter = self._make(False)
         payload[TEXT] = rewriter.feed(payload[TEXT]) + rewriter.end()
         return [*rest, written(event, head, payload)]
 
@@ -129,7 +129,7 @@ class RewriteEvents:
         delta[name] = msgspec.Raw(new)
         return True
 
-    def _text(self, _path: str, text: str, json: bool) -> str:  # noqa: FBT001 - as `Visit` has it
+    def _text(self, _path: str, text: str, json: bool) -> str:
         rewriter = self._make(json)
         return rewriter.feed(text) + rewriter.end()
 

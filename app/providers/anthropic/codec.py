@@ -8,6 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from app.core.call import Target
+from app.core.dialects.absent import is_given
 from app.core.dialects.anthropic import ANTHROPIC, Message
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Operation, Request
@@ -20,7 +21,8 @@ from app.providers.anthropic.request import UPLOADS_BETA, Asking, encode_chat
 from app.providers.anthropic.response import decode_chat
 from app.providers.anthropic.stream import AnthropicDecoder
 from app.providers.anthropic.traits import traits_of
-from app.providers.canonical.asked import BodyReader
+from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.heard import heard
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.splice import replace_model
@@ -28,7 +30,6 @@ from app.providers.splice import replace_model
 # The newest version that knows every parameter which older models take; later ones refuse `temperature` and its kin.
 VERSION = "2023-06-01"
 _PATH = "/v1/messages"
-_NO_ERROR = (b"", b"null")
 _TRAITS_KEPT = 256
 
 
@@ -46,7 +47,6 @@ class AnthropicCodec:
         self._mint = mint
         self._max_tokens = max_tokens
         self._bodies = BodyReader()
-        self._message = msgspec.json.Decoder(Message)
         self._traits = lru_cache(_TRAITS_KEPT)(traits_of)
 
     def encode(self, request: Request, target: Target) -> Encoded:
@@ -68,27 +68,17 @@ class AnthropicCodec:
         """Return the whole answer; see the port."""
         if not isinstance(request, ChatRequest):
             return Completion(body, Usage())
-        message = self._read(body)
-        if bytes(message.error) not in _NO_ERROR:
+        message = heard(body, Message, "Anthropic's")
+        if is_given(message.error):
             raise error_in_answer(bytes(message.error))
         if message.type != "message":
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is no message.")
         answer = decode_chat(message, self._mint.stamp(message.model or request.model, message.id))
         return msgspec.structs.replace(answer, native=Native(ANTHROPIC, body))
 
-    def _read(self, body: bytes) -> Message:
-        try:
-            if not body.isascii():
-                body.decode()  # msgspec skips the strings that it does not read
-            return self._message.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Anthropic's.") from error
-
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        options = request.fields.stream_options if isinstance(request, ChatRequest) else None
-        include_usage = bool(options and options.include_usage)
-        return AnthropicDecoder(request.model, self._mint, include_usage=include_usage)
+        return AnthropicDecoder(request.model, self._mint, include_usage=wants_usage(request))
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
         """Return the failure that a status outside 200 to 299 means."""

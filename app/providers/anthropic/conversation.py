@@ -11,6 +11,7 @@ import msgspec
 
 from app.core.dialects.anthropic import Block
 from app.core.dialects.reasoning import SEAL
+from app.core.members import OBJECT
 
 _MARK = SEAL.encode()
 _BLOCK = msgspec.json.Decoder(Block)
@@ -20,7 +21,7 @@ def without_foreign_thoughts(raw: bytes) -> bytes:
     """Return a Messages request without sealed thoughts; the very same bytes if it holds none."""
     if _MARK not in raw:
         return raw
-    body = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    body = OBJECT.decode(raw)
     turns = msgspec.json.decode(body["messages"], type=list[dict[str, msgspec.Raw]])
     kept = [own for turn in turns if (own := _own(turn)) is not None]
     if kept == turns:

@@ -11,8 +11,8 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.providers.canonical.heard import heard_or
+from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
 
 # https://platform.claude.com/docs/en/api/errors
 _TYPES: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -48,7 +48,6 @@ _PHRASES: Final = (
     (re.compile(r"content filtering policy|blocked by content", re.IGNORECASE), table.CONTENT_BLOCKED),
     (re.compile(r"x-api-key|api[ _-]?key", re.IGNORECASE), table.TARGET_MISCONFIGURED),
 )  # fmt: skip
-_INSTEAD: Final = "The provider sent an error in place of an answer."
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -62,35 +61,24 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 class _Envelope(msgspec.Struct, frozen=True):
-    error: _Error
+    error: _Error = _Error()
 
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
-    error = _read(body)
+    error = heard_or(_Envelope(), body).error
     kind = _refined(_TYPES.get(error.type) or _STATUSES.get(status) or kind_of_status(status), error)
-    instead = f"The provider answered with status {status}."
-    return failure(kind, error.message, instead, retry_after_s(headers, wall_s))
+    return refused(status, kind, error.message, retry_after_s(headers, wall_s))
 
 
 def error_in_answer(raw: bytes) -> GatewayError:
     """Return the failure that stands in place of an answer, or of the rest of one."""
-    error = _read(b'{"error":%b}' % raw)
-    return failure(_refined(_TYPES.get(error.type, table.TARGET_FAILED), error), error.message, _INSTEAD)
+    error = heard_or(_Error(), raw)
+    return in_answer(_refined(_TYPES.get(error.type, table.TARGET_FAILED), error), error.message)
 
 
 def _refined(kind: Kind, error: _Error) -> Kind:
     code = (error.details and error.details.error_code) or ""
     if code in _CODES:
         return _CODES[code]
-    if kind is table.INVALID_REQUEST:
-        return next((told for pattern, told in _PHRASES if pattern.search(error.message)), kind)
-    return kind
-
-
-def _read(body: bytes) -> _Error:
-    """Find the error object in whatever was sent; never fails."""
-    try:
-        return msgspec.json.decode(body, type=_Envelope).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Error()
+    return told_by(_PHRASES, error.message, kind) if kind is table.INVALID_REQUEST else kind

@@ -23,9 +23,8 @@ _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
 _EFFORTS: Final[Mapping[str, str]] = MappingProxyType(
     {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 )
-_JSON_ONLY: Final = Block(
-    "text", text="Answer with one JSON object and nothing else: no prose around it, no code fence."
-)
+# Where there is no such mode the model is told, and nothing holds it to that.
+JSON_ONLY: Final = "Answer with one JSON object and nothing else: no prose around it, no code fence."
 
 
 class Knobs(msgspec.Struct):
@@ -131,7 +130,7 @@ def _form(wanted: Wanted, found: Knobs) -> OutputFormat | None:
     if form is None or form.type == "text":
         return None
     if form.type == "json_object":
-        found.instruction = _JSON_ONLY  # there is no such mode: the model is told, and nothing holds it to that
+        found.instruction = Block("text", text=JSON_ONLY)
         found.lost.append("response_format")
         return None
     if form.type != "json_schema" or form.json_schema is None:

@@ -13,6 +13,7 @@ from app.core.dialects.absent import ABSENT, is_given, present
 from app.core.dialects.anthropic import ANTHROPIC, Block, Source
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Called, InputFile, Piece, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import inline
@@ -20,7 +21,6 @@ from app.providers.canonical.media import inline
 Content: TypeAlias = Block | msgspec.Raw
 
 NAME: Final = "Anthropic"
-_SYSTEM = frozenset({"system", "developer"})
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _UNFIT_FOR_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 _EPHEMERAL, _EPHEMERAL_LONG = msgspec.Raw(b'{"type":"ephemeral"}'), msgspec.Raw(b'{"type":"ephemeral","ttl":"1h"}')
@@ -61,6 +61,7 @@ def conversation_of(turns: Sequence[Turn], *, late_system: bool) -> Conversation
     found = Conversation()
     for place, turn in enumerate(turns):
         where = f"messages[{place}]"
+        talk.require_turn(turn, where, NAME)
         if turn.name and turn.role != "tool":
             found.lost.append("name")
         match turn.role:
@@ -74,10 +75,8 @@ def conversation_of(turns: Sequence[Turn], *, late_system: bool) -> Conversation
                 _add(found, "user", list(_parts(turn, where, found)))
             case "assistant":
                 _add(found, "assistant", list(_answer(turn, where, found)))
-            case "tool":
-                _add(found, "user", [_result(turn, where, found)])
             case _:
-                raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
+                _add(found, "user", [_result(turn, where, found)])
     _trim(found)
     return found
 
@@ -122,8 +121,6 @@ def _parts(turn: Turn, where: str, found: Conversation) -> Iterator[Content]:
 
 
 def _answer(turn: Turn, where: str, found: Conversation) -> Iterator[Content]:
-    if is_given(turn.audio):
-        raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
     yield from _thoughts(turn)
     if turn.refusal:
         yield Block("text", text=turn.refusal)
@@ -164,7 +161,7 @@ def _part(piece: Piece, where: str, found: Conversation) -> Content:
         case _ if piece.dialect == ANTHROPIC:
             return piece.block
         case _:
-            raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+            raise talk.no_part(piece, where, NAME)
 
 
 def _mark(piece: Piece) -> msgspec.Raw | None:
@@ -224,27 +221,18 @@ def _source(source: Source) -> msgspec.Raw:
 
 
 def _use(call: Called, where: str) -> Block:
-    if call.function is None:
-        raise unsupported(f"{where}.type", NAME, "it calls functions only")
-    arguments = (call.function.arguments.strip() or "{}").encode()
-    param = f"{where}.function.arguments"
-    try:
-        msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error
+    function = talk.function_in(call, where, NAME)
     return Block(
         "tool_use",
         id=_id(call.id),
-        name=call.function.name,
-        input=msgspec.Raw(arguments),
+        name=function.name,
+        input=talk.arguments_of(function, where),
         cache_control=present(call.cache_control),
     )
 
 
 def _result(turn: Turn, where: str, found: Conversation) -> Block:
-    if not turn.tool_call_id:
-        message = "A tool message must answer a tool call of a message before it."
-        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
+    call_id = talk.answered(turn, where)
     content = ABSENT
     if isinstance(turn.content, str):
         content = msgspec.Raw(msgspec.json.encode(turn.content))
@@ -252,7 +240,7 @@ def _result(turn: Turn, where: str, found: Conversation) -> Block:
         content = msgspec.Raw(msgspec.json.encode(list(_parts(turn, where, found))))
     return Block(
         "tool_result",
-        tool_use_id=_id(turn.tool_call_id),
+        tool_use_id=_id(call_id),
         content=content,
         is_error=turn.is_error or None,
         cache_control=present(turn.cache_control),

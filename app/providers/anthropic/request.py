@@ -17,6 +17,7 @@ from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Asked, Body
 from app.providers.canonical.choice import read_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.search import lost_of_search, web_search
 
 EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
 UPLOADS_BETA: Final = "files-api-2025-04-14"
@@ -24,7 +25,7 @@ _TRANSLATED: Final = frozenset(
     {
         "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "tools", "tool_choice",
         "parallel_tool_calls", "response_format", "reasoning_effort", "modalities", "user", "safety_identifier",
-        "service_tier", "thinking", EXTRAS,
+        "service_tier", "thinking", "web_search_options", EXTRAS,
     }
 )  # fmt: skip
 # Anthropic's own words, which a client of its API wrote and which only this codec can send on.
@@ -35,6 +36,7 @@ _OWN: Final = frozenset(
     }
 )  # fmt: skip
 _KNOBS: Final = ("temperature", "top_p", "top_k", "thinking", "output_config")
+_SEARCH: Final = MappingProxyType({"type": "web_search_20250305", "name": "web_search"})  # that all models have
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "default": "standard_only"})
 
 
@@ -72,7 +74,11 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     max_tokens = asked.most_tokens or asking.max_tokens or asking.traits.answer_max_tokens
     talk = conversation_of(asked.messages, late_system=asking.traits.late_system)
     knobs = knobs_of(Wanted(asked, choice, asking.traits, max_tokens, _given(members.get("thinking"))))
-    tools = tools_of(asked.tools or (), choice, asking.traits, talk.lost)
+    tools: list[object] = [*tools_of(asked.tools or (), choice, asking.traits, talk.lost)]
+    search = web_search(members)
+    if search is not None:
+        tools.append({**_SEARCH, **{name: value for name, value in search.items() if name == "user_location"}})
+        lost += lost_of_search(search, carried="user_location")
     found: dict[str, object] = {"model": asking.model, "max_tokens": max_tokens, **_talk(talk, knobs)}
     if tools:
         found["tools"] = tools

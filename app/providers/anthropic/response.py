@@ -8,12 +8,11 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT
 from app.core.dialects.anthropic import Block, Message, MessageUsage
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, SaidCall, completion, said_call
+from app.providers.canonical.answer import Choice, SaidCall, annotated, cited, completion, said_call
 from app.providers.canonical.answer import Message as Said
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.mint import Stamp
@@ -104,12 +103,7 @@ def annotations_of(citations: msgspec.Raw, start: int, end: int) -> list[Json]:
         found = msgspec.json.decode(citations, type=list[_Citation])
     except msgspec.DecodeError:
         return []
-    return [_annotation(citation, start, end) for citation in found if citation.url]
-
-
-def _annotation(citation: _Citation, start: int, end: int) -> Json:
-    place = {"start_index": start, "end_index": end, "title": citation.title or citation.url, "url": citation.url}
-    return {"type": "url_citation", "url_citation": place}
+    return [cited(start, end, citation.url, citation.title) for citation in found if citation.url]
 
 
 def _annotations(texts: Sequence[Block]) -> msgspec.Raw:
@@ -119,4 +113,4 @@ def _annotations(texts: Sequence[Block]) -> msgspec.Raw:
         end = start + len(block.text or "")
         found += annotations_of(block.citations, start, end)
         start = end
-    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
+    return annotated(found)

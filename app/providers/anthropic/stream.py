@@ -1,8 +1,7 @@
 """
 A streamed answer, from Anthropic's events to canonical chunks.
 
-Each event keeps its own frame as `native`, so that a client of the same dialect gets it untouched. An answer is
-complete when a reason for its end was given and then `message_stop` came.
+It is complete when a reason for its end was given and then `message_stop` came.
 """
 
 from __future__ import annotations
@@ -14,87 +13,39 @@ import msgspec
 
 from app.core.dialects.anthropic import ANTHROPIC, Block, Event, EventDelta, Message, MessageUsage
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import Chunk, Native, StreamEvent, Weight
+from app.core.model import StreamEvent
 from app.providers.anthropic.errors import error_in_answer
 from app.providers.anthropic.response import annotations_of, finish_of, merged, thought_of, usage_of
-from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.chunks import CallPiece
 from app.providers.canonical.mint import Mint
-from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
+from app.providers.canonical.native import Events, NativeDecoder
 
-_EVENT: Final = msgspec.json.Decoder(Event)
-_READ: Final = frozenset(
+_UNDERSTOOD: Final = frozenset(
     {
         "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
         "message_stop", "error",
     }
 )  # fmt: skip
-_NOTHING: Final = Chunk()
-_NO_FRAME: Final = Native(ANTHROPIC, b"")
+_EVENTS: Final = Events(ANTHROPIC, Event, _UNDERSTOOD, "Anthropic's", "message_start")
 
 
-class AnthropicDecoder:
-    """Reads one answer of `model`. Without `include_usage` a client of OpenAI's form sees no usage."""
+class AnthropicDecoder(NativeDecoder[Event]):
+    """Reads one answer; see `NativeDecoder`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        self._frames = SseFrames()
-        self._model = model
-        self._mint = mint
-        self._include_usage = include_usage
-        self._chunks: Chunks | None = None
+        super().__init__(_EVENTS, model, mint, include_usage=include_usage)
         self._usage = MessageUsage()
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
         self._said = 0
         self._finished = False
-        self.done = False
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take bytes; see the port."""
-        return self._events(self._frames.feed(data))
-
-    def end(self) -> list[StreamEvent]:
-        """Take note of the end; see the port."""
-        events = self._events(self._frames.flush())
-        if not self.done:
-            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _events(self, frames: list[SseFrame]) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
-        for frame in frames:
-            if self.done:
-                break
-            if frame.data:
-                events += self._frame(frame)
-        return events
-
-    def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
-        event = self._read(frame.data)
-        native = Native(ANTHROPIC, named_frame(frame, event.type))
-        for meant in self._meaning(event):
-            yield msgspec.structs.replace(meant, native=native)
-            native = _NO_FRAME
-        if native is not _NO_FRAME:
-            yield StreamEvent(b"", _NOTHING, Weight.NOTHING, native=native)
-
-    def _read(self, data: bytes) -> Event:
-        try:
-            if not data.isascii():
-                data.decode()  # msgspec skips the strings that it does not read, clients will not
-            return _EVENT.decode(data)
-        except msgspec.ValidationError as error:
-            kind = kind_of(data)
-            if kind is None or kind in _READ:
-                raise _undecodable() from error
-            return Event(kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _undecodable() from error
-
-    def _meaning(self, event: Event) -> Iterator[StreamEvent]:
-        """Yield the chunks that an event means; events that we have not heard of mean none."""
+    def _meaning(self, event: Event, data: bytes) -> Iterator[StreamEvent]:  # noqa: ARG002 - see `NativeDecoder`
         match event.type:
             case "message_start":
-                yield self._begin(event.message or Message())
+                message = event.message or Message()
+                self._usage = message.usage
+                yield self._begin(message.model, message.id)
             case "content_block_start":
                 yield from self._open(event.index, event.content_block or Block(""))
             case "content_block_delta" if event.delta is not None:
@@ -109,18 +60,6 @@ class AnthropicDecoder:
                 raise error_in_answer(bytes(event.error) or b"{}")
             case _:
                 return
-
-    def _begin(self, message: Message) -> StreamEvent:
-        self._usage = message.usage
-        stamp = self._mint.stamp(message.model or self._model, message.id)
-        self._chunks = Chunks(stamp, include_usage=self._include_usage)
-        return self._chunks.text("")
-
-    @property
-    def _writing(self) -> Chunks:
-        if self._chunks is None:
-            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's stream did not begin with 'message_start'.")
-        return self._chunks
 
     def _open(self, index: int, block: Block) -> Iterator[StreamEvent]:
         opened = self._blocks[index] = _Block(block.type, self._calls, self._said)
@@ -199,10 +138,6 @@ class AnthropicDecoder:
             raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a reason to stop.")
         self.done = True
         return self._writing.closing(usage_of(self._usage))
-
-
-def _undecodable() -> GatewayError:
-    return GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of Anthropic's.")
 
 
 class _Block:

@@ -8,15 +8,16 @@ from typing import Final
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT, is_given, present
+from app.core.dialects.absent import ABSENT, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
+from app.core.members import OBJECT
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Offered, OfferedFunction
 from app.providers.canonical.choice import Choice
 from app.providers.canonical.losses import unsupported
 
-_NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 _WORDS: Final = MappingProxyType({"auto": "auto", "required": "any", "none": "none"})
 
 
@@ -59,7 +60,7 @@ def _function(tool: Offered, function: OfferedFunction, traits: Traits, lost: li
     return Tool(
         name=function.name,
         description=function.description,
-        input_schema=_parameters(function.parameters),
+        input_schema=_parameters(talk.parameters_of(function)),
         strict=True if function.strict and traits.structured else None,
         cache_control=present(tool.cache_control),
         defer_loading=present(tool.defer_loading),
@@ -71,9 +72,7 @@ def _function(tool: Offered, function: OfferedFunction, traits: Traits, lost: li
 
 def _parameters(schema: msgspec.Raw) -> msgspec.Raw:
     """Return a schema with the type that the API demands."""
-    if not is_given(schema):
-        return _NO_PARAMETERS
     if bytes(msgspec.json.decode(schema, type=_Schema).type):
         return schema
-    members = msgspec.json.decode(schema, type=dict[str, msgspec.Raw])
+    members = OBJECT.decode(schema)
     return msgspec.Raw(msgspec.json.encode({"type": "object", **members}))

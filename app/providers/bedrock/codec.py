@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from app.core.call import Target
 from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
+from app.providers.anthropic.traits import traits_of
 from app.providers.bedrock.embed import decode_embeddings, encode_embeddings
 from app.providers.bedrock.errors import error_of_status
 from app.providers.bedrock.messages import NAME
@@ -19,6 +22,8 @@ from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.path_step import path_step
 
+_MODELS_KEPT: Final = 256  # whose addresses and traits are known without looking; callers may name any
+
 
 class BedrockCodec:
     """Speaks `POST {base_url}/model/{model}/converse`; the model is an id, an inference profile or an ARN."""
@@ -26,12 +31,15 @@ class BedrockCodec:
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
         self._bodies = BodyReader()
+        self._step = lru_cache(_MODELS_KEPT)(path_step)
+        self._traits = lru_cache(_MODELS_KEPT)(traits_of)
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the provider is sent; see the port."""
-        place = f"/model/{path_step(target.model)}"
+        place = f"/model/{self._step(target.model)}"
         if isinstance(request, ChatRequest):
-            body, lost = encode_chat(self._bodies.read(request), target.model)
+            traits = self._traits(target.model) if "anthropic." in target.model else None
+            body, lost = encode_chat(self._bodies.read(request), target.model, traits)
             return Encoded(f"{place}/converse-stream" if request.stream else f"{place}/converse", body, dropped=lost)
         if request.operation is Operation.EMBEDDINGS:
             return Encoded(f"{place}/invoke", encode_embeddings(request, target.model))

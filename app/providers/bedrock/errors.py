@@ -12,8 +12,8 @@ import msgspec
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.bedrock.eventstream import Message
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.providers.canonical.heard import heard_or
+from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
 
 _EXCEPTIONS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -64,35 +64,27 @@ class _Body(msgspec.Struct, frozen=True):
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
-    said = _read(body)
+    said = heard_or(_Body(), body)
     name = _name(headers.get("x-amzn-errortype", "") or said.type_)
     kind = _more_exactly(_EXCEPTIONS.get(name) or kind_of_status(status), said.text)
-    return failure(kind, said.text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
+    return refused(status, kind, said.text, retry_after_s(headers, wall_s))
 
 
 def error_in_stream(message: Message) -> GatewayError:
     """Return the failure that a message of type `exception` or `error` is."""
     given = message.headers.get(":exception-type") or message.headers.get(":error-code") or ""
-    said = _read(message.payload)
+    said = heard_or(_Body(), message.payload)
     kind = _more_exactly(_EXCEPTIONS.get(_name(given)) or table.TARGET_FAILED, said.text)
-    return failure(kind, said.text, "The provider sent an error in place of an answer.")
+    return in_answer(kind, said.text)
 
 
 def _more_exactly(kind: Kind, text: str) -> Kind:
-    if kind is not table.INVALID_REQUEST:
-        return kind
-    return next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
+    if kind is table.TARGET_RATE_LIMITED and "per day" in text:
+        return table.TARGET_QUOTA_SPENT
+    return told_by(_PHRASES, text, kind) if kind is table.INVALID_REQUEST else kind
 
 
 def _name(given: str) -> str:
     """Return the bare name, as in `ThrottlingException` from `com.amazon.x#ThrottlingException:http://...`."""
     name = given.partition(":")[0].rpartition("#")[2]
     return name[:1].upper() + name[1:]  # streams write the first letter small
-
-
-def _read(body: bytes) -> _Body:
-    """Find the words in whatever was sent; never fails."""
-    try:
-        return msgspec.json.decode(body, type=_Body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Body()

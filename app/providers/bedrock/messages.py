@@ -11,7 +11,6 @@ import msgspec
 
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
-from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.bedrock.wire import (
     Block,
     CachePoint,
@@ -28,12 +27,12 @@ from app.providers.bedrock.wire import (
     ToolUse,
     Wish,
 )
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Called, InputFile, Piece, Thought, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import inline
 
 NAME = "Bedrock"
-_SYSTEM = frozenset({"system", "developer"})
 _DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "application/pdf": "pdf",
@@ -57,7 +56,7 @@ def system_of(turns: Sequence[Turn], *, caches: bool) -> tuple[SystemBlock, ...]
     """Return the system prompt: every system message, wherever it stands; see `messages_of`."""
     blocks: list[SystemBlock] = []
     for turn in turns:
-        if turn.role in _SYSTEM:
+        if turn.role in talk.SYSTEM:
             for piece in turn.pieces():
                 blocks += [SystemBlock(piece.text)] if piece.text else ()
                 blocks += [SystemBlock(cache_point=_MARK)] if caches and is_given(piece.cache_control) else ()
@@ -79,7 +78,7 @@ def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Message]:
     """
     messages: list[Message] = []
     for place, turn in enumerate(turns):
-        if turn.role in _SYSTEM:
+        if turn.role in talk.SYSTEM:
             continue
         role = "assistant" if turn.role == "assistant" else "user"
         blocks = [block for block in _blocks(turn, f"messages[{place}]") if caches or block is not _MARKED]
@@ -98,10 +97,7 @@ def _blocks(turn: Turn, where: str) -> Iterator[Block]:
         marks = [turn.cache_control, *[piece.cache_control for piece in turn.pieces()]]
         yield from _mark(next((mark for mark in marks if is_given(mark)), ABSENT))  # inside there is no place for one
         return
-    if turn.role not in {"user", "assistant"}:
-        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if is_given(turn.audio):
-        raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
+    talk.require_turn(turn, where, NAME)
     yield from _thoughts(turn.reasoning_details or ())
     if turn.refusal:
         yield Block(text=turn.refusal)
@@ -148,7 +144,7 @@ def _block(piece: Piece, where: str) -> Block:
         case "file":
             raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
         case _:
-            raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+            raise talk.no_part(piece, where, NAME)
 
 
 def _picture(url: str, param: str) -> Media:
@@ -181,39 +177,24 @@ def _document(piece: Piece, file: InputFile, param: str) -> Document:
 
 
 def _use(call: Called, where: str) -> ToolUse:
-    if call.function is None:
-        raise unsupported(f"{where}.type", NAME, "it calls functions only")
-    given = call.function.arguments or "{}"
-    if not _is_object(given):
-        param = f"{where}.function.arguments"
-        raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param)
-    return ToolUse(call.id, call.function.name, msgspec.Raw(given.encode()))
+    function = talk.function_in(call, where, NAME)
+    return ToolUse(call.id, function.name, talk.arguments_of(function, where))
 
 
 def _result(turn: Turn, where: str) -> Block:
-    if not turn.tool_call_id:
-        message = "A tool message must answer a tool call of a message before it."
-        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
+    call_id = talk.answered(turn, where)
     blocks = [_result_block(piece, f"{where}.content[{index}]") for index, piece in enumerate(turn.pieces())]
     status = "error" if turn.is_error else None
-    return Block(tool_result=ToolResult(turn.tool_call_id, blocks or [ResultBlock(text="")], status))
+    return Block(tool_result=ToolResult(call_id, blocks or [ResultBlock(text="")], status))
 
 
 def _result_block(piece: Piece, where: str) -> ResultBlock:
     if piece.type == "image_url" and piece.image_url is not None:
         return ResultBlock(image=_picture(piece.image_url.url, f"{where}.image_url.url"))
     if piece.type != "text":
-        raise unsupported(f"{where}.type", NAME, f"a tool's result has no parts of type {piece.type[:40]!r}")
+        raise talk.no_part(piece, where, NAME)
     return (
-        ResultBlock(json=msgspec.Raw(piece.text.encode())) if _is_object(piece.text) else ResultBlock(text=piece.text)
+        ResultBlock(json=msgspec.Raw(piece.text.encode()))
+        if talk.is_object(piece.text)
+        else ResultBlock(text=piece.text)
     )
-
-
-def _is_object(text: str) -> bool:
-    if not text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
-        return False
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True

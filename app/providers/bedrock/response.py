@@ -8,15 +8,24 @@ from typing import Final
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.bedrock.said import Citation, ConverseResponse, SaidBlock, TokenUsage
+from app.providers.bedrock.said import WHOSE, Citation, ConverseResponse, SaidBlock, TokenUsage
 from app.providers.bedrock.wire import Reasoning
-from app.providers.canonical.answer import Choice, Message, SaidCall, completion, object_text, said_call
+from app.providers.canonical.answer import (
+    Choice,
+    Message,
+    SaidCall,
+    annotated,
+    cited,
+    completion,
+    object_text,
+    said_call,
+)
 from app.providers.canonical.asked import Thought
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
@@ -40,12 +49,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY, or CONTENT_BLOCKED if nothing was said for reasons of safety.
     """
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec skips the strings that it does not read
-        answer = msgspec.json.decode(body, type=ConverseResponse)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Converse's.") from error
+    answer = heard(body, ConverseResponse, WHOSE)
     blocks = answer.output.message.content
     text = "".join([_prose(block) for block in blocks])
     thoughts = [thought_of(block.reasoning_content) for block in blocks if block.reasoning_content is not None]
@@ -100,8 +104,7 @@ def annotation_of(citation: Citation, start: int, end: int) -> list[dict[str, ob
     web = citation.location.web if citation.location is not None else None
     if web is None or not web.url:
         return []
-    place = {"start_index": start, "end_index": end, "url": web.url, "title": citation.title or web.url}
-    return [{"type": "url_citation", "url_citation": place}]
+    return [cited(start, end, web.url, citation.title)]
 
 
 def _annotations(blocks: Sequence[SaidBlock]) -> msgspec.Raw:
@@ -112,7 +115,7 @@ def _annotations(blocks: Sequence[SaidBlock]) -> msgspec.Raw:
         for citation in block.citations_content.citations if block.citations_content is not None else ():
             found += annotation_of(citation, start, end)
         start = end
-    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
+    return annotated(found)
 
 
 def _prose(block: SaidBlock) -> str:

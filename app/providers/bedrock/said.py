@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from app.core.dialects.absent import ABSENT
 from app.providers.bedrock.wire import Reasoning, Wire
+
+WHOSE: Final = "Converse's"
 
 
 class TokenUsage(Wire, frozen=True):

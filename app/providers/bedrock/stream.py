@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
-import msgspec
-
-from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
 from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
 from app.providers.bedrock.response import annotation_of, finish_of, thought_of, usage_of
-from app.providers.bedrock.said import BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
+from app.providers.bedrock.said import WHOSE, BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
 from app.providers.bedrock.wire import Reasoning, ReasoningText
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.heard import broken_off, heard
 from app.providers.canonical.mint import Stamp
-
-T = TypeVar("T")
 
 
 class BedrockDecoder:
@@ -43,7 +38,7 @@ class BedrockDecoder:
     def end(self) -> list[StreamEvent]:
         """Take note of the end; see the port."""
         if not self._stopped or self._messages.rest:
-            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
+            raise broken_off()
         return self._close()
 
     def _events(self, message: Message) -> Iterator[StreamEvent]:
@@ -53,14 +48,15 @@ class BedrockDecoder:
             return
         match message.headers.get(":event-type"):
             case "contentBlockStart":
-                yield from self._start(_read(message, BlockStart))
+                yield from self._start(heard(message.payload, BlockStart, WHOSE))
             case "contentBlockDelta":
-                yield from self._delta(_read(message, BlockDelta))
+                yield from self._delta(heard(message.payload, BlockDelta, WHOSE))
             case "messageStop":
-                yield self._chunks.finish(finish_of(_read(message, MessageStop).stop_reason, said=self._said))
+                stopped = heard(message.payload, MessageStop, WHOSE)
+                yield self._chunks.finish(finish_of(stopped.stop_reason, said=self._said))
                 self._stopped = True
             case "metadata":
-                self._usage = _read(message, Metadata).usage
+                self._usage = heard(message.payload, Metadata, WHOSE).usage
                 if self._stopped:
                     yield from self._close()
             case _:  # the beginning of the message, the end of a block, and what there may be one day
@@ -102,12 +98,3 @@ class BedrockDecoder:
     def _close(self) -> list[StreamEvent]:
         self.done = True
         return self._chunks.closing(usage_of(self._usage))
-
-
-def _read(message: Message, kind: type[T]) -> T:
-    try:
-        if not message.payload.isascii():
-            message.payload.decode()
-        return msgspec.json.decode(message.payload, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that cannot be read.") from error

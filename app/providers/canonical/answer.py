@@ -94,6 +94,17 @@ def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> 
     return Completion(msgspec.json.encode(body), usage, tuple([choice.finish_reason for choice in choices]))
 
 
+def cited(start: int, end: int, url: str, title: str | None) -> dict[str, object]:
+    """Return what a stretch of the text rests on, as OpenAI's annotation; without a title by its address."""
+    place = {"start_index": start, "end_index": end, "url": url, "title": title or url}
+    return {"type": "url_citation", "url_citation": place}
+
+
+def annotated(found: Sequence[object]) -> msgspec.Raw:
+    """Return annotations as a message has them; none at all is no member."""
+    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
+
+
 def object_text(raw: msgspec.Raw) -> str:
     """Return an object as the compact JSON text that arguments of a call are; `{}` if there is none."""
     return msgspec.json.format(raw, indent=-1).decode() if bytes(raw) else "{}"

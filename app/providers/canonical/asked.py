@@ -16,6 +16,7 @@ import msgspec
 from app.core.dialects.absent import ABSENT
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatRequest, Request
 
 Thought: TypeAlias = ReasoningDetail
@@ -216,7 +217,6 @@ class BodyReader:
 
     def __init__(self) -> None:
         self._asked = msgspec.json.Decoder(Asked)
-        self._members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
     def read(self, request: ChatRequest) -> Body:
         """
@@ -226,7 +226,7 @@ class BodyReader:
             GatewayError: INVALID_REQUEST with `param`, for a field that the edge did not look at.
         """
         try:
-            return Body(self._asked.decode(request.raw), self._members.decode(request.raw))
+            return Body(self._asked.decode(request.raw), OBJECT.decode(request.raw))
         except msgspec.ValidationError as error:
             raise wrong_field(error) from error
 

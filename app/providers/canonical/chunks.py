@@ -111,7 +111,12 @@ class Chunks:
             meant = ToolDelta(piece.position, piece.id, custom=CustomDelta(piece.name, piece.arguments))
         else:
             kind, function, custom = "function", _Function(piece.arguments, piece.name), None
-            meant = ToolDelta(piece.position, piece.id, FunctionCall(piece.name, piece.arguments))
+            meant = ToolDelta(
+                piece.position,
+                piece.id,
+                FunctionCall(piece.name, piece.arguments),
+                extra_content=piece.extra_content,
+            )
         kind_shown = None if piece.id is None else kind
         shown = _Call(piece.position, function, custom, piece.id, kind_shown, piece.extra_content)
         delta = _Delta(self._role(index), tool_calls=(shown,))
@@ -121,8 +126,9 @@ class Chunks:
         self, index: int = 0, *, images: Sequence[object] = (), extra_content: msgspec.Raw | None = None
     ) -> StreamEvent:
         """Return an event with what has no place in OpenAI's form: pictures, and what the provider wants back."""
-        delta = _Delta(self._role(index), images=images, extra_content=extra_content or ABSENT)
-        return self._event(index, delta, Delta(), Weight.ANSWER if images else Weight.NOTHING)
+        extra = extra_content or ABSENT
+        delta = _Delta(self._role(index), images=images, extra_content=extra)
+        return self._event(index, delta, Delta(extra_content=extra), Weight.ANSWER if images else Weight.NOTHING)
 
     def finish(self, reason: str, index: int = 0, *, stop_text: str | None = None) -> StreamEvent:
         """Return the event that ends a choice; `stop_text` is the one of the request's that did."""

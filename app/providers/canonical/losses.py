@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
+from app.core.members import OBJECT
 from app.providers.canonical.asked import Asked
 
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')
@@ -96,10 +97,10 @@ def with_extras(body: bytes, extras: msgspec.Raw | None) -> bytes:
     if extras is None or bytes(extras) in _NOTHING:
         return body
     try:
-        more = msgspec.json.decode(extras, type=dict[str, msgspec.Raw])
+        more = OBJECT.decode(extras)
     except msgspec.ValidationError as error:
         raise GatewayError(UNSUPPORTED_FEATURE, "The provider's own options must be an object.") from error
-    mine = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    mine = OBJECT.decode(body)
     for name, value in more.items():
         mine[name] = _joint(mine.get(name), value)
     return msgspec.json.encode(mine)
@@ -108,8 +109,8 @@ def with_extras(body: bytes, extras: msgspec.Raw | None) -> bytes:
 def _joint(mine: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
     if mine is None or not (bytes(mine).startswith(b"{") and bytes(theirs).startswith(b"{")):
         return theirs
-    both = msgspec.json.decode(mine, type=dict[str, msgspec.Raw])
-    both.update(msgspec.json.decode(theirs, type=dict[str, msgspec.Raw]))
+    both = OBJECT.decode(mine)
+    both.update(OBJECT.decode(theirs))
     return msgspec.Raw(msgspec.json.encode(both))
 
 

@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 
 from app.core.model import Completion, PlainRequest
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.canonical.ranking import Rank, ranking, read_rerank
 from app.providers.canonical.vectors import embeddings, read_embeddings
 from app.providers.cohere.request import NAME
-from app.providers.cohere.response import read
+from app.providers.cohere.response import WHOSE
 
 _INPUT_TYPE: Final = "search_document"  # Cohere demands one; this is what an index of documents is made of
 
@@ -81,7 +82,7 @@ def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    answer = read(body, _Embedded)
+    answer = heard(body, _Embedded, WHOSE)
     return embeddings(request, answer.embeddings.float, answer.meta.tokens)
 
 
@@ -103,5 +104,5 @@ def decode_rerank(body: bytes, request: PlainRequest, mint: Mint) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    answer = read(body, _Reranked)
+    answer = heard(body, _Reranked, WHOSE)
     return ranking(request, answer.results, answer.id or mint.fresh("rerank-"), answer.meta.tokens)

@@ -11,8 +11,8 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.providers.canonical.heard import heard_or
+from app.providers.refusals import kind_of_status, refused, retry_after_s, told_by
 
 _STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(
     {
@@ -44,18 +44,10 @@ class _Body(msgspec.Struct, frozen=True):
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
-    text = _words(body)
+    text = heard_or(_Body(), body).message
     kind = _STATUSES.get(status) or kind_of_status(status)
     if kind in _VAGUE:
-        kind = next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
+        kind = told_by(_PHRASES, text, kind)
     if kind is table.TARGET_RATE_LIMITED and _SPENT.search(text):
         kind = table.TARGET_QUOTA_SPENT  # the calls of a month, not of a minute
-    return failure(kind, text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
-
-
-def _words(body: bytes) -> str:
-    """Find the words in whatever was sent; never fails."""
-    try:
-        return msgspec.json.decode(body, type=_Body).message
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
+    return refused(status, kind, text, retry_after_s(headers, wall_s))

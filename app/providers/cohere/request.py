@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT, is_given, present
-from app.core.errors import INVALID_REQUEST, GatewayError
-from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
-from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
+from app.core.dialects.absent import ABSENT, present
+from app.providers.canonical import talk
+from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
+from app.providers.canonical.choice import read_choice
+from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, with_extras
 from app.providers.canonical.media import inline
 from app.providers.cohere import wire
 
@@ -29,7 +29,6 @@ _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
     {"minimal": 512, "low": 1024, "medium": 4096, "high": 16_384, "xhigh": 31_000, "max": 31_000}
 )
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"required": "REQUIRED", "none": "NONE"})
-_NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
@@ -43,12 +42,13 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     require_one_choice(asked, NAME)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
     choice = read_choice(asked)
-    tools = tuple(_tools(asked.tools or (), choice))
+    # Cohere can demand some call, but not a certain one: that one is then the only one it is offered.
+    tools = talk.wire_tools(asked.tools or (), choice.only if choice.name is None else {choice.name}, NAME)
     request = wire.ChatRequest(
         model=model,
         messages=[_message(turn, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
         stream=asked.stream or None,
-        tools=tools,
+        tools=tuple(tools),
         tool_choice="REQUIRED" if choice.name is not None else _MODES.get(choice.mode or "") if tools else None,
         strict_tools=any(tool.function.strict for tool in asked.tools or () if tool.function is not None) or None,
         response_format=_format(asked.response_format),
@@ -66,13 +66,8 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _message(turn: Turn, where: str) -> wire.Message:
-    if turn.role not in {"system", "developer", "user", "assistant", "tool"}:
-        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if turn.role == "tool" and not turn.tool_call_id:
-        message = "A tool message must answer a tool call of a message before it."
-        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
-    if is_given(turn.audio):
-        raise unsupported(f"{where}.audio", NAME, "it takes no recordings")
+    talk.require_turn(turn, where, NAME)
+    answers = talk.answered(turn, where) if turn.role == "tool" else None
     role = "system" if turn.role == "developer" else turn.role
     pieces = turn.pieces()
     parts = [_part(piece, f"{where}.content[{index}]") for index, piece in enumerate(pieces)]
@@ -84,7 +79,7 @@ def _message(turn: Turn, where: str) -> wire.Message:
     if calls and not content:
         content = None
     plan = turn.reasoning_content if calls else None  # thoughts behind a call are sent back, as they led to it
-    return wire.Message(role, content, tuple(calls), turn.tool_call_id if turn.role == "tool" else None, plan or None)
+    return wire.Message(role, content, tuple(calls), answers, plan or None)
 
 
 def _part(piece: Piece, where: str) -> wire.Part:
@@ -97,25 +92,12 @@ def _part(piece: Piece, where: str) -> wire.Part:
             inline(piece.image_url.url, f"{where}.image_url.url")  # for its refusal alone: the URL is sent as it is
             return wire.Part("image_url", image_url=wire.ImageUrl(piece.image_url.url, piece.image_url.detail))
         case _:
-            raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+            raise talk.no_part(piece, where, NAME)
 
 
 def _call(call: Called, where: str) -> wire.ToolCall:
-    if call.function is None:
-        raise unsupported(f"{where}.type", NAME, "it calls functions only")
-    return wire.ToolCall(call.id, "function", wire.Function(call.function.name, call.function.arguments or "{}"))
-
-
-def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
-    """Cohere can demand some call, but not a certain one: that one is then the only one it is offered."""
-    for index, tool in enumerate(offered):
-        if tool.type != "function" or tool.function is None:
-            raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
-        given = tool.function
-        if choice.name not in {None, given.name} or (choice.only is not None and given.name not in choice.only):
-            continue
-        schema = given.parameters if is_given(given.parameters) else _NO_SCHEMA
-        yield wire.Tool("function", wire.FunctionSpec(given.name, schema, given.description))
+    function = talk.function_in(call, where, NAME)
+    return wire.ToolCall(call.id, "function", wire.Function(function.name, function.arguments or "{}"))
 
 
 def _format(given: Format | None) -> wire.Format | None:
@@ -131,7 +113,5 @@ def _thinking(asked: Asked) -> wire.Thinking | None:
         return None
     if effort == "none":
         return wire.Thinking("disabled")
-    if effort not in _BUDGETS:
-        message = f"'reasoning_effort' must be one of none, {', '.join(_BUDGETS)}."
-        raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
+    talk.require_effort(effort, ("none", *_BUDGETS))
     return wire.Thinking("enabled", _BUDGETS[effort])

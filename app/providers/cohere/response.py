@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
-import msgspec
-
-from app.core.dialects.absent import ABSENT
-from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_FAILED, TARGET_TIMEOUT, GatewayError
+from app.core.errors import TARGET_FAILED, TARGET_TIMEOUT, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, Message, completion, said_call
+from app.providers.canonical.answer import Choice, Message, annotated, cited, completion, said_call
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.cohere import wire
 
-T = TypeVar("T")
+WHOSE: Final = "Cohere's"
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
     {"COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
 )
@@ -29,7 +27,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY, or the failure in which the answer ended.
     """
-    answer = read(body, wire.ChatResponse)
+    answer = heard(body, wire.ChatResponse, WHOSE)
     said = answer.message
     text = "".join([part.text or "" for part in said.content or ()])
     # What the model says of its plan before it calls tools is reasoning in everything but name.
@@ -42,7 +40,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
         None,
         reasoning_content=thoughts or None,
         tool_calls=tuple(calls),
-        annotations=msgspec.Raw(msgspec.json.encode(notes)) if notes else ABSENT,
+        annotations=annotated(notes),
     )
     choice = Choice(0, message, finish_of(answer.finish_reason))
     return completion(mint.stamp(model, answer.id), [choice], usage_of(answer.usage))
@@ -51,9 +49,8 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
 def annotations_of(citation: wire.Citation) -> list[dict[str, object]]:
     """Return the sources of a stretch of text that have an address; OpenAI's form knows no others."""
     sources = [source.document or source.tool_output for source in citation.sources or ()]
-    place = {"start_index": citation.start, "end_index": citation.end}
     return [
-        {"type": "url_citation", "url_citation": {**place, "url": given.url, "title": given.title or given.url}}
+        cited(citation.start, citation.end, given.url, given.title)
         for given in sources
         if given is not None and given.url
     ]
@@ -80,18 +77,3 @@ def usage_of(given: wire.Usage | None) -> Usage | None:
         return None
     prompt, answer = int(tokens.input_tokens), int(tokens.output_tokens)
     return Usage(prompt, answer, prompt + answer, PromptTokensDetails(int(given.cached_tokens)))
-
-
-def read(body: bytes, kind: type[T]) -> T:
-    """
-    Read a body, or an event, as a `kind`.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec skips the strings that it does not read
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Cohere's.") from error

@@ -4,49 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.core.errors import TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError
+from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.heard import Framed, heard
 from app.providers.canonical.mint import Mint
-from app.providers.cohere.response import annotations_of, finish_of, read, usage_of
+from app.providers.cohere.response import WHOSE, annotations_of, finish_of, usage_of
 from app.providers.cohere.wire import Event, PieceMessage
 from app.providers.sse import SseFrame, SseFrames
 
 _DONE = b"[DONE]"
 
 
-class CohereDecoder:
+class CohereDecoder(Framed[SseFrame]):
     """An answer is complete when `message-end` came."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
+        super().__init__(SseFrames())
         self._model = model
         self._mint = mint
         self._include_usage = include_usage
-        self._frames = SseFrames()
         self._chunks: Chunks | None = None
         self._calls: dict[int, int] = {}  # the call's index to its place, which begins with 0
-        self.done = False
 
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take bytes as they arrive; see the port."""
-        return self._all(self._frames.feed(data))
-
-    def end(self) -> list[StreamEvent]:
-        """Take note of the end; see the port."""
-        events = self._all(self._frames.flush())
-        if not self.done:
-            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _all(self, frames: list[SseFrame]) -> list[StreamEvent]:
-        return [
-            event
-            for frame in frames
-            if not self.done and frame.data.strip() != _DONE
-            for event in self._events(read(frame.data, Event))
-        ]
-
-    def _events(self, event: Event) -> Iterator[StreamEvent]:
+    def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
+        if frame.data.strip() == _DONE:
+            return
+        event = heard(frame.data, Event, WHOSE)
         if self._chunks is None:
             self._chunks = Chunks(self._mint.stamp(self._model, event.id), include_usage=self._include_usage)
         message, chunks = event.delta.message, self._chunks

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.core.dialects.absent import ABSENT
+from app.providers.canonical.talk import WireTool
 
 
 class ImageUrl(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,21 +55,6 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_plan: str | None = None
 
 
-class FunctionSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A function that is offered."""
-
-    name: str
-    parameters: msgspec.Raw
-    description: str | None = None
-
-
-class Tool(msgspec.Struct, frozen=True):
-    """A tool that is offered."""
-
-    type: str
-    function: FunctionSpec
-
-
 class Format(msgspec.Struct, frozen=True, omit_defaults=True):
     """The form of the answer."""
 
@@ -89,7 +75,7 @@ class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str
     messages: Sequence[Message]
     stream: bool | None = None
-    tools: Sequence[Tool] = ()
+    tools: Sequence[WireTool] = ()
     tool_choice: str | None = None
     strict_tools: bool | None = None
     response_format: Format | None = None

@@ -11,14 +11,16 @@ from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
 from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.heard import heard
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.gemini.embed import decode_embeddings, encode_embeddings
-from app.providers.gemini.errors import error_in_answer, error_of_status, read_answer
+from app.providers.gemini.errors import error_in_answer, error_of_status
 from app.providers.gemini.messages import NAME
 from app.providers.gemini.request import encode_chat
 from app.providers.gemini.response import decode_chat
 from app.providers.gemini.stream import GeminiDecoder
+from app.providers.gemini.wire import WHOSE, GenerateResponse
 
 
 class GeminiCodec:
@@ -51,7 +53,7 @@ class GeminiCodec:
         """Return the whole answer; see the port."""
         if not isinstance(request, ChatRequest):
             return decode_embeddings(body, request)
-        answer = read_answer(body)
+        answer = heard(body, GenerateResponse, WHOSE)
         if is_given(answer.error):
             raise error_in_answer(bytes(answer.error))
         return decode_chat(answer, request.model, self._mint)

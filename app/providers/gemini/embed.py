@@ -8,9 +8,10 @@ import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion, PlainRequest
+from app.providers.canonical.heard import heard
 from app.providers.canonical.vectors import embeddings, read_embeddings
 from app.providers.gemini.messages import NAME
-from app.providers.gemini.wire import Content, Part, Wire
+from app.providers.gemini.wire import WHOSE, Content, Part, Wire
 
 
 class _Request(Wire, frozen=True):
@@ -90,10 +91,7 @@ def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    try:
-        answer = msgspec.json.decode(body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no embeddings.") from error
+    answer = heard(body, _Answer, WHOSE)
     if answer.predictions:
         tokens = sum([int(given.embeddings.statistics.token_count) for given in answer.predictions])
         return embeddings(request, [given.embeddings.values for given in answer.predictions], tokens)

@@ -10,10 +10,8 @@ from typing import Final
 import msgspec
 
 from app.core import errors as table
-from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError, Kind
-from app.providers.gemini.wire import GenerateResponse
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.core.errors import GatewayError, Kind
+from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
 
 # https://cloud.google.com/apis/design/errors#handling_errors
 _STATUSES: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -48,9 +46,19 @@ _PHRASES: Final = (
 _DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
 
 
+class _Violation(msgspec.Struct, frozen=True, rename="camel"):
+    quota_id: str = ""
+
+
 class _Detail(msgspec.Struct, frozen=True, rename="camel"):
     retry_delay: str = ""
     reason: str = ""
+    violations: list[_Violation] = []
+
+    @property
+    def of_the_day(self) -> bool:
+        """Say whether what is used up comes back tomorrow, and not in a minute."""
+        return any("PerDay" in violation.quota_id for violation in self.violations)
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -70,29 +78,13 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s
     wait_s = _wait_s(error)
     if wait_s is None:
         wait_s = retry_after_s(headers, wall_s)
-    return failure(_kind(error, status), error.message, f"The provider answered with status {status}.", wait_s)
+    return refused(status, _kind(error, status), error.message, wait_s)
 
 
 def error_in_answer(raw: bytes) -> GatewayError:
     """Return the failure that stands in place of an answer."""
     error = _read(b'{"error":%b}' % raw)
-    kind = _kind(error, error.code or 500)
-    return failure(kind, error.message, "The provider sent an error in place of an answer.", _wait_s(error))
-
-
-def read_answer(data: bytes) -> GenerateResponse:
-    """
-    Read an answer, or an event of one.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
-    try:
-        if not data.isascii():
-            data.decode()  # msgspec skips the strings that it does not read
-        return msgspec.json.decode(data, type=GenerateResponse)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Gemini's.") from error
+    return in_answer(_kind(error, error.code or 500), error.message, _wait_s(error))
 
 
 def _kind(error: _Error, status: int) -> Kind:
@@ -100,7 +92,9 @@ def _kind(error: _Error, status: int) -> Kind:
     if kind is table.INVALID_REQUEST:
         if any(detail.reason == "API_KEY_INVALID" for detail in error.details):
             return table.TARGET_MISCONFIGURED
-        return next((told for pattern, told in _PHRASES if pattern.search(error.message)), kind)
+        return told_by(_PHRASES, error.message, kind)
+    if kind is table.TARGET_RATE_LIMITED and any(detail.of_the_day for detail in error.details):
+        return table.TARGET_QUOTA_SPENT
     return kind
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from app.core.dialects.absent import is_given
-from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import audio_type, guessed_type, inline
@@ -17,7 +16,6 @@ NAME = "Gemini"
 # What Gemini 3 takes in place of the signature of a call that another model made
 # (https://ai.google.dev/gemini-api/docs/thought-signatures).
 FOREIGN_SIGNATURE = "skip_thought_signature_validator"
-_SYSTEM = frozenset({"system", "developer"})
 
 
 class _Google(msgspec.Struct, frozen=True):
@@ -30,7 +28,9 @@ class _Extra(msgspec.Struct, frozen=True):
 
 def system_of(turns: Sequence[Turn]) -> Content | None:
     """Return the system instruction: every system message, wherever it stands, as Gemini has one place for them."""
-    parts = [Part(text=piece.text) for turn in turns if turn.role in _SYSTEM for piece in turn.pieces() if piece.text]
+    parts = [
+        Part(text=piece.text) for turn in turns if turn.role in talk.SYSTEM for piece in turn.pieces() if piece.text
+    ]
     return Content(parts) if parts else None
 
 
@@ -49,7 +49,7 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Content]:
     names = {call.id: call.function.name for turn in turns for call in turn.tool_calls or () if call.function}
     contents: list[Content] = []
     for place, turn in enumerate(turns):
-        if turn.role in _SYSTEM:
+        if turn.role in talk.SYSTEM:
             continue
         where = f"messages[{place}]"
         role = "model" if turn.role == "assistant" else "user"
@@ -64,10 +64,7 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Content]:
 
 
 def _parts(turn: Turn, where: str, *, signed: bool) -> Iterator[Part]:
-    if turn.role not in {"user", "assistant"}:
-        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if is_given(turn.audio):
-        raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
+    talk.require_turn(turn, where, NAME)
     if turn.refusal:
         yield Part(text=turn.refusal)
     pieces = turn.pieces()
@@ -96,7 +93,7 @@ def _part(piece: Piece, where: str) -> Part:
         case "file":
             raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
         case _:
-            raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+            raise talk.no_part(piece, where, NAME)
 
 
 def _at(url: str, param: str, otherwise: str) -> Part:
@@ -107,11 +104,11 @@ def _at(url: str, param: str, otherwise: str) -> Part:
 
 
 def _call(call: Called, where: str, *, demanded: bool) -> Part:
-    if call.function is None:
-        raise unsupported(f"{where}.type", NAME, "it calls functions only")
+    function = talk.function_in(call, where, NAME)
     signature = _signature(call.extra_content) or (FOREIGN_SIGNATURE if demanded else None)
-    args = json_object(call.function.arguments or "{}", f"{where}.function.arguments")
-    return Part(function_call=FunctionCall(call.function.name, args), thought_signature=signature)
+    return Part(
+        function_call=FunctionCall(function.name, talk.arguments_of(function, where)), thought_signature=signature
+    )
 
 
 def _signature(extra_content: msgspec.Raw) -> str | None:
@@ -126,8 +123,7 @@ def _result(turn: Turn, names: dict[str, str], where: str) -> Iterator[Part]:
     """Yield what a tool returned; what is no text, for which a result has no place, follows it."""
     name = names.get(turn.tool_call_id or "") or turn.name
     if not name:
-        message = "A tool message must answer a tool call of a message before it."
-        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
+        raise talk.no_call(where)
     text = turn.text()
     yield Part(function_response=FunctionResponse(name, _response(text, "error" if turn.is_error else "result")))
     for index, piece in enumerate(turn.pieces()):
@@ -137,24 +133,4 @@ def _result(turn: Turn, names: dict[str, str], where: str) -> Iterator[Part]:
 
 def _response(text: str, member: str) -> msgspec.Raw:
     """Return the object that a result must be: itself if it is one, else one with this member."""
-    if text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
-        try:
-            return json_object(text, member)
-        except GatewayError:
-            pass
-    return msgspec.Raw(msgspec.json.encode({member: text}))
-
-
-def json_object(text: str, param: str) -> msgspec.Raw:
-    """
-    Return `text` as the JSON object that it must be.
-
-    Raises:
-        GatewayError: INVALID_REQUEST.
-    """
-    raw = text.encode()
-    try:
-        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error
-    return msgspec.Raw(raw)
+    return msgspec.Raw(text.encode() if talk.is_object(text) else msgspec.json.encode({member: text}))

@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 
 from app.core.dialects.absent import ABSENT, present
-from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Offered
 from app.providers.canonical.choice import Choice, read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, unsupported, with_extras
+from app.providers.canonical.search import lost_of_search, web_search
 from app.providers.gemini.messages import NAME, contents_of, system_of
 from app.providers.gemini.wire import (
     FunctionCallingConfig,
@@ -30,7 +31,7 @@ _CARRIED: Final = frozenset(
     {
         "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
         "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools", "tool_choice",
-        "response_format", "reasoning_effort", "modalities", EXTRAS,
+        "response_format", "reasoning_effort", "modalities", "web_search_options", EXTRAS,
     }
 )  # fmt: skip
 # Tokens for each effort, as Google's compatible endpoint translates them (https://ai.google.dev/gemini-api/docs/openai).
@@ -50,6 +51,7 @@ _LEVELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 _BY_BUDGET = re.compile(r"gemini-(1|2)\.")  # later models take levels, and want signatures back
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "AUTO", "none": "NONE", "required": "ANY"})
+_SEARCH: Final = Tool(google_search=msgspec.Raw(b"{}"))
 _MODALITIES: Final = frozenset({"text", "image"})
 
 
@@ -65,12 +67,17 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     by_budget = _BY_BUDGET.match(model) is not None
     choice = read_choice(asked)
     tools = _tools(asked.tools or (), choice.only)
+    search = web_search(body.members)
     config = _config(asked, by_budget=by_budget)
+    if search is not None:
+        lost = (*lost, *lost_of_search(search))
+        if tools and by_budget:
+            raise unsupported("web_search_options", NAME, "this model searches or calls functions, but not both")
     request = GenerateRequest(
         contents=contents_of(asked.messages, signed=not by_budget),
         system_instruction=system_of(asked.messages),
         generation_config=config if config != GenerationConfig() else None,
-        tools=tools,
+        tools=tools if search is None else (*tools, _SEARCH),
         tool_config=_tool_config(choice) if tools else None,
     )
     return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), lost
@@ -102,9 +109,7 @@ def _config(asked: Asked, *, by_budget: bool) -> GenerationConfig:
 def _thinking(effort: str | None, *, by_budget: bool) -> ThinkingConfig | None:
     if effort is None:
         return None
-    if effort not in _BUDGETS:
-        message = f"'reasoning_effort' must be one of {', '.join(_BUDGETS)}."
-        raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
+    talk.require_effort(effort, _BUDGETS)
     shown = effort != "none"
     if by_budget:
         return ThinkingConfig(include_thoughts=shown, thinking_budget=_BUDGETS[effort])
@@ -120,13 +125,10 @@ def _modalities(asked: Asked) -> Sequence[str]:
 
 
 def _tools(offered: Sequence[Offered], only: frozenset[str] | None) -> Sequence[Tool]:
-    declared = []
-    for index, tool in enumerate(offered):
-        if tool.type != "function" or tool.function is None:
-            raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
-        given = tool.function
-        if only is None or given.name in only:
-            declared.append(FunctionDeclaration(given.name, given.description, present(given.parameters)))
+    declared = [
+        FunctionDeclaration(given.name, given.description, present(given.parameters))
+        for _, given in talk.functions_in(offered, only, NAME)
+    ]
     return (Tool(declared),) if declared else ()
 
 

@@ -12,7 +12,17 @@ from app.core.dialects.absent import ABSENT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, Message, SaidCall, SaidImage, completion, object_text, said_call
+from app.providers.canonical.answer import (
+    Choice,
+    Message,
+    SaidCall,
+    SaidImage,
+    annotated,
+    cited,
+    completion,
+    object_text,
+    said_call,
+)
 from app.providers.canonical.mint import Mint
 from app.providers.gemini.wire import (
     Candidate,
@@ -154,7 +164,6 @@ def _choice(candidate: Candidate, mint: Mint) -> Choice:
     thoughts = "".join([part.text or "" for part in parts if part.thought])
     calls = tuple(_calls(parts, mint))
     images = tuple([image for part in parts if (image := image_of(part)) is not None])
-    notes = annotations_of(candidate.grounding_metadata, answer)
     message = Message(
         "assistant",
         answer or None,
@@ -162,7 +171,7 @@ def _choice(candidate: Candidate, mint: Mint) -> Choice:
         reasoning_content=thoughts or None,
         tool_calls=calls,
         images=images,
-        annotations=msgspec.Raw(msgspec.json.encode(notes)) if notes else ABSENT,
+        annotations=annotated(annotations_of(candidate.grounding_metadata, answer)),
         extra_content=extra_content(_last_signature(parts)),
     )
     finish = finish_of(candidate, called=bool(calls), said=bool(answer or calls or images))
@@ -194,8 +203,7 @@ def annotations_of(grounding: GroundingMetadata | None, text: str) -> list[dict[
         for number in support.grounding_chunk_indices:
             web = sources[number].web if 0 <= number < len(sources) else None
             if web is not None:
-                citation = {"start_index": start, "end_index": end, "url": web.uri, "title": web.title}
-                found.append({"type": "url_citation", "url_citation": citation})
+                found.append(cited(start, end, web.uri, web.title))
     return found
 
 

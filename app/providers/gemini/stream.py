@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from app.core.dialects.absent import is_given
-from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.heard import Framed, broken_off, heard
 from app.providers.canonical.mint import Mint
-from app.providers.gemini.errors import error_in_answer, read_answer
+from app.providers.gemini.errors import error_in_answer
 from app.providers.gemini.response import (
     annotations_of,
     call_arguments,
@@ -23,8 +23,8 @@ from app.providers.gemini.response import (
     require_candidates,
     usage_of,
 )
-from app.providers.gemini.wire import Candidate, Part, UsageMetadata
-from app.providers.sse import SseFrames
+from app.providers.gemini.wire import WHOSE, Candidate, GenerateResponse, Part, UsageMetadata
+from app.providers.sse import SseFrame, SseFrames
 
 
 class _Progress(msgspec.Struct):
@@ -36,34 +36,29 @@ class _Progress(msgspec.Struct):
     finished: bool = False
 
 
-class GeminiDecoder:
+class GeminiDecoder(Framed[SseFrame]):
     """An answer is complete when the body has ended and every candidate that began has a finish reason."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
+        super().__init__(SseFrames())
         self._model = model
         self._mint = mint
         self._include_usage = include_usage
-        self._frames = SseFrames()
         self._chunks: Chunks | None = None
         self._candidates: dict[int, _Progress] = {}
         self._usage: UsageMetadata | None = None
-        self.done = False
-
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take bytes as they arrive; see the port."""
-        return [event for frame in self._frames.feed(data) for event in self._events(frame.data)]
 
     def end(self) -> list[StreamEvent]:
         """Take note of the end; see the port."""
-        events = [event for frame in self._frames.flush() for event in self._events(frame.data)]
+        events = self._events(self._frames.flush())
         finished = [progress.finished for progress in self._candidates.values()]
         if self._chunks is None or not finished or not all(finished):
-            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
+            raise broken_off()
         self.done = True
         return events + self._chunks.closing(usage_of(self._usage))
 
-    def _events(self, data: bytes) -> Iterator[StreamEvent]:
-        answer = read_answer(data)
+    def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
+        answer = heard(frame.data, GenerateResponse, WHOSE)
         if is_given(answer.error):
             raise error_in_answer(bytes(answer.error))
         if self._chunks is None:

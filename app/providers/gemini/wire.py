@@ -7,10 +7,13 @@ The names are those of the REST API (https://ai.google.dev/api/generate-content)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from app.core.dialects.absent import ABSENT
+
+WHOSE: Final = "Gemini's"
 
 
 class Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -117,9 +120,10 @@ class FunctionDeclaration(Wire, frozen=True):
 
 
 class Tool(Wire, frozen=True):
-    """The functions that are offered."""
+    """The functions that are offered, or Google's own search."""
 
-    function_declarations: Sequence[FunctionDeclaration]
+    function_declarations: Sequence[FunctionDeclaration] = ()
+    google_search: msgspec.Raw = ABSENT
 
 
 class FunctionCallingConfig(Wire, frozen=True):

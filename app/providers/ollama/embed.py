@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion, PlainRequest
+from app.providers.canonical.heard import heard
 from app.providers.canonical.vectors import embeddings, read_embeddings
 from app.providers.ollama.request import NAME
 
@@ -41,8 +41,5 @@ def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    try:
-        answer = msgspec.json.decode(body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no embeddings.") from error
+    answer = heard(body, _Answer, "Ollama's")
     return embeddings(request, answer.embeddings, answer.prompt_eval_count)

@@ -10,8 +10,8 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.openai_errors import retry_after_s
-from app.providers.refusals import failure, kind_of_status
+from app.providers.canonical.heard import heard_or
+from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
 
 _PHRASES: Final = (
     (re.compile(r"model .{0,200}not found|try pulling it", re.IGNORECASE), table.TARGET_MODEL_MISSING),
@@ -32,26 +32,14 @@ class _Body(msgspec.Struct, frozen=True):
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
-    text = _words(body)
-    kind = _more_exactly(kind_of_status(status), text)
-    return failure(kind, text, f"The provider answered with status {status}.", retry_after_s(headers, wall_s))
+    text = heard_or(_Body(), body).error
+    return refused(status, _more_exactly(kind_of_status(status), text), text, retry_after_s(headers, wall_s))
 
 
 def error_in_answer(text: str) -> GatewayError:
     """Return the failure that stands in place of an answer."""
-    kind = _more_exactly(table.TARGET_FAILED, text)
-    return failure(kind, text, "The provider sent an error in place of an answer.")
+    return in_answer(_more_exactly(table.TARGET_FAILED, text), text)
 
 
 def _more_exactly(kind: Kind, text: str) -> Kind:
-    if kind not in _VAGUE:
-        return kind
-    return next((told for pattern, told in _PHRASES if pattern.search(text)), kind)
-
-
-def _words(body: bytes) -> str:
-    """Find the words in whatever was sent; never fails."""
-    try:
-        return msgspec.json.decode(body, type=_Body).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
+    return told_by(_PHRASES, text, kind) if kind in _VAGUE else kind

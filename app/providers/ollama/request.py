@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT, is_given, present
-from app.core.errors import INVALID_REQUEST, GatewayError
-from app.providers.canonical.asked import Asked, Body, Called, Format, Offered, Piece, Turn
-from app.providers.canonical.choice import Choice, read_choice
+from app.core.dialects.absent import ABSENT, present
+from app.providers.canonical import talk
+from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
+from app.providers.canonical.choice import read_choice
 from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
 from app.providers.canonical.media import inline
 from app.providers.ollama import wire
@@ -29,7 +29,6 @@ _CARRIED: Final = frozenset(
 _THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
     {"none": False, "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 )
-_NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
 _JSON = msgspec.Raw(b'"json"')
 
 
@@ -51,7 +50,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         model=model,
         messages=_messages(asked.messages),
         stream=bool(asked.stream),
-        tools=() if choice.mode == "none" else tuple(_tools(asked.tools or (), choice)),
+        tools=() if choice.mode == "none" else tuple(talk.wire_tools(asked.tools or (), choice.only, NAME)),
         format=_format(asked.response_format),
         options=options if options != wire.Options() else None,
         think=_think(asked.reasoning_effort),
@@ -67,10 +66,7 @@ def _messages(turns: Sequence[Turn]) -> list[wire.Message]:
 
 
 def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
-    if turn.role not in {"system", "developer", "user", "assistant", "tool"}:
-        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
-    if is_given(turn.audio):
-        raise unsupported(f"{where}.audio", NAME, "it takes no recordings")
+    talk.require_turn(turn, where, NAME)
     texts, images = [turn.refusal] if turn.refusal else [], []
     for index, piece in enumerate(turn.pieces()):
         if piece.type == "image_url":
@@ -78,7 +74,7 @@ def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
         elif piece.type in {"text", "refusal"}:
             texts.append(piece.text or piece.refusal)
         else:
-            raise unsupported(f"{where}.content[{index}].type", NAME, f"it has no parts of type {piece.type[:40]!r}")
+            raise talk.no_part(piece, f"{where}.content[{index}]", NAME)
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
     return wire.Message(
         role="system" if turn.role == "developer" else turn.role,
@@ -100,25 +96,8 @@ def _image(piece: Piece, where: str) -> str:
 
 
 def _call(call: Called, where: str) -> wire.ToolCall:
-    if call.function is None:
-        raise unsupported(f"{where}.type", NAME, "it calls functions only")
-    raw = (call.function.arguments or "{}").encode()
-    try:
-        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError as error:
-        param = f"{where}.function.arguments"
-        raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param) from error
-    return wire.ToolCall(wire.Function(call.function.name, msgspec.Raw(raw)), call.id)
-
-
-def _tools(offered: Sequence[Offered], choice: Choice) -> Iterator[wire.Tool]:
-    for index, tool in enumerate(offered):
-        if tool.type != "function" or tool.function is None:
-            raise unsupported(f"tools[{index}].type", NAME, f"it takes functions, not {tool.type[:40]!r}")
-        given = tool.function
-        if choice.only is None or given.name in choice.only:
-            schema = given.parameters if is_given(given.parameters) else _NO_SCHEMA
-            yield wire.Tool("function", wire.FunctionSpec(given.name, schema, given.description))
+    function = talk.function_in(call, where, NAME)
+    return wire.ToolCall(wire.Function(function.name, talk.arguments_of(function, where)), call.id)
 
 
 def _format(given: Format | None) -> msgspec.Raw:
@@ -144,7 +123,5 @@ def _options(asked: Asked) -> wire.Options:
 def _think(effort: str | None) -> bool | str | None:
     if effort is None:
         return None
-    if effort not in _THINK:
-        message = f"'reasoning_effort' must be one of {', '.join(_THINK)}."
-        raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")
+    talk.require_effort(effort, _THINK)
     return _THINK[effort]

@@ -10,6 +10,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion
 from app.core.usage import Usage
 from app.providers.canonical.answer import Choice, Message, completion, object_text, said_call
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.ollama import wire
 from app.providers.ollama.errors import error_in_answer
@@ -71,12 +72,7 @@ def read(line: bytes) -> wire.ChatResponse:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY, or the failure that it is.
     """
-    try:
-        if not line.isascii():
-            line.decode()  # msgspec skips the strings that it does not read
-        answer = msgspec.json.decode(line, type=wire.ChatResponse)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is none of Ollama's.") from error
+    answer = heard(line, wire.ChatResponse, "Ollama's")
     if answer.error:
         raise error_in_answer(answer.error)
     return answer

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.core.dialects.absent import ABSENT
+from app.providers.canonical.talk import WireTool
 
 
 class Function(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,21 +41,6 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_call_id: str | None = None
 
 
-class FunctionSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A function that is offered."""
-
-    name: str
-    parameters: msgspec.Raw
-    description: str | None = None
-
-
-class Tool(msgspec.Struct, frozen=True):
-    """A tool that is offered."""
-
-    type: str
-    function: FunctionSpec
-
-
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the answer is made."""
 
@@ -74,7 +60,7 @@ class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str
     messages: Sequence[Message]
     stream: bool
-    tools: Sequence[Tool] = ()
+    tools: Sequence[WireTool] = ()
     format: msgspec.Raw = ABSENT
     options: Options | None = None
     think: bool | str | None = None

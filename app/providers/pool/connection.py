@@ -43,10 +43,10 @@ class Connection(asyncio.Protocol):
 
     `answer` is done when the head of the present reply is there, or failed with why it will not come. `born` and
     `rested_since` are moments of the loop's clock. `stale` says that it was used before and broke without a
-    byte of the present answer. `lost` is done when the socket is closed.
+    byte of the present answer, soon after that was asked for. `lost` is done when the socket is closed.
     """
 
-    __slots__ = ("_busy", "_home", "_loop", "_options", "_parser", "_room", "_used", "_writing",
+    __slots__ = ("_asked_at", "_busy", "_home", "_loop", "_options", "_parser", "_room", "_used", "_writing",
                  "answer", "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
 
     def __init__(self, home: Home, options: PoolOptions) -> None:
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._used = False
         self._writing = False
         self._room: asyncio.Future[None] | None = None
-        self.born = self.rested_since = self._loop.time()
+        self.born = self.rested_since = self._asked_at = self._loop.time()
         self.answer: asyncio.Future[None]
         self.closed = False
         self.stale = False
@@ -178,6 +178,7 @@ class Connection(asyncio.Protocol):
         reply = PoolReply(self)
         self._parser.expect(reply, bodiless=head.asks_for_head)
         self._busy = True
+        self._asked_at = self._loop.time()
         self.answer = self._loop.create_future()
         return reply
 
@@ -198,7 +199,8 @@ class Connection(asyncio.Protocol):
             self.drop()
             reply.wake()
             return
-        self.stale = self._used and not self._parser.begun
+        soon = self._loop.time() - self._asked_at < self._options.stale_s
+        self.stale = soon and self._used and not self._parser.begun
         failure = GatewayError(TARGET_UNAVAILABLE, self._what_happened(cause))
         failure.__cause__ = cause
         self.fail(failure)

@@ -11,13 +11,14 @@ from app.core.dialects.responses import RESPONSES, Response
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Request
 from app.core.ports import Codec, Decoder, Encoded
-from app.providers.canonical.asked import BodyReader
+from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.openai_errors import error_of_status
 from app.providers.responses.conversation import without_foreign_thoughts
 from app.providers.responses.request import encode_chat
 from app.providers.responses.response import decode_chat
-from app.providers.responses.stream import ResponsesDecoder
+from app.providers.responses.stream import WHOSE, ResponsesDecoder
 from app.providers.splice import replace_model
 
 
@@ -38,7 +39,6 @@ class ResponsesCodec:
         self._others = others
         self._path = path
         self._bodies = BodyReader()
-        self._response = msgspec.json.Decoder(Response)
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the provider is sent; see the port."""
@@ -55,27 +55,17 @@ class ResponsesCodec:
         """Return the whole answer; see the port."""
         if not isinstance(request, ChatRequest):
             return self._others.decode(body, request)
-        response = self._read(body)
+        response = heard(body, Response, WHOSE)
         if response.object != "response":
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is no response.")
         answer = decode_chat(response, self._mint.stamp(response.model or request.model, response.id))
         return msgspec.structs.replace(answer, native=Native(RESPONSES, body))
 
-    def _read(self, body: bytes) -> Response:
-        try:
-            if not body.isascii():
-                body.decode()  # msgspec skips the strings that it does not read
-            return self._response.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            message = "The provider's answer is none of the Responses API."
-            raise GatewayError(BAD_UPSTREAM_REPLY, message) from error
-
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
         if not isinstance(request, ChatRequest):
             return self._others.decoder(request)
-        options = request.fields.stream_options
-        return ResponsesDecoder(request.model, self._mint, include_usage=bool(options and options.include_usage))
+        return ResponsesDecoder(request.model, self._mint, include_usage=wants_usage(request))
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
         """Return the failure that a status outside 200 to 299 means."""

@@ -11,6 +11,7 @@ import msgspec
 
 from app.core.dialects.reasoning import SEAL
 from app.core.dialects.responses import Item
+from app.core.members import OBJECT
 
 _MARK = SEAL.encode()
 _ITEM = msgspec.json.Decoder(Item)
@@ -20,7 +21,7 @@ def without_foreign_thoughts(raw: bytes) -> bytes:
     """Return a Responses request without sealed items; the very same bytes if it holds none."""
     if _MARK not in raw:
         return raw
-    body = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    body = OBJECT.decode(raw)
     given = bytes(body.get("input", b""))
     if not given.startswith(b"["):
         return raw

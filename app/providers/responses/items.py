@@ -8,9 +8,10 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.dialects.absent import is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import RESPONSES
-from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import inline
@@ -19,8 +20,6 @@ Json: TypeAlias = dict[str, Any]
 Item: TypeAlias = Json | msgspec.Raw
 
 NAME: Final = "The Responses API"
-_NONE: Final = (b"", b"null")
-_INSTRUCTING: Final = frozenset({"system", "developer"})
 
 
 def items_of(turns: Sequence[Turn], lost: list[str]) -> list[Item]:
@@ -35,22 +34,19 @@ def items_of(turns: Sequence[Turn], lost: list[str]) -> list[Item]:
 
 
 def _items(turn: Turn, where: str, custom: set[str], lost: list[str]) -> Iterator[Item]:
+    talk.require_turn(turn, where, NAME)
     if turn.name and turn.role != "tool":
         lost.append("name")
     if turn.role == "tool":
         yield _output(turn, where, custom)
     elif turn.role == "assistant":
         yield from _answer(turn, where)
-    elif turn.role == "user" or turn.role in _INSTRUCTING:
+    else:
         content = turn.content if isinstance(turn.content, str) else _parts(turn.pieces(), where)
         yield {"type": "message", "role": turn.role, "content": content}
-    else:
-        raise unsupported(f"{where}.role", NAME, f"it has no role {turn.role[:40]!r}")
 
 
 def _answer(turn: Turn, where: str) -> Iterator[Item]:
-    if bytes(turn.audio) not in _NONE:
-        raise unsupported(f"{where}.audio", NAME, "it keeps no recordings of earlier answers")
     yield from _reasoning(turn)
     own, said = [], []
     for index, piece in enumerate(turn.pieces()):
@@ -109,12 +105,10 @@ def _call(call: Called, where: str) -> Item:
 
 
 def _output(turn: Turn, where: str, custom: set[str]) -> Item:
-    if not turn.tool_call_id:
-        message = "A tool message must answer a tool call of a message before it."
-        raise GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
-    kind = "custom_tool_call_output" if turn.tool_call_id in custom else "function_call_output"
+    call_id = talk.answered(turn, where)
+    kind = "custom_tool_call_output" if call_id in custom else "function_call_output"
     output = turn.content if isinstance(turn.content, str) else _parts(turn.pieces(), where)
-    return {"type": kind, "call_id": turn.tool_call_id, "output": output or ""}
+    return {"type": kind, "call_id": call_id, "output": output or ""}
 
 
 def _parts(pieces: Sequence[Piece], where: str) -> list[Item]:
@@ -141,9 +135,9 @@ def _part(piece: Piece, where: str) -> Item:
         case _ if piece.dialect == RESPONSES:
             return piece.block
         case _:
-            raise unsupported(f"{where}.type", NAME, f"it has no parts of type {piece.type[:40]!r}")
-    if bytes(piece.prompt_cache_breakpoint) not in _NONE:
+            raise talk.no_part(piece, where, NAME)
+    if is_given(piece.prompt_cache_breakpoint):
         found["prompt_cache_breakpoint"] = piece.prompt_cache_breakpoint
-    elif bytes(piece.cache_control) not in _NONE:
+    elif is_given(piece.cache_control):
         found["prompt_cache_breakpoint"] = {"mode": "explicit"}
     return found

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.dialects.absent import is_given
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.choice import WORDS, wrong_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported
+from app.providers.canonical.search import web_search
 from app.providers.openai_models import reasons
 from app.providers.responses.items import NAME, items_of
 
 Json: TypeAlias = dict[str, Any]
-_NONE: Final = (b"", b"null")
 _SAME: Final = (
     "stream", "temperature", "top_p", "parallel_tool_calls", "user", "safety_identifier", "service_tier",
     "prompt_cache_key", "prompt_cache_retention", "metadata",
@@ -34,7 +36,6 @@ _OWN: Final = frozenset(
         "context_management", "moderation", "prompt_cache_options", "access_programs",
     }
 )  # fmt: skip
-_NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 _HIDDEN: Final = "reasoning.encrypted_content"
 _LOGPROBS: Final = "message.output_text.logprobs"
 
@@ -57,7 +58,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         "model": model,
         "input": items_of(asked.messages, lost),
         "max_output_tokens": asked.most_tokens,
-        "tools": _tools(asked.tools or (), members.get("web_search_options")) or None,
+        "tools": _tools(asked.tools or (), members) or None,
         "tool_choice": _tool_choice(asked.tool_choice),
         "text": _text(asked),
         "reasoning": _reasoning(asked, members.get("reasoning")) if reasons(model) else None,
@@ -78,11 +79,10 @@ def _require_expressible(asked: Asked) -> None:
         raise unsupported("modalities", NAME, "it answers in text")
 
 
-def _tools(offered: Iterable[Offered], web: msgspec.Raw | None) -> list[Json | msgspec.Raw]:
+def _tools(offered: Iterable[Offered], members: Mapping[str, msgspec.Raw]) -> list[Json | msgspec.Raw]:
     tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(offered)]
-    if web is not None and bytes(web) not in _NONE:
-        tools.append(_web_search(web))
-    return tools
+    search = web_search(members)
+    return tools if search is None else [*tools, {"type": "web_search", **search}]
 
 
 def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
@@ -96,7 +96,7 @@ def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
     found: Json = {"type": "function", "name": function.name}
     if function.description is not None:
         found["description"] = function.description
-    found["parameters"] = function.parameters if bytes(function.parameters) not in _NONE else _NO_PARAMETERS
+    found["parameters"] = talk.parameters_of(function)
     # A function without the word is strict here, and is not in chat completions.
     found["strict"] = bool(function.strict)
     return found
@@ -113,17 +113,8 @@ def _custom(raw: msgspec.Raw) -> Json:
     return {"type": "custom", **found}
 
 
-def _web_search(raw: msgspec.Raw) -> Json:
-    """Return the hosted search, whose place of the user chat completions nest once more."""
-    given: Json = msgspec.json.decode(raw, type=dict[str, Any])
-    place = given.get("user_location")
-    if isinstance(place, dict) and isinstance(place.get("approximate"), dict):
-        given["user_location"] = {"type": "approximate", **place["approximate"]}
-    return {"type": "web_search", **given}
-
-
 def _tool_choice(raw: msgspec.Raw) -> Json | msgspec.Raw | None:
-    if bytes(raw) in _NONE:
+    if not is_given(raw):
         return None
     if bytes(raw) in WORDS:
         return raw
@@ -160,7 +151,7 @@ def _form(form: Format | None) -> Json | None:
 
 
 def _reasoning(asked: Asked, given: msgspec.Raw | None) -> Json | msgspec.Raw | None:
-    if given is not None and bytes(given) not in _NONE:
+    if given is not None and is_given(given):
         return given
     if asked.reasoning_effort is None:
         return None

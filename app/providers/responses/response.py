@@ -9,19 +9,19 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.core import errors as table
-from app.core.dialects.absent import ABSENT
+from app.core.dialects.absent import is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import ContentPart, Item, Response, ResponseUsage
 from app.core.errors import GatewayError, Kind
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, Message, SaidCall, SaidCustom, completion, said_call
+from app.providers.canonical.answer import Choice, Message, SaidCall, SaidCustom, annotated, completion, said_call
 from app.providers.canonical.asked import Thought
+from app.providers.canonical.heard import heard_or
 from app.providers.canonical.mint import Stamp
-from app.providers.refusals import failure
+from app.providers.refusals import in_answer
 
 Json: TypeAlias = dict[str, Any]
-_NONE: Final = (b"", b"null")
 _INCOMPLETE: Final[Mapping[str, str]] = MappingProxyType(
     {"max_output_tokens": "length", "content_filter": "content_filter"}
 )
@@ -37,7 +37,6 @@ _CODES: Final[Mapping[str, Kind]] = MappingProxyType(
         "image_content_policy_violation": table.CONTENT_BLOCKED,
     }
 )
-_INSTEAD: Final = "The provider sent an error in place of an answer."
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -52,7 +51,7 @@ def decode_chat(response: Response, stamp: Stamp) -> Completion:
     Raises:
         GatewayError: The response says that it failed.
     """
-    if response.status == "failed" or bytes(response.error) not in _NONE:
+    if response.status == "failed" or is_given(response.error):
         raise failed(response.error)
     parts = [part for item in response.output if item.type == "message" for part in parts_of(item)]
     texts = [part for part in parts if part.type == "output_text"]
@@ -114,11 +113,8 @@ def nested(annotation: Json) -> Json:
 
 def failed(raw: msgspec.Raw) -> GatewayError:
     """Return the failure that a response or an event describes."""
-    try:
-        error = msgspec.json.decode(raw, type=_Error)
-    except (msgspec.DecodeError, RecursionError):
-        error = _Error()
-    return failure(_CODES.get(error.code or "", table.TARGET_FAILED), error.message or "", _INSTEAD)
+    error = heard_or(_Error(), raw)
+    return in_answer(_CODES.get(error.code or "", table.TARGET_FAILED), error.message or "")
 
 
 def text_of(raw: msgspec.Raw) -> str:
@@ -142,14 +138,12 @@ def _call(item: Item) -> SaidCall | None:
 def _annotations(texts: Sequence[ContentPart]) -> msgspec.Raw:
     found: list[Json] = []
     for part in texts:
-        if bytes(part.annotations) not in {*_NONE, b"[]"}:
+        if is_given(part.annotations):
             found += [nested(note) for note in msgspec.json.decode(part.annotations, type=list[dict[str, Any]])]
-    return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
+    return annotated(found)
 
 
 def _logprobs(texts: Sequence[ContentPart]) -> msgspec.Raw:
-    given = [part.logprobs for part in texts if bytes(part.logprobs) not in {*_NONE, b"[]"}]
-    if not given:
-        return msgspec.Raw(b"null")
+    given = [part.logprobs for part in texts if is_given(part.logprobs)]
     tokens = [token for raw in given for token in msgspec.json.decode(raw, type=list[msgspec.Raw])]
-    return msgspec.Raw(msgspec.json.encode({"content": tokens, "refusal": None}))
+    return msgspec.Raw(msgspec.json.encode({"content": tokens, "refusal": None} if tokens else None))

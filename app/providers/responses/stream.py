@@ -1,8 +1,7 @@
 """
 A streamed answer, from the events of the Responses API to canonical chunks.
 
-Each event keeps its own frame as `native`, so that a client of the same dialect gets it untouched. An answer is
-complete with `response.completed` or `response.incomplete`.
+It is complete with `response.completed` or `response.incomplete`.
 """
 
 from __future__ import annotations
@@ -13,18 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from app.core.dialects.responses import RESPONSES, Item, Response, ResponseEvent
-from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import Chunk, Native, StreamEvent, Weight
-from app.providers.canonical.chunks import CallPiece, Chunks
+from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+from app.core.model import StreamEvent
+from app.providers.canonical.chunks import CallPiece
 from app.providers.canonical.mint import Mint
+from app.providers.canonical.native import Events, NativeDecoder
 from app.providers.responses.response import failed, finish_of, nested, text_of, thoughts_of, usage_of
-from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
 
-_EVENT: Final = msgspec.json.Decoder(ResponseEvent)
-_NOTHING: Final = Chunk()
-_NO_FRAME: Final = Native(RESPONSES, b"")
+WHOSE: Final = "the Responses API"
 _NONE: Final = (b"", b"null", b"[]")
-_READ: Final = frozenset(
+_UNDERSTOOD: Final = frozenset(
     {
         "response.created", "response.completed", "response.incomplete", "response.failed", "error",
         "response.output_item.added", "response.output_item.done", "response.output_text.delta",
@@ -33,65 +30,18 @@ _READ: Final = frozenset(
         "response.custom_tool_call_input.delta",
     }
 )  # fmt: skip
+_EVENTS: Final = Events(RESPONSES, ResponseEvent, _UNDERSTOOD, WHOSE, "response.created")
 _CALLS: Final = ("function_call", "custom_tool_call")
 
 
-class ResponsesDecoder:
-    """Reads one answer of `model`. Without `include_usage` a client of chat completions sees no usage."""
+class ResponsesDecoder(NativeDecoder[ResponseEvent]):
+    """Reads one answer; see `NativeDecoder`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        self._frames = SseFrames()
-        self._model = model
-        self._mint = mint
-        self._include_usage = include_usage
-        self._chunks: Chunks | None = None
+        super().__init__(_EVENTS, model, mint, include_usage=include_usage)
         self._calls: dict[int, _Call] = {}
-        self.done = False
-
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take bytes; see the port."""
-        return self._events(self._frames.feed(data))
-
-    def end(self) -> list[StreamEvent]:
-        """Take note of the end; see the port."""
-        events = self._events(self._frames.flush())
-        if not self.done:
-            raise GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _events(self, frames: list[SseFrame]) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
-        for frame in frames:
-            if self.done:
-                break
-            if frame.data:
-                events += self._frame(frame)
-        return events
-
-    def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
-        event = self._read(frame.data)
-        native = Native(RESPONSES, named_frame(frame, event.type))
-        for meant in self._meaning(event, frame.data):
-            yield msgspec.structs.replace(meant, native=native)
-            native = _NO_FRAME
-        if native is not _NO_FRAME:
-            yield StreamEvent(b"", _NOTHING, Weight.NOTHING, native=native)
-
-    def _read(self, data: bytes) -> ResponseEvent:
-        try:
-            if not data.isascii():
-                data.decode()  # msgspec skips the strings that it does not read, clients will not
-            return _EVENT.decode(data)
-        except msgspec.ValidationError as error:
-            kind = kind_of(data)
-            if kind is None or kind in _READ:
-                raise _undecodable() from error
-            return ResponseEvent(kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _undecodable() from error
 
     def _meaning(self, event: ResponseEvent, data: bytes) -> Iterator[StreamEvent]:
-        """Yield the chunks that an event means; events that we have not heard of mean none."""
         delta = event.delta if isinstance(event.delta, str) else ""
         match event.type:
             case "response.output_text.delta":
@@ -113,7 +63,8 @@ class ResponsesDecoder:
     def _milestone(self, event: ResponseEvent, data: bytes) -> Iterator[StreamEvent]:
         match event.type:
             case "response.created":
-                yield self._begin(event.response or Response())
+                response = event.response or Response()
+                yield self._begin(response.model, response.id)
             case "response.output_item.added" if event.item is not None:
                 yield from self._open(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
@@ -126,17 +77,6 @@ class ResponsesDecoder:
                 raise failed(event.error if bytes(event.error) not in _NONE else msgspec.Raw(data))
             case _:
                 return
-
-    def _begin(self, response: Response) -> StreamEvent:
-        stamp = self._mint.stamp(response.model or self._model, response.id)
-        self._chunks = Chunks(stamp, include_usage=self._include_usage)
-        return self._chunks.text("")
-
-    @property
-    def _writing(self) -> Chunks:
-        if self._chunks is None:
-            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's stream did not begin with 'response.created'.")
-        return self._chunks
 
     def _open(self, index: int, item: Item) -> Iterator[StreamEvent]:
         if item.type in _CALLS:
@@ -177,10 +117,6 @@ class _Call:
         self.position = position
         self.custom = custom
         self.told = False
-
-
-def _undecodable() -> GatewayError:
-    return GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is none of the Responses API.")
 
 
 def _logprobs(raw: msgspec.Raw) -> bytes:

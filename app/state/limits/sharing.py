@@ -135,6 +135,9 @@ class SharedLimits(Follower):
     def _decide_alone(self, ask: Ask, now_us: int) -> Decision:
         match self._fail:
             case "local":
+                known = self._refusals.find(ask, now_us)  # a short trouble lets nobody through who was over a limit
+                if known is not None:
+                    return known
                 return self._alone.acquire(part_of(ask, self._replicas), now_us)
             case "open":
                 return Decision((), ask.slot, admitted=True, alone=True)

@@ -2,8 +2,19 @@
 -- KEYS[1]  hash: name of a target -> its packed circuit
 -- KEYS[2]  written to, so that a Redis that takes no writes is not taken for a healthy one
 -- ARGV[1]  how many circuits are kept; beyond that, those that have been closed for a day are forgotten
+-- ARGV[2]  milliseconds, from now on, for which the probes that follow keep their places
+-- ARGV[3...]  of each probe of this replica that is still under way: target, generation, slot
 local now = milliseconds()
 redis.call('SET', KEYS[2], now, 'PX', 60000)
+
+for i = 3, #ARGV, 3 do
+  local packed, slot = redis.call('HGET', KEYS[1], ARGV[i]), ARGV[i + 2]
+  local circuit = packed and cmsgpack.unpack(packed)
+  if circuit and circuit.generation == tonumber(ARGV[i + 1]) and circuit.leases[slot] then
+    circuit.leases[slot] = now + ARGV[2]
+    redis.call('HSET', KEYS[1], ARGV[i], cmsgpack.pack(circuit))
+  end
+end
 
 local fields, found = redis.call('HGETALL', KEYS[1]), {}
 local crowded = #fields / 2 > tonumber(ARGV[1])

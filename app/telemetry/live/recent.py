@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
+from app.core.beside import Beside
 from app.core.clock import Clock
 from app.telemetry.live.totals import Totals
 
@@ -28,7 +27,7 @@ class Window(msgspec.Struct, frozen=True):
         return Window(max(self.seconds, other.seconds), self.totals + other.totals)
 
 
-class Recent:
+class Recent(Beside):
     """
     Remembers the totals of the last minutes, as long as its context lasts; costs calls nothing.
 
@@ -41,21 +40,7 @@ class Recent:
     def __init__(self, totals: Callable[[], Totals], clock: Clock) -> None:
         self._totals = totals
         self._clock = clock
-        self._looking: asyncio.Task[None] | None = None
         self._seen: deque[tuple[float, Totals]] = deque([(clock.now(), Totals())], int(WINDOWS_S[-1] / EVERY_S) + 1)
-
-    async def __aenter__(self) -> Self:
-        """Begin to look."""
-        self._looking = asyncio.get_running_loop().create_task(self._look())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
 
     def windows(self) -> list[Window]:
         """Return what happened in each of `WINDOWS_S`."""
@@ -71,7 +56,7 @@ class Recent:
         """Answer another worker."""
         yield msgspec.msgpack.encode(self.windows())
 
-    async def _look(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._clock.sleep(EVERY_S)
             self._seen.append((self._clock.now(), self._totals()))

@@ -9,8 +9,8 @@ from typing import Final
 from app.core.insight import Figures
 from app.telemetry.live.recent import WINDOWS_S, Window
 from app.telemetry.live.totals import Spread, spread_of
-from app.telemetry.metrics.counters import Reading
 from app.telemetry.metrics.families import Family, HistogramFamily, Sampled
+from app.telemetry.metrics.histograms import Reading
 
 _PERCENTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 _STATES: Final = ("closed", "half_open", "open")

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 from msgspec.structs import astuple
 
-from app.telemetry.metrics.counters import DURATION_S, FIRST_TOKEN_S, OVERHEAD_S, Reading
 from app.telemetry.metrics.families import CounterFamily, Family, HistogramFamily
+from app.telemetry.metrics.histograms import DURATION_S, FIRST_TOKEN_S, OVERHEAD_S, Reading
 
 _FAULT: Final = 500
 _WRONG: Final = 400

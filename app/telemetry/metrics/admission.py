@@ -1,31 +1,29 @@
-"""Counts who waits to be let in, and who is sent away."""
+"""Counts who waits to be let in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.core.signals import AdmissionLimitChanged, CallQueued, CallShed, CallUnqueued, ConfigReloaded
+from app.core.signals import AdmissionLimitChanged, CallQueued, CallUnqueued, ConfigReloaded
 from app.core.traffic.admission import Priority
-from app.telemetry.metrics.counters import QUEUE_WAIT_S, Histogram
-from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
+from app.telemetry.metrics.families import Family, GaugeFamily, HistogramFamily
+from app.telemetry.metrics.histograms import QUEUE_WAIT_S, Histogram
 from app.telemetry.metrics.part import Counted, counted
 
 
 class AdmissionCounts:
-    """The queue, its limit, and refusals."""
+    """The queue and its limit."""
 
     def __init__(self) -> None:
         self._depths = {priority.word: 0 for priority in Priority}
         self._waits = Histogram(QUEUE_WAIT_S)
-        self._shed: dict[str, int] = {}
         self._limit: int | None = None
 
     def counts(self) -> Iterable[Counted]:
-        """Count who comes, who goes on and who is refused."""
+        """Count who comes and who goes on."""
         return (
             counted(CallQueued, self._queued),
             counted(CallUnqueued, self._unqueued),
-            counted(CallShed, self._refused),
             counted(AdmissionLimitChanged, self._limit_changed),
             counted(ConfigReloaded, self._reloaded),
         )
@@ -51,12 +49,6 @@ class AdmissionCounts:
             (),
             [] if limit is None else [((), limit)],
         )
-        yield CounterFamily(
-            "wizard_admission_refused",
-            "Calls for which there was no room: queue_full, pushed_out, too_late.",
-            ("reason",),
-            [((reason,), count) for reason, count in [*self._shed.items()]],
-        )
 
     def _queued(self, signal: CallQueued) -> None:
         self._depths[signal.priority] += 1
@@ -64,9 +56,6 @@ class AdmissionCounts:
     def _unqueued(self, signal: CallUnqueued) -> None:
         self._depths[signal.priority] = max(0, self._depths[signal.priority] - 1)
         self._waits.observe(signal.wait_s)
-
-    def _refused(self, signal: CallShed) -> None:
-        self._shed[signal.reason] = self._shed.get(signal.reason, 0) + 1
 
     def _limit_changed(self, signal: AdmissionLimitChanged) -> None:
         self._limit = signal.limit

@@ -1,111 +1,124 @@
-"""Parts that count nothing themselves, but ask when they are shown."""
+"""What is not counted but asked for, when somebody looks: a function for each topic, shown by a part `Asked`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Final, ParamSpec
 
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from app.core.caching.ports import ShelfView, Tally
 from app.core.health import Checked
 from app.core.provider_keys import KeyState
 from app.core.rules import Measure
-from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge
+from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, Merge, Rows, Sampled
 from app.telemetry.metrics.part import Counted
+
+P = ParamSpec("P")
+_NO_SHELF: Final = ShelfView(0, 0, 0, 0, 0)
+_CREATED: Final = "_created"  # times of starts, which say nothing about the sum of several workers
+_STARTED: Final = "process_start_time_seconds"
 
 
 class Asked:
-    """What parts that only ask have in common: no signal concerns them."""
+    """A part that no signal concerns: what it shows are the families that a function yields for these arguments."""
+
+    def __init__(self, asking: Callable[P, Iterator[Family]], *args: P.args, **kwargs: P.kwargs) -> None:
+        self.families: Callable[[], Iterator[Family]] = partial(asking, *args, **kwargs)
 
     def counts(self) -> Iterable[Counted]:
         """Count nothing."""
         return ()
 
 
-class Build(Asked):
-    """Shows the gateway's version, and that this worker is there."""
-
-    def __init__(self, version: str) -> None:
-        self._version = version
-
-    def families(self) -> Iterator[Family]:
-        """Yield the version as a label, and one worker."""
-        text = "Version of the gateway; the value is always 1."
-        yield GaugeFamily("wizard_build_info", text, ("version",), [((self._version,), 1)], Merge.MAX)
-        yield GaugeFamily("wizard_workers", "Worker processes that this shows together.", (), [((), 1)])
+def build(version: str) -> Iterator[Family]:
+    """Yield the gateway's version as a label, and one worker."""
+    text = "Version of the gateway; the value is always 1."
+    yield GaugeFamily("wizard_build_info", text, ("version",), [((version,), 1)], Merge.MAX)
+    yield GaugeFamily("wizard_workers", "Worker processes that this shows together.", (), [((), 1)])
 
 
-class ConfigInUse(Asked):
-    """Shows which configuration is in use, by its digest."""
-
-    def __init__(self, digest: Callable[[], str]) -> None:
-        self._digest = digest
-
-    def families(self) -> Iterator[Family]:
-        """Yield the digest as a label; two of them are two processes that do not agree."""
-        text = "Digest of the configuration in use; the value is always 1."
-        yield GaugeFamily("wizard_config_info", text, ("digest",), [((self._digest(),), 1)], Merge.MAX)
+def config_in_use(digest: Callable[[], str]) -> Iterator[Family]:
+    """Yield the digest of the configuration as a label; two of them are two processes that do not agree."""
+    text = "Digest of the configuration in use; the value is always 1."
+    yield GaugeFamily("wizard_config_info", text, ("digest",), [((digest(),), 1)], Merge.MAX)
 
 
-class ProvidersUp(Asked):
-    """Shows which providers answered when they were last asked how they are."""
-
-    def __init__(self, views: Callable[[], list[Checked]]) -> None:
-        self._views = views
-
-    def families(self) -> Iterator[Family]:
-        """Yield a row for each that is asked; if workers disagree, the worst counts."""
-        views = self._views()
-        text = "Whether a provider is up (1) or down (0), as far as it is asked (providers.<name>.health)."
-        rows: list[tuple[tuple[str, ...], float]] = [((view.provider,), float(view.up)) for view in views]
-        yield GaugeFamily("wizard_provider_up", text, ("provider",), rows, Merge.MIN)
-        took = "Seconds that the last question took, by which that is found out."
-        rows = [((view.provider,), view.took_s) for view in views]
-        yield GaugeFamily("wizard_provider_probe_seconds", took, ("provider",), rows, Merge.MAX)
+def providers_up(views: Callable[[], list[Checked]]) -> Iterator[Family]:
+    """Yield a row for each provider that is asked how it is; if workers disagree, the worst counts."""
+    found = views()
+    text = "Whether a provider is up (1) or down (0), as far as it is asked (providers.<name>.health)."
+    up: Rows = [((view.provider,), int(view.up)) for view in found]
+    yield GaugeFamily("wizard_provider_up", text, ("provider",), up, Merge.MIN)
+    text = "Seconds that the last question took, by which that is found out."
+    took: Rows = [((view.provider,), view.took_s) for view in found]
+    yield GaugeFamily("wizard_provider_probe_seconds", text, ("provider",), took, Merge.MAX)
 
 
-class Losses(Asked):
-    """Shows what telemetry itself lost, by part (`logs`, `fanout` ...): functions that return totals."""
-
-    def __init__(self, losses: Mapping[str, Callable[[], int]]) -> None:
-        self._losses = losses
-
-    def families(self) -> Iterator[Family]:
-        """Yield the totals."""
-        yield CounterFamily(
-            "wizard_telemetry_errors",
-            "Log lines and signals that were lost.",
-            ("part",),
-            [((part,), lost()) for part, lost in self._losses.items()],
-        )
+def losses(lost: Mapping[str, Callable[[], int]]) -> Iterator[Family]:
+    """Yield what telemetry itself lost, by part (`logs`, `fanout` ...); the functions return totals."""
+    rows: Rows = [((part,), total()) for part, total in lost.items()]
+    yield CounterFamily("wizard_telemetry_errors", "Log lines and signals that were lost.", ("part",), rows)
 
 
-class ProviderKeys(Asked):
-    """Shows how many keys of which provider are in which state: they return to service without a signal."""
-
-    def __init__(self, keys: Callable[[], Iterable[tuple[str, KeyState, int]]]) -> None:
-        self._keys = keys
-
-    def families(self) -> Iterator[Family]:
-        """Yield the numbers."""
-        yield GaugeFamily(
-            "wizard_provider_keys",
-            "Keys of providers that have several, by state: usable, cooling (rate limited), disabled (refused).",
-            ("provider", "state"),
-            [((provider, state.value), count) for provider, state, count in self._keys()],
-            Merge.MAX,
-        )
+def provider_keys(keys: Callable[[], Iterable[tuple[str, KeyState, int]]]) -> Iterator[Family]:
+    """Yield how many keys of which provider are in which state: they return to service without a signal."""
+    yield GaugeFamily(
+        "wizard_provider_keys",
+        "Keys of providers that have several, by state: usable, cooling (rate limited), disabled (refused).",
+        ("provider", "state"),
+        [((provider, state.value), count) for provider, state, count in keys()],
+        Merge.MAX,
+    )
 
 
-class ProviderLimits(Asked):
-    """Shows how much of the own limits of providers that are followed is used up, as they said last."""
+def provider_limits(left: Callable[[], Mapping[tuple[str, Measure], float]]) -> Iterator[Family]:
+    """Yield how much of the own limits of providers that are followed is used up, of the model with the least left."""
+    yield GaugeFamily(
+        "wizard_provider_limit_used_ratio",
+        "Share of a provider's own limit that is used, 0 to 1, as it said last.",
+        ("provider", "measure"),
+        [((provider, measure.value), 1.0 - share) for (provider, measure), share in left().items()],
+        Merge.MAX,
+    )
 
-    def __init__(self, left: Callable[[], Mapping[tuple[str, Measure], float]]) -> None:
-        self._left = left
 
-    def families(self) -> Iterator[Family]:
-        """Yield the shares, of the model with the least left."""
-        yield GaugeFamily(
-            "wizard_provider_limit_used_ratio",
-            "Share of a provider's own limit that is used, 0 to 1, as it said last.",
-            ("provider", "measure"),
-            [((provider, measure.value), 1.0 - left) for (provider, measure), left in self._left().items()],
-            Merge.MAX,
-        )
+def cache(tally: Tally, shelf: Callable[[], ShelfView | None]) -> Iterator[Family]:
+    """Yield how well the cache does, which counts by itself: that costs a call less than a signal."""
+    kept = shelf() or _NO_SHELF
+    for name, text, total in (
+        ("hits", "Calls answered from the cache.", tally.hits),
+        ("stale_hits", "Calls answered from the cache with an old answer.", tally.stale),
+        ("misses", "Calls for which the cache had nothing.", tally.misses),
+        ("coalesced", "Calls that got the answer to another one.", tally.coalesced),
+        ("bypassed", "Calls that the cache had no say in.", tally.bypassed),
+        ("evictions", "Stored answers that had to go before their time.", kept.evicted),
+    ):
+        yield CounterFamily(f"wizard_cache_{name}", text, (), [((), total)])
+    for name, text, level in (
+        ("entries", "Stored answers in memory.", kept.entries),
+        ("capacity", "Most answers that memory may hold.", kept.entries_max),
+        ("bytes", "Bytes of the stored answers in memory.", kept.bytes),
+        ("capacity_bytes", "Most bytes that they may have.", kept.bytes_max),
+    ):
+        yield GaugeFamily(f"wizard_cache_{name}", text, (), [((), level)])
+
+
+def foreign(registry: CollectorRegistry) -> Iterator[Family]:
+    """Yield what others count with prometheus_client: the cold routes, and the process."""
+    for metric in registry.collect():
+        rows = [
+            (sample.name, tuple(sample.labels.items()), sample.value)
+            for sample in metric.samples
+            if not sample.name.endswith(_CREATED)
+        ]
+        merge = Merge.MIN if metric.name == _STARTED else Merge.SUM
+        yield Sampled(metric.name, metric.documentation, metric.type, rows, merge)
+
+
+def foreign_registry() -> CollectorRegistry:
+    """Return a registry that knows the CPU time, memory and open files of this process, and has room for more."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry

@@ -1,48 +1,54 @@
-"""Counts calls: how many, how long, for which target, with how many tokens."""
+"""Counts calls and their attempts: how many, how long, at which target, with how many tokens, at what cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from app.core.call import End
 from app.core.errors import CLIENT_CLOSED
-from app.core.signals import CallEnded, CallRefused, CallStarted, StreamStarted, StreamTrimmed
-from app.telemetry.metrics.counters import OVERHEAD_S, TOKENS_PER_S, Histogram
+from app.core.money import usd
+from app.core.signals import AttemptEnded, CallEnded, CallRefused, CallStarted, Spent, StreamStarted
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
+from app.telemetry.metrics.histograms import OVERHEAD_S, TOKENS_PER_S, Histogram
 from app.telemetry.metrics.part import Counted, counted
-from app.telemetry.metrics.targets import Targets
+from app.telemetry.metrics.targets import Targets, TargetSeries
 
 POSITION_MAX = 9  # positions beyond it count as this one
 _TARGET: Final = ("provider", "model")
 _COMPLETED, _ABANDONED = End.COMPLETED.value, End.ABANDONED.value  # quick to read
+_Rows: TypeAlias = list[tuple[tuple[str, str], TargetSeries]]
 
 
 class CallCounts:
-    """Calls from start to end; `targets` holds the series that other parts count into as well."""
+    """Calls from start to end; `label_sets_max` is how many targets get series of their own."""
 
-    def __init__(self, targets: Targets) -> None:
-        self._targets = targets
+    def __init__(self, label_sets_max: int) -> None:
+        self._targets = Targets(label_sets_max)
         self._overheads = Histogram(OVERHEAD_S)
         self._token_rates = Histogram(TOKENS_PER_S)
         self._success_positions = [0] * (POSITION_MAX + 1)
         self._active_requests = 0
         self._active_streams = 0
-        self._trimmed = 0
+        self._unpriced = 0
+        self._estimated = 0
 
     def counts(self) -> Iterable[Counted]:
-        """Count calls, and requests that were refused before they became one."""
+        """Count calls, what they tried and what that cost, and requests that were refused before they became one."""
         return (
             counted(CallStarted, self._started),
             counted(StreamStarted, self._stream_started),
             counted(CallEnded, self._ended),
             counted(CallRefused, self._refused),
-            counted(StreamTrimmed, self._trim),
+            counted(AttemptEnded, self._tried),
+            counted(Spent, self._spent),
         )
 
     def families(self) -> Iterator[Family]:
         """Yield what is known about calls."""
-        yield from self._by_target()
+        rows = self._targets.rows()
+        yield from _by_target(rows)
+        yield from _attempts(rows)
         yield HistogramFamily(
             "wizard_overhead_seconds",
             "Time up to the first byte of the answer that was not spent waiting for a provider.",
@@ -63,48 +69,10 @@ class CallCounts:
             (),
             [((), self._token_rates.read())],
         )
-
-        yield CounterFamily(
-            "wizard_stream_events_dropped",
-            "Pieces of text that slow clients did not get, as streaming.overflow allows.",
-            (),
-            [((), self._trimmed)],
-        )
-
-    def _by_target(self) -> Iterator[Family]:
-        rows = self._targets.rows()
-        yield CounterFamily(
-            "wizard_requests",
-            "Requests that ended, by HTTP status (499: the client left).",
-            (*_TARGET, "status"),
-            [
-                ((*labels, str(status)), count)
-                for labels, series in rows
-                for status, count in [*series.statuses.items()]
-            ],
-        )
-        yield HistogramFamily(
-            "wizard_request_duration_seconds",
-            "Time from the start of a call to its last byte.",
-            _TARGET,
-            [(labels, series.durations.read()) for labels, series in rows],
-        )
-        yield HistogramFamily(
-            "wizard_time_to_first_token_seconds",
-            "Time from the start of a call to the first event of its stream.",
-            _TARGET,
-            [(labels, series.first_tokens.read()) for labels, series in rows],
-        )
-        yield CounterFamily(
-            "wizard_tokens",
-            "Tokens as counted by the providers.",
-            (*_TARGET, "type"),
-            [
-                ((*labels, kind), count)
-                for labels, series in rows
-                for kind, count in (("prompt", series.prompt_tokens), ("completion", series.completion_tokens))
-            ],
-        )
+        text = "Attempts of which nobody knows the price."
+        yield CounterFamily("wizard_unpriced_attempts", text, (), [((), self._unpriced)])
+        text = "Attempts whose usage the provider did not report, so that it was estimated."
+        yield CounterFamily("wizard_estimated_attempts", text, (), [((), self._estimated)])
 
     def _started(self, _signal: CallStarted) -> None:
         self._active_requests += 1
@@ -114,8 +82,15 @@ class CallCounts:
         series = self._targets.series(signal.provider, signal.model)
         series.first_tokens.mark(signal.first_token_s, signal.request_id, signal.trace_id)
 
-    def _trim(self, signal: StreamTrimmed) -> None:
-        self._trimmed += signal.events
+    def _tried(self, signal: AttemptEnded) -> None:
+        self._targets.series(signal.provider, signal.model, signal.code).tried(signal.outcome)
+
+    def _spent(self, signal: Spent) -> None:
+        self._estimated += signal.estimated
+        if signal.cost_nusd is None:
+            self._unpriced += 1
+        else:
+            self._targets.series(signal.provider, signal.model).cost_nusd += signal.cost_nusd
 
     def _refused(self, signal: CallRefused) -> None:
         self._targets.series("", "").count(signal.status)
@@ -135,3 +110,49 @@ class CallCounts:
         if signal.usage is not None:
             series.prompt_tokens += signal.usage.prompt_tokens
             series.completion_tokens += signal.usage.completion_tokens
+
+
+def _by_target(rows: _Rows) -> Iterator[Family]:
+    yield CounterFamily(
+        "wizard_requests",
+        "Requests that ended, by HTTP status (499: the client left).",
+        (*_TARGET, "status"),
+        [((*labels, str(status)), count) for labels, series in rows for status, count in [*series.statuses.items()]],
+    )
+    yield HistogramFamily(
+        "wizard_request_duration_seconds",
+        "Time from the start of a call to its last byte.",
+        _TARGET,
+        [(labels, series.durations.read()) for labels, series in rows],
+    )
+    yield HistogramFamily(
+        "wizard_time_to_first_token_seconds",
+        "Time from the start of a call to the first event of its stream.",
+        _TARGET,
+        [(labels, series.first_tokens.read()) for labels, series in rows],
+    )
+    yield CounterFamily(
+        "wizard_tokens",
+        "Tokens as counted by the providers.",
+        (*_TARGET, "type"),
+        [
+            ((*labels, kind), count)
+            for labels, series in rows
+            for kind, count in (("prompt", series.prompt_tokens), ("completion", series.completion_tokens))
+        ],
+    )
+
+
+def _attempts(rows: _Rows) -> Iterator[Family]:
+    yield CounterFamily(
+        "wizard_attempts",
+        "Tries at a target by their outcome: completed, failed, refused (the request was wrong), abandoned.",
+        (*_TARGET, "outcome"),
+        [((*labels, word), count) for labels, series in rows for word, count in [*series.attempts.items()]],
+    )
+    yield CounterFamily(
+        "wizard_cost_usd",
+        "US dollars that attempts cost, by the prices that are known.",
+        _TARGET,
+        [(labels, usd(series.cost_nusd)) for labels, series in rows if series.cost_nusd],
+    )

@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
-from app.telemetry.metrics.counters import Mark, Reading
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily, Sampled
+from app.telemetry.metrics.histograms import Mark, Reading
 
 _ID_MAX_CHARS = 100  # OpenMetrics allows 128 characters for all labels of an exemplar with their names
 

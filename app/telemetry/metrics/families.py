@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from app.telemetry.metrics.counters import Reading
+from app.telemetry.metrics.histograms import Reading
 
 Labels: TypeAlias = tuple[str, ...]
+Rows: TypeAlias = list[tuple[Labels, float]]
 
 
 class Merge(Enum):
@@ -30,7 +31,7 @@ class CounterFamily(msgspec.Struct, frozen=True, tag="counter"):
     name: str
     text: str
     labels: Labels
-    rows: list[tuple[Labels, float]]
+    rows: Rows
 
 
 class GaugeFamily(msgspec.Struct, frozen=True, tag="gauge"):
@@ -39,7 +40,7 @@ class GaugeFamily(msgspec.Struct, frozen=True, tag="gauge"):
     name: str
     text: str
     labels: Labels
-    rows: list[tuple[Labels, float]]
+    rows: Rows
     merge: Merge = Merge.SUM
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 import msgspec
 
+from app.core.beside import Beside
 from app.core.clock import Clock
 from app.telemetry.metrics.families import Family
 from app.telemetry.metrics.kept import KeptCounts, Retired, encoded
@@ -40,7 +41,7 @@ class Alone:
         return await asyncio.to_thread(shown, self._parts)
 
 
-class Together:
+class Together(Beside):
     """
     One of several workers: asks the others, and keeps what it counts where it outlives this process.
 
@@ -53,7 +54,6 @@ class Together:
         self._clock = clock
         self._kept = KeptCounts(place.directory)
         self._lock = asyncio.Lock()  # an older reading must not be written over a newer one
-        self._keeping: asyncio.Task[None] | None = None
         self._lost = 0
         self._decoder = msgspec.msgpack.Decoder(list[Family])
 
@@ -70,21 +70,14 @@ class Together:
         """Answer another worker that asks."""
         yield await self._told()
 
-    async def __aenter__(self) -> Self:
-        """Keep the counts from now on."""
-        self._keeping = asyncio.ensure_future(self._keep())
-        return self
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Keep the last counts."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+        await super().__aexit__(kind, error, trace)
         await self._told()
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._clock.sleep(KEEP_EVERY_S)
             await self._told()

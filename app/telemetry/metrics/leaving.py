@@ -1,4 +1,4 @@
-"""Counts answers that go on after their clients had left, and streams that were resumed."""
+"""Counts answers that go on after their clients had left."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from app.telemetry.metrics.part import Counted, counted
 
 
 class LeavingCounts:
-    """Answers without clients: how many there are now, how those before ended, and how many clients came back."""
+    """Answers without clients: how many there are now, and how those before ended."""
 
     def __init__(self) -> None:
         self._now: set[str] = set()
         self._ended = {"completed": 0, "failed": 0, "abandoned": 0, "refused": 0}
-        self._resumed = {"live": 0, "ended": 0}
 
     def counts(self) -> Iterable[Counted]:
         """Count a call when its client leaves or comes back, and when it ends."""
@@ -24,7 +23,7 @@ class LeavingCounts:
         yield counted(CallEnded, self._end)
 
     def families(self) -> Iterator[Family]:
-        """Yield the present ones, the outcomes, and those that came back."""
+        """Yield the present ones and the outcomes."""
         text = "Answers that are being read on after their clients left."
         yield GaugeFamily("wizard_drained_active", text, (), [((), len(self._now))], Merge.SUM)
         yield CounterFamily(
@@ -33,12 +32,6 @@ class LeavingCounts:
             "abandoned (nobody came back in time, or the process ended first), refused (too many at once).",
             ("outcome",),
             [((outcome,), count) for outcome, count in self._ended.items()],
-        )
-        yield CounterFamily(
-            "wizard_streams_resumed",
-            "Streams that clients went on with, by whether they were still under way.",
-            ("state",),
-            [((state,), count) for state, count in self._resumed.items()],
         )
 
     def _left(self, signal: ClientLeft) -> None:
@@ -49,7 +42,6 @@ class LeavingCounts:
 
     def _resume(self, signal: StreamResumed) -> None:
         self._now.discard(signal.request_id)
-        self._resumed["live" if signal.live else "ended"] += 1
 
     def _end(self, signal: CallEnded) -> None:
         if signal.drained is not None:

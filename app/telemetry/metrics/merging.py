@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from app.telemetry.metrics.counters import Reading
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily, Merge, Sampled
+from app.telemetry.metrics.histograms import Reading
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

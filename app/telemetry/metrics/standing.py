@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from app.core.circuits import CircuitState, CircuitView
-from app.telemetry.metrics.asked import Asked
 from app.telemetry.metrics.families import Family, GaugeFamily, Merge
 from app.telemetry.metrics.targets import LABEL_SETS_MAX, fit
 
 T = TypeVar("T")
 
 
-class _Admitted:
+class Admitted:
     """The targets that are shown; once shown, always shown, so that their number is bounded for good."""
 
-    def __init__(self, label_sets_max: int) -> None:
+    def __init__(self, label_sets_max: int = LABEL_SETS_MAX) -> None:
         self._label_sets_max = label_sets_max
         self._known: set[str] = set()
 
@@ -36,52 +35,37 @@ class _Admitted:
             yield (provider, model), fact
 
 
-class CircuitStandings(Asked):
-    """Shows for how long circuits have been in their states, and the share of failures that they see."""
+def circuit_standings(admitted: Admitted, views: Callable[[], Iterable[CircuitView]]) -> Iterator[Family]:
+    """
+    Yield for how long circuits have been in their states, and the share of failures that they see.
 
-    def __init__(self, views: Callable[[], Iterable[CircuitView]], *, label_sets_max: int = LABEL_SETS_MAX) -> None:
-        self._views = views
-        self._admitted = _Admitted(label_sets_max)
-
-    def families(self) -> Iterator[Family]:
-        """
-        Yield both, of every target that had a call in the window or whose circuit is not closed.
-
-        A circuit that was shared and never anything but closed has no time: nobody noted when it began.
-        """
-        told = [view for view in self._views() if view.calls or view.state is not CircuitState.CLOSED]
-        rows = list(self._admitted.rows((view.target, view) for view in told))
-        yield GaugeFamily(
-            "wizard_circuit_in_state_seconds",
-            "Time since a target's circuit changed to the state that it is in.",
-            ("provider", "model", "state"),
-            [((*labels, view.state.value), view.age_s) for labels, view in rows if view.age_s],
-            Merge.MAX,
-        )
-        yield GaugeFamily(
-            "wizard_circuit_failure_ratio",
-            "Share of failures, 0 to 1, among a target's calls in the window of its closed circuit.",
-            ("provider", "model"),
-            [(labels, view.failures / view.calls) for labels, view in rows if view.calls],
-            Merge.MAX,
-        )
+    Both of every target that had a call in the window or whose circuit is not closed. A circuit that was shared and
+    never anything but closed has no time: nobody noted when it began.
+    """
+    told = [view for view in views() if view.calls or view.state is not CircuitState.CLOSED]
+    rows = list(admitted.rows((view.target, view) for view in told))
+    yield GaugeFamily(
+        "wizard_circuit_in_state_seconds",
+        "Time since a target's circuit changed to the state that it is in.",
+        ("provider", "model", "state"),
+        [((*labels, view.state.value), view.age_s) for labels, view in rows if view.age_s],
+        Merge.MAX,
+    )
+    yield GaugeFamily(
+        "wizard_circuit_failure_ratio",
+        "Share of failures, 0 to 1, among a target's calls in the window of its closed circuit.",
+        ("provider", "model"),
+        [(labels, view.failures / view.calls) for labels, view in rows if view.calls],
+        Merge.MAX,
+    )
 
 
-class Reliabilities(Asked):
-    """Shows how reliable targets are."""
-
-    def __init__(
-        self, found: Callable[[], Iterable[tuple[str, float]]], *, label_sets_max: int = LABEL_SETS_MAX
-    ) -> None:
-        self._found = found
-        self._admitted = _Admitted(label_sets_max)
-
-    def families(self) -> Iterator[Family]:
-        """Yield the scores; of several workers, the worst."""
-        yield GaugeFamily(
-            "wizard_target_reliability",
-            "Score of a target's last twenty attempts or so: 1 none failed, 0 all did.",
-            ("provider", "model"),
-            list(self._admitted.rows(self._found())),
-            Merge.MIN,
-        )
+def reliabilities(admitted: Admitted, found: Callable[[], Iterable[tuple[str, float]]]) -> Iterator[Family]:
+    """Yield how reliable targets are; of several workers, the worst counts."""
+    yield GaugeFamily(
+        "wizard_target_reliability",
+        "Score of a target's last twenty attempts or so: 1 none failed, 0 all did.",
+        ("provider", "model"),
+        list(admitted.rows(found())),
+        Merge.MIN,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.errors import TARGET_MODEL_MISSING
-from app.telemetry.metrics.counters import DURATION_S, FIRST_TOKEN_S, MarkedHistogram
+from app.telemetry.metrics.histograms import DURATION_S, FIRST_TOKEN_S, MarkedHistogram
 
 LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes without a thought
 NONE = "none"  # provider and model of a call that reached no target

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,7 @@ from app.core.usage import Usage
 _OPERATIONS: Final[Mapping[Operation, str]] = MappingProxyType(
     {Operation.CHAT: "chat", Operation.COMPLETIONS: "text_completion", Operation.EMBEDDINGS: "embeddings"}
 )
+_Found: TypeAlias = dict[str, str | int | float | bool | tuple[str, ...] | None]
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ class Peer(msgspec.Struct, frozen=True):
 def of_call(call: Call) -> Attributes:
     """Describe what was asked."""
     request = call.request
-    found: dict[str, str | int | float | bool | tuple[str, ...] | None] = {
+    found: _Found = {
         "gen_ai.operation.name": operation(call),
         "gen_ai.request.model": request.model,
         "gen_ai.request.stream": request.stream,
@@ -52,7 +53,7 @@ def of_call(call: Call) -> Attributes:
             "gen_ai.request.seed": fields.seed,
             "gen_ai.request.choice.count": fields.n if fields.n != 1 else None,
         }
-    return {name: value for name, value in found.items() if value is not None}
+    return _told(found)
 
 
 def operation(call: Call) -> str:
@@ -63,7 +64,7 @@ def operation(call: Call) -> str:
 
 def of_target(call: Call, target: Target, peer: Peer) -> Attributes:
     """Describe whom a try asks."""
-    found = {
+    found: _Found = {
         "gen_ai.operation.name": operation(call),
         "gen_ai.provider.name": peer.system,
         "gen_ai.request.model": target.model,
@@ -71,12 +72,12 @@ def of_target(call: Call, target: Target, peer: Peer) -> Attributes:
         "server.address": peer.address,
         "server.port": peer.port,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return _told(found)
 
 
 def of_journal(journal: Journal, peers: Mapping[str, Peer]) -> Attributes:
     """Describe what became of a call."""
-    found: dict[str, str | int | float | bool | tuple[str, ...] | None] = {
+    found: _Found = {
         "wizard.attempts": journal.attempts,
         "wizard.fallback.position": journal.position,
         "wizard.cache": journal.cache,
@@ -89,21 +90,22 @@ def of_journal(journal: Journal, peers: Mapping[str, Peer]) -> Attributes:
         found["gen_ai.response.model"] = journal.target.model
         found["gen_ai.provider.name"] = peers[provider].system if provider in peers else provider
         found["wizard.provider"] = provider
-    return {name: value for name, value in found.items() if value is not None}
+    return _told(found)
 
 
 def of_answer(usage: Usage | None, finish_reasons: tuple[str, ...]) -> Attributes:
     """Describe an answer, as far as it is known."""
-    found: dict[str, str | int | float | bool | tuple[str, ...]] = {}
-    if finish_reasons:
-        found["gen_ai.response.finish_reasons"] = finish_reasons
+    found: _Found = {"gen_ai.response.finish_reasons": finish_reasons or None}
     if usage is not None:
-        found["gen_ai.usage.input_tokens"] = usage.prompt_tokens
-        found["gen_ai.usage.output_tokens"] = usage.completion_tokens
-        details = {
-            "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
-            "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens,
-            "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens,
+        found |= {
+            "gen_ai.usage.input_tokens": usage.prompt_tokens,
+            "gen_ai.usage.output_tokens": usage.completion_tokens,
+            "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens or None,
+            "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens or None,
+            "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens or None,
         }
-        found |= {name: count for name, count in details.items() if count}
-    return found
+    return _told(found)
+
+
+def _told(found: _Found) -> Attributes:
+    return {name: value for name, value in found.items() if value is not None}

@@ -43,8 +43,9 @@ class OtelSpan:
         return OtelSpan(self._tracer, self._tracer.start_span(name, context, kind, dict(attributes)))
 
     def add(self, attributes: Attributes) -> None:
-        """Say more about it."""
-        self._span.set_attributes(dict(attributes))
+        """Say more about it, as long as it lasts: OpenTelemetry warns of what comes later."""
+        if not self._ended:
+            self._span.set_attributes(dict(attributes))
 
     def end(self, error: BaseException | None = None) -> None:
         """End it; of an error only its code is told."""

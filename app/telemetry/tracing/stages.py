@@ -6,8 +6,8 @@ All of them let a call that is not sampled pass at the cost of one comparison.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from app.core.tracing import Span
 from app.core.usage import Usage
 from app.telemetry.tracing.attributes import Peer, of_answer, of_journal, of_target
 from app.telemetry.tracing.tracer import Tracer
+
+C = TypeVar("C", Call, Attempt)
 
 REQUEST: Final = "wizard.provider.request"
 TARGET: Final = "wizard.fallback.try_model"
@@ -46,13 +48,7 @@ class TraceCall:
             span.add(of_answer(answer.usage, answer.finish_reasons))
             span.end(outcome.error)
 
-        async def observed(call: Call) -> Reply:
-            reply = await proceed(call)
-            if not isinstance(reply.body, Completion):
-                span.add({"gen_ai.response.time_to_first_chunk": self._clock.now() - call.started})
-            answer.watch(reply)
-            return reply
-
+        observed = answer.observed(proceed, span, lambda: self._clock.now() - call.started)
         return await settle(msgspec.structs.replace(call, span=span), observed, close)
 
 
@@ -157,13 +153,7 @@ class TraceAttempt:
             span.add(of_answer(answer.usage, answer.finish_reasons))
             span.end(outcome.error)
 
-        async def observed(attempt: Attempt) -> Reply:
-            reply = await proceed(attempt)
-            if not isinstance(reply.body, Completion):
-                span.add({"gen_ai.response.time_to_first_chunk": self._clock.now() - began})
-            answer.watch(reply)
-            return reply
-
+        observed = answer.observed(proceed, span, lambda: self._clock.now() - began)
         return await settle(_within(attempt, span, parent=span.traceparent), observed, close)
 
 
@@ -174,11 +164,19 @@ class _Answer:
         self.usage: Usage | None = None
         self.finish_reasons: tuple[str, ...] = ()
 
-    def watch(self, reply: Reply) -> None:
-        if isinstance(reply.body, Completion):
-            self.usage, self.finish_reasons = reply.body.usage, reply.body.finish_reasons
-        else:
-            reply.body.observe(self._see)
+    def observed(self, proceed: Handler[C], span: Span, passed_s: Callable[[], float]) -> Handler[C]:
+        """Return the handler; of its stream the span learns how much time had `passed_s` at the first event."""
+
+        async def handle(call: C) -> Reply:
+            reply = await proceed(call)
+            if isinstance(reply.body, Completion):
+                self.usage, self.finish_reasons = reply.body.usage, reply.body.finish_reasons
+            else:
+                span.add({"gen_ai.response.time_to_first_chunk": passed_s()})
+                reply.body.observe(self._see)
+            return reply
+
+        return handle
 
     def _see(self, event: StreamEvent) -> None:
         if event.chunk is None:

@@ -25,6 +25,7 @@ def dialects_configuration(upstream: Upstream) -> dict[str, Any]:
         "chat": {"kind": "openai", **address},
         "anthropic": {"kind": "anthropic", **address},
         "responses": {"kind": "openai", "api": "responses", **address},
+        "gemini": {"kind": "gemini", "base_url": f"{upstream.url}beta", "api_key": PROVIDER_KEY},
         "strict": {"kind": "anthropic", "unsupported": "error", "max_tokens": 77, **address},
     }
     models = {

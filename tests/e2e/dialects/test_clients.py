@@ -17,9 +17,9 @@ PAGE = "clients.md"
 TOKENS = SAID["text"].tokens
 
 
-def calls_then_talks(behind: str) -> Script:
+def calls_then_talks(behind: str, *, stream: bool = False) -> Script:
     """Call the tool, and then talk."""
-    return in_turn(script(behind, "weather", stream=False), script(behind, "text", stream=False))
+    return in_turn(script(behind, "weather", stream=stream), script(behind, "text", stream=stream))
 
 
 def went_round(upstream: Upstream) -> bool:
@@ -50,6 +50,16 @@ def test_langchain_streams(polyglot: GatewayProcess, upstream: Upstream) -> None
     printed = run(program(PAGE, "stream_usage"), polyglot, "responses/talker")
 
     assert printed.split("\n")[:2] == [TEXT, str(TOKENS[0] + TOKENS[2])]
+
+
+def test_llama_index(polyglot: GatewayProcess, upstream: Upstream) -> None:
+    """Its agent, which streams, calls its tool, sends the result back, and tells the answer."""
+    upstream.on("agent", calls_then_talks("anthropic", stream=True))
+
+    printed = run(program(PAGE, "FunctionAgent"), polyglot, "anthropic/agent")
+
+    assert printed.strip() == TEXT
+    assert went_round(upstream)
 
 
 def test_instructor(polyglot: GatewayProcess, upstream: Upstream) -> None:

@@ -191,6 +191,24 @@ def test_refusal_of_other_bodies(plain: httpx2.Client, path: str, body: bytes, c
     assert told["request_id"] == answer.headers["request-id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("GET", "messages", 405, BAD),
+        ("PUT", "messages/count_tokens", 405, BAD),
+        ("POST", "messages/batches", 404, "not_found_error"),
+        ("GET", "models/nothing-like-this", 404, "not_found_error"),
+    ],
+)
+def test_refusal_beside_the_calls(plain: httpx2.Client, method: str, path: str, status: int, kind: str) -> None:
+    """Wrong methods and addresses that are not there are refused in Anthropic's form, too."""
+    answer = plain.request(method, f"/v1/{path}", headers={"anthropic-version": "2023-06-01"})
+
+    told = answer.json()
+    assert (answer.status_code, told["type"], told["error"]["type"]) == (status, "error", kind)
+    assert told["request_id"] == answer.headers["request-id"] == answer.headers["x-request-id"]
+
+
 def test_unreachable_provider(claude: anthropic.Anthropic) -> None:
     """A provider that nobody can reach is a failed one."""
     with pytest.raises(anthropic.InternalServerError) as raised:

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from tests.e2e.dialects.speaking import ARGUMENTS, TEXT, THOUGHT, TOOL, TOOLS_TEXT, script
-from tests.e2e.support.answers import in_turn
+from tests.e2e.support.answers import in_turn, streamed, whole
 from tests.e2e.support.upstream import Script, Upstream
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -265,6 +265,81 @@ def test_foreign_thinking_is_no_forgery(claude: anthropic.Anthropic, upstream: U
     assert [block.type for block in first.content] == ["thinking", "text"]
     assert second.content[0].text == TEXT
     assert '"signature"' not in json.dumps(last_body(upstream, "other"))
+
+
+# What Gemini signs: each step's first call, or the end of a text. It refuses a call that comes back without.
+GEMINI_CALL = {"functionCall": {"name": "now", "args": {}}, "thoughtSignature": "c2lnLWNhbGw="}
+GEMINI_TEXT = {"text": TEXT, "thoughtSignature": "c2lnLXRleHQ="}
+
+
+def gemini(*parts: dict[str, Any], stream: bool) -> Script:
+    """Answer with these parts, each in an event of its own if streamed."""
+    pieces = [[part] for part in parts] if stream else [list(parts)]
+    answers = [{"candidates": [{"content": {"parts": piece, "role": "model"}}]} for piece in pieces]
+    answers[-1]["candidates"][0]["finishReason"] = "STOP"  # type: ignore[assignment]
+    told = [json.dumps(answer).encode() for answer in answers]
+    return streamed(*[b"data: %b\n\n" % data for data in told]) if stream else whole(told[0])
+
+
+@BOTH
+def test_signatures_of_gemini_go_back_by_messages(
+    claude: anthropic.Anthropic, upstream: Upstream, stream: bool
+) -> None:
+    """What Gemini signed goes back with its signature, although Anthropic's form has no place for one on a call."""
+    upstream.on("gemini-3-pro", gemini(GEMINI_TEXT, GEMINI_CALL, stream=stream))
+    asked: Any = {"model": "gemini/gemini-3-pro", "tools": [{"name": "now", "input_schema": SCHEMA}], "messages": USER}
+
+    first = say(claude, stream, **asked)
+    (use,) = [block for block in first.content if block.type == "tool_use"]
+    result = {"type": "tool_result", "tool_use_id": use.id, "content": "Noon"}
+    more = [{"role": "assistant", "content": first.content}, {"role": "user", "content": [result]}]
+    say(claude, stream, **{**asked, "messages": [*USER, *more]})
+
+    assert last_body(upstream, "gemini-3-pro")["contents"][1]["parts"] == [GEMINI_TEXT, GEMINI_CALL]
+
+
+@BOTH
+def test_signatures_of_gemini_go_back_by_responses(gpt: openai.OpenAI, upstream: Upstream, stream: bool) -> None:
+    """Items of reasoning carry what Gemini signed, before the call that it belongs to."""
+    upstream.on("gemini-3-pro", gemini(GEMINI_TEXT, GEMINI_CALL, stream=stream))
+    tools = [{"type": "function", "name": "now", "parameters": SCHEMA, "strict": False}]
+    asked: Any = {"model": "gemini/gemini-3-pro", "tools": tools}
+
+    first = respond(gpt, stream, **asked, input=USER)
+    (call,) = [item for item in first.output if item.type == "function_call"]
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "Noon"}
+    respond(gpt, stream, **asked, input=[*USER, *first.output, result])
+
+    assert last_body(upstream, "gemini-3-pro")["contents"][1]["parts"] == [GEMINI_TEXT, GEMINI_CALL]
+
+
+@BOTH
+def test_signatures_of_gemini_go_back_by_completions(gpt: openai.OpenAI, upstream: Upstream, stream: bool) -> None:
+    """Messages and calls carry what Gemini signed in `extra_content`, as at Google's compatible endpoint."""
+    upstream.on("gemini-3-pro", gemini(GEMINI_TEXT, GEMINI_CALL, stream=stream))
+    tools = [{"type": "function", "function": {"name": "now", "parameters": SCHEMA}}]
+    asked: Any = {"model": "gemini/gemini-3-pro", "tools": tools}
+
+    message = complete(gpt, stream, **asked, messages=USER).choices[0].message
+    said = message.model_dump(exclude_none=True, exclude={"parsed"})
+    result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "Noon"}
+    complete(gpt, stream, **asked, messages=[*USER, said, result])
+
+    assert last_body(upstream, "gemini-3-pro")["contents"][1]["parts"] == [GEMINI_TEXT, GEMINI_CALL]
+
+
+@pytest.mark.parametrize("then", ["anthropic", "responses"])
+def test_signatures_of_gemini_are_nobody_elses(claude: anthropic.Anthropic, upstream: Upstream, then: str) -> None:
+    """A conversation that goes on elsewhere goes without them."""
+    upstream.on("gemini-3-pro", gemini(GEMINI_TEXT, stream=False))
+    upstream.on("other", script(then, "text", stream=False))
+
+    first = say(claude, stream=False, model="gemini/gemini-3-pro", messages=USER)
+    more = [*USER, {"role": "assistant", "content": first.content}, *USER]
+    second = say(claude, stream=False, model=f"{then}/other", messages=more)
+
+    assert second.content[0].text == TEXT
+    assert "c2lnLXRleHQ=" not in json.dumps(last_body(upstream, "other"))
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

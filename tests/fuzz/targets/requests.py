@@ -14,7 +14,7 @@ from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
-from app.api.inbound import Headers, credential_of, forwarded, request_id_of
+from app.api.inbound import FORWARDED, Headers, credential_of, forwarded, request_id_of
 from app.api.wishes import wishes_of
 from app.core.caching.canonical import canonical, spelled
 from app.core.call import Target as Aim
@@ -65,7 +65,7 @@ def one(data: bytes) -> None:
 def _read(dialect: Dialect, body: bytes, headers: Headers) -> None:
     request_id_of(headers)
     credential_of(headers)
-    forwarded(headers, Loop("0123456789abcdef"))
+    forwarded(headers, FORWARDED, Loop("0123456789abcdef"))
     dialect.require(headers)
     request, _ = dialect.read(body, headers)
     VALIDATE.check(a_call(request))

@@ -129,7 +129,6 @@ UNSUPPORTED: dict[str, tuple[dict[str, Any], str]] = {
     "logprobs": ({"logprobs": True}, "logprobs"),
     "sound out": ({"modalities": ["text", "audio"]}, "modalities"),
     "functions": ({"functions": [{"name": "f"}]}, "functions"),
-    "web search": ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
     "stored answers": ({"previous_response_id": "resp_1"}, "previous_response_id"),
     "custom tools": ({"tools": [TOOL, {"type": "custom", "custom": {"name": "c"}}]}, "tools[1].type"),
     "tools of others": ({"tools": [{"type": "web_search", "dialect": "responses", "definition": {}}]}, "tools[0].type"),

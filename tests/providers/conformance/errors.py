@@ -41,6 +41,10 @@ def openai(code: str) -> str:
 
 DELAY = '[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"31.5s"}]'
 BAD_KEY = '[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]'
+A_DAY = (
+    '[{"@type":"type.googleapis.com/google.rpc.QuotaFailure",'
+    '"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}]'
+)
 TOO_LONG = "The input token count (9) exceeds the maximum number of tokens"
 BARRED = "Output blocked by content filtering policy"
 LOW = "Your credit balance is too low to access the Anthropic API."
@@ -59,6 +63,7 @@ REFUSALS = (
     Refusal("gemini", 404, google(404, "NOT_FOUND"), "target_model_missing"),
     Refusal("gemini", 429, google(429, "RESOURCE_EXHAUSTED", CANARY, DELAY), "target_rate_limited", {}, 31.5),
     Refusal("gemini", 429, f"[{google(429, 'RESOURCE_EXHAUSTED')}]", "target_rate_limited", {"retry-after": "2"}, 2),
+    Refusal("gemini", 429, google(429, "RESOURCE_EXHAUSTED", CANARY, A_DAY), "target_quota_spent"),
     Refusal("gemini", 500, google(500, "INTERNAL"), "target_failed"),
     Refusal("gemini", 503, google(503, "UNAVAILABLE"), "target_busy"),
     Refusal("gemini", 504, google(504, "DEADLINE_EXCEEDED"), "target_timeout"),
@@ -75,6 +80,8 @@ REFUSALS = (
     Refusal("bedrock", 408, aws(), "target_timeout", {EXCEPTION: "ModelTimeoutException"}),
     Refusal("bedrock", 424, aws(), "target_failed", {EXCEPTION: "ModelErrorException"}),
     Refusal("bedrock", 429, aws(), "target_rate_limited", {EXCEPTION: "ThrottlingException", "retry-after": "3"}, 3),
+    Refusal("bedrock", 429, aws("Too many tokens per day."), "target_quota_spent", {EXCEPTION: "ThrottlingException"}),
+    Refusal("bedrock", 400, aws("Output blocked by content filtering policy"), "content_blocked", WRONG),
     Refusal("bedrock", 429, aws(), "target_busy", {EXCEPTION: "ModelNotReadyException"}),
     Refusal("bedrock", 500, aws(), "target_failed", {EXCEPTION: "InternalServerException"}),
     Refusal("bedrock", 503, "", "target_busy"),
@@ -94,6 +101,8 @@ REFUSALS = (
     Refusal("ollama", 400, f'{{"error":"invalid options {CANARY}"}}', "invalid_request"),
     Refusal("ollama", 400, '{"error":"registry.ollama.ai/library/x does not support tools"}', "unsupported_feature"),
     Refusal("ollama", 400, '{"error":"the input length exceeds the context length"}', "context_too_long"),
+    Refusal("ollama", 401, f'{{"error":"unauthorized {CANARY}"}}', "target_misconfigured"),
+    Refusal("ollama", 429, f'{{"error":"too many requests {CANARY}"}}', "target_rate_limited", {"retry-after": "5"}, 5),
     Refusal("ollama", 404, f'{{"error":"model {CANARY} not found, try pulling it first"}}', "target_model_missing"),
     Refusal("ollama", 500, f'{{"error":"{CANARY}"}}', "target_failed"),
     Refusal("ollama", 503, '{"error":"server busy, please try again"}', "target_busy"),

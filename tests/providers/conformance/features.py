@@ -8,6 +8,7 @@ a provider, together with the name of the test that holds the code to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -15,13 +16,15 @@ import msgspec
 
 from app.core.model import Operation
 from tests.providers.conformance.corpus import decoded, encoded, encoded_operation, put_together, streamed
-from tests.providers.conformance.dialects import DIALECTS, PASSING, Dialect
+from tests.providers.conformance.dialects import COLUMNS, DIALECTS, PASSING, Dialect
 from tests.providers.conformance.errors import REFUSALS
+from tests.providers.conformance.services import COUNTING, KEEPING, LISTS
 
 Json = dict[str, Any]
-YES, NO, DROPPED, IGNORED = "yes", "-", "dropped", "ignored"
+YES, NO, DROPPED, IGNORED, ESTIMATED = "yes", "-", "dropped", "ignored", "estimated"
 SUITE = "tests/providers/conformance"
 _PASSING = {dialect.name for dialect in PASSING}
+_ALL = {dialect.name for dialect in COLUMNS}
 
 
 class Cell(NamedTuple):
@@ -146,6 +149,20 @@ class Served:
         return Cell(NO if "refused" in found else YES, f"{test}[{self.operation.value}-{dialect.name}]")
 
 
+@dataclass(frozen=True)
+class Known:
+    """Something that the gateway itself does with a provider; `of` are the dialects of those that it can do it with."""
+
+    of: AbstractSet[str]
+    test: str
+    otherwise: str = NO
+
+    def cell(self, dialect: Dialect) -> Cell:
+        """Return whether it can."""
+        test = self.test.replace("]", f"-{dialect.name}]") if "]" in self.test else f"{self.test}[{dialect.name}]"
+        return Cell(YES if dialect.name in self.of else self.otherwise, f"{SUITE}/test_services.py::{test}")
+
+
 def _calls(heard: Json) -> bool:
     return len(heard.get("tool_calls") or ()) == 2  # as many as are recorded
 
@@ -248,5 +265,13 @@ ROWS: Mapping[str, tuple[Row, ...]] = {
         Row("images made", Served(Operation.IMAGES)),
         Row("speech", Served(Operation.SPEECH)),
         Row("transcriptions", Served(Operation.TRANSCRIPTIONS)),
+        Row("files", Known(KEEPING, "test_files_and_batches[files]")),
+        Row("batches", Known(KEEPING, "test_files_and_batches[batches]")),
+    ),
+    "what the gateway asks by itself": (
+        Row("which models there are", Known(LISTS.keys(), "test_models_are_found")),
+        Row("how many tokens a prompt has", Known(COUNTING, "test_tokens_are_counted", ESTIMATED)),
+        Row("whether it is well", Known(_ALL, "test_a_probe_is_answered[whole]")),
+        Row("whether it is well, streamed", Known(_ALL, "test_a_probe_is_answered[streamed]")),
     ),
 }

@@ -22,6 +22,7 @@ from tests.providers.conformance.dialects import DIALECTS, Dialect, aws_message
 
 CONTENT, CALL = "messages[0].content[0]", "messages[0].tool_calls[0].type"
 FUNCTION = {"name": "f", "arguments": "{}"}
+OFFERED = [{"type": "function", "function": {"name": "f"}}]
 MALFORMED = b'{"stopReason":"malformed_tool_use"}'
 OWN = {"bedrock": "bedrock", "cohere": "cohere", "gemini": "google", "ollama": "ollama"}
 LINKED = {"type": "file", "file": {"file_url": "https://a/b.pdf"}}
@@ -99,6 +100,9 @@ def test_own_options_are_merged(name: str) -> None:
         ("ollama", {"reasoning_effort": 7}, "reasoning_effort"),
         ("gemini", {"tool_choice": {"type": "mystery"}}, "tool_choice"),
         ("gemini", {"tool_choice": [1]}, "tool_choice"),
+        ("gemini", {"web_search_options": {}, "tools": OFFERED}, "web_search_options"),
+        ("anthropic", {"web_search_options": 7}, "web_search_options"),
+        ("bedrock", {"response_format": {"type": "grammar"}}, "response_format.type"),
     ],
 )  # fmt: skip
 def test_parts_are_refused_by_name(name: str, fields: dict[str, object], param: str) -> None:

@@ -38,6 +38,19 @@ async def test_a_new_connection_that_breaks_is_not_replaced(pool: PoolClient, en
 
 
 @ENDS
+async def test_a_provider_that_dies_at_work_is_not_asked_twice(end: Act) -> None:
+    """A break that comes late is no closed connection: the provider had the request, and its failure is told."""
+    script = in_turn([whole(b"one")], [0.2, end])
+    async with pool_with(PoolOptions(stale_s=0.1)) as pool, UpstreamServer(script) as server:
+        await ask(pool, server.url)
+        with pytest.raises(GatewayError) as caught:
+            await ask(pool, server.url)
+
+        assert caught.value.kind is TARGET_UNAVAILABLE
+        assert len(server.requests) == 2
+
+
+@ENDS
 async def test_it_is_tried_once_more_and_not_again(pool: PoolClient, end: Act) -> None:
     """The second try is the last, and it is not made on another kept connection."""
     gate = asyncio.Event()

@@ -11,7 +11,8 @@ import msgspec
 
 from app.core.dialects.anthropic import Block, MessageUsage, OutputTokensDetails
 from app.core.dialects.chat import Answer, AnswerCall, AnswerChoice, details_of, read_answer, stop_text_of, text_of
-from app.core.dialects.reasoning import CLAUDE_FORMAT, SEAL, ReasoningDetail, prose_of, sealed
+from app.core.dialects.reasoning import CLAUDE_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
+from app.core.members import OBJECT
 from app.core.model import Completion
 from app.core.usage import Usage
 
@@ -84,11 +85,16 @@ def thoughts_of(prose: str, details: Sequence[ReasoningDetail]) -> list[Block]:
     return blocks
 
 
+def call_id_of(given: str | int | None, place: int) -> str:
+    """Return the id of a call, which some servers do not give."""
+    return str(given or f"toolu_{place}")
+
+
 def input_of(arguments: str) -> msgspec.Raw:
     """Return a tool's arguments as the object that Anthropic wants; text that is none goes into one."""
     raw = arguments.encode() or b"{}"
     try:
-        msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        OBJECT.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return msgspec.Raw(msgspec.json.encode({"arguments": arguments}))
     return msgspec.Raw(raw)
@@ -116,11 +122,15 @@ def _own_block(detail: ReasoningDetail) -> Block:
 
 def _blocks(answer: Answer) -> list[Block | Json]:
     message = answer.first.message
-    found: list[Block | Json] = [*thoughts_of(message.thought, details_of(message.reasoning_details))]
+    calls = message.tool_calls or ()
+    details = [*details_of(message.reasoning_details), *hidden_extra(message.extra_content)]
+    for place, call in enumerate(calls):
+        details += hidden_extra(call.extra_content, call_id_of(call.id, place))
+    found: list[Block | Json] = [*thoughts_of(message.thought, details)]
     text = text_of(message.content) or message.refusal
     if text:
         found.append(Block("text", text=text))
-    found += [_tool_use(call, place) for place, call in enumerate(message.tool_calls or ())]
+    found += [_tool_use(call, place) for place, call in enumerate(calls)]
     return found
 
 
@@ -128,7 +138,7 @@ def _tool_use(call: AnswerCall, place: int) -> Block:
     name, arguments = "", ""
     if call.function is not None:
         name, arguments = call.function.name or "", call.function.text
-    return Block("tool_use", id=str(call.id or f"toolu_{place}"), name=name, input=input_of(arguments))
+    return Block("tool_use", id=call_id_of(call.id, place), name=name, input=input_of(arguments))
 
 
 def _stop_of(choice: AnswerChoice, stop_text: str | None) -> str:

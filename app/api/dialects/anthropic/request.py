@@ -13,10 +13,12 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import bad_json, wrong_field
+from app.api.decode import decode_as
 from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
+from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
@@ -38,8 +40,6 @@ class MessagesReader:
     """Reads Messages requests; one instance serves any number of them."""
 
     def __init__(self) -> None:
-        self._body = msgspec.json.Decoder(MessagesBody)
-        self._members = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._fields = msgspec.json.Decoder(ChatFields)
         self._encode = msgspec.json.Encoder().encode
 
@@ -52,14 +52,7 @@ class MessagesReader:
         Raises:
             GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
         """
-        try:
-            if not raw.isascii():
-                raw.decode()  # msgspec skips the strings that it does not read, providers do not
-            body, members = self._body.decode(raw), self._members.decode(raw)
-        except msgspec.ValidationError as error:
-            raise wrong_field(error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise bad_json(error) from error
+        body, members = decode_as(MessagesBody, raw), OBJECT.decode(raw)
         if body.max_tokens is None and not counting:
             raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
         canonical = self._encode(_canonical(body, members, Originals(raw)))
@@ -97,7 +90,7 @@ def _tool(tool: Tool, index: int, originals: Originals) -> Json:
         function["parameters"] = tool.input_schema
     if tool.strict is not None:
         function["strict"] = tool.strict
-    extras = {name: getattr(tool, name) for name in _TOOL_EXTRAS if bytes(getattr(tool, name)) not in {b"", b"null"}}
+    extras = {name: raw for name in _TOOL_EXTRAS if (raw := getattr(tool, name)) is not ABSENT and is_given(raw)}
     return {"type": "function", "function": function, **extras}
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from app.api.dialects.anthropic.answer import stop_reason_of, thoughts_of, usage_of
+from app.api.dialects.anthropic.answer import call_id_of, stop_reason_of, thoughts_of, usage_of
 from app.api.dialects.one_at_a_time import OneAtATime
 from app.core.dialects.anthropic import Block
 from app.core.dialects.chat import details_of, stop_text_of, text_of
-from app.core.dialects.reasoning import SEAL
+from app.core.dialects.reasoning import SEAL, ReasoningDetail, hidden_extra
 from app.core.model import Chunk, ChunkChoice, ToolDelta
 from app.core.stream import Batch
 from app.core.usage import Usage
@@ -87,7 +89,9 @@ class EventWriter:
             self._enter("thinking", _THINKING, frames)
             frames.append(self._delta(b"thinking_delta", b"thinking", thought))
         if bytes(delta.reasoning_details):
-            self._details(delta.reasoning_details, frames)
+            self._details(details_of(delta.reasoning_details), frames)
+        if bytes(delta.extra_content):
+            self._details(hidden_extra(delta.extra_content), frames)
         text = text_of(delta.content) if delta.content else delta.refusal
         if text:
             self._refused |= not delta.content
@@ -100,9 +104,9 @@ class EventWriter:
             self._finish = choice.finish_reason
             self._stop_text = stop_text_of(choice.stop_reason)
 
-    def _details(self, raw: msgspec.Raw, frames: list[bytes]) -> None:
+    def _details(self, details: Sequence[ReasoningDetail], frames: list[bytes]) -> None:
         """Sign the thought that just came, and write what has no prose; entries without a signature say nothing new."""
-        for block in thoughts_of("", details_of(raw)):
+        for block in thoughts_of("", details):
             signature = "" if block.signature == SEAL else block.signature
             if signature and self._open == "thinking":
                 self._leave(frames, signature)
@@ -137,8 +141,10 @@ class EventWriter:
             if not tool.name:
                 return
             more, tool.arguments = tool.arguments, ""
+            call_id = call_id_of(tool.id, piece.index)
+            self._details(hidden_extra(piece.extra_content, call_id), frames)
             tool.block = self._blocks
-            shown = {"type": "tool_use", "id": tool.id or f"toolu_{piece.index}", "name": tool.name, "input": {}}
+            shown = {"type": "tool_use", "id": call_id, "name": tool.name, "input": {}}
             self._enter(piece.index, self._encode(shown), frames)
         if more:
             frames.append(_DELTA % (tool.block, b"input_json_delta", b"partial_json", self._encode(more)))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.dialects.absent import is_given
 from app.core.dialects.anthropic import ANTHROPIC, Block, MessagesBody, Source, Turn
-from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, unsealed
+from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.errors import INVALID_REQUEST, GatewayError
 
 Json: TypeAlias = dict[str, Any]
 _ROLES = ("user", "assistant", "system")
+_NESTED: Final = msgspec.json.Decoder(str | list[Block] | None)
 
 
 class Originals:
@@ -101,6 +103,7 @@ def _assistant(blocks: Sequence[Block], place: int, originals: Originals) -> Jso
         said["reasoning_details"] = thoughts
     if calls:
         said["tool_calls"] = calls
+    restore_extras(said)
     return said
 
 
@@ -133,7 +136,7 @@ def _nested(raw: msgspec.Raw, where: str) -> str | list[Json]:
     if not bytes(raw):
         return ""
     try:
-        content = msgspec.json.decode(raw, type=str | list[Block] | None) or ""
+        content = _NESTED.decode(raw) or ""
         if isinstance(content, str):
             return content
         originals = msgspec.json.decode(raw, type=list[msgspec.Raw])
@@ -199,7 +202,7 @@ def _address(source: Source) -> str | None:
 
 def _text(block: Block) -> Json:
     part: Json = {"type": "text", "text": block.text or ""}
-    if bytes(block.citations) not in {b"", b"null"}:
+    if is_given(block.citations):
         part["citations"] = block.citations
     return _marked(part, block)
 
@@ -210,7 +213,7 @@ def _foreign(block: Block, original: msgspec.Raw) -> Json:
 
 
 def _marked(found: Json, block: Block) -> Json:
-    if bytes(block.cache_control) not in {b"", b"null"}:
+    if is_given(block.cache_control):
         found["cache_control"] = block.cache_control
     return found
 

@@ -9,14 +9,15 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.dialects.absent import is_given
 from app.core.dialects.chat import AnswerCall, AnswerChoice, details_of, read_answer, text_of
-from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, prose_of, sealed
+from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
 from app.core.dialects.responses import InputTokensDetails, OutputTokensDetails, ResponseUsage
+from app.core.members import OBJECT
 from app.core.model import Completion
 from app.core.usage import Usage
 
 Json: TypeAlias = dict[str, Any]
-_NONE: Final = (b"", b"null")
 _INCOMPLETE: Final[Mapping[str, str]] = MappingProxyType(
     {"length": "max_output_tokens", "content_filter": "content_filter"}
 )
@@ -60,7 +61,7 @@ class Frame:
     def __init__(self, key: str, body: bytes, created: int) -> None:
         self.key = key
         self._created = created
-        self._members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        self._members = OBJECT.decode(body)
 
     def response(self, status: str, model: str, output: Sequence[Json], **more: object) -> Json:
         """Return the object; `more` are its usage, and why it is incomplete."""
@@ -179,7 +180,7 @@ def annotations_of(raw: msgspec.Raw) -> list[Json]:
 
 def logprobs_of(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """Return the entries of the tokens of a text."""
-    if bytes(raw) in _NONE:
+    if not is_given(raw):
         return []
     try:
         return msgspec.json.decode(raw, type=_Logprobs).content or []
@@ -193,8 +194,10 @@ class _Logprobs(msgspec.Struct):
 
 def _items(choice: AnswerChoice, frame: Frame) -> list[Json]:
     message = choice.message
+    calls = message.tool_calls or ()
     items: list[Json] = []
-    details = details_of(message.reasoning_details)
+    details = [*details_of(message.reasoning_details), *hidden_extra(message.extra_content)]
+    details += [hidden for call in calls if call.id for hidden in hidden_extra(call.extra_content, str(call.id))]
     items += reasoning_items(frame, message.thought, details)
     text, parts = text_of(message.content), []
     if text:
@@ -203,7 +206,7 @@ def _items(choice: AnswerChoice, frame: Frame) -> list[Json]:
         parts.append({"type": "refusal", "refusal": message.refusal})
     if parts:
         items.append(message_item(frame.item_id("msg", len(items)), parts))
-    items += [_call_item(call, frame, len(items) + place) for place, call in enumerate(message.tool_calls or ())]
+    items += [_call_item(call, frame, len(items) + place) for place, call in enumerate(calls)]
     return items
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from app.api.dialects.chat import ChatDialect
 from app.api.dialects.port import Style
 from app.api.dialects.responses.answer import Frame, response_of
 from app.api.dialects.responses.request import ResponsesReader
 from app.api.dialects.responses.stream import EventWriter
-from app.api.errors import error_object, error_response
+from app.api.errors import error_object
 from app.api.headers import Headers as AnswerHeaders
-from app.api.inbound import Headers, require_json
+from app.api.inbound import Headers
 from app.api.wishes import NO_WISHES, Wishes
-from app.core.call import Call, Journal
+from app.core.call import Call
 from app.core.clock import Clock
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import GatewayError
@@ -18,17 +19,14 @@ from app.core.model import ChatRequest, Completion, Request
 from app.core.stream import Batch
 
 
-class ResponsesDialect:
-    """Responses as OpenAI has them."""
+class ResponsesDialect(ChatDialect):
+    """Responses as OpenAI has them, refused as chat completions are."""
 
     endpoint = "responses"
 
     def __init__(self) -> None:
+        super().__init__()
         self._reader = ResponsesReader()
-
-    def require(self, headers: Headers) -> None:
-        """Take JSON only."""
-        require_json(headers)
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
         """Translate the body, which has no word for wishes."""
@@ -37,12 +35,6 @@ class ResponsesDialect:
     def style(self, call: Call, clock: Clock) -> Style:
         """Return what writes responses and their events."""
         return ResponsesStyle(call, clock)
-
-    def refusal(
-        self, error: GatewayError, request_id: str, journal: Journal | None
-    ) -> tuple[int, AnswerHeaders, bytes]:
-        """Return OpenAI's error object."""
-        return error_response(error, request_id, journal)
 
 
 class ResponsesStyle:

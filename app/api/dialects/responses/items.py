@@ -7,14 +7,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, unsealed
+from app.core.dialects.absent import is_given
+from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.dialects.responses import RESPONSES, ContentPart, Item, ResponsesBody
 from app.core.errors import INVALID_REQUEST, GatewayError
 
 Json: TypeAlias = dict[str, Any]
 _ROLES = ("user", "assistant", "system", "developer")
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
-_NONE = (b"", b"null")
 
 
 class _RawBody(msgspec.Struct):
@@ -47,6 +47,8 @@ def messages_of(body: ResponsesBody, raw: bytes) -> list[Json]:
                 talk.other(_output(item, where))
             case kind:
                 talk.foreign(kind, msgspec.json.decode(raw, type=_RawBody).input[index])
+    for said in talk.messages:
+        restore_extras(said)
     return talk.messages
 
 
@@ -152,7 +154,7 @@ def _call_id(item: Item, where: str) -> str:
 
 
 def _text(raw: msgspec.Raw, param: str) -> str:
-    if bytes(raw) in _NONE:
+    if not is_given(raw):
         return ""
     try:
         return msgspec.json.decode(raw, type=str)
@@ -181,7 +183,7 @@ def _part(part: ContentPart, where: str) -> Json:
         case "input_file":
             names = ("file_data", "file_id", "file_url", "filename")
             found = {"type": "file", "file": _given(**{name: getattr(part, name) for name in names})}
-        case "input_audio" if bytes(part.input_audio) not in _NONE:
+        case "input_audio" if is_given(part.input_audio):
             found = {"type": "input_audio", "input_audio": part.input_audio}
         case "input_image":
             # by the id of an upload, which chat completions have no form for
@@ -190,7 +192,7 @@ def _part(part: ContentPart, where: str) -> Json:
         case _:
             message = f"There are no parts of type {part.type[:40]!r} here."
             raise GatewayError(INVALID_REQUEST, message, param=f"{where}.type")
-    if bytes(part.prompt_cache_breakpoint) not in _NONE:
+    if is_given(part.prompt_cache_breakpoint):
         found["prompt_cache_breakpoint"] = part.prompt_cache_breakpoint
     return found
 

@@ -12,14 +12,15 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import bad_json, wrong_field
+from app.api.decode import decode_as
 from app.api.dialects.responses.items import messages_of
+from app.core.dialects.absent import is_given
 from app.core.dialects.responses import RESPONSES, Reasoning, ResponsesBody, ResponsesTool, TextConfig, TextFormat
 from app.core.errors import INVALID_REQUEST, GatewayError
+from app.core.members import OBJECT
 from app.core.model import ChatFields, ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
-_NONE: Final = (b"", b"null")
 # Translated, or about nothing but what OpenAI stores and shows again.
 _TRANSLATED: Final = frozenset(ResponsesBody.__struct_fields__) | {"store", "stream_options", "metadata"}
 _SAME: Final = (
@@ -34,8 +35,6 @@ class ResponsesReader:
     """Reads Responses requests; one instance serves any number of them."""
 
     def __init__(self) -> None:
-        self._body = msgspec.json.Decoder(ResponsesBody)
-        self._members = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._fields = msgspec.json.Decoder(ChatFields)
         self._encode = msgspec.json.Encoder().encode
 
@@ -46,14 +45,7 @@ class ResponsesReader:
         Raises:
             GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
         """
-        try:
-            if not raw.isascii():
-                raw.decode()  # msgspec skips the strings that it does not read, providers do not
-            body, members = self._body.decode(raw), self._members.decode(raw)
-        except msgspec.ValidationError as error:
-            raise wrong_field(error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise bad_json(error) from error
+        body, members = decode_as(ResponsesBody, raw), OBJECT.decode(raw)
         if not body.input and not _OWN_CONTEXT & members.keys():
             raise GatewayError(INVALID_REQUEST, "The field 'input' is missing.", param="input")
         canonical = self._encode(_canonical(body, members, raw))
@@ -81,14 +73,14 @@ def _tool(tool: ResponsesTool, index: int, members: Mapping[str, msgspec.Raw]) -
     if tool.type == "function":
         function = {"name": tool.name or "", "description": tool.description, "strict": tool.strict}
         shown: Json = {name: value for name, value in function.items() if value is not None}
-        if bytes(tool.parameters) not in _NONE:
+        if is_given(tool.parameters):
             shown["parameters"] = tool.parameters
         return {"type": "function", "function": shown}
     if tool.type == "custom":
         custom: Json = {"name": tool.name or ""}
         if tool.description is not None:
             custom["description"] = tool.description
-        if bytes(tool.format) not in _NONE:
+        if is_given(tool.format):
             custom["format"] = _grammar(tool.format)
         return {"type": "custom", "custom": custom}
     definition = msgspec.json.decode(members["tools"], type=list[msgspec.Raw])[index]
@@ -110,7 +102,7 @@ class _Choice(msgspec.Struct):
 
 
 def _tool_choice(raw: msgspec.Raw) -> Json | msgspec.Raw | None:
-    if bytes(raw) in _NONE:
+    if not is_given(raw):
         return None
     if bytes(raw).startswith(b'"'):
         return raw

@@ -7,21 +7,21 @@ Every item is announced, grows by deltas, and is shown whole when it is done; th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from app.api.dialects.one_at_a_time import OneAtATime
 from app.api.dialects.responses.answer import Frame, Json, incomplete_of, logprobs_of, status_of, usage_of
 from app.api.dialects.responses.growing import Calling, Growing, Saying, Thinking, Told
+from app.core.dialects.absent import is_given
 from app.core.dialects.chat import details_of, text_of
-from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, sealed
+from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, hidden_extra, sealed
 from app.core.model import Chunk, ChunkChoice, ToolDelta
 from app.core.stream import Batch
 from app.core.usage import Usage
 
 T = TypeVar("T", bound=Growing)
-_NONE: Final = (b"", b"null")
 
 
 class EventWriter:
@@ -81,14 +81,16 @@ class EventWriter:
         thought = delta.reasoning_content or delta.reasoning
         if thought:
             self._tell(self._thinking().more(thought))
-        if bytes(delta.reasoning_details) not in _NONE:
+        if is_given(delta.reasoning_details):
             self._bind(details_of(delta.reasoning_details))
+        if is_given(delta.extra_content):
+            self._bind(hidden_extra(delta.extra_content))
         text = text_of(delta.content) if delta.content else ""
         if text:
             self._tell(self._saying().more("output_text", text, logprobs_of(choice.logprobs)))
         if delta.refusal:
             self._tell(self._saying().more("refusal", delta.refusal))
-        if bytes(delta.annotations) not in _NONE and isinstance(self._open, Saying):
+        if is_given(delta.annotations) and isinstance(self._open, Saying):
             self._tell(self._open.annotate(delta.annotations))
         for given in delta.tool_calls or ():
             for piece in self._turns.take(given):
@@ -125,6 +127,7 @@ class EventWriter:
             if not named:
                 self._unnamed[piece.index] = text
                 return
+            self._bind(hidden_extra(piece.extra_content, piece.id))
             place = len(self._items)
             prefix = "fc" if piece.custom is None else "ctc"
             calling = self._enter(Calling(self._frame.item_id(prefix, place), place, piece))

@@ -1,0 +1,252 @@
+"""
+Which log events a signal becomes, how severe they are, and with which fields. A table; no I/O.
+
+`told.py` has the rule for lines that have a signal's own fields; the others are made by the functions here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.core.call import End
+from app.core.circuits import CircuitState
+from app.core.errors import CLIENT_CLOSED, INTERNAL
+from app.core.signals import (
+    AdminActed,
+    AdmissionLimitChanged,
+    AttemptEnded,
+    BudgetReached,
+    CallEnded,
+    CallQueued,
+    CallRefused,
+    CallRepeated,
+    CallShed,
+    CallStarted,
+    CallUnqueued,
+    CircuitChanged,
+    ClientLeft,
+    ConfigRejected,
+    ConfigReloaded,
+    CredentialRefused,
+    DrainEnded,
+    DrainStarted,
+    FellBack,
+    GuardComplained,
+    HedgeEnded,
+    HedgeStarted,
+    InternalFault,
+    KeyChanged,
+    KeySetAside,
+    LimitExceeded,
+    LocalModelChanged,
+    ModelForbidden,
+    Overloaded,
+    ProviderHealthChanged,
+    ProviderLimitNear,
+    Redacted,
+    RetryScheduled,
+    SessionTurnKept,
+    SessionTurnLost,
+    Signal,
+    Spent,
+    StateDegraded,
+    StreamNotRecovered,
+    StreamRecovered,
+    StreamResumed,
+    StreamStarted,
+    StreamTrimmed,
+    TokenKeysChanged,
+    WorkerReplaced,
+)
+from app.telemetry.rendering import Fields
+from app.telemetry.told import Event, Told, line, ms, told
+
+_INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
+_COMPLETED, _FAILED, _ABANDONED = (end.value for end in (End.COMPLETED, End.FAILED, End.ABANDONED))  # quick to read
+_CIRCUIT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        CircuitState.CLOSED.value: "circuit_closed",
+        CircuitState.HALF_OPEN.value: "circuit_half_opened",
+        CircuitState.OPEN.value: "circuit_opened",
+    }
+)
+_WELL: Final = frozenset({"starting", "started", "ready", "stopped"})  # states of the local model that warn of nothing
+_DUE: Final = frozenset({"requests", "memory"})  # reasons to replace a worker with which nothing is wrong
+
+
+def severity(signal: Signal) -> int:
+    """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
+    entry = TOLD.get(type(signal))
+    if entry is None:
+        return logging.INFO
+    level = entry.level
+    return level if isinstance(level, int) else level(signal)
+
+
+def events(signal: Signal) -> list[Event]:
+    """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
+    entry = TOLD.get(type(signal))
+    return [] if entry is None else entry.events(signal)
+
+
+def _ended_level(signal: CallEnded) -> int:
+    if signal.outcome != _FAILED:
+        return logging.INFO
+    return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
+
+
+def _ended(signal: CallEnded) -> list[Event]:
+    left = signal.outcome == _ABANDONED
+    usage = signal.usage
+    fields: Fields = {
+        "request_id": signal.request_id,
+        "endpoint": signal.endpoint,
+        "model": signal.model,
+        "provider": signal.provider,
+        "target_model": signal.target_model,
+        "stream": signal.stream,
+        "status": CLIENT_CLOSED.status if left else signal.status,
+        "code": CLIENT_CLOSED.code if left else signal.code,
+        "kind": CLIENT_CLOSED.category if left else signal.category,
+        "attempts": signal.attempts,
+        "fallback_position": signal.position,
+        "duration_ms": ms(signal.duration_s),
+        "ttft_ms": ms(signal.first_token_s),
+        "overhead_ms": ms(signal.overhead_s),
+        "prompt_tokens": usage and usage.prompt_tokens,
+        "completion_tokens": usage and usage.completion_tokens,
+        "total_tokens": usage and usage.total_tokens,
+        "cache": signal.cache,
+        "trace_id": signal.trace_id,
+        "cost_usd": None if signal.cost_usd is None else round(signal.cost_usd, 9),
+    }
+    if signal.drained is not None:
+        fields["drained"] = signal.drained
+    if signal.outcome != _COMPLETED:
+        return [("request_failed", fields)]
+    ended = [("request_completed", fields)]
+    if signal.first_token_s is not None:
+        ended.append(("stream_completed", _stream_completed(signal)))
+    return ended
+
+
+def _stream_completed(signal: CallEnded) -> Fields:
+    return {
+        "request_id": signal.request_id,
+        "provider": signal.provider,
+        "target_model": signal.target_model,
+        "duration_ms": ms(signal.duration_s),
+        "ttft_ms": ms(signal.first_token_s),
+        "tokens_per_s": None if signal.tokens_per_s is None else round(signal.tokens_per_s, 1),
+        "completion_tokens": signal.usage and signal.usage.completion_tokens,
+    }
+
+
+def _hedge_started(signal: HedgeStarted) -> list[Event]:
+    hedged: Fields = {"request_id": signal.request_id, "from": signal.origin, "to": signal.onward}
+    return [("hedge", {**hedged, "outcome": "started", "delay_ms": ms(signal.delay_s)})]
+
+
+def _circuit(signal: CircuitChanged) -> list[Event]:
+    fields: Fields = {
+        "request_id": signal.request_id,
+        "provider": signal.provider,
+        "target_model": signal.model,
+        "before": signal.before,
+        "reason": signal.reason,
+        "failures": signal.failures or None,
+        "calls": signal.calls or None,
+        "open_ms": ms(signal.open_s),
+    }
+    return [(_CIRCUIT[signal.now], fields)]
+
+
+def _limited(signal: LimitExceeded) -> list[Event]:
+    named: Fields = {"request_id": signal.request_id, "limit": signal.limit, "measure": signal.measure}
+    return [("rate_limit_exceeded", {**named, "wait_ms": ms(signal.wait_s), "shadow": signal.shadow or None})]
+
+
+def _forbidden(signal: ModelForbidden) -> list[Event]:
+    return [("auth_refused", {"request_id": signal.request_id, "reason": "forbidden", "key": signal.key_id})]
+
+
+def _budget(signal: BudgetReached) -> list[Event]:
+    reached: Fields = {"budget": signal.budget, "share": signal.share, "spent_usd": round(signal.spent_usd, 6)}
+    return [("budget_reached", {**reached, "limit_usd": signal.limit_usd})]
+
+
+def _administration(signal: AdminActed) -> list[Event]:
+    fields: Fields = {
+        "request_id": signal.request_id,
+        "who": "admin" if signal.admitted else "stranger",
+        "peer": signal.peer,
+        "action": signal.action,
+        "subject": signal.subject,
+        "status": signal.status,
+    }
+    return [("admin_action" if signal.admitted else "admin_refused", fields)]
+
+
+_TABLE: Final = (
+    line(CallStarted, _INFO, "request_started"),
+    line(StreamStarted, _INFO, "stream_started", model="target_model", trace_id=None),
+    told(CallEnded, _ended_level, _ended),
+    line(CallRefused, _INFO, "request_failed"),
+    line(InternalFault, _ERROR, "internal_fault"),
+    line(StreamTrimmed, _WARNING, "stream_trimmed"),
+    line(StreamResumed, _INFO, "stream_resumed"),
+    line(ClientLeft, _INFO, "client_left"),
+    line(RetryScheduled, _INFO, "retry_attempt", model="target_model"),
+    line(FellBack, _WARNING, "fallback_triggered", code="reason"),
+    told(HedgeStarted, _INFO, _hedge_started),
+    line(HedgeEnded, _INFO, "hedge"),
+    line(StreamRecovered, _WARNING, "stream_recovered", code="reason"),
+    line(StreamNotRecovered, _WARNING, "stream_not_recovered"),
+    line(Overloaded, _WARNING, "call_refused_overload"),
+    told(LimitExceeded, _WARNING, _limited),
+    told(CircuitChanged, lambda signal: _WARNING if signal.now == CircuitState.OPEN.value else _INFO, _circuit),
+    line(KeySetAside, _WARNING, "provider_key_set_aside", position="key"),
+    line(
+        ProviderHealthChanged,
+        lambda signal: _INFO if signal.up else _WARNING,
+        lambda signal: "provider_up" if signal.up else "provider_down",
+        up=None,
+    ),
+    line(ProviderLimitNear, _WARNING, "provider_limit_near", model="target_model", most="limit"),
+    line(LocalModelChanged, lambda signal: _INFO if signal.state in _WELL else _WARNING, "local_model"),
+    line(
+        StateDegraded,
+        lambda signal: _WARNING if signal.degraded else _INFO,
+        lambda signal: "state_degraded" if signal.degraded else "state_restored",
+        degraded=None,
+    ),
+    line(CredentialRefused, _INFO, "auth_refused"),
+    told(ModelForbidden, _INFO, _forbidden),
+    line(KeyChanged, _INFO, lambda signal: f"key_{signal.action}", action=None),
+    line(
+        TokenKeysChanged,
+        lambda signal: _WARNING if signal.reason else _INFO,
+        lambda signal: "token_keys_unavailable" if signal.reason else "token_keys_loaded",
+    ),
+    line(SessionTurnLost, _WARNING, "session_turn_lost"),
+    line(ConfigReloaded, _INFO, "config_reloaded"),
+    line(ConfigRejected, _ERROR, "config_rejected"),
+    line(DrainStarted, _INFO, "drain_started"),
+    line(DrainEnded, lambda signal: _WARNING if signal.cut else _INFO, "drain_ended"),
+    line(WorkerReplaced, lambda signal: _INFO if signal.reason in _DUE else _ERROR, "worker_replaced"),
+    told(BudgetReached, _WARNING, _budget),
+    line(Redacted, _INFO, "content_redacted"),
+    line(GuardComplained, lambda signal: _WARNING if signal.action == "block" else _INFO, "guard_complained"),
+    told(AdminActed, lambda signal: _INFO if signal.admitted else _WARNING, _administration),
+)
+TOLD: Final[Mapping[type[msgspec.Struct], Told]] = MappingProxyType({entry.kind: entry for entry in _TABLE})
+
+# These have no line: they are for the metrics, and the log tells what became of the call, and why.
+SILENT: Final = frozenset(
+    {AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged, Spent, SessionTurnKept, CallRepeated}
+)
