@@ -65,6 +65,8 @@ def too_large(max_bytes: int, suggestion: str | None = None) -> GatewayError:
 class AsgiSink:
     """The `Sink` port on ASGI's `send`."""
 
+    __slots__ = ("_send", "begun", "streaming")
+
     def __init__(self, send: Send) -> None:
         self._send = send
         self.begun = self.streaming = False
@@ -106,6 +108,8 @@ class ClientWatch:
         departure: Asked when the client leaves; the task goes on if it says so. The server takes what is sent to a
             client that is gone, and waits for the task when it ends itself.
     """
+
+    __slots__ = ("_departure", "_gone", "_handling", "_over", "_watching")
 
     def __init__(self, receive: Receive, departure: Departure | None = None) -> None:
         self._watching = self._watch(receive)

@@ -79,6 +79,7 @@ class HotRoute:
                 credential = credential_of(headers)
                 caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
                 ready = await self._read(Arrival(request_id, headers, credential, caller), scope, receive, gateway)
+                del headers, credential, caller  # streams last
             except GatewayError as error:
                 self._desk.listener(CallRefused(request_id, self._dialect.endpoint, error.kind.status, error.kind.code))
                 await sink.whole(*self._dialect.refusal(error, request_id, None))

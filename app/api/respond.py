@@ -8,8 +8,8 @@ still a status of its own. Afterwards a failure is one error event and a broken 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterable, Awaitable
+from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Self
 
@@ -27,7 +27,7 @@ from app.core.model import Completion
 from app.core.pipeline import Handler
 from app.core.ports import Sink
 from app.core.signals import Listener, StreamTrimmed
-from app.core.stream import EVENTS, Batch, EventStream
+from app.core.stream import EVENTS, Batch
 from app.core.time_limit import TimeLimit
 
 _GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
@@ -66,8 +66,13 @@ async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     async with aclosing(stream):
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
-        async with KeepAlive(sink, every_s) as keep_alive, _paced(stream, ready, listener) as batches:
-            complete = await relay(batches, call, sink, style, keep_alive)
+        del headers, reply  # streams last
+        async with KeepAlive(sink, every_s) as keep_alive:
+            if edge.overflow == "block":
+                complete = await relay(stream, call, sink, style, keep_alive)
+            else:
+                ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
+                complete = await _closing(ahead, relay(ahead, call, sink, style, keep_alive), call, listener)
     if complete:
         await sink.end()
     else:
@@ -81,6 +86,7 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
             async for batch in batches:
                 keep_alive.touch()
                 await sink.part(style.part(batch))
+                del batch  # else it would wait here for the next one
     except TimeoutError:
         return False
     except GatewayError as error:
@@ -90,20 +96,14 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
     return True
 
 
-@asynccontextmanager
-async def _paced(stream: EventStream, ready: Ready, listener: Listener) -> AsyncGenerator[AsyncIterable[Batch], None]:
-    """Let the provider wait for the client, or not, as `streaming.overflow` says, and tell what got lost."""
-    edge = ready.edge
-    if edge.overflow == "block":
-        yield stream
-        return
-    ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
+async def _closing(ahead: ReadAhead, relaying: Awaitable[bool], call: Call, listener: Listener) -> bool:
+    """Relay what is read ahead; stop reading in the end, and tell what got lost."""
     try:
-        yield ahead
+        return await relaying
     finally:
         await ahead.aclose()
         if ahead.dropped:
-            listener(StreamTrimmed(ready.call.id, ahead.dropped))
+            listener(StreamTrimmed(call.id, ahead.dropped))
 
 
 class KeepAlive:
@@ -112,6 +112,8 @@ class KeepAlive:
 
     One timer a stream, not re-armed by traffic; a task exists only while a comment is being written.
     """
+
+    __slots__ = ("_every_s", "_loop", "_sink", "_timer", "_touched", "_writing")
 
     def __init__(self, sink: Sink, every_s: float) -> None:
         self._sink = sink

@@ -19,7 +19,7 @@ from app.core.gateway import CurrentGateway
 from app.core.lifecycle import Lifecycle
 from app.core.signals import Listener, StreamResumed
 from app.core.stream import EVENTS
-from app.core.tapes import Tape, TapeEnd, Tapes
+from app.core.tapes import Readable, TapeEnd, Tapes
 
 _After: TypeAlias = Annotated[str | None, Query(description="Number of the last event that the client has.")]
 _Last: TypeAlias = Annotated[
@@ -41,10 +41,12 @@ def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, l
     async def resume(request: Request, stream_id: str, after: _After = None, last: _Last = None) -> Response:
         headers, gateway = headers_of(request.scope), gateways.current
         caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
-        tape = tapes.find(stream_id, caller.tenant)
+        name, seen = _seen(last, after)
+        tape = await tapes.find(stream_id, caller.tenant, seen)
         if tape is None:
             raise GatewayError(STREAM_NOT_FOUND, f"There is no stream {stream_id[:100]!r} to go on with.")
-        seen = _seen(last, after, tape)
+        if seen > tape.events:
+            raise GatewayError(INVALID_REQUEST, f"The stream has only {tape.events} events so far.", param=name)
         listener(StreamResumed(tape.taped.request_id, seen, live=tape.ending is None))
         if tape.ending is TapeEnd.COMPLETE and seen == tape.events:
             return Response(status_code=_ALL_THERE)
@@ -53,9 +55,9 @@ def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, l
     return router
 
 
-def _seen(header: str | None, parameter: str | None, tape: Tape) -> int:
+def _seen(header: str | None, parameter: str | None) -> tuple[str, int]:
     """
-    Return how many events the client has; the header counts, which a browser keeps up to date.
+    Return how many events the client has, and what said so; the header counts, which a browser keeps up to date.
 
     Raises:
         GatewayError: INVALID_REQUEST.
@@ -64,15 +66,13 @@ def _seen(header: str | None, parameter: str | None, tape: Tape) -> int:
     given = (parameter or "0") if header is None else header.strip()
     if not (given.isascii() and given.isdigit() and len(given) <= _DIGITS_MAX):
         raise GatewayError(INVALID_REQUEST, f"{name!r} must be the number of the last event.", param=name)
-    if int(given) > tape.events:
-        raise GatewayError(INVALID_REQUEST, f"The stream has only {tape.events} events so far.", param=name)
-    return int(given)
+    return name, int(given)
 
 
 class _Replay(Response):
     """What is missing of a stream, and what is yet to come; its end is the stream's: proper, or broken."""
 
-    def __init__(self, tape: Tape, after: int, keep_alive_s: float, cutting: Callable[[], bool]) -> None:
+    def __init__(self, tape: Readable, after: int, keep_alive_s: float, cutting: Callable[[], bool]) -> None:
         super().__init__()
         self._tape = tape
         self._after = after

@@ -21,6 +21,7 @@ from app.state.answers.caching import Caching, LocalDesk
 from app.state.answers.redis import RedisAnswers
 from app.state.answers.sharing import ReplicatedAnswers, SharingOptions
 from app.state.answers.shelf import MemoryShelf, ShelfBounds
+from app.state.answers.vector_sets import VectorSets
 from app.state.link import Shared
 
 _BEHIND_MAX_BYTES = 4_194_304  # of a stream that several read: some 15,000 events that the slowest has not taken
@@ -49,7 +50,8 @@ def open_cache(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     answers = ReplicatedAnswers(store, shared.link, _sharing(settings, new_id()), caching.flights, deps.clock)
     shared.link.follow(answers)
-    caching.shared = answers
+    caching.shared, caching.vector_sets = answers, VectorSets(shared.link, shared.key_prefix)
+    shared.link.follow(caching.vector_sets)
     return msgspec.structs.replace(deps, caching=caching)
 
 

@@ -21,6 +21,7 @@ from app.core.provider_keys import KeyPools
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.core.stories import Hearing, Stories
+from app.core.tapes import Tapes
 from app.core.traffic.extra_calls import KeptBudgets, KeptShares
 from app.core.traffic.memory import Traffic
 from app.identity.key_sets import KeySets
@@ -51,12 +52,13 @@ class Deps(msgspec.Struct, frozen=True):
     have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
     with several, `discovered` what providers said their models are, `quotas` what they said of their own limits,
     `retry_budgets` and `hedge_shares` what is left for retries and hedges, `replicas` the other processes, as far as
-    they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, and `secret` a key that this
-    process made up for hashes that need not be the same elsewhere. `key_store` has the virtual keys made while the
-    gateway runs, `key_sets` the keys by which tokens are checked, `session_store` the conversations, `repeats` the
-    answers for calls that are sent again. `health` is how providers did when they were asked for that, and `rota` says
-    who asks. Without `tracers` no call is traced, whatever the configuration says; `hearing` is where listeners come
-    and go, `stories` follows calls, `requests` keeps what became of them, and `insight` shows it.
+    they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, `tapes` the streams that can
+    be resumed, and `secret` a key that this process made up for hashes that need not be the same elsewhere. `key_store`
+    has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked, `session_store`
+    the conversations, `repeats` the answers for calls that are sent again. `health` is how providers did when they were
+    asked for that, and `rota` says who asks. Without `tracers` no call is traced, whatever the configuration says;
+    `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became of them, and
+    `insight` shows it.
     """
 
     client: UpstreamClient
@@ -94,6 +96,7 @@ class Deps(msgspec.Struct, frozen=True):
         )
     )
     caching: Caching = msgspec.field(default_factory=Caching)
+    tapes: Tapes = msgspec.field(default_factory=lambda: Tapes(SystemClock()))
     tracers: Tracers | None = None
     hearing: Hearing | None = None
     stories: Stories | None = None

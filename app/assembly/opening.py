@@ -23,6 +23,7 @@ from app.assembly.limits import open_limits
 from app.assembly.requests import open_requests
 from app.assembly.sessions import open_sessions
 from app.assembly.spending import open_budgets, open_usage
+from app.assembly.tapes import open_tapes
 from app.config.schema import Settings
 from app.state.link import Shared
 from app.state.replicas import LinkedReplicas
@@ -44,6 +45,7 @@ _OPENERS: Final[Sequence[Opener]] = (
     open_keys,
     open_limits,
     open_cache,
+    open_tapes,
     open_repeats,
     open_sessions,
     open_budgets,

@@ -51,6 +51,9 @@ class EventStream:
         media_type: What the frames are; `EVENTS` unless they are something else than events, such as sound.
     """
 
+    __slots__ = ("_finishers", "_held", "_reading", "_release", "_rewritten", "_settled", "_source", "_steps",
+                 "_verdict", "media_type")  # fmt: skip
+
     def __init__(
         self,
         source: AsyncGenerator[Batch, None],
@@ -140,13 +143,14 @@ class EventStream:
     async def _read(self) -> AsyncGenerator[Batch, None]:
         failure: BaseException | None = None
         try:
-            for held in self._held:
-                if batch := self._through(held):
+            while self._held:
+                if batch := self._through(self._held.pop(0)):
                     yield batch
-            self._held.clear()
+                del batch  # what has been handed on must not wait here for the next
             async for read in self._source:
                 if batch := self._through(read):
                     yield batch
+                del read, batch
         except GatewayError as error:
             failure = after_commit(error)
             if failure is error:

@@ -3,7 +3,8 @@ Streams that can be resumed: what each of them has sent so far, for clients that
 
 A tape holds the bytes of one stream as its client gets them. Its events are numbered from 1 without the client being
 told, for the numbers would be one `id:` line more than SDKs stand; whoever counts what it got knows where it stands.
-Tapes live in the memory of one process, for a while after the end of their streams.
+Tapes live in the memory of the process that writes them, for a while after the end of their streams; where processes
+share a state, each lets the others have copies.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.failures import GatewayError
 
-_BORDER: Final = b"\n\n"
+BORDER: Final = b"\n\n"  # the end of every event
 _ID_BYTES: Final = 16
 _PART_BYTES: Final = 96  # what Python needs for a piece beside its bytes
 
@@ -74,6 +75,47 @@ class TapeWatcher(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """
+    A stream as whoever resumes it sees it: a tape, or what another process lets this one have of its own.
+
+    `events` is how many there are so far, `ending` how it ended, if it has.
+    """
+
+    id: str
+    events: int
+    ending: TapeEnd | None
+
+    @property
+    def taped(self) -> Taped:
+        """Return whose it is."""
+        ...
+
+    def replay(self, after: int) -> AsyncGenerator[bytes, None]:
+        """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
+        ...
+
+
+class TapeCopies(Protocol):
+    """Lets other processes read the tapes of this one, and the other way round."""
+
+    def share(self, tape: Tape) -> None:
+        """Let others have what comes onto a tape, from its beginning to its end."""
+        ...
+
+    async def find(self, tape_id: str, tenant: str, after: int) -> Readable | None:
+        """
+        Return a stream of `tenant` that another process has, or had; None if there is none to be had.
+
+        One that is under way is waited for, for a moment, if it seems to have fewer events than `after`.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let others have what they have not yet, within a second."""
+        ...
+
+
 class Tape:
     """One stream. Written by its call; read by any number of readers, none of whom it waits for."""
 
@@ -97,7 +139,7 @@ class Tape:
         if self.ending is None and data:
             self._parts.append(data)
             self._before.append(self.events)
-            self.events += data.count(_BORDER)
+            self.events += data.count(BORDER)
             self.size += len(data) + _PART_BYTES
             self._tell()
             self._shelf.grown(self, len(data) + _PART_BYTES)
@@ -117,13 +159,13 @@ class Tape:
 
     async def replay(self, after: int) -> AsyncGenerator[bytes, None]:
         """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
-        self._join()
+        self.join()
         try:
             at = max(bisect_right(self._before, after) - 1, 0)
             while True:
                 parts, counts = self._parts[at:], self._before[at:]
                 at += len(parts)
-                told = b"".join([_numbered(part, before, after) for part, before in zip(parts, counts, strict=True)])
+                told = b"".join([numbered(part, before, after) for part, before in zip(parts, counts, strict=True)])
                 if told:
                     yield told
                 elif self.ending is not None:
@@ -131,14 +173,20 @@ class Tape:
                 elif not parts:
                     await self._news()
         finally:
-            self._leave()
+            self.leave()
 
-    def _join(self) -> None:
+    def parts(self, start: int) -> list[bytes]:
+        """Return what was noted, from part number `start` on."""
+        return self._parts[start:]
+
+    def join(self) -> None:
+        """Take note of one more who reads it, or lets others read it; each has to leave."""
         self._readers += 1
         if self.watcher is not None:
             self.watcher.joined()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Take note that one has left."""
         self._readers -= 1
         if not self._readers and self.watcher is not None and self.ending is None:
             self.watcher.deserted()
@@ -156,10 +204,20 @@ class Tape:
 
 
 class Tapes:
-    """The tapes of one process. Where there are too many, those of ended streams go first; of live ones none does."""
+    """
+    The tapes of one process. Where there are too many, those of ended streams go first; of live ones none does.
 
-    def __init__(self, clock: Clock, new_id: Callable[[], str] = lambda: f"stm_{token_hex(_ID_BYTES)}") -> None:
+    With `copies` other processes may read them.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        new_id: Callable[[], str] = lambda: f"stm_{token_hex(_ID_BYTES)}",
+        copies: TapeCopies | None = None,
+    ) -> None:
         self._clock = clock
+        self._copies = copies
         self._new_id = new_id
         self._tapes: dict[str, Tape] = {}  # by age
         self._bytes = 0
@@ -171,13 +229,22 @@ class Tapes:
             return None
         tape = Tape(self._new_id(), taped, self, bounds)
         self._tapes[tape.id] = tape
+        if self._copies is not None:
+            self._copies.share(tape)
         return tape
 
-    def find(self, tape_id: str, tenant: str) -> Tape | None:
-        """Return a tape of `tenant`; None if there is none, or it is somebody else's."""
+    async def find(self, tape_id: str, tenant: str, after: int = 0) -> Readable | None:
+        """Return a stream of which `tenant` has `after` events; None if there is none, or it is somebody else's."""
         self._forget_old()
         tape = self._tapes.get(tape_id)
-        return tape if tape is not None and tape.taped.tenant == tenant else None
+        if tape is not None:
+            return tape if tape.taped.tenant == tenant else None
+        return None if self._copies is None else await self._copies.find(tape_id, tenant, after)
+
+    async def aclose(self) -> None:
+        """Let others have what there is, before this process ends."""
+        if self._copies is not None:
+            await self._copies.aclose()
 
     def grown(self, tape: Tape, more: int) -> None:
         """Take note that a tape has become larger, and lose it if it is too large, or leaves no room for itself."""
@@ -215,9 +282,9 @@ class Tapes:
         self._bytes -= tape.size
 
 
-def _numbered(part: bytes, before: int, after: int) -> bytes:
+def numbered(part: bytes, before: int, after: int) -> bytes:
     """Return the events of a part with their numbers, but those up to number `after`."""
-    frames = part.split(_BORDER)[:-1]
+    frames = part.split(BORDER)[:-1]
     return b"".join(
         [b"id: %d\n%b\n\n" % (number, frame) for number, frame in enumerate(frames, before + 1) if number > after]
     )

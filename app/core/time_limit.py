@@ -23,6 +23,8 @@ class TimeLimit:
     `TimeoutError` from one that the block itself raised.
     """
 
+    __slots__ = ("_cancelling", "_task", "_timer", "_when", "expired")
+
     def __init__(self, when: float) -> None:
         self._when = when
         self.expired = False

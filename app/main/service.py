@@ -76,7 +76,9 @@ class Service:
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
         self.lifecycle = Lifecycle()
-        self.api = Api(Desk(self._holder, self.listener, clock, self.lifecycle), self._door(), self._lifespan)
+        self.api = Api(
+            Desk(self._holder, self.listener, clock, self.lifecycle, tapes=deps.tapes), self._door(), self._lifespan
+        )
         if deps.tracers is not None:
             deps.tracers.instrument(self.api)
 
@@ -99,6 +101,7 @@ class Service:
             for each in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
                 await opened.enter_async_context(each)
             opened.push_async_callback(self._deps.caching.flights.aclose)
+            opened.push_async_callback(self._deps.tapes.aclose)
             opened.push_async_callback(self._discoverer.aclose)
             opened.push_async_callback(self._prober.aclose)
             if self._local is not None:

@@ -6,8 +6,8 @@ The only class that talks to providers. It raises before the commit point and re
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -25,12 +25,12 @@ from app.core.errors import (
 )
 from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
-from app.core.stream import EVENTS, Batch, EventStream
+from app.core.stream import EVENTS, EventStream
 from app.providers.canonical.asked import wrong_field
 from app.providers.keyring import KeyRing
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
-from app.providers.reading import ReadGuard, read_events, read_whole
+from app.providers.reading import EventReading, ReadGuard, read_whole
 from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
@@ -139,7 +139,7 @@ class Endpoint:
                 request = await self._sign(request, self._provider.signer)
             return await self._exchange(request, attempt)
         except GatewayError as error:
-            raise self._signed(error, attempt) from error.__cause__
+            raise self._signed(attempt, error) from error.__cause__
         finally:
             journal.upstream_s += self._clock.now() - started
 
@@ -156,11 +156,8 @@ class Endpoint:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
             if asked.stream and not _is_whole(reply):
-                line = Line(reply)
-                decoder = self._provider.codec.decoder(asked)
-                stream = EventStream(self._events(line, attempt, decoder), line.release, _streamed_type(reply))
                 kept = True  # from here on the stream owns the connection
-                return await self._primed(stream, attempt)
+                return await self._streamed(reply, self._provider.codec.decoder(asked), attempt, _streamed_type(reply))
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, asked)
             if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
@@ -173,23 +170,15 @@ class Endpoint:
             if not kept:
                 await reply.aclose()
 
-    async def _primed(self, stream: EventStream, attempt: Attempt) -> Reply:
+    async def _streamed(self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str) -> Reply:
+        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._signed, attempt))
+        stream = EventStream(reading.events(), reading.release, media_type)
         try:
             await stream.prime(self._options)
         except BaseException:
             attempt.call.journal.unshown = stream.held_usage  # charged for all the same
             raise
         return Reply(stream)
-
-    async def _events(self, line: Line, attempt: Attempt, decoder: Decoder) -> AsyncGenerator[Batch, None]:
-        events = read_events(line.reply, decoder, self._guard(attempt))
-        try:
-            async with aclosing(events):  # else a stream that is left early leaves its timer behind
-                async for batch in events:
-                    yield batch
-            await line.give_back()
-        except GatewayError as error:
-            raise self._signed(error, attempt) from error.__cause__
 
     def _guard(self, attempt: Attempt) -> ReadGuard:
         return ReadGuard(self._options.idle_s, attempt.call.deadline)
@@ -204,7 +193,7 @@ class Endpoint:
         error.upstream_status = reply.status
         return error
 
-    def _signed(self, error: GatewayError, attempt: Attempt) -> GatewayError:
+    def _signed(self, attempt: Attempt, error: GatewayError) -> GatewayError:
         """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
         name = self._provider.name
         error.message = self._secrets.hidden(error.message)
@@ -215,23 +204,6 @@ class Endpoint:
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)
-
-
-class Line:
-    """A reply's connection, given back at once after a proper end so that nothing has to wait for it later."""
-
-    def __init__(self, reply: UpstreamReply) -> None:
-        self.reply = reply
-        self._given_back = False
-
-    async def give_back(self) -> None:
-        """Give it back."""
-        await self.reply.aclose()
-        self._given_back = True
-
-    def release(self) -> Awaitable[None] | None:
-        """Give it back unless that was done."""
-        return None if self._given_back else self.reply.aclose()
 
 
 def credential(key_header: str, key: str) -> tuple[str, str]:

@@ -25,6 +25,8 @@ class ChunkDecoder(Framed[SseFrame]):
         read: Reads the payload of one event; raises `msgspec.ValidationError` for one of an unknown form.
     """
 
+    __slots__ = ("_finished", "_frames", "_read", "done")
+
     def __init__(self, read: Callable[[bytes], Chunk]) -> None:
         super().__init__(SseFrames())
         self._read = read

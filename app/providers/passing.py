@@ -29,12 +29,10 @@ from app.core.errors import (
 )
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
-from app.core.stream import EventStream
 from app.core.uploads import whole
 from app.providers.endpoint import (
     GOOD,
     Endpoint,
-    Line,
     Provider,
     ReadingOptions,
     media_type_of,
@@ -129,10 +127,9 @@ class PassEndpoint(Endpoint):
             if isinstance(body, bytes):
                 return Reply(self._provider.codec.decode(body, attempt.call.request))
             reply = reply if body is None else body
-            line, decoder = Line(reply), _decoder(reply, attempt.call.request)
-            stream = EventStream(self._events(line, attempt, decoder), line.release, media_type_of(reply))
             kept = True  # from here on the stream owns the connection
-            return await self._primed(stream, attempt)
+            decoder = _decoder(reply, attempt.call.request)
+            return await self._streamed(reply, decoder, attempt, media_type_of(reply))
         finally:
             if not kept:
                 await reply.aclose()

@@ -8,7 +8,7 @@ during which nobody reads (the client is slow and back-pressure holds the answer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +28,8 @@ class ReadGuard:
     Use as a context manager around the whole reading. A wait belongs to the task that is in `next`: the one that reads
     up to the commit point need not be the one that reads on.
     """
+
+    __slots__ = ("_deadline", "_expired", "_idle_s", "_loop", "_reader", "_since", "_timer")
 
     def __init__(self, idle_s: float, deadline: float) -> None:
         self._idle_s = idle_s
@@ -105,21 +107,57 @@ async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> 
     return b"".join(parts) if len(parts) != 1 else parts[0]
 
 
-async def read_events(reply: UpstreamReply, decoder: Decoder, guard: ReadGuard) -> AsyncGenerator[Batch, None]:
+class EventReading:
     """
-    Yield the events of a streamed answer, as many at a time as one read brought.
+    The reading of a streamed answer: its events, and what gives its connection back.
 
-    Raises:
-        GatewayError: The kinds of `ReadGuard.next` and of the decoder.
+    `sign` writes the name of who failed on a failure.
     """
-    chunks = reply.chunks()
-    with guard:
-        while not decoder.done:
-            data = await guard.next(chunks)
-            events = decoder.end() if data is None else decoder.feed(data)
-            if events:
-                yield events
-    await _drain(chunks)
+
+    __slots__ = ("_decoder", "_given_back", "_guard", "_reply", "_sign")
+
+    def __init__(
+        self, reply: UpstreamReply, decoder: Decoder, guard: ReadGuard, sign: Callable[[GatewayError], object]
+    ) -> None:
+        self._reply = reply
+        self._decoder = decoder
+        self._guard = guard
+        self._sign = sign
+        self._given_back = False
+
+    async def events(self) -> AsyncGenerator[Batch, None]:
+        """
+        Yield the events, as many at a time as one read brought; after a proper end nothing has to be given back.
+
+        Raises:
+            GatewayError: The kinds of `ReadGuard.next` and of the decoder.
+        """
+        decoder, guard, chunks = self._decoder, self._guard, self._reply.chunks()
+        with self, guard:
+            while not decoder.done:
+                data = await guard.next(chunks)
+                events = decoder.end() if data is None else decoder.feed(data)
+                del data  # what has been handed on must not wait here for the next
+                if events:
+                    yield events
+                del events
+        await _drain(chunks)
+        await self._reply.aclose()
+        self._given_back = True
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let a failure be signed."""
+        if isinstance(error, GatewayError):
+            self._sign(error)
+
+    def release(self) -> Awaitable[None] | None:
+        """Give the connection back, unless that was done at the end of the events."""
+        return None if self._given_back else self._reply.aclose()
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:

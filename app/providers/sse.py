@@ -38,6 +38,8 @@ class SseFrame(msgspec.Struct, frozen=True):
 class SseFrames:
     """Feed bytes in, get complete frames out, however the bytes were cut."""
 
+    __slots__ = ("_begun", "_frame_max_bytes", "_pending", "_pending_bytes", "_tail")
+
     def __init__(self, frame_max_bytes: int = FRAME_MAX_BYTES) -> None:
         self._frame_max_bytes = frame_max_bytes
         self._pending: list[bytes] = []

@@ -29,7 +29,7 @@ from app.core.errors import (
     WRONG_HOST,
     GatewayError,
 )
-from app.serving.lean import Flow, Queue
+from app.serving.lean import Flow, News, Queue
 
 LOOK_S: Final = 5.0  # between two looks at a body that is still coming
 _HOST: Final = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
@@ -73,6 +73,10 @@ class Guard:
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
+
+    # Beside uvicorn's own attributes: more than 30 in one dictionary are too many for connections to share its keys.
+    __slots__ = ("_address", "_body_bytes", "_field_bytes", "_guard", "_head_open", "_head_since", "_options",
+                 "_raw_bytes", "_refused", "_timer")  # fmt: skip
 
     def __init__(self, guard: Guard, config: Config, server_state: ServerState, app_state: dict[str, object]) -> None:
         super().__init__(config, server_state, app_state)
@@ -143,10 +147,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         error = self._judge()
-        if error is None:
-            super().on_headers_complete()
-        else:
+        if error is not None:
             self._refuse(error)
+            return
+        before = self.under_way
+        super().on_headers_complete()
+        cycle = self.under_way
+        if cycle is not None and cycle is not before:
+            cycle.message_event = News()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""

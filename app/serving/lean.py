@@ -1,4 +1,4 @@
-"""Two parts of uvicorn's protocol that take a kilobyte of every connection, and here take it when they are used."""
+"""Parts of uvicorn's protocol that take half a kilobyte each of a connection, and here take it when they are used."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ class Queue(list[T]):
     def appendleft(self, item: T) -> None:
         """Put an item where `pop` finds it last."""
         self.insert(0, item)
+
+
+class News(asyncio.Event):
+    """An event for which one task waits, which needs no deque for that; made before anybody waits."""
+
+    def __init__(self) -> None:  # in place of asyncio's own, which makes the deque
+        self._waiters: Queue[asyncio.Future[bool]] = Queue()  # type: ignore[assignment]
+        self._value = False
 
 
 class Flow(FlowControl):

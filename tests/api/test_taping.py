@@ -10,7 +10,7 @@ import pytest
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.gateway import EdgeOptions
 from app.core.leaving import LeavingOptions
-from app.core.tapes import Tape, TapeBounds, TapeEnd
+from app.core.tapes import Readable, TapeBounds, TapeEnd
 from tests.api.support import BODY, STREAM, Edge, Server
 from tests.support.calls import FakeProvider, Line, answers, done, role, streams, word
 from tests.support.virtual_time import VirtualClock
@@ -20,14 +20,14 @@ LEAVING = LeavingOptions({}, otherwise=False, drain_max=1, resume=BOUNDS)
 OPTIONS = EdgeOptions(body_max_bytes=10_000, total_s=300.0, keep_alive_s=15.0, leaving=LEAVING)
 
 
-def tape_of(edge: Edge, server: Server) -> Tape:
+async def tape_of(edge: Edge, server: Server) -> Readable:
     """Return the tape of an answer that has begun."""
-    tape = edge.desk.tapes.find(server.answer_headers["x-wizard-stream-id"], "open")
+    tape = await edge.desk.tapes.find(server.answer_headers["x-wizard-stream-id"], "open")
     assert tape is not None
     return tape
 
 
-async def read(tape: Tape) -> bytes:
+async def read(tape: Readable) -> bytes:
     """Return all of a tape, as soon as it has ended."""
     return b"".join([data async for data in tape.replay(0)])
 
@@ -41,7 +41,7 @@ async def test_a_tape_has_what_the_client_got(clock: VirtualClock) -> None:
 
     await edge.serve(server)
 
-    tape = tape_of(edge, server)
+    tape = await tape_of(edge, server)
     assert (TapeEnd.COMPLETE, True) == (tape.ending, server.complete)
     assert 2 == server.body.count(b": keep-alive\n\n")
     shown = server.body.replace(b": keep-alive\n\n", b"")
@@ -72,7 +72,7 @@ async def test_a_client_that_does_not_read_is_left_behind(clock: VirtualClock) -
     server.taking.clear()
     await asyncio.sleep(5.0)
 
-    replayed = await read(tape_of(edge, server))
+    replayed = await read(await tape_of(edge, server))
     await serving
 
     assert replayed.endswith(b"data: [DONE]\n\n")
@@ -89,7 +89,7 @@ async def test_a_client_that_reads_is_left_as_well(clock: VirtualClock) -> None:
     serving = asyncio.create_task(edge.serve(server))
     await asyncio.sleep(0.5)
 
-    replayed = await asyncio.gather(*(read(tape_of(edge, server)) for _ in range(2)))
+    replayed = await asyncio.gather(*[read(await tape_of(edge, server)) for _ in range(2)])
     await serving
 
     assert replayed[0] == replayed[1]
@@ -105,7 +105,7 @@ async def test_the_end_of_the_process_ends_a_tape(clock: VirtualClock, reads: bo
     edge, server = Edge(FakeProvider(streams(line)), clock, OPTIONS), Server((STREAM,))
     serving = asyncio.create_task(edge.serve(server))
     await asyncio.sleep(0.5)
-    tape = tape_of(edge, server)
+    tape = await tape_of(edge, server)
     if not reads:
         server.taking.clear()
     await asyncio.sleep(5.0)
@@ -126,7 +126,7 @@ async def test_a_broken_stream_is_a_broken_tape(clock: VirtualClock) -> None:
 
     await edge.serve(server)
 
-    tape = tape_of(edge, server)
+    tape = await tape_of(edge, server)
     error = msgspec.json.decode((await read(tape)).rpartition(b"data: ")[2])["error"]
     assert (TapeEnd.BROKEN, False) == (tape.ending, server.complete)
     assert "stream_broken" == error["code"]

@@ -39,3 +39,10 @@ def test_nothing_goes_on_by_itself(tmp_path: Path) -> None:
 def test_what_cannot_be_is_named(tmp_path: Path, written: str, path: str) -> None:
     """Also streams that could be resumed only by chance, as each worker has its own."""
     assert f"streaming.{path}" == problem(tmp_path, f"streaming: {written}").path
+
+
+def test_workers_share_streams_through_redis(tmp_path: Path) -> None:
+    """Then they may be resumed with several of them."""
+    given = "streaming: {resume: {enabled: true}}\nserver: {workers: 2}\nredis: {url: redis://127.0.0.1:6379}"
+
+    assert loaded(tmp_path, given).settings.streaming.resume.enabled

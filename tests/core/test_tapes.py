@@ -106,13 +106,14 @@ async def test_nothing_is_no_event() -> None:
 
 
 async def test_tapes_are_their_tenants() -> None:
-    """For anyone else there is none."""
+    """For anyone else there is none, and nobody else has copies of them."""
     bench = Bench()
     tape = bench.opened()
+    await bench.tapes.aclose()
 
-    assert tape is bench.tapes.find("1", "one")
-    assert bench.tapes.find("1", "other") is None
-    assert bench.tapes.find("2", "one") is None
+    assert tape is await bench.tapes.find("1", "one")
+    assert await bench.tapes.find("1", "other") is None
+    assert await bench.tapes.find("2", "one") is None
 
 
 async def test_a_tape_outlives_its_stream_for_the_window() -> None:
@@ -122,12 +123,12 @@ async def test_a_tape_outlives_its_stream_for_the_window() -> None:
     ended.end(TapeEnd.COMPLETE)
 
     await bench.clock.sleep(59.0)
-    kept = bench.tapes.find(ended.id, "one")
+    kept = await bench.tapes.find(ended.id, "one")
     await bench.clock.sleep(1.0)
 
     assert kept is ended
-    assert bench.tapes.find(ended.id, "one") is None
-    assert bench.tapes.find(live.id, "one") is live
+    assert await bench.tapes.find(ended.id, "one") is None
+    assert await bench.tapes.find(live.id, "one") is live
 
 
 async def test_ended_ones_make_room() -> None:
@@ -140,8 +141,8 @@ async def test_ended_ones_make_room() -> None:
 
     assert refused is None
     assert third is not None
-    assert bench.tapes.find(first.id, "one") is first
-    assert bench.tapes.find(second.id, "one") is None
+    assert await bench.tapes.find(first.id, "one") is first
+    assert await bench.tapes.find(second.id, "one") is None
 
 
 async def test_all_of_them_share_the_room() -> None:
@@ -156,9 +157,9 @@ async def test_all_of_them_share_the_room() -> None:
     lasted = growing.ending
     other.add(b"z" * 200)
 
-    assert bench.tapes.find(ended.id, "one") is None
+    assert await bench.tapes.find(ended.id, "one") is None
     assert (None, None, TapeEnd.LOST) == (lasted, growing.ending, other.ending)
-    assert bench.tapes.find(other.id, "one") is None
+    assert await bench.tapes.find(other.id, "one") is None
 
 
 class Watcher:

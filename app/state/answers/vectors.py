@@ -30,7 +30,7 @@ class MemoryVectors:
         self._spaces: OrderedDict[str, _Space] = OrderedDict()
         self._count = 0
 
-    def add(self, space: str, key: str, vector: Sequence[float]) -> None:
+    def add(self, space: str, key: str, vector: Sequence[float], kept_s: float) -> None:  # noqa: ARG002 - see `forget`
         """Remember a question; one whose vector has another length than its neighbours begins the space anew."""
         row = _unit(vector)
         if row is None:
@@ -48,7 +48,7 @@ class MemoryVectors:
             else:
                 self._drop(oldest)
 
-    def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
+    async def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
         """Return the most similar question; None if there is none in this space."""
         found, row = self._spaces.get(space), _unit(vector)
         if found is None or row is None or found.width != len(row):
@@ -63,6 +63,12 @@ class MemoryVectors:
             self._count -= found.drop(key)
             if not found.keys:
                 del self._spaces[space]
+
+    def purge(self, prefix: str) -> None:
+        """Forget the questions whose answers have keys that begin so."""
+        for space, found in list(self._spaces.items()):
+            for key in [key for key in found.keys if key.startswith(prefix)]:
+                self.forget(space, key)
 
     def _drop(self, space: str) -> None:
         found = self._spaces.pop(space, None)

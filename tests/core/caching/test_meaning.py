@@ -87,11 +87,11 @@ class Index:
         self.similarity = similarity
         self.seen: list[Any] = []
 
-    def add(self, space: str, key: str, vector: object) -> None:
+    def add(self, space: str, key: str, vector: object, kept_s: float) -> None:
         """Take note."""
-        self.seen.append((space, key, vector))
+        self.seen.append((space, key, vector, kept_s))
 
-    def nearest(self, space: str, vector: object) -> Near | None:
+    async def nearest(self, space: str, vector: object) -> Near | None:
         """Return the one."""
         self.seen.append((space, vector))
         return Near("k", self.similarity)
@@ -99,6 +99,10 @@ class Index:
     def forget(self, space: str, key: str) -> None:
         """Take note."""
         self.seen.append((space, key))
+
+    def purge(self, prefix: str) -> None:
+        """Take note."""
+        self.seen.append((prefix,))
 
 
 def semantics(clock: VirtualClock, similarity: float = 0.96) -> Semantics:
@@ -110,11 +114,11 @@ def semantics(clock: VirtualClock, similarity: float = 0.96) -> Semantics:
     ("similarity", "least", "found"),
     [(0.96, None, True), (0.94, None, False), (0.96, 0.5, True), (0.96, 0.97, False), (0.94, 0.5, False)],
 )
-def test_a_caller_can_only_ask_for_more(
+async def test_a_caller_can_only_ask_for_more(
     clock: VirtualClock, similarity: float, least: float | None, found: bool
 ) -> None:
     """The threshold of the operator is the least."""
-    near = semantics(clock, similarity).nearest(Meaning("s", "t"), (1.0,), least)
+    near = await semantics(clock, similarity).nearest(Meaning("s", "t"), (1.0,), least)
 
     assert (near is not None) is found
 

@@ -1,0 +1,97 @@
+"""A stream that another process reads from its provider, or did: read it from Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from app.core.tapes import BORDER, Taped, TapeEnd, numbered
+from app.state.answers.following import Hearing
+from app.state.answers.leading import Means
+from app.state.link import StateLostError
+from app.state.tapes.entries import Begun, Ended, Entry, Piece, Seal, key_of, unsealed
+
+
+class FollowedTape:
+    """A stream that another process writes, or wrote; see `app.core.tapes.Readable`."""
+
+    def __init__(self, tape_id: str, seal: Seal, means: Means) -> None:
+        self.id = tape_id
+        self.events = 0
+        self.ending: TapeEnd | None = TapeEnd.LOST  # until there turns out to be one
+        self._seal = seal
+        self._means = means
+        self._hearing = Hearing(key_of(seal), key_of(seal), means)
+        self._begun = Begun("", "", "", b"")
+        self._number = 0
+        self._pieces: list[bytes] = []
+        self._doubt_s: float | None = None  # how long there may come nothing, where that is in doubt
+        self._doubted = 0.0
+
+    @property
+    def taped(self) -> Taped:
+        """Return whose it is; every failure is told in the words that its writer left."""
+        return Taped(self._begun.tenant, self._begun.request_id, lambda _error: self._begun.cut)
+
+    async def catch_up(self) -> bool:
+        """
+        Take what is new, and say whether there is a writer, or was one until now.
+
+        Raises:
+            StateLostError: Redis cannot be asked.
+        """
+        alive, entries, _ = await self._hearing.news()
+        try:
+            for number, entry in [unsealed(self._seal, written) for written in entries]:
+                self._take(number, entry)
+        except ValueError:  # of another version of the gateway
+            self.ending = TapeEnd.LOST
+        return alive or bool(entries)
+
+    def _take(self, number: int, entry: Entry) -> None:
+        if number <= self._number:  # there twice
+            return
+        if number > self._number + 1:  # Redis has lost what came before
+            self.ending = TapeEnd.LOST
+            return
+        self._number = number
+        match entry:
+            case Begun():
+                self._begun, self.ending = entry, None
+            case Piece(data):
+                self._pieces.append(data)
+                self.events += data.count(BORDER)
+            case Ended(how):
+                self.ending = how
+
+    async def replay(self, after: int) -> AsyncGenerator[bytes, None]:
+        """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
+        before = 0
+        while True:
+            pieces, self._pieces = self._pieces, []
+            for piece in pieces:
+                told = numbered(piece, before, after)
+                before += piece.count(BORDER)
+                if told:
+                    yield told
+            if self.ending is not None:
+                return
+            await self.follow()
+
+    async def follow(self) -> None:
+        """Ask for more and wait a moment, for as long as the writer is alive, and Redis not gone for long."""
+        means = self._means
+        if means.link.up:
+            self._hearing.ask_for_more(self._begun.replica)
+        await means.clock.sleep(means.rhythm.heard_s)
+        try:
+            self._doubts(None if await self.catch_up() else means.rhythm.lease_s)
+        except StateLostError:
+            self._doubts(means.rhythm.patience_s)
+
+    def _doubts(self, patience_s: float | None) -> None:
+        """Give up what has been in doubt for one and the same reason for too long."""
+        now = self._means.clock.now()
+        if patience_s != self._doubt_s:
+            self._doubt_s, self._doubted = patience_s, now
+        elif patience_s is not None and now - self._doubted >= patience_s and self.ending is None:
+            self.ending = TapeEnd.LOST

@@ -1,0 +1,70 @@
+"""The streams of this process for the others, and theirs for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from app.core.tapes import Readable, Tape, TapeEnd
+from app.state.answers.leading import Leaders, Means
+from app.state.link import Follower, StateLostError
+from app.state.tapes.copying import TapeCopy
+from app.state.tapes.entries import Seal
+from app.state.tapes.following import FollowedTape
+
+
+class SharedTapes(Follower):
+    """
+    See `app.core.tapes.TapeCopies`; a follower of the link.
+
+    Args:
+        replica: A name that no other replica has.
+
+        seal: Makes a seal from the id of a stream.
+    """
+
+    def __init__(self, replica: str, means: Means, seal: Callable[[str], Seal]) -> None:
+        self._replica = replica
+        self._means = means
+        self._seal = seal
+        self._leaders = Leaders(replica, means)
+        self._copies: set[TapeCopy] = set()
+
+    def share(self, tape: Tape) -> None:
+        """Let others have what comes onto a tape, from its beginning to its end."""
+        copy = TapeCopy(tape, self._seal(tape.id), self._leaders, self._copies.discard)
+        self._copies.add(copy)
+        copy.begin(self._replica)
+
+    async def find(self, tape_id: str, tenant: str, after: int) -> Readable | None:
+        """
+        Return a stream of `tenant` that another process has, or had; None if there is none to be had.
+
+        One that is under way is waited for, for a moment, if it seems to have fewer events than `after`.
+        """
+        found = FollowedTape(tape_id, self._seal(tape_id), self._means)
+        try:
+            await found.catch_up()
+        except StateLostError:
+            return None
+        if found.taped.tenant != tenant:
+            return None
+        until = self._means.clock.now() + self._means.rhythm.letters_s
+        while found.ending is None and found.events < after and self._means.clock.now() < until:
+            await found.follow()
+        return None if found.ending is TapeEnd.LOST else found
+
+    @property
+    def writing(self) -> int:
+        """Return how many streams of this process are not all there."""
+        return len(self._copies)
+
+    async def aclose(self) -> None:
+        """Write what has not been written."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._means.rhythm.renewed_s):
+                await asyncio.gather(*[copy.flush() for copy in self._copies])
+
+    async def beat(self) -> None:
+        """Do nothing: what there is to tell is told when it comes."""
