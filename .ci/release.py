@@ -5,7 +5,8 @@ The definition of done: everything that has to hold before a version goes out, s
     .venv/bin/python .ci/release.py --list             what it does
     .venv/bin/python .ci/release.py --only check,docs  some of it
 
-Every step runs, whatever became of those before. The table in the end has them all; the exit code is 1 if one failed.
+Every step runs, whatever became of those before. The table in the end has them all, those that failed with the last
+line that they said; the exit code is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -70,12 +71,28 @@ def run(wanted: Sequence[Step]) -> int:
     for step in wanted:
         print(f"=== {step.name}: {step.text}", flush=True)
         began_s = time.monotonic()  # noqa: TID251 - it reports how long people wait
-        good = subprocess.run(step.command, cwd=ROOT, check=False).returncode == 0  # noqa: S603 - the table above
-        rows.append((step, good, time.monotonic() - began_s))  # noqa: TID251
+        rows.append((step, problem_of(step), time.monotonic() - began_s))  # noqa: TID251
     print()
-    for step, good, took_s in rows:
-        print(f"{'ok  ' if good else 'FAIL'}  {step.name:<11} {took_s:6.0f} s  {step.text}")
-    return 0 if all(good for _, good, _ in rows) else 1
+    for step, problem, took_s in rows:
+        print(f"{'ok  ' if problem is None else 'FAIL'}  {step.name:<11} {took_s:6.0f} s  {step.text}")
+        if problem is not None:
+            print(f"{'':26}{problem}")
+    failed = [step.name for step, problem, _ in rows if problem is not None]
+    if failed:
+        print(f"\n{len(failed)} of {len(rows)} failed. Again: make release ARGS='--only {','.join(failed)}'")
+    return 1 if failed else 0
+
+
+def problem_of(step: Step) -> str | None:
+    """Run a step, show what it says, and return the last line of it if it fails; what make adds tells nothing."""
+    last = "it said nothing"
+    told, both = subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen(step.command, cwd=ROOT, stdout=told, stderr=both, text=True) as running:  # noqa: S603 - the table above
+        for line in running.stdout or ():
+            print(line, end="", flush=True)
+            if line.strip() and not line.startswith("make"):
+                last = line.strip()
+    return None if running.returncode == 0 else last
 
 
 def changelog_problem(text: str, version: str) -> str | None:
@@ -99,7 +116,11 @@ def main(arguments: Sequence[str]) -> int:
         problem = changelog_problem(given.changelog.read_text(encoding="utf-8"), __version__)
         print(problem or f"the changelog has a section for {__version__}")
         return 1 if problem else 0
-    wanted = [step for step in steps() if given.only is None or step.name in given.only.split(",")]
+    known = {step.name: step for step in steps()}
+    names = known if given.only is None else given.only.split(",")
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"there is no step {', '.join(unknown)}; there are {', '.join(known)}")
+    wanted = [step for name, step in known.items() if name in names]
     if not given.list:
         return run(wanted)
     for step in wanted:

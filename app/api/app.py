@@ -32,7 +32,7 @@ from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import PlainDialect, plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
-from app.api.errors import error_response, internal_error, stopping
+from app.api.errors import error_response, internal_error, nothing_at, stopping
 from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
@@ -41,7 +41,7 @@ from app.api.openapi.hot import hot_paths
 from app.api.page import page_router
 from app.api.passing import PassRoute
 from app.api.places import PREFIX, Anywhere, Kept
-from app.api.roles import is_administrative, with_roles
+from app.api.roles import is_inside, with_roles
 from app.api.sessions import sessions_router
 from app.api.streams import streams_router
 from app.core.configuration import Configurations, Unchanging
@@ -60,7 +60,8 @@ class Door(msgspec.Struct, frozen=True):
     """
     What the application shows besides the calls: its version, start time, and metrics (None: switched off).
 
-    `configurations` can be asked to read the configuration again.
+    `configurations` can be asked to read the configuration again; `admin_port` alone has the administration and the
+    metrics (None: they are where the calls are).
     """
 
     version: str
@@ -68,6 +69,7 @@ class Door(msgspec.Struct, frozen=True):
     registry: CollectorRegistry | None
     exposition: Exposition | None
     configurations: Configurations = Unchanging()
+    admin_port: int | None = None
 
 
 class Api(FastAPI):
@@ -80,11 +82,13 @@ class Api(FastAPI):
             version=door.version,
             lifespan=lifespan,
             redirect_slashes=False,
+            docs_url=None,  # pages without anything from elsewhere: app/api/page
+            redoc_url=None,
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
         self._gateways, self._lifecycle = desk.gateways, desk.lifecycle
         self._hot = {path: _route(desk, dialect) for path, dialect in dialects().items()}
-        self._gate = AdminGate(desk.gateways, desk.listener)
+        self._gate = AdminGate(desk.gateways, desk.listener, door.admin_port)
         self._passing = PassRoute(desk, Anywhere())
         self._kept = {word.value: PassRoute(desk, Kept(word)) for word in (Operation.FILES, Operation.BATCHES)}
         for path, endpoint in self._hot.items():
@@ -117,7 +121,7 @@ class Api(FastAPI):
             return
         if scope["method"] == "HEAD":  # the server leaves the body out by itself
             scope = {**scope, "method": "GET"}
-        if is_administrative(scope["path"]):
+        if is_inside(scope["path"]):
             if await self._gate.refused(scope, receive, send):
                 return
             send = self._gate.watched(scope, send)
@@ -185,11 +189,12 @@ class _Named:
 async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     kind = _KINDS.get(status, INVALID_REQUEST)
-    message = f"There is nothing at {request.url.path[:200]!r}."
     if kind is METHOD_NOT_ALLOWED:
         message = f"{request.method} is not possible at {request.url.path[:200]!r}."
         return _response(GatewayError(kind, message), request, {"allow": ", ".join(_methods_at(request))})
-    return _response(GatewayError(kind, message), request, {})
+    if kind is NOT_FOUND:
+        return _response(nothing_at(request.url.path), request, {})
+    return _response(GatewayError(kind, "The request cannot be understood."), request, {})
 
 
 def _methods_at(request: Request) -> list[str]:

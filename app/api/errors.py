@@ -12,7 +12,7 @@ import msgspec
 
 from app.api.headers import Headers, journal_headers
 from app.core.call import Journal
-from app.core.errors import INTERNAL, OVERLOADED, UNAUTHORIZED, GatewayError
+from app.core.errors import INTERNAL, NOT_FOUND, OVERLOADED, UNAUTHORIZED, GatewayError
 
 SHOWN_WAIT_MAX_S = 60.0  # SDKs disagree on longer waits: some sleep them, some ignore them, some give up
 
@@ -38,6 +38,11 @@ def error_response(error: GatewayError, request_id: str, journal: Journal | None
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(wait_s))))
         headers.append((b"retry-after-ms", b"%d" % max(1, math.ceil(wait_s * 1000))))
     return error.kind.status, headers, msgspec.json.encode({"error": error_object(error, request_id, journal)})
+
+
+def nothing_at(path: str) -> GatewayError:
+    """Return what is told of an address that there is not."""
+    return GatewayError(NOT_FOUND, f"There is nothing at {path[:200]!r}.")
 
 
 def error_frame(error: GatewayError, request_id: str, journal: Journal) -> bytes:

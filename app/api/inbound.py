@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from secrets import token_hex
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
 from app.api.asgi import Scope
 from app.core.errors import UNSUPPORTED_MEDIA_TYPE, GatewayError
@@ -89,7 +88,7 @@ def is_foreign_page(headers: Headers) -> bool:
     origin = headers.get(b"origin")
     if origin is None or b"authorization" in headers or b"x-api-key" in headers:
         return False
-    return urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
+    return origin.partition(b"//")[2] != headers.get(b"host", b"")
 
 
 def credential_of(headers: Headers) -> Credential | None:

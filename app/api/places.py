@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from app.api.asgi import Scope
+from app.api.errors import nothing_at
 from app.api.inbound import Headers
 from app.core.addresses import checked, without
 from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNSUPPORTED_FEATURE, GatewayError
@@ -98,7 +99,7 @@ class Kept:
         path = raw.removeprefix("/v1")
         methods = [method for method, form in self._routes if form.fullmatch(path)]
         if not methods:
-            raise GatewayError(NOT_FOUND, f"There is nothing at {raw[:200]!r}.")
+            raise nothing_at(raw)
         if scope["method"] not in methods:
             raise GatewayError(METHOD_NOT_ALLOWED, f"{scope['method']} is not possible at {raw[:200]!r}.")
         provider = self._provider(headers, query, gateway, passing)

@@ -14,9 +14,7 @@ from typing import Any, Final
 
 ADMIN_PATH: Final = "/admin"
 _CALLERS: Final = ("/v1/", "/pass/")
-_ANYBODY: Final = frozenset(
-    {"/", "/livez", "/readyz", "/health", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
-)
+_ANYBODY: Final = frozenset({"/", "/livez", "/readyz", "/health", "/metrics", "/docs", "/docs/{name}", "/openapi.json"})
 _SCHEMES: Final[Mapping[str, object]] = MappingProxyType(
     {
         "key": {"type": "http", "scheme": "bearer", "description": "A virtual key or a JWT, if `auth.required`."},
@@ -36,6 +34,11 @@ class Role(StrEnum):
 def is_administrative(path: str) -> bool:
     """Say whether a path is below `ADMIN_PATH`, and not one that only begins like it."""
     return path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/")
+
+
+def is_inside(path: str) -> bool:
+    """Say whether a path is for operators alone: below `ADMIN_PATH`, or the metrics."""
+    return is_administrative(path) or path == "/metrics"
 
 
 def role_of(path: str) -> Role:

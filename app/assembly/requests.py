@@ -8,6 +8,7 @@ from importlib import import_module
 import msgspec
 
 from app.assembly.deps import Deps
+from app.config.listening import places
 from app.config.schema import Settings
 from app.core.identity import Caller
 from app.core.stories import Stories
@@ -38,7 +39,7 @@ def may_see(settings: Settings) -> Callable[[Caller], bool]:
         case "never":
             return lambda _caller: False
         case "auto":
-            anybody = not settings.auth.required and settings.server.only_this_machine
+            anybody = not settings.auth.required and not any(place.shared for place in places(settings))
             return lambda caller: anybody or caller.debug
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,9 +15,18 @@ from app.providers.local.wheels import LOCAL_MODELS
 _SHOWN_MAX = 8
 
 
-def banner(loaded: Loaded, address: str, local_missing: str | None) -> str:
-    """Return the text; `local_missing` says why the built-in model is not there, or is None."""
-    settings = loaded.settings
+def banner(loaded: Loaded, urls: Sequence[str], local_missing: str | None) -> str:
+    """
+    Return the text.
+
+    Args:
+        loaded: The configuration in use.
+
+        urls: Where calls are taken, and where the administration is if it has a port of its own.
+
+        local_missing: Why the built-in model is not there, or None.
+    """
+    settings, (address, *operated) = loaded.settings, urls
     lines = [
         "",
         f"  Wizard {__version__} is listening on {address}",
@@ -26,6 +36,7 @@ def banner(loaded: Loaded, address: str, local_missing: str | None) -> str:
     ]
     if local_missing is not None:
         lines.append(f"          (no built-in model: {local_missing})")
+    lines += [f"  admin   {url}/admin" for url in operated]
     lines += [
         f"  docs    {address}/docs",
         "",

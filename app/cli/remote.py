@@ -10,7 +10,7 @@ import httpx2
 
 from app.cli.progress import Progress
 from app.cli.verbs import CommandError, add_config
-from app.config.schema import Settings
+from app.config.listening import places
 from app.config.source import Source
 from app.config.surroundings import operator_token
 from app.core.errors import NOT_FOUND
@@ -44,7 +44,8 @@ class Remote:
         if given.url and token:
             return cls(given.url, token)
         settings = Source(given.config, {}, {}).read().settings
-        return cls(given.url or address_of(settings), token or settings.admin.token.get_secret_value())
+        *_, operated = places(settings)
+        return cls(given.url or operated.url, token or settings.admin.token.get_secret_value())
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """Ask for something; see `send`."""
@@ -78,11 +79,6 @@ def _refusal(answer: httpx2.Response, url: str) -> str:
     except (ValueError, KeyError, TypeError):
         return f"{url} answers with {answer.status_code}, and not like a gateway"
     if code == NOT_FOUND.code and message.startswith("There is nothing at '/admin"):  # the page, not what it lists
-        return f"the gateway at {url} has no such administration\n  set admin.token, or update the gateway"
+        advice = "set admin.token, ask at its admin.port, or update the gateway"
+        return f"the gateway at {url} has no such administration\n  {advice}"
     return f"{message}\n  {suggestion}"
-
-
-def address_of(settings: Settings) -> str:
-    """Return where a gateway with these settings can be reached from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)  # noqa: S104 - compared
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"

@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
+import msgspec
+
 from app.cli.banner import banner
 from app.cli.verbs import Verbs, add_config, add_verb
+from app.config.listening import places
 from app.config.load import find
 from app.config.presets import PRESETS
 from app.config.source import Source
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing
 from app.providers.pool import PoolClient, PoolOptions
-from app.serving.process import address_of, listen
+from app.serving.process import listen, port_of
 from app.serving.start import start
 
 CANNOT_LISTEN = 1
@@ -50,14 +53,16 @@ def run(given: argparse.Namespace) -> int:
     path = find(given.config)
     source = Source(path, _overrides(given), _found_here() if path is None else {})
     loaded = source.read()
-    server = loaded.settings.server
-    try:
-        listening = listen(server.host, server.port)
-    except OSError as error:
-        print(f"cannot listen on {server.host} port {server.port}: {error.strerror}", file=sys.stderr)
-        return CANNOT_LISTEN
-    text = banner(loaded, address_of(listening, server.host), missing() if path is None else None)
-    return start(source, loaded, listening, partial(print, text, flush=True))
+    listening, urls = [], []
+    for place in places(loaded.settings):
+        try:
+            listening.append(listen(place))
+        except OSError as error:
+            print(f"cannot listen on {place.host} port {place.port}: {error.strerror}", file=sys.stderr)
+            return CANNOT_LISTEN
+        urls.append(msgspec.structs.replace(place, port=port_of(listening[-1])).url)
+    text = banner(loaded, urls, missing() if path is None else None)
+    return start(source, loaded, tuple(listening), partial(print, text, flush=True))
 
 
 def _overrides(given: argparse.Namespace) -> dict[str, str]:

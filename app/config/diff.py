@@ -27,6 +27,8 @@ _AT_START: Final[Sequence[Loc]] = (
     ("server", "connections_per_address"),
     ("server", "watch"),
     ("server", "recycle"),
+    ("admin", "host"),
+    ("admin", "port"),
     ("redis",),
     ("idempotency", "ttl_s"),
     ("idempotency", "max_entries"),

@@ -87,10 +87,14 @@ def _unknown(name: str) -> Problem:
     loc = _loc(name)
     free_name = str(loc[1]) if len(loc) > 1 else "name"
     known = [CONFIG_VARIABLE, *(variable_name(leaf) for leaf in leaf_locs(Settings, free_name))]
+    servers = variable_name(
+        ("server", *loc)
+    )  # what has a namesake elsewhere, as WIZARD_PORT has, is most likely meant so
     return Problem(
         path=shown_key(name),
         value="(a text)",
         expected="the path of a setting: WIZARD_ and its parts joined by two underscores",
-        suggestion=did_you_mean(name, known) or "unset it; docs/configuration.md explains the names",
+        suggestion=did_you_mean(servers if servers in known else name, known)
+        or "unset it; docs/configuration.md explains the names",
         file=f"environment variable {shown_key(name)}",
     )

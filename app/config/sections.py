@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -53,14 +52,6 @@ class Server(Section):
     )
     watch: bool = Field(default=True, description="Whether a changed file is taken over by itself.")
     recycle: Recycle = Field(default_factory=Recycle, description="When a worker process is replaced.")
-
-    @property
-    def only_this_machine(self) -> bool:
-        """Whether nobody but programs on this machine can reach the gateway."""
-        try:
-            return ip_address(self.host.partition("%")[0]).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
 
 
 class Timeouts(Section):

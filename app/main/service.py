@@ -55,9 +55,18 @@ class Service:
         parent: Told when a newer one is in use.
 
         meeting: The directory in which workers find each other; None for the only one.
+
+        admin_port: The port that the administration has for itself; None for none.
     """
 
-    def __init__(self, source: Source, loaded: Loaded, parent: Parent, meeting: Path | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        loaded: Loaded,
+        parent: Parent,
+        meeting: Path | None = None,
+        admin_port: int | None = None,
+    ) -> None:
         clock = self._clock = SystemClock()
         client = self._client = PoolClient(PoolOptions())
         self._telemetry = Telemetry(loaded.settings, client, clock)
@@ -76,9 +85,8 @@ class Service:
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
         self.lifecycle = Lifecycle()
-        self.api = Api(
-            Desk(self._holder, self.listener, clock, self.lifecycle, tapes=deps.tapes), self._door(), self._lifespan
-        )
+        desk = Desk(self._holder, self.listener, clock, self.lifecycle, tapes=deps.tapes)
+        self.api = Api(desk, self._door(admin_port), self._lifespan)
         if deps.tracers is not None:
             deps.tracers.instrument(self.api)
 
@@ -128,11 +136,11 @@ class Service:
             watch = Watch(lambda: self._holder.loaded, self._reloader.look, self._clock)
             opened.push_async_callback(_cancelled, loop.create_task(watch.run()))
 
-    def _door(self) -> Door:
-        started_wall = self._clock.wall()
+    def _door(self, admin_port: int | None) -> Door:
+        bare = Door(__version__, self._clock.wall(), None, None, self._reloader, admin_port)
         if not self.settings.metrics.enabled:
-            return Door(__version__, started_wall, None, None, self._reloader)
-        return Door(__version__, started_wall, self._telemetry.registry, self._lookout.exposition, self._reloader)
+            return bare
+        return msgspec.structs.replace(bare, registry=self._telemetry.registry, exposition=self._lookout.exposition)
 
     def _asked(self, deps: Deps) -> list[Part]:
         """Return the parts of the metrics that ask somebody for numbers when they are shown."""

@@ -139,7 +139,7 @@ class Endpoint:
                 request = await self._sign(request, self._provider.signer)
             return await self._exchange(request, attempt)
         except GatewayError as error:
-            raise self._signed(attempt, error) from error.__cause__
+            raise self._signed(attempt, self._known(request), error) from error.__cause__
         finally:
             journal.upstream_s += self._clock.now() - started
 
@@ -157,7 +157,8 @@ class Endpoint:
             require_plain(reply)
             if asked.stream and not _is_whole(reply):
                 kept = True  # from here on the stream owns the connection
-                return await self._streamed(reply, self._provider.codec.decoder(asked), attempt, _streamed_type(reply))
+                decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
+                return await self._streamed(reply, decoder, attempt, _streamed_type(reply), secrets)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, asked)
             if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
@@ -170,8 +171,10 @@ class Endpoint:
             if not kept:
                 await reply.aclose()
 
-    async def _streamed(self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str) -> Reply:
-        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._signed, attempt))
+    async def _streamed(
+        self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
+    ) -> Reply:
+        reading = EventReading(reply, decoder, self._guard(attempt), partial(self._signed, attempt, secrets))
         stream = EventStream(reading.events(), reading.release, media_type)
         try:
             await stream.prime(self._options)
@@ -193,14 +196,18 @@ class Endpoint:
         error.upstream_status = reply.status
         return error
 
-    def _signed(self, attempt: Attempt, error: GatewayError) -> GatewayError:
+    def _known(self, request: HttpRequest) -> OwnSecrets:
+        """Return what a request told the provider; a signature is another one each time."""
+        return self._secrets if self._provider.signer is None else OwnSecrets(request.headers)
+
+    def _signed(self, attempt: Attempt, secrets: OwnSecrets, error: GatewayError) -> GatewayError:
         """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
         name = self._provider.name
-        error.message = self._secrets.hidden(error.message)
-        error.param = None if error.param is None else self._secrets.hidden(error.param)
+        error.message = secrets.hidden(error.message)
+        error.param = None if error.param is None else secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
-            request = attempt.call.request
-            purpose = f" for {request.operation.value}" if isinstance(request, PlainRequest) else ""
+            asked = attempt.call.request
+            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) else ""
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)

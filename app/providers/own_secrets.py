@@ -31,3 +31,42 @@ class OwnSecrets:
         for secret in self._known:
             text = text.replace(secret, HIDDEN)
         return text
+
+    def blotter(self) -> Blotter:
+        """Return what takes them out of one answer that is passed on as it is."""
+        return Blotter(tuple(secret.encode() for secret in self._known))
+
+
+class Blotter:
+    """
+    Takes secrets out of bytes that come in pieces; each is followed by as many stars, so that every length stays true.
+
+    Args:
+        secrets: Those that are looked for, longer ones first.
+    """
+
+    def __init__(self, secrets: tuple[bytes, ...]) -> None:
+        self._secrets = secrets
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what can be shown by now: what may be the beginning of a secret waits for the next piece."""
+        data = self._held + data
+        for secret in self._secrets:
+            if secret in data:
+                data = data.replace(secret, b"*" * len(secret))
+        shown = len(data) - max((_begun(secret, data) for secret in self._secrets), default=0)
+        self._held = data[shown:]
+        return data[:shown]
+
+    def end(self) -> bytes:
+        """Return what still waited: it was none."""
+        return self._held
+
+
+def _begun(secret: bytes, data: bytes) -> int:
+    """Return how many of the last bytes of `data` may be the beginning of a secret."""
+    at = data.find(secret[:1], max(0, len(data) - len(secret) + 1))
+    while at >= 0 and not secret.startswith(data[at:]):
+        at = data.find(secret[:1], at + 1)
+    return 0 if at < 0 else len(data) - at

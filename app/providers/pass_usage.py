@@ -17,6 +17,7 @@ from app.core.usage import Usage
 from app.providers.anthropic.response import merged
 from app.providers.anthropic.response import usage_of as anthropic_usage
 from app.providers.openai_plain import usage_of
+from app.providers.own_secrets import Blotter
 from app.providers.sse import SseFrames
 
 LOOKED_MAX_BYTES: Final = 1_048_576
@@ -61,25 +62,34 @@ class Counted:
 
 
 class PassDecoder:
-    """Bytes as they come, with the usage beside them. Complete when the body is, whose end HTTP watches over."""
+    """
+    Bytes as they come, with the usage beside them. Complete when the body is, whose end HTTP watches over.
 
-    def __init__(self) -> None:
+    Args:
+        blotter: Takes out of them what nobody may see.
+    """
+
+    def __init__(self, blotter: Blotter) -> None:
         self.done = False
+        self._blotter = blotter
         self._empty = True
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Take bytes as they arrive; see the port."""
         self._empty = False
         usage = self._look(data)
-        return [StreamEvent(data, None if usage is None else Chunk([], usage), Weight.ANSWER)]
+        shown = self._blotter.feed(data)
+        if usage is None and not shown:
+            return []
+        return [StreamEvent(shown, None if usage is None else Chunk([], usage), Weight.ANSWER)]
 
     def end(self) -> list[StreamEvent]:
         """Take note of the end; see the port. An answer may well be empty."""
         self.done = True
-        usage = self._close()
-        if usage is None and not self._empty:
+        usage, rest = self._close(), self._blotter.end()
+        if usage is None and not rest and not self._empty:
             return []
-        return [StreamEvent(b"", None if usage is None else Chunk([], usage), Weight.ANSWER)]
+        return [StreamEvent(rest, None if usage is None else Chunk([], usage), Weight.ANSWER)]
 
     def _look(self, data: bytes) -> Usage | None:  # noqa: ARG002 - for those that look
         return None
@@ -91,8 +101,8 @@ class PassDecoder:
 class EventsDecoder(PassDecoder):
     """Server-sent events: each that tells a usage is read."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, blotter: Blotter) -> None:
+        super().__init__(blotter)
         self._frames: SseFrames | None = SseFrames(LOOKED_MAX_BYTES)
         self._counted = Counted()
 
@@ -111,8 +121,8 @@ class EventsDecoder(PassDecoder):
 class DocumentDecoder(PassDecoder):
     """A JSON document: a copy is kept, up to a bound, and read at the end."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, blotter: Blotter) -> None:
+        super().__init__(blotter)
         self._kept = bytearray()
 
     def _look(self, data: bytes) -> Usage | None:

@@ -2,7 +2,8 @@
 What callers wrote for a provider themselves, sent to it with the gateway's key in place of theirs, and its answer.
 
 Nothing is translated. Only headers of an allow-list pass, either way; failures are told in the gateway's own form, as
-everywhere, so that a provider's words about the gateway's key or network reach nobody.
+everywhere, so that a provider's words about the gateway's key or network reach nobody. As callers choose what they ask
+for, which may be an address that repeats its request, the gateway's credentials are blotted out of every answer, too.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from app.providers.endpoint import (
     require_plain,
 )
 from app.providers.looking import Resumed, looked
+from app.providers.own_secrets import Blotter, OwnSecrets
 from app.providers.pass_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder
 from app.providers.refusals import failure, kind_of_status
 
@@ -94,7 +96,7 @@ class PassCodec:
 
     def decoder(self, request: Request) -> PassDecoder:  # noqa: ARG002 - the port's
         """Return what passes bytes on."""
-        return PassDecoder()
+        return PassDecoder(Blotter(()))  # never asked: the end of the provider knows what to take out
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
         """Return the failure that a status means; where the request is to blame, in the provider's words."""
@@ -122,14 +124,17 @@ class PassEndpoint(Endpoint):
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            attempt.call.journal.head = _head(reply)
+            secrets = self._known(request)
+            attempt.call.journal.head = _head(reply, secrets)
             body = await self._small(request, reply, attempt)
             if isinstance(body, bytes):
+                blotter = secrets.blotter()
+                body = blotter.feed(body) + blotter.end()
                 return Reply(self._provider.codec.decode(body, attempt.call.request))
             reply = reply if body is None else body
             kept = True  # from here on the stream owns the connection
-            decoder = _decoder(reply, attempt.call.request)
-            return await self._streamed(reply, decoder, attempt, media_type_of(reply))
+            decoder = _decoder(reply, attempt.call.request, secrets.blotter())
+            return await self._streamed(reply, decoder, attempt, media_type_of(reply), secrets)
         finally:
             if not kept:
                 await reply.aclose()
@@ -182,9 +187,9 @@ def _joined(path: str, query: str, more: str) -> str:
     return f"{path}?{both}" if both else path
 
 
-def _head(reply: UpstreamReply) -> AnswerHead:
+def _head(reply: UpstreamReply, secrets: OwnSecrets) -> AnswerHead:
     given = reply.headers
-    return AnswerHead(reply.status, tuple((name, given[name]) for name in _RETURNED if name in given))
+    return AnswerHead(reply.status, tuple((name, secrets.hidden(given[name])) for name in _RETURNED if name in given))
 
 
 def _is_document(reply: UpstreamReply) -> bool:
@@ -192,12 +197,12 @@ def _is_document(reply: UpstreamReply) -> bool:
     return media == "application/json"
 
 
-def _decoder(reply: UpstreamReply, request: Request) -> PassDecoder:
+def _decoder(reply: UpstreamReply, request: Request, blotter: Blotter) -> PassDecoder:
     if not _counts(request):
-        return PassDecoder()
+        return PassDecoder(blotter)
     if reply.headers.get("content-type", "").lower().startswith("text/event-stream"):
-        return EventsDecoder()
-    return DocumentDecoder() if _is_document(reply) else PassDecoder()
+        return EventsDecoder(blotter)
+    return DocumentDecoder(blotter) if _is_document(reply) else PassDecoder(blotter)
 
 
 def _counts(request: Request) -> bool:

@@ -9,7 +9,11 @@ import msgspec
 
 
 class Ground(msgspec.Struct, frozen=True):
-    """The socket that all of them accept from, and the directory in which they find each other."""
+    """
+    The sockets that all of them accept from, and the directory in which they find each other.
 
-    listening: socket.socket
+    The first takes calls; the second, if there is one, is that of `admin.port`.
+    """
+
+    listening: tuple[socket.socket, ...]
     meeting: Path

@@ -8,6 +8,7 @@ from typing import Final
 
 import uvicorn
 
+from app.config.listening import Place
 from app.config.sections import Server
 from app.main import Service
 from app.serving.guard import Guard, GuardOptions
@@ -21,24 +22,28 @@ _GC_ALLOCATIONS: Final = (
 )
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(place: Place) -> socket.socket:
     """
-    Open the socket that calls come in by; worker processes can accept from it.
+    Open a socket that requests come in by; worker processes can accept from it.
 
     Raises:
         OSError: The address is not free, or not this machine's.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    listening = socket.create_server((place.host, place.port), family=family, backlog=BACKLOG)
     listening.set_inheritable(True)
     return listening
 
 
-def address_of(listening: socket.socket, host: str) -> str:
-    """Return the URL under which the socket can be reached from this machine."""
-    port = listening.getsockname()[1]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - compared, not bound
-    return f"http://{shown}:{port}"
+def port_of(listening: socket.socket) -> int:
+    """Return the port on which a socket listens; that is another than was asked for if any would do."""
+    port: int = listening.getsockname()[1]
+    return port
+
+
+def admin_port_of(listening: tuple[socket.socket, ...]) -> int | None:
+    """Return the port that the administration has for itself, if there is a second socket for it."""
+    return port_of(listening[1]) if len(listening) > 1 else None
 
 
 def uvicorn_config(service: Service) -> uvicorn.Config:

@@ -12,7 +12,7 @@ from app.core.clock import SystemClock
 from app.main import Service
 from app.serving.ground import Ground
 from app.serving.notify import Notifier
-from app.serving.process import settle_garbage, uvicorn_config
+from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 from app.serving.supervisor import Outlook, Supervisor
 from app.telemetry.logs import LogBook
@@ -20,14 +20,25 @@ from app.telemetry.output import standard_output
 from app.telemetry.workers.directory import workers_directory
 
 
-def start(source: Source, loaded: Loaded, listening: socket.socket, announce: Callable[[], None]) -> int:
-    """Serve from `listening` until a signal ends it, and return the exit code; `announce` once calls are served."""
+def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], announce: Callable[[], None]) -> int:
+    """
+    Serve until a signal ends it, and return the exit code.
+
+    Args:
+        source: Where to read the configuration again.
+
+        loaded: The configuration to begin with.
+
+        listening: As in `Ground`.
+
+        announce: Called once calls are served.
+    """
     server, clock = loaded.settings.server, SystemClock()
     notifier = Notifier(supervision(), clock)
     if server.workers == 1 and server.recycle.max_requests is None and server.recycle.max_bytes is None:
-        service = Service(source, loaded, _nobody)
+        service = Service(source, loaded, _nobody, admin_port=admin_port_of(listening))
         settle_garbage()
-        GatewayServer(uvicorn_config(service), service, Alone(announce, notifier), clock).run(sockets=[listening])
+        GatewayServer(uvicorn_config(service), service, Alone(announce, notifier), clock).run(sockets=[*listening])
         return 0
     logging = loaded.settings.logging
     book = LogBook(standard_output(), clock, level=logging.level, line_format=logging.format)

@@ -47,7 +47,7 @@ class Supervisor:
 
         loaded: The configuration to begin with.
 
-        ground: What all workers stand on; its socket is closed at the end.
+        ground: What all workers stand on; its sockets are closed at the end.
 
         outlook: Told how things are.
 
@@ -116,7 +116,8 @@ class Supervisor:
     def _end(self, bell: Bell, crew: Crew, how: Ending) -> None:
         """Let everybody end in order; each further signal makes it quicker, the second one for good."""
         self._outlook.notifier.stopping()
-        self._ground.listening.close()
+        for listening in self._ground.listening:
+            listening.close()
         crew.stop(how)
         told = 1
         while not crew.gone():

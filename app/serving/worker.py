@@ -18,7 +18,7 @@ from app.serving.bell import HANGUP
 from app.serving.ending import Ending
 from app.serving.ground import Ground
 from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
-from app.serving.process import settle_garbage, uvicorn_config
+from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 
 
@@ -40,10 +40,10 @@ def work(source: Source, loaded: Loaded, ground: Ground, line: Connection) -> No
         signal.signal(HANGUP, signal.SIG_IGN)  # until the loop has a handler; else it would end the process
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))  # until the server has one
     parent = Parent(line)
-    service = Service(source, loaded, parent.reloaded, ground.meeting)
+    service = Service(source, loaded, parent.reloaded, ground.meeting, admin_port_of(ground.listening))
     settle_garbage()
     server = WorkerServer(service, parent)
-    server.run(sockets=[ground.listening])
+    server.run(sockets=[*ground.listening])
 
 
 class Parent:

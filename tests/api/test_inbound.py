@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.api.asgi import ClientGoneError, Message, read_body
 from app.api.decode import ChatDecoder
 from app.api.dialects.generate import read_generate
+from app.api.inbound import is_foreign_page
 from app.api.wishes import Wishes, merged, wishes_of
 from app.core.call import Call, CallOptions
 from app.core.errors import GatewayError
@@ -205,3 +206,23 @@ def test_an_idempotency_key_is_short_and_visible() -> None:
     with pytest.raises(GatewayError) as raised:
         wishes_of({b"idempotency-key": b"x" * 256})
     assert raised.value.param == "idempotency-key"
+
+
+@pytest.mark.parametrize(
+    ("origin", "foreign"),
+    [
+        (b"http://gateway:8080", False),
+        (b"https://gateway:8080", False),
+        (b"http://gateway", True),
+        (b"http://gateway:8080.evil.example", True),
+        (b"null", True),
+        (b"", True),
+        (b"http://[gateway:8080", True),
+        (b"http://gateway]:8080", True),
+        (b"\xff//\xfe", True),
+    ],
+)
+def test_a_page_is_foreign_unless_it_is_from_here(origin: bytes, foreign: bool) -> None:
+    """Whatever an origin looks like, only the gateway's own address counts, and nothing else is looked for in it."""
+    assert is_foreign_page({b"origin": origin, b"host": b"gateway:8080"}) is foreign
+    assert is_foreign_page({b"origin": origin, b"host": b"gateway:8080", b"authorization": b"Bearer k"}) is False

@@ -18,7 +18,7 @@ BOX = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1"}
 
 def shown(local_missing: str | None = None, **sections: Any) -> str:  # noqa: ANN401 - what pydantic takes
     """Return the banner of a configuration."""
-    return banner(Loaded(Settings(**sections), EMBEDDED, "d"), ADDRESS, local_missing)
+    return banner(Loaded(Settings(**sections), EMBEDDED, "d"), [ADDRESS], local_missing)
 
 
 def models_of(text: str) -> str:

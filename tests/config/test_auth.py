@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.config.listening import places
 from app.config.problems import MISSING
 from tests.config.cases import loaded, problem, refused
 
@@ -114,6 +115,26 @@ def test_an_open_gateway_stays_on_its_machine(tmp_path: Path, host: str) -> None
     assert (found.path, found.value) == ("auth.required", "false")
     assert "auth.allow_open" in found.suggestion
     assert (asks.settings.server.host, told.settings.server.host) == (host, host)
+
+
+def test_an_open_gateway_has_no_other_way_in(tmp_path: Path) -> None:
+    """Calls are taken at the port of the administration too, so it stays on this machine likewise."""
+    found = problem(tmp_path, "admin: {port: 9901, host: 10.0.0.1}")
+    closed = loaded(tmp_path, "admin: {host: 10.0.0.1}")
+
+    assert (found.path, "admin.host" in found.expected) == ("auth.required", True)
+    assert [place.host for place in places(closed.settings)] == ["127.0.0.1"]
+
+
+def test_the_administration_has_a_port_of_its_own_or_none(tmp_path: Path) -> None:
+    """The port of calls is no port of its own; two that the machine chooses are."""
+    own = loaded(tmp_path, "admin: {port: 9901, host: '::1'}").settings
+    chosen = loaded(tmp_path, "admin: {port: 0}\nserver: {port: 0}").settings
+    same = problem(tmp_path, "admin: {port: 8080}")
+
+    assert [place.url for place in places(own)] == ["http://127.0.0.1:8080", "http://[::1]:9901"]
+    assert [place.port for place in places(chosen)] == [0, 0]
+    assert (same.path, same.value) == ("admin.port", "8080")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])

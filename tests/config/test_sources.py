@@ -165,6 +165,7 @@ def test_variables_of_kubernetes_services_are_no_settings(folder: Path) -> None:
         ("WIZARD_SERVER_PORT", "did you mean WIZARD_SERVER__PORT?"),
         ("WIZARD_SEVER__PORT", "did you mean WIZARD_SERVER__PORT?"),
         ("WIZARD_PORT", "did you mean WIZARD_SERVER__PORT?"),
+        ("WIZARD_HOST", "did you mean WIZARD_SERVER__HOST?"),
         ("WIZARD_ADMIN_TOKEN", "did you mean WIZARD_ADMIN__TOKEN?"),
         ("wizard_config", "did you mean WIZARD_CONFIG?"),
         ("WIZARD_PROVIDERS__BOX__API_KYE", "did you mean WIZARD_PROVIDERS__BOX__API_KEY?"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -13,6 +16,27 @@ from app.config.load import load
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 MANIFESTS = ("wizard.yaml", "redis.yaml")
+CHART = ROOT / "deploy/helm/wizard"
+HELM = shutil.which("helm") or ""
+KUBERNETES = ("1.27", "1.37")  # what the chart demands at least, and the newest that schemas are at hand for
+EVERYTHING = """
+config:
+  server: {host: 0.0.0.0}
+  admin: {port: 9901, host: 0.0.0.0}
+  providers: {sim: {kind: sim}}
+autoscaling:
+  enabled: true
+  activeRequests: 200
+  metrics: [{type: External, external: {metric: {name: overhead_p99_seconds}, target: {type: Value, value: 50m}}}]
+podMonitor: {enabled: true}
+networkPolicy:
+  redis: {podSelector: {matchLabels: {app: redis}}}
+  egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 8000}]}]
+ingress: {enabled: true, className: nginx, host: llm.example.com, tlsSecretName: tls, annotations: {a: b}}
+podAnnotations: {a: b}
+nodeSelector: {disk: ssd}
+tolerations: [{key: gpu, operator: Exists}]
+"""
 SECRETS = {"OPENAI_API_KEY": "sk-1", "WIZARD_ADMIN_TOKEN": "token"}
 
 
@@ -97,3 +121,34 @@ def test_the_configuration_of_the_chart_is_good(tmp_path: Path) -> None:
     settings = load(file, SECRETS).settings
 
     assert values["terminationGracePeriodSeconds"] > settings.server.drain_s + settings.server.drain_delay_s
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_the_manifests_are_what_kubernetes_takes(version: str) -> None:
+    """Each has the fields of its kind and no others."""
+    for each in manifests():
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+@pytest.mark.skipif(not HELM, reason="needs helm")
+@pytest.mark.parametrize("values", ["{}", EVERYTHING], ids=["defaults", "everything"])
+def test_the_chart_renders_to_what_kubernetes_takes(values: str, tmp_path: Path) -> None:
+    """By the word of Helm itself, which has no complaints: with its own values, and with all that they switch on."""
+    file = tmp_path / "values.yaml"
+    file.write_text(values, encoding="utf-8")
+
+    linted = helm("lint", "--strict", str(CHART), "--values", str(file))
+    rendered = helm("template", "mine", str(CHART), "--kube-version", f"{KUBERNETES[-1]}.0", "--values", str(file))
+
+    assert linted.returncode == 0, linted.stdout
+    assert rendered.returncode == 0, rendered.stderr
+    objects = [each for each in yaml.safe_load_all(rendered.stdout) if each["kind"] != "PodMonitor"]
+    assert len(objects) == (6 if values == "{}" else 8)
+    for each in objects:
+        for version in KUBERNETES:
+            kubernetes_validate.validate(each, version, strict=True)
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Helm."""
+    return subprocess.run([HELM, *arguments], capture_output=True, text=True, check=False)

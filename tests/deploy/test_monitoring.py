@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,18 @@ import yaml
 
 from app.state.answers.caching import Caching
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Asked, build, cache, losses, provider_keys
+from app.telemetry.metrics.asked import Asked, build, cache, config_in_use, losses, provider_keys, providers_up
 from app.telemetry.metrics.families import CounterFamily, HistogramFamily
 
 ROOT = Path(__file__).parents[2]
 RULES = ("recording.rules.yml", "alerts.rules.yml")
+PROMTOOL = shutil.which("promtool") or ""
+CHECKS = (
+    ("promtool", "check", "config", "--syntax-only", "prometheus/prometheus.yml"),
+    ("otelcol", "validate", "--config=otel/collector.yaml"),
+    ("caddy", "validate", "--adapter", "caddyfile", "--config", "proxies/Caddyfile"),
+    ("envoy", "--mode", "validate", "--config-path", "proxies/envoy.yaml"),
+)
 METRIC = re.compile(r"\bwizard_[a-z0-9_]+\b")
 RECORDED = re.compile(r"\bwizard:[a-z0-9_:]+\b")
 
@@ -29,6 +38,8 @@ def exported() -> set[str]:
         Asked(build, "1"),
         *Metrics().parts,
         Asked(provider_keys, lambda: ()),
+        Asked(providers_up, list),
+        Asked(config_in_use, str),
         Asked(losses, {}),
         Asked(cache, caching.tally, caching.view),
     ]
@@ -76,6 +87,28 @@ def test_every_query_is_balanced() -> None:
             assert expression.count(opening) == expression.count(closing), expression
 
 
+@pytest.mark.skipif(not PROMTOOL, reason="needs promtool, of Prometheus")
+@pytest.mark.parametrize(
+    "given", [("check", *(f"deploy/prometheus/{name}" for name in RULES)), ("test", "tests/deploy/alerts.test.yml")]
+)
+def test_alerts_are_raised_by_what_they_speak_of(given: tuple[str, ...]) -> None:
+    """By the word of Prometheus itself: the rules are sound, and each alert fires when it should, with its texts."""
+    verb, *files = given
+
+    checked = subprocess.run([PROMTOOL, verb, "rules", *files], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_alert_is_tried() -> None:
+    """There is a case for each in what promtool runs."""
+    tried = yaml.safe_load((ROOT / "tests/deploy/alerts.test.yml").read_text(encoding="utf-8"))["tests"]
+
+    raised = {case["alertname"] for each in tried for case in each["alert_rule_test"] if case.get("exp_alerts")}
+
+    assert raised == {rule["alert"] for rule in rules() if "alert" in rule}
+
+
 def test_every_alert_has_a_runbook() -> None:
     """Its link leads to a section of its name, and there is no section without an alert."""
     sections = re.findall(r"^## (\w+)$", (ROOT / "docs/runbooks.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -96,6 +129,18 @@ def test_panels_do_not_overlap() -> None:
         assert not taken & cells, panel["title"]
         assert at["x"] + at["w"] <= 24
         taken |= cells
+
+
+@pytest.mark.parametrize("command", CHECKS, ids=[program for program, *_ in CHECKS])
+def test_who_reads_a_file_takes_it(command: tuple[str, ...]) -> None:
+    """Where the program is at hand that a file is for."""
+    program = shutil.which(command[0])
+    if program is None:
+        pytest.skip(f"needs {command[0]}")
+
+    checked = subprocess.run([program, *command[1:]], cwd=ROOT / "deploy", capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("name", ["prometheus/prometheus.yml", "otel/collector.yaml", "proxies/envoy.yaml"])

@@ -48,12 +48,23 @@ def test_the_changelog_has_to_tell_of_the_version(tmp_path: Path, text: str, cod
 
 
 def test_a_step_that_fails_is_told_and_ends_with_1() -> None:
-    """The table has every step that ran, with what became of it."""
+    """The table has every step that ran, with why it failed, and how to run those again."""
     done = released("--only", "changelog")
 
     good = f"## [{__version__}] - " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    table = done.stdout.partition("\n\n")[2].splitlines()
     assert done.returncode == (0 if good else 1)
-    assert ("ok  " if good else "FAIL") in done.stdout.splitlines()[-1]
+    assert table[0].startswith("ok  " if good else "FAIL")
+    if not good:
+        assert "there is no section" in table[1]
+        assert "--only changelog" in table[-1]
+
+
+def test_a_step_that_is_not_there_is_no_success() -> None:
+    """A slip of the pen checks nothing, and says so."""
+    done = released("--only", "chanelog")
+
+    assert (done.returncode, "there is no step chanelog" in done.stderr) == (2, True)
 
 
 def test_properties_are_tried_more_often() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from typing import Any
 
@@ -192,7 +194,31 @@ def test_describes_its_api(http: httpx2.Client) -> None:
 
 
 def test_shows_its_documentation(http: httpx2.Client) -> None:
-    """/docs is a page that loads the description."""
-    answer = http.get("/docs")
+    """/docs is a page that loads the description, and everything else too from the gateway itself."""
+    page = http.get("/docs")
 
-    assert (answer.status_code, "/openapi.json" in answer.text) == (200, True)
+    loaded = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    answers = [http.get(path) for path in loaded]
+    assert (page.status_code, 'url: "/openapi.json"' in page.text, "//" in page.text) == (200, True, False)
+    assert [(answer.status_code, answer.headers["content-type"].partition(";")[0]) for answer in answers] == [
+        (200, "text/css"),
+        (200, "text/javascript"),
+    ]
+    assert "SwaggerUIBundle" in answers[1].text
+
+
+def test_the_documentation_does_what_is_written_in_it_only(http: httpx2.Client) -> None:
+    """The policy of the page allows the gateway's own scripts, and the one that is inline by its hash."""
+    page = http.get("/docs")
+
+    (inline,) = re.findall(r"<script>(.*?)</script>", page.text)
+    digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+    policy = page.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", f"script-src 'self' 'sha256-{digest}'", "frame-ancestors 'none'"} <= {*policy}
+    assert not any("unsafe" in rule or "http" in rule for rule in policy)
+
+
+@pytest.mark.parametrize("path", ["/docs/favicon.png", "/docs/../__init__.py", "/docs/%2e%2e%2fcore.py", "/redoc"])
+def test_the_documentation_has_no_other_files(http: httpx2.Client, path: str) -> None:
+    """Of the package that carries them only what the page needs is shown."""
+    assert http.get(path).status_code == 404

@@ -37,11 +37,13 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
             "box": {"kind": "openai", "base_url": upstream.url, "api_key": PROVIDER_KEY},
             "claude": {"kind": "anthropic", "base_url": upstream.url, "api_key": PROVIDER_KEY},
             "closed": {"kind": "openai", "base_url": "http://127.0.0.1:1/v1"},
+            "quoting": {"kind": "openai", "base_url": upstream.url, "api_key": PROVIDER_KEY},
+            "quoting-too": {"kind": "anthropic", "base_url": upstream.url, "api_key": PROVIDER_KEY},
             "hidden": {"kind": "openai", "base_url": upstream.url},
         },
         "prices": {"box/priced": {"input": 1.0, "output": 2.0}},
         "limits": [{"name": "few", "per": "key", "requests": 1, "window_s": 3600, "models": ["box/limited"]}],
-        "passthrough": {"enabled": True, "providers": ["box", "claude", "closed"]},
+        "passthrough": {"enabled": True, "providers": ["box", "claude", "closed", "quoting", "quoting-too"]},
         "circuit_breaker": {"failure_threshold": 2, "open_s": 3600},
     }
     with running(Start(config)) as process:
@@ -88,6 +90,41 @@ def test_only_allowed_headers_come_back(http: httpx2.Client, upstream: Upstream)
     assert reply.headers["x-wizard-provider"] == "box"
     assert reply.headers["x-request-id"].startswith("req_")
     assert not {"set-cookie", "location", "x-ratelimit-limit-requests"} & reply.headers.keys()
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422, 429, 500])
+@pytest.mark.parametrize("path", ["quoting/echo", "quoting-too/echo"])
+def test_the_key_of_the_gateway_comes_back_with_no_status(
+    http: httpx2.Client, upstream: Upstream, path: str, status: int
+) -> None:
+    """A provider that quotes what it was sent quotes it to the gateway alone, whether it refuses the request or not."""
+    said = b'{"error":{"message":"you sent %b"},"message":"%b"}' % (PROVIDER_KEY.encode(), PROVIDER_KEY.encode())
+    upstream.on("", lambda exchange: exchange.answer(said, status, (f"etag: {PROVIDER_KEY}",)))
+
+    reply = http.get(f"/pass/{path}", headers={"x-wizard-retries": "0"})
+
+    assert "circuit_open" not in reply.text
+    assert PROVIDER_KEY not in reply.text
+    assert not any(PROVIDER_KEY in value for value in reply.headers.values())
+    if status == 200:
+        assert reply.content == said.replace(PROVIDER_KEY.encode(), b"*" * len(PROVIDER_KEY))
+
+
+def test_the_key_of_the_gateway_comes_back_in_no_stream(http: httpx2.Client, upstream: Upstream) -> None:
+    """Not in pieces either, and the rest of the stream comes as it is."""
+    first, second = PROVIDER_KEY[:4].encode(), PROVIDER_KEY[4:].encode()
+
+    def echo(exchange: Exchange) -> None:
+        exchange.begin()
+        for piece in (b"data: " + first, second + b" and ", first + b"\n\n"):
+            exchange.part(piece)
+        exchange.end()
+
+    upstream.on("", echo)
+
+    reply = http.get("/pass/box/events", headers=SSE)
+
+    assert reply.text == f"data: {'*' * len(PROVIDER_KEY)} and {PROVIDER_KEY[:4]}\n\n"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])

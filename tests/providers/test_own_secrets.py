@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.providers.own_secrets import OwnSecrets
+from app.providers.own_secrets import Blotter, OwnSecrets
 
 HEADERS = (
     ("content-type", "application/json"),
@@ -30,3 +32,31 @@ def test_they_are_hidden(words: str, shown: str) -> None:
     secrets = OwnSecrets(HEADERS, ["sk-of-the-gateway-2"])
 
     assert secrets.hidden(words) == shown
+
+
+SECRETS = (b"aabaab", b"aab", b"bca")
+
+
+@given(st.lists(st.text("abc", max_size=9).map(str.encode), max_size=8))
+def test_pieces_are_blotted_as_the_whole_is(pieces: list[bytes]) -> None:
+    """However an answer is cut, no secret is in what is shown, and everything else is where it was."""
+    whole, cut = Blotter(SECRETS), Blotter(SECRETS)
+    body = b"".join(pieces)
+
+    at_once = whole.feed(body) + whole.end()
+    shown = b"".join([*map(cut.feed, pieces), cut.end()])
+
+    assert len(at_once) == len(shown) == len(body)
+    assert not any(secret in text for secret in SECRETS for text in (at_once, shown))
+    assert all(after in (before, ord("*")) for before, after in zip(body, shown, strict=True))
+    assert body == shown or any(secret in body for secret in SECRETS)
+
+
+def test_what_cannot_be_a_secret_is_shown_at_once() -> None:
+    """Only as much waits as may be the beginning of one."""
+    blotter = OwnSecrets(HEADERS).blotter()
+
+    shown = [blotter.feed(piece) for piece in (b"data: sk-of-th", b"e-others\n", b"sk-of-the-gateway!")]
+
+    assert shown == [b"data: ", b"sk-of-the-others\n", b"*****************!"]
+    assert blotter.end() == b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core.model import StreamEvent
+from app.providers.own_secrets import Blotter
 from app.providers.pass_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder
 
 
@@ -39,7 +40,7 @@ def test_documents(document: bytes, usage: tuple[int, int] | None) -> None:
 
 def test_a_document_in_pieces() -> None:
     """A document is read at its end, and passed on before."""
-    decoder = DocumentDecoder()
+    decoder = DocumentDecoder(Blotter(()))
 
     events = [*decoder.feed(b'{"usage":{"prompt_tok'), *decoder.feed(b'ens":1,"completion_tokens":2}}'), *decoder.end()]
 
@@ -49,7 +50,7 @@ def test_a_document_in_pieces() -> None:
 
 def test_a_document_that_is_too_large_to_look_at() -> None:
     """It is passed on, and nobody reads it."""
-    decoder, piece = DocumentDecoder(), b" " * (LOOKED_MAX_BYTES // 2 + 1)
+    decoder, piece = DocumentDecoder(Blotter(())), b" " * (LOOKED_MAX_BYTES // 2 + 1)
 
     events = [event for part in (piece, piece, b'{"usage":{"prompt_tokens":1}}') for event in decoder.feed(part)]
     events += decoder.end()
@@ -74,7 +75,7 @@ def test_a_document_that_is_too_large_to_look_at() -> None:
 )  # fmt: skip
 def test_events(frames: list[bytes], usages: list[tuple[int, int]]) -> None:
     """Events are looked at however they are cut, and passed on as they came."""
-    whole, cut = EventsDecoder(), EventsDecoder()
+    whole, cut = EventsDecoder(Blotter(())), EventsDecoder(Blotter(()))
     bytes_of_it = b"".join(frames)
 
     at_once = [event for frame in frames for event in whole.feed(frame)] + whole.end()
@@ -86,7 +87,7 @@ def test_events(frames: list[bytes], usages: list[tuple[int, int]]) -> None:
 
 def test_an_event_that_is_too_large_to_look_at() -> None:
     """It ends the looking, not the passing on."""
-    decoder = EventsDecoder()
+    decoder = EventsDecoder(Blotter(()))
     huge = b"data: " + b"x" * (LOOKED_MAX_BYTES + 1)
 
     events = [*decoder.feed(huge), *decoder.feed(b'\n\ndata: {"usage":{"prompt_tokens":1}}\n\n'), *decoder.end()]
@@ -94,9 +95,18 @@ def test_an_event_that_is_too_large_to_look_at() -> None:
     assert (len(events), told(events)) == (2, [])
 
 
+def test_what_may_be_secret_waits_for_the_next_bytes() -> None:
+    """A piece of which nothing can be shown yet is no event, and the end of the answer shows what was none."""
+    decoder = PassDecoder(Blotter((b"secret",)))
+
+    events = [decoder.feed(piece) for piece in (b"sec", b"tion, sec", b"ret, se")] + [decoder.end()]
+
+    assert [[event.frame for event in each] for each in events] == [[], [b"section, "], [b"******, "], [b"se"]]
+
+
 def test_an_answer_without_a_byte() -> None:
     """It is an answer, too."""
-    decoder = PassDecoder()
+    decoder = PassDecoder(Blotter(()))
 
     (event,) = decoder.end()
 

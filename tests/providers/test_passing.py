@@ -82,6 +82,24 @@ async def test_what_is_signed_is_held(pool: PoolClient) -> None:  # noqa: F811 -
         ]
 
 
+async def test_a_signature_comes_back_to_nobody(pool: PoolClient) -> None:  # noqa: F811 - the fixture
+    """What was made for one request is as secret as a key that is the same for all, in answers and in refusals."""
+
+    class Fresh:
+        async def sign(self, request: HttpRequest) -> HttpRequest:
+            return msgspec.structs.replace(request, headers=(*request.headers, ("authorization", "Bearer fresh-token")))
+
+    said = b'{"error":{"message":"fresh-token is odd"}}'
+    async with UpstreamServer(in_turn((whole(said),), (whole(said, 422),))) as server:
+        passed = endpoint(server.url, pool, signer=Fresh())
+
+        reply, error = await passed(asked()), await failure(passed, asked())
+
+        assert isinstance(reply.body, Completion)
+        assert reply.body.raw == said.replace(b"fresh-token", b"***********")
+        assert (error.message, error.upstream_status) == ("*** is odd", 422)
+
+
 async def test_what_is_signed_has_the_bound_of_what_is_held(pool: PoolClient) -> None:  # noqa: F811 - the fixture
     """More than may be held cannot be signed."""
     async with UpstreamServer(always(whole(b"{}"))) as server:

@@ -290,6 +290,9 @@ def test_successes_are_counted_by_position() -> None:
     assert {**dict.fromkeys(range(1, 9), 0), 0: 1, 9: 2, 10: None} == found
 
 
+REASONS = ("queue_full", "pushed_out", "too_late")
+
+
 def test_the_queue_is_counted_by_priority() -> None:
     """Who waits is a gauge, how long they did is a distribution, and refusals have a reason."""
     registry = seen([QUEUED, QUEUED, UNQUEUED, SHED, SHED])
@@ -297,7 +300,10 @@ def test_the_queue_is_counted_by_priority() -> None:
     assert 1 == registry.get_sample_value("wizard_queue_depth", {"priority": "low"})
     assert 0 == registry.get_sample_value("wizard_queue_depth", {"priority": "high"})
     assert 1.5 == registry.get_sample_value("wizard_queue_wait_seconds_sum")
-    assert 2 == registry.get_sample_value("wizard_admission_refused_total", {"reason": "queue_full"})
+    refused = {
+        reason: registry.get_sample_value("wizard_admission_refused_total", {"reason": reason}) for reason in REASONS
+    }
+    assert {"queue_full": 2, "pushed_out": 0, "too_late": 0} == refused
 
 
 @pytest.mark.parametrize(("signals", "limit"), [((), None), ((LIMIT,), 50), ((LIMIT, RELOADED), None)])

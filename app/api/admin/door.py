@@ -10,7 +10,8 @@ from typing import TypeAlias
 import msgspec
 from fastapi import Request, Response
 
-from app.core.errors import NOT_FOUND, UNAUTHORIZED, GatewayError
+from app.api.errors import nothing_at
+from app.core.errors import UNAUTHORIZED, GatewayError
 from app.core.gateway import AdminOptions, Gateway
 
 Json: TypeAlias = dict[str, object]
@@ -27,7 +28,7 @@ def admitted(request: Request, gateway: Gateway) -> AdminOptions:
     """
     admin = gateway.admin
     if admin is None:
-        raise GatewayError(NOT_FOUND, f"There is nothing at {request.url.path[:200]!r}.")
+        raise nothing_at(request.url.path)
     given = request.headers.get("authorization", "")
     token = given[len(_BEARER) :].strip() if given[: len(_BEARER)].lower() == _BEARER else ""
     # digests are of one length, so that the comparison tells neither the length of the token nor a part of it

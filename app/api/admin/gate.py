@@ -1,5 +1,5 @@
 """
-The gate in front of everything under /admin, whatever its routes do.
+The gate in front of everything under /admin, whatever its routes do, and, as to the port, of /metrics.
 
 Who has no token comes no further, what is changed is told to the audit log, and no answer may be kept, framed or taken
 for something else by a browser. It stands before the router, so that no route can be forgotten, and addresses that are
@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from app.api.admin.door import admitted
 from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
-from app.api.errors import error_response
+from app.api.errors import error_response, nothing_at
 from app.api.inbound import headers_of, request_id_of
-from app.api.roles import ADMIN_PATH
+from app.api.roles import ADMIN_PATH, is_administrative
 from app.core.errors import UNAUTHORIZED, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.signals import AdminActed, Listener
@@ -43,17 +43,23 @@ class AdminGate:
         gateways: Know the token.
 
         listener: Told what operators change, and of those who are refused.
+
+        port: The only one that they come by; None for any.
     """
 
-    def __init__(self, gateways: CurrentGateway, listener: Listener) -> None:
+    def __init__(self, gateways: CurrentGateway, listener: Listener, port: int | None) -> None:
         self._gateways = gateways
         self._listener = listener
+        self._port = port
 
     async def refused(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Say whether the request of `scope` was refused; it is answered then."""
         request_id = request_id_of(headers_of(scope))
         try:
-            admitted(Request(scope, receive), self._gateways.current)
+            if self._port not in {None, scope["server"][1]}:
+                raise nothing_at(scope["path"])
+            if is_administrative(scope["path"]):
+                admitted(Request(scope, receive), self._gateways.current)
         except GatewayError as error:
             if error.kind is UNAUTHORIZED:  # else there is no administration, and nobody to tell of it
                 self._listener(AdminActed(request_id, "", "", error.kind.status, admitted=False, peer=_peer(scope)))

@@ -1,43 +1,66 @@
-"""`GET /`: one page to try a model and to watch the gateway, without anything from elsewhere."""
+"""
+The pages for people: `GET /` to try a model and to watch the gateway, `GET /docs` to read the API.
+
+Neither loads anything from elsewhere. What shows the API is Swagger UI, with the files that `fastapi-offline` carries.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
+from app.api.errors import nothing_at
+
 _INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
-
-
-def page_router() -> APIRouter:
-    """Return the route of the page, which may load nothing, and do nothing but what is written in it."""
-    text = files(__package__).joinpath("index.html").read_text(encoding="utf-8")
-    headers = {
-        "content-security-policy": _policy(text),
+_HEADERS: Final = MappingProxyType(
+    {
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "referrer-policy": "no-referrer",
         "cache-control": "no-cache",
     }
-    router = APIRouter(tags=["operations"])
+)
+_SWAGGER_UI: Final = MappingProxyType({"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"})
 
-    @router.get("/", summary="Try a model, and watch the gateway", response_class=HTMLResponse)
-    async def page() -> Response:
-        return Response(text, media_type="text/html; charset=utf-8", headers=headers)
+
+def page_router() -> APIRouter:
+    """Return the routes of the pages, which do nothing but what is written in them."""
+    router = APIRouter(tags=["operations"])
+    router.get("/", summary="Try a model, and watch the gateway", response_class=HTMLResponse)(_page("index.html"))
+    router.get("/docs", include_in_schema=False)(_page("docs.html", "'self'"))
+
+    @router.get("/docs/{name}", include_in_schema=False)
+    def swagger_ui(name: str) -> Response:
+        if name not in _SWAGGER_UI:
+            raise nothing_at(f"/docs/{name}")
+        content = files("fastapi_offline").joinpath("static", name).read_bytes()
+        return Response(content, media_type=_SWAGGER_UI[name], headers={**_HEADERS, "cache-control": "max-age=3600"})
 
     return router
 
 
-def _policy(text: str) -> str:
-    hashes = {
-        kind: base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for kind, body in _INLINE.findall(text)
-    }
-    return (
-        f"default-src 'none'; script-src 'sha256-{hashes['script']}'; style-src 'sha256-{hashes['style']}';"
-        " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+def _page(name: str, *own: str) -> Callable[[], Awaitable[Response]]:
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    headers = {**_HEADERS, "content-security-policy": _policy(text, own)}
+
+    async def page() -> Response:
+        return Response(text, media_type="text/html; charset=utf-8", headers=headers)
+
+    return page
+
+
+def _policy(text: str, own: tuple[str, ...]) -> str:
+    """Allow what is inline in `text`, by its hash, and scripts, styles and pictures from the places of `own`."""
+    allowed = {"script": [*own], "style": [*own], "img": ["data:", *own]}
+    for kind, body in _INLINE.findall(text):
+        allowed[kind].append(f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'")
+    rules = "".join(f" {kind}-src {' '.join(places)};" for kind, places in allowed.items())
+    return f"default-src 'none';{rules} connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -11,8 +11,8 @@ from app.cli.bench.figures import figures, show
 from app.cli.bench.load import Callers, Load, Tally
 from app.cli.output import print_json
 from app.cli.progress import Progress
-from app.cli.remote import address_of
 from app.cli.verbs import CommandError, Verbs, add_config, add_json, add_verb
+from app.config.listening import places
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.providers.pool import PoolClient, PoolOptions
@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
 
         CommandError: No request was answered well.
     """
-    url = given.url or f"{address_of(Source(given.config, {}, {}).read().settings)}/v1"
+    url = given.url or f"{next(places(Source(given.config, {}, {}).read().settings)).url}/v1"
     load = Load(
         url=url.rstrip("/"),
         model=given.model,

@@ -15,8 +15,8 @@ from app.cli.doctor.upstreams import provider_of, wanted
 from app.cli.output import Colour, painted, print_json
 from app.cli.progress import Progress
 from app.cli.reading import Offline
-from app.cli.remote import address_of
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
+from app.config.listening import places
 
 ILL = 1
 _TEXT = "look at providers, Redis, the clock and this machine, and say what is wrong"
@@ -73,7 +73,7 @@ async def _findings(offline: Offline) -> AsyncIterator[Finding]:
     yield Finding("configuration", Verdict.OK, f"{offline.loaded.source} is good (digest {offline.loaded.digest})")
     for finding in machine(settings):
         yield finding
-    yield await asyncio.to_thread(running, offline.loaded, address_of(settings))
+    yield await asyncio.to_thread(running, offline.loaded, next(places(settings)).url)
     reached = providers(settings, deps)
     asked: list[Awaitable[Sequence[Finding]]] = [sharing_of(settings, deps.clock)]
     asked += [provider_of(name, settings, reached[name], deps.clock) for name, _ in wanted(settings)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import platform
 from collections.abc import Iterator
 from importlib import import_module
@@ -10,6 +9,7 @@ from importlib import import_module
 import httpx2
 
 from app.cli.doctor.finding import Finding, doubtful, fine
+from app.config.listening import places
 from app.config.load import Loaded
 from app.config.schema import Settings
 from app.providers.local.wheels import missing
@@ -62,18 +62,12 @@ def _files() -> Finding:
 
 
 def _exposure(settings: Settings) -> Iterator[Finding]:
-    host, token = settings.server.host, settings.admin.token.get_secret_value()
-    if _is_private(host) or settings.auth.required:
-        yield fine("exposure", f"listens on {host}")
-    else:
-        advice = "require keys (auth.required), or let only trusted networks reach it"
-        yield doubtful("exposure", f"whoever reaches {host} can spend the providers' keys", advice)
+    token = settings.admin.token.get_secret_value()
+    for place in places(settings):
+        if not place.shared or settings.auth.required:
+            yield fine("exposure", f"listens on {place.host}")
+        else:
+            advice = "require keys (auth.required), or let only trusted networks reach it"
+            yield doubtful("exposure", f"whoever reaches {place.host} can spend the providers' keys", advice)
     if 0 < len(token) < _TOKEN_MIN_CHARS:
         yield doubtful("administration", "admin.token is short enough to be guessed", "use 32 random characters")
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from app.config.checks.auth import callers, keys, tokens
+from app.config.checks.auth import callers, keys, ports, tokens
 from app.config.checks.catalogue import catalogue
 from app.config.checks.complaint import Check, Complaint, Names
 from app.config.checks.guards import guards
@@ -30,7 +30,7 @@ _CHECKS: Final[Sequence[Check]] = (
     *(unusable_settings, health),
     *(references, strategies, hedges, recoveries, bounds),
     *(redaction, guards, passthrough),
-    *(keys, callers, tokens),
+    *(keys, callers, ports, tokens),
     *(limits, catalogue),
     *(adaptive_limit, resuming, stores, semantic_cache, tokenizer, exporter),
 )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from app.config.checks.complaint import Complaint, Names, repeated
 from app.config.checks.limits import contents
-from app.config.problems import shown
+from app.config.listening import places
+from app.config.problems import dotted, shown
 from app.config.schema import Settings
 from app.config.trees import Loc
 
@@ -21,10 +22,12 @@ def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
 
 def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
     """Find a gateway that is open to other machines without saying so, and one that nobody could call."""
-    auth, server = settings.auth, settings.server
-    if not auth.required and not auth.allow_open and not server.only_this_machine:
-        where = shown(("server", "host"), server.host)
-        expected = f"true, as other machines can reach server.host {where} and nobody is asked for a key"
+    auth = settings.auth
+    shared = next((place for place in places(settings) if place.shared), None)
+    if not auth.required and not auth.allow_open and shared is not None:
+        loc = (shared.section, "host")
+        where = f"{dotted(loc)} {shown(loc, shared.host)}"
+        expected = f"true, as other machines can reach {where} and nobody is asked for a key"
         advice = (
             "require keys (wizard keys new), listen on 127.0.0.1, or set auth.allow_open: true if others keep watch"
         )
@@ -32,6 +35,14 @@ def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]
     if auth.required and not settings.may_have_keys:
         expected = "false, or keys, auth.jwt, redis.url or admin.token: there is no key that anybody could have"
         yield ("auth", "required"), Complaint("true", expected, "add a key: wizard keys new")
+
+
+def ports(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find a port that is to be that of calls and that of the administration alone."""
+    port = settings.admin.port
+    if port and port == settings.server.port:
+        expected = "another port than server.port, or null for the same"
+        yield ("admin", "port"), Complaint(str(port), expected, "remove it, or choose one that only operators reach")
 
 
 def tokens(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:

@@ -137,4 +137,4 @@ def _form(wanted: Wanted, found: Knobs) -> OutputFormat | None:
         raise unsupported("response_format.type", NAME, f"it has no answers of type {form.type[:40]!r}")
     if not wanted.traits.structured:
         raise unsupported("response_format", NAME, "this model keeps to no schema")
-    return OutputFormat("json_schema", form.json_schema.schema)
+    return OutputFormat("json_schema", form.json_schema.demanded)

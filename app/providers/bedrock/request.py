@@ -102,7 +102,7 @@ def _output_config(asked: Asked) -> OutputConfig | None:
     if form.type != "json_schema" or form.json_schema is None:
         raise unsupported("response_format.type", NAME, f"it has no answers of type {form.type[:40]!r}")
     given = form.json_schema
-    schema = JsonSchema(bytes(given.schema).decode() or "{}", given.name, given.description)
+    schema = JsonSchema(bytes(given.demanded).decode(), given.name, given.description)
     return OutputConfig(TextFormat("json_schema", Structure(schema)))
 
 

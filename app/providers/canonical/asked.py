@@ -13,13 +13,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT
+from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
 from app.core.model import ChatRequest, Request
 
 Thought: TypeAlias = ReasoningDetail
+_ANYTHING = msgspec.Raw(b"{}")
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>.*)`$")
 
 
@@ -156,6 +157,11 @@ class SchemaFormat(msgspec.Struct, frozen=True):
     description: str | None = None
     schema: msgspec.Raw = ABSENT
     strict: bool | None = None
+
+    @property
+    def demanded(self) -> msgspec.Raw:
+        """Return the schema for dialects that cannot do without one: if there is none, that of any value."""
+        return self.schema if is_given(self.schema) else _ANYTHING
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -37,7 +37,10 @@ def inline(url: str, param: str) -> Inline | None:
 
 def guessed_type(url: str, otherwise: str) -> str:
     """Return the media type that the ending of an address speaks for."""
-    return mimetypes.guess_type(urlsplit(url).path)[0] or otherwise
+    try:
+        return mimetypes.guess_type(urlsplit(url).path)[0] or otherwise
+    except ValueError:  # that is no address, as the provider will say
+        return otherwise
 
 
 def audio_type(form: str) -> str:

@@ -146,7 +146,7 @@ def _form(form: Format | None) -> Json | None:
     schema = form.json_schema
     if schema is None:
         return {"type": form.type}
-    shown = {"name": schema.name, "description": schema.description, "strict": schema.strict, "schema": schema.schema}
+    shown = {"name": schema.name, "description": schema.description, "strict": schema.strict, "schema": schema.demanded}
     return {"type": form.type, **{name: value for name, value in shown.items() if value is not None}}
 
 

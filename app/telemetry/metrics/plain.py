@@ -103,7 +103,9 @@ def _limits() -> tuple[Part, ...]:
             "wizard_admission_refused",
             "Calls for which there was no room: queue_full, pushed_out, too_late.",
             ("reason",),
-        ).add(CallShed, lambda signal: (signal.reason,)),
+        )
+        .showing("queue_full", "pushed_out", "too_late")
+        .add(CallShed, lambda signal: (signal.reason,)),
         Counter(
             "wizard_rate_limited",
             "Calls (and attempts, for limits per model or provider) that a rate limit refused.",

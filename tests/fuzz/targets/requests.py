@@ -14,7 +14,7 @@ from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
-from app.api.inbound import FORWARDED, Headers, credential_of, forwarded, request_id_of
+from app.api.inbound import FORWARDED, Headers, credential_of, forwarded, is_foreign_page, request_id_of
 from app.api.wishes import wishes_of
 from app.core.caching.canonical import canonical, spelled
 from app.core.call import Target as Aim
@@ -45,7 +45,8 @@ FORM: Headers = {b"content-type": b'multipart/form-data; boundary="b"'}
 _CODECS = tuple((codec.codec(), Aim("p", codec.tag)) for codec in CODECS)
 _NAMES = (b"x-wizard-timeout-ms", b"x-wizard-retries", b"cache-control", b"x-wizard-tags", b"x-wizard-session",
           b"authorization", b"content-type", b"x-request-id", b"x-wizard-cache-ttl", b"x-wizard-cache-similarity",
-          b"idempotency-key", b"x-wizard-priority", b"traceparent", b"x-stainless-read-timeout")  # fmt: skip
+          b"idempotency-key", b"x-wizard-priority", b"traceparent", b"x-stainless-read-timeout",
+          b"origin", b"host")  # fmt: skip
 
 
 def one(data: bytes) -> None:
@@ -67,6 +68,7 @@ def _read(dialect: Dialect, body: bytes, headers: Headers) -> None:
     credential_of(headers)
     forwarded(headers, FORWARDED, Loop("0123456789abcdef"))
     dialect.require(headers)
+    is_foreign_page({name: headers.get(name, b"") for name in (b"origin", b"host")})  # as of a page without a key
     request, _ = dialect.read(body, headers)
     VALIDATE.check(a_call(request))
     with suppress(GatewayError):
@@ -92,7 +94,7 @@ def _seeds() -> list[bytes]:
     form = b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nx\r\n--b--\r\n'
     plain = b'{"model":"m","input":["a",{"text":"b"}],"prompt":"p","query":"q","documents":["d"],"stream":true}'
     short = b'{"model":"m","prompt":"p","system":"s","session_id":"a","options":{"timeout_s":1,"caching":false}}'
-    header = b"1000\n3\nno-cache, max-age=3\na,b\ns\nBearer k\napplication/json\nreq\n5\n0.9\nkey\nhigh\n\n\n"
+    header = b"1000\n3\nno-cache, max-age=3\na,b\ns\nBearer k\napplication/json\nreq\n5\n0.9\nkey\nhigh\n00-01\n5\nhttp://a\na\n\n"
     return [
         *[b"\0\0" + raw for raw in chats],
         *[b"\1\0" + raw for raw in chats[:2]],

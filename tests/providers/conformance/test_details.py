@@ -64,6 +64,30 @@ def filed(url: str) -> list[dict[str, object]]:
     return says({"type": "file", "file": {"file_data": url}})
 
 
+@pytest.mark.parametrize("name", [given.name for given in DIALECTS])
+@pytest.mark.parametrize("more", [{}, {"schema": None}])
+def test_an_answer_in_json_may_have_any_schema(name: str, more: dict[str, object]) -> None:
+    """A form that names no schema is sound in every dialect, and in those that demand one it is that of any value."""
+    form = {"type": "json_schema", "json_schema": {"name": "city", **more}}
+
+    body = body_of(name, response_format=form)
+
+    told = {
+        "anthropic": lambda: body["output_config"]["format"]["schema"],
+        "bedrock": lambda: msgspec.json.decode(body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]),
+        "openai-responses": lambda: body["text"]["format"]["schema"],
+    }
+    assert told.get(name, dict)() == {}
+
+
+@pytest.mark.parametrize("url", ["https://a.[b/c.png", "https://a]b/c.png"])
+def test_what_is_no_address_is_the_providers_to_refuse(url: str) -> None:
+    """A dialect that guesses the type of a picture by its address takes the usual one."""
+    (content,) = body_of("gemini", messages=says({"type": "image_url", "image_url": {"url": url}}))["contents"]
+
+    assert content["parts"] == [{"fileData": {"mimeType": "image/jpeg", "fileUri": url}}]
+
+
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_own_options_are_merged(name: str) -> None:
     """What only one dialect knows is merged into its body, objects one level deep, and others do not see it."""

@@ -1,0 +1,40 @@
+"""Where a gateway listens by its settings, and who can reach it there."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from app.config.schema import Settings
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An address to listen on, and the section that says so."""
+
+    section: Literal["server", "admin"]
+    host: str
+    port: int
+
+    @property
+    def shared(self) -> bool:
+        """Say whether other machines can reach it."""
+        try:
+            return not ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+        except ValueError:
+            return self.host.lower() != "localhost"
+
+    @property
+    def url(self) -> str:
+        """Return its address as this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def places(settings: Settings) -> Iterator[Place]:
+    """Yield where calls are taken, and then where the administration is, if that has a port of its own."""
+    yield Place("server", settings.server.host, settings.server.port)
+    if settings.admin.port is not None:
+        yield Place("admin", settings.admin.host, settings.admin.port)
