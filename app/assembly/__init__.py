@@ -56,7 +56,7 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     router = Router(catalog, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
     asking = recovering(settings, deps, trace.request(fallback), router, attempt)
-    handler: Handler[Call] = compose(call_stages(settings, deps, trace), asking)
+    handler: Handler[Call] = compose(call_stages(settings, deps, trace, router.first), asking)
     return Gateway(
         handler=handler,
         catalog=catalog,

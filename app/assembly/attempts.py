@@ -15,6 +15,7 @@ from app.stages.bulkhead import Bulkhead
 from app.stages.count_tokens import CountTokens
 from app.stages.hedge import Hedge, HedgeOptions
 from app.stages.retry import Retry, RetryOptions
+from app.stages.timeouts import AttemptTimeout
 
 
 def count_tokens(settings: Settings) -> CountTokens:
@@ -90,3 +91,8 @@ def reading_options(settings: Settings) -> ReadingOptions:
         weight=_COMMITS[settings.streaming.commit],
         held_max_bytes=settings.streaming.buffer_bytes,
     )
+
+
+def attempt_timeout(settings: Settings) -> AttemptTimeout:
+    """Return the stage that bounds each try."""
+    return AttemptTimeout(settings.timeouts.first_token_s, settings.timeouts.response_s)

@@ -7,6 +7,7 @@ from secrets import token_bytes, token_hex
 import msgspec
 
 from app.assembly.tracing import Tracers
+from app.core.accounts import Budgets
 from app.core.circuits import Resting
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
@@ -19,7 +20,6 @@ from app.core.ports import Chance, Circuits, Limits, UpstreamClient
 from app.core.provider_keys import KeyPools
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
-from app.core.spending.budgets import Budgets
 from app.core.stories import Hearing, Stories
 from app.core.tapes import Tapes
 from app.core.traffic.extra_calls import KeptBudgets, KeptShares

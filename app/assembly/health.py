@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.assembly.attempts import reading_options
+from app.assembly.attempts import attempt_timeout, reading_options
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.providers import providers
@@ -15,7 +15,6 @@ from app.core.health import Probing
 from app.core.pipeline import Handler, Stage, compose
 from app.providers.endpoint import Endpoints
 from app.stages.healthy import Healthy
-from app.stages.timeouts import AttemptTimeout
 from app.state.link import Shared
 from app.state.rota import SharedRota
 
@@ -51,6 +50,6 @@ def prober_handler(settings: Settings, deps: Deps) -> Handler[Attempt]:
     stages: list[Stage[Attempt]] = [
         *circuit_breaker(settings, deps),
         spend(settings, deps),
-        AttemptTimeout(settings.timeouts.first_token_s),
+        attempt_timeout(settings),
     ]
     return compose(stages, Endpoints(providers(settings, deps), reading_options(settings), deps.clock))

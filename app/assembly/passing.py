@@ -13,11 +13,10 @@ from app.assembly.tracing import Composing
 from app.config.presets import PRESETS
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
-from app.core.call import Call
+from app.core.call import Call, Target
 from app.core.gateway import Passing
 from app.core.pipeline import Handler, compose
 from app.core.routing.catalog import Catalog
-from app.core.routing.router import Targets
 from app.providers.endpoint import Provider
 from app.providers.mistral_batches import MistralCodec
 from app.providers.passing import PassCodec, PassEndpoint, passing
@@ -46,11 +45,11 @@ def pass_on(
     }
     attempt = compose(passing_attempt_stages(settings, deps, trace), PassingEndpoints(endpoints))
 
-    def only(call: Call) -> Targets:
+    def only(call: Call) -> tuple[Target, ...]:
         return (catalog.target(call.request.model),)
 
     last = Fallback(only, attempt, frozenset(), deps.listener)
-    handler: Handler[Call] = compose(passing_call_stages(settings, deps, trace), trace.request(last))
+    handler: Handler[Call] = compose(passing_call_stages(settings, deps, trace, only), trace.request(last))
     return Passing(handler, raw, files, batches, settings.files.enabled, settings.files.max_bytes)
 
 

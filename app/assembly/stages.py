@@ -7,7 +7,7 @@ a different product. Each feature turns its settings into its stages in a file o
 
 from __future__ import annotations
 
-from app.assembly.attempts import bulkhead, count_tokens, retry
+from app.assembly.attempts import attempt_timeout, bulkhead, count_tokens, retry
 from app.assembly.caching import cache
 from app.assembly.calls import admission, instruct, validate
 from app.assembly.circuits import circuit_breaker
@@ -20,18 +20,25 @@ from app.assembly.limits import follow_limits, rate_limit, target_limit
 from app.assembly.redaction import redact
 from app.assembly.requests import tell
 from app.assembly.sessions import sessions
-from app.assembly.spending import spend
+from app.assembly.spending import foresee, spend
 from app.assembly.tracing import UNTRACED, Composing
 from app.config.schema import Settings
-from app.core.call import Attempt, Call
+from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Stage
+from app.stages.foresee import FirstTargets
 from app.stages.keep_turn import KeepTurn
 from app.stages.measure import Measure
 from app.stages.record import Record
-from app.stages.timeouts import AttemptTimeout, TotalTimeout
+from app.stages.timeouts import TotalTimeout
 
 
-def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
+def _unforeseen(_call: Call) -> tuple[Target, ...]:
+    return ()
+
+
+def call_stages(
+    settings: Settings, deps: Deps, trace: Composing = UNTRACED, first: FirstTargets = _unforeseen
+) -> list[Stage[Call]]:
     """Return what happens once per client call, outermost first."""
     return [
         *trace.call(),  # outside of the record, which names the trace
@@ -47,6 +54,7 @@ def call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> 
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
         *instruct(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
         *mark(settings, deps),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
+        *foresee(settings, deps, first),  # around the limits, to share their round trip
         # before the cache: it protects us, not only them
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
         # a hit skips everything below, and of calls that share an answer only one goes on
@@ -70,11 +78,13 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
-        AttemptTimeout(settings.timeouts.first_token_s),  # innermost: each try waits for its own first token
+        attempt_timeout(settings),  # innermost: each try has its own time
     ]
 
 
-def passing_call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Call]]:
+def passing_call_stages(
+    settings: Settings, deps: Deps, trace: Composing = UNTRACED, first: FirstTargets = _unforeseen
+) -> list[Stage[Call]]:
     """Return what happens once per call that is passed on as it is: nothing that would have to read it."""
     return [
         *trace.call(),
@@ -82,6 +92,7 @@ def passing_call_stages(settings: Settings, deps: Deps, trace: Composing = UNTRA
         TotalTimeout(),
         *authorize(settings, deps),
         *tell(settings, deps),
+        *foresee(settings, deps, first),
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
         *trace.entry("wizard.admission.acquire", admission(settings, deps)),
     ]

@@ -59,6 +59,10 @@ class Timeouts(Section):
 
     connect_s: Seconds = Field(default=5, description="Seconds to open a connection to a provider.")
     first_token_s: Seconds = Field(default=30, description="Seconds from the request to the first committing event.")
+    response_s: Seconds | None = Field(
+        default=None,
+        description="Seconds that an attempt has for an answer that is not streamed. null: half of the rest, or all.",
+    )
     idle_s: Seconds = Field(default=30, description="Longest silence in seconds inside a running answer.")
     total_s: Seconds = Field(default=300, description="Seconds for the whole call, retries and fallbacks included.")
 

@@ -41,6 +41,7 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     target_timeout              504  timeout         target   here       timeout
     timeout_connect             504  timeout         target   here       timeout
     timeout_first_token         504  timeout         target   elsewhere  timeout
+    timeout_response            504  timeout         target   elsewhere  timeout
     timeout_idle                504  timeout         target   elsewhere  timeout
     timeout_total               504  timeout         gateway  never
     not_cached                  504  cache           caller   never
@@ -223,6 +224,11 @@ TIMEOUT_FIRST_TOKEN: Final = Kind(
     "timeout_first_token", 504, "timeout_error", "timeout", Blame.TARGET, Again.ELSEWHERE, True,
     "The provider sent nothing within 'timeouts.first_token_s'. Retry, raise it, or add a fallback target.", "timeout",
 )  # fmt: skip
+TIMEOUT_RESPONSE: Final = Kind(
+    "timeout_response", 504, "timeout_error", "timeout", Blame.TARGET, Again.ELSEWHERE, True,
+    "The provider had no whole answer within 'timeouts.response_s'. Stream, raise it, or add a fallback target.",
+    "timeout",
+)  # fmt: skip
 TIMEOUT_IDLE: Final = Kind(
     "timeout_idle", 504, "timeout_error", "timeout", Blame.TARGET, Again.ELSEWHERE, True,
     "The provider fell silent for 'timeouts.idle_s' in the middle of an answer. Retry, or raise it.", "timeout",
@@ -268,6 +274,6 @@ KINDS: Final[tuple[Kind, ...]] = (
     RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
     CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
     TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
-    TIMEOUT_FIRST_TOKEN, TIMEOUT_IDLE, TIMEOUT_TOTAL, NOT_CACHED, CIRCUIT_OPEN, OVERLOADED, STREAM_BROKEN,
-    STATE_UNAVAILABLE, CHECK_UNAVAILABLE, INTERNAL,
+    TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_IDLE, TIMEOUT_TOTAL, NOT_CACHED, CIRCUIT_OPEN, OVERLOADED,
+    STREAM_BROKEN, STATE_UNAVAILABLE, CHECK_UNAVAILABLE, INTERNAL,
 )  # fmt: skip

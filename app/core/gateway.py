@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.core.accounts import Budgets
 from app.core.caching.ports import CacheDesk
 from app.core.call import Call
 from app.core.catalogue import Models, no_models
@@ -25,7 +26,6 @@ from app.core.ports import Circuits, Limits
 from app.core.routing.catalog import Catalog
 from app.core.rules import Rule
 from app.core.session_office import SessionOffice
-from app.core.spending.budgets import Budgets
 from app.core.spending.ledger import UsageReader
 
 

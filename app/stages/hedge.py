@@ -114,7 +114,7 @@ class _Side:
 
     def __init__(self, attempt: Attempt, proceed: Handler[Attempt]) -> None:
         self.target = attempt.target
-        self.journal = Journal(cost=attempt.call.journal.cost)
+        self.journal = Journal(cost=attempt.call.journal.cost, ahead=attempt.call.journal.ahead)
         call = msgspec.structs.replace(attempt.call, journal=self.journal)
         self.task = asyncio.ensure_future(proceed(Attempt(call, attempt.target, attempt.last)))
 

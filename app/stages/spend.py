@@ -7,11 +7,11 @@ request that a provider got. A budget that leaves no room refuses the attempt, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from app.core.accounts import Budgets, Hold
 from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
@@ -19,8 +19,8 @@ from app.core.model import Completion, StreamEvent
 from app.core.money import Budget, usd
 from app.core.pipeline import Handler, settle
 from app.core.signals import Listener, Spent
-from app.core.spending.budgets import Account, Budgets, Hold, accounts_of
-from app.core.spending.prices import Price, Prices, estimate_nusd
+from app.core.spending.budgets import charge_of
+from app.core.spending.prices import Price, Prices
 from app.core.tokens import prompt_of
 from app.core.usage import Usage
 
@@ -66,11 +66,12 @@ class Spend:
         return await settle(attempt, proceed, close, meter.answered)
 
     async def _reserve(self, attempt: Attempt, price: Price | None) -> Hold:
-        rules = (*self._options.budgets, *attempt.call.caller.budgets)
-        if not rules or price is None or price.free:
+        charge = charge_of(self._options.budgets, attempt.call, attempt.target, price, self._clock.wall())
+        if charge is None:
             return _NO_HOLD
-        accounts: Sequence[Account] = accounts_of(rules, attempt.call, attempt.target, self._clock.wall())
-        return await self._budgets.reserve(accounts, estimate_nusd(attempt.call, price)) if accounts else _NO_HOLD
+        ahead = attempt.call.journal.ahead
+        hold = None if ahead is None else await ahead.take(charge)
+        return await self._budgets.reserve(charge) if hold is None else hold
 
 
 class _Meter:

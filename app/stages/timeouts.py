@@ -1,7 +1,7 @@
 """
-Bound how long a call may take: in total, and how long each attempt may be silent.
+Bound how long a call may take: in total, and each attempt up to its first token or its whole answer.
 
-Both end at the commit point, when the stage returns. Beyond it, silence and the deadline are watched where the
+All end at the commit point, when the stage returns. Beyond it, silence and the deadline are watched where the
 stream is read (`app/providers/reading.py`), and the time to connect belongs to the client.
 """
 
@@ -12,12 +12,12 @@ from collections.abc import Awaitable
 from typing import Final
 
 from app.core.call import Attempt, Call, Reply
-from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
+from app.core.errors import TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_TOTAL, GatewayError
 from app.core.model import PlainRequest
 from app.core.pipeline import Handler
 from app.core.time_limit import TimeLimit
 
-_ADVICE: Final = "Retry, stream the answer, or raise 'timeouts.total_s' where answers take so long."
+_ADVICE: Final = "Retry or stream; where answers take so long, raise 'timeouts.total_s' or set 'timeouts.response_s'."
 
 
 class TotalTimeout:
@@ -45,42 +45,48 @@ class AttemptTimeout:
     """
     Give up an attempt that says nothing for too long.
 
-    A whole answer has no first token to wait for: it comes all at once when it is ready. So it may take all the time
-    that is left, or half of it where another target could use the rest. It is not known when a body that is handed on
-    while it arrives will have been sent.
+    A whole answer has no first token to wait for: it comes all at once when it is ready. So it may take `response_s`;
+    without that, all the time that is left, or half of it where another target could use the rest. It is not known when
+    a body that is handed on while it arrives will have been sent.
     """
 
-    def __init__(self, first_token_s: float) -> None:
+    def __init__(self, first_token_s: float, response_s: float | None = None) -> None:
         self._first_token_s = first_token_s
+        self._response_s = response_s
 
     def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Run the attempt up to its first committing event, or its whole answer.
 
         Raises:
-            GatewayError: TIMEOUT_FIRST_TOKEN.
+            GatewayError: TIMEOUT_FIRST_TOKEN or TIMEOUT_RESPONSE.
         """
         request = attempt.call.request
-        uploads = isinstance(request, PlainRequest) and request.upload is not None
-        if uploads or (attempt.last and not request.stream):
+        if isinstance(request, PlainRequest) and request.upload is not None:
             return proceed(attempt)
-        left_s = attempt.call.deadline - asyncio.get_running_loop().time()
-        return self._bounded(attempt, proceed, self._first_token_s if request.stream else left_s / 2)
+        if request.stream:
+            return self._bounded(attempt, proceed, self._first_token_s)
+        if self._response_s is not None:
+            return self._bounded(attempt, proceed, self._response_s)
+        if attempt.last:
+            return proceed(attempt)
+        return self._bounded(attempt, proceed, (attempt.call.deadline - asyncio.get_running_loop().time()) / 2)
 
-    async def _bounded(self, attempt: Attempt, proceed: Handler[Attempt], silence_s: float) -> Reply:
-        limit = TimeLimit(asyncio.get_running_loop().time() + silence_s)
+    async def _bounded(self, attempt: Attempt, proceed: Handler[Attempt], limit_s: float) -> Reply:
+        limit = TimeLimit(asyncio.get_running_loop().time() + limit_s)
         try:
             with limit:
                 return await proceed(attempt)
         except TimeoutError as error:
             if not limit.expired:
                 raise
-            raise _silent(attempt, silence_s) from error
+            raise self._silent(attempt, limit_s) from error
 
-
-def _silent(attempt: Attempt, silence_s: float) -> GatewayError:
-    provider = attempt.target.provider
-    if attempt.call.request.stream:
-        return GatewayError(TIMEOUT_FIRST_TOKEN, f"{provider} sent no token within {silence_s:g} s.").at(provider)
-    message = f"{provider} did not answer within {silence_s:.3g} s, half of the time that was left for all targets."
-    return GatewayError(TIMEOUT_FIRST_TOKEN, message, suggestion=_ADVICE).at(provider)
+    def _silent(self, attempt: Attempt, limit_s: float) -> GatewayError:
+        provider = attempt.target.provider
+        if attempt.call.request.stream:
+            return GatewayError(TIMEOUT_FIRST_TOKEN, f"{provider} sent no token within {limit_s:g} s.").at(provider)
+        if self._response_s is not None:
+            return GatewayError(TIMEOUT_RESPONSE, f"{provider} gave no answer within {limit_s:g} s.").at(provider)
+        message = f"{provider} did not answer within {limit_s:.3g} s, half of the time that was left for all targets."
+        return GatewayError(TIMEOUT_RESPONSE, message, suggestion=_ADVICE).at(provider)

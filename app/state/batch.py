@@ -1,6 +1,8 @@
 """
 Sends commands to Redis: those that are asked for in the same tick of the loop leave as one pipeline.
 
+What rides is asked for early: it leaves with the next pipeline, but none is sent for its sake.
+
 While one pipeline is under way the next one gathers, so a busy gateway needs one connection and few packets. Each has
 the same short time; what it does not answer in time is lost, and so is whatever waited behind it.
 """
@@ -43,6 +45,7 @@ class Batch:
         self._timeout_s = timeout_s
         self._lost = lost
         self._waiting: list[tuple[Command | Plain, asyncio.Future[Any]]] = []
+        self._riding: dict[asyncio.Future[Any], Command | Plain] = {}
         self._sending: asyncio.Task[None] | None = None
 
     def add(self, command: Command | Plain) -> asyncio.Future[Any]:
@@ -57,6 +60,16 @@ class Batch:
             self._sending = loop.create_task(self._send_all())
         return answer
 
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Return what will hold the answer once something else was sent."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._riding[answer] = command
+        return answer
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:
+        """Do not send what rides; False if it has left."""
+        return self._riding.pop(answer, None) is not None
+
     async def load(self, scripts: Sequence[Script]) -> None:
         """
         Give Redis the texts of scripts.
@@ -64,8 +77,14 @@ class Batch:
         Raises:
             RedisError: Or another of `LOSSES`.
         """
+        if isinstance(self._client, RedisCluster):  # to each of its nodes, which pipelines of redis-py cannot do
+            for script in scripts:
+                await self._client.script_load(script.text)
+            return
+        pipeline = self._client.pipeline(transaction=False)
         for script in scripts:
-            await self._client.script_load(script.text)
+            pipeline.execute_command("SCRIPT", "LOAD", script.text)
+        await pipeline.execute()
 
     async def aclose(self) -> None:
         """Drop what has not been sent."""
@@ -78,6 +97,8 @@ class Batch:
     async def _send_all(self) -> None:
         while self._waiting:
             sent, self._waiting = self._waiting, []
+            sent += [(command, answer) for answer, command in self._riding.items()]
+            self._riding.clear()
             try:
                 with FairLimit(asyncio.get_running_loop().time() + self._timeout_s):
                     answers = await self._execute([command for command, _ in sent])

@@ -9,25 +9,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, NoReturn, TypeAlias
+from contextlib import suppress
+from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
+from app.core.accounts import Account, Ahead, Charge, Hold, Level, Refused
 from app.core.clock import Clock
-from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
+from app.core.errors import INSUFFICIENT_QUOTA, GatewayError
 from app.core.money import dollars, usd
 from app.core.signals import BudgetReached, Listener
-from app.core.spending.budgets import Account, Hold, Level, Refused, reached
-from app.state.link import Link, StateLostError
-from app.state.scripts import Script
+from app.core.spending.budgets import reached
+from app.state.link import Command, Fail, Follower, Link, StateLostError, out_of_reach
 from app.state.shared_spending import RedisAccounts, levels, reserved, settled
 from app.state.spending import Change, MemoryAccounts
 
-Fail: TypeAlias = Literal["open", "closed", "local"]
 NewId: TypeAlias = Callable[[], str]
 
 SHARE_ALONE: Final = 0.01
 KNOWN_MAX: Final = 10_000  # accounts of which the last level is kept
+AHEAD_MAX: Final = 4  # sets of accounts that a call asks for ahead; more would hold much for nothing
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """A hold that Redis is asked for, and what will have its answer."""
+
+    hold: Hold
+    answer: asyncio.Future[Any]
 
 
 class LocalBudgets:
@@ -39,9 +47,13 @@ class LocalBudgets:
         self._listener = listener
         self.new_id = new_id
 
-    async def reserve(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
+    def ahead(self, charges: Sequence[Charge]) -> Ahead | None:  # noqa: ARG002 - the port's
+        """Ask nobody early: what is decided here takes no time."""
+        return None
+
+    async def reserve(self, charge: Charge) -> Hold:
         """Decide at once."""
-        return self.hold(accounts, amount_nusd)
+        return self.hold(charge.accounts, charge.amount_nusd)
 
     def hold(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
         """
@@ -88,7 +100,46 @@ class LocalBudgets:
                 self._listener(BudgetReached(budget.name, share, usd(change.now_nusd), usd(budget.limit_nusd)))
 
 
-class SharedBudgets:
+class AskedAhead:
+    """The `Ahead` of one call: reservations that ride to Redis, each on other accounts."""
+
+    def __init__(self, budgets: SharedBudgets, link: Link, local: LocalBudgets, asked: Iterable[Reservation]) -> None:
+        self._budgets = budgets
+        self._link = link
+        self._local = local
+        self._asked = {each.hold.accounts: each for each in asked}
+
+    async def take(self, charge: Charge) -> Hold | None:
+        """Wait for the answer on these accounts, if it was asked for, and for no less than is needed."""
+        hold, asked = None, self._asked.pop(charge.accounts, None)
+        if asked is not None and not self._link.alight(asked.answer):
+            if asked.hold.amount_nusd < charge.amount_nusd:
+                self._budgets.give_back(asked)
+            else:
+                hold = await self._answer(asked, charge)
+        self.drop()  # of what was asked for other targets, nothing is in the way of a reservation
+        return hold
+
+    def drop(self) -> None:
+        """Give back what was not taken."""
+        while self._asked:
+            self._budgets.give_back(self._asked.popitem()[1])
+
+    async def _answer(self, asked: Reservation, charge: Charge) -> Hold | None:
+        """Return the hold; raise a refusal, unless it may be due to more than the charge."""
+        try:
+            answer = await self._budgets.answer(asked)
+        except StateLostError:
+            return None
+        if isinstance(answer, Hold):
+            return answer
+        exact = asked.hold.amount_nusd == charge.amount_nusd
+        if exact and not any(answer.account in accounts for accounts in self._asked):
+            self._local.refuse(answer)
+        return None
+
+
+class SharedBudgets(Follower):
     """
     The `Budgets` of one replica among several; follows `link`.
 
@@ -111,25 +162,58 @@ class SharedBudgets:
         self._owed: dict[str, tuple[Account, int]] = {}
         link.follow(self)
 
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return those of the store."""
-        return self._store.scripts
-
-    async def reserve(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
-        """Ask Redis; without it, go by the policy."""
-        hold = Hold(self._local.new_id(), tuple(accounts), amount_nusd)
+    def ahead(self, charges: Sequence[Charge]) -> Ahead | None:
+        """Let reservations ride to Redis: one for each set of accounts, of the highest amount."""
         if not self._link.up:
-            return self._alone(hold)
-        asked = self._store.reserving(accounts, hold.id, amount_nusd)
+            return None
+        highest: dict[tuple[Account, ...], int] = {}
+        for charge in charges:
+            highest[charge.accounts] = max(charge.amount_nusd, highest.get(charge.accounts, 0))
+        if not 0 < len(highest) <= AHEAD_MAX:
+            return None
+        asked = [self._ask(Charge(*each), self._link.ride) for each in highest.items()]
+        return AskedAhead(self, self._link, self._local, asked)
+
+    async def reserve(self, charge: Charge) -> Hold:
+        """Ask Redis; without it, go by the policy."""
+        if self._link.up:
+            with suppress(StateLostError):
+                answer = await self.answer(self._ask(charge, self._link.submit))
+                return answer if isinstance(answer, Hold) else self._local.refuse(answer)
+        return self._alone(charge)
+
+    async def answer(self, asked: Reservation) -> Hold | Refused:
+        """
+        Wait for what Redis says; what comes when nobody waits any more is given back.
+
+        Raises:
+            StateLostError: There is no answer.
+        """
         try:
-            answer = reserved(await self._link.ask(asked), hold)
-        except StateLostError:
-            return self._alone(hold)
-        except asyncio.CancelledError:
-            asked.add_done_callback(lambda _answer: self.settle(hold, 0))
+            return reserved(await self._link.ask(asked.answer), asked.hold)
+        except (StateLostError, asyncio.CancelledError):
+            self.give_back(asked)
             raise
-        return answer if isinstance(answer, Hold) else self._local.refuse(answer)
+
+    def give_back(self, asked: Reservation) -> None:
+        """Hold nothing by a reservation, whether it has been made or not."""
+        if self._link.alight(asked.answer):
+            return
+
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                return
+            if isinstance(reserved(answer.result(), asked.hold), Hold):
+                self.settle(asked.hold, 0)
+
+        if asked.answer.done():
+            answered(asked.answer)  # before whatever is asked next
+        else:
+            asked.answer.add_done_callback(answered)
+
+    def _ask(self, charge: Charge, send: Callable[[Command], asyncio.Future[Any]]) -> Reservation:
+        hold = Hold(self._local.new_id(), charge.accounts, charge.amount_nusd)
+        return Reservation(hold, send(self._store.reservation(hold)))
 
     def settle(self, hold: Hold, amount_nusd: int) -> None:
         """Tell Redis in the background, or later if it is out of reach."""
@@ -170,19 +254,16 @@ class SharedBudgets:
                 self._owe(hold, amount)
                 raise
 
-    def lost(self) -> None:
-        """Go on alone; what is known is looked up when it is needed."""
-
-    def _alone(self, hold: Hold) -> Hold:
+    def _alone(self, charge: Charge) -> Hold:
         match self._fail:
             case "open":
-                return hold
+                return Hold(self._local.new_id(), charge.accounts, charge.amount_nusd)
             case "closed":
-                message = "Budgets are shared through Redis, which is out of reach."
-                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0)
+                raise out_of_reach("Budgets are shared through")
             case "local":
-                narrowed = [self._narrowed(account) for account in hold.accounts]
-                return msgspec.structs.replace(self._local.hold(narrowed, hold.amount_nusd), accounts=hold.accounts)
+                narrowed = [self._narrowed(account) for account in charge.accounts]
+                hold = self._local.hold(narrowed, charge.amount_nusd)
+                return msgspec.structs.replace(hold, accounts=charge.accounts)
 
     def _narrowed(self, account: Account) -> Account:
         """Let no more be spent here than a small share of the budget on top of what is known."""

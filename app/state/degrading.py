@@ -22,6 +22,7 @@ from app.core.time_limit import FairLimit
 from app.state.batch import LOSSES, Batch, Client
 from app.state.connecting import disconnect
 from app.state.link import Command, Follower, Plain, StateLostError
+from app.state.scripts import every
 
 BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
 _NONSENSE = (TypeError, IndexError, KeyError)  # of followers that were given the answer to another question
@@ -55,6 +56,7 @@ class RedisLink:
         self._listener = listener
         self._batch = Batch(client, options.timeout_s, self._lose)
         self._followers: list[Follower] = []
+        self._scripts = every()
         self._told_degraded = False
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -68,9 +70,17 @@ class RedisLink:
         """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
         return self._batch.add(command)
 
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Ask for one thing when something else leaves; nothing is sent for its sake."""
+        return self._batch.ride(command)
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:
+        """Ask no more for what `ride` returned; False if that has left already."""
+        return self._batch.alight(answer)
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
-        Wait for what `submit` returned, however long the pipelines before it take, for `timeout_s` at most.
+        Wait for what was asked for, however long the pipelines before it take, for `timeout_s` at most.
 
         Raises:
             StateLostError: There is no answer.
@@ -81,6 +91,17 @@ class RedisLink:
                 return await asyncio.shield(answer)
         except TimeoutError as error:
             raise StateLostError("timeout") from error
+
+    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+        """
+        Ask for one thing and wait, as `ask` does.
+
+        Raises:
+            StateLostError: There is no answer; at once while the link is down.
+        """
+        if not self.up:
+            raise StateLostError("down")
+        return await self.ask(self._batch.add(command))
 
     async def __aenter__(self) -> Self:
         """Connect if that is possible, and keep at it."""
@@ -122,8 +143,7 @@ class RedisLink:
             if not self.up:
                 async with asyncio.timeout(self._options.connect_s):
                     await self._client.ping()
-                    scripts = [script for each in self._followers for script in each.scripts]
-                    await self._batch.load(list(dict.fromkeys(scripts)))
+                    await self._batch.load(self._scripts)
             for follower in self._followers:
                 await follower.beat()
         except (*LOSSES, *_NONSENSE, TimeoutError, StateLostError) as error:

@@ -9,18 +9,21 @@ ones, and follows it: it is told twice a second to catch up, and when Redis was 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.state.scripts import Script
 
 Argument: TypeAlias = str | bytes | int | float
+Fail: TypeAlias = Literal["open", "closed", "local"]  # what happens to a feature while Redis is out of reach
 
 
 class StateLostError(Exception):
-    """Redis did not decide: it is out of reach, too slow, or refuses to."""
+    """Whoever keeps the state did not answer: out of reach, too slow, or not willing to."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -37,13 +40,11 @@ class Plain(msgspec.Struct, frozen=True):
     words: tuple[Argument, ...]
 
 
-class Follower(Protocol):
-    """Someone who shares state over the link."""
+Submit: TypeAlias = Callable[[Command | Plain], asyncio.Future[Any]]
 
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return the scripts that will be asked for."""
-        ...
+
+class Follower:
+    """Someone who shares state over the link; of these by itself, one that keeps nothing of it."""
 
     async def beat(self) -> None:
         """
@@ -52,11 +53,9 @@ class Follower(Protocol):
         Raises:
             StateLostError: Redis did not answer.
         """
-        ...
 
     def lost(self) -> None:
         """Take note that the link is down."""
-        ...
 
 
 class Link(Protocol):
@@ -75,14 +74,46 @@ class Link(Protocol):
         """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
         ...
 
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Ask for one thing when something else leaves; nothing is sent for its sake."""
+        ...
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:
+        """Ask no more for what `ride` returned; False if that has left already."""
+        ...
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
-        Wait for what `submit` returned, for `redis.timeout_s` (50 ms) at most.
+        Wait for what was asked for, for `redis.timeout_s` (50 ms) at most.
 
         Raises:
             StateLostError: There is no answer.
         """
         ...
+
+    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+        """
+        Ask for one thing and wait, as `ask` does.
+
+        Raises:
+            StateLostError: There is no answer; at once while the link is down.
+        """
+        ...
+
+
+def text_of(value: bytes | str) -> str:
+    """Return a word that redis-py hands over as it came."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def pairs_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """Pair up names and values, which redis-py hands over in one list or, for some commands, as a mapping."""
+    return flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
+
+
+def out_of_reach(what: str, more: str = "") -> GatewayError:
+    """Return what a caller is told whose call needs shared state, where the policy for that is to refuse."""
+    return GatewayError(STATE_UNAVAILABLE, f"{what} Redis, which is out of reach{more}.", retry_after_s=1.0)
 
 
 class Shared(msgspec.Struct, frozen=True):

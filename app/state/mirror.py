@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 
 from app.core.call import Target
 from app.core.circuits import NO_GENERATION, CircuitPolicy, CircuitState, CircuitView, Force, Ticket, Verdict
-from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import ELSEWHERE
 from app.state.announcer import FORCED
 from app.state.circuit import Finding, Reading
-from app.state.link import Link, StateLostError
+from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach
 from app.state.memory import LocalCircuits, Means, finding_of
 from app.state.redis import Probe, RedisCircuits, reading_of
-from app.state.scripts import Script
-from app.state.views import PROBING_WAIT_S, refuse, view_of
-
-Fail: TypeAlias = Literal["open", "closed", "local"]
+from app.state.views import refuse, view_of
 
 ADD_UP_S = 0.25  # good answers wait this long for others, so that a busy target costs four commands a second
 FULL_S = 0.2  # after all places for probes were taken, nobody asks again for this long
@@ -59,7 +55,7 @@ class _Tally(msgspec.Struct):
     completed: int
 
 
-class SharedCircuits:
+class SharedCircuits(Follower):
     """
     The `Circuits` of one replica among several; follows `link`.
 
@@ -86,11 +82,6 @@ class SharedCircuits:
         self._windows: dict[str, tuple[int, int]] = {}
         self._beats = 0
         link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return those of the store."""
-        return self._store.scripts
 
     # --- the calls' side -----------------------------------------------------------------------------------------
 
@@ -167,8 +158,7 @@ class SharedCircuits:
         try:
             reading = await self._store.force(target.name, action)
         except StateLostError as error:
-            message = "The circuits are shared through Redis, which is out of reach; nothing was changed."
-            raise GatewayError(STATE_UNAVAILABLE, message) from error
+            raise out_of_reach("The circuits are shared through", "; nothing was changed") from error
         self._take(target.name, reading, FORCED)
         return view_of(target.name, reading)
 
@@ -208,8 +198,7 @@ class SharedCircuits:
             case "open":
                 return Ticket(target, policy, NO_GENERATION, "")
             case "closed":
-                message = "Circuits are shared through Redis, which is out of reach."
-                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=PROBING_WAIT_S)
+                raise out_of_reach("Circuits are shared through")
 
     async def _ask(self, target: Target, policy: CircuitPolicy) -> Reading:
         asked = asyncio.ensure_future(self._store.admit(target.name, policy))

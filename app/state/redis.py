@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from app.core.circuits import CircuitPolicy, CircuitState, Force
 from app.state.circuit import LEAST_OPEN_MAX_S, Finding, Reading, width_ms
-from app.state.link import Argument, Command
+from app.state.link import Argument, Command, Submit, text_of
 from app.state.scripts import Script, script
 
 CIRCUITS_KEPT = 4096
@@ -20,7 +20,6 @@ CIRCUITS_KEPT = 4096
 # dies, or could not say how its probe ended, blocks nobody for long.
 LEASE_MAX_S = 5.0
 
-Submit: TypeAlias = Callable[[Command], asyncio.Future[Any]]
 Probe: TypeAlias = tuple[str, int, str]  # name of the target, generation, slot
 
 
@@ -44,16 +43,11 @@ class RedisCircuits:
         self._states = f"{{{prefix}:circuits}}:states"
         self._window = f"{{{prefix}:circuits}}:window:"
         self._beat = f"{{{prefix}:circuits}}:beat"
-        self._admit = script("circuit", "circuit_admit")
-        self._report = script("circuit", "circuit_report")
-        self._force = script("circuit", "circuit_force")
-        self._read = script("circuit", "circuit_read")
+        self._admit = script("circuit_admit")
+        self._report = script("circuit_report")
+        self._force = script("circuit_force")
+        self._read = script("circuit_read")
         self._list = script("circuits_list")
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (self._admit, self._report, self._force, self._read, self._list)
 
     async def admit(self, target: str, policy: CircuitPolicy) -> Reading:
         """Let a call of `target` through, or not (see `Reading.slot`)."""
@@ -99,7 +93,7 @@ class RedisCircuits:
         held = [part for probe in probes for part in probe]
         arguments = (CIRCUITS_KEPT, round(LEASE_MAX_S * 1000), *held)
         rows = await self._submit(Command(self._list, (self._states, self._beat), arguments))
-        return {_text(row[0]): reading_of([*row[1:], None]) for row in rows}
+        return {text_of(row[0]): reading_of([*row[1:], None]) for row in rows}
 
     def _about(self, decision: Script, target: str, *arguments: Argument) -> asyncio.Future[Any]:
         now = "" if self._now_ms is None else self._now_ms()
@@ -110,16 +104,12 @@ def reading_of(answer: Any) -> Reading:  # noqa: ANN401 - as redis-py hands it o
     """Understand what a script says about one circuit: its list of eight."""
     state, generation, wait_ms, forced, failures, calls, age_ms, slot = answer
     return Reading(
-        state=CircuitState(_text(state)),
+        state=CircuitState(text_of(state)),
         generation=generation,
         wait_ms=wait_ms,
         forced=forced == 1,
         failures=failures,
         calls=calls,
         age_ms=age_ms,
-        slot=None if slot is None else _text(slot),
+        slot=None if slot is None else text_of(slot),
     )
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

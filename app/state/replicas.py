@@ -11,11 +11,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from app.state.link import Link, Plain
-from app.state.scripts import Script
+from app.state.link import Follower, Link, Plain
 
 
-class LinkedReplicas:
+class LinkedReplicas(Follower):
     """
     The `Replicas` behind a Redis; follows `link`.
 
@@ -32,11 +31,6 @@ class LinkedReplicas:
         self._reread: Callable[[], None] = lambda: None
         link.follow(self)
 
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return none: a number is counted up by Redis's own command."""
-        return ()
-
     def listen(self, reread: Callable[[], None]) -> None:
         """Call `reread` when the number has grown."""
         self._reread = reread
@@ -52,9 +46,6 @@ class LinkedReplicas:
         before, self._seen = self._seen, found
         if before is not None and found != before:
             self._reread()
-
-    def lost(self) -> None:
-        """Go on with what is known."""
 
     def _counted(self, answer: asyncio.Future[Any]) -> None:
         """Do not take one's own wish for somebody else's."""

@@ -38,32 +38,26 @@ class SharedRota:
 
     async def mine(self, probing: Probing) -> bool:
         """Take the turn, if nobody has it."""
-        if not self._link.up:
-            return True
         key, lasts_ms = f"{self._prefix}:probe:{probing.provider}", max(1, round(probing.interval_s * 1000))
         try:
-            return await self._link.submit(Plain(("SET", key, "1", "NX", "PX", lasts_ms))) is not None
+            return await self._link.decide(Plain(("SET", key, "1", "NX", "PX", lasts_ms))) is not None
         except StateLostError:
             return True
 
     async def tell(self, probing: Probing, checked: Checked) -> None:
         """Write it down."""
-        if not self._link.up:
-            return
         heard = Heard(checked.model, checked.up, checked.failures, checked.code, checked.took_s)
         lasts_ms = max(1, round(_KEPT * probing.interval_s * 1000))
         words = ("SET", self._told(probing), msgspec.json.encode(heard), "PX", lasts_ms)
         try:
-            await self._link.submit(Plain(words))
+            await self._link.decide(Plain(words))
         except StateLostError:
             return
 
     async def heard(self, probing: Probing) -> Heard | None:
         """Read it."""
-        if not self._link.up:
-            return None
         try:
-            found = await self._link.submit(Plain(("GET", self._told(probing))))
+            found = await self._link.decide(Plain(("GET", self._told(probing))))
             return None if found is None else msgspec.json.decode(found, type=Heard)
         except (StateLostError, msgspec.DecodeError):
             return None

@@ -13,11 +13,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from app.core.errors import CONFLICT, STATE_UNAVAILABLE, GatewayError
+from app.core.errors import CONFLICT, GatewayError
 from app.core.keys.store import key_exists, no_such_key
 from app.core.keys.virtual_keys import UNDECIDED, Found, KeyTable, Standing, VirtualKey
-from app.state.link import Command, Link, StateLostError
-from app.state.scripts import Script, script
+from app.state.link import Command, Follower, Link, StateLostError, out_of_reach
+from app.state.scripts import script
 
 KEYS_MAX: Final = 100_000  # some 100 MB in each process
 FORGOTTEN_AFTER_S: Final = 30 * 86_400.0  # how long an operator sees keys that are valid no more
@@ -47,7 +47,7 @@ class _Copy:
         self.table.put(key)
 
 
-class SharedKeys:
+class SharedKeys(Follower):
     """The `KeyStore` of one replica among several; follows `link`."""
 
     persistent = True
@@ -61,11 +61,6 @@ class SharedKeys:
         self._put = script("keys_put")
         self._copy = _Copy(b"")
         link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (self._list, self._put)
 
     def find(self, digests: Iterable[bytes], now_wall: float) -> Found:
         """Find whose secret has one of `digests` in the copy."""
@@ -113,9 +108,6 @@ class SharedKeys:
             _, rows = await self._page(copy.known)
         self._copy = copy
 
-    def lost(self) -> None:
-        """Go on with the copy."""
-
     async def _page(self, known: int) -> tuple[bytes, list[Any]]:
         epoch, *rows = await self._link.submit(Command(self._list, self._names[:3], (known, _PAGE)))
         return epoch, rows
@@ -139,10 +131,8 @@ class SharedKeys:
             raise _unreachable() from error
 
     async def _asked(self, command: Command) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        if not self._link.up:
-            raise _unreachable()
         try:
-            return await self._link.ask(self._link.submit(command))
+            return await self._link.decide(command)
         except StateLostError as error:
             raise _unreachable() from error
 
@@ -154,5 +144,4 @@ def _last_second(key: VirtualKey) -> float | None:
 
 
 def _unreachable() -> GatewayError:
-    message = "The keys are kept in Redis, which is out of reach; nothing was changed."
-    return GatewayError(STATE_UNAVAILABLE, message)
+    return out_of_reach("The keys are kept in", "; nothing was changed")

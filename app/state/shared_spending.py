@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from app.core.spending.budgets import HOLD_S, Account, Hold, Level, Refused
-from app.state.link import Argument, Command, Plain
+from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
+from app.state.link import Argument, Command, Plain, Submit
 from app.state.scripts import Script, script
 from app.state.spending import Change
-
-Submit: TypeAlias = Callable[[Command | Plain], asyncio.Future[Any]]
 
 
 class RedisAccounts:
@@ -32,41 +30,36 @@ class RedisAccounts:
         self._submit = submit
         self._prefix = f"{{{prefix}:spend}}:"
         self._now_ms = now_ms
-        self._reserve = script("spend", "spend_reserve")
-        self._settle = script("spend", "spend_settle")
-        self._read = script("spend", "spend_read")
+        self._reserve = script("spend_reserve")
+        self._settle = script("spend_settle")
+        self._read = script("spend_read")
 
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (self._reserve, self._settle, self._read)
-
-    def reserving(self, accounts: Sequence[Account], hold_id: str, amount_nusd: int) -> asyncio.Future[Any]:
-        """Ask to hold an amount on every account, or on none; `reserved` understands the answer."""
+    def reservation(self, hold: Hold) -> Command:
+        """Return what asks to hold an amount on every account, or on none; `reserved` understands the answer."""
         each = [
             word
-            for account in accounts
+            for account in hold.accounts
             for word in (account.budget.limit_nusd, int(account.budget.hard), account.width_ms, account.ttl_ms)
         ]
-        return self._ask(self._reserve, accounts, hold_id, round(HOLD_S * 1000), amount_nusd, *each)
+        return self._about(self._reserve, hold.accounts, hold.id, round(HOLD_S * 1000), hold.amount_nusd, *each)
 
     def settling(self, hold: Hold, amount_nusd: int) -> asyncio.Future[Any]:
         """Ask to exchange a hold for what was really spent; `settled` understands the answer."""
         each = [word for account in hold.accounts for word in (account.width_ms, account.ttl_ms)]
-        return self._ask(self._settle, hold.accounts, hold.id, amount_nusd, *each)
+        return self._submit(self._about(self._settle, hold.accounts, hold.id, amount_nusd, *each))
 
     def reading(self, accounts: Sequence[Account]) -> asyncio.Future[Any]:
         """Ask for levels; `levels` understands the answer."""
-        return self._ask(self._read, accounts, *[account.width_ms for account in accounts])
+        return self._submit(self._about(self._read, accounts, *[account.width_ms for account in accounts]))
 
     def beating(self) -> asyncio.Future[Any]:
         """Ask for something that has to be written, so that a Redis that takes no writes is not taken for healthy."""
         return self._submit(Plain(("SET", f"{self._prefix}beat", 1, "PX", 60_000)))
 
-    def _ask(self, decision: Script, accounts: Sequence[Account], *arguments: Argument) -> asyncio.Future[Any]:
+    def _about(self, decision: Script, accounts: Sequence[Account], *arguments: Argument) -> Command:
         now: Argument = "" if self._now_ms is None else self._now_ms()
         keys = tuple(self._prefix + account.id for account in accounts)
-        return self._submit(Command(decision, keys, (now, *arguments)))
+        return Command(decision, keys, (now, *arguments))
 
 
 def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as redis-py hands it over

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from app.core.spending.budgets import BUCKETS, HOLD_S, Account, Hold, Level, Refused
+from app.core.accounts import BUCKETS, HOLD_S, Account, Hold, Level, Refused
 
 _HOLD_MS = round(HOLD_S * 1000)
 _SWEEP_EVERY = 1024  # decisions between two looks for accounts that nobody needs any more

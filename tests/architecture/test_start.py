@@ -28,7 +28,6 @@ _REDACTION: Final = {"redaction": {"enabled": True}}
 
 # What only some features need. Together they take 30 MB; each is imported in the assembly of what needs it.
 OPTIONAL: Final[Sequence[str]] = (
-    "aiosqlite",
     "app.cli.bench",
     "app.cli.remote",
     "app.config.litellm",

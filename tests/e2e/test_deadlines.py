@@ -50,6 +50,19 @@ def hasty(upstream: Upstream, deaf_port: int) -> Iterator[GatewayProcess]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def patient() -> Iterator[GatewayProcess]:
+    """Run a gateway that bounds only whole answers."""
+    config = {
+        "providers": {"sim": {"kind": "sim"}},
+        "models": {"spared": {"targets": [{"provider": "sim", "model": "echo?hang=1"}], "fallbacks": ["sim/echo"]}},
+        "timeouts": {"response_s": 0.5, "total_s": LIMIT_S},
+        "retry": {"max_attempts": 1},
+    }
+    with running(Start(config)) as process:
+        yield process
+
+
 def ask(gateway: GatewayProcess, model: str, *, stream: bool = False, **headers: str) -> httpx2.Response:
     """Send a chat request; `read_timeout` and `retry_count` become the SDKs' own headers."""
     body = {"model": model, "messages": [{"role": "user", "content": "a b c d"}], "stream": stream}
@@ -75,6 +88,24 @@ def test_each_limit_has_its_own_name(hasty: GatewayProcess, model: str, stream: 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["kind"], error["source"]) == (504, code, "timeout", "gateway")
     assert setting in error["suggestion"]
+
+
+def test_a_whole_answer_that_never_comes(patient: GatewayProcess) -> None:
+    """It is a failure of its provider with a name of its own, and the next target still has time."""
+    alone, spared, streamed = (
+        ask(patient, "sim/echo?hang=1"),
+        ask(patient, "spared"),
+        ask(patient, "sim/echo?first_token_s=0.8", stream=True),
+    )
+
+    error = alone.json()["error"]
+    assert (alone.status_code, error["code"], "timeouts.response_s" in error["suggestion"]) == (
+        504,
+        "timeout_response",
+        True,
+    )
+    assert (spared.status_code, spared.headers["x-wizard-fallback"]) == (200, "1")
+    assert (streamed.status_code, "[DONE]" in streamed.text) == (200, True)
 
 
 def test_silence_in_a_running_stream_is_its_last_event(hasty: GatewayProcess) -> None:

@@ -27,15 +27,15 @@ SECRET: Final = "wz-" + "k" * 43
 ANSWER: Final = b'{"choices":[{"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
 FAILURE: Final = b'{"error":{"message":"no"}}'
 # What is asked about one call, and only about one; good answers are told to circuits in sums, by many calls together.
-OF_A_CALL: Final[Mapping[str, tuple[str, ...]]] = {
-    "acquire": ("limits", "limits_acquire"),
-    "settle": ("limits", "limits_settle"),
-    "admit": ("circuit", "circuit_admit"),
-    "report": ("circuit", "circuit_report"),
-    "reserve": ("spend", "spend_reserve"),
-    "charge": ("spend", "spend_settle"),
+OF_A_CALL: Final[Mapping[str, str]] = {
+    "acquire": "limits_acquire",
+    "settle": "limits_settle",
+    "admit": "circuit_admit",
+    "report": "circuit_report",
+    "reserve": "spend_reserve",
+    "charge": "spend_settle",
 }
-NAMES: Final = {script(*parts).sha1.encode(): name for name, parts in OF_A_CALL.items()}
+NAMES: Final = {script(decision).sha1.encode(): name for name, decision in OF_A_CALL.items()}
 LIMITED: Final[Mapping[str, Any]] = {
     "auth": {"required": True},
     "keys": [{"name": "bench", "hash": f"sha256:{hashlib.sha256(SECRET.encode()).hexdigest()}", "team": "red"}],
@@ -59,17 +59,22 @@ class Trips:
         self._gateway = gateway
         self._redis = redis
         self.provider = provider
+        self.model = "box/small"
 
     async def call(self, until: str) -> tuple[list[set[str]], list[set[str]]]:
         """Make a call; return its round trips before and after the provider, once that which ends with `until` came."""
         began = len(self._redis.passed)
-        body = {"model": "box/small", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+        body = {"model": self.model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
         headers = {"authorization": f"Bearer {SECRET}"}
         async with httpx2.AsyncClient(trust_env=False, timeout=LIMIT_S) as client:
             await client.post(f"{self._gateway.url}/v1/chat/completions", json=body, headers=headers)
         await self._redis.wait_until(lambda: any(until in names for names in self._trips(began)))
         asked_at = self.provider.seen_at
-        return self._trips(began, asked_at), [names for names in self._trips(asked_at) if names != {"report"}]
+        told_later = frozenset() if self.provider.fails else {"report"}  # good answers, by a timer and with any other
+        before, after = (
+            [names - told_later for names in part] for part in (self._trips(began, asked_at), self._trips(asked_at))
+        )
+        return [names for names in before if names], [names for names in after if names]
 
     def _trips(self, since: int, till: int | None = None) -> list[set[str]]:
         """Return what each round trip asked about a call, background ones left out."""
@@ -132,12 +137,37 @@ async def test_what_a_failure_changes_leaves_together(server: RedisServer) -> No
     assert ([{"acquire"}], [{"settle", "report"}]) == (before, after)
 
 
-async def test_budgets_ask_once_more_before_each_try(server: RedisServer) -> None:
-    """Its target and price have to be known first; afterwards everything is settled together."""
+async def test_budgets_are_asked_together_with_limits(server: RedisServer) -> None:
+    """They are asked before the target is known, for those that may come first; all is settled together."""
     async with counting(server.port, {**LIMITED, **PAID}) as trips:
-        before, after = await trips.call("settle")
+        calls = [await trips.call("settle") for _ in range(5)]
 
-    assert ([{"acquire"}, {"reserve"}], [{"settle", "charge"}]) == (before, after)
+    assert [([{"acquire", "reserve"}], [{"settle", "charge"}])] * 5 == calls
+
+
+async def test_a_route_that_chooses_asks_for_all_that_may_come_first(server: RedisServer) -> None:
+    """Where the budget of one provider is spent, its answer is known, and so is that for the next target."""
+    targets = [{"provider": "box", "model": "dear"}, {"provider": "box", "model": "small"}]
+    settings = {
+        **LIMITED,
+        "models": {"fast": {"targets": targets, "strategy": "round_robin"}},
+        "prices": {"box/small": {"input": 1, "output": 1}, "box/dear": {"input": 1000, "output": 1000}},
+        "budgets": [{"name": "each", "per": ["team", "model"], "usd": 0.001}],
+        "fallback": {"triggers": ["budget"]},
+    }
+    async with counting(server.port, settings) as trips:
+        trips.model = "fast"
+        calls = [await trips.call("settle") for _ in range(4)]
+
+    assert [([{"acquire", "reserve"}], [{"settle", "charge"}])] * 4 == calls
+
+
+async def test_budgets_alone_cost_one_round_trip(server: RedisServer) -> None:
+    """Nothing else leaves, so they are asked when the target is known."""
+    async with counting(server.port, {**PAID, **LIMITED, "limits": []}) as trips:
+        before, after = await trips.call("charge")
+
+    assert ([{"reserve"}], [{"charge"}]) == (before, after)
 
 
 async def test_without_limits_and_budgets_nobody_waits(server: RedisServer) -> None:

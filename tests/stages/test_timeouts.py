@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from app.core.call import Attempt, Call, Reply
-from app.core.errors import TARGET_FAILED, TIMEOUT_FIRST_TOKEN, TIMEOUT_TOTAL, GatewayError
+from app.core.errors import TARGET_FAILED, TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_TOTAL, GatewayError
 from app.core.pipeline import Handler, Stage, compose
 from app.core.traffic.extra_calls import RetryBudgets
 from app.stages.fallback import Fallback
@@ -173,6 +173,22 @@ async def test_a_whole_answer_has_no_first_token(clock: VirtualClock) -> None:
     assert clock.now() == START_S + 90.0
 
 
+async def test_a_whole_answer_may_have_a_limit_of_its_own(clock: VirtualClock) -> None:
+    """A provider that hangs is given up; one that answers in time is not, and a stream does not care."""
+    stage = AttemptTimeout(FIRST_TOKEN_S, 60.0)
+    line = Line(role(), word("a"), 90.0, word("b"))
+    handler = compose([stage], FakeProvider(hangs(), answers("hello", after_s=59.0), streams(line)))
+
+    with pytest.raises(GatewayError, match=r"acme gave no answer within 60 s\.") as caught:
+        await handler(an_attempt(a_call()))
+    given_up = clock.now()
+    whole = await handler(an_attempt(a_call()))
+    streamed = await handler(an_attempt(a_call(STREAMED)))
+
+    assert (caught.value.kind, caught.value.provider, given_up) == (TIMEOUT_RESPONSE, "acme", START_S + 60.0)
+    assert (await text_of(whole), await text_of(streamed)) == ("hello", "ab")
+
+
 async def test_a_whole_answer_leaves_time_for_the_next_target(clock: VirtualClock) -> None:
     """A silent target costs half of the call's time; the last one has all that is left."""
     provider = FakeProvider(hangs(), answers("hello", after_s=19.0))
@@ -191,7 +207,7 @@ async def test_a_whole_answer_that_takes_half_the_time_says_so(clock: VirtualClo
     with pytest.raises(GatewayError, match=r"acme did not answer within 20\.5 s, half of the time") as caught:
         await patient(hangs())(attempt)
 
-    assert caught.value.kind is TIMEOUT_FIRST_TOKEN
+    assert caught.value.kind is TIMEOUT_RESPONSE
     assert (caught.value.provider, caught.value.from_upstream) == ("acme", False)
     assert "total_s" in caught.value.suggestion
     assert clock.now() == START_S + 20.5

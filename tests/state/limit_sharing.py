@@ -13,7 +13,8 @@ from app.core.signals import Signal
 from app.state.connecting import connect
 from app.state.degrading import LinkOptions, RedisLink
 from app.state.limits.redis import RedisLimits
-from app.state.limits.sharing import Fail, SharedLimits
+from app.state.limits.sharing import SharedLimits
+from app.state.link import Fail
 from tests.support.redis_server import RedisServer
 
 OPTIONS = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=0.02)  # a busy machine must not look like a slow Redis

@@ -138,6 +138,32 @@ async def test_the_queue_has_an_end(wire: Wire) -> None:
     assert {"x"} == set(await asyncio.gather(*answers[:-1]))
 
 
+async def test_what_rides_leaves_with_the_next_command(server: RedisServer, wire: Wire) -> None:
+    """Nothing is sent for its sake, and it needs no packet of its own."""
+    await wire.batch.add(say("first"))
+    idle = reads(server)
+    alone = reads(server) - idle
+    riding = wire.batch.ride(say("riding"))
+    await asyncio.sleep(0)
+    waiting = reads(server) - idle - 2 * alone
+
+    other = await wire.batch.add(say("other"))
+    packets = reads(server) - idle - 3 * alone
+
+    assert (waiting, other, await riding, packets) == (0, "other", "riding", 1)
+
+
+async def test_what_rides_may_be_taken_back_until_it_has_left(wire: Wire) -> None:
+    """Then nobody is asked."""
+    needed, dropped = wire.batch.ride(say("needed")), wire.batch.ride(say("dropped"))
+
+    taken_back = wire.batch.alight(dropped)
+    await wire.batch.add(say("other"))
+
+    assert await needed == "needed"
+    assert (taken_back, wire.batch.alight(needed), dropped.done()) == (True, False, False)
+
+
 async def test_closing_drops_what_waits(wire: Wire) -> None:
     """Whoever waits is told."""
     answer = wire.batch.add(say("late"))

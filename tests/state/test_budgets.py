@@ -11,12 +11,13 @@ from typing import Literal
 import msgspec
 import pytest
 
+from app.core.accounts import Account, Ahead, Charge, Hold
 from app.core.clock import SystemClock
 from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
 from app.core.money import Budget
 from app.core.signals import BudgetReached, Signal
-from app.core.spending.budgets import Account, Hold, account
-from app.state.budgets import LocalBudgets, SharedBudgets
+from app.core.spending.budgets import account
+from app.state.budgets import AHEAD_MAX, LocalBudgets, SharedBudgets
 from app.state.connecting import connect
 from app.state.degrading import RedisLink
 from app.state.shared_spending import RedisAccounts
@@ -42,11 +43,23 @@ class Replica:
     async def spend(self, on: Account, amount: int) -> str:
         """Spend an amount, and return `ok` or the code of the refusal."""
         try:
-            hold = await self.budgets.reserve([on], amount)
+            hold = await self.budgets.reserve(Charge((on,), amount))
         except GatewayError as error:
             return error.kind.code
         self.budgets.settle(hold, amount)
         return "ok"
+
+    async def held(self, on: Account) -> int:
+        """Return what is held."""
+        (level,) = await self.budgets.levels([on])
+        return level.held_nusd
+
+    async def ahead(self, *charges: Charge) -> Ahead:
+        """Ask ahead, together with something else."""
+        asked = self.budgets.ahead(charges)
+        assert asked is not None
+        await self.budgets.levels([an_account()])
+        return asked
 
     async def spent(self, on: Account) -> int:
         """Return what is known to be spent."""
@@ -62,10 +75,31 @@ async def replica(url: str, prefix: str, fail: Literal["local", "open", "closed"
         yield found
 
 
+async def until_free(one: Replica, on: Account) -> None:
+    """Wait until nothing is held."""
+
+    async def free() -> bool:
+        return await one.held(on) == 0
+
+    await until(free)
+
+
+def an_account() -> Account:
+    """Return an account that nobody has spent on."""
+    return account(Budget(f"b{next(_names)}", LIMIT, period="total"), "", 1_795_000_000.0)
+
+
 @pytest.fixture
 def on() -> Account:
     """Return an account that nobody has spent on."""
-    return account(Budget(f"b{next(_names)}", LIMIT, period="total"), "", 1_795_000_000.0)
+    return an_account()
+
+
+@pytest.fixture
+async def one(shared_server: RedisServer) -> AsyncIterator[Replica]:
+    """Return a replica alone on its Redis."""
+    async with replica(shared_server.url, f"p{next(_names)}") as found:
+        yield found
 
 
 async def test_replicas_share_what_is_spent(shared_server: RedisServer, on: Account) -> None:
@@ -83,17 +117,13 @@ async def test_replicas_share_what_is_spent(shared_server: RedisServer, on: Acco
 async def test_a_caller_who_leaves_holds_nothing(shared_server: RedisServer, on: Account) -> None:
     """A reservation whose caller is gone before the answer is given back."""
     async with replica(shared_server.url, f"p{next(_names)}") as one:
-        task = asyncio.ensure_future(one.budgets.reserve([on], LIMIT))
+        task = asyncio.ensure_future(one.budgets.reserve(Charge((on,), LIMIT)))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        async def free() -> bool:
-            (level,) = await one.budgets.levels([on])
-            return level.held_nusd == 0
-
-        await until(free)
+        await until_free(one, on)
         assert await one.spend(on, LIMIT) == "ok"
 
 
@@ -130,7 +160,7 @@ async def test_other_policies_without_redis(fail: Literal["open", "closed"], cod
 async def test_what_is_spent_is_not_lost_when_redis_goes_in_the_middle(server: RedisServer, on: Account) -> None:
     """A settlement that Redis did not take is owed, and paid when it is back."""
     async with replica(server.url, f"p{next(_names)}") as one:
-        hold = await one.budgets.reserve([on], 100)
+        hold = await one.budgets.reserve(Charge((on,), 100))
         server.freeze()
         one.budgets.settle(hold, 70)
         await until(lambda: not one.link.up)
@@ -156,3 +186,172 @@ def test_accounts_that_nobody_needs_are_forgotten() -> None:
         accounts.reserve([new], f"h{number}", 0)
 
     assert [level.spent_nusd for level in accounts.read([old, new])] == [0, 0]
+
+
+# --- asked ahead ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_asked_ahead_is_held_for_the_target_that_needs_it(one: Replica, on: Account) -> None:
+    """It is one hold, of the highest amount, and settled as any other."""
+    ahead = await one.ahead(Charge((on,), 10), Charge((on,), 30), Charge((on,), 20))
+
+    hold = await ahead.take(Charge((on,), 20))
+
+    assert hold is not None
+    assert await one.held(on) == 30
+    one.budgets.settle(hold, 7)
+    await until_free(one, on)
+    assert (await one.spent(on), await ahead.take(Charge((on,), 20))) == (7, None)
+
+
+async def test_what_was_asked_for_other_targets_is_given_back(one: Replica, on: Account) -> None:
+    """As soon as one is chosen, the accounts of the others are free again."""
+    chosen, other = an_account(), an_account()
+    ahead = await one.ahead(Charge((on, chosen), 10), Charge((on, other), 10))
+
+    hold = await ahead.take(Charge((on, chosen), 10))
+
+    assert hold is not None
+    await until_free(one, other)
+    assert (await one.held(on), await one.held(chosen)) == (10, 10)
+
+
+async def test_what_nobody_takes_is_given_back(one: Replica, on: Account) -> None:
+    """Whether it had left (for a call that the limits refused) or not (for one that the cache answered)."""
+    staying = one.budgets.ahead([Charge((on,), 7)])
+    assert staying is not None
+    staying.drop()
+    gone = await one.ahead(Charge((on,), 10))
+    held = await one.held(on)
+
+    gone.drop()
+    gone.drop()
+
+    assert held == 10
+    await until_free(one, on)
+
+
+async def test_what_nothing_else_took_along_is_reserved_when_it_is_needed(one: Replica, on: Account) -> None:
+    """Then the target is known, and nothing is held for others."""
+    other = an_account()
+    ahead = one.budgets.ahead([Charge((on,), 10), Charge((other,), 10)])
+    assert ahead is not None
+
+    hold = await ahead.take(Charge((on,), 10))
+
+    assert (hold, await one.held(on), await one.held(other)) == (None, 0, 0)
+
+
+async def test_a_refusal_ahead_is_one_where_nothing_more_was_asked(one: Replica) -> None:
+    """The call is refused as by a reservation, and may go on to the next target with what was asked for that."""
+    spent, fresh = an_account(), an_account()
+    assert await one.spend(spent, LIMIT) == "ok"
+    ahead = await one.ahead(Charge((spent,), 10), Charge((fresh,), 10))
+
+    with pytest.raises(GatewayError) as caught:
+        await ahead.take(Charge((spent,), 10))
+    hold = await ahead.take(Charge((fresh,), 10))
+
+    assert caught.value.kind is INSUFFICIENT_QUOTA
+    assert hold is not None
+
+
+async def test_a_refusal_of_more_than_is_needed_is_none(one: Replica, on: Account) -> None:
+    """The dearest target is too dear; whether the chosen one is has to be asked."""
+    ahead = await one.ahead(Charge((on,), 2 * LIMIT), Charge((on,), LIMIT))
+
+    hold = await ahead.take(Charge((on,), LIMIT))
+
+    assert hold is None
+    assert await one.spend(on, LIMIT) == "ok"
+
+
+async def test_holds_for_several_targets_do_not_refuse_each_other(one: Replica, on: Account) -> None:
+    """A call never fails for what was asked on its own behalf."""
+    first, second = an_account(), an_account()
+    ahead = await one.ahead(Charge((on, first), LIMIT), Charge((on, second), LIMIT))
+
+    hold = await ahead.take(Charge((on, second), LIMIT))
+
+    assert hold is None
+    await one.budgets.reserve(Charge((on, second), LIMIT))
+    assert (await one.held(on), await one.held(first)) == (LIMIT, 0)
+
+
+async def test_a_fallback_that_costs_more_is_not_covered(one: Replica, on: Account) -> None:
+    """What was asked for less is given back before more is reserved."""
+    ahead = await one.ahead(Charge((on,), LIMIT // 2))
+
+    hold = await ahead.take(Charge((on,), LIMIT))
+
+    assert hold is None
+    assert await one.spend(on, LIMIT) == "ok"
+
+
+async def test_asking_ahead_never_lets_too_much_through(shared_server: RedisServer, on: Account) -> None:
+    """Nor too little, where calls ask for no more than they need; whichever replica they come to."""
+    prefix = f"p{next(_names)}"
+
+    async def call(at: Replica) -> str:
+        ahead = await at.ahead(Charge((on,), 1_000), Charge((an_account(),), 1_000))
+        try:
+            hold = await ahead.take(Charge((on,), 1_000))
+        except GatewayError as error:
+            return error.kind.code
+        assert hold is not None
+        at.budgets.settle(hold, 1_000)
+        return "ok"
+
+    async with replica(shared_server.url, prefix) as one, replica(shared_server.url, prefix) as other:
+        found = await asyncio.gather(*[call(each) for each in (one, other) for _ in range(20)])
+
+    assert sorted(found) == [INSUFFICIENT_QUOTA.code] * 30 + ["ok"] * 10
+
+
+async def test_asking_ahead_for_many_targets_holds_too_much(one: Replica) -> None:
+    """Then nothing is asked ahead, nor for a call that costs nothing."""
+    charges = [Charge((an_account(),), 1) for _ in range(AHEAD_MAX + 1)]
+
+    assert (one.budgets.ahead(charges), one.budgets.ahead([])) == (None, None)
+
+
+async def test_without_redis_nothing_is_asked_ahead(server: RedisServer, on: Account) -> None:
+    """What was asked when it went away is decided here."""
+    async with replica(server.url, f"p{next(_names)}") as one:
+        server.freeze()
+        ahead = one.budgets.ahead([Charge((on,), 10)])
+        assert ahead is not None
+        gone_with = asyncio.ensure_future(one.budgets.levels([an_account()]))
+        await asyncio.sleep(0)
+        await until(lambda: not one.link.up)
+
+        hold = await ahead.take(Charge((on,), 10))
+        await gone_with
+        spent = await one.spend(on, 10)
+
+        assert (hold, spent, one.budgets.ahead([Charge((on,), 10)])) == (None, "ok", None)
+
+
+async def test_a_caller_who_leaves_while_it_waits_holds_nothing(one: Replica, on: Account) -> None:
+    """What was asked ahead is given back like a reservation."""
+    ahead = one.budgets.ahead([Charge((on,), LIMIT)])
+    assert ahead is not None
+    gone_with = asyncio.ensure_future(one.budgets.levels([an_account()]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it is on its way
+    task = asyncio.ensure_future(ahead.take(Charge((on,), LIMIT)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await gone_with
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    await until_free(one, on)
+
+
+async def test_what_is_decided_here_is_never_asked_ahead() -> None:
+    """It takes no time."""
+    local = LocalBudgets(SystemClock(), lambda _signal: None, lambda: "h")
+
+    assert local.ahead([Charge((an_account(),), 1)]) is None

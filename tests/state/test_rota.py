@@ -35,6 +35,20 @@ class Answering:
             answer.set_result(self._answer)
         return answer
 
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Answer."""
+        return self.submit(command)
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:  # noqa: ARG002 - the port's
+        """Say that it has left."""
+        return False
+
+    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - the port's
+        """Answer, or not."""
+        if not self.up:
+            raise StateLostError
+        return await self.submit(command)
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - the port's
         """Wait."""
         return await answer

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
 from app.core.money import Budget
-from app.core.spending.budgets import HOLD_S, Account, Hold, Level, Refused
 from app.state.batch import Batch
 from app.state.shared_spending import RedisAccounts, levels, reserved, settled
 from app.state.spending import Change, MemoryAccounts
@@ -69,12 +69,13 @@ class InRedis:
     """The adapter whose decisions Redis takes."""
 
     def __init__(self, batch: Batch, hand: Hand) -> None:
+        self._ask = batch.add
         self._accounts = RedisAccounts(batch.add, f"t{next(_prefixes)}", hand)
 
     async def reserve(self, accounts: Sequence[Account], amount: int) -> Hold | Refused:
         """Decide."""
         hold = Hold(f"h{next(_holds)}", tuple(accounts), amount)
-        return reserved(await self._accounts.reserving(accounts, hold.id, amount), hold)
+        return reserved(await self._ask(self._accounts.reservation(hold)), hold)
 
     async def settle(self, hold: Hold, amount: int) -> list[Change]:
         """Decide."""

@@ -56,11 +56,11 @@ def _timeouts(both: Sequence[Given], timeout_s: float | None, stream_s: float | 
     attempts = (_DEFAULT_RETRIES if retries is None else int(retries)) + 1
     where = next(each for each in both if any(map(each.had, _TIMEOUTS)))
     name = next(filter(where.had, _TIMEOUTS))
-    where.note(name, "it bounds first token and silence of each attempt; the whole call has it for every try")
+    where.note(name, "it bounds the answer of each attempt, and its silences; the whole call has it for every try")
     if stream_s is not None and timeout_s is not None and stream_s != timeout_s:
         where.note("stream_timeout", "streams and whole answers have the same bounds here; the longer one counts")
     one_s = min(most_s, _DAY_S)
-    return {"first_token_s": one_s, "idle_s": one_s, "total_s": min(one_s * attempts, _DAY_S)}
+    return {"first_token_s": one_s, "response_s": one_s, "idle_s": one_s, "total_s": min(one_s * attempts, _DAY_S)}
 
 
 def _breaker(both: Sequence[Given]) -> Tree:

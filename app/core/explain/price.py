@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import msgspec
 
+from app.core.accounts import Account, Budgets, Level
 from app.core.call import Call, Target
 from app.core.clock import Clock
 from app.core.explain.port import Inquiry
 from app.core.money import Budget, usd
-from app.core.spending.budgets import Account, Budgets, Level, accounts_of
+from app.core.spending.budgets import accounts_of
 from app.core.spending.prices import Prices, estimate_nusd
 
 

@@ -95,16 +95,34 @@ class Router:
         Raises:
             GatewayError: UNKNOWN_MODEL; UNSUPPORTED_FEATURE or CONTEXT_TOO_LONG if no target can serve the request.
         """
-        name, fallback = call.request.model, call.options.fallback
-        plan = self._plans.get(name) or self._starred.get(name)
+        fallback, plan = call.options.fallback, self._plan(call.request.model)
         if plan is None:
-            if not self._catalog.matched(name):
-                return self._catalog.targets(name, fallback=fallback)
-            plan = self._star(name)
+            return self._catalog.targets(call.request.model, fallback=fallback)
         if plan.fixed is not None:
             return plan.fixed if fallback else plan.fixed[:1]
         steps = _able(plan.steps, call) if plan.selective else plan.steps
         return _Itinerary(steps, call, sum([len(step.candidates) for step in steps]) if fallback else 1)
+
+    def first(self, call: Call) -> Sequence[Target]:
+        """
+        Return the targets of which the call will try one first; no strategy is asked, so nobody loses a turn.
+
+        Raises:
+            GatewayError: As for a call.
+        """
+        plan = self._plan(call.request.model)
+        if plan is None:
+            return self._catalog.targets(call.request.model, fallback=False)
+        if plan.fixed is not None:
+            return plan.fixed[:1]
+        step = (_able(plan.steps, call) if plan.selective else plan.steps)[0]
+        candidates = step.candidates[:1] if step.strategy is None else step.candidates
+        return tuple([candidate.target for candidate in candidates])
+
+    def _plan(self, name: str) -> _Plan | None:
+        """Return the plan of a route; None if the name leads to a target of its own, or nowhere."""
+        plan = self._plans.get(name) or self._starred.get(name)
+        return self._star(name) if plan is None and self._catalog.matched(name) else plan
 
     def _star(self, name: str) -> _Plan:
         """Plan a route with a star for one name, and remember that: names come from clients, so not without bound."""

@@ -1,8 +1,5 @@
 """
-Budgets: how much may be spent, on whose account, and in which time. Pure.
-
-A budget is kept on as many *accounts* as it has subjects and periods: that of one key in November is another one than
-in December. What a call will cost is held on all its accounts before it is sent, and settled to what it did cost.
+Which budgets a call meets: on whose accounts, for how much, and in which time. Pure.
 """
 
 from __future__ import annotations
@@ -11,15 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 
-import msgspec
-
+from app.core.accounts import BUCKETS, HOLD_S, Account, Charge
 from app.core.call import Call, Target
 from app.core.money import Budget, Period, Scope
+from app.core.spending.prices import Price, estimate_nusd
 
-BUCKETS: Final = 60  # of a rolling window: what is counted is between 59/60 and the whole of it
-HOLD_S: Final = 900.0  # longer than any answer takes; after that a hold belongs to a process that died
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
 _LONGEST_S: Final[Mapping[Period, int]] = MappingProxyType(
@@ -27,63 +22,15 @@ _LONGEST_S: Final[Mapping[Period, int]] = MappingProxyType(
 )
 
 
-class Account(msgspec.Struct, frozen=True):
-    """
-    Where spending is counted: `id` names budget, subject and period.
-
-    `width_ms` is that of a bucket, 0 for a calendar's; `ttl_ms` is how long it matters at least. `ends_s` is the wall
-    time at which a calendar's period is over.
-    """
-
-    id: str
-    budget: Budget
-    width_ms: int
-    ttl_ms: int
-    ends_s: float | None
-
-
-class Level(msgspec.Struct, frozen=True):
-    """What was spent on an account, and what is held for calls under way, in nano-dollars."""
-
-    spent_nusd: int
-    held_nusd: int
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """What a call may spend on its accounts until it is settled."""
-
-    id: str
-    accounts: tuple[Account, ...]
-    amount_nusd: int
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The first account on which there is not enough left, and its level."""
-
-    account: Account
-    level: Level
-
-
-class Budgets(Protocol):
-    """What may be spent, decided here or for all replicas."""
-
-    async def reserve(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
-        """
-        Hold an amount on every account, or on none; the hold must come back by `settle`.
-
-        Raises:
-            GatewayError: INSUFFICIENT_QUOTA, or STATE_UNAVAILABLE where shared state is out of reach and the policy for
-                that is to refuse.
-        """
-        ...
-
-    def settle(self, hold: Hold, amount_nusd: int) -> None:
-        """Exchange a hold for what was really spent. Never waits, never raises."""
-        ...
-
-    async def levels(self, accounts: Sequence[Account]) -> list[Level]:
-        """Return what was spent on accounts, and what is held."""
-        ...
+def charge_of(
+    budgets: Sequence[Budget], call: Call, target: Target, price: Price | None, wall_s: float
+) -> Charge | None:
+    """Return what a call holds to ask `target`, by `budgets` and those of its caller; None if that is nothing."""
+    rules = (*budgets, *call.caller.budgets)
+    if not rules or price is None or price.free:
+        return None
+    accounts = accounts_of(rules, call, target, wall_s)
+    return Charge(accounts, estimate_nusd(call, price)) if accounts else None
 
 
 def accounts_of(budgets: Sequence[Budget], call: Call, target: Target, wall_s: float) -> tuple[Account, ...]:

@@ -8,18 +8,16 @@ answers are spread over its nodes. Each tag has a list of its answers, so that a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final
 
-from app.state.link import Argument, Command, Plain
-from app.state.scripts import Script, script
+from app.state.link import Argument, Command, Plain, Submit
+from app.state.scripts import script
 
 SHARDS: Final = 32
 PURGES_KEPT: Final = 256  # a replica that missed more of them forgets all of its copies
 _TAIL_MS: Final = 10_000  # what has come of an answer is read while it comes, or not at all
 _MAIL_MS: Final = 5_000
-
-Submit: TypeAlias = Callable[[Command | Plain], asyncio.Future[Any]]
 
 
 class RedisAnswers:
@@ -46,20 +44,6 @@ class RedisAnswers:
         self._forget = script("answers_forget")
         self._purge = script("answers_purge")
         self._beat = script("answers_beat")
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (
-            self._look,
-            self._lease,
-            self._tell,
-            self._hear,
-            self._put,
-            self._forget,
-            self._purge,
-            self._beat,
-        )
 
     # --- one answer --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -18,15 +18,11 @@ from app.core.caching.flight import Flight, Flights
 from app.core.caching.ports import Looked, SharedView, Shelf, Tally
 from app.core.caching.stored import Label, Selection, Stored
 from app.core.clock import Clock
-from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.state.answers.following import FollowedCall
 from app.state.answers.leading import HeldLease, Leaders, Means, Rhythm
 from app.state.answers.redis import PURGES_KEPT, SHARDS, RedisAnswers, shard_of, unheeded
 from app.state.answers.tail import packed, unpacked
-from app.state.link import Link, StateLostError
-from app.state.scripts import Script
-
-Fail: TypeAlias = Literal["local", "open", "closed"]
+from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach, pairs_of
 
 _ADDED_UP: Final = ("hits", "misses", "coalesced", "bypassed", "stale")
 _SCANNED: Final = 500  # answers at a time
@@ -53,7 +49,7 @@ class SharingOptions(msgspec.Struct, frozen=True):
     counted_max: int = 20_000
 
 
-class ReplicatedAnswers:
+class ReplicatedAnswers(Follower):
     """See `app.core.caching.ports.SharedAnswers`; a follower of the link."""
 
     def __init__(
@@ -158,8 +154,7 @@ class ReplicatedAnswers:
             count = sum([await self._forget(shard, selection) for shard in _shards(selection)])
             await self._link.ask(self._store.purge(msgspec.msgpack.encode(selection)))
         except StateLostError as error:
-            message = "The answers are shared through Redis, which is out of reach; some of them may be left."
-            raise GatewayError(STATE_UNAVAILABLE, message) from error
+            raise out_of_reach("The answers are shared through", "; some of them may be left") from error
         return count
 
     async def _forget(self, shard: int, selection: Selection) -> int:
@@ -176,7 +171,7 @@ class ReplicatedAnswers:
             cursor = 0
             while True:
                 cursor, found = await self._link.ask(self._store.known(shard, cursor, _SCANNED))
-                for key, label in _pairs(found):
+                for key, label in pairs_of(found):
                     seen += 1
                     yield key.decode(), _LABEL.decode(label)
                 if seen >= most:
@@ -185,11 +180,6 @@ class ReplicatedAnswers:
                     break
 
     # --- for the link ------------------------------------------------------------------------------------------------
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return the scripts that will be asked for."""
-        return self._store.scripts
 
     async def beat(self) -> None:
         """Tell what was counted, and forget copies of what others were told to forget."""
@@ -206,9 +196,6 @@ class ReplicatedAnswers:
         for selection in await self._store.purged(purges - known):
             self._shelf.remove(_SELECTION.decode(selection))
 
-    def lost(self) -> None:
-        """Go on with the copies, if the policy is to."""
-
 
 def _shards(selection: Selection) -> Iterable[int]:
     if selection.key is None:
@@ -216,11 +203,6 @@ def _shards(selection: Selection) -> Iterable[int]:
     return (shard_of(selection.key),) if _KEY_END.search(selection.key) else ()
 
 
-def _pairs(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> Iterable[tuple[bytes, bytes]]:
-    """Pair up names and values, which redis-py hands over in one list or, for some commands, as a mapping."""
-    return flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)
-
-
 def _tally_of(counted: Sequence[bytes] | Mapping[bytes, bytes]) -> Tally:
-    found = {name.decode(): int(count) for name, count in _pairs(counted)}
+    found = {name.decode(): int(count) for name, count in pairs_of(counted)}
     return Tally(**{name: found.get(name, 0) for name in _ADDED_UP})

@@ -15,13 +15,13 @@ from typing import Final
 
 from app.core.caching.meaning import Near, VectorIndex
 from app.state.answers.redis import unheeded
-from app.state.link import Command, Link, Plain, StateLostError
-from app.state.scripts import Script, script
+from app.state.link import Command, Follower, Link, Plain, StateLostError
+from app.state.scripts import script
 
 _DIGEST_CHARS: Final = 16  # of the model's name: vectors of another model are nothing to compare with
 
 
-class VectorSets:
+class VectorSets(Follower):
     """
     The way to them; a follower of the link, which asks each Redis that it gets to know whether it has vector sets.
 
@@ -43,11 +43,6 @@ class VectorSets:
     def usable(self) -> bool:
         """Say whether there are vector sets that can be asked now."""
         return self.link.up and self._has_them is True
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return the scripts that will be asked for."""
-        return self.add, self.nearest, self.purge, self._probe
 
     async def beat(self) -> None:
         """Find out whether the server has vector sets, if it may be another one than before."""

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from app.core.gcra import US_PER_S, Hold
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing
-from app.state.link import Argument, Command
-from app.state.scripts import Script, script
-
-Submit: TypeAlias = Callable[[Command], asyncio.Future[Any]]
+from app.state.link import Argument, Command, Submit
+from app.state.scripts import script
 
 _RATE, _PLACE = "rate", "place"
 _NUMBERS = 6  # that a decision tells of each claim
@@ -60,16 +58,11 @@ class RedisLimits:
         self._prefix = prefix
         self._name = name
         self._now_us = now_us
-        self._acquire = script("limits", "limits_acquire")
-        self._settle = script("limits", "limits_settle")
-        self._read = script("limits", "limits_read")
-        self._beat = script("limits_beat")
+        self._acquire = script("limits_acquire")
+        self._settle = script("limits_settle")
+        self._read = script("limits_read")
+        self._beat = script("replicas_beat")
         self._granted = 0
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (self._acquire, self._settle, self._read, self._beat)
 
     def acquiring(self, ask: Ask, wants: Sequence[Want]) -> tuple[str, asyncio.Future[Any]]:
         """

@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 
 from app.core.clock import Clock
-from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.gcra import US_PER_S
 from app.core.rules import Ask, Decision, Standing, owed_us
 from app.state.limits.blocks import Blocks, leased
@@ -24,14 +23,10 @@ from app.state.limits.memory import MemoryLimits, part_of
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
 from app.state.limits.seen import Seen
-from app.state.link import Link, StateLostError
-from app.state.scripts import Script
-
-Fail: TypeAlias = Literal["open", "closed", "local"]
+from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach
 
 ALIVE_MS = 5_000  # a replica that has not been heard of for so long does not count any more
 UNSETTLED_MAX = 10_000  # settlements kept for the time when Redis is back; the oldest go first
-_CLOSED_WAIT_S = 1.0
 
 
 class _Settlement(msgspec.Struct, frozen=True):
@@ -42,7 +37,7 @@ class _Settlement(msgspec.Struct, frozen=True):
     corrections: tuple[Correction, ...]
 
 
-class SharedLimits:
+class SharedLimits(Follower):
     """
     The `Limits` of one replica among several; follows `link`.
 
@@ -68,11 +63,6 @@ class SharedLimits:
         self._seen = Seen()
         self._unsettled: deque[_Settlement] = deque(maxlen=UNSETTLED_MAX)
         link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return those of the store."""
-        return self._store.scripts
 
     # --- the calls' side -----------------------------------------------------------------------------------------
 
@@ -152,8 +142,7 @@ class SharedLimits:
             case "open":
                 return Decision((), ask.slot, admitted=True, alone=True)
             case "closed":
-                message = "Rate limits are shared through Redis, which is out of reach."
-                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=_CLOSED_WAIT_S)
+                raise out_of_reach("Rate limits are shared through")
 
     async def _lease(self, ask: Ask) -> Decision:
         wants = self._blocks.wants(ask)

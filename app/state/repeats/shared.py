@@ -9,14 +9,13 @@ replica that dies makes nobody wait for long. While Redis is out of reach each p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from app.core.clock import Clock
-from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.idempotency import Answered, Busy, Claim, Different, Leading
-from app.state.link import Argument, Command, Link, Plain, StateLostError
+from app.state.link import Argument, Command, Fail, Follower, Link, Plain, StateLostError, out_of_reach
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
 from app.state.scripts import Script, script
@@ -31,10 +30,10 @@ class RepeatTools(msgspec.Struct, frozen=True):
 
     clock: Clock
     new_token: Callable[[], str]
-    fail: Literal["local", "open", "closed"]
+    fail: Fail
 
 
-class SharedRepeats:
+class SharedRepeats(Follower):
     """The `Repeats` of one replica among several; follows `link`."""
 
     def __init__(self, link: Link, prefix: str, limits: RepeatLimits, local: LocalRepeats, tools: RepeatTools) -> None:
@@ -47,11 +46,6 @@ class SharedRepeats:
         self._end = script("repeat_end")
         self._held: dict[str, str] = {}
         link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (self._claim, self._end)
 
     async def claim(self, name: str, fingerprint: bytes) -> Claim:
         """Ask Redis."""
@@ -98,9 +92,6 @@ class SharedRepeats:
         for name, token in list(self._held.items()):
             await self._link.submit(self._command(self._end, name, token, "hold", _ms(CLAIM_S), b""))
 
-    def lost(self) -> None:
-        """Claims end by themselves."""
-
     async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
         match self._tools.fail:
             case "local":
@@ -108,8 +99,7 @@ class SharedRepeats:
             case "open":
                 return _UNSHARED
             case "closed":
-                message = "Idempotency keys are shared through Redis, which is out of reach."
-                raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0) from error
+                raise out_of_reach("Idempotency keys are shared through") from error
 
     async def _release(self, leading: Leading, what: str, lasting_ms: int, packed: bytes) -> None:
         del self._held[leading.name]
@@ -119,9 +109,7 @@ class SharedRepeats:
             return
 
     async def _asked(self, decision: Script, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        if not self._link.up:
-            raise StateLostError("down")
-        return await self._link.ask(self._link.submit(self._command(decision, name, *arguments)))
+        return await self._link.decide(self._command(decision, name, *arguments))
 
     def _command(self, decision: Script, name: str, *arguments: Argument) -> Command:
         return Command(decision, (f"{{{self._prefix}:idem:{name}}}",), arguments)

@@ -10,7 +10,8 @@ from typing import Final, Self
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.requests import RequestEntry, RequestQuery
-from app.state.requests.store import RequestStore, StoreLostError
+from app.state.link import StateLostError
+from app.state.requests.store import RequestStore
 
 FLUSH_S: Final = 0.5
 WAITING_MAX: Final = 10_000  # entries, about 10 MB; those that find no room are lost, and counted
@@ -62,7 +63,7 @@ class RequestBook:
         try:
             await self._flush()
             return await self._store.find(query)
-        except StoreLostError as error:
+        except StateLostError as error:
             message = "The store of the request log does not answer."
             raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0) from error
 
@@ -78,14 +79,14 @@ class RequestBook:
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.wait([self._writing])
-        with suppress(StoreLostError):
+        with suppress(StateLostError):
             await self._flush()
         await self._store.aclose()
 
     async def _write(self) -> None:
         while True:
             await self._clock.sleep(FLUSH_S)
-            with suppress(StoreLostError):
+            with suppress(StateLostError):
                 await self._flush()
 
     async def _flush(self) -> None:

@@ -9,8 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.requests import RequestEntry, RequestQuery
-from app.state.link import Link, Plain, StateLostError
-from app.state.requests.store import StoreLostError
+from app.state.link import Link, Plain, StateLostError, pairs_of, text_of
 
 _PAGE: Final = 100  # entries; calls may be waiting for the same connection
 _FIELD: Final = "entry"
@@ -41,7 +40,7 @@ class RedisRequests:
             found += filter(query.admits, entries)
             if len(page) < _PAGE or len(found) >= query.limit or _past(query, entries[-1]):
                 break
-            last = f"({_text(page[-1][0])}"
+            last = f"({text_of(page[-1][0])}"
         return found[: query.limit]
 
     async def aclose(self) -> None:
@@ -49,11 +48,8 @@ class RedisRequests:
 
     async def _ask(self, commands: Sequence[Plain]) -> list[Any]:
         if not self._link.up:
-            raise StoreLostError("Redis is out of reach")
-        try:
-            return list(await asyncio.gather(*map(self._link.submit, commands)))
-        except StateLostError as error:
-            raise StoreLostError(str(error)) from error
+            raise StateLostError("Redis is out of reach")
+        return list(await asyncio.gather(*map(self._link.submit, commands)))
 
 
 def _past(query: RequestQuery, oldest: RequestEntry) -> bool:
@@ -62,9 +58,5 @@ def _past(query: RequestQuery, oldest: RequestEntry) -> bool:
 
 
 def _entry(fields: Any) -> RequestEntry:  # noqa: ANN401 - as redis-py hands it over
-    pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    return msgspec.json.decode(next(iter(pairs.values())), type=RequestEntry)
-
-
-def _text(name: Any) -> str:  # noqa: ANN401 - likewise
-    return name.decode() if isinstance(name, bytes) else str(name)
+    ((_, packed),) = pairs_of(fields)
+    return msgspec.json.decode(packed, type=RequestEntry)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-import aiosqlite
 import msgspec
 
 from app.core.requests import RequestEntry, RequestQuery
-from app.state.requests.store import StoreLostError
+from app.state.database import Database
 
-_BUSY_S: Final = 5.0  # other workers write for milliseconds
 _TRIM_EVERY: Final = 20  # batches: what is too much for so long is little
 # What can be asked for has a column; the entry itself is what is answered. All names in the statements are ours.
 _WORDS: Final = (
@@ -21,11 +20,11 @@ _WORDS: Final = (
 )
 _COLUMNS: Final = (*_WORDS, "at", "duration_ms")
 _NAMES: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
-_CREATE: Final = (
-    f"CREATE TABLE IF NOT EXISTS requests (number INTEGER PRIMARY KEY, {_NAMES}, entry)",
-    "CREATE INDEX IF NOT EXISTS requests_at ON requests (at)",
-    "CREATE INDEX IF NOT EXISTS requests_id ON requests (id)",
-)
+_CREATE: Final = f"""
+CREATE TABLE IF NOT EXISTS requests (number INTEGER PRIMARY KEY, {_NAMES}, entry);
+CREATE INDEX IF NOT EXISTS requests_at ON requests (at);
+CREATE INDEX IF NOT EXISTS requests_id ON requests (id);
+"""
 _ADD: Final = f"INSERT INTO requests ({_NAMES}, entry) VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"  # noqa: S608
 _TRIM: Final = "DELETE FROM requests WHERE number <= (SELECT max(number) FROM requests) - ?"
 
@@ -36,23 +35,22 @@ class SqliteRequests:
     shared = True
 
     def __init__(self, path: str, max_entries: int) -> None:
-        self._path = path
+        self._file = Database(Path(path), _CREATE)
         self._max_entries = max_entries
-        self._opened: aiosqlite.Connection | None = None
         self._batches = 0
 
     async def add(self, entries: Sequence[RequestEntry]) -> None:
         """Add in one transaction, and take away what is too old now and then."""
         rows = [(*[getattr(entry, name) for name in _COLUMNS], msgspec.json.encode(entry)) for entry in entries]
-        try:
-            connection = await self._open()
-            await connection.executemany(_ADD, rows)
-            if self._batches % _TRIM_EVERY == 0:
-                await connection.execute(_TRIM, (self._max_entries,))
-            self._batches += 1
-            await connection.commit()
-        except sqlite3.Error as error:
-            raise StoreLostError(type(error).__name__) from error
+        trims = self._batches % _TRIM_EVERY == 0
+
+        def write(file: sqlite3.Connection) -> None:
+            file.executemany(_ADD, rows)
+            if trims:
+                file.execute(_TRIM, (self._max_entries,))
+
+        await self._file.write(write)
+        self._batches += 1
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
         """Ask for exactly what is wanted."""
@@ -67,26 +65,9 @@ class SqliteRequests:
         conditions = " AND ".join(["number > (SELECT max(number) FROM requests) - ?", *[text for text, _ in wanted]])
         asked = f"SELECT entry FROM requests WHERE {conditions} ORDER BY number DESC LIMIT ?"  # noqa: S608
         values = (self._max_entries, *[value for _, value in wanted], query.limit)
-        try:
-            connection = await self._open()
-            async with connection.execute(asked, values) as cursor:
-                found = await cursor.fetchall()
-        except sqlite3.Error as error:
-            raise StoreLostError(type(error).__name__) from error
+        found = await self._file.read(lambda file: file.execute(asked, values).fetchall())
         return [msgspec.json.decode(row[0], type=RequestEntry) for row in found]
 
     async def aclose(self) -> None:
         """Close the file."""
-        if self._opened is not None:
-            opened, self._opened = self._opened, None
-            await opened.close()
-
-    async def _open(self) -> aiosqlite.Connection:
-        if self._opened is None:
-            connection = await aiosqlite.connect(self._path, timeout=_BUSY_S)
-            await connection.execute("PRAGMA journal_mode = WAL")
-            await connection.execute("PRAGMA synchronous = NORMAL")
-            for statement in _CREATE:
-                await connection.execute(statement)
-            self._opened = connection
-        return self._opened
+        await self._file.aclose()

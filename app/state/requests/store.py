@@ -23,7 +23,7 @@ class RequestStore(Protocol):
         Keep `entries`, the last of which is the newest.
 
         Raises:
-            StoreLostError: It cannot be done now.
+            StateLostError: It cannot be done now.
         """
         ...
 
@@ -32,17 +32,13 @@ class RequestStore(Protocol):
         Return the entries that are wanted, the newest first.
 
         Raises:
-            StoreLostError: The store does not answer.
+            StateLostError: The store does not answer.
         """
         ...
 
     async def aclose(self) -> None:
         """Close what was opened."""
         ...
-
-
-class StoreLostError(Exception):
-    """A store of requests is out of reach."""
 
 
 class MemoryRequests:

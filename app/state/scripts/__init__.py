@@ -1,4 +1,9 @@
-"""The decisions that Redis takes, one Lua file each, next to this module."""
+"""
+The decisions that Redis takes, one Lua file each, next to this module.
+
+Each stands behind `clock.lua`, and behind what all decisions about its subject begin with: `spend_settle.lua` behind
+`spend.lua`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,14 @@ class Script(msgspec.Struct, frozen=True):
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def script(*names: str) -> Script:
-    """Read the Lua files `names`, in this order, as one script."""
-    text = "\n".join(files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8") for name in names)
-    return Script.of(text)
+def script(name: str) -> Script:
+    """Read the decision `name`."""
+    subject, _, _ = name.partition("_")
+    parts = [files(__package__) / f"{part}.lua" for part in ("clock", subject, name)]
+    return Script.of("\n".join([part.read_text(encoding="utf-8") for part in parts if part.is_file()]))
+
+
+def every() -> list[Script]:
+    """Read all decisions."""
+    names = [each.name.removesuffix(".lua") for each in files(__package__).iterdir() if each.name.endswith(".lua")]
+    return [script(name) for name in names if "_" in name]

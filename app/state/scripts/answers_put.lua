@@ -6,8 +6,7 @@
 -- ARGV[2]  the answer
 -- ARGV[3]  milliseconds that it is kept
 -- ARGV[4]  what is known about it
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = milliseconds()
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])

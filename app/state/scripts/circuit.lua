@@ -5,11 +5,7 @@
 -- ARGV[2]  the time in milliseconds, or '' for that of Redis, which all replicas share; only tests give one
 local NAME, BUCKETS = ARGV[1], 12
 
-local now = tonumber(ARGV[2])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local now = milliseconds(ARGV[2])
 
 local packed = redis.call('HGET', KEYS[1], NAME)
 local circuit = packed and cmsgpack.unpack(packed)

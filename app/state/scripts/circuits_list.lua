@@ -4,8 +4,7 @@
 -- ARGV[1]  how many circuits are kept; beyond that, those that have been closed for a day are forgotten
 -- ARGV[2]  milliseconds, from now on, for which the probes that follow keep their places
 -- ARGV[3...]  of each probe of this replica that is still under way: target, generation, slot
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = milliseconds()
 redis.call('SET', KEYS[2], now, 'PX', 60000)
 
 for i = 3, #ARGV, 3 do

@@ -36,7 +36,7 @@ for i, key in ipairs(KEYS) do
       claim.used = claim.used + 1
       redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
       redis.call('ZADD', key, now + claim.b, ARGV[2])
-      redis.call('PEXPIRE', key, math.ceil(claim.b / 1000) + 1000)
+      redis.call('PEXPIRE', key, math.ceil(claim.b / 1000) + SPARE_MS)
     end
   end
   for _, number in ipairs({ claim.wait, claim.used, taken, claim.served or 0, claim.moved or 0, claim.born or 0 }) do

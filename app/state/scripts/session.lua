@@ -6,11 +6,7 @@
 -- ARGV[2]  milliseconds for which it is remembered that a session has expired
 -- ARGV[3]  the time, or '' for that of Redis; only tests give one
 local ID, GRACE = ARGV[1], tonumber(ARGV[2])
-local now = tonumber(ARGV[3])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local now = milliseconds(ARGV[3])
 
 -- Let the session live for its time from now on.
 local function touch()

@@ -2,11 +2,7 @@
 -- KEYS[1]  sorted set: the sessions of this owner by when they expire; keys of sessions share its slot
 -- ARGV[1]  beginning of the keys of sessions      ARGV[2]  most sessions to return
 -- ARGV[3]  the time, or '' for that of Redis; only tests give one
-local now = tonumber(ARGV[3])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local now = milliseconds(ARGV[3])
 local found = {}
 local ids = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', '(' .. string.format('%d', now), 'LIMIT', 0, ARGV[2])
 for _, id in ipairs(ids) do

@@ -4,11 +4,7 @@
 -- ARGV[1]  the time in milliseconds, or '' for that of Redis, which all replicas share; only tests give one
 local BUCKETS = 60
 
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
+local now = milliseconds(ARGV[1])
 
 -- Sum up one account, and take out what has left its window and the holds of processes that died.
 local function level(key, width)

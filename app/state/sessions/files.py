@@ -23,7 +23,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.sessions import Head, Session, Turn, emptied, expired, grown, not_found, too_many
-from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits
+from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits, checked
 from app.state.sessions.lines import first_line, read_all, read_lines, turn_line, whole_lines, write_all
 
 T = TypeVar("T")
@@ -169,9 +169,7 @@ class FileSessions:
             yield descriptor
 
     def _file(self, tenant: str, session_id: str) -> Path:
-        if not session_id.isascii() or not session_id.replace("_", "").isalnum():  # nothing that leads elsewhere
-            raise not_found(session_id)
-        return self._path / _owner(tenant) / f"{session_id}{_SUFFIX}"
+        return self._path / _owner(tenant) / f"{checked(session_id)}{_SUFFIX}"
 
 
 def _owner(tenant: str) -> str:

@@ -11,14 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.sessions import Head, Session, Turn, expired, not_found, size_of, too_many
-from app.state.link import Argument, Command, Link, Plain, StateLostError
+from app.state.link import Argument, Command, Follower, Link, Plain, StateLostError, out_of_reach, text_of
 from app.state.scripts import Script, script
-from app.state.sessions import GRACE_S, StoreLimits
+from app.state.sessions import GRACE_S, StoreLimits, checked, joined, parted
 
 OWNERS_MAX: Final = 10_000  # that an operator sees
-_RAWS: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 
 
 class _About(msgspec.Struct, frozen=True, array_like=True):
@@ -31,7 +29,7 @@ class _About(msgspec.Struct, frozen=True, array_like=True):
     metadata: bytes
 
 
-class RedisSessions:
+class RedisSessions(Follower):
     """
     The `SessionStore` of one replica among several; follows `link`.
 
@@ -43,17 +41,12 @@ class RedisSessions:
         self._prefix = f"{prefix}:sess"
         self._limits = limits
         self._now_ms = now_ms
-        self._create = script("session", "session_create")
-        self._load = script("session", "session_load")
-        self._append = script("session", "session_append")
-        self._delete = script("session", "session_delete")
+        self._create = script("session_create")
+        self._load = script("session_load")
+        self._append = script("session_append")
+        self._delete = script("session_delete")
         self._list = script("sessions_list")
         link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return every script that this uses."""
-        return (self._create, self._load, self._append, self._delete, self._list)
 
     async def create(self, session: Session) -> None:
         """Keep a new session."""
@@ -63,7 +56,7 @@ class RedisSessions:
             head,
             round(head.ttl_s * 1000),
             msgspec.msgpack.encode(_About(head.id, head.tenant, head.created, head.model, head.metadata)),
-            _joined(session.instructions),
+            joined(session.instructions),
             size_of(session.instructions),
             head.size,
             self._limits.sessions_max,
@@ -76,12 +69,11 @@ class RedisSessions:
     async def load(self, tenant: str, session_id: str) -> Session:
         """Return a session, and let it live on."""
         head, instructions, messages = await self._found(self._load, tenant, session_id)
-        raws = tuple([bytes(raw) for raw in _RAWS.decode(instructions)])
-        return Session(_head(head), raws, tuple(messages))
+        return Session(_head(head), parted(instructions), tuple(messages))
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
         """Add a turn."""
-        instructions = b"" if turn.instructions is None else _joined(turn.instructions)
+        instructions = b"" if turn.instructions is None else joined(turn.instructions)
         leading = size_of(turn.instructions or ())
         grown = size_of(turn.messages)
         return _head(await self._found(self._append, tenant, session_id, instructions, leading, grown, *turn.messages))
@@ -94,7 +86,7 @@ class RedisSessions:
         """Return sessions, those used last first."""
         owners = [tenant]
         if tenant is None:
-            owners = [_text(each) for each in await self._ask(Plain(("SMEMBERS", f"{self._prefix}:owners")))]
+            owners = [text_of(each) for each in await self._ask(Plain(("SMEMBERS", f"{self._prefix}:owners")))]
         found: list[Head] = []
         for owner in owners[:OWNERS_MAX]:
             start = f"{self._tag(owner or '')}:"
@@ -109,14 +101,9 @@ class RedisSessions:
         """Nothing of it is kept here; see only whether Redis takes writes."""
         await self._link.submit(Plain(("SET", f"{self._prefix}:beat", 1, "PX", 60_000)))
 
-    def lost(self) -> None:
-        """Nothing of it is kept here."""
-
     async def _found(self, decision: Script, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """Take a step on a session that has to be there."""
-        if not session_id.isascii() or not session_id.replace("_", "").isalnum():
-            raise not_found(session_id)
-        said = await self._step(decision, _Named(session_id, tenant), *arguments)
+        said = await self._step(decision, _Named(checked(session_id), tenant), *arguments)
         if said == b"gone":
             raise not_found(session_id)
         if said == b"expired":
@@ -129,12 +116,10 @@ class RedisSessions:
         return await self._ask(Command(decision, keys, (about.id, round(GRACE_S * 1000), self._now(), *arguments)))
 
     async def _ask(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
-        if not self._link.up:
-            raise _unreachable()
         try:
-            return await self._link.ask(self._link.submit(command))
+            return await self._link.decide(command)
         except StateLostError as error:
-            raise _unreachable() from error
+            raise out_of_reach("The sessions are kept in") from error
 
     def _tag(self, tenant: str) -> str:
         return f"{{{self._prefix}:{tenant}}}"
@@ -163,16 +148,3 @@ def _head(row: Any) -> Head:  # noqa: ANN401 - as redis-py hands it over
         messages=int(messages),
         size=int(size),
     )
-
-
-def _unreachable() -> GatewayError:
-    message = "The sessions are kept in Redis, which is out of reach."
-    return GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0)
-
-
-def _joined(messages: tuple[bytes, ...]) -> bytes:
-    return b"[%b]" % b",".join(messages)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

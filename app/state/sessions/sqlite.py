@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from sqlite3 import Connection
+from typing import Any, Final, TypeVar
 
-import aiosqlite
 import msgspec
 
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.sessions import Head, Session, Turn, expired, not_found, size_of, too_many
-from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits
+from app.state.database import Database
+from app.state.link import StateLostError
+from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits, joined, parted
+
+T = TypeVar("T")
 
 _FILE_MODE = 0o600
-_BUSY_MS = 5_000  # which a step waits for one of another process
-_SCHEMA: Final = f"""
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-PRAGMA busy_timeout = {_BUSY_MS};
+_SCHEMA: Final = """
 PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS sessions (
   id TEXT PRIMARY KEY, tenant TEXT NOT NULL, created REAL NOT NULL, expires REAL NOT NULL, ttl_s REAL NOT NULL,
@@ -38,145 +35,126 @@ CREATE TABLE IF NOT EXISTS messages (
 ) WITHOUT ROWID;
 """
 _HEAD: Final = "id, tenant, created, expires, ttl_s, model, metadata, turns, messages, size"
-_RAWS: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 
 
 class SqliteSessions:
     """The `SessionStore` in the database `path`, which is made if it is not there. Opened by the first step."""
 
     def __init__(self, path: Path, limits: StoreLimits, clock: Clock) -> None:
-        self._path = path
+        self._file = Database(path, _SCHEMA, _make_private)
         self._limits = limits
         self._clock = clock
-        self._connection: aiosqlite.Connection | None = None
-        self._turn = asyncio.Lock()  # a connection has one transaction at a time
         self._swept: float | None = None
 
     async def create(self, session: Session) -> None:
         """Keep a new session."""
-        head, now_wall = session.head, self._clock.wall()
-        async with self._step() as database:
-            await self._sweep(database, now_wall)
+        head = session.head
+
+        def create(file: Connection) -> None:
+            now_wall = self._clock.wall()
+            self._sweep(file, now_wall)
             mine = "SELECT count(*) FROM sessions WHERE tenant = ? AND expires > ?"
-            ((count,),) = await database.execute_fetchall(mine, (head.tenant, now_wall))
+            (count,) = file.execute(mine, (head.tenant, now_wall)).fetchone()
             if count >= self._limits.sessions_max:
                 raise too_many()
-            values = (*_columns(head), _joined(session.instructions))
-            await database.execute(f"INSERT INTO sessions ({_HEAD}, instructions) VALUES ({'?, ' * 10}?)", values)  # noqa: S608 - our own names
-            await self._add(database, head.id, 0, session.messages)
+            values = (*_columns(head), joined(session.instructions))
+            file.execute(f"INSERT INTO sessions ({_HEAD}, instructions) VALUES ({'?, ' * 10}?)", values)  # noqa: S608 - our own names
+            _add(file, head.id, 0, session.messages)
+
+        await self._step(create)
 
     async def load(self, tenant: str, session_id: str) -> Session:
         """Return a session, and let it live on."""
-        async with self._step() as database:
-            head, instructions = await self._living(database, tenant, session_id)
-            touched = await self._write(database, head)
-            rows = await database.execute_fetchall(
-                "SELECT body FROM messages WHERE session = ? ORDER BY number", (session_id,)
-            )
+
+        def load(file: Connection) -> Session:
+            head, instructions = self._living(file, tenant, session_id)
+            touched = self._write(file, head)
+            rows = file.execute("SELECT body FROM messages WHERE session = ? ORDER BY number", (session_id,))
             return Session(touched, instructions, tuple([bytes(body) for (body,) in rows]))
+
+        return await self._step(load)
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
         """Add a turn."""
-        async with self._step() as database:
-            head, instructions = await self._living(database, tenant, session_id)
-            await self._add(database, session_id, head.messages, turn.messages)
+
+        def append(file: Connection) -> Head:
+            head, instructions = self._living(file, tenant, session_id)
+            _add(file, session_id, head.messages, turn.messages)
             size = head.size + size_of(turn.messages)
             if turn.instructions is not None:
                 size += size_of(turn.instructions) - size_of(instructions)
-                given = (_joined(turn.instructions), session_id)
-                await database.execute("UPDATE sessions SET instructions = ? WHERE id = ?", given)
+                given = (joined(turn.instructions), session_id)
+                file.execute("UPDATE sessions SET instructions = ? WHERE id = ?", given)
             longer = head.messages + len(turn.messages)
-            return await self._write(
-                database, msgspec.structs.replace(head, turns=head.turns + 1, messages=longer, size=size)
-            )
+            return self._write(file, msgspec.structs.replace(head, turns=head.turns + 1, messages=longer, size=size))
+
+        return await self._step(append)
 
     async def delete(self, tenant: str, session_id: str) -> None:
         """Forget a session."""
-        async with self._step() as database:
-            await self._living(database, tenant, session_id)
-            await database.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+
+        def delete(file: Connection) -> None:
+            self._living(file, tenant, session_id)
+            file.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+
+        await self._step(delete)
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
         """Return sessions, those used last first."""
         whose, values = ("", ()) if tenant is None else ("tenant = ? AND ", (tenant,))
         query = f"SELECT {_HEAD} FROM sessions WHERE {whose}expires > ? ORDER BY expires DESC LIMIT ?"  # noqa: S608 - our own words
-        async with self._step() as database:
-            rows = await database.execute_fetchall(query, (*values, self._clock.wall(), limit))
-            return [_head(row) for row in rows]
+        asked = (*values, self._clock.wall(), limit)
+        return await self._step(lambda file: [_head(row) for row in file.execute(query, asked)])
 
     async def aclose(self) -> None:
         """Close the database."""
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        await self._file.aclose()
 
-    @asynccontextmanager
-    async def _step(self) -> AsyncIterator[aiosqlite.Connection]:
-        """Do everything inside as one transaction; what a refusal leaves behind (expired content is gone) stays."""
+    async def _step(self, work: Callable[[Connection], T]) -> T:
+        """Do everything in `work` at once; what a refusal leaves behind (expired content is gone) stays."""
         try:
-            async with self._turn:
-                database = await self._opened()
-                await database.execute("BEGIN IMMEDIATE")
-                try:
-                    yield database
-                except GatewayError:
-                    await database.execute("COMMIT")
-                    raise
-                except BaseException:
-                    await database.execute("ROLLBACK")
-                    raise
-                await database.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+            return await self._file.write(work)
+        except StateLostError as error:
             raise GatewayError(STATE_UNAVAILABLE, "The database of the sessions cannot be used.") from error
 
-    async def _opened(self) -> aiosqlite.Connection:
-        if self._connection is None:
-            await asyncio.to_thread(_make_private, self._path)
-            self._connection = await aiosqlite.connect(self._path, isolation_level=None)
-            await self._connection.executescript(_SCHEMA)
-        return self._connection
+    # --- parts of steps ---------------------------------------------------------------------------------------------
 
-    async def _living(
-        self, database: aiosqlite.Connection, tenant: str, session_id: str
-    ) -> tuple[Head, tuple[bytes, ...]]:
+    def _living(self, file: Connection, tenant: str, session_id: str) -> tuple[Head, tuple[bytes, ...]]:
         query = f"SELECT {_HEAD}, instructions FROM sessions WHERE id = ? AND tenant = ?"  # noqa: S608 - our own names
-        rows = list(await database.execute_fetchall(query, (session_id, tenant)))
-        if not rows:
+        row = file.execute(query, (session_id, tenant)).fetchone()
+        if row is None:
             raise not_found(session_id)
-        head = _head(rows[0][:-1])
+        head = _head(row[:-1])
         if self._clock.wall() >= head.expires:
-            await _empty(database, "id = ?", session_id)
+            _empty(file, "id = ?", session_id)
             raise expired(session_id)
-        return head, tuple([bytes(raw) for raw in _RAWS.decode(rows[0][-1])])
+        return head, parted(row[-1])
 
-    async def _write(self, database: aiosqlite.Connection, head: Head) -> Head:
+    def _write(self, file: Connection, head: Head) -> Head:
         touched = msgspec.structs.replace(head, expires=self._clock.wall() + head.ttl_s)
         values = (touched.expires, touched.turns, touched.messages, touched.size, touched.id)
-        await database.execute(
-            "UPDATE sessions SET expires = ?, turns = ?, messages = ?, size = ? WHERE id = ?", values
-        )
+        file.execute("UPDATE sessions SET expires = ?, turns = ?, messages = ?, size = ? WHERE id = ?", values)
         return touched
 
-    async def _add(
-        self, database: aiosqlite.Connection, session_id: str, number: int, messages: tuple[bytes, ...]
-    ) -> None:
-        rows = [(session_id, number + n, message) for n, message in enumerate(messages)]
-        await database.executemany("INSERT INTO messages (session, number, body) VALUES (?, ?, ?)", rows)
-
-    async def _sweep(self, database: aiosqlite.Connection, now_wall: float) -> None:
+    def _sweep(self, file: Connection, now_wall: float) -> None:
         """Forget what has expired, now and then: the content at once, that it was there later."""
         now = self._clock.now()
         if self._swept is None or now - self._swept >= SWEEP_EVERY_S:
             self._swept = now
-            await _empty(database, "expires <= ? AND size > 0", now_wall)
-            await database.execute("DELETE FROM sessions WHERE expires <= ?", (now_wall - GRACE_S,))
+            _empty(file, "expires <= ? AND size > 0", now_wall)
+            file.execute("DELETE FROM sessions WHERE expires <= ?", (now_wall - GRACE_S,))
 
 
-async def _empty(database: aiosqlite.Connection, which: str, value: object) -> None:
+def _add(file: Connection, session_id: str, number: int, messages: tuple[bytes, ...]) -> None:
+    rows = [(session_id, number + n, message) for n, message in enumerate(messages)]
+    file.executemany("INSERT INTO messages (session, number, body) VALUES (?, ?, ?)", rows)
+
+
+def _empty(file: Connection, which: str, value: object) -> None:
     gone = f"SELECT id FROM sessions WHERE {which}"  # noqa: S608 - our own words
-    await database.execute(f"DELETE FROM messages WHERE session IN ({gone})", (value,))  # noqa: S608 - likewise
+    file.execute(f"DELETE FROM messages WHERE session IN ({gone})", (value,))  # noqa: S608 - likewise
     rest = "metadata = '{}', instructions = '[]', turns = 0, messages = 0, size = 0"
-    await database.execute(f"UPDATE sessions SET {rest} WHERE {which}", (value,))  # noqa: S608 - likewise
+    file.execute(f"UPDATE sessions SET {rest} WHERE {which}", (value,))  # noqa: S608 - likewise
 
 
 def _make_private(path: Path) -> None:
@@ -196,7 +174,3 @@ def _head(row: Any) -> Head:  # noqa: ANN401 - as SQLite hands it over
     session_id, tenant, created, expires, ttl_s, model, metadata, turns, messages, size = row
     raw = metadata if isinstance(metadata, bytes) else metadata.encode()
     return Head(session_id, tenant, created, expires, ttl_s, model, raw, turns, messages, size)
-
-
-def _joined(messages: tuple[bytes, ...]) -> bytes:
-    return b"[%b]" % b",".join(messages)

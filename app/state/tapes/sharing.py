@@ -8,14 +8,13 @@ from contextlib import suppress
 
 from app.core.tapes import Readable, Tape, TapeEnd
 from app.state.answers.leading import Leaders, Means
-from app.state.link import StateLostError
-from app.state.scripts import Script
+from app.state.link import Follower, StateLostError
 from app.state.tapes.copying import TapeCopy
 from app.state.tapes.entries import Seal
 from app.state.tapes.following import FollowedTape
 
 
-class SharedTapes:
+class SharedTapes(Follower):
     """
     See `app.core.tapes.TapeCopies`; a follower of the link.
 
@@ -67,13 +66,5 @@ class SharedTapes:
             async with asyncio.timeout(self._means.rhythm.renewed_s):
                 await asyncio.gather(*[copy.flush() for copy in self._copies])
 
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return the scripts that will be asked for."""
-        return self._means.store.scripts
-
     async def beat(self) -> None:
         """Do nothing: what there is to tell is told when it comes."""
-
-    def lost(self) -> None:
-        """Go on: tapes are complete in the memory of their processes, and copied from there once that is possible."""

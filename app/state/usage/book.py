@@ -18,7 +18,8 @@ from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import Signal, Spent
 from app.core.spending.ledger import Sums, UsageKey, UsageRow
-from app.state.usage.store import StoreError, UsageStore
+from app.state.link import StateLostError
+from app.state.usage.store import UsageStore
 
 FLUSH_S: Final = 1.0
 PRUNE_EVERY: Final = 3600  # flushes
@@ -63,7 +64,7 @@ class UsageBook:
         try:
             await self.flush()
             return await self._store.read(first_day, last_day)
-        except StoreError as error:
+        except StateLostError as error:
             raise GatewayError(STATE_UNAVAILABLE, "The store of usage does not answer.", retry_after_s=1.0) from error
 
     async def flush(self) -> None:
@@ -71,7 +72,7 @@ class UsageBook:
         Give the store what there is.
 
         Raises:
-            StoreError: It does not take it; nothing is lost.
+            StateLostError: It does not take it; nothing is lost.
         """
         async with self._lock:
             while self._sent is not None or (rows := self._sums.take()):
@@ -93,14 +94,14 @@ class UsageBook:
             self._writing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._writing
-        with suppress(StoreError):
+        with suppress(StateLostError):
             await self.flush()
         await self._store.aclose()
 
     async def _write(self) -> None:
         flushes = 0
         while True:
-            with suppress(StoreError):
+            with suppress(StateLostError):
                 if flushes % PRUNE_EVERY == 0:
                     await self._store.prune(self._oldest())
                 await self.flush()

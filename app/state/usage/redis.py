@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from app.core.spending.ledger import COUNTS, UsageKey, UsageRow
-from app.state.link import Command, Link, Plain, StateLostError
-from app.state.scripts import Script, script
-from app.state.usage.store import Rows, StoreError
+from app.state.link import Command, Link, Plain, StateLostError, pairs_of
+from app.state.scripts import script
+from app.state.usage.store import Rows
 
 _DAY_S: Final = 86_400
 _DAYS_AT_ONCE: Final = 400  # that one report may ask for
@@ -26,18 +26,6 @@ class RedisUsage:
         self._prefix = f"{{{prefix}:usage}}:"
         self._ttl_s = (retention_days + 1) * _DAY_S
         self._add = script("usage_add")
-        link.follow(self)
-
-    @property
-    def scripts(self) -> tuple[Script, ...]:
-        """Return the one that adds."""
-        return (self._add,)
-
-    async def beat(self) -> None:
-        """Nothing has to be caught up with."""
-
-    def lost(self) -> None:
-        """Nothing is lost: the book keeps what could not be added."""
 
     async def add(self, batch: str, rows: Rows) -> None:
         """Add day by day; a day that was added before is left alone, so that the whole may be repeated."""
@@ -54,23 +42,16 @@ class RedisUsage:
             Command(self._add, (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), (self._ttl_s, *words))
             for day, words in days.items()
         ]
-        try:
-            await asyncio.gather(*[self._link.submit(command) for command in commands])
-        except StateLostError as error:
-            raise StoreError(str(error)) from error
+        await asyncio.gather(*[self._link.submit(command) for command in commands])
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """Ask for each day."""
         self._require()
         days = list(_days(first_day, last_day))[-_DAYS_AT_ONCE:]
-        try:
-            found = await asyncio.gather(*[self._link.submit(Plain(("HGETALL", self._prefix + day))) for day in days])
-        except StateLostError as error:
-            raise StoreError(str(error)) from error
+        found = await asyncio.gather(*[self._link.submit(Plain(("HGETALL", self._prefix + day))) for day in days])
         rows: dict[UsageKey, dict[str, int]] = {}
         for day, answer in zip(days, found, strict=True):
-            pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
-            for field, amount in pairs:
+            for field, amount in pairs_of(answer):
                 key, team, route, provider, model, count = msgspec.json.decode(field, type=list[str])
                 rows.setdefault(UsageKey(day, key, team, route, provider, model), {})[count] = int(amount)
         return [(key, msgspec.convert(counts, UsageRow)) for key, counts in rows.items()]
@@ -83,7 +64,7 @@ class RedisUsage:
 
     def _require(self) -> None:
         if not self._link.up:
-            raise StoreError("Redis is out of reach")
+            raise StateLostError("Redis is out of reach")
 
 
 def _days(first_day: str, last_day: str) -> Iterator[str]:

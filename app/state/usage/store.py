@@ -18,7 +18,7 @@ class UsageStore(Protocol):
         Add `rows` to the sums; the same `batch` counts once, however often it is given.
 
         Raises:
-            StoreError: It could not be done now; the same rows may be given again.
+            StateLostError: It could not be done now; the same rows may be given again.
         """
         ...
 
@@ -27,7 +27,7 @@ class UsageStore(Protocol):
         Return the sums of the days from `first_day` to `last_day`.
 
         Raises:
-            StoreError: The store does not answer.
+            StateLostError: The store does not answer.
         """
         ...
 
@@ -38,10 +38,6 @@ class UsageStore(Protocol):
     async def aclose(self) -> None:
         """Close what was opened."""
         ...
-
-
-class StoreError(Exception):
-    """A store of usage is out of reach."""
 
 
 class MemoryUsage:

@@ -87,7 +87,7 @@ def test_balanced_servers_with_ranks(tmp_path: Path) -> None:
     assert (first.targets[0].context_window, first.targets[0].max_in_flight) == (128_000, 20)
     assert settings.prices["openai/gpt-4o"].input == pytest.approx(2.5)
     assert (settings.retry.max_attempts, settings.retry.base_s) == (3, 1)
-    assert (settings.timeouts.first_token_s, settings.timeouts.total_s) == (60, 180)
+    assert (settings.timeouts.first_token_s, settings.timeouts.response_s, settings.timeouts.total_s) == (60, 60, 180)
     assert (settings.circuit_breaker.failure_threshold, settings.circuit_breaker.open_s) == (4, 45)
     assert "content_policy" in settings.fallback.triggers
     assert (settings.budgets[0].usd, settings.budgets[0].period) == (100, "month")

@@ -202,3 +202,34 @@ def test_of_two_entries_for_one_target_the_first_counts() -> None:
     router = Surroundings().router({"fast": ("sequential", twice, [])})
 
     assert routed(router, calling(tools=TOOLS)) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "found"), [("sequential", {TARGET}), ("round_robin", {TARGET, OTHER}), ("cost", {TARGET, OTHER})]
+)
+def test_the_targets_that_may_come_first_are_known_before_the_choice(strategy: str, found: set[Target]) -> None:
+    """They are the first of a fixed order, or all that a strategy chooses among; nobody loses a turn."""
+    router = Surroundings().router({"fast": (strategy, candidates(TARGET, OTHER), ["cloud/huge"])})
+
+    first = router.first(calling())
+    tried = router(calling())[0]
+
+    assert (set(first), tried) == (found, TARGET)
+
+
+def test_a_direct_name_comes_first_by_itself() -> None:
+    """Whatever it names, as long as its provider is known."""
+    router = Surroundings().router({"fast": ("sequential", candidates(TARGET), [])})
+
+    assert tuple(router.first(calling("box/other"))) == (Target("box", "other"),)
+    with pytest.raises(GatewayError, match="nowhere"):
+        router.first(calling("nowhere"))
+
+
+def test_only_targets_that_can_serve_a_call_come_first() -> None:
+    """Of steps with targets for anything, the first that is left."""
+    able = Candidate(OTHER, capabilities=frozenset({"tools"}))
+    unable = Candidate(TARGET, capabilities=frozenset())
+    router = Surroundings().router({"fast": ("sequential", [unable, able], [])})
+
+    assert tuple(router.first(calling(tools=TOOLS))) == (OTHER,)

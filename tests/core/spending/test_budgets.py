@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from app.core.accounts import BUCKETS
 from app.core.call import Call
 from app.core.identity import Caller
 from app.core.money import Budget, Period, Scope, nano
-from app.core.spending.budgets import BUCKETS, accounts_of, reached
+from app.core.spending.budgets import accounts_of, reached
 from tests.support.calls import TARGET, a_call, asking
 
 AT = datetime(2026, 11, 26, 15, 30, tzinfo=UTC).timestamp()

@@ -13,7 +13,7 @@ from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.model import Native
 from app.state.answers.leading import Rhythm
 from app.state.answers.redis import PURGES_KEPT
-from app.state.answers.sharing import Fail
+from app.state.link import Fail
 from tests.state.answers.rig import KEY, LINK, ORIGIN, OTHER, flight, kept, pair, replica
 from tests.state.sharing import HANGS_S, until
 from tests.support.redis_server import RedisServer

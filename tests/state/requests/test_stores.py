@@ -14,10 +14,11 @@ from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.requests import RequestEntry, RequestQuery, Step
 from app.state.connecting import connect
 from app.state.degrading import RedisLink
+from app.state.link import StateLostError
 from app.state.requests.book import WAITING_MAX, RequestBook
 from app.state.requests.redis import RedisRequests
 from app.state.requests.sqlite import SqliteRequests
-from app.state.requests.store import MemoryRequests, RequestStore, StoreLostError
+from app.state.requests.store import MemoryRequests, RequestStore
 from tests.state.sharing import OPTIONS
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -171,7 +172,7 @@ class Away:
     async def add(self, entries: list[RequestEntry]) -> None:
         """Keep entries, if it is there."""
         if not self.back:
-            raise StoreLostError("away")
+            raise StateLostError("away")
         await self.kept.add(entries)
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
@@ -241,9 +242,9 @@ async def test_a_file_that_cannot_be_written_is_a_lost_store(tmp_path: Path) -> 
     """SQLite's own errors go no further."""
     store = SqliteRequests(str(tmp_path / "no" / "folder.db"), 10)
 
-    with pytest.raises(StoreLostError):
+    with pytest.raises(StateLostError):
         await store.add([entry(1)])
-    with pytest.raises(StoreLostError):
+    with pytest.raises(StateLostError):
         await store.find(RequestQuery())
 
 
@@ -252,5 +253,5 @@ async def test_a_redis_that_is_away_is_a_lost_store() -> None:
     link = RedisLink(connect("redis://127.0.0.1:1/0", 0.1), OPTIONS, lambda: 0.0, lambda _signal: None)
     store = RedisRequests(link, "p", 10)
 
-    with pytest.raises(StoreLostError):
+    with pytest.raises(StateLostError):
         await store.add([entry(1)])

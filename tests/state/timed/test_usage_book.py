@@ -10,8 +10,9 @@ from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import CallStarted, Spent
 from app.core.spending.ledger import UsageKey, UsageRow
 from app.core.usage import Usage
+from app.state.link import StateLostError
 from app.state.usage.book import FLUSH_S, UsageBook
-from app.state.usage.store import MemoryUsage, Rows, StoreError
+from app.state.usage.store import MemoryUsage, Rows
 from tests.support.virtual_time import VirtualClock
 
 DAY = "2026-11-26"
@@ -29,7 +30,7 @@ class Moody(MemoryUsage):
         """Take rows, or not."""
         self.batches.append(batch)
         if self.away:
-            raise StoreError("away")
+            raise StateLostError("away")
         await super().add(batch, rows)
 
 

@@ -11,9 +11,10 @@ import pytest
 from app.core.spending.ledger import UsageKey, UsageRow
 from app.state.connecting import connect
 from app.state.degrading import RedisLink
+from app.state.link import StateLostError
 from app.state.usage.redis import RedisUsage
 from app.state.usage.sqlite import SqliteUsage
-from app.state.usage.store import MemoryUsage, StoreError, UsageStore
+from app.state.usage.store import MemoryUsage, UsageStore
 from tests.state.sharing import OPTIONS
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -123,7 +124,7 @@ async def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     """Every use says so, and a later one tries again."""
     store = SqliteUsage(str(tmp_path / "missing" / "usage.db"))
     for use in (store.add("1", {about("2026-11-26"): ROW}), store.read("2026-11-26", "2026-11-26"), store.prune("x")):
-        with pytest.raises(StoreError):
+        with pytest.raises(StateLostError):
             await use
     (tmp_path / "missing").mkdir()
 
@@ -139,7 +140,7 @@ async def test_a_redis_that_is_away() -> None:
     store = RedisUsage(link, "p", 400)
     async with link:
         for use in (store.add("1", {about("2026-11-26"): ROW}), store.read("2026-11-26", "2026-11-26")):
-            with pytest.raises(StoreError):
+            with pytest.raises(StateLostError):
                 await use
         await store.prune("2026-11-26")
         await store.aclose()
