@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from app.core import errors
 from app.core.errors import KINDS, STREAM_BROKEN, TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError, Kind
 from app.core.model import StreamEvent, Weight
-from app.core.stream import after_commit
+from app.core.stream import Batch, EventStream, after_commit
 from app.core.usage import Usage
 from tests.support.calls import Line, Rule, Sent, Witness, done, role, thought, usage, word
 
@@ -130,6 +131,18 @@ async def test_a_stream_that_ends_before_it_commits_has_failed(script: list[Sent
 
     assert caught.value.kind.again is errors.Again.HERE
     assert line.released == 1
+
+
+async def test_a_connection_that_is_back_already() -> None:
+    """A stream that came to its end has given its connection back itself, and there is nothing to wait for."""
+
+    async def nothing() -> AsyncGenerator[Batch, None]:
+        silence: tuple[Batch, ...] = ()
+        for batch in silence:
+            yield batch
+
+    with pytest.raises(GatewayError):
+        await EventStream(nothing(), lambda: None).prime(VISIBLE)
 
 
 async def test_a_cancellation_while_priming_gives_the_connection_back() -> None:

@@ -218,7 +218,7 @@ def test_what_becomes_of_jobs(mistral: openai.OpenAI) -> None:
     ("method", "path", "body", "expected", "param"),
     [
         ("POST", "/v1/batches", b'{"input_file_id":"f","endpoint":"/v1/x"}', (400, "invalid_request"), "model"),
-        ("POST", "/v1/batches", b'{"endpoint":"/v1/x"}', (400, "invalid_request"), None),
+        ("POST", "/v1/batches", b'{"endpoint":"/v1/x"}', (400, "invalid_request"), "input_file_id"),
         ("POST", "/v1/batches", b'{"input_file_id":1,"endpoint":""}', (400, "invalid_request"), "input_file_id"),
         ("POST", "/v1/batches", b"{", (400, "invalid_request"), None),
         ("GET", "/v1/batches?after=0199-job", b"", (400, "unsupported_feature"), "after"),

@@ -36,7 +36,7 @@ class Embedding(House):
         self.embedded.append(text)
         if self.broken:
             raise GatewayError(TARGET_FAILED, "no")
-        return Reply(Completion(b'{"data":[{"embedding":[%b]}]}' % VECTORS[text].encode()))
+        return Reply(Completion(b'{"data":[{"embedding":[%b]}]}' % VECTORS.get(text, f"1, 0.{len(text)}").encode()))
 
 
 @pytest.mark.parametrize("coalesce", [True, False])
@@ -127,6 +127,17 @@ async def test_another_similar_question_may_still_have_an_answer(clock: VirtualC
     house.shelf.remove(Selection(key=gone.journal.notes["x-wizard-cache-key"]))
 
     assert await text_of(await handler(house.call("What is its height?"))) == "300 m"
+
+
+async def test_a_call_does_not_look_for_ever(clock: VirtualClock) -> None:
+    """Where the answers to several similar questions are gone, it is asked."""
+    house = Embedding(clock, *[says("old")] * 5, says("own"))
+    handler = house.handler()
+    for text in ("a", "aa", "aaa", "aaaa", "aaaaa"):
+        await handler(house.call(text, cache_similarity=1.0))
+    house.shelf.remove(Selection())
+
+    assert await text_of(await handler(house.call("aaaaaa"))) == "own"
 
 
 async def test_without_a_vector_calls_go_on(clock: VirtualClock) -> None:

@@ -56,7 +56,7 @@ class AdminGate:
         """Say whether the request of `scope` was refused; it is answered then."""
         request_id = request_id_of(headers_of(scope))
         try:
-            if self._port not in {None, scope["server"][1]}:
+            if self._port is not None and self._port != scope["server"][1]:
                 raise nothing_at(scope["path"])
             if is_administrative(scope["path"]):
                 admitted(Request(scope, receive), self._gateways.current)

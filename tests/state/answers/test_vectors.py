@@ -226,7 +226,7 @@ async def test_questions_go_with_their_answers(redis_8: RedisServer) -> None:
     """What is over is not found, leaves the rest in peace, and is taken away when something is added."""
     async with linked(redis_8) as sets:
         index = SharedVectors(sets, "m", 10, MemoryVectors(10))
-        index.add("s", "brief", [1.0, 0.0], 0.001)
+        index.add("s", "brief", [1.0, 0.0], 0.5)  # outlives the next command, which takes away what is over
         index.add("s", "long", [0.0, 1.0], KEPT_S)
         await until(lambda: redis_8.do("ZCOUNT", sets.kept, "-inf", f"({server_ms(redis_8)}"))
 
