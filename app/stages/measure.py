@@ -39,6 +39,8 @@ class Measure:
 class _Watch:
     """What one attempt's measuring needs to remember until the end."""
 
+    __slots__ = ("_answered", "_attempt", "_began", "_clock", "_listener", "_load", "_stream")
+
     def __init__(self, attempt: Attempt, load: Load, clock: Clock, listener: Listener) -> None:
         self._attempt = attempt
         self._load = load

@@ -29,6 +29,8 @@ class Record:
 class _Story:
     """What one call's record needs to remember until the end."""
 
+    __slots__ = ("_call", "_clock", "_committed", "_first_token_s", "_last_event", "_listener", "_trace_id", "_usage")
+
     def __init__(self, call: Call, listener: Listener, clock: Clock) -> None:
         self._call = call
         self._listener = listener

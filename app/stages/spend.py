@@ -77,6 +77,18 @@ class Spend:
 class _Meter:
     """What one attempt used."""
 
+    __slots__ = (
+        "_answered",
+        "_asked",
+        "_attempt",
+        "_chars",
+        "_clock",
+        "_counted_nusd",
+        "_listener",
+        "_price",
+        "_usage",
+    )
+
     def __init__(self, attempt: Attempt, price: Price | None, clock: Clock, listener: Listener) -> None:
         self._attempt = attempt
         self._price = price

@@ -50,6 +50,8 @@ class ChatDialect:
 class Verbatim:
     """What the provider sent, byte for byte."""
 
+    __slots__ = ("_call",)
+
     def __init__(self, call: Call) -> None:
         self._call = call
 
