@@ -24,6 +24,9 @@ def explain(error: ValidationError, schema: type[BaseModel], origins: Origins) -
 
 def _explain(detail: ErrorDetails, schema: type[BaseModel], origins: Origins) -> Problem:
     loc = detail["loc"]
+    if not loc:  # pydantic cannot repeat the name, which is no text
+        advice = "look for \\ud800 to \\udfff, and remove it"
+        return Problem("(a name)", "half of a surrogate pair", "names that are text", advice)
     shape = shape_at(schema, loc)
     if shape is None:
         return _unknown_key(detail, schema, origins)
