@@ -130,7 +130,9 @@ def test_the_manifests_are_what_kubernetes_takes(version: str) -> None:
         kubernetes_validate.validate(each, version, strict=True)
 
 
-@pytest.mark.skipif(not HELM, reason="needs helm")
+@pytest.mark.skipif(
+    not HELM, reason="helm is not installed, and only it renders the chart; docs/operations.md: tried by hand"
+)
 @pytest.mark.parametrize("values", ["{}", EVERYTHING], ids=["defaults", "everything"])
 def test_the_chart_renders_to_what_kubernetes_takes(values: str, tmp_path: Path) -> None:
     """By the word of Helm itself, which has no complaints: with its own values, and with all that they switch on."""

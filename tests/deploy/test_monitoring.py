@@ -87,7 +87,9 @@ def test_every_query_is_balanced() -> None:
             assert expression.count(opening) == expression.count(closing), expression
 
 
-@pytest.mark.skipif(not PROMTOOL, reason="needs promtool, of Prometheus")
+@pytest.mark.skipif(
+    not PROMTOOL, reason="promtool (of Prometheus) is not installed; names and brackets are checked without it"
+)
 @pytest.mark.parametrize(
     "given", [("check", *(f"deploy/prometheus/{name}" for name in RULES)), ("test", "tests/deploy/alerts.test.yml")]
 )
@@ -136,7 +138,9 @@ def test_who_reads_a_file_takes_it(command: tuple[str, ...]) -> None:
     """Where the program is at hand that a file is for."""
     program = shutil.which(command[0])
     if program is None:
-        pytest.skip(f"needs {command[0]}")
+        pytest.skip(
+            f"{command[0]} is not installed, and only it can judge its own files; docs/operations.md: tried by hand"
+        )
 
     checked = subprocess.run([program, *command[1:]], cwd=ROOT / "deploy", capture_output=True, text=True, check=False)
 
