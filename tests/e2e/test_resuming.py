@@ -89,20 +89,25 @@ def get(gateway: GatewayProcess, path: str, headers: Mapping[str, str] | None = 
     return send(gateway, "GET", f"/v1/streams/{path}", headers or {})
 
 
-def test_what_was_missed_and_what_is_yet_to_come(gateway: GatewayProcess, upstream: Upstream) -> None:
-    """The provider goes on, and whoever comes back gets the rest with numbers; the call is complete, not left."""
-    stream_id, exchange = left(gateway, upstream, "resume-1")
-    exchange.part(word("three"))
-
+def followed(gateway: GatewayProcess, stream_id: str, exchange: Exchange) -> tuple[str, bytes]:
+    """Come back behind the second event, let the provider finish, and return the id that was told, and the rest."""
     with connected(gateway.port) as wire:
         wire.send(request_head("GET", f"/v1/streams/{stream_id}", {"last-event-id": "2", "connection": "close"}))
         head = wire.head()
         wire.until(b"three")
         exchange.part(FINISH + DONE)
         exchange.end()
-        tail = wire.rest()
+        return head.headers["x-wizard-stream-id"], wire.rest()
 
-    assert stream_id == head.headers["x-wizard-stream-id"]
+
+def test_what_was_missed_and_what_is_yet_to_come(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """The provider goes on, and whoever comes back gets the rest with numbers; the call is complete, not left."""
+    stream_id, exchange = left(gateway, upstream, "resume-1")
+    exchange.part(word("three"))
+
+    named, tail = followed(gateway, stream_id, exchange)
+
+    assert stream_id == named
     assert b"id: 5\n" + FINISH in tail
     assert tail.endswith(DONE + b"\r\n0\r\n\r\n")
     line = gateway.wait_for_log("request_completed", request_id="resume-1")

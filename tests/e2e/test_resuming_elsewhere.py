@@ -12,7 +12,7 @@ from tests.e2e.support.answers import DONE, FINISH, ROLE, word
 from tests.e2e.support.asking import bearer, code
 from tests.e2e.support.upstream import Upstream
 from tests.e2e.support.wire import connected, dechunked, request_head
-from tests.e2e.test_resuming import begun, configuration, get, left, numbered, read
+from tests.e2e.test_resuming import begun, configuration, followed, get, left, numbered, read
 from tests.support.gateway import GatewayProcess, Start, running
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -54,15 +54,9 @@ def test_a_stream_that_is_under_way(doors: list[GatewayProcess], upstream: Upstr
     stream_id, exchange = left(here, upstream, "elsewhere-1")
     exchange.part(word("three"))
 
-    with connected(there.port) as wire:
-        wire.send(request_head("GET", f"/v1/streams/{stream_id}", {"last-event-id": "2", "connection": "close"}))
-        head = wire.head()
-        wire.until(b"three")
-        exchange.part(FINISH + DONE)
-        exchange.end()
-        tail = wire.rest()
+    named, tail = followed(there, stream_id, exchange)
 
-    assert stream_id == head.headers["x-wizard-stream-id"]
+    assert stream_id == named
     assert b"id: 5\n" + FINISH + b"id: 6\n" in tail
     assert tail.endswith(DONE + b"\r\n0\r\n\r\n")
     assert 200 == here.wait_for_log("request_completed", request_id="elsewhere-1")["status"]
