@@ -35,7 +35,7 @@ _PHRASES: Final = (
     (re.compile(r"blocked|content filter|safety", re.IGNORECASE), table.CONTENT_BLOCKED),
 )
 _VAGUE: Final = frozenset({table.INVALID_REQUEST, table.UNPROCESSABLE})
-_SPENT = re.compile(r"trial key|billing|monthly|payment", re.IGNORECASE)
+_SPENT = re.compile(r"month|billing|payment", re.IGNORECASE)
 
 
 class _Body(msgspec.Struct, frozen=True):
