@@ -36,6 +36,7 @@ from app.api.errors import error_response, internal_error, not_allowed, nothing_
 from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
+from app.api.moderations import ModerationsRoute
 from app.api.openapi.cold import corrected
 from app.api.openapi.hot import hot_paths
 from app.api.page import page_router
@@ -165,6 +166,8 @@ def _route(desk: Desk, dialect: Dialect) -> HotRoute:
     """Return the endpoint for a form of requests."""
     if isinstance(dialect, PlainDialect) and dialect.form:
         return FormRoute(desk, dialect)
+    if dialect.endpoint == Operation.MODERATIONS.value:
+        return ModerationsRoute(desk, dialect)
     return HotRoute(desk, dialect)
 
 

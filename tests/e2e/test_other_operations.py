@@ -61,6 +61,17 @@ def test_moderations(sdk: openai.OpenAI) -> None:
     assert answer.results[0].flagged
 
 
+def test_moderations_without_a_model(sdk: openai.OpenAI, upstream: Upstream) -> None:
+    """OpenAI's own default is asked for where the SDK names none, and nothing else of the request is changed."""
+    upstream.on("omni-moderation-latest", whole(b'{"results":[{"flagged":true}]}'))
+
+    answer = sdk.moderations.create(input=["a", "b"], extra_body={"future": 1.50})
+
+    assert answer.results[0].flagged
+    sent = msgspec.json.decode(upstream.received("omni-moderation-latest")[-1].body)
+    assert sent == {"model": "omni-moderation-latest", "input": ["a", "b"], "future": 1.5}
+
+
 def test_rerank(http: httpx2.Client) -> None:
     """Documents are put in order."""
     body = {"model": "sim/echo", "query": "red cat", "documents": ["a dog", "a red cat"]}
