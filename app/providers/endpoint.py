@@ -23,7 +23,7 @@ from app.core.errors import (
     TIMEOUT_TOTAL,
     GatewayError,
 )
-from app.core.model import PlainRequest, Request, Weight
+from app.core.model import Operation, PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
 from app.core.wrong_field import wrong_field
@@ -158,7 +158,7 @@ class Endpoint:
             if asked.stream and not _is_whole(reply):
                 kept = True  # from here on the stream owns the connection
                 decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
-                return await self._streamed(reply, decoder, attempt, _streamed_type(reply), secrets)
+                return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, asked)
             if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
@@ -243,16 +243,17 @@ def _is_whole(reply: UpstreamReply) -> bool:
     return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
 
 
-def media_type_of(reply: UpstreamReply) -> str:
-    """Return what an answer is, as its provider says."""
+def media_type_of(reply: UpstreamReply, otherwise: str = "application/json") -> str:
+    """Return what an answer is, as its provider says; `otherwise` where it says nothing that can be passed on."""
     given = reply.headers.get("content-type", "")
-    return given if given.isascii() and given.isprintable() and given else "application/json"
+    return given if given.isascii() and given.isprintable() and given else otherwise
 
 
-def _streamed_type(reply: UpstreamReply) -> str:
-    """Return what is streamed: sound and the like as the provider names it, everything else as events."""
-    given = media_type_of(reply)
-    return given if given.startswith(("audio/", "application/octet-stream")) else EVENTS
+def _streamed_type(reply: UpstreamReply, asked: Request) -> str:
+    """Return what is streamed: sound as the provider names it, everything else as events."""
+    given = media_type_of(reply, "application/octet-stream")
+    is_speech = isinstance(asked, PlainRequest) and asked.operation is Operation.SPEECH
+    return given if is_speech and not given.startswith(EVENTS) else EVENTS
 
 
 def require_plain(reply: UpstreamReply) -> None:

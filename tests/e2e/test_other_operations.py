@@ -18,11 +18,11 @@ IMAGE = b'{"created":1,"data":[{"b64_json":"aGk="}], "usage":{"input_tokens":3,"
 SOUND = b"ID3" + bytes(range(256)) * 400
 
 
-def sound(*parts: bytes, dies: bool = False) -> Script:
+def sound(*parts: bytes, dies: bool = False, media_type: str = "audio/mpeg") -> Script:
     """Answer with sound in pieces."""
 
     def play(exchange: Exchange) -> None:
-        exchange.begin(media_type="audio/mpeg")
+        exchange.begin(media_type=media_type)
         for part in parts:
             exchange.part(part)
         if dies:
@@ -180,14 +180,15 @@ def test_image_edits(sdk: openai.OpenAI, upstream: Upstream) -> None:
     assert [received.path for received in upstream.received("paint")] == ["/v1/images/edits", "/v1/images/generations"]
 
 
-def test_speech(sdk: openai.OpenAI, upstream: Upstream) -> None:
+@pytest.mark.parametrize("media_type", ["audio/mpeg", "application/ogg", "application/octet-stream"])
+def test_speech(sdk: openai.OpenAI, upstream: Upstream, media_type: str) -> None:
     """Sound is passed on as it comes, under its own type."""
-    upstream.on("voice", sound(SOUND[:1000], SOUND[1000:]))
+    upstream.on("voice", sound(SOUND[:1000], SOUND[1000:], media_type=media_type))
 
     answer = sdk.audio.speech.create(model="box/voice", voice="alloy", input="Hello.")
 
     assert answer.content == SOUND
-    assert answer.response.headers["content-type"] == "audio/mpeg"
+    assert answer.response.headers["content-type"] == media_type
 
 
 def test_sound_that_breaks_off_is_no_whole(http: httpx2.Client, upstream: Upstream) -> None:
