@@ -155,7 +155,7 @@ class Endpoint:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if asked.stream and not _is_whole(reply):
+            if asked.stream and not _is_whole(reply, asked):
                 kept = True  # from here on the stream owns the connection
                 decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
                 return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
@@ -163,7 +163,7 @@ class Endpoint:
             completion = self._provider.codec.decode(body, asked)
             if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
                 completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-            if asked.stream:
+            if asked.stream and not _may_ignore(asked):
                 attempt.call.journal.unshown = completion.usage
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)
@@ -239,8 +239,14 @@ def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str
     return tuple([header for header in provider if header[0] not in own]) + encoded
 
 
-def _is_whole(reply: UpstreamReply) -> bool:
-    return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
+def _is_whole(reply: UpstreamReply, asked: Request) -> bool:
+    given = reply.headers.get("content-type", "").lower()
+    return not given.startswith(EVENTS) if _may_ignore(asked) else given.startswith(_WHOLE)
+
+
+def _may_ignore(asked: Request) -> bool:
+    """Say whether a provider may answer a request for a stream without one: not all models stream transcripts."""
+    return isinstance(asked, PlainRequest) and asked.operation is Operation.TRANSCRIPTIONS
 
 
 def media_type_of(reply: UpstreamReply, otherwise: str = "application/json") -> str:

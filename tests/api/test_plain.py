@@ -85,10 +85,21 @@ def test_says_what_to_do_where_nobody_moderates_unasked(body: bytes, clock: Virt
         assert refused.value.kind in {INVALID_JSON, INVALID_REQUEST}
 
 
-@pytest.mark.parametrize(("path", "stream"), [("completions", True), ("audio/speech", True), ("embeddings", False)])
-def test_knows_what_is_streamed(path: str, *, stream: bool) -> None:
-    """A stream is one where the body says so; speech always is."""
-    body = msgspec.json.encode({"model": "m", "input": "a", "prompt": "a", "stream": path == "completions"})
+@pytest.mark.parametrize(
+    ("path", "asked", "stream"),
+    [
+        ("completions", True, True),
+        ("completions", False, False),
+        ("images/generations", True, True),
+        ("audio/speech", False, True),
+        ("embeddings", True, False),
+        ("moderations", True, False),
+        ("rerank", True, False),
+    ],
+)
+def test_knows_what_is_streamed(path: str, *, asked: bool, stream: bool) -> None:
+    """A stream is one where the body says so and there are streams; speech always is."""
+    body = msgspec.json.encode({"model": "m", "input": "a", "prompt": "a", "stream": asked})
 
     assert read(path, body).stream is stream
 

@@ -168,6 +168,26 @@ def test_streamed_transcriptions(sdk: openai.OpenAI, upstream: Upstream) -> None
     assert [event.type for event in stream] == ["transcript.text.delta", "transcript.text.done"]
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain; charset=utf-8"])
+def test_transcripts_of_models_without_streams(http: httpx2.Client, upstream: Upstream, media_type: str) -> None:
+    """Models that leave `stream` unheeded, as whisper-1 does, answer whole, and that is what the caller gets."""
+    upstream.on("deaf", lambda exchange: exchange.answer(b'{"text":"hello"}', media_type=media_type))
+
+    reply = http.post(
+        "/v1/audio/transcriptions", data={"model": "box/deaf", "stream": "true"}, files={"file": ("a.mp3", SOUND)}
+    )
+
+    assert (reply.status_code, reply.content) == (200, b'{"text":"hello"}')
+    assert reply.headers["content-type"] == media_type
+
+
+def test_a_stream_of_what_has_none(http: httpx2.Client) -> None:
+    """The word means nothing to embeddings, so the answer is the usual one and no failure of its provider."""
+    reply = http.post("/v1/embeddings", json={"model": "sim/echo", "input": "a", "stream": True})
+
+    assert (reply.status_code, reply.json()["object"]) == (200, "list")
+
+
 def test_image_edits(sdk: openai.OpenAI, upstream: Upstream) -> None:
     """Pictures are edited with a form, and made with JSON."""
     upstream.on("paint", whole(IMAGE))
