@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from app.core.errors import INVALID_JSON, GatewayError
-from app.core.model import ChatFields, ChatRequest
+from app.core.model import ChatFields, ChatRequest, Native
 from app.core.wrong_field import wrong_field
 
 T = TypeVar("T")
@@ -20,9 +20,9 @@ class ChatDecoder:
     def __init__(self) -> None:
         self._fields = msgspec.json.Decoder(ChatFields)
 
-    def decode(self, raw: bytes) -> ChatRequest:
+    def decode(self, raw: bytes, origin: Native | None = None) -> ChatRequest:
         """
-        Return the request.
+        Return the request; with the `origin` that `raw` was translated from, if it was.
 
         Raises:
             GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
@@ -30,7 +30,7 @@ class ChatDecoder:
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips the strings that it does not read, providers do not
-            return ChatRequest(self._fields.decode(raw), raw)
+            return ChatRequest(self._fields.decode(raw), raw, origin, translated=origin is not None)
         except msgspec.ValidationError as error:
             raise wrong_field(error) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

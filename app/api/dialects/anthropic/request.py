@@ -13,13 +13,13 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import decode_as
+from app.api.decode import ChatDecoder, decode_as
 from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatFields, ChatRequest, Native
+from app.core.model import ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
 _TRANSLATED: Final = frozenset(MessagesBody.__struct_fields__) - {"thinking", "top_k"}
@@ -40,7 +40,7 @@ class MessagesReader:
     """Reads Messages requests; one instance serves any number of them."""
 
     def __init__(self) -> None:
-        self._fields = msgspec.json.Decoder(ChatFields)
+        self._decoder = ChatDecoder()
         self._encode = msgspec.json.Encoder().encode
 
     def read(self, raw: bytes, *, counting: bool = False) -> ChatRequest:
@@ -56,7 +56,7 @@ class MessagesReader:
         if body.max_tokens is None and not counting:
             raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
         canonical = self._encode(_canonical(body, members, Originals(raw)))
-        return ChatRequest(self._fields.decode(canonical), canonical, Native(ANTHROPIC, raw), translated=True)
+        return self._decoder.decode(canonical, Native(ANTHROPIC, raw))
 
 
 def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals: Originals) -> Json:

@@ -12,13 +12,13 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import decode_as
+from app.api.decode import ChatDecoder, decode_as
 from app.api.dialects.responses.items import messages_of
 from app.core.dialects.absent import is_given
 from app.core.dialects.responses import RESPONSES, Reasoning, ResponsesBody, ResponsesTool, TextConfig, TextFormat
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatFields, ChatRequest, Native
+from app.core.model import ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
 # Translated, or about nothing but what OpenAI stores and shows again.
@@ -35,7 +35,7 @@ class ResponsesReader:
     """Reads Responses requests; one instance serves any number of them."""
 
     def __init__(self) -> None:
-        self._fields = msgspec.json.Decoder(ChatFields)
+        self._decoder = ChatDecoder()
         self._encode = msgspec.json.Encoder().encode
 
     def read(self, raw: bytes) -> ChatRequest:
@@ -49,7 +49,7 @@ class ResponsesReader:
         if not body.input and not _OWN_CONTEXT & members.keys():
             raise GatewayError(INVALID_REQUEST, "The field 'input' is missing.", param="input")
         canonical = self._encode(_canonical(body, members, raw))
-        return ChatRequest(self._fields.decode(canonical), canonical, Native(RESPONSES, raw), translated=True)
+        return self._decoder.decode(canonical, Native(RESPONSES, raw))
 
 
 def _canonical(body: ResponsesBody, members: Mapping[str, msgspec.Raw], raw: bytes) -> Json:
