@@ -28,8 +28,8 @@ from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
 from app.providers.ways import Ways
 from app.state.answers.caching import Caching
+from app.state.keys.memory import LocalKeys
 from app.state.limits.memory import LocalLimits
-from app.state.local_keys import LocalKeys
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
 from app.state.requests.book import RequestBook
