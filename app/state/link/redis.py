@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
 from app.core.time_limit import FairLimit
-from app.state.link import Command, Follower, Plain, StateLostError, unheeded
+from app.state.link import Command, Follower, Plain, StateLostError, Submit, unheeded
 from app.state.link.batch import LOSSES, Batch
 from app.state.link.connecting import connect, disconnect
 from app.state.scripts import every
@@ -55,6 +55,9 @@ class RedisLink:
         self._chance = chance
         self._listener = listener
         self._batch = Batch(self._client, options.timeout_s, self._lose)
+        self.submit: Submit = self._batch.submit
+        self.ride = self._batch.ride
+        self.alight = self._batch.alight
         self._followers: list[Follower] = []
         self._scripts = every()
         self._told_degraded = False
@@ -65,18 +68,6 @@ class RedisLink:
     def follow(self, follower: Follower) -> None:
         """Let `follower` share the link's life; before the link is entered."""
         self._followers.append(follower)
-
-    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
-        """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
-        return self._batch.add(command)
-
-    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
-        """Ask for one thing when something else leaves; nothing is sent for its sake."""
-        return self._batch.ride(command)
-
-    def alight(self, answer: asyncio.Future[Any]) -> bool:
-        """Ask no more for what `ride` returned; False if that has left already."""
-        return self._batch.alight(answer)
 
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
@@ -101,7 +92,7 @@ class RedisLink:
         """
         if not self.up:
             raise StateLostError("down")
-        return await self.ask(self._batch.add(command))
+        return await self.ask(self.submit(command))
 
     async def __aenter__(self) -> Self:
         """Connect if that is possible, and keep at it."""
