@@ -16,6 +16,7 @@ from typing import Any, Self
 import msgspec
 from redis.exceptions import RedisError
 
+from app.core.beside import Beside
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
 from app.core.time_limit import FairLimit
@@ -41,7 +42,7 @@ class LinkOptions(msgspec.Struct, frozen=True):
     beat_s: float = BEAT_S
 
 
-class RedisLink:
+class RedisLink(Beside):
     """
     The `Link` itself, to the Redis at `url` (`connecting.py`).
 
@@ -62,7 +63,6 @@ class RedisLink:
         self._scripts = every()
         self._told_degraded = False
         self._wake = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
         self._closing = False
 
     def follow(self, follower: Follower) -> None:
@@ -97,24 +97,22 @@ class RedisLink:
     async def __aenter__(self) -> Self:
         """Connect if that is possible, and keep at it."""
         await self._look()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep())
-        return self
+        return await super().__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop, and close the client."""
         self._closing = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+        await super().__aexit__(kind, error, trace)
+
+    async def _finish(self) -> None:
         self.up = False
         await self._batch.aclose()
         with suppress(RedisError, OSError):
             await disconnect(self._client)
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         pause_s = PAUSE_S
         while not self._closing:  # before Python 3.12 a cancellation may be lost in redis-py, by `asyncio.wait_for`
             if self.up:
