@@ -10,8 +10,7 @@ from typing import Protocol
 from redis.asyncio import Redis
 
 from app.core.circuits import CircuitPolicy, Force
-from app.state.circuits.circuit import Finding, Reading
-from app.state.circuits.memory import MemoryCircuits
+from app.state.circuits.circuit import Circuit, Finding, Reading
 from app.state.circuits.redis import RedisCircuits
 from app.state.link.batch import Batch
 from tests.state.hand import Hand, on_time
@@ -53,23 +52,26 @@ class InMemory:
 
     def __init__(self, hand: Hand) -> None:
         self._hand = hand
-        self._circuits = MemoryCircuits()
+        self._circuits: dict[str, Circuit] = {}
 
     async def admit(self, target: str, policy: CircuitPolicy) -> Reading:
         """Decide."""
-        return self._circuits.admit(target, policy, self._hand.now_ms)
+        return self._of(target).admit(self._hand.now_ms, policy)
 
     async def report(self, target: str, policy: CircuitPolicy, finding: Finding) -> Reading:
         """Decide."""
-        return self._circuits.report(target, policy, finding, self._hand.now_ms)
+        return self._of(target).report(self._hand.now_ms, policy, finding)
 
     async def force(self, target: str, action: Force) -> Reading:
         """Decide."""
-        return self._circuits.force(target, action, self._hand.now_ms)
+        return self._of(target).force(self._hand.now_ms, action)
 
     async def read(self, target: str, policy: CircuitPolicy) -> Reading:
         """Decide."""
-        return self._circuits.read(target, policy, self._hand.now_ms)
+        return self._of(target).read(self._hand.now_ms, policy)
+
+    def _of(self, target: str) -> Circuit:
+        return self._circuits.setdefault(target, Circuit(self._hand.now_ms))
 
 
 @asynccontextmanager
