@@ -14,7 +14,7 @@ from typing import Any
 from app.state.link import Follower, Link, Plain, arrived
 
 
-class LinkedReplicas(Follower):
+class SharedReplicas(Follower):
     """
     The `Replicas` behind a Redis; follows `link`.
 
