@@ -14,7 +14,7 @@ from tests.config.cases import problem, refused
 PORT = "a whole number >= 0 and <= 65535"
 ADDRESS = (
     "an http or https address with a host and without user, query, fragment and spaces, "
-    "like https://example.com/v1, or null"
+    "like https://example.com/v1, or a socket, like http+unix://%2Frun%2Fmodel.sock/v1, or null"
 )
 KEY = "text of printable ASCII characters without spaces and line breaks, or null"
 DAY = "a number > 0 and <= 86400"
