@@ -24,16 +24,7 @@ Probe: TypeAlias = tuple[str, int, str]  # name of the target, generation, slot
 
 
 class RedisCircuits:
-    """
-    The decisions about any number of circuits.
-
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-
-    Every method returns a future, of a `Reading` where nothing else is said; it may fail with `StateLostError`.
-    """
+    """The decisions about any number of circuits."""
 
     def __init__(self, submit: Submit, prefix: str) -> None:
         self._submit = submit
