@@ -15,14 +15,7 @@ from app.state.link import Follower, Link, Plain, arrived
 
 
 class SharedReplicas(Follower):
-    """
-    The `Replicas` behind a Redis; follows `link`.
-
-    Args:
-        link: The way to it.
-
-        prefix: The beginning of the key.
-    """
+    """The `Replicas` behind a Redis; follows `link`."""
 
     def __init__(self, link: Link, prefix: str) -> None:
         self._link = link

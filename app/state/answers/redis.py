@@ -21,16 +21,7 @@ _MAIL_MS: Final = 5_000
 
 
 class RedisAnswers:
-    """
-    What can be asked of Redis about answers.
-
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-
-    Every method returns a future, which may fail with `StateLostError`.
-    """
+    """What can be asked of Redis about answers."""
 
     def __init__(self, submit: Submit, prefix: str) -> None:
         self._submit = submit

@@ -15,14 +15,7 @@ from app.state.scripts import script
 
 
 class RedisAccounts:
-    """
-    The decisions about any number of accounts; each may fail with `StateLostError`.
-
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-    """
+    """The decisions about any number of accounts."""
 
     def __init__(self, submit: Submit, prefix: str) -> None:
         self._submit = submit

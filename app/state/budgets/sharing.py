@@ -71,18 +71,7 @@ class AskedAhead:
 
 
 class SharedBudgets(Follower):
-    """
-    The `Budgets` of one replica among several; follows `link`.
-
-    Args:
-        store: Decides in Redis.
-
-        link: Says whether Redis can be asked.
-
-        local: Decides while it cannot, if `fail` is local; open then lets every call through, closed refuses them.
-
-        fail: The policy without Redis.
-    """
+    """The `Budgets` of one replica among several; follows `link`."""
 
     def __init__(self, store: RedisAccounts, link: Link, local: LocalBudgets, fail: Fail) -> None:
         self._store = store

@@ -38,18 +38,7 @@ class Correction(msgspec.Struct, frozen=True):
 
 
 class RedisLimits:
-    """
-    The decisions about any number of rules.
-
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-
-        name: Of this replica, unlike any other's.
-
-    Every method returns a future; it may fail with `StateLostError`.
-    """
+    """The decisions about any number of rules; `name` is that of this replica, unlike any other's."""
 
     def __init__(self, submit: Submit, prefix: str, name: str) -> None:
         self._submit = submit

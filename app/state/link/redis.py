@@ -70,12 +70,7 @@ class RedisLink(Beside):
         self._followers.append(follower)
 
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        """
-        Wait for what was asked for, however long the pipelines before it take, for `timeout_s` at most.
-
-        Raises:
-            StateLostError: There is no answer.
-        """
+        """Wait for what was asked for, however long the pipelines before it take."""
         unheeded(answer)  # a loss may come too late for whoever asked
         try:
             with FairLimit(asyncio.get_running_loop().time() + self._options.timeout_s):
@@ -84,12 +79,7 @@ class RedisLink(Beside):
             raise StateLostError("timeout") from error
 
     async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
-        """
-        Ask for one thing and wait, as `ask` does.
-
-        Raises:
-            StateLostError: There is no answer; at once while the link is down.
-        """
+        """Ask for one thing and wait, as `ask` does."""
         if not self.up:
             raise StateLostError("down")
         return await self.ask(self.submit(command))

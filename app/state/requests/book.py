@@ -50,14 +50,7 @@ class RequestStore(Protocol):
 
 
 class RequestBook(Beside):
-    """
-    A context manager whose task writes; leaving it writes what is left.
-
-    Args:
-        store: Keeps the entries.
-
-        clock: Says when to write.
-    """
+    """A context manager whose task writes; leaving it writes what is left, and closes the store."""
 
     def __init__(self, store: RequestStore, clock: Clock) -> None:
         self._store = store

@@ -42,7 +42,8 @@ class RedisSessions(Follower):
         head = session.head
         said = await self._step(
             "session_create",
-            head,
+            head.tenant,
+            head.id,
             round(head.ttl_s * 1000),
             msgspec.msgpack.encode(_About(head.id, head.tenant, head.created, head.model, head.metadata)),
             joined(session.instructions),
@@ -94,17 +95,17 @@ class RedisSessions(Follower):
 
     async def _found(self, decision: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """Take a step on a session that has to be there."""
-        said = await self._step(decision, _Named(checked(session_id), tenant), *arguments)
+        said = await self._step(decision, tenant, checked(session_id), *arguments)
         if said == b"gone":
             raise not_found(session_id)
         if said == b"expired":
             raise expired(session_id)
         return said
 
-    async def _step(self, decision: str, about: Head | _Named, *arguments: Argument) -> Any:  # noqa: ANN401 - likewise
-        tag = self._tag(about.tenant)
-        keys = (f"{tag}:{about.id}", f"{tag}:{about.id}:messages", f"{tag}:index")
-        return await self._ask(Command(script(decision), keys, (about.id, round(GRACE_S * 1000), *arguments)))
+    async def _step(self, decision: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - likewise
+        tag = self._tag(tenant)
+        keys = (f"{tag}:{session_id}", f"{tag}:{session_id}:messages", f"{tag}:index")
+        return await self._ask(Command(script(decision), keys, (session_id, round(GRACE_S * 1000), *arguments)))
 
     async def _ask(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
         try:
@@ -114,11 +115,6 @@ class RedisSessions(Follower):
 
     def _tag(self, tenant: str) -> str:
         return f"{{{self._prefix}:{tenant}}}"
-
-
-class _Named(msgspec.Struct, frozen=True):
-    id: str
-    tenant: str
 
 
 def _head(row: Any) -> Head:  # noqa: ANN401 - as redis-py hands it over

@@ -57,16 +57,9 @@ class UsageStore(Protocol):
 
 class UsageBook(Beside):
     """
-    A listener, and a context manager whose task writes; leaving it writes what is left.
+    A listener, and a context manager whose task writes; leaving it writes what is left, and closes the store.
 
-    Args:
-        store: Takes the sums.
-
-        clock: Says which day it is.
-
-        new_id: Names batches.
-
-        retention_days: How many days are kept.
+    `new_id` names batches.
     """
 
     def __init__(self, store: UsageStore, clock: Clock, new_id: Callable[[], str], retention_days: int) -> None:

@@ -21,12 +21,7 @@ _DIGEST_CHARS: Final = 16  # of the model's name: vectors of another model are n
 
 
 class VectorSets(Follower):
-    """
-    The way to them; a follower of the link, which asks each Redis that it gets to know whether it has vector sets.
-
-    Args:
-        prefix: The beginning of every key.
-    """
+    """The way to them; follows `link`, and asks each Redis that it gets to know whether it has vector sets."""
 
     def __init__(self, link: Link, prefix: str) -> None:
         self.link = link
