@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from app.core.dialects.absent import is_given
+from app.core.dialects.absent import given_in, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
 from app.providers.canonical.asked import Called, CalledFunction, Offered, OfferedFunction, Piece, Turn
@@ -16,21 +16,6 @@ from app.providers.canonical.losses import unsupported
 SYSTEM: Final = frozenset({"system", "developer"})
 _ROLES: Final = SYSTEM | {"user", "assistant", "tool"}
 _NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
-
-
-class WireFunction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A function that is offered, as `WireTool` has it."""
-
-    name: str
-    parameters: msgspec.Raw
-    description: str | None = None
-
-
-class WireTool(msgspec.Struct, frozen=True):
-    """A tool that is offered in OpenAI's own form, which some other dialects have taken over."""
-
-    type: str
-    function: WireFunction
 
 
 def require_turn(turn: Turn, where: str, provider: str) -> None:
@@ -106,6 +91,11 @@ def no_call(where: str) -> GatewayError:
     return GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
 
 
+def called_functions(turns: Iterable[Turn]) -> dict[str, str]:
+    """Return the name of the function behind each call, by the call's id."""
+    return {call.id: call.function.name for turn in turns for call in turn.tool_calls or () if call.function}
+
+
 def functions_in(
     offered: Iterable[Offered], only: Collection[str] | None, provider: str
 ) -> Iterator[tuple[Offered, OfferedFunction]]:
@@ -122,13 +112,13 @@ def functions_in(
             yield tool, tool.function
 
 
-def wire_tools(offered: Iterable[Offered], only: Collection[str] | None, provider: str) -> list[WireTool]:
-    """Return the functions as they are written in OpenAI's form; see `functions_in`."""
-    functions = functions_in(offered, only, provider)
-    return [
-        WireTool("function", WireFunction(given.name, parameters_of(given), given.description))
-        for _, given in functions
+def openai_tools(offered: Iterable[Offered], only: Collection[str] | None, provider: str) -> list[dict[str, Any]]:
+    """Return the functions in OpenAI's own form, which some other dialects have taken over; see `functions_in`."""
+    functions = [given for _, given in functions_in(offered, only, provider)]
+    shown = [
+        {"name": each.name, "parameters": parameters_of(each), "description": each.description} for each in functions
     ]
+    return [{"type": "function", "function": given_in(function)} for function in shown]
 
 
 def parameters_of(function: OfferedFunction) -> msgspec.Raw:
