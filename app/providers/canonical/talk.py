@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from app.core.members import OBJECT
 from app.providers.canonical.asked import Called, CalledFunction, Offered, OfferedFunction, Piece, Turn
 from app.providers.canonical.losses import unsupported
 
+T = TypeVar("T")
 SYSTEM: Final = frozenset({"system", "developer"})
 _ROLES: Final = SYSTEM | {"user", "assistant", "tool"}
 _NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
@@ -29,6 +30,17 @@ def require_turn(turn: Turn, where: str, provider: str) -> None:
         raise unsupported(f"{where}.role", provider, f"it has no role {turn.role[:40]!r}")
     if is_given(turn.audio):
         raise unsupported(f"{where}.audio", provider, "it keeps no recordings of earlier answers")
+
+
+def alternating(said: Iterable[tuple[str, Sequence[T]]]) -> list[tuple[str, list[T]]]:
+    """Join what one side says in a row, by its role; who says nothing is left out."""
+    joined: list[tuple[str, list[T]]] = []
+    for role, parts in said:
+        if parts and joined and joined[-1][0] == role:
+            joined[-1][1].extend(parts)
+        elif parts:
+            joined.append((role, [*parts]))
+    return joined
 
 
 def no_part(piece: Piece, where: str, provider: str) -> GatewayError:
@@ -55,22 +67,22 @@ def arguments_of(function: CalledFunction, where: str) -> msgspec.Raw:
     Raises:
         GatewayError: INVALID_REQUEST.
     """
-    text = function.arguments.strip() or "{}"
-    if not is_object(text):
+    found = raw_object(function.arguments.strip() or "{}")
+    if found is None:
         param = f"{where}.function.arguments"
         raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param)
-    return msgspec.Raw(text.encode())
+    return found
 
 
-def is_object(text: str) -> bool:
-    """Say whether a text is a JSON object."""
+def raw_object(text: str) -> msgspec.Raw | None:
+    """Return a text as the JSON object that it is, or None if it is none."""
     if not text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
-        return False
+        return None
     try:
         OBJECT.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+        return None
+    return msgspec.Raw(text.encode())
 
 
 def answered(turn: Turn, where: str) -> str:
