@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.bodies import wrong_field
 from app.core.call import Attempt, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import (
@@ -26,7 +27,6 @@ from app.core.errors import (
 from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
-from app.core.wrong_field import wrong_field
 from app.providers.keyring import KeyRing
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders

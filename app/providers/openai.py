@@ -7,8 +7,6 @@ events are decoded for the observers but forwarded as they came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from app.core.call import Target
@@ -95,6 +93,4 @@ class OpenAiCodec:
             return plain_decoder(request)
         return ChunkDecoder(self._chunk.decode)
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return error_of_status(status, headers, body, wall_s)
+    error = staticmethod(error_of_status)

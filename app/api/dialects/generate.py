@@ -10,11 +10,11 @@ from typing import Annotated
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.chat import ChatDialect, Verbatim
 from app.api.dialects.port import Style
 from app.api.inbound import Headers
 from app.api.wishes import CACHE_TTL_MAX_S, RETRIES_MAX, Wishes
+from app.core.bodies import decode_as
 from app.core.call import Call, CallOptions
 from app.core.clock import Clock
 from app.core.errors import INVALID_REQUEST, GatewayError

@@ -11,13 +11,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
 from app.api.errors import error_response
 from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers, is_foreign_page, require_json
 from app.api.wishes import NO_WISHES, Wishes
+from app.core.bodies import decode_as
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError

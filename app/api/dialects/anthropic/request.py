@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
+from app.core.bodies import decode_as
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
 from app.core.errors import INVALID_REQUEST, GatewayError

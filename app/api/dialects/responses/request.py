@@ -12,8 +12,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.responses.items import messages_of
+from app.core.bodies import decode_as
 from app.core.dialects.absent import is_given
 from app.core.dialects.responses import RESPONSES, Reasoning, ResponsesBody, ResponsesTool, TextConfig, TextFormat
 from app.core.errors import INVALID_REQUEST, GatewayError
