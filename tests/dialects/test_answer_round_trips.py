@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.api.dialects.anthropic.answer import message_of
-from app.api.dialects.anthropic.stream import EventWriter as MessageEvents
+from app.api.dialects.anthropic.stream import MessageEvents
 from app.api.dialects.responses.answer import Frame, response_of
-from app.api.dialects.responses.stream import EventWriter as ResponseEvents
+from app.api.dialects.responses.stream import ResponseEvents
 from app.core.model import ChatRequest, Completion, StreamEvent
 from app.core.ports import Codec
 from app.providers.canonical.mint import Mint

@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import msgspec
 
-from app.api.dialects.port import Style
-from app.api.errors import error_frame, error_response
+from app.api.dialects.port import Dialect, Style
+from app.api.errors import error_frame
 from app.api.headers import Headers as AnswerHeaders
-from app.api.inbound import Headers, require_json
+from app.api.inbound import Headers
 from app.api.wishes import NO_WISHES, Wishes
 from app.core.bodies import decoded
-from app.core.call import Call, Journal
+from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.model import ChatFields, ChatRequest, Completion, Request
 from app.core.stream import Batch
 
 
-class ChatDialect:
+class ChatDialect(Dialect):
     """Chat completions as OpenAI has them."""
 
     endpoint = "chat"
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(ChatFields).decode
-
-    def require(self, headers: Headers) -> None:
-        """Take JSON only."""
-        require_json(headers)
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
         """Decode the body, which has no word for wishes."""
@@ -41,12 +37,6 @@ class ChatDialect:
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
         """Return what forwards the answer."""
         return Verbatim(call)
-
-    def refusal(
-        self, error: GatewayError, request_id: str, journal: Journal | None
-    ) -> tuple[int, AnswerHeaders, bytes]:
-        """Return OpenAI's error object."""
-        return error_response(error, request_id, journal)
 
 
 class Verbatim:
