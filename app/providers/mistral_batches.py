@@ -20,6 +20,7 @@ from app.core.call import Target
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Encoded
+from app.providers.canonical.heard import UNREADABLE
 from app.providers.passing import PassCodec
 
 _JOBS: Final = "/batch/jobs"
@@ -109,7 +110,7 @@ class MistralCodec(PassCodec):
             if request.method == HTTPMethod.GET and request.path.partition("?")[0] == "/batches":
                 return Completion(msgspec.json.encode(_listed(msgspec.json.decode(body, type=_Jobs))))
             return Completion(msgspec.json.encode(_batch(msgspec.json.decode(body, type=_Job))))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is no batch of Mistral's.") from error
 
 

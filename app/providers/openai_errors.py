@@ -12,6 +12,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
+from app.providers.canonical.heard import UNREADABLE
 from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 _STATUS_MAX = 999
@@ -109,7 +110,7 @@ def _words(body: bytes) -> _Words:
     """Find the error object in whatever was sent; never fails."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _Words()
     if isinstance(found, list) and len(found) == 1:  # Gemini's compatible endpoint
         found = found[0]

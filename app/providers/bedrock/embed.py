@@ -10,6 +10,7 @@ from app.core.dialects.absent import ABSENT, given_in
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.providers.bedrock.messages import NAME
+from app.providers.canonical.heard import UNREADABLE
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.vectors import embeddings, read_embeddings
 
@@ -57,7 +58,7 @@ def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
     try:
         answer = msgspec.json.decode(body, type=_Answer)
         vectors = [answer.embedding] if bytes(answer.embedding) else _several(answer.embeddings)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no embeddings.") from error
     return embeddings(request, vectors, answer.input_tokens)
 

@@ -11,6 +11,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
+from app.providers.canonical.heard import UNREADABLE
 from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 # https://cloud.google.com/apis/design/errors#handling_errors
@@ -110,5 +111,5 @@ def _read(body: bytes) -> _Error:
         found = msgspec.json.decode(body)
         found = found[0] if isinstance(found, list) and found else found  # how a stream begins to fail
         return msgspec.convert(found, _Envelope).error
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _Error()
