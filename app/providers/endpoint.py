@@ -28,10 +28,10 @@ from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
 from app.providers.keyring import KeyRing
+from app.providers.openai.stream_usage import StreamUsage
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import EventReading, ReadGuard, read_whole
-from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024

@@ -17,7 +17,7 @@ from app.core.usage import Usage
 from app.providers.anthropic.response import merged
 from app.providers.anthropic.response import usage_of as anthropic_usage
 from app.providers.canonical.heard import UNREADABLE
-from app.providers.openai_plain import usage_of
+from app.providers.openai.plain import usage_of
 from app.providers.own_secrets import Blotter
 from app.providers.sse import SseFrames
 

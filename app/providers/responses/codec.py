@@ -13,7 +13,7 @@ from app.providers.canonical.asked import read_whole, wants_usage
 from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.foreign_thoughts import own_items
-from app.providers.openai_errors import error_of_status
+from app.providers.openai.errors import error_of_status
 from app.providers.responses.request import encode_chat
 from app.providers.responses.response import decode_chat
 from app.providers.responses.stream import WHOSE, ResponsesDecoder

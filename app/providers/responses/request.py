@@ -15,7 +15,7 @@ from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.choice import WORDS, wrong_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported
 from app.providers.canonical.search import web_search
-from app.providers.openai_models import reasons
+from app.providers.openai.models import reasons
 from app.providers.responses.items import NAME, items_of
 
 Json: TypeAlias = dict[str, Any]

@@ -16,7 +16,7 @@ import pytest
 
 from app.core.errors import GatewayError
 from app.core.model import StreamEvent
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import asking
 
 GOLDEN = Path(__file__).parent / "golden/openai/streams"

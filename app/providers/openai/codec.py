@@ -15,11 +15,11 @@ from app.core.model import Chunk, Completion, PlainRequest, Request
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
 from app.providers.canonical.heard import UNREADABLE, require_text
-from app.providers.openai_errors import error_in_answer, error_of_status
-from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely
-from app.providers.openai_plain import decode_plain, encode_plain, plain_decoder
-from app.providers.openai_translated import plain_chat
-from app.providers.quirks import NO_QUIRKS, Quirks
+from app.providers.openai.errors import error_in_answer, error_of_status
+from app.providers.openai.events import NO_ERROR, ChunkDecoder, loosely
+from app.providers.openai.plain import decode_plain, encode_plain, plain_decoder
+from app.providers.openai.quirks import NO_QUIRKS, Quirks
+from app.providers.openai.translated import plain_chat
 from app.providers.splice import replace_model
 
 
