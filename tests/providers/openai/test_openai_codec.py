@@ -16,7 +16,7 @@ from app.core.usage import Usage
 from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import asking
 
-GOLDEN = Path(__file__).parent / "golden/openai/answers"
+GOLDEN = Path(__file__).parents[1] / "golden/openai/answers"
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 

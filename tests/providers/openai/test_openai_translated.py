@@ -17,7 +17,7 @@ from app.providers.openai.codec import OpenAiCodec
 from app.providers.openai.quirks import Quirks
 from tests.support.golden import agrees, names_in, recorded
 
-GOLDEN = Path(__file__).parent / "golden/openai/translated"
+GOLDEN = Path(__file__).parents[1] / "golden/openai/translated"
 USER = {"role": "user", "content": "Hi"}
 
 
