@@ -11,9 +11,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.admin.door import Json, admitted, json_answer
 from app.api.asgi import read_body
-from app.api.decode import decode_as
 from app.api.inbound import headers_of
 from app.api.openapi.bodies import takes
+from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.keys.office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
