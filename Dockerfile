@@ -1,7 +1,8 @@
 # The gateway with its locked runtime requirements: no compiler, no test tool, no local model.
-ARG PYTHON=3.13
+# A mirror of your own, or one build of it: --build-arg BASE=python:3.13-slim@sha256:…
+ARG BASE=python:3.13-slim
 
-FROM python:${PYTHON}-slim AS build
+FROM ${BASE} AS build
 WORKDIR /build
 COPY requirements requirements
 RUN pip install --no-cache-dir --require-hashes -r requirements/build.txt \
@@ -12,7 +13,7 @@ COPY app app
 RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir dist . \
  && uv pip install --python /opt/wizard --no-cache --compile-bytecode --no-deps --no-index dist/*.whl
 
-FROM python:${PYTHON}-slim
+FROM ${BASE}
 COPY --from=build /opt/wizard /opt/wizard
 ENV PATH=/opt/wizard/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # ./config.yaml is looked for here; nothing is ever written, so the root file system may be read-only.
