@@ -20,9 +20,10 @@ from app.config.checks.providers import health, unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.routes import bounds, hedges, recoveries, references, strategies
 from app.config.origins import Origins
-from app.config.problems import Problem, dotted
+from app.config.problems import dotted
 from app.config.schema import Settings
 from app.config.trees import Loc
+from app.core.configuration import Problem
 
 __all__ = ["Names", "cross_check"]
 
