@@ -6,11 +6,11 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from app.config.load import ConfigError, Loaded
-from app.config.problems import Problem
+from app.config.load import Loaded
 from app.config.source import Source
 from app.config.surroundings import supervision
 from app.core.clock import SystemClock
+from app.core.configuration import ConfigError, Problem
 from app.main import Service
 from app.serving.ground import Ground
 from app.serving.notify import Notifier
