@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -199,6 +200,20 @@ def test_a_gateway_that_cannot_start_says_so(tmp_path: Path) -> None:
     config = {**SIM, "models": {"r": {"targets": [{"provider": "sim", "model": "echo"}], "strategy": "broken"}}}
     with launched(Start(config, flags=TWO, variables={"PYTHONPATH": str(tmp_path)})) as gateway:
         assert gateway.process.wait(60) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the limits of another process")
+def test_workers_open_as_many_files_as_they_may() -> None:
+    """Whoever starts the gateway need not raise the limit of their shell: 1,024 files are 500 streams."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1] - 1, before[1]))
+    try:
+        with running(Start(SIM, flags=TWO)) as gateway:
+            limits = {psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE) for pid in workers(gateway.process.pid)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert limits == {(before[1], before[1])}
 
 
 @pytest.mark.skipif(
