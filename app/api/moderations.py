@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.hot import Arrival, HotRoute
+from app.core.bodies import decode_as
 from app.core.call import Call
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
