@@ -274,6 +274,5 @@ def require_plain(reply: UpstreamReply) -> None:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    coding = reply.headers.get("content-encoding", "identity")
-    if coding != "identity":
+    if reply.headers.get("content-encoding", "").lower() not in {"", "identity"}:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

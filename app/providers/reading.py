@@ -16,6 +16,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, Gat
 from app.core.ports import Decoder, UpstreamReply
 from app.core.stream import Batch
 from app.core.time_limit import TimeLimit
+from app.providers.canonical.heard import CutShortError
 
 _LOOK_AGAIN_S = 0.001  # uvloop calls timers with less than a millisecond to go at once, again and again
 _DRAIN_S = 0.1  # a provider's end of body follows its [DONE] at once; waiting for it keeps the connection usable
@@ -136,7 +137,12 @@ class EventReading:
         with self, guard:
             while not decoder.done:
                 data = await guard.next(chunks)
-                events = decoder.end() if data is None else decoder.feed(data)
+                try:
+                    events = decoder.end() if data is None else decoder.feed(data)
+                except CutShortError as error:
+                    if error.events:
+                        yield error.events
+                    raise
                 del data  # what has been handed on must not wait here for the next
                 if events:
                     yield events

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from app.core.errors import GatewayError
 from app.core.model import StreamEvent
 from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
@@ -11,7 +12,7 @@ from app.providers.bedrock.response import annotation_of, finish_of, thought_of,
 from app.providers.bedrock.wire import WHOSE, Event, Reasoning, ReasoningDelta, ReasoningText, TokenUsage
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.heard import broken_off, heard
+from app.providers.canonical.heard import CutShortError, broken_off, heard
 from app.providers.canonical.mint import Stamp
 
 
@@ -32,7 +33,13 @@ class BedrockDecoder:
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Take bytes as they arrive; see the port."""
-        return [event for message in self._messages.feed(data) for event in self._events(message)]
+        events: list[StreamEvent] = []
+        try:
+            for message in self._messages.feed(data):
+                events += self._events(message)
+        except GatewayError as error:
+            raise CutShortError(error, events) from error
+        return events
 
     def end(self) -> list[StreamEvent]:
         """Take note of the end; see the port."""
