@@ -1,7 +1,7 @@
 -- Take note of how calls of one generation ended.
 -- ARGV[3]  their generation                      ARGV[4]  slot of a probe, or ''
 -- ARGV[5]  how many ended well                   ARGV[6]  how many failed
--- ARGV[7]  least milliseconds to stay open       ARGV[8]  what chance makes of an open time, as a factor
+-- ARGV[7]  least milliseconds to stay open       ARGV[8]  what chance makes of a grown time, as a factor
 -- ARGV[9]  failures that open                    ARGV[10] least share of them
 -- ARGV[11] milliseconds open, doubled in a row   ARGV[12] most milliseconds open
 -- ARGV[13] milliseconds of one bucket
@@ -10,8 +10,9 @@ if tonumber(ARGV[3]) ~= circuit.generation then return answer(false) end
 
 local function open()
   enter('open')
-  local ours = math.min(tonumber(ARGV[12]), tonumber(ARGV[11]) * 2 ^ math.min(circuit.openings, 30))
-  circuit.till = now + math.max(math.floor(ours * tonumber(ARGV[8])), tonumber(ARGV[7]))
+  local first, most = tonumber(ARGV[11]), tonumber(ARGV[12])
+  local grown = math.min(most, first * 2 ^ math.min(circuit.openings, 30))
+  circuit.till = now + math.max(math.floor(grown * tonumber(ARGV[8])), math.min(first, most), tonumber(ARGV[7]))
   circuit.openings = circuit.openings + 1
   save()
 end
