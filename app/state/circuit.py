@@ -21,7 +21,8 @@ class Finding(msgspec.Struct, frozen=True):
     """
     How calls of one generation ended: `completed` well and `failed`; a probe also gives its `slot` back.
 
-    `least_open_s` is the target's own wish; `shrink` is what chance makes of an open time that has grown, from 1 - JITTER to 1.
+    `least_open_s` is the target's own wish; `shrink` is what chance makes of an open time that has
+    grown, from 1 - JITTER to 1.
     """
 
     generation: int
