@@ -6,35 +6,32 @@ Numbers out of range, roles that nobody knows, too much of something. Pure; each
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.model import ChatFields, Message
+from app.core.model import ChatFields, Message, Part
 
 Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
 
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 _SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
+_TALKERS: Final = _SPEAKERS | {"assistant", "function"}  # whose messages are in order as soon as they say something
 _ANY: Final = float("inf")
 # As OpenAI documents them; the other dialects take no more.
-_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
-    {
-        "temperature": (0, 2),
-        "top_p": (0, 1),
-        "n": (1, 128),
-        "max_tokens": (1, _ANY),
-        "max_completion_tokens": (1, _ANY),
-        "frequency_penalty": (-2, 2),
-        "presence_penalty": (-2, 2),
-        "top_logprobs": (0, 20),
-    }
+_RANGES: Final[tuple[tuple[str, float, float], ...]] = (
+    ("temperature", 0, 2),
+    ("top_p", 0, 1),
+    ("n", 1, 128),
+    ("max_tokens", 1, _ANY),
+    ("max_completion_tokens", 1, _ANY),
+    ("frequency_penalty", -2, 2),
+    ("presence_penalty", -2, 2),
+    ("top_logprobs", 0, 20),
 )
-_numbers = attrgetter(*_RANGES)
-_UNSAID: Final = (None,) * len(_RANGES)  # as in most requests
+_numbers = attrgetter(*[name for name, _, _ in _RANGES])
 
 
 class Quantities(msgspec.Struct, frozen=True):
@@ -44,31 +41,39 @@ class Quantities(msgspec.Struct, frozen=True):
     max_images: int
 
 
-def too_many(fields: ChatFields, most: Quantities) -> Iterator[Finding]:
-    """Yield what there is too much of."""
-    tools = len(fields.tools or ())
-    if tools > most.max_tools:
-        yield "tools", f"'tools' holds {tools} tools; at most {most.max_tools} are allowed."
-    images = sum([_images(message) for message in fields.messages])
+def too_many(fields: ChatFields, most: Quantities) -> list[Finding]:
+    """Return what there is too much of."""
+    found = []
+    if fields.tools is not None and len(fields.tools) > most.max_tools:
+        tools = len(fields.tools)
+        found.append(("tools", f"'tools' holds {tools} tools; at most {most.max_tools} are allowed."))
+    images = sum([_images(message.content) for message in fields.messages if isinstance(message.content, list)])
     if images > most.max_images:
-        yield "messages", f"The messages hold {images} images; at most {most.max_images} are allowed."
+        found.append(("messages", f"The messages hold {images} images; at most {most.max_images} are allowed."))
+    return found
 
 
-def out_of_range(fields: ChatFields) -> Iterable[Finding]:
+def out_of_range(fields: ChatFields) -> list[Finding]:
     """Return numbers that no model takes."""
-    numbers = _numbers(fields)
-    return () if numbers == _UNSAID else _misplaced(numbers)
+    return [
+        (name, f"{name!r} must be {_span(least, most)}.")
+        for (name, least, most), value in zip(_RANGES, _numbers(fields), strict=True)
+        if value is not None and not least <= value <= most
+    ]
 
 
-def _misplaced(numbers: tuple[float | None, ...]) -> Iterator[Finding]:
-    for (name, (least, most)), value in zip(_RANGES.items(), numbers, strict=True):
-        if value is not None and not least <= value <= most:
-            span = f"at least {least:g}" if most == _ANY else f"between {least:g} and {most:g}"
-            yield name, f"{name!r} must be {span}."
+def _span(least: float, most: float) -> str:
+    return f"at least {least:g}" if most == _ANY else f"between {least:g} and {most:g}"
 
 
-def out_of_order(messages: list[Message]) -> Iterator[Finding]:
-    """Yield messages of unknown roles, those that say nothing, and results of tools that nobody called."""
+def out_of_order(messages: list[Message]) -> Iterable[Finding]:
+    """Return messages of unknown roles, those that say nothing, and results of tools that nobody called."""
+    if all([message.content is not None and message.role in _TALKERS for message in messages]):
+        return ()  # as in most requests
+    return _misplaced(messages)
+
+
+def _misplaced(messages: list[Message]) -> Iterator[Finding]:
     called: set[str] = set()
     for index, message in enumerate(messages):
         if message.role not in ROLES:
@@ -90,5 +95,5 @@ def _unasked(index: int, message: Message, called: set[str]) -> Iterator[Finding
         yield path, "No assistant message before this one holds a tool call of that id."
 
 
-def _images(message: Message) -> int:
-    return sum([part.type == "image_url" for part in message.content]) if isinstance(message.content, list) else 0
+def _images(content: list[Part]) -> int:
+    return sum([part.type == "image_url" for part in content])
