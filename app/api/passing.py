@@ -7,8 +7,9 @@ read whole only if it is JSON; any other is handed on while it arrives.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -36,13 +37,13 @@ from app.core.uploads import Upload
 
 # The only request headers that are passed on, besides the type of the body. No credential is among them, nothing that
 # chooses an account at the provider, and nothing that makes it call somebody.
-_FORWARDED: Final = tuple(
-    (name.encode(), name)
+_FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType({
+    name.encode(): name
     for name in (
         "accept", "anthropic-beta", "anthropic-version", "idempotency-key", "if-match", "openai-beta", "range",
         "traceparent", "tracestate",
     )
-)  # fmt: skip
+})  # fmt: skip
 _OWN_LENGTH: Final = "content-length"
 _PLAIN: Final = AnswerHead(200, ())
 
