@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from app.core.call import Call, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import CLIENT_CLOSED, INTERNAL, OVERLOADED, GatewayError, Kind
@@ -19,11 +21,11 @@ class Record:
         self._listener = listener
         self._clock = clock
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """Pass the call on unchanged."""
         self._listener(CallStarted(call.id, call.endpoint, call.request.model, call.request.stream))
         story = _Story(call, self._listener, self._clock)
-        return await settle(call, proceed, story.close, story.answered)
+        return settle(call, proceed, story.close, story.answered)
 
 
 class _Story:
@@ -90,7 +92,7 @@ class _Story:
                 trace_id=self._trace_id,
                 cost_usd=journal.cost.usd,
                 cache=journal.cache,
-                drained=outcome.end.value if left else None,
+                drained=outcome.end.word if left else None,
             )
         )
 
@@ -108,8 +110,8 @@ class _Story:
 def _ending(kind: Kind | None, outcome: Outcome) -> str:
     """Return how the call ended for its client."""
     if kind is OVERLOADED:
-        return End.FAILED.value
-    return (End.ABANDONED if kind is CLIENT_CLOSED else outcome.end).value
+        return End.FAILED.word
+    return (End.ABANDONED if kind is CLIENT_CLOSED else outcome.end).word
 
 
 def _kind(outcome: Outcome) -> Kind | None:

@@ -16,7 +16,7 @@ from app.telemetry.metrics.targets import Targets, TargetSeries
 
 POSITION_MAX = 9  # positions beyond it count as this one
 _TARGET: Final = ("provider", "model")
-_COMPLETED, _ABANDONED = End.COMPLETED.value, End.ABANDONED.value  # quick to read
+_COMPLETED, _ABANDONED = End.COMPLETED.word, End.ABANDONED.word
 _Rows: TypeAlias = list[tuple[tuple[str, str], TargetSeries]]
 
 
