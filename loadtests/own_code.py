@@ -65,6 +65,7 @@ class CannedReply:
     """An answer whose bytes are all there; each part is one read of the gateway."""
 
     status = _OK
+    complete = False  # as far as the gateway knows before it has read on
 
     def __init__(self, media_type: str, parts: Sequence[bytes]) -> None:
         self.headers: Mapping[str, str] = {"content-type": media_type}

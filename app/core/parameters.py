@@ -68,9 +68,8 @@ def _span(least: float, most: float) -> str:
 
 def out_of_order(messages: list[Message]) -> Iterable[Finding]:
     """Return messages of unknown roles, those that say nothing, and results of tools that nobody called."""
-    if all([message.content is not None and message.role in _TALKERS for message in messages]):
-        return ()  # as in most requests
-    return _misplaced(messages)
+    odd = [message for message in messages if message.content is None or message.role not in _TALKERS]
+    return _misplaced(messages) if odd else ()
 
 
 def _misplaced(messages: list[Message]) -> Iterator[Finding]:

@@ -54,6 +54,11 @@ class UpstreamReply(Protocol):
         """Return the headers; of repeated ones, the last or all joined."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """Say whether all of the body is known to have arrived; it need not have been read."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """
         Iterate over the body as it arrives; once.

@@ -83,6 +83,11 @@ class HttpxReply:
         """Return the headers."""
         return self._response.headers
 
+    @property
+    def complete(self) -> bool:
+        """Say whether the body was read to its end."""
+        return self._response.is_closed
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body as it arrives; see the port."""
         try:

@@ -175,7 +175,7 @@ class Endpoint:
         self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
     ) -> Reply:
         reading = EventReading(reply, decoder, self._guard(attempt), partial(self._blamed, attempt, secrets))
-        stream = EventStream(reading.events(), reading.release, media_type)
+        stream = EventStream(reading, reading.release, media_type)
         try:
             await stream.prime(self._options)
         except BaseException:

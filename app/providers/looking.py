@@ -26,6 +26,11 @@ class Resumed:
         """Return the headers."""
         return self._reply.headers
 
+    @property
+    def complete(self) -> bool:
+        """Say whether all of it is known to have arrived."""
+        return self._reply.complete
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body; see the port."""
         yield self._held

@@ -33,18 +33,20 @@ class ChunkDecoder(Framed[SseFrame]):
         self._finished = False
 
     def _frame(self, frame: SseFrame) -> tuple[StreamEvent, ...]:
-        if not frame.data:  # some proxies send empty ones to keep a connection alive, and some SDKs fail on them
+        data = frame.data
+        if not data:  # some proxies send empty ones to keep a connection alive, and some SDKs fail on them
             return ()
-        if frame.data.rstrip() == _DONE:
+        if data.startswith(_DONE) and data.rstrip() == _DONE:
             if not self._finished:
                 raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a finish reason.")
             self.done = True
             return (_DONE_EVENT,)
-        chunk = self._decode(frame.data)
-        if chunk is not None and bytes(chunk.error) not in NO_ERROR:
-            raise error_in_answer(bytes(chunk.error))
-        weight = Weight.ANSWER if chunk is None else self._weigh(chunk)
-        return (StreamEvent(_forwardable(frame), chunk, weight),)
+        chunk, weight = self._decode(data), Weight.ANSWER
+        if chunk is not None:
+            if chunk.error and bytes(chunk.error) not in NO_ERROR:
+                raise error_in_answer(bytes(chunk.error))
+            weight = self._weigh(chunk)
+        return (StreamEvent(frame.raw if frame.plain else _data_only(frame), chunk, weight),)
 
     def _decode(self, data: bytes) -> Chunk | None:
         try:
@@ -90,6 +92,6 @@ def _undecodable() -> GatewayError:
     return GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is not JSON in UTF-8.")
 
 
-def _forwardable(frame: SseFrame) -> bytes:
-    """Return the original frame, or one that clients stand if it has more than data (`id:`, `event:`, `retry:`)."""
-    return frame.raw if frame.plain else b"data: %b\n\n" % frame.data.replace(b"\n", b" ")
+def _data_only(frame: SseFrame) -> bytes:
+    """Return a frame that clients stand in place of one that has more than data (`id:`, `event:`, `retry:`)."""
+    return b"data: %b\n\n" % frame.data.replace(b"\n", b" ")

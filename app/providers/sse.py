@@ -54,7 +54,8 @@ class SseFrames:
         Raises:
             GatewayError: BAD_UPSTREAM_REPLY when a frame grows beyond its bound.
         """
-        if self._begun and not self._pending and _is_one_plain_frame(data):
+        if not self._pending and _is_one_plain_frame(data):
+            self._begun = True
             return [SseFrame(data, data[6:-2], b"", plain=True)]  # what nearly every read of a live stream brings
         if self._pending:
             joint = self._tail + data

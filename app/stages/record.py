@@ -8,9 +8,10 @@ from app.core.call import Call, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import CLIENT_CLOSED, INTERNAL, OVERLOADED, GatewayError, Kind
 from app.core.lifecycle import CUT_OFF
-from app.core.model import Completion, StreamEvent
+from app.core.model import Completion
 from app.core.pipeline import Handler, settle
 from app.core.signals import CallEnded, CallStarted, Listener, StreamStarted
+from app.core.stream import Batch
 from app.core.usage import Usage
 
 
@@ -96,10 +97,11 @@ class _Story:
             )
         )
 
-    def _watch(self, event: StreamEvent) -> None:
+    def _watch(self, batch: Batch) -> None:
         self._last_event = self._clock.now()
-        if event.chunk is not None and event.chunk.usage is not None:
-            self._usage = event.chunk.usage
+        for event in batch:
+            if event.chunk is not None and event.chunk.usage is not None:
+                self._usage = event.chunk.usage
 
     def _rate(self) -> float | None:
         if self._committed is None or self._usage is None or self._last_event <= self._committed:

@@ -16,12 +16,13 @@ from app.core.accounts import Budgets, Charge
 from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
-from app.core.model import Completion, StreamEvent
+from app.core.model import Completion, Delta
 from app.core.money import Budget, usd
 from app.core.pipeline import Handler, settle
 from app.core.signals import Listener, Spent
 from app.core.spending.budgets import charge_of
 from app.core.spending.prices import Price, Prices
+from app.core.stream import Batch
 from app.core.tokens import prompt_of
 from app.core.usage import Usage
 
@@ -134,19 +135,14 @@ class _Meter:
             )
         )
 
-    def _watch(self, event: StreamEvent) -> None:
-        chunk = event.chunk
-        if chunk is None:
-            return
-        if chunk.usage is not None:
-            self._know(chunk.usage)
-        for choice in chunk.choices:
-            delta = choice.delta
-            for text in (delta.content, delta.reasoning_content, delta.reasoning, delta.refusal):
-                if text and isinstance(text, str):
-                    self._chars += len(text)
-            for tool in delta.tool_calls or ():
-                self._chars += len((tool.function and tool.function.arguments) or "")
+    def _watch(self, batch: Batch) -> None:
+        for event in batch:
+            chunk = event.chunk
+            if chunk is not None:
+                if chunk.usage is not None:
+                    self._know(chunk.usage)
+                for choice in chunk.choices:
+                    self._chars += _chars_of(choice.delta)
 
     def _know(self, usage: Usage | None) -> None:
         self._usage = usage
@@ -165,3 +161,15 @@ class _Meter:
             return None
         prompt, answer = prompt_of(self._attempt.call), -(-self._chars // _CHARS_PER_TOKEN)
         return Usage(prompt, answer, prompt + answer)
+
+
+def _chars_of(delta: Delta) -> int:
+    """Count what a piece of an answer says; most are a piece of text and nothing else."""
+    content = delta.content
+    chars = len(content) if isinstance(content, str) else 0
+    if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
+        for text in (delta.reasoning_content, delta.reasoning, delta.refusal):
+            chars += len(text or "")
+        for tool in delta.tool_calls or ():
+            chars += len((tool.function and tool.function.arguments) or "")
+    return chars

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, ParamSpec
 
 import pytest
 
 from app.core.errors import GatewayError
-from app.core.stream import Batch
 from app.providers.openai import OpenAiCodec
 from app.providers.reading import EventReading, ReadGuard
 from tests.support.calls import asking
@@ -51,6 +50,11 @@ class ScriptedReply:
         """Return the headers."""
         return {}
 
+    @property
+    def complete(self) -> bool:
+        """Say that nobody knows."""
+        return False
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Play the script."""
         try:
@@ -75,9 +79,9 @@ def guard(idle_s: float = 10.0, total_s: float = 1000.0) -> ReadGuard:
     return ReadGuard(idle_s, START_S + total_s)
 
 
-def events(reply: ScriptedReply, watch: ReadGuard | None = None) -> AsyncGenerator[Batch, None]:
+def events(reply: ScriptedReply, watch: ReadGuard | None = None) -> EventReading:
     """Read `reply` as an event stream."""
-    return EventReading(reply, OpenAiCodec().decoder(asking()), watch or guard(), lambda error: error).events()
+    return EventReading(reply, OpenAiCodec().decoder(asking()), watch or guard(), lambda error: error)
 
 
 async def failure_of(reading: Coroutine[Any, Any, Any]) -> GatewayError:
@@ -92,7 +96,7 @@ def now() -> float:
     return asyncio.get_running_loop().time() - START_S
 
 
-async def drained(reading: AsyncGenerator[Batch, None]) -> None:
+async def drained(reading: EventReading) -> None:
     """Read a stream to its end."""
     async for _batch in reading:
         pass

@@ -51,6 +51,11 @@ class SimReply:
         """Return the headers."""
         return self._headers
 
+    @property
+    def complete(self) -> bool:
+        """Say whether the script has come to its end."""
+        return self._ended
+
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body as the script paces it; see the port."""
         self._running = self._play()

@@ -36,6 +36,8 @@ STREAMED = {
 class Said:
     """A recorded answer."""
 
+    complete = False
+
     def __init__(self, status: int, media_type: str, pieces: list[bytes]) -> None:
         self.status = status
         self.headers: Mapping[str, str] = {"content-type": media_type}

@@ -19,6 +19,7 @@ class Answer:
     """A head and nothing else."""
 
     headers: Mapping[str, str] = {}
+    complete = True
 
     def __init__(self, status: int) -> None:
         self.status = status
