@@ -21,7 +21,7 @@ from app.api.headers import answer_headers
 from app.api.hot import Arrival, Desk, HotRoute
 from app.api.inbound import Headers, is_foreign_page
 from app.api.places import Place, Places
-from app.api.respond import NEVER_S, KeepAlive, Ready, relay
+from app.api.respond import NEVER_S, Ready, relay
 from app.api.uploading import Incoming
 from app.api.wishes import NO_WISHES
 from app.core.addresses import asked_in
@@ -152,8 +152,7 @@ async def _pass_on(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None
         return
     async with aclosing(body):
         await sink.head(head.status, headers)
-        async with KeepAlive(sink, NEVER_S) as silent:
-            complete = await relay(body, call, sink, style, silent)
+        complete = await relay(body, call, sink, style, NEVER_S)
     if complete:
         await sink.end()
     else:
