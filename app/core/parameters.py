@@ -20,18 +20,32 @@ ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 _SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
 _TALKERS: Final = _SPEAKERS | {"assistant", "function"}  # whose messages are in order as soon as they say something
 _ANY: Final = float("inf")
+
+
+class _Range(msgspec.Struct, frozen=True):
+    name: str
+    least: float
+    most: float
+
+    @property
+    def words(self) -> str:
+        if self.most == _ANY:
+            return f"at least {self.least:g}"
+        return f"between {self.least:g} and {self.most:g}"
+
+
 # As OpenAI documents them; the other dialects take no more.
-_RANGES: Final[tuple[tuple[str, float, float], ...]] = (
-    ("temperature", 0, 2),
-    ("top_p", 0, 1),
-    ("n", 1, 128),
-    ("max_tokens", 1, _ANY),
-    ("max_completion_tokens", 1, _ANY),
-    ("frequency_penalty", -2, 2),
-    ("presence_penalty", -2, 2),
-    ("top_logprobs", 0, 20),
+_RANGES: Final = (
+    _Range("temperature", 0, 2),
+    _Range("top_p", 0, 1),
+    _Range("n", 1, 128),
+    _Range("max_tokens", 1, _ANY),
+    _Range("max_completion_tokens", 1, _ANY),
+    _Range("frequency_penalty", -2, 2),
+    _Range("presence_penalty", -2, 2),
+    _Range("top_logprobs", 0, 20),
 )
-_numbers = attrgetter(*[name for name, _, _ in _RANGES])
+_numbers = attrgetter(*[bounds.name for bounds in _RANGES])
 
 
 class Quantities(msgspec.Struct, frozen=True):
@@ -56,14 +70,10 @@ def too_many(fields: ChatFields, most: Quantities) -> list[Finding]:
 def out_of_range(fields: ChatFields) -> list[Finding]:
     """Return numbers that no model takes."""
     return [
-        (name, f"{name!r} must be {_span(least, most)}.")
-        for (name, least, most), value in zip(_RANGES, _numbers(fields), strict=True)
-        if value is not None and not least <= value <= most
+        (bounds.name, f"{bounds.name!r} must be {bounds.words}.")
+        for bounds, value in zip(_RANGES, _numbers(fields), strict=True)
+        if value is not None and not bounds.least <= value <= bounds.most
     ]
-
-
-def _span(least: float, most: float) -> str:
-    return f"at least {least:g}" if most == _ANY else f"between {least:g} and {most:g}"
 
 
 def out_of_order(messages: list[Message]) -> Iterable[Finding]:
