@@ -27,7 +27,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final, Self, TypeAlias
 
 import msgspec
 import uvloop
@@ -62,19 +62,28 @@ _OK: Final = 200
 
 
 class CannedReply:
-    """An answer whose bytes are all there; each part is one read of the gateway."""
+    """An answer whose bytes are all there; each part is one read of the gateway, and as cheap as one of the pool."""
 
     status = _OK
-    complete = False  # as far as the gateway knows before it has read on
 
     def __init__(self, media_type: str, parts: Sequence[bytes]) -> None:
         self.headers: Mapping[str, str] = {"content-type": media_type}
-        self._parts = parts
+        self.exhausted = False
+        self._left = list(reversed(parts))
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the parts."""
-        for part in self._parts:
-            yield part
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        part = self._left.pop()
+        self.exhausted = not self._left
+        return part
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""

@@ -55,8 +55,8 @@ class UpstreamReply(Protocol):
         ...
 
     @property
-    def complete(self) -> bool:
-        """Say whether all of the body is known to have arrived; it need not have been read."""
+    def exhausted(self) -> bool:
+        """Say whether nothing is left to be read, as far as that can be told without waiting."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:

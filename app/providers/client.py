@@ -84,7 +84,7 @@ class HttpxReply:
         return self._response.headers
 
     @property
-    def complete(self) -> bool:
+    def exhausted(self) -> bool:
         """Say whether the body was read to its end."""
         return self._response.is_closed
 

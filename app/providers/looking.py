@@ -27,9 +27,9 @@ class Resumed:
         return self._reply.headers
 
     @property
-    def complete(self) -> bool:
-        """Say whether all of it is known to have arrived."""
-        return self._reply.complete
+    def exhausted(self) -> bool:
+        """Say that nobody knows."""
+        return False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body; see the port."""

@@ -111,8 +111,10 @@ async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> 
             size += len(data)
             if size > max_bytes:
                 raise GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
+            if not parts and reply.exhausted:
+                return data  # as nearly always
             parts.append(data)
-    return b"".join(parts) if len(parts) != 1 else parts[0]
+    return b"".join(parts)
 
 
 class EventReading:
@@ -173,7 +175,7 @@ class EventReading:
     async def _end(self) -> None:
         self._guard.stop()
         if not self._given_back:
-            if not self._reply.complete:
+            if not self._reply.exhausted:
                 await _drain(self._chunks)
             await self._reply.aclose()
             self._given_back = True

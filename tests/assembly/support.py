@@ -26,7 +26,7 @@ class WholeReply:
     """An answer that is there at once."""
 
     status = 200
-    complete = True
+    exhausted = False
     headers: Mapping[str, str] = {"content-type": "application/json"}
 
     async def chunks(self) -> AsyncIterator[bytes]:

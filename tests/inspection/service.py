@@ -22,7 +22,7 @@ class ServiceReply:
     """One answer in two pieces; `closed` says that it was given back."""
 
     headers: Mapping[str, str] = {"content-type": "application/json"}
-    complete = True
+    exhausted = False
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status

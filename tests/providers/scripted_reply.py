@@ -51,7 +51,7 @@ class ScriptedReply:
         return {}
 
     @property
-    def complete(self) -> bool:
+    def exhausted(self) -> bool:
         """Say that nobody knows."""
         return False
 

@@ -15,7 +15,7 @@ class Document:
     """The answer of a server."""
 
     headers: Mapping[str, str] = {}
-    complete = True
+    exhausted = False
 
     def __init__(self, status: int, chunks: list[bytes]) -> None:
         self.status = status

@@ -62,6 +62,11 @@ class PoolReply:
             }
         return self._headers
 
+    @property
+    def exhausted(self) -> bool:
+        """Say whether the last chunk was taken."""
+        return self.complete and not self.parts
+
     def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body, once; see the port. All that has arrived is one chunk."""
         return self

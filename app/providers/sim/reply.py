@@ -52,7 +52,7 @@ class SimReply:
         return self._headers
 
     @property
-    def complete(self) -> bool:
+    def exhausted(self) -> bool:
         """Say whether the script has come to its end."""
         return self._ended
 

@@ -36,7 +36,7 @@ STREAMED = {
 class Said:
     """A recorded answer."""
 
-    complete = False
+    exhausted = False
 
     def __init__(self, status: int, media_type: str, pieces: list[bytes]) -> None:
         self.status = status

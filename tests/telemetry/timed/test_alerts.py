@@ -19,7 +19,7 @@ class Answer:
     """A head and nothing else."""
 
     headers: Mapping[str, str] = {}
-    complete = True
+    exhausted = False
 
     def __init__(self, status: int) -> None:
         self.status = status
