@@ -14,7 +14,7 @@ from typing import Final, Protocol, Self, TypeAlias
 
 import msgspec
 
-from app.core.call import COMPLETED, End, Finisher, Outcome, conclude
+from app.core.call import COMPLETED, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
 from app.core.usage import Usage
@@ -169,17 +169,21 @@ class EventStream:
             return
         self._settled = True
         outcome, cancelled = Outcome.of(failure), None
-        for step in (self._close_source, self._give_back, *self._finishers):
-            try:
-                if (pending := conclude(step, outcome)) is not None:
+        steps: list[Finisher] = [self._give_back, *self._finishers]
+        if failure is not None:
+            steps.insert(0, self._close_source)  # one that came to its end has closed itself
+        for step in steps:
+            pending = conclude(step, outcome)
+            if pending is not None:
+                try:
                     await pending
-            except asyncio.CancelledError as error:
-                cancelled = error
+                except asyncio.CancelledError as error:
+                    cancelled = error
         if cancelled is not None:
             raise cancelled
 
-    def _close_source(self, outcome: Outcome) -> Awaitable[None] | None:
-        return None if outcome.end is End.COMPLETED else self._source.aclose()  # a completed one has closed itself
+    def _close_source(self, _outcome: Outcome) -> Awaitable[None]:
+        return self._source.aclose()
 
     def _give_back(self, _outcome: Outcome) -> Awaitable[None] | None:
         return self._release()

@@ -41,23 +41,18 @@ class ChunkDecoder(Framed[SseFrame]):
                 raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a finish reason.")
             self.done = True
             return (_DONE_EVENT,)
-        chunk, weight = self._decode(data), Weight.ANSWER
-        if chunk is not None:
-            if chunk.error and bytes(chunk.error) not in NO_ERROR:
-                raise error_in_answer(bytes(chunk.error))
-            weight = self._weigh(chunk)
-        return (StreamEvent(frame.raw if frame.plain else _data_only(frame), chunk, weight),)
-
-    def _decode(self, data: bytes) -> Chunk | None:
         try:
             if not data.isascii():
                 data.decode()  # as `require_text` does, of which this is the hottest place
-            return self._read(data)
+            chunk = self._read(data)
         except msgspec.ValidationError:
             self._note_unfamiliar(data)
-            return None
+            return (StreamEvent(_forwardable(frame), None, Weight.ANSWER),)
         except UNREADABLE as error:
             raise _undecodable() from error
+        if chunk.error and bytes(chunk.error) not in NO_ERROR:
+            raise error_in_answer(bytes(chunk.error))
+        return (StreamEvent(_forwardable(frame), chunk, self._weigh(chunk)),)
 
     def _note_unfamiliar(self, data: bytes) -> None:
         """Look for an error or a finish reason in an event whose other fields have types that we do not know."""
@@ -78,7 +73,10 @@ class ChunkDecoder(Framed[SseFrame]):
             if choice.finish_reason:
                 self._finished = True
                 return Weight.ANSWER
-            weight = max(weight, weight_of(choice.delta))
+            if choice.delta.content:  # as nearly always
+                weight = Weight.ANSWER
+            elif weight is not Weight.ANSWER:
+                weight = max(weight, weight_of(choice.delta))
         return weight
 
 
@@ -93,6 +91,6 @@ def _undecodable() -> GatewayError:
     return GatewayError(BAD_UPSTREAM_REPLY, "The provider sent an event that is not JSON in UTF-8.")
 
 
-def _data_only(frame: SseFrame) -> bytes:
-    """Return a frame that clients stand in place of one that has more than data (`id:`, `event:`, `retry:`)."""
-    return b"data: %b\n\n" % frame.data.replace(b"\n", b" ")
+def _forwardable(frame: SseFrame) -> bytes:
+    """Return the original frame, or one that clients stand if it has more than data (`id:`, `event:`, `retry:`)."""
+    return frame.raw if frame.plain else b"data: %b\n\n" % frame.data.replace(b"\n", b" ")

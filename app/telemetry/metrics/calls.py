@@ -100,11 +100,10 @@ class CallCounts:
             self._active_requests -= 1
         if signal.first_token_s is not None and self._active_streams:  # set if and only if its StreamStarted was sent
             self._active_streams -= 1
-        outcome = signal.outcome
         series = self._targets.series(signal.provider, signal.target_model, signal.code)
-        series.statuses[CLIENT_CLOSED.status if outcome == _ABANDONED else signal.status] += 1
+        series.statuses[CLIENT_CLOSED.status if signal.outcome == _ABANDONED else signal.status] += 1
         series.durations.mark(signal.duration_s, signal.request_id, signal.trace_id)
-        if outcome == _COMPLETED:
+        if signal.outcome == _COMPLETED:
             self._success_positions[min(signal.position, POSITION_MAX)] += 1
         self._overheads.observe(signal.overhead_s)
         if signal.tokens_per_s is not None:
