@@ -100,8 +100,8 @@ class Health(msgspec.Struct, frozen=True):
         """
         gateway = self.gateways.current
         told: dict[str, object] = {"status": "ready", "version": self.version, "config": gateway.digest}
-        if self.configurations.flaws:
-            told["rejected"] = len(self.configurations.flaws)
+        if self.configurations.problems:
+            told["rejected"] = len(self.configurations.problems)
         if self.lifecycle.draining:
             return 503, {**told, "status": "draining"}
         if not gateway.catalog.providers:

@@ -18,11 +18,11 @@ from app.core.caching.ports import CacheDesk, SharedAnswers
 from app.core.model import Operation
 from app.stages.cache import Cache, CacheOptions
 from app.state.answers.caching import Caching, LocalDesk
+from app.state.answers.memory import MemoryShelf, ShelfBounds
 from app.state.answers.redis import RedisAnswers
 from app.state.answers.sharing import ReplicatedAnswers, SharingOptions
-from app.state.answers.shelf import MemoryShelf, ShelfBounds
-from app.state.answers.vector_sets import VectorSets
 from app.state.link import Shared
+from app.state.vectors.redis import VectorSets
 
 _BEHIND_MAX_BYTES = 4_194_304  # of a stream that several read: some 15,000 events that the slowest has not taken
 

@@ -8,11 +8,11 @@ from app.assembly.deps import Deps
 from app.config.schema import Settings
 from app.core.circuits import CircuitPolicy
 from app.stages.breaker import Breaker
-from app.state.announcer import Announcer
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
+from app.state.circuits.redis import RedisCircuits
+from app.state.circuits.sharing import SharedCircuits
 from app.state.link import Shared
-from app.state.memory import LocalCircuits, Means
-from app.state.mirror import SharedCircuits
-from app.state.redis import RedisCircuits
 
 
 def circuit_breaker(settings: Settings, deps: Deps) -> list[Breaker]:

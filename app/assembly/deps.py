@@ -26,10 +26,10 @@ from app.core.traffic.extra_calls import KeptBudgets, KeptShares
 from app.core.traffic.memory import Traffic
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
-from app.providers.proxied import ProxiedClients
+from app.providers.ways import Ways
 from app.state.answers.caching import Caching
+from app.state.keys.memory import LocalKeys
 from app.state.limits.memory import LocalLimits
-from app.state.local_keys import LocalKeys
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
 from app.state.requests.book import RequestBook
@@ -49,16 +49,16 @@ class Deps(msgspec.Struct, frozen=True):
 
     `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
     `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
-    have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `discovered` what providers said their models are, `quotas` what they said of their own limits,
-    `retry_budgets` and `hedge_shares` what is left for retries and hedges, `replicas` the other processes, as far as
-    they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, `tapes` the streams that can
-    be resumed, and `secret` a key that this process made up for hashes that need not be the same elsewhere. `key_store`
-    has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked, `session_store`
-    the conversations, `repeats` the answers for calls that are sent again. `health` is how providers did when they were
-    asked for that, and `rota` says who asks. Without `tracers` no call is traced, whatever the configuration says;
-    `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became of them, and
-    `insight` shows it.
+    have counted so far, `ways` are the clients of providers reached in a way of their own, `keys` what became of keys
+    of providers with several, `discovered` what providers said their models are, `quotas` what they said of their own
+    limits, `retry_budgets` and `hedge_shares` what is left for retries and hedges, `replicas` the other processes, as
+    far as they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, `tapes` the streams
+    that can be resumed, and `secret` a key that this process made up for hashes that need not be the same elsewhere.
+    `key_store` has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked,
+    `session_store` the conversations, `repeats` the answers for calls that are sent again. `health` is how providers
+    did when they were asked for that, and `rota` says who asks. Without `tracers` no call is traced, whatever the
+    configuration says; `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became
+    of them, and `insight` shows it.
     """
 
     client: UpstreamClient
@@ -72,7 +72,7 @@ class Deps(msgspec.Struct, frozen=True):
     usage: UsageBook
     resting: Resting = msgspec.field(default_factory=Resting)
     traffic: Traffic = msgspec.field(default_factory=Traffic)
-    proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
+    ways: Ways = msgspec.field(default_factory=Ways)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)

@@ -10,7 +10,7 @@ from app.stages.idempotency import Idempotency
 from app.state.link import Shared
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
-from app.state.repeats.shared import RepeatTools, SharedRepeats
+from app.state.repeats.redis import RepeatTools, SharedRepeats
 
 
 def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:

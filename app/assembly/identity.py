@@ -20,8 +20,8 @@ from app.core.routing.catalog import canonical
 from app.core.traffic.admission import Priority
 from app.providers.fetch import fetch
 from app.stages.authorize import Authorize
+from app.state.keys.redis import SharedKeys
 from app.state.link import Shared
-from app.state.shared_keys import SharedKeys
 
 
 def open_keys(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:

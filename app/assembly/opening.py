@@ -61,19 +61,14 @@ def open_state(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncConte
     shared = _share(deps, settings)
     for opener in _OPENERS:
         deps = opener(deps, settings, shared)
-    return deps, nullcontext() if shared is None else shared.opening
+    return deps, nullcontext() if shared is None else shared.link
 
 
 def _share(deps: Deps, settings: Settings) -> Shared | None:
     given = settings.redis
     if given.url is None:
         return None
-    opening = import_module("app.state.opening")  # half a second that a gateway without Redis need not spend
-    options = opening.SharingOptions(
-        url=given.url.get_secret_value(),
-        timeout_s=given.timeout_s,
-        connect_s=given.connect_s,
-        key_prefix=given.key_prefix,
-    )
-    shared: Shared = opening.share(options, deps.chance, deps.listener)
-    return shared
+    redis = import_module("app.state.link.redis")  # half a second that a gateway without Redis need not spend
+    options = redis.LinkOptions(given.timeout_s, given.connect_s)
+    link = redis.RedisLink(given.url.get_secret_value(), options, deps.chance, deps.listener)
+    return Shared(link, given.key_prefix)

@@ -31,7 +31,7 @@ def open_sessions(deps: Deps, settings: Settings, shared: Shared | None) -> Deps
     store: SessionStore
     match given.store:
         case "file":
-            store = import_module("app.state.sessions.files").FileSessions(path, limits, deps.clock)
+            store = import_module("app.state.sessions.file").FileSessions(path, limits, deps.clock)
         case "sqlite":
             store = import_module("app.state.sessions.sqlite").SqliteSessions(path, limits, deps.clock)
         case "redis" if shared is not None:

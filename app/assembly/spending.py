@@ -20,12 +20,13 @@ from app.core.signals import Listener
 from app.core.spending.prices import Price, Prices
 from app.stages.foresee import FirstTargets, Foresee
 from app.stages.spend import Spend, SpendOptions
-from app.state.budgets import LocalBudgets, SharedBudgets
+from app.state.budgets.memory import LocalBudgets
+from app.state.budgets.redis import RedisAccounts
+from app.state.budgets.sharing import SharedBudgets
 from app.state.link import Shared
-from app.state.shared_spending import RedisAccounts
-from app.state.usage.book import UsageBook
+from app.state.usage.book import UsageBook, UsageStore
+from app.state.usage.memory import MemoryUsage
 from app.state.usage.redis import RedisUsage
-from app.state.usage.store import MemoryUsage, UsageStore
 
 _FREE = Price()
 _REMEMBERED = 4096  # names come from clients, so what is remembered of them is bounded

@@ -20,9 +20,10 @@ from app.cli.output import print_json, print_table
 from app.cli.remote import Remote, add_remote
 from app.cli.verbs import CommandError, Verbs, add_json, add_verb
 from app.config.features.keys import VirtualKey as KeySettings
-from app.config.load import ConfigError, find, load
+from app.config.load import find, load
 from app.config.schema import Settings
 from app.config.shapes import expectation, shape_at
+from app.core.configuration import ConfigError
 from app.core.keys.virtual_keys import Hasher, new_secret
 
 _UNITS: Final = "smhdw"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.config.problems import Problem, did_you_mean, dotted, kind_of, shown_key
+from app.config.problems import did_you_mean, dotted, kind_of, shown_key
 from app.config.trees import Loc, Tree
+from app.core.configuration import Problem
 
 _PLACEHOLDER: Final = re.compile(
     r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<broken>\$\{)"

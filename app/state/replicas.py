@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from app.state.link import Follower, Link, Plain
+from app.state.link import Follower, Link, Plain, arrived
 
 
 class LinkedReplicas(Follower):
@@ -49,5 +49,5 @@ class LinkedReplicas(Follower):
 
     def _counted(self, answer: asyncio.Future[Any]) -> None:
         """Do not take one's own wish for somebody else's."""
-        if not answer.cancelled() and answer.exception() is None and self._seen is not None:
+        if arrived(answer) and self._seen is not None:
             self._seen = max(self._seen, int(answer.result()))

@@ -34,7 +34,7 @@ def accepts(requirement: Requirement, locked: dict[str, str]) -> bool:
         ("dev", PROJECT["project"]["dependencies"] + [each for each in GROUPS["dev"] if isinstance(each, str)]),
         ("dev", GROUPS["docs"]),
         ("docs", GROUPS["docs"]),
-        ("dev", [line for extra in ("bedrock", "otlp-grpc", "semantic", "vertex") for line in EXTRAS[extra]]),
+        ("dev", [line for extra in ("bedrock", "http2", "otlp-grpc", "semantic", "vertex") for line in EXTRAS[extra]]),
         ("build", GROUPS["build"]),
     ],
 )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.config.load import ConfigError, load
+from app.config.load import load
+from app.core.configuration import ConfigError
 from tests.config.cases import CANARY, problem
 
 

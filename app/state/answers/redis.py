@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from app.state.link import Argument, Command, Plain, Submit
+from app.state.link import Argument, Command, Plain, Submit, unheeded
 from app.state.scripts import script
 
 SHARDS: Final = 32
@@ -133,16 +133,6 @@ class RedisAnswers:
 
     def _box(self, replica: str) -> str:
         return f"{self._prefix}:cache:mail:{replica}"
-
-
-def unheeded(answer: asyncio.Future[Any]) -> None:
-    """Let an answer go that nobody waits for, and the loss of it, too."""
-    answer.add_done_callback(_let_go)
-
-
-def _let_go(answer: asyncio.Future[Any]) -> None:
-    if not answer.cancelled():
-        answer.exception()
 
 
 def shard_of(key: str) -> int:

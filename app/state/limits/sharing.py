@@ -19,11 +19,10 @@ from app.core.clock import Clock
 from app.core.gcra import US_PER_S
 from app.core.rules import Ask, Decision, Standing, owed_us
 from app.state.limits.blocks import Blocks, leased
-from app.state.limits.memory import MemoryLimits, part_of
+from app.state.limits.memory import MemoryLimits, Seen, part_of
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
-from app.state.limits.seen import Seen
-from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach
+from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach
 
 ALIVE_MS = 5_000  # a replica that has not been heard of for so long does not count any more
 UNSETTLED_MAX = 10_000  # settlements kept for the time when Redis is back; the oldest go first
@@ -174,7 +173,7 @@ class SharedLimits(Follower):
         return decided
 
     def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:
-        if not answer.cancelled() and answer.exception() is None:
+        if arrived(answer):
             decision, _ = decision_of(ask, place, answer.result())
             if decision.admitted:
                 self.settle(decision, 0)

@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.requests import RequestEntry, RequestQuery
 from app.state.link import StateLostError
-from app.state.requests.store import RequestStore
 
 FLUSH_S: Final = 0.5
 WAITING_MAX: Final = 10_000  # entries, about 10 MB; those that find no room are lost, and counted
 _BATCH: Final = 100  # one pipeline of Redis, in which calls may be waiting
+
+
+class RequestStore(Protocol):
+    """Keeps the newest entries."""
+
+    @property
+    def shared(self) -> bool:
+        """Say whether other workers can find them."""
+        ...
+
+    async def add(self, entries: Sequence[RequestEntry]) -> None:
+        """
+        Keep `entries`, the last of which is the newest.
+
+        Raises:
+            StateLostError: It cannot be done now.
+        """
+        ...
+
+    async def find(self, query: RequestQuery) -> list[RequestEntry]:
+        """
+        Return the entries that are wanted, the newest first.
+
+        Raises:
+            StateLostError: The store does not answer.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        ...
 
 
 class RequestBook:

@@ -1,4 +1,4 @@
--- What every decision about a circuit begins with: app/state/circuit.py in the words of Redis.
+-- What every decision about a circuit begins with: app/state/circuits/circuit.py in the words of Redis.
 -- KEYS[1]  hash: name of a target -> its packed circuit, for all that are or were anything but closed
 -- KEYS[2]  hash: the window of this target; field f<bucket> counts failures, c<bucket> calls
 -- ARGV[1]  name of the target

@@ -8,21 +8,51 @@ that is killed loses at most the last second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self, TypeAlias
 
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import Signal, Spent
 from app.core.spending.ledger import Sums, UsageKey, UsageRow
 from app.state.link import StateLostError
-from app.state.usage.store import UsageStore
 
 FLUSH_S: Final = 1.0
 PRUNE_EVERY: Final = 3600  # flushes
+Rows: TypeAlias = Mapping[UsageKey, UsageRow]
+
+
+class UsageStore(Protocol):
+    """Keeps sums by day. Days are ISO dates, which sort as they follow each other."""
+
+    async def add(self, batch: str, rows: Rows) -> None:
+        """
+        Add `rows` to the sums; the same `batch` counts once, however often it is given.
+
+        Raises:
+            StateLostError: It could not be done now; the same rows may be given again.
+        """
+        ...
+
+    async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
+        """
+        Return the sums of the days from `first_day` to `last_day`.
+
+        Raises:
+            StateLostError: The store does not answer.
+        """
+        ...
+
+    async def prune(self, first_day: str) -> None:
+        """Forget the days before `first_day`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        ...
 
 
 class UsageBook:

@@ -12,7 +12,7 @@ import msgspec
 from app.core.spending.ledger import COUNTS, UsageKey, UsageRow
 from app.state.link import Command, Link, Plain, StateLostError, pairs_of
 from app.state.scripts import script
-from app.state.usage.store import Rows
+from app.state.usage.book import Rows
 
 _DAY_S: Final = 86_400
 _DAYS_AT_ONCE: Final = 400  # that one report may ask for

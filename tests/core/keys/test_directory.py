@@ -14,7 +14,7 @@ from app.core.keys.directory import Directory, Sources, Verdict
 from app.core.keys.virtual_keys import UNDECIDED, Found, Hasher, KeyTable, Standing, VirtualKey
 from app.core.signals import CredentialRefused, Signal
 from app.core.traffic.admission import Priority
-from app.state.local_keys import LocalKeys
+from app.state.keys.memory import LocalKeys
 from tests.support.virtual_time import EPOCH_S, VirtualClock
 
 TOKEN = b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"
