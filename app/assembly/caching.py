@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
 from app.core.caching.answers import Answers, Lifetimes, Places
@@ -42,17 +40,17 @@ def cache(settings: Settings, deps: Deps) -> list[Cache]:
     return [Cache(options, keys, carrier, deps.caching.flights, deps.caching.tally)]
 
 
-def open_cache(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Let answers be shared, if there is a Redis and they are to be; a reload may enable the cache later."""
-    if shared is None or settings.cache.store == "memory":
-        return deps
+def shared_caching(deps: Deps, settings: Settings, shared: Shared) -> Caching:
+    """Return what replicas share of the cache, if they are to; a reload may enable it later."""
+    if settings.cache.store == "memory":
+        return deps.caching
     caching = Caching()
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     answers = ReplicatedAnswers(store, shared.link, _sharing(settings, new_id()), caching.flights, deps.clock)
     shared.link.follow(answers)
     caching.shared, caching.vector_sets = answers, VectorSets(shared.link, shared.key_prefix)
     shared.link.follow(caching.vector_sets)
-    return msgspec.structs.replace(deps, caching=caching)
+    return caching
 
 
 def _shared(settings: Settings, deps: Deps) -> SharedAnswers | None:

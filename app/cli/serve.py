@@ -21,7 +21,7 @@ from app.config.source import Source
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing
 from app.providers.pool import PoolClient, PoolOptions
-from app.serving.process import listen, port_of
+from app.serving.process import listen, open_more_files, port_of
 from app.serving.start import start
 
 CANNOT_LISTEN = 1
@@ -53,6 +53,7 @@ def run(given: argparse.Namespace) -> int:
     path = find(given.config)
     source = Source(path, _overrides(given), _found_here() if path is None else {})
     loaded = source.read()
+    open_more_files()
     listening, urls = [], []
     for place in places(loaded.settings):
         try:

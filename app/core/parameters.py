@@ -8,7 +8,7 @@ and a sentence.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -16,7 +16,8 @@ from app.core.model import ChatFields, Message, Part
 
 Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
 
-ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
 _ANY: Final = float("inf")
 
