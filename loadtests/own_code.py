@@ -62,13 +62,16 @@ _OK: Final = 200
 
 
 class CannedReply:
-    """An answer whose bytes are all there; each part is one read of the gateway, and as cheap as one of the pool."""
+    """
+    An answer whose bytes are all there; each part is one read of the gateway, and as cheap as one of the pool.
+
+    The last one is all there as soon as those before it were read, as it is where it comes in one piece.
+    """
 
     status = _OK
 
     def __init__(self, media_type: str, parts: Sequence[bytes]) -> None:
         self.headers: Mapping[str, str] = {"content-type": media_type}
-        self.exhausted = False
         self._left = list(reversed(parts))
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -81,9 +84,13 @@ class CannedReply:
     async def __anext__(self) -> bytes:
         if not self._left:
             raise StopAsyncIteration
-        part = self._left.pop()
-        self.exhausted = not self._left
-        return part
+        return self._left.pop()
+
+    def rest(self) -> bytes | None:
+        """Take the last part."""
+        if len(self._left) > 1:
+            return None
+        return self._left.pop() if self._left else b""
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""

@@ -54,9 +54,8 @@ class UpstreamReply(Protocol):
         """Return the headers; of repeated ones, the last or all joined."""
         ...
 
-    @property
-    def exhausted(self) -> bool:
-        """Say whether nothing is left to be read, as far as that can be told without waiting."""
+    def rest(self) -> bytes | None:
+        """Take what is left of the body if all of it has arrived; None if that cannot be told without waiting."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:

@@ -87,10 +87,9 @@ class HttpxReply:
         """Return the headers."""
         return self._response.headers
 
-    @property
-    def exhausted(self) -> bool:
-        """Say whether the body was read to its end."""
-        return self._response.is_closed
+    def rest(self) -> bytes | None:
+        """Return nothing if the body was read to its end; nobody knows before."""
+        return b"" if self._response.is_closed else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body as it arrives; see the port."""

@@ -26,10 +26,9 @@ class Resumed:
         """Return the headers."""
         return self._reply.headers
 
-    @property
-    def exhausted(self) -> bool:
+    def rest(self) -> bytes | None:
         """Say that nobody knows."""
-        return False
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body; see the port."""

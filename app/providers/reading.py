@@ -34,7 +34,6 @@ class ReadGuard:
     def __init__(self, idle_s: float, deadline: float) -> None:
         self._idle_s = idle_s
         self._deadline = deadline
-        self._loop = asyncio.get_running_loop()
         self._reader: asyncio.Task[object] | None = None  # as long as somebody waits
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -47,6 +46,7 @@ class ReadGuard:
 
     def start(self) -> None:
         """Start watching."""
+        self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_at(min(self._loop.time() + self._idle_s, self._deadline), self._look)
 
     def __exit__(
@@ -103,18 +103,28 @@ async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> 
     Raises:
         GatewayError: The kinds of `ReadGuard.next`, or BAD_UPSTREAM_REPLY beyond `max_bytes`.
     """
+    body = reply.rest()
+    if body is None:  # else all of it came with its head, as most do
+        with guard:
+            body = await _collected(reply.chunks(), guard, max_bytes)
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+async def _collected(chunks: AsyncIterator[bytes], guard: ReadGuard, max_bytes: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    chunks = reply.chunks()
-    with guard:
-        while (data := await guard.next(chunks)) is not None:
-            size += len(data)
-            if size > max_bytes:
-                raise GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
-            if not parts and reply.exhausted:
-                return data  # as nearly always
-            parts.append(data)
+    while (data := await guard.next(chunks)) is not None:
+        size += len(data)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        parts.append(data)
     return b"".join(parts)
+
+
+def _too_large(max_bytes: int) -> GatewayError:
+    return GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
 
 
 class EventReading:
@@ -175,7 +185,7 @@ class EventReading:
     async def _end(self) -> None:
         self._guard.stop()
         if not self._given_back:
-            if not self._reply.exhausted:
+            if self._reply.rest() is None:
                 await _drain(self._chunks)
             await self._reply.aclose()
             self._given_back = True

@@ -26,8 +26,11 @@ class WholeReply:
     """An answer that is there at once."""
 
     status = 200
-    exhausted = False
     headers: Mapping[str, str] = {"content-type": "application/json"}
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""

@@ -22,12 +22,15 @@ class ServiceReply:
     """One answer in two pieces; `closed` says that it was given back."""
 
     headers: Mapping[str, str] = {"content-type": "application/json"}
-    exhausted = False
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
         self._body = body
         self.closed = False
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""

@@ -34,10 +34,15 @@ def on_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
 
 
 class ScriptedReply:
-    """An answer whose body is bytes, pauses in seconds and failures; `log` lists what was read of it."""
+    """
+    An answer whose body is bytes, pauses in seconds and failures; `log` lists what was read of it.
 
-    def __init__(self, *script: bytes | float | GatewayError) -> None:
+    `there` is the body of one that came whole.
+    """
+
+    def __init__(self, *script: bytes | float | GatewayError, there: bytes | None = None) -> None:
         self._script = script
+        self._there = there
         self.log: list[object] = []
 
     @property
@@ -50,10 +55,9 @@ class ScriptedReply:
         """Return the headers."""
         return {}
 
-    @property
-    def exhausted(self) -> bool:
-        """Say that nobody knows."""
-        return False
+    def rest(self) -> bytes | None:
+        """Return the body that came whole."""
+        return self._there
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Play the script."""

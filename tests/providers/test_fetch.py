@@ -15,12 +15,15 @@ class Document:
     """The answer of a server."""
 
     headers: Mapping[str, str] = {}
-    exhausted = False
 
     def __init__(self, status: int, chunks: list[bytes]) -> None:
         self.status = status
         self._chunks = chunks
         self.closed = False
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""

@@ -51,10 +51,9 @@ class SimReply:
         """Return the headers."""
         return self._headers
 
-    @property
-    def exhausted(self) -> bool:
-        """Say whether the script has come to its end."""
-        return self._ended
+    def rest(self) -> bytes | None:
+        """Return nothing if the script has come to its end; it is a secret before."""
+        return b"" if self._ended else None
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body as the script paces it; see the port."""

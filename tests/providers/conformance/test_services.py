@@ -36,12 +36,14 @@ STREAMED = {
 class Said:
     """A recorded answer."""
 
-    exhausted = False
-
     def __init__(self, status: int, media_type: str, pieces: list[bytes]) -> None:
         self.status = status
         self.headers: Mapping[str, str] = {"content-type": media_type}
         self._pieces = pieces
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""

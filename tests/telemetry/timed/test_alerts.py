@@ -19,10 +19,13 @@ class Answer:
     """A head and nothing else."""
 
     headers: Mapping[str, str] = {}
-    exhausted = False
 
     def __init__(self, status: int) -> None:
         self.status = status
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Have no body."""
