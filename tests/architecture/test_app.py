@@ -53,9 +53,7 @@ def test_keeps_the_rule(rule: Callable[[ast.Module], Iterator[rules.Break]], par
 
 def test_files_are_short(parsed: Parsed) -> None:
     """No file of the gateway is longer than 300 lines."""
-    found = [
-        f"{name}: {broken.what}" for name, source, module in parsed for broken in rules.long_file(module, source)
-    ]
+    found = [f"{name}: {broken.what}" for name, source, module in parsed for broken in rules.long_file(module, source)]
 
     assert not found, "\n".join(found)
 
