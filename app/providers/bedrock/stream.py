@@ -38,6 +38,8 @@ class BedrockDecoder:
             for message in self._messages.feed(data):
                 events += self._events(message)
         except GatewayError as error:
+            if not events:
+                raise
             raise CutShortError(error, events) from error
         return events
 
