@@ -6,7 +6,7 @@ from importlib import import_module
 
 from app.assembly.deps import Deps, new_id
 from app.core.tapes import Tapes
-from app.state.answers.leading import Means, Rhythm
+from app.state.answers.leases import Means, Rhythm
 from app.state.answers.redis import RedisAnswers
 from app.state.link import Shared
 from app.state.tapes.entries import Seal

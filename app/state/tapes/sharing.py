@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from app.core.tapes import Readable, Tape, TapeEnd
-from app.state.answers.leading import Leaders, Means
+from app.state.answers.leases import Leaders, Means
 from app.state.link import Follower, StateLostError
 from app.state.tapes.copying import TapeCopy
 from app.state.tapes.entries import Seal
@@ -15,14 +15,7 @@ from app.state.tapes.following import FollowedTape
 
 
 class SharedTapes(Follower):
-    """
-    See `app.core.tapes.TapeCopies`; a follower of the link.
-
-    Args:
-        replica: A name that no other replica has.
-
-        seal: Makes a seal from the id of a stream.
-    """
+    """See `app.core.tapes.TapeCopies`; a follower of the link. `replica` is a name that no other replica has."""
 
     def __init__(self, replica: str, means: Means, seal: Callable[[str], Seal]) -> None:
         self._replica = replica
