@@ -44,7 +44,7 @@ def key_office(settings: Settings, deps: Deps) -> KeyOffice:
 
 
 def authorize(settings: Settings, deps: Deps) -> list[Authorize]:
-    """Return the stage that holds keys to their models, unless there can be no key."""
+    """Return the stage that holds keys to their models and roles, unless there can be no key."""
     if not settings.may_have_keys:
         return []
     named = partial(canonical, routes=settings.models.keys(), providers=settings.providers.keys())
@@ -69,6 +69,7 @@ def _key(given: KeySettings) -> VirtualKey:
         user=given.user,
         tags=given.tags,
         models=given.models,
+        roles=given.roles,
         priority=None if given.priority is None else Priority[given.priority.upper()],
         expires=given.expires,
         previous=None if given.previous_hash is None else KeyHash.parse(given.previous_hash),

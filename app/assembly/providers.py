@@ -21,13 +21,13 @@ from app.providers.endpoint import BEARER, Provider, credential
 from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
+from app.providers.openai.quirks import NO_QUIRKS, Quirks
+from app.providers.openai.stream_usage import StreamUsage, UsageCodec
 from app.providers.pool import PoolClient, PoolOptions, TlsOptions
-from app.providers.quirks import NO_QUIRKS, Quirks
 from app.providers.rate_headers import RateHeaders
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
-from app.providers.stream_usage import StreamUsage, UsageCodec
 from app.providers.ways import Way
 
 _ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects tell it by themselves

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.bodies import wrong_field
 from app.core.call import Attempt, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import (
@@ -26,12 +27,11 @@ from app.core.errors import (
 from app.core.model import PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
-from app.core.wrong_field import wrong_field
 from app.providers.keyring import KeyRing
+from app.providers.openai.stream_usage import StreamUsage
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import EventReading, ReadGuard, read_whole
-from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024

@@ -18,11 +18,11 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from app.core.bodies import wrong_field
 from app.core.clock import Clock
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Message, StreamOptions
 from app.core.ports import Chance, HttpRequest
-from app.core.wrong_field import wrong_field
 from app.providers.sim.parts import first_byte_s, stream_parts, whole_parts
 from app.providers.sim.plain import READERS, PlainAsked, plain_answer
 from app.providers.sim.reply import FOREVER_S, Body, SimReply

@@ -12,14 +12,15 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s
+from app.providers.canonical.heard import UNREADABLE
+from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 _STATUS_MAX = 999
 _STATUS = re.compile("[1-5][0-9]{2}")
 # For what some providers have no code: a full context (vLLM, Mistral, OpenRouter), a refused key (xAI, Gemini).
-_PHRASES = (
-    (re.compile("maximum context length", re.IGNORECASE), table.CONTEXT_TOO_LONG),
-    (re.compile("api[ _-]?key", re.IGNORECASE), table.TARGET_MISCONFIGURED),
+_PHRASES: Final = phrases(
+    ("maximum context length", table.CONTEXT_TOO_LONG),
+    ("api[ _-]?key", table.TARGET_MISCONFIGURED),
 )
 _REFUSED_US: Final = frozenset({401, 403, 405, 407})
 # What the body may make of a status; nothing but a status tells the others.
@@ -101,7 +102,7 @@ def _more_exactly(kind: Kind, words: _Words) -> Kind:
     """Let the body tell kinds apart that share a status."""
     exact = _NAMES.get(words.code) or _NAMES.get(words.type)
     if exact in {None, table.INVALID_REQUEST}:
-        exact = next((told for pattern, told in _PHRASES if pattern.search(words.message)), exact)
+        exact = told_by(_PHRASES, words.message, exact)
     return exact if exact is not None and exact in _REFINED.get(kind, ()) else kind
 
 
@@ -109,7 +110,7 @@ def _words(body: bytes) -> _Words:
     """Find the error object in whatever was sent; never fails."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _Words()
     if isinstance(found, list) and len(found) == 1:  # Gemini's compatible endpoint
         found = found[0]

@@ -17,7 +17,7 @@ from app.core.errors import (
     Kind,
 )
 from app.core.model import StreamEvent, Weight
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import asking
 
 CANARY = b"sk-CANARY-0123456789"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.core import errors as table
 from app.core.errors import Blame, GatewayError, Kind
-from app.providers.openai_errors import error_in_answer, error_of_status
+from app.providers.openai.errors import error_in_answer, error_of_status
 from app.providers.refusals import retry_after_s
 
 CANARY = "sk-proj-CANARY0123456789"

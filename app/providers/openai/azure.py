@@ -14,7 +14,7 @@ import msgspec
 from app.core.call import Target
 from app.core.model import Request
 from app.core.ports import Encoded
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.path_step import path_step
 
 

@@ -13,10 +13,10 @@ from app.core.call import Target
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, TARGET_FAILED, GatewayError, Kind
 from app.core.model import ChatFields, ChatRequest
 from app.core.usage import Usage
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import asking
 
-GOLDEN = Path(__file__).parent / "golden/openai/answers"
+GOLDEN = Path(__file__).parents[1] / "golden/openai/answers"
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 

@@ -17,7 +17,7 @@ import msgspec
 from app.core.members import OBJECT
 from app.core.model import ChatRequest
 from app.providers.canonical.losses import dropped, unsupported
-from app.providers.openai_models import bounds_completions, reasons
+from app.providers.openai.models import bounds_completions, reasons
 
 Json: TypeAlias = dict[str, Any]
 

@@ -8,7 +8,7 @@ from app.core.call import Target
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Operation, PlainRequest, StreamEvent
 from app.core.usage import Usage
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 
 FORM_TYPE = "multipart/form-data; boundary=xyz"
 FORM = b'--xyz\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n--xyz--\r\n'

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, TARGET_FAILED, UNPROCESSABLE, GatewayError, Kind
 from app.core.model import Completion, Operation, PlainRequest, Request
-from app.providers.openai import OpenAiCodec
-from app.providers.stream_usage import StreamUsage, UsageCodec, made_to_ask
+from app.providers.openai.codec import OpenAiCodec
+from app.providers.openai.stream_usage import StreamUsage, UsageCodec, made_to_ask
 from tests.support.calls import asking, chat_request
 
 TARGET = Target("acme", "fast")

@@ -7,8 +7,6 @@ events are decoded for the observers but forwarded as they came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from app.core.call import Target
@@ -17,11 +15,11 @@ from app.core.model import Chunk, Completion, PlainRequest, Request
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
 from app.providers.canonical.heard import UNREADABLE, require_text
-from app.providers.openai_errors import error_in_answer, error_of_status
-from app.providers.openai_events import NO_ERROR, ChunkDecoder, loosely
-from app.providers.openai_plain import decode_plain, encode_plain, plain_decoder
-from app.providers.openai_translated import plain_chat
-from app.providers.quirks import NO_QUIRKS, Quirks
+from app.providers.openai.errors import error_in_answer, error_of_status
+from app.providers.openai.events import NO_ERROR, ChunkDecoder, loosely
+from app.providers.openai.plain import decode_plain, encode_plain, plain_decoder
+from app.providers.openai.quirks import NO_QUIRKS, Quirks
+from app.providers.openai.translated import plain_chat
 from app.providers.splice import replace_model
 
 
@@ -95,6 +93,4 @@ class OpenAiCodec:
             return plain_decoder(request)
         return ChunkDecoder(self._chunk.decode)
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return error_of_status(status, headers, body, wall_s)
+    error = staticmethod(error_of_status)

@@ -13,11 +13,11 @@ from app.core.call import Target
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import ChatFields, ChatRequest
 from app.core.ports import Encoded
-from app.providers.openai import OpenAiCodec
-from app.providers.quirks import Quirks
+from app.providers.openai.codec import OpenAiCodec
+from app.providers.openai.quirks import Quirks
 from tests.support.golden import agrees, names_in, recorded
 
-GOLDEN = Path(__file__).parent / "golden/openai/translated"
+GOLDEN = Path(__file__).parents[1] / "golden/openai/translated"
 USER = {"role": "user", "content": "Hi"}
 
 

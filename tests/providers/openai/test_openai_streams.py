@@ -16,10 +16,10 @@ import pytest
 
 from app.core.errors import GatewayError
 from app.core.model import StreamEvent
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import asking
 
-GOLDEN = Path(__file__).parent / "golden/openai/streams"
+GOLDEN = Path(__file__).parents[1] / "golden/openai/streams"
 LETTERS = "NTA"  # nothing, thought, answer: one for each event
 
 
