@@ -116,6 +116,23 @@ def unheeded(answer: asyncio.Future[Any]) -> None:
     answer.add_done_callback(arrived)
 
 
+def trial(key: str) -> Plain:
+    """Return something that Redis has to write, for a beat: one that takes no writes is not taken for healthy."""
+    return Plain(("SET", key, 1, "PX", 60_000))
+
+
+async def all_of(link: Link, commands: Iterable[Command | Plain]) -> list[Any]:
+    """
+    Ask for several things at once and wait for all.
+
+    Raises:
+        StateLostError: One has no answer; at once while the link is down.
+    """
+    if not link.up:
+        raise StateLostError("down")
+    return list(await asyncio.gather(*map(link.submit, commands)))
+
+
 def text_of(value: bytes | str) -> str:
     """Return a word that redis-py hands over as it came."""
     return value.decode() if isinstance(value, bytes) else value
