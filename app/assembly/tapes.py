@@ -19,9 +19,7 @@ def shared_tapes(deps: Deps, shared: Shared) -> Tapes:
     """Return tapes of which other replicas find copies; a reload may enable them later."""
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     means = Means(store, shared.link, deps.caching.flights, deps.clock, _RHYTHM)
-    copies = SharedTapes(new_id(), means, _seal)
-    shared.link.follow(copies)
-    return Tapes(deps.clock, copies=copies)
+    return Tapes(deps.clock, copies=SharedTapes(new_id(), means, _seal))
 
 
 def _seal(stream_id: str) -> Seal:

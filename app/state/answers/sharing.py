@@ -66,6 +66,7 @@ class ReplicatedAnswers(Follower):
         self._tally = Tally()
         self._reported = Tally()
         self._purges: int | None = None
+        link.follow(self)
 
     @property
     def without(self) -> Fail | None:

@@ -45,7 +45,7 @@ Submit: TypeAlias = Callable[[Command | Plain], asyncio.Future[Any]]
 
 
 class Follower:
-    """Someone who shares state over the link; of these by itself, one that keeps nothing of it."""
+    """Someone who shares state over the link."""
 
     async def beat(self) -> None:
         """

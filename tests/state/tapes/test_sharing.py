@@ -60,7 +60,6 @@ class Replica:
         self.store = RedisAnswers(self.link.submit, prefix)
         means = Means(self.store, self.link, self.flights, clock, rhythm)
         self.copies = SharedTapes(name, means, StreamSeal)
-        self.link.follow(self.copies)
         self.tapes = Tapes(clock, copies=self.copies)
 
     def begin(self, bounds: TapeBounds = BOUNDS) -> Tape:
