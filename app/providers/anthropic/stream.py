@@ -30,7 +30,7 @@ _EVENTS: Final = Events(ANTHROPIC, Event, _UNDERSTOOD, "Anthropic's", "message_s
 
 
 class AnthropicDecoder(NativeDecoder[Event]):
-    """Reads one answer; see `NativeDecoder`."""
+    """Reads one answer; see `Translating`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
         super().__init__(_EVENTS, model, mint, include_usage=include_usage)
@@ -45,7 +45,7 @@ class AnthropicDecoder(NativeDecoder[Event]):
             case "message_start":
                 message = event.message or Message()
                 self._usage = message.usage
-                yield self._begin(message.model, message.id)
+                yield self._begin(message.id, message.model).text("")
             case "content_block_start":
                 yield from self._open(event.index, event.content_block or Block(""))
             case "content_block_delta" if event.delta is not None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.heard import Framed, heard
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
+from app.providers.canonical.translating import Translating
 from app.providers.cohere.response import WHOSE, annotations_of, finish_of, usage_of
 from app.providers.cohere.wire import Event, PieceMessage
 from app.providers.sse import SseFrame, SseFrames
@@ -16,24 +17,18 @@ from app.providers.sse import SseFrame, SseFrames
 _DONE = b"[DONE]"
 
 
-class CohereDecoder(Framed[SseFrame]):
+class CohereDecoder(Translating[SseFrame]):
     """An answer is complete when `message-end` came."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames())
-        self._model = model
-        self._mint = mint
-        self._include_usage = include_usage
-        self._chunks: Chunks | None = None
+        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
         self._calls: dict[int, int] = {}  # the call's index to its place, which begins with 0
 
     def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
         if frame.data.strip() == _DONE:
             return
         event = heard(frame.data, Event, WHOSE)
-        if self._chunks is None:
-            self._chunks = Chunks(self._mint.stamp(self._model, event.id), include_usage=self._include_usage)
-        message, chunks = event.delta.message, self._chunks
+        message, chunks = event.delta.message, self._chunks or self._begin(event.id)
         match event.type:
             case "content-start" | "content-delta":
                 yield from self._content(message, chunks)

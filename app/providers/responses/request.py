@@ -13,7 +13,7 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.choice import WORDS, wrong_choice
-from app.providers.canonical.losses import dropped, require_one_choice, unsupported
+from app.providers.canonical.losses import dropped, require_one_choice, require_text, unsupported
 from app.providers.canonical.search import web_search
 from app.providers.openai.models import reasons
 from app.providers.responses.items import NAME, items_of
@@ -72,10 +72,9 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
 
 def _require_expressible(asked: Asked) -> None:
     require_one_choice(asked, NAME)
+    require_text(asked, NAME)
     if asked.stops:
         raise unsupported("stop", NAME, "its answers end by themselves")
-    if asked.modalities and set(asked.modalities) - {"text"}:
-        raise unsupported("modalities", NAME, "it answers in text")
 
 
 def _tools(offered: Iterable[Offered], members: Mapping[str, msgspec.Raw]) -> list[Json | msgspec.Raw]:

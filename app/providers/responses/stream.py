@@ -35,7 +35,7 @@ _CALLS: Final = ("function_call", "custom_tool_call")
 
 
 class ResponsesDecoder(NativeDecoder[ResponseEvent]):
-    """Reads one answer; see `NativeDecoder`."""
+    """Reads one answer; see `Translating`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
         super().__init__(_EVENTS, model, mint, include_usage=include_usage)
@@ -64,7 +64,7 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
         match event.type:
             case "response.created":
                 response = event.response or Response()
-                yield self._begin(response.model, response.id)
+                yield self._begin(response.id, response.model).text("")
             case "response.output_item.added" if event.item is not None:
                 yield from self._open(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
