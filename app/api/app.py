@@ -8,8 +8,9 @@ whole relay), but they are registered there too, so that a wrong method gets its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -93,13 +94,8 @@ class Api(FastAPI):
         self._kept = {word.value: PassRoute(desk, Kept(word)) for word in (Operation.FILES, Operation.BATCHES)}
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
-        self.include_router(models_router(desk.gateways, door.started_wall))
-        self.include_router(sessions_router(desk.gateways))
-        self.include_router(streams_router(desk.gateways, desk.tapes, desk.listener, desk.lifecycle))
-        health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
-        self.include_router(operations_router(health, door.exposition))
-        self.include_router(page_router())
-        self.include_router(admin_router(desk.gateways, door.configurations, self._hot))
+        with _without_pydantic_1():
+            self._include_cold_routes(desk, door)
         self.add_exception_handler(GatewayError, _gateway_error)
         self.add_exception_handler(HTTPException, _refused)
         self.add_exception_handler(Exception, _failed)
@@ -141,6 +137,15 @@ class Api(FastAPI):
             return self._passing
         return self._kept.get(path.split("/")[2]) if path.startswith(_KEPT) else None
 
+    def _include_cold_routes(self, desk: Desk, door: Door) -> None:
+        self.include_router(models_router(desk.gateways, door.started_wall))
+        self.include_router(sessions_router(desk.gateways))
+        self.include_router(streams_router(desk.gateways, desk.tapes, desk.listener, desk.lifecycle))
+        health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
+        self.include_router(operations_router(health, door.exposition))
+        self.include_router(page_router())
+        self.include_router(admin_router(desk.gateways, door.configurations, self._hot))
+
     def _digest(self) -> bytes:
         return self._gateways.current.digest.encode("ascii", "replace")
 
@@ -160,6 +165,19 @@ def dialects() -> dict[str, Dialect]:
         "/v1/responses": ResponsesDialect(),
         **plain_dialects(),
     }
+
+
+@contextmanager
+def _without_pydantic_1() -> Iterator[None]:
+    """FastAPI asks of each parameter whether it is a model of pydantic 1, and would import that (2.5 MB) to know."""
+    mine = "pydantic.v1" not in sys.modules
+    if mine:
+        sys.modules["pydantic.v1"] = None  # type: ignore[assignment] # what Python has for a module that shall not be found
+    try:
+        yield
+    finally:
+        if mine:
+            del sys.modules["pydantic.v1"]
 
 
 def _route(desk: Desk, dialect: Dialect) -> HotRoute:

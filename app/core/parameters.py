@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -18,7 +18,8 @@ from app.core.model import ChatFields, Message, Part
 
 Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
 
-ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
 _ANY: Final = float("inf")
 # As OpenAI documents them; the other dialects take no more.

@@ -9,5 +9,7 @@ A package for each feature that has such state, and in each the same files as fa
     sqlite.py, file.py    in files, for the processes of one machine
     book.py      gathers what stores take in batches
 
-`link` is what everything in Redis stands on, `scripts` are the decisions in Lua, `database` is a file of SQLite.
+`link` is what everything in Redis stands on, `scripts` are the decisions in Lua, `database` is a file of SQLite. What
+sends commands is handed to an adapter as `submit` or `link`, and the beginning of every key as `prefix`; what adapters
+return as futures, and raise where they wait, is `StateLostError`.
 """

@@ -14,15 +14,8 @@ from typing import Any
 from app.state.link import Follower, Link, Plain, arrived
 
 
-class LinkedReplicas(Follower):
-    """
-    The `Replicas` behind a Redis; follows `link`.
-
-    Args:
-        link: The way to it.
-
-        prefix: The beginning of the key.
-    """
+class SharedReplicas(Follower):
+    """The `Replicas` behind a Redis; follows `link`."""
 
     def __init__(self, link: Link, prefix: str) -> None:
         self._link = link

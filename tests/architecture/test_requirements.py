@@ -56,6 +56,13 @@ def test_locks_agree() -> None:
     assert len(packages) == len(set(packages))
 
 
+def test_nothing_undoes_the_pins() -> None:
+    """Overrides in pyproject.toml replace pins where uv installs, too: the next release breaks the set-up."""
+    settings = PROJECT["tool"]
+
+    assert "uv" not in settings
+
+
 def test_production_has_no_model_and_no_tools() -> None:
     """What the image installs holds neither the local model nor anything that only tests use."""
     runtime = pins("runtime")

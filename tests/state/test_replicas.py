@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from app.core.signals import Signal
 from app.state.link.redis import LinkOptions, RedisLink
-from app.state.replicas import LinkedReplicas
+from app.state.replicas import SharedReplicas
 from tests.support.redis_server import RedisServer
 
 OPTIONS = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=0.02)
@@ -20,7 +20,7 @@ class Process:
     def __init__(self, url: str, prefix: str) -> None:
         told: list[Signal] = []
         self.link = RedisLink(url, OPTIONS, lambda: 0.0, told.append)
-        self.replicas = LinkedReplicas(self.link, prefix)
+        self.replicas = SharedReplicas(self.link, prefix)
         self.rereads = 0
         self.replicas.listen(self._reread)
 

@@ -152,16 +152,7 @@ class LocalBudgets:
 
     async def reserve(self, charge: Charge) -> Hold:
         """Decide at once."""
-        return self.hold(charge.accounts, charge.amount_nusd)
-
-    def hold(self, accounts: Sequence[Account], amount_nusd: int) -> Hold:
-        """
-        Hold an amount on every account.
-
-        Raises:
-            GatewayError: INSUFFICIENT_QUOTA.
-        """
-        held = self._accounts.reserve(accounts, self.new_id(), amount_nusd)
+        held = self._accounts.reserve(charge.accounts, self.new_id(), charge.amount_nusd)
         return held if isinstance(held, Hold) else self.refuse(held)
 
     def settle(self, hold: Hold, amount_nusd: int) -> None:

@@ -5,34 +5,21 @@ Accounts of what was spent, in Redis: the decisions of `MemoryAccounts`, taken t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
 from app.state.budgets.memory import Change
 from app.state.link import Argument, Command, Plain, Submit
-from app.state.scripts import Script, script
+from app.state.scripts import script
 
 
 class RedisAccounts:
-    """
-    The decisions about any number of accounts; each may fail with `StateLostError`.
+    """The decisions about any number of accounts."""
 
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-
-        now_ms: The time, for tests; without it, that of Redis.
-    """
-
-    def __init__(self, submit: Submit, prefix: str, now_ms: Callable[[], int] | None = None) -> None:
+    def __init__(self, submit: Submit, prefix: str) -> None:
         self._submit = submit
         self._prefix = f"{{{prefix}:spend}}:"
-        self._now_ms = now_ms
-        self._reserve = script("spend_reserve")
-        self._settle = script("spend_settle")
-        self._read = script("spend_read")
 
     def reservation(self, hold: Hold) -> Command:
         """Return what asks to hold an amount on every account, or on none; `reserved` understands the answer."""
@@ -41,25 +28,24 @@ class RedisAccounts:
             for account in hold.accounts
             for word in (account.budget.limit_nusd, int(account.budget.hard), account.width_ms, account.ttl_ms)
         ]
-        return self._about(self._reserve, hold.accounts, hold.id, round(HOLD_S * 1000), hold.amount_nusd, *each)
+        return self._about("spend_reserve", hold.accounts, hold.id, round(HOLD_S * 1000), hold.amount_nusd, *each)
 
     def settling(self, hold: Hold, amount_nusd: int) -> asyncio.Future[Any]:
         """Ask to exchange a hold for what was really spent; `settled` understands the answer."""
         each = [word for account in hold.accounts for word in (account.width_ms, account.ttl_ms)]
-        return self._submit(self._about(self._settle, hold.accounts, hold.id, amount_nusd, *each))
+        return self._submit(self._about("spend_settle", hold.accounts, hold.id, amount_nusd, *each))
 
     def reading(self, accounts: Sequence[Account]) -> asyncio.Future[Any]:
         """Ask for levels; `levels` understands the answer."""
-        return self._submit(self._about(self._read, accounts, *[account.width_ms for account in accounts]))
+        return self._submit(self._about("spend_read", accounts, *[account.width_ms for account in accounts]))
 
     def beating(self) -> asyncio.Future[Any]:
         """Ask for something that has to be written, so that a Redis that takes no writes is not taken for healthy."""
         return self._submit(Plain(("SET", f"{self._prefix}beat", 1, "PX", 60_000)))
 
-    def _about(self, decision: Script, accounts: Sequence[Account], *arguments: Argument) -> Command:
-        now: Argument = "" if self._now_ms is None else self._now_ms()
+    def _about(self, decision: str, accounts: Sequence[Account], *arguments: Argument) -> Command:
         keys = tuple(self._prefix + account.id for account in accounts)
-        return Command(decision, keys, (now, *arguments))
+        return Command(script(decision), keys, arguments)
 
 
 def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as redis-py hands it over

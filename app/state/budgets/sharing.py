@@ -71,18 +71,7 @@ class AskedAhead:
 
 
 class SharedBudgets(Follower):
-    """
-    The `Budgets` of one replica among several; follows `link`.
-
-    Args:
-        store: Decides in Redis.
-
-        link: Says whether Redis can be asked.
-
-        local: Decides while it cannot, if `fail` is local; open then lets every call through, closed refuses them.
-
-        fail: The policy without Redis.
-    """
+    """The `Budgets` of one replica among several; follows `link`."""
 
     def __init__(self, store: RedisAccounts, link: Link, local: LocalBudgets, fail: Fail) -> None:
         self._store = store
@@ -111,7 +100,7 @@ class SharedBudgets(Follower):
             with suppress(StateLostError):
                 answer = await self.answer(self._ask(charge, self._link.submit))
                 return answer if isinstance(answer, Hold) else self._local.refuse(answer)
-        return self._alone(charge)
+        return await self._alone(charge)
 
     async def answer(self, asked: Reservation) -> Hold | Refused:
         """
@@ -183,15 +172,15 @@ class SharedBudgets(Follower):
                 self._owe(hold, amount)
                 raise
 
-    def _alone(self, charge: Charge) -> Hold:
+    async def _alone(self, charge: Charge) -> Hold:
         match self._fail:
             case "open":
                 return Hold(self._local.new_id(), charge.accounts, charge.amount_nusd)
             case "closed":
                 raise out_of_reach("Budgets are shared through")
             case "local":
-                narrowed = [self._narrowed(account) for account in charge.accounts]
-                hold = self._local.hold(narrowed, charge.amount_nusd)
+                narrowed = tuple([self._narrowed(account) for account in charge.accounts])
+                hold = await self._local.reserve(Charge(narrowed, charge.amount_nusd))
                 return msgspec.structs.replace(hold, accounts=charge.accounts)
 
     def _narrowed(self, account: Account) -> Account:

@@ -7,13 +7,13 @@ The keys share one hash tag, and with it one slot of a cluster: a circuit and th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from app.core.circuits import CircuitPolicy, CircuitState, Force
 from app.state.circuits.circuit import LEAST_OPEN_MAX_S, Finding, Reading, width_ms
 from app.state.link import Argument, Command, Submit, text_of
-from app.state.scripts import Script, script
+from app.state.scripts import script
 
 CIRCUITS_KEPT = 4096
 # How long a probe keeps its place without a word of its replica, which has one with each look at the circuits: one that
@@ -24,35 +24,18 @@ Probe: TypeAlias = tuple[str, int, str]  # name of the target, generation, slot
 
 
 class RedisCircuits:
-    """
-    The decisions about any number of circuits.
+    """The decisions about any number of circuits."""
 
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-
-        now_ms: The time, for tests; without it, that of Redis.
-
-    Every method returns a future, of a `Reading` where nothing else is said; it may fail with `StateLostError`.
-    """
-
-    def __init__(self, submit: Submit, prefix: str, now_ms: Callable[[], int] | None = None) -> None:
+    def __init__(self, submit: Submit, prefix: str) -> None:
         self._submit = submit
-        self._now_ms = now_ms
         self._states = f"{{{prefix}:circuits}}:states"
         self._window = f"{{{prefix}:circuits}}:window:"
         self._beat = f"{{{prefix}:circuits}}:beat"
-        self._admit = script("circuit_admit")
-        self._report = script("circuit_report")
-        self._force = script("circuit_force")
-        self._read = script("circuit_read")
-        self._list = script("circuits_list")
 
     async def admit(self, target: str, policy: CircuitPolicy) -> Reading:
         """Let a call of `target` through, or not (see `Reading.slot`)."""
         lease_ms = round(min(policy.probe_lease_s, LEASE_MAX_S) * 1000)
-        return reading_of(await self._about(self._admit, target, policy.half_open_max_calls, lease_ms))
+        return reading_of(await self._about("circuit_admit", target, policy.half_open_max_calls, lease_ms))
 
     async def report(self, target: str, policy: CircuitPolicy, finding: Finding) -> Reading:
         """Take note of how calls ended."""
@@ -61,7 +44,7 @@ class RedisCircuits:
     def reporting(self, target: str, policy: CircuitPolicy, finding: Finding) -> asyncio.Future[Any]:
         """Do the same without a wait; `reading_of` understands what the future will hold."""
         return self._about(
-            self._report,
+            "circuit_report",
             target,
             finding.generation,
             finding.slot,
@@ -78,11 +61,11 @@ class RedisCircuits:
 
     async def force(self, target: str, action: Force) -> Reading:
         """Do as an operator says."""
-        return reading_of(await self._about(self._force, target, action))
+        return reading_of(await self._about("circuit_force", target, action))
 
     async def read(self, target: str, policy: CircuitPolicy) -> Reading:
         """Look at one circuit."""
-        return reading_of(await self._about(self._read, target, width_ms(policy)))
+        return reading_of(await self._about("circuit_read", target, width_ms(policy)))
 
     async def every(self, probes: Iterable[Probe] = ()) -> dict[str, Reading]:
         """
@@ -92,12 +75,11 @@ class RedisCircuits:
         """
         held = [part for probe in probes for part in probe]
         arguments = (CIRCUITS_KEPT, round(LEASE_MAX_S * 1000), *held)
-        rows = await self._submit(Command(self._list, (self._states, self._beat), arguments))
+        rows = await self._submit(Command(script("circuits_list"), (self._states, self._beat), arguments))
         return {text_of(row[0]): reading_of([*row[1:], None]) for row in rows}
 
-    def _about(self, decision: Script, target: str, *arguments: Argument) -> asyncio.Future[Any]:
-        now = "" if self._now_ms is None else self._now_ms()
-        return self._submit(Command(decision, (self._states, self._window + target), (target, now, *arguments)))
+    def _about(self, decision: str, target: str, *arguments: Argument) -> asyncio.Future[Any]:
+        return self._submit(Command(script(decision), (self._states, self._window + target), (target, *arguments)))
 
 
 def reading_of(answer: Any) -> Reading:  # noqa: ANN401 - as redis-py hands it over

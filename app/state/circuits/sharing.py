@@ -10,41 +10,23 @@ beginning from the mirror; generations keep what was decided apart from what wil
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Any
 
 import msgspec
 
 from app.core.call import Target
 from app.core.circuits import NO_GENERATION, CircuitPolicy, CircuitState, CircuitView, Force, Ticket, Verdict
-from app.core.signals import ELSEWHERE
 from app.state.circuits.announcer import FORCED
 from app.state.circuits.circuit import Finding, Reading
 from app.state.circuits.memory import LocalCircuits, Means, finding_of
+from app.state.circuits.mirror import CLOSED, Mirror
 from app.state.circuits.redis import Probe, RedisCircuits, reading_of
 from app.state.circuits.views import refuse, view_of
 from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach
 
 ADD_UP_S = 0.25  # good answers wait this long for others, so that a busy target costs four commands a second
-FULL_S = 0.2  # after all places for probes were taken, nobody asks again for this long
 WINDOWS_BEATS = 10  # windows are looked at this seldom, every five seconds; states with each beat
 NAMES_MAX = 512  # closed circuits that an operator sees; any model of a provider may be asked for
-_CLOSED = Reading(CircuitState.CLOSED, 0, 0, forced=False, failures=0, calls=0, age_ms=0)
-
-
-class _Seen(msgspec.Struct):
-    """A circuit as it was at the time `at`, and until when no call needs to ask Redis before it is refused."""
-
-    reading: Reading
-    at: float
-    refuses_until: float
-
-    def by(self, now: float) -> Reading:
-        """Return what it must be by now, if nobody touched it."""
-        passed_ms = round((now - self.at) * 1000)
-        reading = self.reading
-        wait_ms = max(0, reading.wait_ms - passed_ms)
-        return msgspec.structs.replace(reading, wait_ms=wait_ms, age_ms=reading.age_ms + passed_ms)
 
 
 class _Tally(msgspec.Struct):
@@ -56,18 +38,7 @@ class _Tally(msgspec.Struct):
 
 
 class SharedCircuits(Follower):
-    """
-    The `Circuits` of one replica among several; follows `link`.
-
-    Args:
-        store: Decides in Redis.
-
-        link: Says whether Redis can be asked.
-
-        local: Decides while it cannot, if `fail` is local; open then lets every call through, closed refuses them.
-
-        means: Those of `local`.
-    """
+    """The `Circuits` of one replica among several; follows `link`. `means` are those of `local`."""
 
     def __init__(self, store: RedisCircuits, link: Link, local: LocalCircuits, means: Means, fail: Fail) -> None:
         self._store = store
@@ -75,7 +46,7 @@ class SharedCircuits(Follower):
         self._local = local
         self._means = means
         self._fail = fail
-        self._mirror: dict[str, _Seen] = {}
+        self._mirror = Mirror(means)
         self._tallies: dict[str, _Tally] = {}
         self._names: dict[str, CircuitPolicy] = {}
         self._probes: set[Probe] = set()
@@ -89,12 +60,8 @@ class SharedCircuits(Follower):
         """Decide by the mirror."""
         if not self._link.up:
             return None
-        seen = self._mirror.get(target.name)
-        if seen is None:
-            return Ticket(target, policy, 0, "")
-        return (
-            Ticket(target, policy, seen.reading.generation, "") if seen.reading.state is CircuitState.CLOSED else None
-        )
+        generation = self._mirror.generation(target.name)
+        return None if generation is None else Ticket(target, policy, generation, "")
 
     async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """Decide by the mirror if it is closed or surely open; else ask Redis."""
@@ -103,10 +70,8 @@ class SharedCircuits(Follower):
         ticket = self.closed(target, policy)
         if ticket is not None:
             return ticket
-        seen = self._mirror[target.name]
-        now = self._means.clock.now()
         try:
-            reading = seen.by(now) if now < seen.refuses_until else await self._ask(target, policy)
+            reading = self._mirror.refusal(target.name) or await self._ask(target, policy)
         except StateLostError:
             return await self._alone(target, policy, last_resort=last_resort)
         if reading.slot is None:
@@ -133,9 +98,9 @@ class SharedCircuits(Follower):
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
         """Return what Redis says, or else this process."""
-        names = sorted({*self._mirror, *self._names})
         if not self._link.up:
             return await self._local.views(policy)
+        names = sorted({*self._mirror.readings(), *self._names})
         try:
             readings = await asyncio.gather(*(self._store.read(name, policy) for name in names))
         except StateLostError:
@@ -146,11 +111,9 @@ class SharedCircuits(Follower):
         """Return what was seen in Redis at the last beats, or else what this process decided."""
         if not self._link.up:
             return self._local.glance(policy)
-        now = self._means.clock.now()
-        mirror, windows = dict(self._mirror), dict(self._windows)
+        mirror, windows = self._mirror.readings(), dict(self._windows)
         return [
-            _glimpse(name, mirror[name].by(now) if name in mirror else _CLOSED, windows.get(name, (0, 0)))
-            for name in sorted({*mirror, *windows})
+            _glimpse(name, mirror.get(name, CLOSED), windows.get(name, (0, 0))) for name in sorted({*mirror, *windows})
         ]
 
     async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:  # noqa: ARG002 - the port's
@@ -159,29 +122,22 @@ class SharedCircuits(Follower):
             reading = await self._store.force(target.name, action)
         except StateLostError as error:
             raise out_of_reach("The circuits are shared through", "; nothing was changed") from error
-        self._take(target.name, reading, FORCED)
+        self._mirror.take(target.name, reading, FORCED)
         return view_of(target.name, reading)
 
     # --- the link's side -----------------------------------------------------------------------------------------
 
     async def beat(self) -> None:
         """Take over what replicas decided; the probes of this one that are under way keep their places."""
-        found = await self._store.every(self._probes)
-        gone = self._mirror.keys() - found.keys()
-        for name in {*gone, *self._means.announcer.told()} - found.keys():
-            self._mirror.pop(name, None)
-            self._means.announcer.changed(name, _CLOSED, ELSEWHERE)
-        for name, reading in found.items():
-            self._take(name, reading, ELSEWHERE)
+        self._mirror.renew(await self._store.every(self._probes))
         if self._beats % WINDOWS_BEATS == 0:
             await self._look_at_windows()
         self._beats += 1
 
     def lost(self) -> None:
         """Go on alone from what is known."""
-        now = self._means.clock.now()
         self._tallies.clear()
-        self._local.adopt({name: seen.by(now) for name, seen in self._mirror.items()})
+        self._local.adopt(self._mirror.readings())
 
     async def _look_at_windows(self) -> None:
         """Look how calls of the closed circuits ended that this process has told of; all in one pipeline."""
@@ -207,7 +163,7 @@ class SharedCircuits(Follower):
         except asyncio.CancelledError:
             asked.add_done_callback(lambda answer: self._give_back(target, policy, answer))
             raise
-        self._take(target.name, reading, None)
+        self._mirror.take(target.name, reading, None)
         if reading.slot:
             self._probes.add((target.name, reading.generation, reading.slot))
         return reading
@@ -247,7 +203,7 @@ class SharedCircuits(Follower):
             if answer.cancelled():
                 return
             if answer.exception() is None:
-                self._take(name, reading_of(answer.result()), None, request_id)
+                self._mirror.take(name, reading_of(answer.result()), None, request_id)
             else:
                 self._keep(name, policy, finding, request_id)
 
@@ -257,27 +213,6 @@ class SharedCircuits(Follower):
         """Let what Redis did not take note of count here, while this process decides alone."""
         if self._fail == "local" and not self._link.up:
             self._local.take(name, policy, finding, request_id)
-
-    def _take(self, name: str, reading: Reading, cause: str | None, request_id: str = "") -> None:
-        """Take over a newer reading."""
-        before = self._mirror.get(name)
-        if cause is None and reading.age_ms > 0:  # it was another replica whose word decided this
-            self._means.announcer.changed(name, reading, ELSEWHERE)
-        else:
-            self._means.announcer.changed(name, reading, cause, request_id)
-        if reading.state is CircuitState.CLOSED and reading.generation == 0:
-            self._mirror.pop(name, None)
-            return
-        now = self._means.clock.now()
-        refuses_until = now
-        if reading.state is CircuitState.OPEN:
-            refuses_until = math.inf if reading.forced else now + reading.wait_ms / 1000
-        elif reading.state is CircuitState.HALF_OPEN and reading.slot is None:
-            known = before is not None and before.reading.state is CircuitState.HALF_OPEN
-            refuses_until = before.refuses_until if before is not None and known else now
-            if cause is None:
-                refuses_until = now + FULL_S
-        self._mirror[name] = _Seen(reading, now, refuses_until)
 
 
 def _glimpse(name: str, reading: Reading, window: tuple[int, int]) -> CircuitView:

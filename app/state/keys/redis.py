@@ -57,8 +57,6 @@ class SharedKeys(Follower):
         self._fail = fail
         tag = f"{{{prefix}:keys}}"
         self._names = (f"{tag}:records", f"{tag}:versions", f"{tag}:state", f"{tag}:dead")
-        self._list = script("keys_list")
-        self._put = script("keys_put")
         self._copy = _Copy(b"")
         link.follow(self)
 
@@ -109,7 +107,7 @@ class SharedKeys(Follower):
         self._copy = copy
 
     async def _page(self, known: int) -> tuple[bytes, list[Any]]:
-        epoch, *rows = await self._link.submit(Command(self._list, self._names[:3], (known, _PAGE)))
+        epoch, *rows = await self._link.submit(Command(script("keys_list"), self._names[:3], (known, _PAGE)))
         return epoch, rows
 
     async def _store(self, key: VirtualKey, before: int) -> int:
@@ -117,7 +115,8 @@ class SharedKeys(Follower):
         packed = msgspec.msgpack.encode(key)
         last = _last_second(key)
         forgotten = "" if last is None else int(last + FORGOTTEN_AFTER_S)
-        version: int = await self._asked(Command(self._put, self._names, (key.id, packed, before, forgotten, KEYS_MAX)))
+        arguments = (key.id, packed, before, forgotten, KEYS_MAX)
+        version: int = await self._asked(Command(script("keys_put"), self._names, arguments))
         if version == _FULL:
             raise GatewayError(CONFLICT, f"There are {KEYS_MAX} keys already.", suggestion="Revoke keys of no use.")
         if version > 0:

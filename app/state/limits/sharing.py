@@ -37,18 +37,7 @@ class _Settlement(msgspec.Struct, frozen=True):
 
 
 class SharedLimits(Follower):
-    """
-    The `Limits` of one replica among several; follows `link`.
-
-    Args:
-        store: Decides in Redis.
-
-        link: Says whether Redis can be asked.
-
-        fail: What happens while it cannot.
-
-        replicas: How many there are as long as Redis has not said.
-    """
+    """The `Limits` of one replica among several (of `replicas`, until Redis says how many); follows `link`."""
 
     def __init__(self, store: RedisLimits, link: Link, clock: Clock, fail: Fail, replicas: int = 1) -> None:
         self._store = store

@@ -19,7 +19,8 @@ from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.state.scripts import Script
 
 Argument: TypeAlias = str | bytes | int | float
-Fail: TypeAlias = Literal["open", "closed", "local"]  # what happens to a feature while Redis is out of reach
+# While Redis is out of reach, a feature lets every call through, refuses it, or decides by what this process knows.
+Fail: TypeAlias = Literal["open", "closed", "local"]
 
 
 class StateLostError(Exception):

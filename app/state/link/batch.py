@@ -48,7 +48,7 @@ class Batch:
         self._riding: dict[asyncio.Future[Any], Command | Plain] = {}
         self._sending: asyncio.Task[None] | None = None
 
-    def add(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
         """Return what will hold the answer of Redis, or `StateLostError`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()

@@ -16,10 +16,11 @@ from typing import Any, Self
 import msgspec
 from redis.exceptions import RedisError
 
+from app.core.beside import Beside
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
 from app.core.time_limit import FairLimit
-from app.state.link import Command, Follower, Plain, StateLostError, unheeded
+from app.state.link import Command, Follower, Plain, StateLostError, Submit, unheeded
 from app.state.link.batch import LOSSES, Batch
 from app.state.link.connecting import connect, disconnect
 from app.state.scripts import every
@@ -41,7 +42,7 @@ class LinkOptions(msgspec.Struct, frozen=True):
     beat_s: float = BEAT_S
 
 
-class RedisLink:
+class RedisLink(Beside):
     """
     The `Link` itself, to the Redis at `url` (`connecting.py`).
 
@@ -55,36 +56,21 @@ class RedisLink:
         self._chance = chance
         self._listener = listener
         self._batch = Batch(self._client, options.timeout_s, self._lose)
+        self.submit: Submit = self._batch.submit
+        self.ride = self._batch.ride
+        self.alight = self._batch.alight
         self._followers: list[Follower] = []
         self._scripts = every()
         self._told_degraded = False
         self._wake = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
         self._closing = False
 
     def follow(self, follower: Follower) -> None:
         """Let `follower` share the link's life; before the link is entered."""
         self._followers.append(follower)
 
-    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
-        """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
-        return self._batch.add(command)
-
-    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
-        """Ask for one thing when something else leaves; nothing is sent for its sake."""
-        return self._batch.ride(command)
-
-    def alight(self, answer: asyncio.Future[Any]) -> bool:
-        """Ask no more for what `ride` returned; False if that has left already."""
-        return self._batch.alight(answer)
-
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        """
-        Wait for what was asked for, however long the pipelines before it take, for `timeout_s` at most.
-
-        Raises:
-            StateLostError: There is no answer.
-        """
+        """Wait for what was asked for, however long the pipelines before it take."""
         unheeded(answer)  # a loss may come too late for whoever asked
         try:
             with FairLimit(asyncio.get_running_loop().time() + self._options.timeout_s):
@@ -93,37 +79,30 @@ class RedisLink:
             raise StateLostError("timeout") from error
 
     async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
-        """
-        Ask for one thing and wait, as `ask` does.
-
-        Raises:
-            StateLostError: There is no answer; at once while the link is down.
-        """
+        """Ask for one thing and wait, as `ask` does."""
         if not self.up:
             raise StateLostError("down")
-        return await self.ask(self._batch.add(command))
+        return await self.ask(self.submit(command))
 
     async def __aenter__(self) -> Self:
         """Connect if that is possible, and keep at it."""
         await self._look()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep())
-        return self
+        return await super().__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop, and close the client."""
         self._closing = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+        await super().__aexit__(kind, error, trace)
+
+    async def _finish(self) -> None:
         self.up = False
         await self._batch.aclose()
         with suppress(RedisError, OSError):
             await disconnect(self._client)
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         pause_s = PAUSE_S
         while not self._closing:  # before Python 3.12 a cancellation may be lost in redis-py, by `asyncio.wait_for`
             if self.up:

@@ -18,7 +18,7 @@ from app.core.idempotency import Answered, Busy, Claim, Different, Leading
 from app.state.link import Argument, Command, Fail, Follower, Link, Plain, StateLostError, out_of_reach
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
-from app.state.scripts import Script, script
+from app.state.scripts import script
 
 CLAIM_S: Final = 6.0  # a dozen beats
 _FIRST_LOOK_S, _LOOK_MAX_S, _DOUBLINGS_MAX = 0.05, 0.5, 8  # pauses between looks at a call that another replica answers
@@ -42,8 +42,6 @@ class SharedRepeats(Follower):
         self._limits = limits
         self._local = local
         self._tools = tools
-        self._claim = script("repeat_claim")
-        self._end = script("repeat_end")
         self._held: dict[str, str] = {}
         link.follow(self)
 
@@ -51,7 +49,7 @@ class SharedRepeats(Follower):
         """Ask Redis."""
         token = self._tools.new_token()
         try:
-            said, *answer = await self._asked(self._claim, name, fingerprint, token, _ms(CLAIM_S))
+            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, _ms(CLAIM_S))
         except StateLostError as error:
             return await self._claim_alone(name, fingerprint, error)
         match said:
@@ -90,7 +88,7 @@ class SharedRepeats(Follower):
         """Hold the claims of calls that are being answered here."""
         await self._link.submit(Plain(("SET", f"{self._prefix}:idem:beat", 1, "PX", _ms(CLAIM_S))))
         for name, token in list(self._held.items()):
-            await self._link.submit(self._command(self._end, name, token, "hold", _ms(CLAIM_S), b""))
+            await self._link.submit(self._command("repeat_end", name, token, "hold", _ms(CLAIM_S), b""))
 
     async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
         match self._tools.fail:
@@ -104,15 +102,15 @@ class SharedRepeats(Follower):
     async def _release(self, leading: Leading, what: str, lasting_ms: int, packed: bytes) -> None:
         del self._held[leading.name]
         try:
-            await self._asked(self._end, leading.name, leading.token, what, lasting_ms, packed)
+            await self._asked("repeat_end", leading.name, leading.token, what, lasting_ms, packed)
         except StateLostError:
             return
 
-    async def _asked(self, decision: Script, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
+    async def _asked(self, decision: str, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
         return await self._link.decide(self._command(decision, name, *arguments))
 
-    def _command(self, decision: Script, name: str, *arguments: Argument) -> Command:
-        return Command(decision, (f"{{{self._prefix}:idem:{name}}}",), arguments)
+    def _command(self, decision: str, name: str, *arguments: Argument) -> Command:
+        return Command(script(decision), (f"{{{self._prefix}:idem:{name}}}",), arguments)
 
 
 def _ms(seconds: float) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
+from app.core.beside import Beside
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.requests import RequestEntry, RequestQuery
@@ -49,15 +49,8 @@ class RequestStore(Protocol):
         ...
 
 
-class RequestBook:
-    """
-    A context manager whose task writes; leaving it writes what is left.
-
-    Args:
-        store: Keeps the entries.
-
-        clock: Says when to write.
-    """
+class RequestBook(Beside):
+    """A context manager whose task writes; leaving it writes what is left, and closes the store."""
 
     def __init__(self, store: RequestStore, clock: Clock) -> None:
         self._store = store
@@ -65,7 +58,6 @@ class RequestBook:
         self._waiting: list[RequestEntry] = []
         self._lost = 0
         self._lock = asyncio.Lock()
-        self._writing: asyncio.Task[None] | None = None
 
     @property
     def shared(self) -> bool:
@@ -98,23 +90,13 @@ class RequestBook:
             message = "The store of the request log does not answer."
             raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0) from error
 
-    async def __aenter__(self) -> Self:
-        """Begin to write."""
-        self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _finish(self) -> None:
         """Write what is left, and close the store."""
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
         with suppress(StateLostError):
             await self._flush()
         await self._store.aclose()
 
-    async def _write(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._clock.sleep(FLUSH_S)
             with suppress(StateLostError):

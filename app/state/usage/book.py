@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Final, Protocol, Self, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from app.core.beside import Beside
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import Signal, Spent
@@ -55,18 +55,11 @@ class UsageStore(Protocol):
         ...
 
 
-class UsageBook:
+class UsageBook(Beside):
     """
-    A listener, and a context manager whose task writes; leaving it writes what is left.
+    A listener, and a context manager whose task writes; leaving it writes what is left, and closes the store.
 
-    Args:
-        store: Takes the sums.
-
-        clock: Says which day it is.
-
-        new_id: Names batches.
-
-        retention_days: How many days are kept.
+    `new_id` names batches.
     """
 
     def __init__(self, store: UsageStore, clock: Clock, new_id: Callable[[], str], retention_days: int) -> None:
@@ -76,7 +69,6 @@ class UsageBook:
         self._retention_days = retention_days
         self._sums = Sums()
         self._sent: tuple[str, dict[UsageKey, UsageRow]] | None = None  # a batch whose fate is not known
-        self._writing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     def __call__(self, signal: Signal) -> None:
@@ -111,24 +103,13 @@ class UsageBook:
                 await self._store.add(*self._sent)
                 self._sent = None
 
-    async def __aenter__(self) -> Self:
-        """Begin to write."""
-        self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _finish(self) -> None:
         """Write what is left, and close the store."""
-        if self._writing is not None:
-            self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
         with suppress(StateLostError):
             await self.flush()
         await self._store.aclose()
 
-    async def _write(self) -> None:
+    async def _run(self) -> None:
         flushes = 0
         while True:
             with suppress(StateLostError):

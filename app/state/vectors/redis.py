@@ -21,21 +21,12 @@ _DIGEST_CHARS: Final = 16  # of the model's name: vectors of another model are n
 
 
 class VectorSets(Follower):
-    """
-    The way to them; a follower of the link, which asks each Redis that it gets to know whether it has vector sets.
-
-    Args:
-        prefix: The beginning of every key.
-    """
+    """The way to them; follows `link`, and asks each Redis that it gets to know whether it has vector sets."""
 
     def __init__(self, link: Link, prefix: str) -> None:
         self.link = link
         self.tag = f"{{{prefix}:cache:vectors}}:"
         self.kept = f"{self.tag}kept"
-        self.add = script("vectors_add")
-        self.nearest = script("vectors_nearest")
-        self.purge = script("vectors_purge")
-        self._probe = script("vectors_probe")
         self._has_them: bool | None = None
 
     @property
@@ -46,7 +37,7 @@ class VectorSets(Follower):
     async def beat(self) -> None:
         """Find out whether the server has vector sets, if it may be another one than before."""
         if self._has_them is None:
-            self._has_them = bool(await self.link.submit(Command(self._probe, (f"{self.tag}none",), ())))
+            self._has_them = bool(await self.link.submit(Command(script("vectors_probe"), (f"{self.tag}none",), ())))
 
     def lost(self) -> None:
         """Ask again: what comes back may be another server."""
@@ -74,7 +65,7 @@ class SharedVectors:
         elif packed is not None:
             name = self._name(space)
             arguments = (sets.tag, name, key, packed, max(1, round(kept_s * 1000)), self._vectors_max)
-            unheeded(sets.link.submit(Command(sets.add, (sets.tag + name, sets.kept), arguments)))
+            unheeded(sets.link.submit(Command(script("vectors_add"), (sets.tag + name, sets.kept), arguments)))
 
     async def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
         """Return the most similar question; None if there is none in this space, or Redis does not say."""
@@ -83,7 +74,7 @@ class SharedVectors:
             return await self._local.nearest(space, vector)
         if packed is None:
             return None
-        asked = sets.link.submit(Command(sets.nearest, (sets.tag + self._name(space),), (packed,)))
+        asked = sets.link.submit(Command(script("vectors_nearest"), (sets.tag + self._name(space),), (packed,)))
         try:
             found = await sets.link.ask(asked)
         except StateLostError:
@@ -103,7 +94,7 @@ class SharedVectors:
         sets = self._sets
         self._local.purge(prefix)
         if sets.usable:
-            unheeded(sets.link.submit(Command(sets.purge, (sets.kept,), (sets.tag, prefix))))
+            unheeded(sets.link.submit(Command(script("vectors_purge"), (sets.kept,), (sets.tag, prefix))))
 
     def _name(self, space: str) -> str:
         return f"{self._model}:{space}"

@@ -17,7 +17,7 @@ from app.core.money import Budget
 from app.state.budgets.memory import Change, MemoryAccounts
 from app.state.budgets.redis import RedisAccounts, levels, reserved, settled
 from app.state.link.batch import Batch
-from tests.state.circuits.decisions import Hand
+from tests.state.hand import Hand, on_time
 from tests.support.redis_server import RedisServer, servers
 
 LIMIT = 1_000
@@ -50,7 +50,7 @@ class InMemory:
     """The adapter that never waits, as one that could."""
 
     def __init__(self, hand: Hand) -> None:
-        self._accounts = MemoryAccounts(hand)
+        self._accounts = MemoryAccounts(lambda: hand.now_ms)
 
     async def reserve(self, accounts: Sequence[Account], amount: int) -> Hold | Refused:
         """Decide."""
@@ -69,8 +69,8 @@ class InRedis:
     """The adapter whose decisions Redis takes."""
 
     def __init__(self, batch: Batch, hand: Hand) -> None:
-        self._ask = batch.add
-        self._accounts = RedisAccounts(batch.add, f"t{next(_prefixes)}", hand)
+        self._ask = on_time(batch.submit, hand)
+        self._accounts = RedisAccounts(self._ask, f"t{next(_prefixes)}")
 
     async def reserve(self, accounts: Sequence[Account], amount: int) -> Hold | Refused:
         """Decide."""

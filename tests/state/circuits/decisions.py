@@ -10,12 +10,11 @@ from typing import Protocol
 from redis.asyncio import Redis
 
 from app.core.circuits import CircuitPolicy, Force
-from app.state.circuits.circuit import Finding, Reading
-from app.state.circuits.memory import MemoryCircuits
+from app.state.circuits.circuit import Circuit, Finding, Reading
 from app.state.circuits.redis import RedisCircuits
 from app.state.link.batch import Batch
+from tests.state.hand import Hand, on_time
 
-EPOCH_MS = 1_700_000_000_000
 POLICY = CircuitPolicy(
     failure_threshold=3,
     window_s=12.0,
@@ -26,21 +25,6 @@ POLICY = CircuitPolicy(
     probe_lease_s=5.0,
 )
 _prefixes = itertools.count()
-
-
-class Hand:
-    """The time, in milliseconds."""
-
-    def __init__(self) -> None:
-        self.now_ms = EPOCH_MS
-
-    def __call__(self) -> int:
-        """Return it."""
-        return self.now_ms
-
-    def pass_s(self, seconds: float) -> None:
-        """Let some of it pass."""
-        self.now_ms += round(seconds * 1000)
 
 
 class Decisions(Protocol):
@@ -68,33 +52,36 @@ class InMemory:
 
     def __init__(self, hand: Hand) -> None:
         self._hand = hand
-        self._circuits = MemoryCircuits()
+        self._circuits: dict[str, Circuit] = {}
 
     async def admit(self, target: str, policy: CircuitPolicy) -> Reading:
         """Decide."""
-        return self._circuits.admit(target, policy, self._hand())
+        return self._of(target).admit(self._hand.now_ms, policy)
 
     async def report(self, target: str, policy: CircuitPolicy, finding: Finding) -> Reading:
         """Decide."""
-        return self._circuits.report(target, policy, finding, self._hand())
+        return self._of(target).report(self._hand.now_ms, policy, finding)
 
     async def force(self, target: str, action: Force) -> Reading:
         """Decide."""
-        return self._circuits.force(target, action, self._hand())
+        return self._of(target).force(self._hand.now_ms, action)
 
     async def read(self, target: str, policy: CircuitPolicy) -> Reading:
         """Decide."""
-        return self._circuits.read(target, policy, self._hand())
+        return self._of(target).read(self._hand.now_ms, policy)
+
+    def _of(self, target: str) -> Circuit:
+        return self._circuits.setdefault(target, Circuit(self._hand.now_ms))
 
 
 @asynccontextmanager
-async def in_redis(port: int, hand: Hand | None) -> AsyncIterator[RedisCircuits]:
+async def in_redis(port: int, hand: Hand) -> AsyncIterator[RedisCircuits]:
     """Decide in the Redis at `port`, under keys of its own."""
     client = Redis(port=port, protocol=2)
     failures: list[Exception] = []
     batch = Batch(client, 10.0, failures.append)
     try:
-        yield RedisCircuits(batch.add, f"test-{next(_prefixes)}", hand)
+        yield RedisCircuits(on_time(batch.submit, hand), f"test-{next(_prefixes)}")
     finally:
         await batch.aclose()
         await client.aclose()

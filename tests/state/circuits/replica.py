@@ -27,7 +27,7 @@ async def main(port: int, prefix: str, asks: int, *, failing: bool) -> str:
     """Ask as often as told, and return what was granted."""
     client = Redis(port=port, protocol=2)
     batch = Batch(client, 10.0, lambda _error: None)
-    circuits = RedisCircuits(batch.add, prefix)
+    circuits = RedisCircuits(batch.submit, prefix)
     await client.ping()
     print("ready", flush=True)  # noqa: T201 - what the test waits for
     sys.stdin.readline()

@@ -10,7 +10,8 @@ import pytest
 
 from app.core.circuits import CircuitState
 from app.state.circuits.circuit import Finding, Reading
-from tests.state.circuits.decisions import POLICY, Decisions, Hand, InMemory, in_redis
+from tests.state.circuits.decisions import POLICY, Decisions, InMemory, in_redis
+from tests.state.hand import Hand
 from tests.support.redis_server import RedisServer, servers
 
 TARGET = "acme/small"

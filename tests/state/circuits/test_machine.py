@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from app.state.circuits.circuit import Finding, Reading
-from tests.state.circuits.decisions import POLICY, Decisions, Hand, InMemory, in_redis
+from tests.state.circuits.decisions import POLICY, Decisions, InMemory, in_redis
 from tests.state.circuits.model import Model
+from tests.state.hand import Hand
 from tests.support.redis_server import RedisServer
 
 TARGET = "acme/small"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from app.core.call import Target
-from app.core.circuits import CircuitPolicy, CircuitState, Verdict
+from app.core.circuits import CircuitPolicy, CircuitState, Ticket, Verdict
 from app.core.clock import SystemClock
 from app.core.errors import CIRCUIT_OPEN, GatewayError
 from app.core.signals import CircuitChanged, Signal
 from app.state.circuits.announcer import Announcer
-from app.state.circuits.circuit import Finding
-from app.state.circuits.memory import CIRCUITS_MAX, LocalCircuits, Means, MemoryCircuits
+from app.state.circuits.circuit import Circuit, Finding
+from app.state.circuits.memory import CIRCUITS_MAX, LocalCircuits, Means
 
 POLICY = CircuitPolicy(
     failure_threshold=1, window_s=60.0, failure_ratio=0.5, open_s=60.0, open_max_s=60.0, half_open_max_calls=1
@@ -21,9 +21,10 @@ POLICY = CircuitPolicy(
 class Local:
     """Circuits in memory, and what was told of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, circuits_max: int = CIRCUITS_MAX) -> None:
         self.told: list[Signal] = []
-        self.circuits = LocalCircuits(Means(SystemClock(), lambda: 0.5, Announcer(self.told.append)))
+        means = Means(SystemClock(), lambda: 0.5, Announcer(self.told.append))
+        self.circuits = LocalCircuits(means, circuits_max)
 
     async def call(self, model: str, verdict: Verdict = Verdict.OK) -> str:
         """Make one call; return `passed` or the code of the refusal."""
@@ -63,14 +64,16 @@ async def test_a_circuit_that_an_operator_opened_is_not_forgotten() -> None:
     assert "circuit_open" == await local.call("forced")
 
 
-def test_nothing_is_forgotten_while_all_are_forced() -> None:
-    """An operator's word beats the bound."""
-    circuits = MemoryCircuits(circuits_max=1)
+async def test_nothing_is_forgotten_while_all_are_forced() -> None:
+    """An operator's word beats the bound, and a circuit that is only closed goes at once."""
+    local = Local(circuits_max=1)
     for name in ("one", "two"):
-        circuits.force(name, "open", 0)
+        await local.circuits.force(Target("acme", name), "open", POLICY)
 
-    assert circuits.evict() is None
-    assert ["one", "two"] == circuits.names()
+    said = await local.call("one"), await local.call("three")
+
+    assert said == ("circuit_open", "passed")
+    assert ["acme/one", "acme/two"] == [view.target for view in await local.circuits.views(POLICY)]
 
 
 async def test_views_are_sorted_and_true() -> None:
@@ -97,13 +100,13 @@ async def test_a_late_good_answer_does_not_count_after_the_circuit_opened() -> N
     assert "circuit_open" == await local.call("a")
 
 
-def test_a_good_answer_for_an_unknown_circuit_is_dropped() -> None:
+async def test_a_good_answer_for_an_unknown_circuit_is_dropped() -> None:
     """It was forgotten meanwhile."""
-    circuits = MemoryCircuits()
+    local = Local()
 
-    circuits.succeeded("gone", POLICY, 0, 0)
+    local.circuits.report(Ticket(Target("acme", "gone"), POLICY, 0, ""), Verdict.OK, 0.0)
 
-    assert [] == circuits.names()
+    assert [] == await local.circuits.views(POLICY)
 
 
 async def test_the_refusal_of_a_forced_circuit_hints_at_a_time() -> None:
@@ -120,9 +123,10 @@ async def test_the_refusal_of_a_forced_circuit_hints_at_a_time() -> None:
 
 def test_old_buckets_of_a_window_are_let_go() -> None:
     """A target that is always busy does not grow."""
-    circuits = MemoryCircuits()
+    circuit = Circuit(0)
 
     for minute in range(1000):
-        circuits.report("a", POLICY, Finding(0, completed=1), minute * 5000)
+        circuit.report(minute * 5000, POLICY, Finding(0, completed=1))
 
-    assert (0, 12) == tuple(getattr(circuits.read("a", POLICY, 999 * 5000), name) for name in ("failures", "calls"))
+    reading = circuit.read(999 * 5000, POLICY)
+    assert (0, 12) == (reading.failures, reading.calls)

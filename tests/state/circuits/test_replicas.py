@@ -50,7 +50,7 @@ async def test_probes_of_all_replicas_together_never_exceed_the_setting(shared_s
     """Four processes ask in the same moment: of one generation, two calls in all become probes."""
     client = Redis(port=shared_server.port, protocol=2)
     batch = Batch(client, 10.0, lambda _error: None)
-    state = await opened(RedisCircuits(batch.add, "replicas"))
+    state = await opened(RedisCircuits(batch.submit, "replicas"))
 
     told = await asyncio.to_thread(told_by_replicas, shared_server.port, "replicas", str(ASKS))
 
@@ -63,7 +63,7 @@ async def test_no_generation_has_more_probes_than_the_setting(shared_server: Red
     """Over many generations, each opened by a probe that failed: four processes never get a third probe."""
     client = Redis(port=shared_server.port, protocol=2)
     batch = Batch(client, 10.0, lambda _error: None)
-    await opened(RedisCircuits(batch.add, "generations"))
+    await opened(RedisCircuits(batch.submit, "generations"))
 
     told = await asyncio.to_thread(told_by_replicas, shared_server.port, "generations", str(MANY_ASKS), "fail")
 

@@ -14,25 +14,10 @@ from app.core.rules import Ask, Claim, Decision, Measure, Rule, Standing, owed_u
 from app.state.limits.memory import MemoryLimits
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.link.batch import Batch
+from tests.state.hand import Hand, on_time
 
-EPOCH_US = 1_700_000_000_000_000
 HOLD_S = 30.0
 _prefixes = itertools.count()
-
-
-class Hand:
-    """The time, in microseconds."""
-
-    def __init__(self) -> None:
-        self.now_us = EPOCH_US
-
-    def __call__(self) -> int:
-        """Return it."""
-        return self.now_us
-
-    def pass_s(self, seconds: float) -> None:
-        """Let some of it pass."""
-        self.now_us += round(seconds * US_PER_S)
 
 
 class Deciding(Protocol):
@@ -60,15 +45,15 @@ class InMemory:
 
     async def acquire(self, ask: Ask) -> Decision:
         """Decide."""
-        return self._limits.acquire(ask, self._hand())
+        return self._limits.acquire(ask, self._hand.now_us)
 
     async def settle(self, decision: Decision, tokens: int) -> None:
         """Settle."""
-        self._limits.settle(decision, tokens, self._hand())
+        self._limits.settle(decision, tokens, self._hand.now_us)
 
     async def read(self, claim: Claim) -> Standing:
         """Look."""
-        return self._limits.read(claim, self._hand())
+        return self._limits.read(claim, self._hand.now_us)
 
 
 class InRedis:
@@ -107,9 +92,10 @@ async def in_redis(port: int, hand: Hand | None, prefix: str | None = None) -> A
     client = Redis(port=port, protocol=2)
     failures: list[Exception] = []
     batch = Batch(client, 10.0, failures.append)
+    submit = batch.submit if hand is None else on_time(batch.submit, hand)
     number = next(_prefixes)
     try:
-        yield InRedis(RedisLimits(batch.add, prefix or f"test-limits-{number}", f"r{number}", hand))
+        yield InRedis(RedisLimits(submit, prefix or f"test-limits-{number}", f"r{number}"))
     finally:
         await batch.aclose()
         await client.aclose()

@@ -9,9 +9,9 @@ import pytest
 
 from app.core.gcra import US_PER_S
 from app.core.rules import NEVER, Decision
+from tests.state.hand import Hand
 from tests.state.limits.limiting import (
     Deciding,
-    Hand,
     InMemory,
     ask,
     claim,

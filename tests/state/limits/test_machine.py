@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app.core.gcra import US_PER_S
 from app.core.rules import Ask, Decision
-from tests.state.limits.limiting import HOLD_S, Deciding, Hand, InMemory, ask, claim, in_redis, places, requests, tokens
+from tests.state.hand import Hand
+from tests.state.limits.limiting import HOLD_S, Deciding, InMemory, ask, claim, in_redis, places, requests, tokens
 from tests.support.redis_server import RedisServer
 from tests.support.windows import worst_excess
 

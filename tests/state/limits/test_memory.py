@@ -7,7 +7,8 @@ from app.core.gcra import US_PER_S
 from app.core.rules import NEVER
 from app.state.limits.memory import SEEN_MAX, LocalLimits, MemoryLimits, Seen
 from app.state.limits.refusals import REFUSALS_MAX, Refusals
-from tests.state.limits.limiting import EPOCH_US, ask, claim, places, remaining, requests, tokens
+from tests.state.hand import EPOCH_US
+from tests.state.limits.limiting import ask, claim, places, remaining, requests, tokens
 
 RULE = requests(60, 60, burst=60)
 

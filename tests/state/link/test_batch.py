@@ -52,11 +52,11 @@ def reads(server: RedisServer) -> int:
 
 async def test_commands_of_one_tick_leave_together(server: RedisServer, wire: Wire) -> None:
     """A hundred commands are one packet, or the few into which the network cuts it."""
-    await wire.batch.add(say("first"))
+    await wire.batch.submit(say("first"))
     idle = reads(server)
     alone = reads(server) - idle  # what looking costs
 
-    answers = await asyncio.gather(*(wire.batch.add(say(str(n))) for n in range(100)))
+    answers = await asyncio.gather(*(wire.batch.submit(say(str(n))) for n in range(100)))
     packets = reads(server) - idle - 2 * alone
 
     assert [str(n) for n in range(100)] == answers
@@ -65,9 +65,9 @@ async def test_commands_of_one_tick_leave_together(server: RedisServer, wire: Wi
 
 async def test_commands_behind_a_slow_pipeline_gather(wire: Wire) -> None:
     """They leave together when it is over, in order."""
-    slow = wire.batch.add(say("", BUSY))
+    slow = wire.batch.submit(say("", BUSY))
     await asyncio.sleep(0.01)
-    behind = [wire.batch.add(say(str(n))) for n in range(5)]
+    behind = [wire.batch.submit(say(str(n))) for n in range(5)]
 
     answers = await asyncio.gather(slow, *behind)
 
@@ -77,13 +77,15 @@ async def test_commands_behind_a_slow_pipeline_gather(wire: Wire) -> None:
 
 async def test_forgotten_scripts_are_given_again(server: RedisServer, wire: Wire) -> None:
     """Those that Redis knows are not run twice."""
-    await wire.batch.add(say("known"))
+    await wire.batch.submit(say("known"))
     count = Script.of("return redis.call('INCR', KEYS[1])")
-    await wire.batch.add(say("", count))
+    await wire.batch.submit(say("", count))
     server.do("SCRIPT", "FLUSH")
     await wire.batch.load([count])
 
-    answers = await asyncio.gather(wire.batch.add(say("a")), wire.batch.add(say("", count)), wire.batch.add(say("b")))
+    answers = await asyncio.gather(
+        wire.batch.submit(say("a")), wire.batch.submit(say("", count)), wire.batch.submit(say("b"))
+    )
 
     assert ["a", 2, "b"] == list(answers)
     assert wire.lost == []
@@ -91,7 +93,7 @@ async def test_forgotten_scripts_are_given_again(server: RedisServer, wire: Wire
 
 async def test_a_refusal_is_told_to_its_caller_and_to_the_owner(wire: Wire) -> None:
     """The commands beside it are answered."""
-    good, bad = wire.batch.add(say("good")), wire.batch.add(say("", WRONG))
+    good, bad = wire.batch.submit(say("good")), wire.batch.submit(say("", WRONG))
 
     with pytest.raises(StateLostError):
         await bad
@@ -103,11 +105,11 @@ async def test_a_refusal_is_told_to_its_caller_and_to_the_owner(wire: Wire) -> N
 async def test_what_takes_too_long_is_lost_with_all_behind_it(server: RedisServer) -> None:
     """And the owner hears of it once."""
     wire = Wire(server.port, timeout_s=0.2)
-    await wire.batch.add(say("first"))
+    await wire.batch.submit(say("first"))
     server.freeze()
-    first = wire.batch.add(say("never"))
+    first = wire.batch.submit(say("never"))
     await asyncio.sleep(0)
-    second = wire.batch.add(say("neither"))
+    second = wire.batch.submit(say("neither"))
 
     ends = await asyncio.gather(first, second, return_exceptions=True)
 
@@ -123,14 +125,14 @@ async def test_nobody_there_is_a_loss(server: RedisServer) -> None:
     wire = Wire(server.port)
 
     with pytest.raises(StateLostError, match="ConnectionError"):
-        await wire.batch.add(say("hello"))
+        await wire.batch.submit(say("hello"))
 
     await wire.close()
 
 
 async def test_the_queue_has_an_end(wire: Wire) -> None:
     """Commands beyond it fail at once."""
-    answers = [wire.batch.add(say("x")) for _ in range(WAITING_MAX + 1)]
+    answers = [wire.batch.submit(say("x")) for _ in range(WAITING_MAX + 1)]
 
     with pytest.raises(StateLostError, match="too many"):
         await answers[-1]
@@ -140,14 +142,14 @@ async def test_the_queue_has_an_end(wire: Wire) -> None:
 
 async def test_what_rides_leaves_with_the_next_command(server: RedisServer, wire: Wire) -> None:
     """Nothing is sent for its sake, and it needs no packet of its own."""
-    await wire.batch.add(say("first"))
+    await wire.batch.submit(say("first"))
     idle = reads(server)
     alone = reads(server) - idle
     riding = wire.batch.ride(say("riding"))
     await asyncio.sleep(0)
     waiting = reads(server) - idle - 2 * alone
 
-    other = await wire.batch.add(say("other"))
+    other = await wire.batch.submit(say("other"))
     packets = reads(server) - idle - 3 * alone
 
     assert (waiting, other, await riding, packets) == (0, "other", "riding", 1)
@@ -158,7 +160,7 @@ async def test_what_rides_may_be_taken_back_until_it_has_left(wire: Wire) -> Non
     needed, dropped = wire.batch.ride(say("needed")), wire.batch.ride(say("dropped"))
 
     taken_back = wire.batch.alight(dropped)
-    await wire.batch.add(say("other"))
+    await wire.batch.submit(say("other"))
 
     assert await needed == "needed"
     assert (taken_back, wire.batch.alight(needed), dropped.done()) == (True, False, False)
@@ -166,8 +168,8 @@ async def test_what_rides_may_be_taken_back_until_it_has_left(wire: Wire) -> Non
 
 async def test_closing_drops_what_waits(wire: Wire) -> None:
     """Whoever waits is told."""
-    answer = wire.batch.add(say("late"))
-    given_up = wire.batch.add(say("late"))
+    answer = wire.batch.submit(say("late"))
+    given_up = wire.batch.submit(say("late"))
     given_up.cancel()
 
     await wire.batch.aclose()
@@ -178,7 +180,7 @@ async def test_closing_drops_what_waits(wire: Wire) -> None:
 
 async def test_an_answer_that_nobody_waits_for_is_dropped(wire: Wire) -> None:
     """It does not disturb those of others."""
-    given_up, other = wire.batch.add(say("one")), wire.batch.add(say("two"))
+    given_up, other = wire.batch.submit(say("one")), wire.batch.submit(say("two"))
     given_up.cancel()
 
     assert "two" == await other
@@ -186,15 +188,15 @@ async def test_an_answer_that_nobody_waits_for_is_dropped(wire: Wire) -> None:
 
 async def test_plain_commands_travel_beside_decisions(server: RedisServer, wire: Wire) -> None:
     """A stored value is written and read in the same packets as decisions, and bytes come back as they were."""
-    await wire.batch.add(say("first"))
+    await wire.batch.submit(say("first"))
     idle = reads(server)
     alone = reads(server) - idle
 
     await asyncio.gather(
-        wire.batch.add(Plain(("SET", "{key}:stored", b"a value", "PX", 60_000))), wire.batch.add(say("beside"))
+        wire.batch.submit(Plain(("SET", "{key}:stored", b"a value", "PX", 60_000))), wire.batch.submit(say("beside"))
     )
     packets = reads(server) - idle - 2 * alone
-    answer = await wire.batch.add(Plain(("GET", "{key}:stored")))
+    answer = await wire.batch.submit(Plain(("GET", "{key}:stored")))
 
     assert answer == "a value"
     assert packets <= 2

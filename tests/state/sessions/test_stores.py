@@ -19,7 +19,7 @@ from app.state.sessions.file import FileSessions
 from app.state.sessions.memory import MemorySessions
 from app.state.sessions.redis import RedisSessions
 from app.state.sessions.sqlite import SqliteSessions
-from tests.state.circuits.decisions import Hand
+from tests.state.hand import Hand, on_time
 from tests.state.sharing import OPTIONS
 from tests.support.redis_server import RedisServer, servers
 
@@ -74,6 +74,7 @@ async def make(
     link: Any = None
     if request.param in all_servers:
         link = RedisLink(all_servers[request.param].url, OPTIONS, lambda: 0.0, print)
+        link.submit = on_time(link.submit, hand)
     kinds: dict[str, Any] = {
         "memory": lambda: shared,
         "file": lambda: FileSessions(tmp_path / "kept", LIMITS, clock),
@@ -81,7 +82,7 @@ async def make(
     }
 
     def one() -> SessionStore:
-        store: SessionStore = kinds.get(request.param, lambda: RedisSessions(link, prefix, LIMITS, hand))()
+        store: SessionStore = kinds.get(request.param, lambda: RedisSessions(link, prefix, LIMITS))()
         made.append(store)
         return store
 
