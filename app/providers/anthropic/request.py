@@ -49,21 +49,9 @@ class Written(msgspec.Struct, frozen=True):
     uploads: bool
 
 
-class Asking(msgspec.Struct, frozen=True):
+def encode_chat(body: Body, model: str, traits: Traits, answer_max_tokens: int | None) -> Written:
     """
-    For whom a request is written.
-
-    `max_tokens` bounds an answer whose request does not (None: by the model).
-    """
-
-    model: str
-    traits: Traits
-    max_tokens: int | None = None
-
-
-def encode_chat(body: Body, asking: Asking) -> Written:
-    """
-    Translate a request.
+    Translate a request; an answer that it does not bound is bounded by `answer_max_tokens`, or by what the model can.
 
     Raises:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
@@ -73,15 +61,15 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     require_one_choice(asked, NAME)
     require_text(asked, NAME)
     choice = read_choice(asked)
-    max_tokens = asked.most_tokens or asking.max_tokens or asking.traits.answer_max_tokens
-    talk = conversation_of(asked.messages, late_system=asking.traits.late_system)
-    knobs = knobs_of(Wanted(asked, choice, asking.traits, max_tokens, present(members.get("thinking", ABSENT)) or None))
-    tools: list[object] = [*tools_of(asked.tools or (), choice, asking.traits, talk.lost)]
+    max_tokens = asked.most_tokens or answer_max_tokens or traits.answer_max_tokens
+    talk = conversation_of(asked.messages, late_system=traits.late_system)
+    knobs = knobs_of(Wanted(asked, choice, traits, max_tokens, present(members.get("thinking", ABSENT)) or None))
+    tools: list[object] = [*tools_of(asked.tools or (), choice, traits, talk.lost)]
     search = web_search(members)
     if search is not None:
         tools.append({**_SEARCH, **{name: value for name, value in search.items() if name == "user_location"}})
         lost += lost_of_search(search, carried="user_location")
-    found: dict[str, object] = {"model": asking.model, "max_tokens": max_tokens, **_talk(talk, knobs)}
+    found: dict[str, object] = {"model": model, "max_tokens": max_tokens, **_talk(talk, knobs)}
     if tools:
         found["tools"] = tools
         found["tool_choice"] = tool_choice_of(choice, parallel=asked.parallel_tool_calls)

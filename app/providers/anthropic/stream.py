@@ -140,7 +140,7 @@ class AnthropicDecoder(NativeDecoder[Event]):
         return self._writing.closing(usage_of(self._usage))
 
 
-class _Block:
+class _Block(msgspec.Struct):
     """
     A block under way.
 
@@ -148,14 +148,11 @@ class _Block:
     begins in that of the answer.
     """
 
-    __slots__ = ("call", "citations", "hidden", "kind", "prose", "signature", "start", "told")
-
-    def __init__(self, kind: str, call: int, start: int) -> None:
-        self.kind = kind
-        self.call = call
-        self.start = start
-        self.told = False
-        self.citations: list[msgspec.Raw] = []
-        self.hidden: Block | None = None
-        self.prose: list[str] = []
-        self.signature = ""
+    kind: str
+    call: int
+    start: int
+    told: bool = False
+    citations: list[msgspec.Raw] = []
+    hidden: Block | None = None
+    prose: list[str] = []
+    signature: str = ""

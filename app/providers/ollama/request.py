@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -45,9 +45,10 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     choice = read_choice(asked)
     if choice.name is not None or choice.mode == "required":
         raise unsupported("tool_choice", NAME, "it cannot make a model call a tool")
+    names = talk.called_functions(asked.messages)
     request = {
         "model": model,
-        "messages": _messages(asked.messages),
+        "messages": [_message(turn, names, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
         "stream": bool(asked.stream),  # which is true for those who do not say
         "tools": None if choice.mode == "none" else talk.openai_tools(asked.tools or (), choice.only, NAME) or None,
         "format": _format(asked.response_format),
@@ -57,11 +58,6 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         "top_logprobs": asked.top_logprobs if asked.logprobs else None,
     }
     return written(request, body.members.get(EXTRAS)), lost
-
-
-def _messages(turns: Sequence[Turn]) -> list[Json]:
-    names = talk.called_functions(turns)
-    return [_message(turn, names, f"messages[{place}]") for place, turn in enumerate(turns)]
 
 
 def _message(turn: Turn, names: Mapping[str, str], where: str) -> Json:

@@ -60,7 +60,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         "max_output_tokens": asked.most_tokens,
         "tools": _tools(asked.tools or (), members) or None,
         "tool_choice": _tool_choice(asked.tool_choice),
-        "text": _text(asked),
+        "text": given_in({"format": _form(asked.response_format), "verbosity": asked.verbosity}) or None,
         "reasoning": _reasoning(asked, members.get("reasoning")) if reasons(model) else None,
         "top_logprobs": asked.top_logprobs if asked.logprobs else None,
         "include": [*([_HIDDEN] if reasons(model) else ()), *([_LOGPROBS] if asked.logprobs else ())] or None,
@@ -131,10 +131,6 @@ def _named(choice: Json) -> Json:
     kind = choice.get("type")
     below = choice.get(kind) if isinstance(kind, str) else None
     return {"type": kind, "name": below.get("name")} if isinstance(below, dict) else choice
-
-
-def _text(asked: Asked) -> Json | None:
-    return given_in({"format": _form(asked.response_format), "verbosity": asked.verbosity}) or None
 
 
 def _form(form: Format | None) -> Json | None:

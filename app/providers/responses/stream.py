@@ -108,15 +108,12 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
         yield from self._writing.closing(None if response.usage is None else usage_of(response.usage))
 
 
-class _Call:
+class _Call(msgspec.Struct):
     """A call under way; `told` says that some of its arguments came."""
 
-    __slots__ = ("custom", "position", "told")
-
-    def __init__(self, position: int, *, custom: bool) -> None:
-        self.position = position
-        self.custom = custom
-        self.told = False
+    position: int
+    custom: bool
+    told: bool = False
 
 
 def _logprobs(raw: msgspec.Raw) -> bytes:

@@ -172,7 +172,7 @@ class SimUpstream:
 
     def _composed(self, asked: _Asked, name: str, script: Script) -> Answer:
         self._number += 1
-        text = _counted_text(script.words) if name == "words" else asked.last
+        text = " ".join(islice(cycle(_TEXT), script.words)) if name == "words" else asked.last
         tool = None if isinstance(asked, _TextAsked) else script.tool
         if tool is not None:
             text = msgspec.json.encode({"text": text}).decode()
@@ -234,7 +234,3 @@ def _text_of(message: Message) -> str:
     if isinstance(message.content, str):
         return message.content
     return "".join(part.text or "" for part in message.content or ())
-
-
-def _counted_text(words: int) -> str:
-    return " ".join(islice(cycle(_TEXT), words))
