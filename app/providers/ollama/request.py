@@ -71,16 +71,17 @@ def _message(turn: Turn, names: Mapping[str, str], where: str) -> Json:
         else:
             raise talk.no_part(piece, f"{where}.content[{index}]", NAME)
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
-    message = {
-        "role": "system" if turn.role == "developer" else turn.role,
-        "content": "\n".join(texts),
-        "thinking": turn.reasoning_content if turn.role == "assistant" else None,
-        "images": images or None,
-        "tool_calls": calls or None,
-        "tool_name": names.get(turn.tool_call_id or "") or turn.name if turn.role == "tool" else None,
-        "tool_call_id": turn.tool_call_id if turn.role == "tool" else None,
-    }
-    return given_in(message)
+    message: Json = {"role": "system" if turn.role == "developer" else turn.role, "content": "\n".join(texts)}
+    if turn.role == "assistant" and turn.reasoning_content is not None:
+        message["thinking"] = turn.reasoning_content
+    if images:
+        message["images"] = images
+    if calls:
+        message["tool_calls"] = calls
+    if turn.role == "tool":
+        answered = {"tool_name": names.get(turn.tool_call_id or "") or turn.name, "tool_call_id": turn.tool_call_id}
+        message.update(given_in(answered))
+    return message
 
 
 def _image(piece: Piece, where: str) -> str:
