@@ -36,7 +36,6 @@ _ALIVE: Final = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"
 _CONNECTIONS: Final = (8, 32, 128)
 _CONCURRENCY: Final = 32  # calls at a time for each worker
 _US: Final = 1e6
-_START_S: Final = 60.0  # several processes share a core
 
 
 @contextmanager
@@ -47,7 +46,7 @@ def _gateway(directory: Path, mock: int, workers: int, core: int | None) -> Iter
     config.write_text(CONFIG.format(port=port, mock=mock))
     with Fleet() as fleet:
         server = fleet.start([*gateway_argv(config, port), "--workers", str(workers)], core=core)
-        wait_for_answer(server, port, occupancy.warm_request(), clock_s=_START_S)
+        wait_for_answer(server, port, occupancy.warm_request())
         yield occupancy.Gateway(server, port)
 
 
