@@ -32,7 +32,7 @@ from app.core.gateway import Gateway
 from app.core.model import Completion, Operation, PlainRequest
 from app.core.ports import Sink
 from app.core.routing.catalog import Catalog
-from app.core.signals import ModelForbidden
+from app.core.signals import CallForbidden
 from app.core.uploads import Upload
 
 # The only request headers that are passed on, besides the type of the body. No credential is among them, nothing that
@@ -81,9 +81,12 @@ class PassRoute(HotRoute):
         caller, headers = arrival.caller, arrival.headers
         allowed = AllowList(("*",) if caller.models is None else map(catalog.canonical, caller.models))
         if not allowed.allows(f"{place.provider}/*"):
-            self._desk.listener(ModelForbidden(arrival.request_id, caller.id))
+            self._desk.listener(CallForbidden(arrival.request_id, caller.id))
             message = f"This key may not use everything at {place.provider!r}: it needs the model '{place.provider}/*'."
             raise GatewayError(FORBIDDEN, message)
+        if caller.roles is not None:  # nobody reads what is passed on, so nobody could hold it to them
+            self._desk.listener(CallForbidden(arrival.request_id, caller.id))
+            raise GatewayError(FORBIDDEN, "This key may only send messages of certain roles, and nothing else.")
         if is_foreign_page(headers):
             raise GatewayError(FORBIDDEN, "A web page of another origin may not use the gateway without a key.")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":

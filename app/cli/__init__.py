@@ -12,7 +12,7 @@ from typing import Final
 
 from app import __version__
 from app.cli.verbs import CommandError, Verb
-from app.config.load import ConfigError
+from app.core.configuration import ConfigError
 
 BAD_CONFIGURATION = 2
 FAILED = 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import msgspec
 
@@ -15,8 +14,8 @@ from app.assembly.stages import passing_attempt_stages, passing_call_stages
 from app.cli.output import print_json
 from app.cli.reading import Offline
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
-from app.config.load import ConfigError
 from app.config.schema import Settings
+from app.core.configuration import ConfigError
 
 WRONG = 2
 _EXAMPLES = """\
@@ -44,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
     except ConfigError as error:
         if not given.json:
             raise
-        print_json({"problems": [asdict(problem) for problem in error.problems]})
+        print_json({"problems": [msgspec.structs.asdict(problem) for problem in error.problems]})
         return WRONG
     meaning = _meaning(offline)
     if given.json:

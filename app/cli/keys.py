@@ -20,10 +20,12 @@ from app.cli.output import print_json, print_table
 from app.cli.remote import Remote, add_remote
 from app.cli.verbs import UsageError, Verbs, add_json, add_verb
 from app.config.features.keys import VirtualKey as KeySettings
-from app.config.load import ConfigError, find, load
+from app.config.load import find, load
 from app.config.schema import Settings
 from app.config.shapes import expectation, shape_at
+from app.core.configuration import ConfigError
 from app.core.keys.virtual_keys import Hasher, new_secret
+from app.core.parameters import ROLES
 
 _UNITS: Final = "smhdw"
 _SECONDS: Final = (1, 60, 3600, 86_400, 604_800)
@@ -44,6 +46,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
         making.add_argument(f"--{word}", help=f"the {word} that it belongs to")
     making.add_argument("--tags", nargs="+", default=[], help="tags of all its calls in usage reports")
     making.add_argument("--models", nargs="+", help="routes and provider/model that it may use, * for any text")
+    making.add_argument("--roles", nargs="+", choices=ROLES, help="roles that its messages may have")
     making.add_argument("--expires", metavar="WHEN", type=_moment, help="90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z")
     making.add_argument("--priority", choices=("high", "normal", "low"), help="priority of its calls")
     listing = actions.add_parser("list", help="list the keys of a running gateway")
@@ -76,7 +79,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _new(given: argparse.Namespace) -> None:
-    wanted = {name: getattr(given, name) for name in ("name", "team", "user", "tags", "models", "priority")}
+    wanted = {name: getattr(given, name) for name in ("name", "team", "user", "tags", "models", "roles", "priority")}
     order: dict[str, Any] = {name: value for name, value in wanted.items() if value}
     if given.expires:
         order["expires_at"] = given.expires.isoformat()

@@ -9,7 +9,7 @@ from app.cli.found import read_here
 from app.config.load import Loaded
 from app.core.gateway import Gateway
 from app.main import make_deps
-from app.providers.client import HttpxClient
+from app.providers.pool import PoolClient, PoolOptions
 
 
 class Offline:
@@ -22,11 +22,11 @@ class Offline:
 
     def __init__(self, path: Path | None) -> None:
         self.loaded: Loaded = read_here(path)
-        self._client = HttpxClient()
+        self._client = PoolClient(PoolOptions())
         self.deps: Deps = make_deps(self._client, self._client, lambda _signal: None)
         self.gateway: Gateway = build_gateway(self.loaded, self.deps)
 
     async def aclose(self) -> None:
         """Close what was opened since."""
         await self._client.aclose()
-        await self.deps.proxied.aclose()
+        await self.deps.ways.aclose()

@@ -22,7 +22,7 @@ from app.config.sections import Server
 from app.config.shapes import expectation, shape_at
 from app.config.source import Source
 from app.providers.local.wheels import missing
-from app.serving.process import listen, port_of
+from app.serving.process import listen, open_more_files, port_of
 from app.serving.start import start
 
 _FLAGS = (("host", "address to listen on"), ("port", "TCP port to listen on"), ("workers", "worker processes"))
@@ -55,6 +55,7 @@ def run(given: argparse.Namespace) -> int:
     path = find(given.config)
     source = Source(path, _overrides(given), found_here() if path is None else {})
     loaded = source.read()
+    open_more_files()
     listening, urls = [], []
     for place in places(loaded.settings):
         try:

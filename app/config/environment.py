@@ -11,10 +11,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.sources.utils import parse_env_vars
 
-from app.config.problems import Problem, did_you_mean, shown_key
+from app.config.problems import did_you_mean, shown_key
 from app.config.schema import Settings
 from app.config.shapes import leaf_locs, secret_in_file, shape_at, shape_of_field
 from app.config.trees import Loc, Tree
+from app.core.configuration import Problem
 
 PREFIX: Final = "WIZARD_"
 CONFIG_VARIABLE: Final = "WIZARD_CONFIG"

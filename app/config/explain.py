@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from app.config.origins import Origins
-from app.config.problems import MISSING, Problem, did_you_mean, dotted, kind_of, shown, shown_key
+from app.config.problems import MISSING, did_you_mean, dotted, kind_of, shown, shown_key
 from app.config.shapes import Shape, expectation, shape_at
 from app.config.trees import Loc
+from app.core.configuration import Problem
 
 
 def explain(error: ValidationError, schema: type[BaseModel], origins: Origins) -> dict[Loc, Problem]:

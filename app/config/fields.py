@@ -38,6 +38,8 @@ RETRY_WORDS: Final = tuple(dict.fromkeys([*(kind.category for kind in _PASSING),
 # Set by whoever frames the request; a configured copy would break it.
 _FRAMING_HEADERS: Final = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
 
+UNIX: Final = "http+unix://"  # and the path of a socket, its slashes as %2F
+
 # Keys go out in a header.
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+").fullmatch
 
@@ -137,6 +139,12 @@ def _is_base_url(value: str) -> bool:
     return valid and "@" not in parts.netloc and re.search(r"[?#]|[^\x21-\x7e]", value) is None
 
 
+def _is_provider_url(value: str) -> bool:
+    if not value.startswith(UNIX):
+        return _is_base_url(value)
+    return re.fullmatch(r"%2[Ff][\w.~%-]+(/[\w.~%/-]*)?", value.removeprefix(UNIX), re.ASCII) is not None
+
+
 def _is_secret_address(value: str) -> bool:
     """Say whether a text is an address, whose path or query may let whoever knows it in."""
     address, _, query = value.partition("?")
@@ -191,11 +199,19 @@ ProviderKind = Annotated[
     such(lambda kind: kind in PROVIDER_KINDS.own or kind in PROVIDER_KINDS.names),
     Choices(PROVIDER_KINDS.own),
 ]
-BaseUrl = Annotated[
+HttpUrl = Annotated[
     Annotated[str, such(_is_base_url), AfterValidator(lambda url: url.rstrip("/"))] | None,
     BeforeValidator(stripped),
     Expected(
         "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
+    ),
+]
+BaseUrl = Annotated[
+    Annotated[str, such(_is_provider_url), AfterValidator(lambda url: url.rstrip("/"))] | None,
+    BeforeValidator(stripped),
+    Expected(
+        "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1,"
+        f" or a socket, like {UNIX}%2Frun%2Fmodel.sock/v1"
     ),
 ]
 Place = Annotated[

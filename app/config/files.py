@@ -13,8 +13,9 @@ from typing import Any, Final, Never, TypeAlias
 
 import yaml
 
-from app.config.problems import ConfigError, Problem, shown_key
+from app.config.problems import shown_key
 from app.config.trees import Tree
+from app.core.configuration import ConfigError, Problem
 
 # Far above any real configuration; stops YAML aliases that contain themselves or multiply without end.
 _MAX_VALUES: Final = 100_000

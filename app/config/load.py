@@ -24,13 +24,11 @@ from app.config.files import Seen, read_file, seen
 from app.config.origins import Origins
 from app.config.placeholders import Filler
 from app.config.presets import PRESETS
-from app.config.problems import ConfigError, Problem
 from app.config.schema import Settings
 from app.config.secret_files import with_secret_files
 from app.config.surroundings import TOKEN_VARIABLE, operator_token
 from app.config.trees import Loc, Tree, contains, merged, text_keys, without
-
-__all__ = ["EMBEDDED", "ConfigError", "Loaded", "Problem", "embedded", "find", "load"]
+from app.core.configuration import ConfigError, Problem
 
 EMBEDDED: Final = "embedded default"
 _LOCAL_FILE: Final = Path("config.yaml")

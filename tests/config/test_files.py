@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.config.load import ConfigError, load
+from app.config.load import load
+from app.core.configuration import ConfigError
 from tests.config.cases import CANARY, problem
 
 _BOUNDS = "keep it below 32 levels and 100000 values; a YAML alias (*name) may contain itself"

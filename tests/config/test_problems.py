@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.config.load import ConfigError, Problem
 from app.config.problems import did_you_mean, dotted, shown
 from app.config.sections import Server
+from app.core.configuration import Problem
 from tests.config.cases import problem, refused
 
 PORT = "a whole number >= 0 and <= 65535"
 ADDRESS = (
     "an http or https address with a host and without user, query, fragment and spaces, "
-    "like https://example.com/v1, or null"
+    "like https://example.com/v1, or a socket, like http+unix://%2Frun%2Fmodel.sock/v1, or null"
 )
 KEY = "text of printable ASCII characters without spaces and line breaks, or null"
 DAY = "a number > 0 and <= 86400"
@@ -281,27 +281,6 @@ def test_half_a_character_is_a_problem(tmp_path: Path, section: str, entry: str)
     found = refused(tmp_path, f'{{"{section}": {{"\\ud800": {entry}}}}}', name="a.json").problems
 
     assert (f"{section}.…", "'…'", "rename it") in {(each.path, each.value, each.suggestion) for each in found}
-
-
-def test_renders_for_people() -> None:
-    """A problem is three lines: where and what, what was expected, what to do."""
-    one = Problem("server.port", "'x'", "a whole number", "correct it", "a.yaml")
-    two = Problem("b", "(missing)", "text", "add b")
-
-    text = str(ConfigError([one, two]))
-
-    assert text == (
-        "the configuration has 2 problems\n"
-        "\n"
-        "server.port: 'x'  (a.yaml)\n"
-        "    expected:   a whole number\n"
-        "    suggestion: correct it\n"
-        "\n"
-        "b: (missing)\n"
-        "    expected:   text\n"
-        "    suggestion: add b"
-    )
-    assert str(ConfigError([two])).startswith("the configuration has 1 problem\n")
 
 
 def test_paths_are_written_as_people_do() -> None:

@@ -41,6 +41,7 @@ class KeyOrder(msgspec.Struct, frozen=True):
     user: str | None = None
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
     expires: float | None = None
     expires_in_s: float | None = None
     priority: Priority | None = None
@@ -114,6 +115,7 @@ class KeyOffice:
             user=order.user,
             tags=order.tags,
             models=order.models,
+            roles=order.roles,
             priority=order.priority,
             limits=order.limits,
             budgets=() if order.budget is None else (msgspec.structs.replace(order.budget, name=f"key {key_id}"),),

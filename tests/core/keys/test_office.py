@@ -11,7 +11,7 @@ from app.core.keys.office import KeyOffice, KeyOrder, OfficeTools
 from app.core.keys.virtual_keys import Hasher, KeyTable, Standing, VirtualKey
 from app.core.signals import KeyChanged, Signal
 from app.core.traffic.admission import Priority
-from app.state.local_keys import LocalKeys
+from app.state.keys.memory import LocalKeys
 from tests.support.virtual_time import EPOCH_S, VirtualClock
 
 PLAIN = str(Hasher().stored(b"sk-from-elsewhere"))
