@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.circuits import CircuitPolicy, CircuitState, Force
+from app.core.circuits import BUCKETS, CircuitPolicy, CircuitState, Force
 
-BUCKETS = 12  # of the window: what is counted is between 11/12 and the whole of it
-JITTER = 0.25  # share by which chance shortens an open time, so that replicas and targets do not probe in step
+JITTER = 0.25  # share by which chance shortens an open time that has grown, so that targets do not probe in step
 LEAST_OPEN_MAX_S = 86_400.0  # a provider's wish beyond a day is a mistake of its
 DOUBLINGS_MAX = 30
 
@@ -21,7 +20,8 @@ class Finding(msgspec.Struct, frozen=True):
     """
     How calls of one generation ended: `completed` well and `failed`; a probe also gives its `slot` back.
 
-    `least_open_s` is the target's own wish; `shrink` is what chance makes of an open time, from 1 - JITTER to 1.
+    `least_open_s` is the target's own wish; `shrink` is what chance makes of an open time that has
+    grown, from 1 - JITTER to 1.
     """
 
     generation: int
@@ -38,6 +38,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     `slot` is the decision of `admit`: None refuses, "" admits, anything else admits a probe. `wait_ms` is the time
     until probes are let through; `failures` and `calls` are counted only where they decide something or are asked for.
+    `age_ms` is that of the state; where replicas share it, 0 only for the decision that brought it about.
     """
 
     state: CircuitState
@@ -54,19 +55,23 @@ class Window:
     """Failures and calls of the last `window_s`, in buckets of a twelfth of it."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, tuple[int, int]] = {}
+        self._buckets: dict[int, list[int]] = {}
 
     def add(self, now: int, policy: CircuitPolicy, failures: int, calls: int) -> None:
         """Count calls that ended at `now`."""
-        bucket = now // width_ms(policy)
-        before = self._buckets.get(bucket, (0, 0))
-        self._buckets[bucket] = (before[0] + failures, before[1] + calls)
+        bucket = now // policy.bucket_ms
+        counts = self._buckets.get(bucket)
+        if counts is not None:
+            counts[0] += failures
+            counts[1] += calls
+            return
+        self._buckets[bucket] = [failures, calls]
         if len(self._buckets) > BUCKETS:
             self._buckets = {n: counts for n, counts in self._buckets.items() if bucket - BUCKETS < n <= bucket}
 
     def sums(self, now: int, policy: CircuitPolicy) -> tuple[int, int]:
         """Return failures and calls inside the window that ends at `now`."""
-        last = now // width_ms(policy)
+        last = now // policy.bucket_ms
         inside = [counts for n, counts in list(self._buckets.items()) if last - BUCKETS < n <= last]
         return sum(counts[0] for counts in inside), sum(counts[1] for counts in inside)
 
@@ -168,13 +173,9 @@ class Circuit:
 
 def open_ms(policy: CircuitPolicy, openings: int, finding: Finding) -> int:
     """Choose how long a circuit stays open that opened `openings` times in a row before."""
-    ours = min(_ms(policy.open_max_s), _ms(policy.open_s) * 2 ** min(openings, DOUBLINGS_MAX))
-    return max(int(ours * finding.shrink), _ms(min(finding.least_open_s, LEAST_OPEN_MAX_S)))
-
-
-def width_ms(policy: CircuitPolicy) -> int:
-    """Return the length of one bucket."""
-    return max(1, _ms(policy.window_s) // BUCKETS)
+    first, most = _ms(policy.open_s), _ms(policy.open_max_s)
+    grown = min(most, first * 2 ** min(openings, DOUBLINGS_MAX))
+    return max(int(grown * finding.shrink), min(first, most), _ms(min(finding.least_open_s, LEAST_OPEN_MAX_S)))
 
 
 def _ms(seconds: float) -> int:
