@@ -245,8 +245,13 @@ def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str
 
 
 def _is_whole(reply: UpstreamReply, asked: Request) -> bool:
-    given = reply.headers.get("content-type", "").lower()
-    return not given.startswith(EVENTS) if _may_ignore(asked) else given.startswith(_WHOLE)
+    if _may_ignore(asked):
+        return not _are_events(reply)
+    return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
+
+
+def _are_events(reply: UpstreamReply) -> bool:
+    return reply.headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
 def _may_ignore(asked: Request) -> bool:
@@ -264,7 +269,7 @@ def _streamed_type(reply: UpstreamReply, asked: Request) -> str:
     """Return what is streamed: sound as the provider names it, everything else as events."""
     given = media_type_of(reply, "application/octet-stream")
     is_speech = isinstance(asked, PlainRequest) and asked.operation is Operation.SPEECH
-    return given if is_speech and not given.startswith(EVENTS) else EVENTS
+    return given if is_speech and not _are_events(reply) else EVENTS
 
 
 def require_plain(reply: UpstreamReply) -> None:
@@ -274,6 +279,5 @@ def require_plain(reply: UpstreamReply) -> None:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    coding = reply.headers.get("content-encoding", "identity")
-    if coding != "identity":
+    if reply.headers.get("content-encoding", "").lower() not in {"", "identity"}:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

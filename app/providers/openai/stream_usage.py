@@ -7,6 +7,8 @@ else of its request and of the answer is left as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -16,6 +18,7 @@ from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
 from app.core.members import OBJECT
 from app.core.model import ChatRequest, Request, StreamEvent
 from app.core.ports import Codec, Decoder, Encoded
+from app.providers.canonical.heard import CutShortError
 
 _FIELD: Final = "stream_options"
 _KEY: Final = b'"stream_options"'
@@ -80,10 +83,10 @@ class _Hiding:
         return self._decoder.done
 
     def feed(self, data: bytes) -> list[StreamEvent]:
-        return _hidden(self._decoder.feed(data))
+        return _hidden(partial(self._decoder.feed, data))
 
     def end(self) -> list[StreamEvent]:
-        return _hidden(self._decoder.end())
+        return _hidden(self._decoder.end)
 
 
 def made_to_ask(body: bytes) -> bytes:
@@ -96,7 +99,15 @@ def made_to_ask(body: bytes) -> bytes:
     return msgspec.json.encode({**members, _FIELD: asking})
 
 
-def _hidden(events: list[StreamEvent]) -> list[StreamEvent]:
+def _hidden(reading: Callable[[], list[StreamEvent]]) -> list[StreamEvent]:
+    try:
+        return _emptied(reading())
+    except CutShortError as error:
+        _emptied(error.events)
+        raise
+
+
+def _emptied(events: list[StreamEvent]) -> list[StreamEvent]:
     for position, event in enumerate(events):
         chunk = event.chunk
         if chunk is not None and chunk.usage is not None and not chunk.choices:

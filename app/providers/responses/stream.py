@@ -7,7 +7,7 @@ It is complete with `response.completed` or `response.incomplete`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,9 +15,10 @@ from app.core.dialects.responses import RESPONSES, Item, Response, ResponseEvent
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece
+from app.providers.canonical.heard import heard_or
 from app.providers.canonical.mint import Mint
 from app.providers.canonical.native import Events, NativeDecoder
-from app.providers.responses.response import failed, finish_of, nested, text_of, thoughts_of, usage_of
+from app.providers.responses.response import Json, failed, finish_of, nested, text_of, thoughts_of, usage_of
 
 WHOSE: Final = "the Responses API"
 _NONE: Final = (b"", b"null", b"[]")
@@ -54,9 +55,8 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
                 yield self._writing.thought("\n\n")
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
                 yield from self._argue(event.output_index, delta)
-            case "response.output_text.annotation.added" if bytes(event.annotation) not in _NONE:
-                annotation = msgspec.json.decode(event.annotation, type=dict[str, Any])
-                yield self._writing.annotated([nested(annotation)])
+            case "response.output_text.annotation.added" if note := heard_or(Json(), event.annotation):
+                yield self._writing.annotated([nested(note)])
             case _:
                 yield from self._milestone(event, data)
 
