@@ -12,7 +12,7 @@ from typing import Final
 
 from app import __version__
 from app.cli.verbs import CommandError, Verb
-from app.config.load import ConfigError
+from app.core.configuration import ConfigError
 
 BAD_CONFIGURATION = 2
 FAILED = 1
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_CONFIGURATION
     except CommandError as error:
         print(f"wizard: {error}", file=sys.stderr)
-        return FAILED
+        return error.exit_code
     except BrokenPipeError:  # whoever reads has seen enough, as `head` does; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

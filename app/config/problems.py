@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from typing import Final
@@ -27,42 +26,6 @@ _SHOWN_CHARS: Final = 31
 _MAX_BITS: Final = 64
 _KINDS: Final = ((str, "a text"), (int, "a number"), (float, "a number"), (Mapping, "a mapping"), (date, "a date"))
 _PLAIN_KEY: Final = re.compile(r"[\w ./-]{1,80}")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to correct.
-
-    `path` is dotted, lists as `limits[0].per`; `value` is masked where it could be a secret; `file` says where the
-    value comes from: the configuration file, `environment variable NAME`, or None when it stands nowhere.
-    """
-
-    path: str
-    value: str
-    expected: str
-    suggestion: str
-    file: str | None = None
-
-    def render(self) -> str:
-        """Write the problem on three lines for people."""
-        place = f"  ({self.file})" if self.file else ""
-        return f"{self.path}: {self.value}{place}\n    expected:   {self.expected}\n    suggestion: {self.suggestion}"
-
-    __str__ = render
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; `problems` lists everything that is wrong with it."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(self.problems)
-
-    def __str__(self) -> str:
-        """Write all problems, one paragraph each."""
-        count = len(self.problems)
-        heading = f"the configuration has {count} problem{'s' if count > 1 else ''}"
-        return "\n\n".join([heading, *(problem.render() for problem in self.problems)])
 
 
 def dotted(loc: Loc) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from app.config.origins import Origins
-from app.config.problems import Problem, dotted, shown
+from app.config.problems import dotted, shown
 from app.config.schema import Settings
 from app.config.shapes import FILE_SUFFIX, secret_in_file, shape_at
 from app.config.trees import Loc, Tree, merged, without
+from app.core.configuration import Problem
 
 # No key is longer; stops a wrong path such as a log or a device.
 _MAX_CHARS: Final = 16_384

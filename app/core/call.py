@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
+from app.core.allow_list import slashed
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.model import Completion, Request
 from app.core.requests import Step
@@ -186,8 +187,7 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def route(self) -> str:
         """Return the model as it was asked for, in one of its two spellings (`provider/model`)."""
-        name = self.request.model
-        return name if "/" in name else name.replace(":", "/", 1)
+        return slashed(self.request.model)
 
     @property
     def turn(self) -> int:

@@ -1,7 +1,7 @@
 """
 The words for circuit breaking: states, the policy, what admits one call, how it is judged, who remembers the open ones.
 
-What a circuit does with them stands in `app/state/circuit.py`.
+What a circuit does with them stands in `app/state/circuits/circuit.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -22,22 +22,38 @@ class Change(msgspec.Struct, frozen=True):
     restart: bool
 
 
-class Flaw(msgspec.Struct, frozen=True):
-    """One thing to correct in a configuration: where, what stands there (masked), what should, and what to do."""
+class Problem(msgspec.Struct, frozen=True):
+    """
+    One thing to correct in a configuration.
+
+    `path` is dotted, lists as `limits[0].per`; `value` is masked where it could be a secret; `file` says where the
+    value comes from: the configuration file, `environment variable NAME`, or None when it stands nowhere.
+    """
 
     path: str
     value: str
     expected: str
     suggestion: str
-    file: str | None
+    file: str | None = None
+
+    def __str__(self) -> str:
+        """Write the problem on three lines for people."""
+        place = f"  ({self.file})" if self.file else ""
+        return f"{self.path}: {self.value}{place}\n    expected:   {self.expected}\n    suggestion: {self.suggestion}"
 
 
-class FlawedConfigurationError(Exception):
-    """A newer configuration cannot be used; the one before stays in use."""
+class ConfigError(Exception):
+    """A configuration cannot be used; `problems` lists everything that is wrong with it."""
 
-    def __init__(self, flaws: Sequence[Flaw]) -> None:
-        super().__init__(len(flaws))
-        self.flaws = tuple(flaws)
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """Write all problems, one paragraph each."""
+        count = len(self.problems)
+        heading = f"the configuration has {count} problem{'s' if count > 1 else ''}"
+        return "\n\n".join([heading, *map(str, self.problems)])
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -60,7 +76,7 @@ class Configurations(Protocol):
     """Whoever can read the configuration again."""
 
     @property
-    def flaws(self) -> tuple[Flaw, ...]:
+    def problems(self) -> tuple[Problem, ...]:
         """Return what was wrong with the configuration when it was last read; empty if it is in use."""
         ...
 
@@ -69,7 +85,7 @@ class Configurations(Protocol):
         Read it again, use it from now on, and let the other processes do the same.
 
         Raises:
-            FlawedConfigurationError: It cannot be used.
+            ConfigError: It cannot be used; the one before stays in use.
         """
         ...
 
@@ -77,7 +93,7 @@ class Configurations(Protocol):
 class Unchanging:
     """A configuration that was made, not read, as by a test: it stays as it is."""
 
-    flaws: tuple[Flaw, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     async def reload(self) -> Exchange:
         """Change nothing."""

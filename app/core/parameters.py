@@ -1,23 +1,25 @@
 """
 What a chat request may not ask for, whoever answers it.
 
-Numbers out of range, roles that nobody knows, too much of something. Pure; each finding is a path and a sentence.
+Numbers out of range, roles that nobody knows, too much of something. Pure; what is found first is returned, as a path
+and a sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
-from app.core.model import ChatFields, Message
+from app.core.model import ChatFields, Message, Part
 
 Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
 
-ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
 _ANY: Final = float("inf")
 # As OpenAI documents them; the other dialects take no more.
@@ -44,20 +46,21 @@ class Quantities(msgspec.Struct, frozen=True):
     max_images: int
 
 
-def too_many(fields: ChatFields, most: Quantities) -> Iterator[Finding]:
-    """Yield what there is too much of."""
+def too_many(fields: ChatFields, most: Quantities) -> Finding | None:
+    """Return what there is too much of."""
     tools = len(fields.tools or ())
     if tools > most.max_tools:
-        yield "tools", f"'tools' holds {tools} tools; at most {most.max_tools} are allowed."
-    images = sum([_images(message) for message in fields.messages])
+        return "tools", f"'tools' holds {tools} tools; at most {most.max_tools} are allowed."
+    images = sum([_images(message.content) for message in fields.messages if isinstance(message.content, list)])
     if images > most.max_images:
-        yield "messages", f"The messages hold {images} images; at most {most.max_images} are allowed."
+        return "messages", f"The messages hold {images} images; at most {most.max_images} are allowed."
+    return None
 
 
-def out_of_range(fields: ChatFields) -> Iterable[Finding]:
-    """Return numbers that no model takes."""
+def out_of_range(fields: ChatFields) -> Finding | None:
+    """Return a number that no model takes."""
     numbers = _numbers(fields)
-    return () if numbers == _UNSAID else _misplaced(numbers)
+    return None if numbers == _UNSAID else next(_misplaced(numbers), None)
 
 
 def _misplaced(numbers: tuple[float | None, ...]) -> Iterator[Finding]:
@@ -67,28 +70,27 @@ def _misplaced(numbers: tuple[float | None, ...]) -> Iterator[Finding]:
             yield name, f"{name!r} must be {span}."
 
 
-def out_of_order(messages: list[Message]) -> Iterator[Finding]:
-    """Yield messages of unknown roles, those that say nothing, and results of tools that nobody called."""
+def out_of_order(messages: list[Message]) -> Finding | None:
+    """Return a message of an unknown role, one that says nothing, or the result of a tool that nobody called."""
     called: set[str] = set()
     for index, message in enumerate(messages):
         if message.role not in ROLES:
             known = ", ".join(ROLES)
-            yield f"messages[{index}].role", f"The role of message {index} is none of {known}."
+            return f"messages[{index}].role", f"The role of message {index} is none of {known}."
         if message.content is None and message.role in _SPEAKERS:
-            yield f"messages[{index}].content", f"A message with the role {message.role!r} must have a 'content'."
-        if message.role == "tool":
-            yield from _unasked(index, message, called)
+            return f"messages[{index}].content", f"A message with the role {message.role!r} must have a 'content'."
+        if message.role == "tool" and message.tool_call_id not in called:
+            return f"messages[{index}].tool_call_id", _unasked(message)
         if message.tool_calls:
             called.update([call.id for call in message.tool_calls if call.id is not None])
+    return None
 
 
-def _unasked(index: int, message: Message, called: set[str]) -> Iterator[Finding]:
-    path = f"messages[{index}].tool_call_id"
+def _unasked(message: Message) -> str:
     if message.tool_call_id is None:
-        yield path, "A message with the role 'tool' must say in 'tool_call_id' which call it answers."
-    elif message.tool_call_id not in called:
-        yield path, "No assistant message before this one holds a tool call of that id."
+        return "A message with the role 'tool' must say in 'tool_call_id' which call it answers."
+    return "No assistant message before this one holds a tool call of that id."
 
 
-def _images(message: Message) -> int:
-    return sum([part.type == "image_url" for part in message.content]) if isinstance(message.content, list) else 0
+def _images(parts: list[Part]) -> int:
+    return sum([part.type == "image_url" for part in parts])

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from app.config.diff import changes
-from app.config.load import ConfigError, Loaded
-from app.core.configuration import Exchange, Flaw, FlawedConfigurationError, Replicas
+from app.config.load import Loaded
+from app.core.configuration import ConfigError, Exchange, Problem, Replicas
 from app.core.signals import ConfigRejected, ConfigReloaded, Listener
 from app.reload.holder import Holder
 
@@ -59,20 +59,20 @@ class Reloader:
         self._replicas = replicas
         self._one_by_one = asyncio.Lock()
         self._under_way: set[asyncio.Task[Exchange | None]] = set()
-        self._flaws: tuple[Flaw, ...] = ()
+        self._problems: tuple[Problem, ...] = ()
         replicas.listen(self.look)
 
     @property
-    def flaws(self) -> tuple[Flaw, ...]:
+    def problems(self) -> tuple[Problem, ...]:
         """Return what was wrong when the configuration was last read; empty if it is in use."""
-        return self._flaws
+        return self._problems
 
     async def reload(self) -> Exchange:
         """
         Do as the administration asks; see `Configurations`.
 
         Raises:
-            FlawedConfigurationError: It cannot be used.
+            ConfigError: It cannot be used.
         """
         exchange = await self._look(asked=True)
         self._parent(asked=True)
@@ -95,7 +95,7 @@ class Reloader:
     async def _try(self, *, asked: bool) -> Exchange | None:
         try:
             return await self._look(asked=asked)
-        except FlawedConfigurationError:  # the listener has been told
+        except ConfigError:  # the listener has been told
             return None
 
     async def _look(self, *, asked: bool) -> Exchange:
@@ -104,8 +104,8 @@ class Reloader:
                 loaded = await self._read()
             except ConfigError as error:
                 self._reject(error, asked=asked)
-                raise FlawedConfigurationError(self._flaws) from error
-            self._flaws = ()
+                raise
+            self._problems = ()
             return self._use(loaded, asked=asked)
 
     def _use(self, loaded: Loaded, *, asked: bool) -> Exchange:
@@ -121,9 +121,6 @@ class Reloader:
         return exchange
 
     def _reject(self, error: ConfigError, *, asked: bool) -> None:
-        flaws = tuple(
-            [Flaw(given.path, given.value, given.expected, given.suggestion, given.file) for given in error.problems]
-        )
-        known, self._flaws = self._flaws, flaws
-        if asked or flaws != known:
-            self._listener(ConfigRejected(len(flaws), flaws[0].path))
+        known, self._problems = self._problems, error.problems
+        if asked or error.problems != known:
+            self._listener(ConfigRejected(len(error.problems), error.problems[0].path))

@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
-from app.config.load import ConfigError, Loaded
+from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import Clock
+from app.core.configuration import ConfigError
 from app.core.signals import Signal
 from app.serving.bell import HANGUP, Bell
 from app.serving.children import Child

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Iterator, Mapping
-from itertools import chain
 from types import MappingProxyType
 
 import msgspec
 
 from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.members import LONG_BYTES, spans
+from app.core.members import spans
 from app.core.model import ChatRequest, Message, Part, PlainRequest
 from app.core.nesting import deeper_than
 from app.core.parameters import Quantities, out_of_order, out_of_range, too_many
@@ -26,7 +25,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _ESCAPED_CONTROL = re.compile(rb"\\(?:u00|b|f)")
 
 # Others than the model decide by these: a body that says one of them twice may mean different things to its readers.
-_ONCE = tuple(b'"%b"' % name for name in (b"model", b"messages", b"stream", b"max_tokens", b"n", b"tools", b"input"))
+_ONCE = re.compile(rb'"(?:model|messages|stream|max_tokens|n|tools|input)"')
+_SEARCHED_MAX_BYTES = 4096  # up to here a search for them is quicker than a walk over the members (measured)
 
 
 class ValidateOptions(msgspec.Struct, frozen=True):
@@ -98,8 +98,11 @@ class Validate:
     def _check_parameters(self, request: ChatRequest) -> None:
         options, fields = self._options, request.fields
         strict = options.routes.get(request.model, options.strict)
-        rules = (out_of_range(fields), out_of_order(fields.messages)) if strict else ()
-        for param, message in chain(too_many(fields, options.quantities), *rules):
+        finding = too_many(fields, options.quantities)
+        if strict:
+            finding = finding or out_of_range(fields) or out_of_order(fields.messages)
+        if finding is not None:
+            param, message = finding
             raise GatewayError(INVALID_REQUEST, message, param=param)
 
     def _check_depth(self, raw: bytes) -> None:
@@ -130,11 +133,12 @@ class Validate:
 
 def _require_single(raw: bytes) -> None:
     """Refuse a body that says twice what others than the model decide by."""
-    if len(raw) > LONG_BYTES and spans(raw) is not None:
-        return
-    for name in _ONCE:
-        if raw.count(name) > 1 and spans(raw) is None:
-            raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
+    if len(raw) <= _SEARCHED_MAX_BYTES:
+        names = _ONCE.findall(raw)
+        if len(names) == len(set(names)):
+            return
+    if spans(raw) is None:
+        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
 
 
 def _may_hold_control(raw: bytes) -> bool:

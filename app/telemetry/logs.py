@@ -114,4 +114,4 @@ class LogBook:
     def _lines(self, wall_s: float, signal: Signal) -> Iterator[str]:
         level = _NAMES[severity(signal)]
         for name, fields in events(signal):
-            yield self._render(None, level, {"timestamp": iso(wall_s), "level": level, "event": name, **fields})
+            yield self._render({"timestamp": iso(wall_s), "level": level, "event": name, **fields})

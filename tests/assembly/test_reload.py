@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from app.config.load import ConfigError, Loaded
-from app.config.problems import Problem
+from app.config.load import Loaded
 from app.config.schema import Settings
-from app.core.configuration import FlawedConfigurationError
+from app.core.configuration import ConfigError, Problem
 from app.core.errors import GatewayError
 from app.core.signals import ConfigRejected, ConfigReloaded, HedgeEnded
 from app.reload import Holder, Reloader
@@ -122,11 +121,11 @@ async def test_a_bad_configuration_changes_nothing(kept: Kept) -> None:
     before = kept.holder.current
     kept.disk.now = WRONG
 
-    with pytest.raises(FlawedConfigurationError) as refused:
+    with pytest.raises(ConfigError) as refused:
         await kept.reloader.reload()
 
-    assert [flaw.path for flaw in refused.value.flaws] == ["server.prot"]
-    assert kept.reloader.flaws == refused.value.flaws
+    assert [problem.path for problem in refused.value.problems] == ["server.prot"]
+    assert kept.reloader.problems == refused.value.problems
     assert kept.holder.current is before
     assert kept.bench.told == [ConfigRejected(1, "server.prot")]
     assert (kept.applied, kept.parent, kept.replicas.wishes) == ([], [], 0)
@@ -136,14 +135,14 @@ async def test_a_bad_configuration_changes_nothing(kept: Kept) -> None:
 async def test_a_good_configuration_after_a_bad_one(kept: Kept) -> None:
     """A bad configuration does not stand in the way of the next good one, and is forgotten."""
     kept.disk.now = WRONG
-    with pytest.raises(FlawedConfigurationError):
+    with pytest.raises(ConfigError):
         await kept.reloader.reload()
     kept.disk.now = loaded(**NEW)
 
     await kept.reloader.reload()
 
     assert await text_of(await ask(kept.holder.current, "new")) == "all"
-    assert kept.reloader.flaws == ()
+    assert kept.reloader.problems == ()
 
 
 async def test_the_administration_lets_everybody_look(kept: Kept) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.config.load import ConfigError, Loaded, Problem, load
+from app.config.load import Loaded, load
+from app.core.configuration import ConfigError, Problem
 
 # Long enough to be cut, and without its marker in the first characters, as real keys are.
 CANARY = "sk-proj-CANARY0123456789abcdefghijklmnopqrstuv"

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from app.config.load import ConfigError, Problem, load
+from app.config.load import load
 from app.config.problems import is_secret
 from app.config.schema import Settings
 from app.config.shapes import leaf_locs
+from app.core.configuration import ConfigError, Problem
 from tests.config.cases import CANARY, loaded, problem
 
 LEAVES = sorted(leaf_locs(Settings, "box"), key=str)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from app.core.configuration import Flaw, FlawedConfigurationError, NoReplicas, Unchanging
+from app.core.configuration import ConfigError, NoReplicas, Problem, Unchanging
 
 
 async def test_a_made_configuration_stays() -> None:
     """Reading it again changes nothing."""
     exchange = await Unchanging().reload()
 
-    assert (exchange.changes, Unchanging().flaws) == ((), ())
+    assert (exchange.changes, Unchanging().problems) == ((), ())
 
 
 def test_nobody_else() -> None:
@@ -23,10 +23,22 @@ def test_nobody_else() -> None:
     assert called == []
 
 
-def test_a_refusal_holds_every_flaw_and_no_value() -> None:
-    """Its text counts them; what stands where is in the flaws only."""
-    flaws = [Flaw("server.port", "'x'", "a number", "correct it", "a.yaml")] * 2
+def test_renders_for_people() -> None:
+    """A problem is three lines: where and what, what was expected, what to do."""
+    one = Problem("server.port", "'x'", "a whole number", "correct it", "a.yaml")
+    two = Problem("b", "(missing)", "text", "add b")
 
-    error = FlawedConfigurationError(flaws)
+    text = str(ConfigError([one, two]))
 
-    assert (error.flaws, str(error)) == (tuple(flaws), "2")
+    assert text == (
+        "the configuration has 2 problems\n"
+        "\n"
+        "server.port: 'x'  (a.yaml)\n"
+        "    expected:   a whole number\n"
+        "    suggestion: correct it\n"
+        "\n"
+        "b: (missing)\n"
+        "    expected:   text\n"
+        "    suggestion: add b"
+    )
+    assert str(ConfigError([two])).startswith("the configuration has 1 problem\n")

@@ -11,7 +11,7 @@ import pytest
 
 from app.core.errors import GatewayError
 from app.core.stream import Batch
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.reading import EventReading, ReadGuard
 from tests.support.calls import asking
 from tests.support.virtual_time import START_S, VirtualTimeLoop

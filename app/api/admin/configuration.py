@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.admin.door import Json, admitted, json_answer
 from app.api.errors import error_object
 from app.api.inbound import headers_of, request_id_of
-from app.core.configuration import Configurations, FlawedConfigurationError
+from app.core.configuration import ConfigError, Configurations
 from app.core.errors import UNPROCESSABLE, GatewayError
 from app.core.gateway import CurrentGateway
 
@@ -28,23 +28,23 @@ def configuration_router(gateways: CurrentGateway, configurations: Configuration
     async def show(request: Request) -> Response:
         shown = admitted(request, gateways.current).shown
         used: Json = {"digest": shown.digest, "source": shown.source}
-        return json_answer({**used, "rejected": configurations.flaws, "config": shown.settings})
+        return json_answer({**used, "rejected": configurations.problems, "config": shown.settings})
 
     @router.post("/config/reload", summary="Read the configuration again, in every process", responses={**_FLAWED})
     async def reload(request: Request) -> Response:
         admitted(request, gateways.current)
         try:
             exchange = await configurations.reload()
-        except FlawedConfigurationError as error:
+        except ConfigError as error:
             return _refused(request, error)
         return json_answer({"before": exchange.before, "digest": exchange.now, "changes": exchange.changes})
 
     return router
 
 
-def _refused(request: Request, error: FlawedConfigurationError) -> Response:
-    count = len(error.flaws)
+def _refused(request: Request, error: ConfigError) -> Response:
+    count = len(error.problems)
     message = f"The configuration has {count} problem{'s' if count > 1 else ''}; the one before stays in use."
     refusal = GatewayError(UNPROCESSABLE, message, suggestion="Correct what 'problems' lists, and ask again.")
     told = error_object(refusal, request_id_of(headers_of(request.scope)), None)
-    return json_answer({"error": told, "problems": error.flaws}, refusal.kind.status)
+    return json_answer({"error": told, "problems": error.problems}, refusal.kind.status)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.config.files import read_file
-from app.config.problems import ConfigError, Problem
 from app.config.trees import Tree
+from app.core.configuration import ConfigError, Problem
 
 
 def read_litellm(path: Path) -> Tree:

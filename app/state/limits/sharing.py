@@ -19,11 +19,10 @@ from app.core.clock import Clock
 from app.core.gcra import US_PER_S
 from app.core.rules import Ask, Decision, Standing, owed_us
 from app.state.limits.blocks import Blocks, leased
-from app.state.limits.memory import MemoryLimits, part_of
+from app.state.limits.memory import Levels, MemoryLimits, Seen, part_of
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
-from app.state.limits.seen import Levels, Seen
-from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach
+from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach
 
 ALIVE_MS = 5_000  # a replica that has not been heard of for so long does not count any more
 PLACE_SOON_S = 0.02  # what another replica needs to give a place back whose call has just ended
@@ -39,18 +38,7 @@ class _Settlement(msgspec.Struct, frozen=True):
 
 
 class SharedLimits(Follower):
-    """
-    The `Limits` of one replica among several; follows `link`.
-
-    Args:
-        store: Decides in Redis.
-
-        link: Says whether Redis can be asked.
-
-        fail: What happens while it cannot.
-
-        replicas: How many there are as long as Redis has not said.
-    """
+    """The `Limits` of one replica among several (of `replicas`, until Redis says how many); follows `link`."""
 
     def __init__(self, store: RedisLimits, link: Link, clock: Clock, fail: Fail, replicas: int = 1) -> None:
         self._store = store
@@ -181,7 +169,7 @@ class SharedLimits(Follower):
         return decided
 
     def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:
-        if not answer.cancelled() and answer.exception() is None:
+        if arrived(answer):
             decision, _ = decision_of(ask, place, answer.result())
             if decision.admitted:
                 self.settle(decision, 0)

@@ -1,11 +1,10 @@
--- What every decision about a circuit begins with: app/state/circuit.py in the words of Redis.
+-- What every decision about a circuit begins with: app/state/circuits/circuit.py in the words of Redis.
 -- KEYS[1]  hash: name of a target -> its packed circuit, for all that are or were anything but closed
 -- KEYS[2]  hash: the window of this target; field f<bucket> counts failures, c<bucket> calls
 -- ARGV[1]  name of the target
--- ARGV[2]  the time in milliseconds, or '' for that of Redis, which all replicas share; only tests give one
 local NAME, BUCKETS = ARGV[1], 12
 
-local now = milliseconds(ARGV[2])
+local now = milliseconds()
 
 local packed = redis.call('HGET', KEYS[1], NAME)
 local circuit = packed and cmsgpack.unpack(packed)

@@ -15,7 +15,7 @@ from app.core.answers.assemble import Assembler
 from app.core.answers.replay import PIECE_CHARS, replay
 from app.core.model import Completion, StreamEvent, Weight
 from app.core.usage import Usage
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.core.answers.making import DONE, answers, completion_of, framed
 from tests.support.calls import asking
 

@@ -6,7 +6,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from app.config.load import ConfigError, load
+from app.config.load import load
+from app.core.configuration import ConfigError
 from tests.fuzz.targets.pieces import chosen
 from tests.fuzz.targets.target import Target
 
