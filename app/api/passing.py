@@ -7,8 +7,9 @@ read whole only if it is JSON; any other is handed on while it arrives.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -20,7 +21,7 @@ from app.api.headers import answer_headers
 from app.api.hot import Arrival, Desk, HotRoute
 from app.api.inbound import Headers, is_foreign_page
 from app.api.places import Place, Places
-from app.api.respond import NEVER_S, KeepAlive, Ready, relay
+from app.api.respond import NEVER_S, Ready, relay
 from app.api.uploading import Incoming
 from app.api.wishes import NO_WISHES
 from app.core.addresses import asked_in
@@ -37,13 +38,13 @@ from app.core.uploads import Upload
 
 # The only request headers that are passed on, besides the type of the body. No credential is among them, nothing that
 # chooses an account at the provider, and nothing that makes it call somebody.
-_FORWARDED: Final = tuple(
-    (name.encode(), name)
+_FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType({
+    name.encode(): name
     for name in (
         "accept", "anthropic-beta", "anthropic-version", "idempotency-key", "if-match", "openai-beta", "range",
         "traceparent", "tracestate",
     )
-)  # fmt: skip
+})  # fmt: skip
 _OWN_LENGTH: Final = "content-length"
 _PLAIN: Final = AnswerHead(200, ())
 
@@ -156,8 +157,7 @@ async def _pass_on(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None
         return
     async with aclosing(body):
         await sink.head(head.status, headers)
-        async with KeepAlive(sink, NEVER_S) as silent:
-            complete = await relay(body, call, sink, style, silent)
+        complete = await relay(body, call, sink, style, NEVER_S)
     if complete:
         await sink.end()
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 
 import msgspec
@@ -30,6 +31,7 @@ from app.state.usage.memory import MemoryUsage
 from app.state.usage.redis import RedisUsage
 
 _FREE = Price()
+_REMEMBERED = 4096  # names come from clients, so what is remembered of them is bounded
 _FREE_KINDS = frozenset(
     {"sim", "local", "ollama", "llamacpp", "lmstudio", "sglang", "tgi", "vllm"}
 )  # they run on machines of the operator
@@ -78,7 +80,7 @@ def prices(settings: Settings) -> Prices:
         info = known.find(target.provider, target.model)
         return None if info is None else info.price
 
-    return price
+    return lru_cache(_REMEMBERED)(price)  # every attempt asks, and the answer is always the same
 
 
 def _target_prices(settings: Settings) -> Mapping[str, Price]:

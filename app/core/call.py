@@ -214,11 +214,14 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class End(Enum):
-    """The three ways in which a reply can end."""
+    """The three ways in which a reply can end; `word` is how signals say it, quicker to read than `value`."""
 
     COMPLETED = "completed"
     FAILED = "failed"
     ABANDONED = "abandoned"
+
+    def __init__(self, word: str) -> None:
+        self.word = word
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -87,6 +87,10 @@ class HttpxReply:
         """Return the headers."""
         return self._response.headers
 
+    def rest(self) -> bytes | None:
+        """Return nothing if the body was read to its end; nobody knows before."""
+        return b"" if self._response.is_closed else None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body as it arrives; see the port."""
         try:

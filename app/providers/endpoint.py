@@ -78,7 +78,7 @@ class Endpoints:
     """The innermost handler: sends each attempt to its target's provider."""
 
     def __init__(self, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> None:
-        self._endpoints = {name: Endpoint(provider, options, clock) for name, provider in providers.items()}
+        self._endpoints = {name: Endpoint(provider, options, clock).__call__ for name, provider in providers.items()}
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """
@@ -175,7 +175,7 @@ class Endpoint:
         self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
     ) -> Reply:
         reading = EventReading(reply, decoder, self._guard(attempt), partial(self._blamed, attempt, secrets))
-        stream = EventStream(reading.events(), reading.release, media_type)
+        stream = EventStream(reading, reading.release, media_type)
         try:
             await stream.prime(self._options)
         except BaseException:

@@ -67,7 +67,7 @@ from app.telemetry.rendering import Fields
 from app.telemetry.told import Event, Told, line, ms, told
 
 _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
-_COMPLETED, _FAILED, _ABANDONED = (end.value for end in (End.COMPLETED, End.FAILED, End.ABANDONED))  # quick to read
+_COMPLETED, _FAILED, _ABANDONED = (End.COMPLETED.word, End.FAILED.word, End.ABANDONED.word)
 _CIRCUIT: Final[Mapping[str, str]] = MappingProxyType(
     {
         CircuitState.CLOSED.value: "circuit_closed",

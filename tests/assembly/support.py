@@ -28,6 +28,10 @@ class WholeReply:
     status = 200
     headers: Mapping[str, str] = {"content-type": "application/json"}
 
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""
         yield ANSWER

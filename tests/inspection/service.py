@@ -28,6 +28,10 @@ class ServiceReply:
         self._body = body
         self.closed = False
 
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""
         yield self._body[:1]

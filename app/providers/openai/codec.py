@@ -70,12 +70,12 @@ class OpenAiCodec:
             answer = self._decode(body)
         except UNREADABLE as error:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is not a chat completion.") from error
-        if bytes(answer.error) not in NO_ERROR:
+        if answer.error and bytes(answer.error) not in NO_ERROR:
             raise error_in_answer(bytes(answer.error))
         if not answer.choices:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no choices.")
-        reasons = tuple(choice.finish_reason for choice in answer.choices if choice.finish_reason)
-        return Completion(body, answer.usage, reasons)
+        reasons = [choice.finish_reason for choice in answer.choices if choice.finish_reason]
+        return Completion(body, answer.usage, tuple(reasons))
 
     def _decode(self, body: bytes) -> _Body:
         try:

@@ -8,7 +8,7 @@ import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Chunk, StreamEvent, Weight, weight_of
-from app.providers.canonical.heard import UNREADABLE, Framed, require_text
+from app.providers.canonical.heard import UNREADABLE, Framed
 from app.providers.openai.errors import error_in_answer
 from app.providers.sse import SseFrame, SseFrames
 
@@ -33,28 +33,26 @@ class ChunkDecoder(Framed[SseFrame]):
         self._finished = False
 
     def _frame(self, frame: SseFrame) -> tuple[StreamEvent, ...]:
-        if not frame.data:  # some proxies send empty ones to keep a connection alive, and some SDKs fail on them
+        data = frame.data
+        if not data:  # some proxies send empty ones to keep a connection alive, and some SDKs fail on them
             return ()
-        if frame.data.rstrip() == _DONE:
+        if data.startswith(_DONE) and data.rstrip() == _DONE:
             if not self._finished:
                 raise GatewayError(TARGET_UNAVAILABLE, "The provider ended its stream without a finish reason.")
             self.done = True
             return (_DONE_EVENT,)
-        chunk = self._decode(frame.data)
-        if chunk is not None and bytes(chunk.error) not in NO_ERROR:
-            raise error_in_answer(bytes(chunk.error))
-        weight = Weight.ANSWER if chunk is None else self._weigh(chunk)
-        return (StreamEvent(_forwardable(frame), chunk, weight),)
-
-    def _decode(self, data: bytes) -> Chunk | None:
         try:
-            require_text(data)
-            return self._read(data)
+            if not data.isascii():
+                data.decode()  # as `require_text` does, of which this is the hottest place
+            chunk = self._read(data)
         except msgspec.ValidationError:
             self._note_unfamiliar(data)
-            return None
+            return (StreamEvent(_forwardable(frame), None, Weight.ANSWER),)
         except UNREADABLE as error:
             raise _undecodable() from error
+        if chunk.error and bytes(chunk.error) not in NO_ERROR:
+            raise error_in_answer(bytes(chunk.error))
+        return (StreamEvent(_forwardable(frame), chunk, self._weigh(chunk)),)
 
     def _note_unfamiliar(self, data: bytes) -> None:
         """Look for an error or a finish reason in an event whose other fields have types that we do not know."""
@@ -75,7 +73,10 @@ class ChunkDecoder(Framed[SseFrame]):
             if choice.finish_reason:
                 self._finished = True
                 return Weight.ANSWER
-            weight = max(weight, weight_of(choice.delta))
+            if choice.delta.content:  # as nearly always
+                weight = Weight.ANSWER
+            elif weight is not Weight.ANSWER:
+                weight = max(weight, weight_of(choice.delta))
         return weight
 
 

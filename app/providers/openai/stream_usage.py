@@ -35,7 +35,7 @@ class StreamUsage:
 
     def is_for(self, request: Request) -> bool:
         """Say whether `request` has to be made to ask."""
-        if not self._asking or not isinstance(request, ChatRequest) or not request.stream:
+        if not request.stream or not self._asking or not isinstance(request, ChatRequest):
             return False
         options = request.fields.stream_options
         return options is None or not options.include_usage

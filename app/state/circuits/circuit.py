@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.circuits import CircuitPolicy, CircuitState, Force
+from app.core.circuits import BUCKETS, CircuitPolicy, CircuitState, Force
 
-BUCKETS = 12  # of the window: what is counted is between 11/12 and the whole of it
 JITTER = 0.25  # share by which chance shortens an open time that has grown, so that targets do not probe in step
 LEAST_OPEN_MAX_S = 86_400.0  # a provider's wish beyond a day is a mistake of its
 DOUBLINGS_MAX = 30
@@ -56,19 +55,23 @@ class Window:
     """Failures and calls of the last `window_s`, in buckets of a twelfth of it."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, tuple[int, int]] = {}
+        self._buckets: dict[int, list[int]] = {}
 
     def add(self, now: int, policy: CircuitPolicy, failures: int, calls: int) -> None:
         """Count calls that ended at `now`."""
-        bucket = now // width_ms(policy)
-        before = self._buckets.get(bucket, (0, 0))
-        self._buckets[bucket] = (before[0] + failures, before[1] + calls)
+        bucket = now // policy.bucket_ms
+        counts = self._buckets.get(bucket)
+        if counts is not None:
+            counts[0] += failures
+            counts[1] += calls
+            return
+        self._buckets[bucket] = [failures, calls]
         if len(self._buckets) > BUCKETS:
             self._buckets = {n: counts for n, counts in self._buckets.items() if bucket - BUCKETS < n <= bucket}
 
     def sums(self, now: int, policy: CircuitPolicy) -> tuple[int, int]:
         """Return failures and calls inside the window that ends at `now`."""
-        last = now // width_ms(policy)
+        last = now // policy.bucket_ms
         inside = [counts for n, counts in list(self._buckets.items()) if last - BUCKETS < n <= last]
         return sum(counts[0] for counts in inside), sum(counts[1] for counts in inside)
 
@@ -173,11 +176,6 @@ def open_ms(policy: CircuitPolicy, openings: int, finding: Finding) -> int:
     first, most = _ms(policy.open_s), _ms(policy.open_max_s)
     grown = min(most, first * 2 ** min(openings, DOUBLINGS_MAX))
     return max(int(grown * finding.shrink), min(first, most), _ms(min(finding.least_open_s, LEAST_OPEN_MAX_S)))
-
-
-def width_ms(policy: CircuitPolicy) -> int:
-    """Return the length of one bucket."""
-    return max(1, _ms(policy.window_s) // BUCKETS)
 
 
 def _ms(seconds: float) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from app.core.circuits import CircuitPolicy, CircuitState, Force
-from app.state.circuits.circuit import LEAST_OPEN_MAX_S, Finding, Reading, width_ms
+from app.state.circuits.circuit import LEAST_OPEN_MAX_S, Finding, Reading
 from app.state.link import Argument, Command, Submit, text_of
 from app.state.scripts import script
 
@@ -56,7 +56,7 @@ class RedisCircuits:
             repr(policy.failure_ratio),
             round(policy.open_s * 1000),
             round(policy.open_max_s * 1000),
-            width_ms(policy),
+            policy.bucket_ms,
         )
 
     async def force(self, target: str, action: Force) -> Reading:
@@ -65,7 +65,7 @@ class RedisCircuits:
 
     async def read(self, target: str, policy: CircuitPolicy) -> Reading:
         """Look at one circuit."""
-        return reading_of(await self._about("circuit_read", target, width_ms(policy)))
+        return reading_of(await self._about("circuit_read", target, policy.bucket_ms))
 
     async def every(self, probes: Iterable[Probe] = ()) -> dict[str, Reading]:
         """

@@ -13,7 +13,6 @@ from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing,
 BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
 _SWEEP_MIN = 1024
 SEEN_MAX = 512  # any user or session has buckets of its own; an operator needs a glance, not all of them
-LEVELS_MAX = 10_000  # some 2 MB
 
 
 class _Places(msgspec.Struct):
@@ -170,25 +169,6 @@ class Seen:
         for slot, claim in self._claims.values():
             found.setdefault(slot, []).append(claim)
         return found
-
-
-class Levels:
-    """How full shared buckets were when this process last heard of them, for the time when it is alone."""
-
-    def __init__(self) -> None:
-        self._empty_at: dict[str, int] = {}
-
-    def note(self, decision: Decision, now_us: int) -> None:
-        """Take note of the buckets of one call."""
-        for standing in decision.standings:
-            if standing.claim.rule.rate is not None:
-                self._empty_at[standing.claim.bucket] = now_us + standing.used
-        while len(self._empty_at) > LEVELS_MAX:
-            del self._empty_at[next(iter(self._empty_at))]
-
-    def take(self, bucket: str, now_us: int) -> int:
-        """Return how much work must be in a bucket by now, if nobody touched it; 0 once that was told."""
-        return max(0, self._empty_at.pop(bucket, now_us) - now_us)
 
 
 class LocalLimits:

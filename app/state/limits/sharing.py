@@ -19,7 +19,8 @@ from app.core.clock import Clock
 from app.core.gcra import US_PER_S
 from app.core.rules import Ask, Decision, Standing, owed_us
 from app.state.limits.blocks import Blocks, leased
-from app.state.limits.memory import Levels, MemoryLimits, Seen, part_of
+from app.state.limits.levels import Levels
+from app.state.limits.memory import MemoryLimits, Seen, part_of
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
 from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach

@@ -28,7 +28,7 @@ def assembled(events: Iterable[StreamEvent], max_bytes: int = PLENTY) -> Assembl
     """Let an assembler see events."""
     assembler = Assembler(max_bytes)
     for event in events:
-        assembler.observe(event)
+        assembler.observe([event])
     return assembler
 
 
@@ -292,7 +292,9 @@ def test_an_answer_that_grows_too_large_is_given_up(delta: dict[str, object]) ->
     assembler = Assembler(max_bytes=100_000)
 
     for n in range(3000):
-        assembler.observe(chunk(**{name if name != "x" * 60 else f"{name}{n}": value for name, value in delta.items()}))
+        assembler.observe(
+            [chunk(**{name if name != "x" * 60 else f"{name}{n}": value for name, value in delta.items()})]
+        )
 
     assert small.completion() is not None
     assert assembler.gave_up

@@ -95,7 +95,7 @@ async def test_a_place_that_is_left_lets_the_next_in(shared_server: RedisServer)
 
 
 async def test_a_place_on_its_way_back_is_waited_for(shared_server: RedisServer) -> None:
-    """A call that has ended at one replica is not in the way of the next one at another."""
+    """A call that ended at one replica is not in the way of the next one at another, whoever reaches Redis first."""
     rule = places(1)
     async with replica(shared_server.url, "soon") as one, replica(shared_server.url, "soon") as other:
         held = await one.ask(ask(claim(rule)))
