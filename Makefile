@@ -3,6 +3,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bench count fuzz sbom slo docs release format lock clean
 
+# Images of Python like to set this, and then each of the suite's hundreds of gateways compiles itself anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 # Scripts in .venv name the checkout they belong to: one that was moved or copied has another stamp, and sets up again.
 STAMP := .venv/.setup-$(shell pwd | cksum | cut -d ' ' -f 1)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from types import MappingProxyType
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -33,10 +33,11 @@ from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import PlainDialect, plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
-from app.api.errors import error_response, internal_error, nothing_at, stopping
+from app.api.errors import error_response, internal_error, not_allowed, nothing_at, stopping
 from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
+from app.api.moderations import ModerationsRoute
 from app.api.openapi.cold import corrected
 from app.api.openapi.hot import hot_paths
 from app.api.page import page_router
@@ -46,7 +47,7 @@ from app.api.roles import is_inside, with_roles
 from app.api.sessions import sessions_router
 from app.api.streams import streams_router
 from app.core.configuration import Configurations, Unchanging
-from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
+from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import Operation
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
@@ -54,7 +55,6 @@ Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 _NO_GUESS = (b"x-content-type-options", b"nosniff")  # a browser takes an answer for what it says it is
 _KEPT = ("/v1/files", "/v1/batches")
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -184,6 +184,8 @@ def _route(desk: Desk, dialect: Dialect) -> HotRoute:
     """Return the endpoint for a form of requests."""
     if isinstance(dialect, PlainDialect) and dialect.form:
         return FormRoute(desk, dialect)
+    if dialect.endpoint == Operation.MODERATIONS.value:
+        return ModerationsRoute(desk, dialect)
     return HotRoute(desk, dialect)
 
 
@@ -206,13 +208,11 @@ class _Named:
 
 async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
-    kind = _KINDS.get(status, INVALID_REQUEST)
-    if kind is METHOD_NOT_ALLOWED:
-        message = f"{request.method} is not possible at {request.url.path[:200]!r}."
-        return _response(GatewayError(kind, message), request, {"allow": ", ".join(_methods_at(request))})
-    if kind is NOT_FOUND:
-        return _response(nothing_at(request.url.path), request, {})
-    return _response(GatewayError(kind, "The request cannot be understood."), request, {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _response(not_allowed(request.method, request.url.path, _methods_at(request)), request)
+    if status == HTTPStatus.NOT_FOUND:
+        return _response(nothing_at(request.url.path), request)
+    return _response(GatewayError(INVALID_REQUEST, "The request cannot be understood."), request)
 
 
 def _methods_at(request: Request) -> list[str]:
@@ -226,15 +226,15 @@ def _methods_at(request: Request) -> list[str]:
 
 
 async def _gateway_error(request: Request, error: Exception) -> Response:
-    return _response(error if isinstance(error, GatewayError) else internal_error(), request, {})
+    return _response(error if isinstance(error, GatewayError) else internal_error(), request)
 
 
 async def _failed(request: Request, _error: Exception) -> Response:
-    return _response(internal_error(), request, {})
+    return _response(internal_error(), request)
 
 
-def _response(error: GatewayError, request: Request, extra: Mapping[str, str]) -> Response:
+def _response(error: GatewayError, request: Request) -> Response:
     anthropics = request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers
     refusal = message_refusal if anthropics else error_response
     status, headers, body = refusal(error, request_id_of(headers_of(request.scope)), None)
-    return Response(body, status, {**{name.decode(): value.decode() for name, value in headers}, **extra})
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})

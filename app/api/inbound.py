@@ -12,6 +12,7 @@ from app.api.asgi import Scope
 from app.core.errors import UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.identity import Credential
 from app.core.loops import VIA, Loop
+from app.core.tracing import PARENT
 
 Headers: TypeAlias = Mapping[bytes, bytes]
 
@@ -20,9 +21,10 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _BEARER = b"bearer "
 _JSON = b"application/json"
 _VIA = VIA.encode()
+_CONTEXT: Final = ("traceparent", "tracestate")
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
 FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType(
-    {name.encode(): name for name in ("openai-beta", "anthropic-beta", "idempotency-key", "traceparent", "tracestate")}
+    {name.encode(): name for name in ("openai-beta", "anthropic-beta", "idempotency-key", *_CONTEXT)}
 )
 
 
@@ -106,10 +108,19 @@ def forwarded(headers: Headers, allowed: Mapping[bytes, str], loop: Loop) -> tup
     """
     Return the `allowed` headers for a provider, and the name of the gateway behind those that the request came through.
 
+    A trace context that is none goes no further, as the W3C wants it.
+
     Raises:
         GatewayError: LOOP_DETECTED.
     """
     via = loop.header if _VIA not in headers else (VIA, loop.passed(headers[_VIA].decode("latin-1")))
     if allowed.keys().isdisjoint(headers):
         return (via,)
-    return (*[(name, headers[key].decode("latin-1")) for key, name in allowed.items() if key in headers], via)
+    found = [(name, headers[key].decode("latin-1")) for key, name in allowed.items() if key in headers]
+    if (b"traceparent" in headers or b"tracestate" in headers) and not _has_context(headers):
+        found = [(name, value) for name, value in found if name not in _CONTEXT]
+    return (*found, via)
+
+
+def _has_context(headers: Headers) -> bool:
+    return PARENT.fullmatch(headers.get(b"traceparent", b"").decode("latin-1")) is not None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
+from app.core.allow_list import slashed
 from app.core.caching.answers import Answers, Lifetimes, Places
 from app.core.caching.broadcast import BroadcastBounds
 from app.core.caching.carrying import Carrier
@@ -114,7 +115,7 @@ def _fingerprints(settings: Settings) -> Callable[[str], str]:
     places = {name: f"{name} {given.kind} {given.base_url or ''}" for name, given in settings.providers.items()}
 
     def direct(name: str) -> str:
-        provider, _, model = name.replace(":", "/", 1).partition("/") if "/" not in name else name.partition("/")
+        provider, _, model = slashed(name).partition("/")
         return f"{places.get(provider, '')} {model}"
 
     def routed(name: str, seen: frozenset[str]) -> str:

@@ -26,4 +26,4 @@ def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Repea
 def idempotency(settings: Settings, deps: Deps) -> list[Idempotency]:
     """Return the stage that answers repeats, unless it is switched off."""
     given = settings.idempotency
-    return [Idempotency(given.entry_max_bytes, deps.repeats, deps.listener)] if given.enabled else []
+    return [Idempotency(given.entry_max_bytes, deps.repeats, deps.clock, deps.listener)] if given.enabled else []

@@ -14,6 +14,7 @@ from app.config.features.budgets import KeyBudget
 from app.config.features.budgets import Usage as UsageSettings
 from app.config.schema import Settings
 from app.core.accounts import Budgets
+from app.core.allow_list import slashed
 from app.core.call import Target
 from app.core.clock import Clock
 from app.core.money import Budget, nano
@@ -65,10 +66,9 @@ def key_budget(key_id: str, given: KeyBudget) -> Budget:
 def prices(settings: Settings) -> Prices:
     """Return what looks prices up: those of `prices`, of the targets of routes, of what runs here, and known ones."""
     known = models(settings)
-    found = {
-        **_target_prices(settings),
-        **{name: msgspec.convert(given, Price, from_attributes=True) for name, given in settings.prices.items()},
-    }
+    found = dict(_target_prices(settings))
+    for name, given in settings.prices.items():
+        found[slashed(name)] = msgspec.convert(given, Price, from_attributes=True)
     free = frozenset(name for name, given in settings.providers.items() if given.kind in _FREE_KINDS)
 
     def price(target: Target) -> Price | None:

@@ -11,9 +11,12 @@ from app.config.problems import did_you_mean, dotted, kind_of, shown_key
 from app.config.trees import Loc, Tree
 from app.core.configuration import Problem
 
+# Braces in a default come in pairs, as those of JSON and of a placeholder do; else the first one that closes ends it.
 _PLACEHOLDER: Final = re.compile(
-    r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|"
-    r"\$\{(?P<source>[a-z][a-z0-9_-]*):(?P<reference>[^}]+)\}|(?P<broken>\$\{)"
+    r"(?P<escaped>\$\$\{)"
+    r"|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^}])*))?\}"
+    r"|\$\{(?P<source>[a-z][a-z0-9_-]*):(?P<reference>[^}]+)\}"
+    r"|(?P<broken>\$\{)"
 )
 
 
@@ -69,7 +72,7 @@ class Filler:
         self.names.add(name)
         value = self._environ.get(name)
         if default is not None:
-            return value or default
+            return value or self._text(default, loc)
         if value is None:
             close = did_you_mean(name, (known for known in self._environ if "_" in known))
             suggestion = f"export {name}, or write ${{{name}:-}} where it may stay empty"

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        case_sensitive=True,  # Server beside server would hide one of them, and from the environment
         env_prefix="WIZARD_",
         env_nested_delimiter="__",
         env_ignore_empty=True,

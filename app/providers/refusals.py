@@ -33,6 +33,7 @@ _STATUSES = MappingProxyType(
         413: table.BODY_TOO_LARGE,
         422: table.UNPROCESSABLE,
         429: table.TARGET_RATE_LIMITED,
+        498: table.TARGET_BUSY,  # Groq: no room in its flex tier
         503: table.TARGET_BUSY,
         504: table.TARGET_TIMEOUT,
         524: table.TARGET_TIMEOUT,

@@ -74,6 +74,7 @@ class Retry:
                 self._report(error, attempt, tries, pause)
                 failure = error
             await self._clock.sleep(pause)
+            attempt.call.journal.upstream_s += pause  # the provider's doing, not ours
             tries += 1
 
     def _tries_max(self, options: CallOptions) -> int:

@@ -139,12 +139,15 @@ def foreign_imports(module: ast.Module, allowed: frozenset[str]) -> Iterator[Bre
                 yield Break(node.lineno, place, f"imports {name}")
 
 
-def _walk(node: ast.AST, place: str = "") -> Iterator[tuple[str, ast.AST]]:
+def _walk(module: ast.Module) -> Iterator[tuple[str, ast.AST]]:
     """Visit every node with the dotted name of the function or class it stands in."""
-    for child in ast.iter_child_nodes(node):
-        yield place, child
-        inside = f"{place}.{child.name}".lstrip(".") if isinstance(child, (*_FUNCTIONS, ast.ClassDef)) else place
-        yield from _walk(child, inside)
+    around: list[tuple[str, ast.AST]] = [("", module)]
+    while around:
+        place, node = around.pop()
+        inside = f"{place}.{node.name}".lstrip(".") if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) else place
+        for child in ast.iter_child_nodes(node):
+            yield inside, child
+            around.append((inside, child))
 
 
 def _blocks_at(node: ast.AST, depth: int) -> Iterator[ast.stmt]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -22,11 +23,14 @@ BROAD_CATCHES: Mapping[str, str] = {
 }
 
 
-def parsed() -> Iterator[tuple[str, str, ast.Module]]:
-    """Yield each file of the gateway: its name from the root of the repository, its source, its tree."""
-    for path in FILES:
-        source = path.read_text(encoding="utf-8")
-        yield path.relative_to(ROOT).as_posix(), source, ast.parse(source)
+Parsed: TypeAlias = Sequence[tuple[str, str, ast.Module]]
+
+
+@pytest.fixture(scope="module")
+def parsed() -> Parsed:
+    """Return each file of the gateway: its name from the root of the repository, its source, its tree."""
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in FILES}
+    return [(name, source, ast.parse(source)) for name, source in sources.items()]
 
 
 @pytest.mark.parametrize(
@@ -40,26 +44,24 @@ def parsed() -> Iterator[tuple[str, str, ast.Module]]:
         rules.late_imports,
     ],
 )
-def test_keeps_the_rule(rule: Callable[[ast.Module], Iterator[rules.Break]]) -> None:
+def test_keeps_the_rule(rule: Callable[[ast.Module], Iterator[rules.Break]], parsed: Parsed) -> None:
     """No module of the gateway breaks the rule."""
-    found = [f"{name}:{broken.line} {broken.what}" for name, _, module in parsed() for broken in rule(module)]
+    found = [f"{name}:{broken.line} {broken.what}" for name, _, module in parsed for broken in rule(module)]
 
     assert not found, "\n".join(found)
 
 
-def test_files_are_short() -> None:
+def test_files_are_short(parsed: Parsed) -> None:
     """No file of the gateway is longer than 300 lines."""
-    found = [
-        f"{name}: {broken.what}" for name, source, module in parsed() for broken in rules.long_file(module, source)
-    ]
+    found = [f"{name}: {broken.what}" for name, source, module in parsed for broken in rules.long_file(module, source)]
 
     assert not found, "\n".join(found)
 
 
-def test_core_stands_alone() -> None:
+def test_core_stands_alone(parsed: Parsed) -> None:
     """The core imports itself, the standard library and msgspec, and nothing else."""
     allowed = frozenset({"app.core", "msgspec"})
-    core = ((name, module) for name, _, module in parsed() if name.startswith("app/core/"))
+    core = ((name, module) for name, _, module in parsed if name.startswith("app/core/"))
 
     found = [
         f"{name}:{broken.line} {broken.what}"
@@ -70,11 +72,11 @@ def test_core_stands_alone() -> None:
     assert not found, "\n".join(found)
 
 
-def test_everything_is_caught_only_where_it_may_be() -> None:
+def test_everything_is_caught_only_where_it_may_be(parsed: Parsed) -> None:
     """Catching everything happens in the listed places, and every listed place still does it."""
     found = {
         f"{name}::{broken.place}": f"line {broken.line} {broken.what}"
-        for name, _, module in parsed()
+        for name, _, module in parsed
         for broken in rules.broad_catches(module)
     }
 

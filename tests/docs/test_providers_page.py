@@ -12,6 +12,7 @@ from app.config.presets import PRESETS
 from tests.providers.conformance.dialects import COLUMNS
 from tests.providers.conformance.features import SUITE
 from tests.providers.conformance.matrix import PAGE, cells, matrix, presets
+from tests.support.gateway import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
 PROVIDERS = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
@@ -21,7 +22,7 @@ PROVIDERS = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
 def collected() -> set[str]:
     """Return the names of all tests of the suite."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", SUITE]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=True)
     return {line for line in done.stdout.splitlines() if "::" in line}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import brotli  # type: ignore[import-untyped]
@@ -23,12 +24,14 @@ SECRET = b"what-a-provider-packed"
 PIECE = SECRET + bytes((1 << 20) - len(SECRET))
 
 
+@cache
 def gzip_bomb() -> bytes:
     """Return half a megabyte of gzip."""
     packer = zlib.compressobj(9, wbits=31)
     return b"".join([packer.compress(PIECE) for _ in range(UNPACKED_MB)]) + packer.flush()
 
 
+@cache
 def brotli_bomb() -> bytes:
     """Return some kilobytes of brotli."""
     packer = brotli.Compressor(quality=5)
@@ -36,6 +39,7 @@ def brotli_bomb() -> bytes:
     return b"".join(packed)
 
 
+@cache
 def zstd_bomb() -> bytes:
     """Return 16 KB of zstd: a frame of blocks that each say to repeat a byte 128 Ki times (RFC 8878, 3.1.1.2)."""
     last = UNPACKED_MB * 8 - 1
@@ -43,7 +47,7 @@ def zstd_bomb() -> bytes:
     return b"\x28\xb5\x2f\xfd\x00\x58" + b"".join([head.to_bytes(3, "little") + b"0" for head in heads])
 
 
-BOMBS = {"gzip": gzip_bomb(), "br": brotli_bomb(), "zstd": zstd_bomb()}
+BOMBS = {"gzip": gzip_bomb, "br": brotli_bomb, "zstd": zstd_bomb}
 codings = pytest.mark.parametrize("coding", BOMBS)
 
 
@@ -95,7 +99,7 @@ def chat(model: str, *, stream: bool = False) -> dict[str, Any]:
 )
 def test_packed_requests(http: httpx2.Client, coding: str, path: str, media: str) -> None:
     """They are refused as they are, wherever bodies are read."""
-    answer = http.post(path, content=BOMBS[coding], headers={"content-type": media, "content-encoding": coding})
+    answer = http.post(path, content=BOMBS[coding](), headers={"content-type": media, "content-encoding": coding})
 
     error = answer.json().get("error")
     assert answer.status_code == 415
@@ -106,7 +110,7 @@ def test_packed_requests(http: httpx2.Client, coding: str, path: str, media: str
 @pytest.mark.parametrize("path", ["/admin/keys", "/admin/explain"])
 def test_packed_requests_of_operators(http: httpx2.Client, coding: str, path: str) -> None:
     """The administration takes them for what they are as well: no JSON, or too much of it."""
-    answer = http.post(path, content=BOMBS[coding], headers={"content-encoding": coding})
+    answer = http.post(path, content=BOMBS[coding](), headers={"content-encoding": coding})
 
     assert answer.status_code in {400, 413}
     assert answer.json()["error"]["source"] == "gateway"
@@ -117,7 +121,7 @@ def test_packed_requests_of_operators(http: httpx2.Client, coding: str, path: st
 @pytest.mark.parametrize("provider", ["box", "far"])
 def test_packed_answers(http: httpx2.Client, upstream: Upstream, provider: str, stream: bool, coding: str) -> None:
     """Nobody asked for them: the provider has failed."""
-    upstream.on("bomb", whole(BOMBS[coding], 200, (f"content-encoding: {coding}",)))
+    upstream.on("bomb", whole(BOMBS[coding](), 200, (f"content-encoding: {coding}",)))
 
     answer = http.post("/v1/chat/completions", json=chat(f"{provider}/bomb", stream=stream))
 
@@ -132,7 +136,7 @@ def test_packed_errors(
     http: httpx2.Client, upstream: Upstream, provider: str, status: int, told: int, coding: str
 ) -> None:
     """Their status counts, and nothing of what they say is unpacked or shown."""
-    upstream.on("bomb", whole(BOMBS[coding], status, (f"content-encoding: {coding}",)))
+    upstream.on("bomb", whole(BOMBS[coding](), status, (f"content-encoding: {coding}",)))
 
     answer = http.post("/v1/chat/completions", json=chat(f"{provider}/bomb"))
 
@@ -147,7 +151,7 @@ def test_packed_answers_to_what_is_passed_on(
     http: httpx2.Client, upstream: Upstream, provider: str, coding: str
 ) -> None:
     """The same holds where the gateway does not read what it passes on."""
-    upstream.on("bomb", whole(BOMBS[coding], 200, (f"content-encoding: {coding}",)))
+    upstream.on("bomb", whole(BOMBS[coding](), 200, (f"content-encoding: {coding}",)))
 
     answer = http.post(f"/pass/{provider}/chat/completions", json=chat("bomb"))
 

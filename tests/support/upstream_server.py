@@ -25,7 +25,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self, TypeAlias
 
-LIMIT_S = 10.0  # nothing here takes long; whatever reaches this limit hangs
+LIMIT_S = 60.0  # nothing here takes long; whatever reaches this limit hangs
 SSE_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"

@@ -24,6 +24,8 @@ from app.core.multipart import FORM, Form
 from app.core.uploads import Upload
 
 _FORM: Final = FORM.encode()
+# For the others the word means nothing; what to say of it is their provider's business.
+_STREAMED: Final = frozenset({Operation.COMPLETIONS, Operation.IMAGES, Operation.TRANSCRIPTIONS})
 
 
 class _Fields(msgspec.Struct, frozen=True):
@@ -92,7 +94,9 @@ class PlainDialect(Dialect):
         return _Bytes(call) if self._operation is Operation.SPEECH else Verbatim(call)
 
     def _streams(self, *, stream: bool) -> bool:
-        return stream or self._operation is Operation.SPEECH  # sound is passed on as it comes, always
+        if self._operation is Operation.SPEECH:
+            return True  # sound is passed on as it comes, always
+        return stream and self._operation in _STREAMED
 
     def read_form(self, raw: bytes, media_type: str, rest: Upload | None = None) -> PlainRequest:
         """
@@ -105,7 +109,7 @@ class PlainDialect(Dialect):
         model = form.value("model")
         if not model:
             raise GatewayError(INVALID_REQUEST, "The field 'model' is missing.", param="model")
-        stream = (form.value("stream") or "").lower() == "true"
+        stream = self._streams(stream=(form.value("stream") or "").lower() == "true")
         prompt = form.value("prompt")
         return PlainRequest(
             self._operation,

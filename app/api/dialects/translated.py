@@ -11,6 +11,7 @@ import msgspec
 
 from app.api.dialects.events import EventWriter
 from app.api.headers import Headers
+from app.core.bodies import decoded
 from app.core.call import Call
 from app.core.dialects.absent import given_in
 from app.core.errors import GatewayError
@@ -37,11 +38,14 @@ def chat_request(
         translated: Which of these `given` speaks for.
 
         origin: The client's body.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`, for members that only chat completions have.
     """
     found = given_in(given)
     found.update({name: value for name, value in members.items() if name not in translated and name not in found})
     canonical = msgspec.json.encode(found)
-    return ChatRequest(_FIELDS.decode(canonical), canonical, origin, translated=True)
+    return ChatRequest(decoded(_FIELDS.decode, canonical), canonical, origin, translated=True)
 
 
 class TranslatedStyle(ABC):

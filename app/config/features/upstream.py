@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from app.config.fields import Count, Expected, Seconds, Section, Whole, stripped_or_none
+from app.config.fields import Count, Expected, Seconds, Section, Whole, stripped
 
-PemFile = Annotated[str | None, BeforeValidator(stripped_or_none), Expected("the path of a readable PEM file")]
+PemFile = Annotated[str | None, BeforeValidator(stripped), Expected("the path of a readable PEM file")]
 
 
 class Upstream(Section):

@@ -29,7 +29,7 @@ _PHRASES: Final = phrases(
     (r"blocked|content filter|safety", table.CONTENT_BLOCKED),
 )
 _VAGUE: Final = frozenset({table.INVALID_REQUEST, table.UNPROCESSABLE})
-_SPENT = re.compile(r"trial key|billing|monthly|payment", re.IGNORECASE)
+_SPENT = re.compile(r"month|billing|payment", re.IGNORECASE)
 
 
 class _Body(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from app.core.dialects.absent import ABSENT
+
 
 class Part(msgspec.Struct, frozen=True):
     """One part of a message's content, or a piece of one."""
@@ -47,10 +49,10 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class CitedDocument(msgspec.Struct, frozen=True):
-    """What a text rests on, as far as it is known by an address."""
+    """What a text rests on, as its owner wrote it: members of these names may hold anything."""
 
-    url: str | None = None
-    title: str | None = None
+    url: object = None
+    title: object = None
 
 
 class CitedSource(msgspec.Struct, frozen=True):
@@ -96,9 +98,9 @@ class PieceMessage(msgspec.Struct, frozen=True):
 
 
 class EventDelta(msgspec.Struct, frozen=True):
-    """What one event adds."""
+    """What one event adds; `message` has empty lists in place of objects in the event that begins a stream."""
 
-    message: PieceMessage = PieceMessage()
+    message: msgspec.Raw = ABSENT
     finish_reason: str | None = None
     usage: Usage | None = None
     error: str | None = None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,9 +17,12 @@ from app.providers.refusals import in_answer, kind_of_status, phrases, refused, 
 
 _STATUS_MAX = 999
 _STATUS = re.compile("[1-5][0-9]{2}")
-# For what some providers have no code: a full context (vLLM, Mistral, OpenRouter), a refused key (xAI, Gemini).
+# For what some providers have no code: a full context (vLLM, SGLang, xAI, Moonshot, TGI), a refused key (xAI, Gemini).
+_FULL: Final = (
+    r"context (?:length|window|size)|maximum (?:prompt|model) length|model token limit|must have less than \d+ tokens"
+)
 _PHRASES: Final = phrases(
-    ("maximum context length", table.CONTEXT_TOO_LONG),
+    (_FULL, table.CONTEXT_TOO_LONG),
     ("api[ _-]?key", table.TARGET_MISCONFIGURED),
 )
 _REFUSED_US: Final = frozenset({401, 403, 405, 407})
@@ -121,11 +124,23 @@ def _words(body: bytes) -> _Words:
     if not isinstance(found, dict):
         return _Words()
     return _Words(
-        message=_text(found.get("message")) or _text(found.get("detail")),
+        message=_text(found.get("message")) or _complaint(found),
         type=_text(found.get("type")),
         code=_text(found.get("code")),
         param=_text(found.get("param")),
     )
+
+
+def _complaint(found: dict[str, Any]) -> str:
+    """Return the first of FastAPI's complaints, with its place; Mistral has them in its message."""
+    within = found.get("message")
+    detail = (within if isinstance(within, dict) else found).get("detail")
+    first = detail[0] if isinstance(detail, list) and detail else None
+    if not isinstance(first, dict):
+        return _text(detail)
+    place = first.get("loc")
+    steps = [str(step) for step in place] if isinstance(place, list) else []
+    return ": ".join(part for part in (".".join(steps), _text(first.get("msg"))) if part)
 
 
 def _text(value: object) -> str:

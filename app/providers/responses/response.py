@@ -49,9 +49,9 @@ def decode_chat(response: Response, stamp: Stamp) -> Completion:
     Return the whole answer.
 
     Raises:
-        GatewayError: The response says that it failed.
+        GatewayError: The response says that it failed, or that somebody stopped it.
     """
-    if response.status == "failed" or is_given(response.error):
+    if response.status in {"failed", "cancelled"} or is_given(response.error):
         raise failed(response.error)
     parts = [part for item in response.output if item.type == "message" for part in parts_of(item)]
     texts = [part for part in parts if part.type == "output_text"]

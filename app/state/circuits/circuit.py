@@ -11,7 +11,7 @@ import msgspec
 
 from app.core.circuits import BUCKETS, CircuitPolicy, CircuitState, Force
 
-JITTER = 0.25  # share by which chance shortens an open time, so that replicas and targets do not probe in step
+JITTER = 0.25  # share by which chance shortens an open time that has grown, so that targets do not probe in step
 LEAST_OPEN_MAX_S = 86_400.0  # a provider's wish beyond a day is a mistake of its
 DOUBLINGS_MAX = 30
 
@@ -20,7 +20,8 @@ class Finding(msgspec.Struct, frozen=True):
     """
     How calls of one generation ended: `completed` well and `failed`; a probe also gives its `slot` back.
 
-    `least_open_s` is the target's own wish; `shrink` is what chance makes of an open time, from 1 - JITTER to 1.
+    `least_open_s` is the target's own wish; `shrink` is what chance makes of an open time that has
+    grown, from 1 - JITTER to 1.
     """
 
     generation: int
@@ -37,6 +38,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     `slot` is the decision of `admit`: None refuses, "" admits, anything else admits a probe. `wait_ms` is the time
     until probes are let through; `failures` and `calls` are counted only where they decide something or are asked for.
+    `age_ms` is that of the state; where replicas share it, 0 only for the decision that brought it about.
     """
 
     state: CircuitState
@@ -171,8 +173,9 @@ class Circuit:
 
 def open_ms(policy: CircuitPolicy, openings: int, finding: Finding) -> int:
     """Choose how long a circuit stays open that opened `openings` times in a row before."""
-    ours = min(_ms(policy.open_max_s), _ms(policy.open_s) * 2 ** min(openings, DOUBLINGS_MAX))
-    return max(int(ours * finding.shrink), _ms(min(finding.least_open_s, LEAST_OPEN_MAX_S)))
+    first, most = _ms(policy.open_s), _ms(policy.open_max_s)
+    grown = min(most, first * 2 ** min(openings, DOUBLINGS_MAX))
+    return max(int(grown * finding.shrink), min(first, most), _ms(min(finding.least_open_s, LEAST_OPEN_MAX_S)))
 
 
 def _ms(seconds: float) -> int:

@@ -56,6 +56,12 @@ class MemoryLimits:
             self._sweep(now_us)
         return Decision(taken, ask.slot, admitted=True, alone=self._alone)
 
+    def fill(self, claim: Claim, work_us: int, now_us: int) -> None:
+        """Let there be at least so much work in the bucket of a claim."""
+        if work_us:
+            bucket = self._bucket(claim.bucket, now_us)
+            bucket.served_us = max(bucket.served_us, now_us + work_us)
+
     def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
         """Give back places, and replace reserved tokens by the true ones."""
         for standing in decision.standings:

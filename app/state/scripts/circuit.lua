@@ -10,12 +10,15 @@ local packed = redis.call('HGET', KEYS[1], NAME)
 local circuit = packed and cmsgpack.unpack(packed)
   or { state = 'closed', generation = 0, forced = 0, since = now, till = 0, openings = 0, leased = 0, leases = {} }
 
+local entered = false -- whether it was this decision that brought the state about
+
 local function save()
   redis.call('HSET', KEYS[1], NAME, cmsgpack.pack(circuit))
 end
 
 -- Begin a new generation. It is a time, so that it grows even if everything before it was lost.
 local function enter(state)
+  entered = true
   circuit.state, circuit.since, circuit.forced, circuit.leases = state, now, 0, {}
   circuit.generation = math.max(circuit.generation + 1, now)
   redis.call('DEL', KEYS[2])
@@ -38,8 +41,9 @@ local function sums(width)
   return failures, calls
 end
 
+-- The age of a state is 0 for the decision that brought it about and for no other, however soon that comes.
 local function answer(slot, failures, calls)
-  local wait = 0
+  local wait, age = 0, entered and 0 or math.max(1, now - circuit.since)
   if circuit.state == 'open' and circuit.forced == 0 then wait = math.max(0, circuit.till - now) end
-  return { circuit.state, circuit.generation, wait, circuit.forced, failures or 0, calls or 0, now - circuit.since, slot }
+  return { circuit.state, circuit.generation, wait, circuit.forced, failures or 0, calls or 0, age, slot }
 end

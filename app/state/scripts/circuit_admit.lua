@@ -3,7 +3,7 @@
 -- ARGV[3]  milliseconds for which a probe may hold its place
 if circuit.state == 'closed' then return answer('') end
 if circuit.state == 'open' and circuit.forced == 0 and now >= circuit.till then
-  circuit.state, circuit.since = 'half_open', now
+  circuit.state, circuit.since, entered = 'half_open', now, true
 end
 if circuit.state == 'open' then return answer(false) end
 

@@ -1,7 +1,7 @@
 -- Take note of how calls of one generation ended.
 -- ARGV[2]  their generation                      ARGV[3]  slot of a probe, or ''
 -- ARGV[4]  how many ended well                   ARGV[5]  how many failed
--- ARGV[6]  least milliseconds to stay open       ARGV[7]  what chance makes of an open time, as a factor
+-- ARGV[6]  least milliseconds to stay open       ARGV[7]  what chance makes of a grown time, as a factor
 -- ARGV[8]  failures that open                    ARGV[9]  least share of them
 -- ARGV[10] milliseconds open, doubled in a row   ARGV[11] most milliseconds open
 -- ARGV[12] milliseconds of one bucket
@@ -10,8 +10,9 @@ if tonumber(ARGV[2]) ~= circuit.generation then return answer(false) end
 
 local function open()
   enter('open')
-  local ours = math.min(tonumber(ARGV[11]), tonumber(ARGV[10]) * 2 ^ math.min(circuit.openings, 30))
-  circuit.till = now + math.max(math.floor(ours * tonumber(ARGV[7])), tonumber(ARGV[6]))
+  local first, most = tonumber(ARGV[10]), tonumber(ARGV[11])
+  local grown = math.min(most, first * 2 ^ math.min(circuit.openings, 30))
+  circuit.till = now + math.max(math.floor(grown * tonumber(ARGV[7])), math.min(first, most), tonumber(ARGV[6]))
   circuit.openings = circuit.openings + 1
   save()
 end

@@ -106,6 +106,8 @@ class CallCounts:
         if signal.outcome == _COMPLETED:
             self._success_positions[min(signal.position, POSITION_MAX)] += 1
         self._overheads.observe(signal.overhead_s)
+        if not signal.attempts:
+            return  # a stored answer, or another call's: the provider has counted its tokens once
         if signal.tokens_per_s is not None:
             self._token_rates.observe(signal.tokens_per_s)
         usage = signal.usage

@@ -75,6 +75,7 @@ def test_counting_needs_no_bound() -> None:
 
 TOOL_RESULT = {"type": "tool_result", "tool_use_id": "t", "content": 5}
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a member of chat completions": ({"n": "two"}, "n"),
     "no bound": ({"max_tokens": None}, "max_tokens"),
     "a bound in words": ({"max_tokens": "many"}, "max_tokens"),
     "a model that is a number": ({"model": 4}, "model"),

@@ -51,6 +51,7 @@ def item(**members: object) -> dict[str, Any]:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a member of chat completions": ({"n": "two"}, "n"),
     "no input": ({"input": None}, "input"),
     "an empty input": ({"input": []}, "input"),
     "a model that is a number": ({"model": 4}, "model"),

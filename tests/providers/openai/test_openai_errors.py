@@ -47,6 +47,7 @@ def refusal(status: int, raw: bytes = b"", **headers: str) -> GatewayError:
         (418, table.INVALID_REQUEST),
         (422, table.UNPROCESSABLE),
         (429, table.TARGET_RATE_LIMITED),
+        (498, table.TARGET_BUSY),
         (500, table.TARGET_FAILED),
         (502, table.TARGET_FAILED),
         (503, table.TARGET_BUSY),
@@ -100,14 +101,38 @@ def test_the_body_tells_kinds_of_one_status_apart(status: int, fields: dict[str,
         "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.",
         "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
         "This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens.",
+        "The decoder prompt (length 9000) is longer than the maximum model length of 8192.",
+        "The input (9000 tokens) is longer than the model's context length (8192 tokens).",
+        "This model's maximum prompt length is 131072 but the request contains 190000 tokens.",
+        "Invalid request: Your request exceeded model token limit: 8192",
+        "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
+        "invalid params, context window exceeds limit",
+        "the request exceeds the available context size. try increasing the context size",
     ],
-    ids=["vllm", "mistral", "openrouter"],
+    ids=["vllm", "mistral", "openrouter", "vllm-prompt", "sglang", "xai", "moonshot", "tgi", "minimax", "llamacpp"],
 )
 def test_knows_a_full_context_by_its_words(message: str) -> None:
-    """Servers without a code for it say 'maximum context length', and a fallback may then find a larger model."""
+    """Servers without a code for it have words for it, and a fallback may then find a larger model."""
     error = refusal(400, body(message=message, type="BadRequestError", param=None, code=400))
 
     assert error.kind is table.CONTEXT_TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"detail": [{"loc": ["body", "messages", 0], "msg": "Field required"}, 1]}, "body.messages.0: Field required"),
+        ({"detail": [{"msg": "Field required"}]}, "Field required"),
+        ({"detail": [{"loc": ["body"], "msg": 7.5}]}, "body"),
+        ({"object": "error", "message": {"detail": [{"loc": ["body"], "msg": "no"}]}}, "body: no"),
+        ({"detail": "no"}, "no"),
+        ({"detail": []}, "The provider answered with status 422."),
+        ({"detail": [7]}, "The provider answered with status 422."),
+    ],
+)
+def test_tells_the_first_complaint_of_a_list(given: dict[str, object], message: str) -> None:
+    """Servers made with FastAPI, and Mistral, list what is wrong with the request; the caller is told the first."""
+    assert refusal(422, json.dumps(given).encode()).message == message
 
 
 @pytest.mark.parametrize("status", [400, 422])

@@ -155,11 +155,15 @@ async def test_bad_probes_make_it_wait_longer(circuits: Decisions, hand: Hand) -
     assert [20_000, 40_000, 60_000, 60_000] == waits
 
 
-async def test_chance_shortens_the_open_time(circuits: Decisions) -> None:
-    """By the factor it is given."""
+async def test_chance_shortens_the_open_time_that_has_grown(circuits: Decisions, hand: Hand) -> None:
+    """By the factor it is given; but nobody probes before `open_s` is over."""
     opened = await fail_until_open(circuits, shrink=0.75)
+    hand.pass_s(10)
+    again = await end(circuits, await circuits.admit(TARGET, POLICY), failed=1, shrink=0.75)
+    hand.pass_s(15)
+    least = await end(circuits, await circuits.admit(TARGET, POLICY), failed=1, shrink=0.1)
 
-    assert 7500 == opened.wait_ms
+    assert [10_000, 15_000, 10_000] == [opened.wait_ms, again.wait_ms, least.wait_ms]
 
 
 async def test_the_wish_of_a_provider_is_the_least_time(circuits: Decisions) -> None:

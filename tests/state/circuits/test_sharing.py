@@ -10,8 +10,11 @@ import pytest
 
 from app.core.circuits import CircuitState, Verdict
 from app.core.errors import GatewayError
+from app.state.circuits.circuit import Finding
 from app.state.link import Plain
 from app.state.link.redis import LinkOptions
+from tests.state.circuits.decisions import in_redis
+from tests.state.hand import Hand
 from tests.state.sharing import BRIEF, HANGS_S, OPTIONS, POLICY, TARGET, Replica, replica, until
 from tests.support.redis_server import RedisServer
 
@@ -56,13 +59,25 @@ async def test_a_late_verdict_decided_nothing(shared_server: RedisServer) -> Non
         ticket = await two.circuits.admit(TARGET, POLICY)
         await one.fail()
         await until(one.changes)
-        await asyncio.sleep(0.01)
 
         two.circuits.report(ticket, Verdict.FAILED, 0.0)
         await until(two.changes)
 
     assert [("closed", "open", "failures")] == one.changes()
     assert [("closed", "open", "elsewhere")] == two.changes()
+
+
+async def test_only_the_decision_itself_has_no_age(shared_server: RedisServer) -> None:
+    """Verdicts and probes of others in the very millisecond of a change are told from what brought it about."""
+    hand = Hand()
+    async with in_redis(shared_server.port, hand) as circuits:
+        failure = Finding(0, failed=1)
+        opened = [await circuits.report(TARGET.name, POLICY, failure) for _ in range(POLICY.failure_threshold + 1)]
+        hand.pass_s(POLICY.open_s)
+        probing = [await circuits.admit(TARGET.name, POLICY) for _ in range(2)]
+
+    assert ([OPEN, OPEN], [0, 1]) == ([each.state for each in opened[-2:]], [each.age_ms for each in opened[-2:]])
+    assert ([HALF_OPEN, HALF_OPEN], [0, 1]) == ([each.state for each in probing], [each.age_ms for each in probing])
 
 
 async def test_closed_circuits_cost_no_command_before_a_call(server: RedisServer) -> None:

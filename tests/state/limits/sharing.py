@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
@@ -21,15 +22,30 @@ QUICK = LinkOptions(timeout_s=0.2, connect_s=0.3, beat_s=0.02)
 RARE = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=60.0)
 
 
+class Clock(SystemClock):
+    """The machine's time; a pause lasts at least as long as somebody holds `pausing`."""
+
+    def __init__(self) -> None:
+        self.pausing = asyncio.Lock()
+        self.pauses = 0
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until nobody holds the lock."""
+        self.pauses += 1
+        async with self.pausing:
+            await super().sleep(seconds)
+
+
 class Replica:
     """What one gateway has of rate limits."""
 
     def __init__(self, url: str, prefix: str, fail: Fail, options: LinkOptions, replicas: int) -> None:
+        self.clock = Clock()
         self.told: list[Signal] = []
         chance = Random()  # noqa: S311 - a name, no secret
         self.link = RedisLink(url, options, chance.random, self.told.append)
         store = RedisLimits(self.link.submit, prefix, f"{chance.getrandbits(64):x}")
-        self.limits = SharedLimits(store, self.link, SystemClock(), fail, replicas)
+        self.limits = SharedLimits(store, self.link, self.clock, fail, replicas)
 
     async def ask(self, asked: Ask) -> Decision:
         """Ask for everything."""

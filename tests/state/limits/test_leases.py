@@ -102,7 +102,7 @@ async def test_a_block_that_redis_refused_is_asked_for_again(shared_server: Redi
 
 
 async def test_blocks_are_lost_with_redis(server: RedisServer) -> None:
-    """What was taken from a Redis that is gone counts no more: the replica lives on its share."""
+    """What was taken from a Redis that is gone counts as used: the replica lives on its share of the other half."""
     rule = requests(60, burst=10, lease=8)
     async with replica(server.url, "lost", QUICK, replicas=2) as one:
         await one.ask(ask(claim(rule)))
@@ -110,7 +110,7 @@ async def test_blocks_are_lost_with_redis(server: RedisServer) -> None:
         await until(lambda: not one.link.up)
         said = [await one.say(ask(claim(rule))) for _ in range(8)]
 
-    assert 5 == said.count("yes")
+    assert 2 == said.count("yes")
 
 
 async def test_all_replicas_together_are_late_by_a_second_at_most(shared_server: RedisServer) -> None:

@@ -94,6 +94,21 @@ async def test_a_place_that_is_left_lets_the_next_in(shared_server: RedisServer)
     assert ["no", "no"] == refused
 
 
+async def test_a_place_on_its_way_back_is_waited_for(shared_server: RedisServer) -> None:
+    """A call that ended at one replica is not in the way of the next one at another, whoever reaches Redis first."""
+    rule = places(1)
+    async with replica(shared_server.url, "soon") as one, replica(shared_server.url, "soon") as other:
+        held = await one.ask(ask(claim(rule)))
+        async with other.clock.pausing:
+            asking = asyncio.ensure_future(other.ask(ask(claim(rule))))
+            await until(lambda: other.clock.pauses)
+            one.limits.settle(held, 0)
+            await until(lambda: _left(one, [1]))
+        following = await asking
+
+    assert following.admitted
+
+
 async def test_a_caller_who_leaves_while_asking_gives_everything_back(shared_server: RedisServer) -> None:
     """The place and the tokens that Redis grants afterwards are free again at once."""
     place, many = places(1), tokens(100)
@@ -125,18 +140,36 @@ async def test_without_redis_each_decides_for_its_share(server: RedisServer) -> 
     assert "yes" == after
 
 
-async def test_alone_a_fresh_refusal_still_holds(server: RedisServer) -> None:
-    """Who was over a limit a moment ago is not let through because Redis has trouble; others have a share."""
+async def test_alone_buckets_are_as_full_as_they_were(server: RedisServer) -> None:
+    """Each of two replicas goes on with its part of what was left; of what nobody used it has its whole part."""
+    rule = requests(60, 36_000, burst=8)
+    async with replica(server.url, "fresh", QUICK) as one, replica(server.url, "fresh", QUICK) as other:
+        for each in (one, other, one):
+            await each.limits.beat()
+        said = [await each.say(ask(claim(rule))) for each in (one, one, one, other)]
+        server.kill()
+        await until(lambda: not one.link.up and not other.link.up)
+
+        rest = [[await each.say(ask(claim(rule))) for _ in range(3)] for each in (one, other)]
+        unused = [await one.say(ask(claim(rule, of="other"))) for _ in range(5)]
+
+    assert ["yes"] * 4 == said
+    assert [["yes", "yes", "no"]] * 2 == rest
+    assert ["yes"] * 4 + ["no"] == unused
+
+
+async def test_alone_who_was_refused_stays_refused(server: RedisServer) -> None:
+    """A caller who was over a limit a moment ago is not let through because Redis has trouble."""
     rule = requests(60, 3600, burst=1)
-    async with replica(server.url, "fresh", QUICK) as one:
+    async with replica(server.url, "over", QUICK) as one:
         await until(lambda: one.link.up)
         said = [await one.say(ask(claim(rule))) for _ in range(2)]
         server.freeze()
         await until(lambda: not one.link.up)
 
-        said += [await one.say(ask(claim(rule, of=who))) for who in ("", "other", "other")]
+        said += [await one.say(ask(claim(rule))) for _ in range(2)]
 
-    assert ["yes", "no", "no", "yes", "no"] == said
+    assert ["yes", "no", "no", "no"] == said
 
 
 async def test_alone_a_large_call_is_not_impossible() -> None:
