@@ -23,7 +23,7 @@ from app.core.errors import GatewayError
 from app.core.identity import Credential
 from app.core.keys.directory import Directory, Sources
 from app.core.keys.virtual_keys import Hasher, KeyTable, VirtualKey, new_secret
-from app.state.local_keys import LocalKeys
+from app.state.keys.memory import LocalKeys
 
 _KEYS = 500
 _TRIMMED_SHARE = 0.05  # of the slowest, which belong to the machine

@@ -27,7 +27,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final, Self, TypeAlias
 
 import msgspec
 import uvloop
@@ -62,18 +62,35 @@ _OK: Final = 200
 
 
 class CannedReply:
-    """An answer whose bytes are all there; each part is one read of the gateway."""
+    """
+    An answer whose bytes are all there; each part is one read of the gateway, and as cheap as one of the pool.
+
+    The last one is all there as soon as those before it were read, as it is where it comes in one piece.
+    """
 
     status = _OK
 
     def __init__(self, media_type: str, parts: Sequence[bytes]) -> None:
         self.headers: Mapping[str, str] = {"content-type": media_type}
-        self._parts = parts
+        self._left = list(reversed(parts))
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the parts."""
-        for part in self._parts:
-            yield part
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+    def rest(self) -> bytes | None:
+        """Take the last part."""
+        if len(self._left) > 1:
+            return None
+        return self._left.pop() if self._left else b""
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""

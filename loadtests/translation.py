@@ -19,16 +19,16 @@ from zlib import crc32
 
 import msgspec
 
-from app.api.dialects.anthropic.request import MessagesReader
-from app.api.dialects.anthropic.stream import EventWriter as MessageEvents
+from app.api.dialects.anthropic.request import messages_request
+from app.api.dialects.anthropic.stream import MessageEvents
 from app.api.dialects.responses.answer import Frame
-from app.api.dialects.responses.request import ResponsesReader
-from app.api.dialects.responses.stream import EventWriter as ResponseEvents
+from app.api.dialects.responses.request import responses_request
+from app.api.dialects.responses.stream import ResponseEvents
 from app.core.call import Target
 from app.core.model import ChatFields, ChatRequest
 from app.core.ports import Codec
 from app.providers.canonical.mint import Mint
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.registry import CODECS, Build
 from loadtests.yardstick import QUIET_US, yardstick_us
 
@@ -43,9 +43,6 @@ _MODELS: Final[Mapping[str, str]] = {
     "ollama": "llama3.2",
     "openai-responses": "gpt-5",
 }
-
-
-_MESSAGES: Final = MessagesReader()
 
 
 class Cost(NamedTuple):
@@ -90,9 +87,9 @@ def _readings() -> list[_Work]:
     request = _request()
     messages = CODECS["anthropic"](_build()).encode(request, Target("p", _MODELS["anthropic"])).body
     responses = CODECS["openai-responses"](_build()).encode(request, Target("p", _MODELS["openai-responses"])).body
-    codec, target, reader = OpenAiCodec(), Target("p", "m"), ResponsesReader()
+    codec, target = OpenAiCodec(), Target("p", "m")
     works: list[_Work] = [
-        ("responses to chat, request", _times(lambda: codec.encode(reader.read(responses), target)), _CALLS),
+        ("responses to chat, request", _times(lambda: codec.encode(responses_request(responses), target)), _CALLS),
         ("messages to chat, request", _times(partial(_across, codec, target, messages)), _CALLS),
     ]
     for name, model in _MODELS.items():
@@ -133,7 +130,7 @@ def _times(work: Callable[[], object]) -> Callable[[], None]:
 
 
 def _across(codec: Codec, target: Target, body: bytes) -> None:
-    codec.encode(_MESSAGES.read(body), target)
+    codec.encode(messages_request(body), target)
 
 
 def _decode(codec: Codec, request: ChatRequest, pieces: Sequence[bytes]) -> None:

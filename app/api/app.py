@@ -8,9 +8,10 @@ whole relay), but they are registered there too, so that a wrong method gets its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from types import MappingProxyType
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -32,10 +33,11 @@ from app.api.dialects.generate import GenerateDialect
 from app.api.dialects.plain import PlainDialect, plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
-from app.api.errors import error_response, internal_error, nothing_at, stopping
+from app.api.errors import error_response, internal_error, not_allowed, nothing_at, stopping
 from app.api.forms import FormRoute
 from app.api.hot import Desk, HotRoute
 from app.api.inbound import headers_of, request_id_of
+from app.api.moderations import ModerationsRoute
 from app.api.openapi.cold import corrected
 from app.api.openapi.hot import hot_paths
 from app.api.page import page_router
@@ -45,7 +47,7 @@ from app.api.roles import is_inside, with_roles
 from app.api.sessions import sessions_router
 from app.api.streams import streams_router
 from app.core.configuration import Configurations, Unchanging
-from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, GatewayError
+from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import Operation
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
@@ -53,7 +55,6 @@ Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 _NO_GUESS = (b"x-content-type-options", b"nosniff")  # a browser takes an answer for what it says it is
 _KEPT = ("/v1/files", "/v1/batches")
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_KINDS = MappingProxyType({404: NOT_FOUND, 405: METHOD_NOT_ALLOWED})
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -93,13 +94,8 @@ class Api(FastAPI):
         self._kept = {word.value: PassRoute(desk, Kept(word)) for word in (Operation.FILES, Operation.BATCHES)}
         for path, endpoint in self._hot.items():
             self.router.routes.append(Route(path, endpoint, methods=["POST"]))
-        self.include_router(models_router(desk.gateways, door.started_wall))
-        self.include_router(sessions_router(desk.gateways))
-        self.include_router(streams_router(desk.gateways, desk.tapes, desk.listener, desk.lifecycle))
-        health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
-        self.include_router(operations_router(health, door.exposition))
-        self.include_router(page_router())
-        self.include_router(admin_router(desk.gateways, door.configurations, self._hot))
+        with _without_pydantic_1():
+            self._include_cold_routes(desk, door)
         self.add_exception_handler(GatewayError, _gateway_error)
         self.add_exception_handler(HTTPException, _refused)
         self.add_exception_handler(Exception, _failed)
@@ -141,6 +137,15 @@ class Api(FastAPI):
             return self._passing
         return self._kept.get(path.split("/")[2]) if path.startswith(_KEPT) else None
 
+    def _include_cold_routes(self, desk: Desk, door: Door) -> None:
+        self.include_router(models_router(desk.gateways, door.started_wall))
+        self.include_router(sessions_router(desk.gateways))
+        self.include_router(streams_router(desk.gateways, desk.tapes, desk.listener, desk.lifecycle))
+        health = Health(door.version, desk.gateways, desk.lifecycle, door.configurations)
+        self.include_router(operations_router(health, door.exposition))
+        self.include_router(page_router())
+        self.include_router(admin_router(desk.gateways, door.configurations, self._hot))
+
     def _digest(self) -> bytes:
         return self._gateways.current.digest.encode("ascii", "replace")
 
@@ -162,10 +167,25 @@ def dialects() -> dict[str, Dialect]:
     }
 
 
+@contextmanager
+def _without_pydantic_1() -> Iterator[None]:
+    """FastAPI asks of each parameter whether it is a model of pydantic 1, and would import that (2.5 MB) to know."""
+    mine = "pydantic.v1" not in sys.modules
+    if mine:
+        sys.modules["pydantic.v1"] = None  # type: ignore[assignment] # what Python has for a module that shall not be found
+    try:
+        yield
+    finally:
+        if mine:
+            del sys.modules["pydantic.v1"]
+
+
 def _route(desk: Desk, dialect: Dialect) -> HotRoute:
     """Return the endpoint for a form of requests."""
     if isinstance(dialect, PlainDialect) and dialect.form:
         return FormRoute(desk, dialect)
+    if dialect.endpoint == Operation.MODERATIONS.value:
+        return ModerationsRoute(desk, dialect)
     return HotRoute(desk, dialect)
 
 
@@ -188,13 +208,11 @@ class _Named:
 
 async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
-    kind = _KINDS.get(status, INVALID_REQUEST)
-    if kind is METHOD_NOT_ALLOWED:
-        message = f"{request.method} is not possible at {request.url.path[:200]!r}."
-        return _response(GatewayError(kind, message), request, {"allow": ", ".join(_methods_at(request))})
-    if kind is NOT_FOUND:
-        return _response(nothing_at(request.url.path), request, {})
-    return _response(GatewayError(kind, "The request cannot be understood."), request, {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _response(not_allowed(request.method, request.url.path, _methods_at(request)), request)
+    if status == HTTPStatus.NOT_FOUND:
+        return _response(nothing_at(request.url.path), request)
+    return _response(GatewayError(INVALID_REQUEST, "The request cannot be understood."), request)
 
 
 def _methods_at(request: Request) -> list[str]:
@@ -208,15 +226,15 @@ def _methods_at(request: Request) -> list[str]:
 
 
 async def _gateway_error(request: Request, error: Exception) -> Response:
-    return _response(error if isinstance(error, GatewayError) else internal_error(), request, {})
+    return _response(error if isinstance(error, GatewayError) else internal_error(), request)
 
 
 async def _failed(request: Request, _error: Exception) -> Response:
-    return _response(internal_error(), request, {})
+    return _response(internal_error(), request)
 
 
-def _response(error: GatewayError, request: Request, extra: Mapping[str, str]) -> Response:
+def _response(error: GatewayError, request: Request) -> Response:
     anthropics = request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers
     refusal = message_refusal if anthropics else error_response
     status, headers, body = refusal(error, request_id_of(headers_of(request.scope)), None)
-    return Response(body, status, {**{name.decode(): value.decode() for name, value in headers}, **extra})
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})

@@ -42,8 +42,8 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], max_bytes:
         raise too_large(max_bytes)
     message = await receive()
     body: bytes = message.get("body", b"")
-    if len(body) <= max_bytes and message["type"] == "http.request" and not message.get("more_body", False):
-        return body
+    if body and len(body) <= max_bytes and not message.get("more_body", False):
+        return body  # as nearly always
     parts, size = [body], len(body)
     while True:
         if message["type"] == "http.disconnect":

@@ -15,6 +15,7 @@ from app.api.inbound import credential_of, headers_of, request_id_of
 from app.core.allow_list import AllowList
 from app.core.catalogue import ModelInfo
 from app.core.configuration import Configurations
+from app.core.dialects.absent import given_in
 from app.core.errors import FORBIDDEN, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.lifecycle import Lifecycle
@@ -80,7 +81,7 @@ def described(info: ModelInfo) -> dict[str, object]:
     if info.price is not None:
         prices = msgspec.structs.asdict(info.price)
         found["pricing"] = {name: prices[name] for name in _PRICES if prices[name] is not None}
-    return {name: value for name, value in found.items() if value is not None}
+    return given_in(found)
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -7,12 +7,13 @@ One function for a whole response, one for an event in a stream that has already
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
 from app.api.headers import Headers, journal_headers
 from app.core.call import Journal
-from app.core.errors import INTERNAL, NOT_FOUND, OVERLOADED, UNAUTHORIZED, GatewayError
+from app.core.errors import INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, OVERLOADED, UNAUTHORIZED, GatewayError
 
 SHOWN_WAIT_MAX_S = 60.0  # SDKs disagree on longer waits: some sleep them, some ignore them, some give up
 
@@ -33,6 +34,8 @@ def error_response(error: GatewayError, request_id: str, journal: Journal | None
         headers.append((b"www-authenticate", b"Bearer"))
     if journal is not None:
         headers += journal_headers(journal)
+    if error.allow:
+        headers.append((b"allow", ", ".join(error.allow).encode()))
     wait_s = error.retry_after_s
     if wait_s is not None and error.kind.retryable:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(wait_s))))
@@ -43,6 +46,13 @@ def error_response(error: GatewayError, request_id: str, journal: Journal | None
 def nothing_at(path: str) -> GatewayError:
     """Return what is told of an address that there is not."""
     return GatewayError(NOT_FOUND, f"There is nothing at {path[:200]!r}.")
+
+
+def not_allowed(method: str, path: str, methods: Sequence[str]) -> GatewayError:
+    """Return what is told of a method that an address does not have; `methods` are those that it has."""
+    error = GatewayError(METHOD_NOT_ALLOWED, f"{method} is not possible at {path[:200]!r}.")
+    error.allow = tuple(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+    return error
 
 
 def error_frame(error: GatewayError, request_id: str, journal: Journal) -> bytes:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
 
-from app.core.call import Call, Journal
+from app.core.call import Call, Journal, Target
 from app.core.requests import Step
 from app.core.rules import Measure, Standing
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 _NAME_MAX_CHARS = 256
+_WAYS_MAX = 1024
 _STORY_MAX_BYTES = 4000  # all headers of an answer have 8 KB in most clients and proxies
 _SHOWN = tuple(
     (measure, tuple(b"x-ratelimit-%b-%b" % (part, name) for part in (b"limit", b"remaining", b"reset")))
@@ -39,12 +41,7 @@ def journal_headers(journal: Journal) -> Headers:
     """Return the headers that say where a call went, as far as it came, and what stages have to say about it."""
     headers: Headers = []
     if journal.target is not None:
-        headers += [
-            (b"x-wizard-provider", _visible(journal.target.provider)),
-            (b"x-wizard-model", _visible(journal.target.model)),
-            (b"x-wizard-attempts", b"%d" % journal.attempts),
-            (b"x-wizard-fallback", b"%d" % journal.position),
-        ]
+        headers += _way(journal.target, journal.attempts, journal.position)
     if journal.hedge is not None:
         headers.append((b"x-wizard-hedge", journal.hedge.encode()))
     if journal.cache is not None or journal.target is not None:
@@ -58,6 +55,16 @@ def journal_headers(journal: Journal) -> Headers:
     if journal.notes:
         headers += [(name.encode(), _visible(value)) for name, value in journal.notes.items()]
     return headers
+
+
+@lru_cache(_WAYS_MAX)  # nearly all calls take the same few ways
+def _way(target: Target, attempts: int, position: int) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"x-wizard-provider", _visible(target.provider)),
+        (b"x-wizard-model", _visible(target.model)),
+        (b"x-wizard-attempts", b"%d" % attempts),
+        (b"x-wizard-fallback", b"%d" % position),
+    )
 
 
 def limit_headers(standings: Sequence[Standing]) -> Headers:

@@ -160,11 +160,11 @@ class HotRoute:
         wishes = wishes_of(arrival.headers)
         if said is not NO_WISHES:
             wishes = merged(wishes, said)
-        if not edge.caches and "only-if-cached" in wishes.options.directives:
+        options = wishes.options
+        if not edge.caches and "only-if-cached" in options.directives:
             raise GatewayError(NOT_CACHED, "There is no cache, and so no stored answer.")
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
-        repeatable = wishes.options.idempotency_key is not None
         allowed_s = min(edge.total_s, wishes.timeout_s or inf, patience_s or inf)  # a caller may only lower it
         return Call(
             id=arrival.request_id,
@@ -172,10 +172,10 @@ class HotRoute:
             request=request,
             started=now,
             deadline=now + allowed_s,
-            options=wishes.options,
+            options=options,
             headers=forwarded(arrival.headers, self.forwards, edge.loop),
             journal=Journal(),
             credential=arrival.credential,
             caller=arrival.caller,
-            fingerprint=fingerprint_of(self._dialect.endpoint, body) if repeatable else b"",
+            fingerprint=b"" if options.idempotency_key is None else fingerprint_of(self._dialect.endpoint, body),
         )

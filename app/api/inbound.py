@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from app.api.asgi import Scope
 from app.core.errors import UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.identity import Credential
 from app.core.loops import VIA, Loop
+from app.core.tracing import PARENT
 
 Headers: TypeAlias = Mapping[bytes, bytes]
 
 _ID_BYTES, _IDS_AT_ONCE = 12, 128
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _BEARER = b"bearer "
+_JSON = b"application/json"
 _VIA = VIA.encode()
+_CONTEXT: Final = ("traceparent", "tracestate")
 # The only request headers that travel on to a provider. Credentials, cookies and hop-by-hop headers never do.
-FORWARDED: Final = tuple(
-    (name.encode(), name) for name in ("openai-beta", "anthropic-beta", "idempotency-key", "traceparent", "tracestate")
+FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType(
+    {name.encode(): name for name in ("openai-beta", "anthropic-beta", "idempotency-key", *_CONTEXT)}
 )
 
 
@@ -33,16 +37,14 @@ class RequestIds:
     """Makes request ids; asks the system for randomness once for many, because that is a system call."""
 
     def __init__(self) -> None:
-        self._hex = ""
-        self._taken = 0
+        self._ready: list[str] = []
 
     def __call__(self) -> str:
         """Return a fresh id."""
-        if self._taken == len(self._hex):
-            self._hex, self._taken = token_hex(_ID_BYTES * _IDS_AT_ONCE), 0
-        start = self._taken
-        self._taken += 2 * _ID_BYTES
-        return f"req_{self._hex[start : self._taken]}"
+        if not self._ready:
+            drawn = token_hex(_ID_BYTES * _IDS_AT_ONCE)
+            self._ready = [f"req_{drawn[at : at + 2 * _ID_BYTES]}" for at in range(0, len(drawn), 2 * _ID_BYTES)]
+        return self._ready.pop()
 
 
 def new_request_id() -> str:
@@ -66,8 +68,10 @@ def require_json(headers: Headers) -> None:
     Raises:
         GatewayError: UNSUPPORTED_MEDIA_TYPE.
     """
+    if headers.get(b"content-type") == _JSON and b"content-encoding" not in headers:
+        return  # as nearly always
     media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media not in {b"application/json", b""} and not media.endswith(b"+json"):
+    if media not in {_JSON, b""} and not media.endswith(b"+json"):
         shown = media[:80].decode("latin-1")
         raise GatewayError(UNSUPPORTED_MEDIA_TYPE, f"The content type {shown!r} is not JSON.")
     if not media and b"origin" in headers:
@@ -100,12 +104,23 @@ def credential_of(headers: Headers) -> Credential | None:
     return Credential(bare.strip()) if bare else None
 
 
-def forwarded(headers: Headers, allowed: tuple[tuple[bytes, str], ...], loop: Loop) -> tuple[tuple[str, str], ...]:
+def forwarded(headers: Headers, allowed: Mapping[bytes, str], loop: Loop) -> tuple[tuple[str, str], ...]:
     """
     Return the `allowed` headers for a provider, and the name of the gateway behind those that the request came through.
+
+    A trace context that is none goes no further, as the W3C wants it.
 
     Raises:
         GatewayError: LOOP_DETECTED.
     """
-    found = [(name, headers[key].decode("latin-1")) for key, name in allowed if key in headers]
-    return (*found, (VIA, loop.passed(headers.get(_VIA, b"").decode("latin-1"))))
+    via = loop.header if _VIA not in headers else (VIA, loop.passed(headers[_VIA].decode("latin-1")))
+    if allowed.keys().isdisjoint(headers):
+        return (via,)
+    found = [(name, headers[key].decode("latin-1")) for key, name in allowed.items() if key in headers]
+    if (b"traceparent" in headers or b"tracestate" in headers) and not _has_context(headers):
+        found = [(name, value) for name, value in found if name not in _CONTEXT]
+    return (*found, via)
+
+
+def _has_context(headers: Headers) -> bool:
+    return PARENT.fullmatch(headers.get(b"traceparent", b"").decode("latin-1")) is not None

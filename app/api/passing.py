@@ -7,8 +7,9 @@ read whole only if it is JSON; any other is handed on while it arrives.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -20,7 +21,7 @@ from app.api.headers import answer_headers
 from app.api.hot import Arrival, Desk, HotRoute
 from app.api.inbound import Headers, is_foreign_page
 from app.api.places import Place, Places
-from app.api.respond import NEVER_S, KeepAlive, Ready, relay
+from app.api.respond import NEVER_S, Ready, relay
 from app.api.uploading import Incoming
 from app.api.wishes import NO_WISHES
 from app.core.addresses import asked_in
@@ -31,18 +32,19 @@ from app.core.errors import FORBIDDEN, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.gateway import Gateway
 from app.core.model import Completion, Operation, PlainRequest
 from app.core.ports import Sink
-from app.core.signals import ModelForbidden
+from app.core.routing.catalog import Catalog
+from app.core.signals import CallForbidden
 from app.core.uploads import Upload
 
 # The only request headers that are passed on, besides the type of the body. No credential is among them, nothing that
 # chooses an account at the provider, and nothing that makes it call somebody.
-_FORWARDED: Final = tuple(
-    (name.encode(), name)
+_FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType({
+    name.encode(): name
     for name in (
         "accept", "anthropic-beta", "anthropic-version", "idempotency-key", "if-match", "openai-beta", "range",
         "traceparent", "tracestate",
     )
-)  # fmt: skip
+})  # fmt: skip
 _OWN_LENGTH: Final = "content-length"
 _PLAIN: Final = AnswerHead(200, ())
 
@@ -59,7 +61,7 @@ class PassRoute(HotRoute):
     async def _read(self, arrival: Arrival, scope: Scope, receive: Receive, gateway: Gateway) -> Ready:
         headers, edge = arrival.headers, gateway.edge
         passing, place = self._places.find(scope, headers, gateway)
-        self._require(arrival, place)
+        self._require(arrival, place, gateway.catalog)
         raw, upload, client = b"", None, receive
         length = declared_bytes(headers)
         if _is_json(headers):
@@ -75,13 +77,17 @@ class PassRoute(HotRoute):
     def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
         return _pass_on(ready, sink, style, self._desk.clock)
 
-    def _require(self, arrival: Arrival, place: Place) -> None:
+    def _require(self, arrival: Arrival, place: Place, catalog: Catalog) -> None:
         """Refuse a key that may not use everything that the provider has, and pages of others."""
         caller, headers = arrival.caller, arrival.headers
-        if caller.models is not None and not AllowList(caller.models).allows(f"{place.provider}/*"):
-            self._desk.listener(ModelForbidden(arrival.request_id, caller.id))
+        allowed = AllowList(("*",) if caller.models is None else map(catalog.canonical, caller.models))
+        if not allowed.allows(f"{place.provider}/*"):
+            self._desk.listener(CallForbidden(arrival.request_id, caller.id))
             message = f"This key may not use everything at {place.provider!r}: it needs the model '{place.provider}/*'."
             raise GatewayError(FORBIDDEN, message)
+        if caller.roles is not None:  # nobody reads what is passed on, so nobody could hold it to them
+            self._desk.listener(CallForbidden(arrival.request_id, caller.id))
+            raise GatewayError(FORBIDDEN, "This key may only send messages of certain roles, and nothing else.")
         if is_foreign_page(headers):
             raise GatewayError(FORBIDDEN, "A web page of another origin may not use the gateway without a key.")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -151,8 +157,7 @@ async def _pass_on(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None
         return
     async with aclosing(body):
         await sink.head(head.status, headers)
-        async with KeepAlive(sink, NEVER_S) as silent:
-            complete = await relay(body, call, sink, style, silent)
+        complete = await relay(body, call, sink, style, NEVER_S)
     if complete:
         await sink.end()
     else:

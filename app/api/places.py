@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from app.api.asgi import Scope
-from app.api.errors import nothing_at
+from app.api.errors import not_allowed, nothing_at
 from app.api.inbound import Headers
 from app.core.addresses import checked, without
-from app.core.errors import INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, UNSUPPORTED_FEATURE, GatewayError
+from app.core.errors import INVALID_REQUEST, NOT_FOUND, UNSUPPORTED_FEATURE, GatewayError
 from app.core.gateway import Gateway, Passing
 from app.core.model import Operation
 
 PREFIX: Final = "/pass/"
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _ID = r"[A-Za-z0-9_-]{1,128}"
 _FILES: Final = (
     ("GET", re.compile(rf"/files(?:/{_ID}(?:/content)?)?")),
@@ -76,8 +77,7 @@ class Anywhere:
             raise GatewayError(
                 NOT_FOUND, f"Requests are not passed on to a provider {provider[:100]!r}.", suggestion=advice
             )
-        if scope["method"] not in _METHODS:
-            raise GatewayError(METHOD_NOT_ALLOWED, f"{scope['method']} requests are not passed on.")
+        _require(scope["method"], raw, _METHODS)
         return passing, Place(provider, Operation.PASS, scope["method"], checked(slash + rest, query), metered=True)
 
 
@@ -100,8 +100,7 @@ class Kept:
         methods = [method for method, form in self._routes if form.fullmatch(path)]
         if not methods:
             raise nothing_at(raw)
-        if scope["method"] not in methods:
-            raise GatewayError(METHOD_NOT_ALLOWED, f"{scope['method']} is not possible at {raw[:200]!r}.")
+        _require(scope["method"], raw, methods)
         provider = self._provider(headers, query, gateway, passing)
         address = checked(path, without(query, frozenset({_CHOOSING})))
         return passing, Place(provider, self._operation, scope["method"], address)
@@ -128,6 +127,12 @@ class Kept:
             advice = "Name one of them in the header 'x-wizard-provider' or as '?provider='."
             raise GatewayError(INVALID_REQUEST, message, param=_CHOOSING, suggestion=advice)
         return having[0]
+
+
+def _require(method: str, path: str, methods: Sequence[str]) -> None:
+    """Refuse a method that an address does not have; where there is GET there is HEAD."""
+    if ("GET" if method == "HEAD" else method) not in methods:
+        raise not_allowed(method, path, methods)
 
 
 def _own_form(provider: str, word: str, passing: Passing) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable
-from contextlib import aclosing, suppress
+from contextlib import suppress
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -64,25 +65,27 @@ async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener
         return
     stream = reply.body
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
-    async with aclosing(stream):
+    try:
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
         del headers, reply  # streams last
-        async with KeepAlive(sink, every_s) as keep_alive:
-            if edge.overflow == "block":
-                complete = await relay(stream, call, sink, style, keep_alive)
-            else:
-                ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
-                complete = await _closing(ahead, relay(ahead, call, sink, style, keep_alive), call, listener)
+        if edge.overflow == "block":
+            complete = await relay(stream, call, sink, style, every_s)
+        else:
+            ahead = ReadAhead(stream, edge.overflow, edge.buffer_bytes)
+            complete = await _closing(ahead, relay(ahead, call, sink, style, every_s), call, listener)
+    finally:
+        await stream.aclose()
     if complete:
         await sink.end()
     else:
         await sink.abort()
 
 
-async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: Style, keep_alive: KeepAlive) -> bool:
+async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: Style, every_s: float) -> bool:
     """Forward the events and say whether they came to their proper end; a client that stops reading has left."""
+    keep_alive = KeepAlive(sink, every_s, call.deadline + _GRACE_S)
     try:
-        with TimeLimit(call.deadline + _GRACE_S):
+        async with keep_alive:
             async for batch in batches:
                 keep_alive.touch()
                 await sink.part(style.part(batch))
@@ -106,20 +109,21 @@ async def _closing(ahead: ReadAhead, relaying: Awaitable[bool], call: Call, list
             listener(StreamTrimmed(call.id, ahead.dropped))
 
 
-class KeepAlive:
+class KeepAlive(TimeLimit):
     """
-    Send a comment whenever a stream was silent for `every_s`.
+    A bound on the writing of a stream, of the loop's clock, that sends a comment whenever it was silent for `every_s`.
 
-    One timer a stream, not re-armed by traffic; a task exists only while a comment is being written.
+    One timer a stream for both, not re-armed by traffic; a task exists only while a comment is being written.
     """
 
-    __slots__ = ("_every_s", "_loop", "_sink", "_timer", "_touched", "_writing")
+    __slots__ = ("_every_s", "_sink", "_touched", "_until", "_writing")
 
-    def __init__(self, sink: Sink, every_s: float) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, every_s: float, until: float = inf) -> None:
+        self._touched = asyncio.get_running_loop().time()
+        super().__init__(min(self._touched + every_s, until))
         self._every_s = every_s
-        self._loop = asyncio.get_running_loop()
-        self._touched = self._loop.time()
+        self._until = until
+        self._sink = sink
         self._writing: asyncio.Task[None] | None = None
 
     def touch(self) -> None:
@@ -128,23 +132,27 @@ class KeepAlive:
 
     async def __aenter__(self) -> Self:
         """Start watching."""
-        self._timer = self._loop.call_later(self._every_s, self._look)
-        return self
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop; no comment is under way afterwards."""
-        self._timer.cancel()
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
+        try:
+            self.__exit__(kind, error, trace)
+        finally:
+            if self._writing is not None:
+                self._writing.cancel()
+                await asyncio.wait([self._writing])
 
-    def _look(self) -> None:
+    def _expire(self) -> None:
         now = self._loop.time()
+        if now >= self._until:
+            super()._expire()
+            return
         due = self._touched + self._every_s
         if now >= due:
             due = now + self._every_s
             if self._writing is None or self._writing.done():  # else the client does not read: no use in more
                 self._writing = self._loop.create_task(self._sink.part(_COMMENT))
-        self._timer = self._loop.call_at(due, self._look)
+        self._timer = self._loop.call_at(min(due, self._until), self._expire)

@@ -12,9 +12,9 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from app.api.asgi import read_body
-from app.api.decode import decode_as
 from app.api.inbound import credential_of, headers_of, request_id_of, require_json
 from app.api.openapi.bodies import takes
+from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.model import Message

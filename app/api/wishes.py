@@ -107,7 +107,9 @@ def sdk_patience_s(headers: Headers) -> float | None:
 
     For a stream the same header bounds only the silence between two pieces, so it says nothing about the whole.
     """
-    given = headers.get(b"x-stainless-read-timeout", b"")
+    given = headers.get(b"x-stainless-read-timeout")
+    if given is None:
+        return None
     seconds = float(given) if _SDK_SECONDS.fullmatch(given) else 0.0
     return seconds if seconds > 0 else None
 
@@ -168,7 +170,7 @@ def _priority(headers: Headers) -> Priority | None:
 
 def _is_sdk_retry(headers: Headers) -> bool:
     count = headers.get(b"x-stainless-retry-count", b"0")
-    return count.isdigit() and len(count) <= _DIGITS_MAX and int(count) > 0
+    return count != b"0" and count.isdigit() and len(count) <= _DIGITS_MAX and int(count) > 0
 
 
 def _ratio(headers: Headers, name: str) -> float | None:

@@ -60,7 +60,7 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     return Gateway(
         handler=handler,
         catalog=catalog,
-        edge=edge_options(settings),
+        edge=edge_options(settings, catalog),
         digest=loaded.digest,
         models=known,
         identities=directory(settings, deps),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
+from app.core.allow_list import slashed
 from app.core.caching.answers import Answers, Lifetimes, Places
 from app.core.caching.broadcast import BroadcastBounds
 from app.core.caching.carrying import Carrier
@@ -18,11 +17,11 @@ from app.core.caching.ports import CacheDesk, SharedAnswers
 from app.core.model import Operation
 from app.stages.cache import Cache, CacheOptions
 from app.state.answers.caching import Caching, LocalDesk
+from app.state.answers.memory import MemoryShelf, ShelfBounds
 from app.state.answers.redis import RedisAnswers
 from app.state.answers.sharing import ReplicatedAnswers, SharingOptions
-from app.state.answers.shelf import MemoryShelf, ShelfBounds
-from app.state.answers.vector_sets import VectorSets
 from app.state.link import Shared
+from app.state.vectors.redis import VectorSets
 
 _BEHIND_MAX_BYTES = 4_194_304  # of a stream that several read: some 15,000 events that the slowest has not taken
 
@@ -42,17 +41,17 @@ def cache(settings: Settings, deps: Deps) -> list[Cache]:
     return [Cache(options, keys, carrier, deps.caching.flights, deps.caching.tally)]
 
 
-def open_cache(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Let answers be shared, if there is a Redis and they are to be; a reload may enable the cache later."""
-    if shared is None or settings.cache.store == "memory":
-        return deps
+def shared_caching(deps: Deps, settings: Settings, shared: Shared) -> Caching:
+    """Return what replicas share of the cache, if they are to; a reload may enable it later."""
+    if settings.cache.store == "memory":
+        return deps.caching
     caching = Caching()
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     answers = ReplicatedAnswers(store, shared.link, _sharing(settings, new_id()), caching.flights, deps.clock)
     shared.link.follow(answers)
     caching.shared, caching.vector_sets = answers, VectorSets(shared.link, shared.key_prefix)
     shared.link.follow(caching.vector_sets)
-    return msgspec.structs.replace(deps, caching=caching)
+    return caching
 
 
 def _shared(settings: Settings, deps: Deps) -> SharedAnswers | None:
@@ -116,7 +115,7 @@ def _fingerprints(settings: Settings) -> Callable[[str], str]:
     places = {name: f"{name} {given.kind} {given.base_url or ''}" for name, given in settings.providers.items()}
 
     def direct(name: str) -> str:
-        provider, _, model = name.replace(":", "/", 1).partition("/") if "/" not in name else name.partition("/")
+        provider, _, model = slashed(name).partition("/")
         return f"{places.get(provider, '')} {model}"
 
     def routed(name: str, seen: frozenset[str]) -> str:

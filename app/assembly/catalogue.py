@@ -10,6 +10,7 @@ import msgspec
 from app.config.catalogue.reading import read_catalogue
 from app.config.features.catalogue import ModelFacts
 from app.config.schema import Settings
+from app.core.allow_list import slashed
 from app.core.catalogue import ModelInfo, Models
 
 
@@ -17,7 +18,7 @@ def models(settings: Settings) -> Models:
     """Return the catalogue as the operator knows it."""
     given = settings.catalogue
     kinds = {name: provider.kind for name, provider in settings.providers.items()}
-    overrides = {name: _override(facts) for name, facts in given.models.items()}
+    overrides = {slashed(name): _override(facts) for name, facts in given.models.items()}
     return Models(read_catalogue(None if given.file is None else Path(given.file)), kinds, overrides)
 
 

@@ -7,12 +7,13 @@ import msgspec
 from app.assembly.deps import Deps
 from app.config.schema import Settings
 from app.core.circuits import CircuitPolicy
+from app.core.ports import Circuits
 from app.stages.breaker import Breaker
-from app.state.announcer import Announcer
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
+from app.state.circuits.redis import RedisCircuits
+from app.state.circuits.sharing import SharedCircuits
 from app.state.link import Shared
-from app.state.memory import LocalCircuits, Means
-from app.state.mirror import SharedCircuits
-from app.state.redis import RedisCircuits
 
 
 def circuit_breaker(settings: Settings, deps: Deps) -> list[Breaker]:
@@ -25,11 +26,8 @@ def circuit_policy(settings: Settings) -> CircuitPolicy:
     return msgspec.convert(settings.circuit_breaker, CircuitPolicy, from_attributes=True)
 
 
-def open_circuits(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Let the circuits be shared, if there is a Redis; those that `deps` begins with are this process's own."""
-    if shared is None:
-        return deps
+def shared_circuits(deps: Deps, settings: Settings, shared: Shared) -> Circuits:
+    """Return circuits that replicas share."""
     means = Means(deps.clock, deps.chance, Announcer(deps.listener))
     store = RedisCircuits(shared.link.submit, shared.key_prefix)
-    circuits = SharedCircuits(store, shared.link, LocalCircuits(means), means, settings.redis.fail.circuits)
-    return msgspec.structs.replace(deps, circuits=circuits)
+    return SharedCircuits(store, shared.link, LocalCircuits(means), means, settings.redis.fail.circuits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from secrets import token_bytes, token_hex
 
 import msgspec
@@ -26,10 +27,10 @@ from app.core.traffic.extra_calls import KeptBudgets, KeptShares
 from app.core.traffic.memory import Traffic
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
-from app.providers.proxied import ProxiedClients
+from app.providers.ways import Ways
 from app.state.answers.caching import Caching
+from app.state.keys.memory import LocalKeys
 from app.state.limits.memory import LocalLimits
-from app.state.local_keys import LocalKeys
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
 from app.state.requests.book import RequestBook
@@ -47,23 +48,12 @@ class Deps(msgspec.Struct, frozen=True):
     """
     What outlives a configuration: opened once, shared by every gateway built from then on.
 
-    `client` reaches real providers, `sim` answers by script, `local` reaches the model on this machine; `circuits`,
-    `budgets` and `usage` keep their state when the configuration changes, `traffic` is what strategies and bulkheads
-    have counted so far, `proxied` are the clients of providers behind a proxy, `keys` what became of keys of providers
-    with several, `discovered` what providers said their models are, `quotas` what they said of their own limits,
-    `retry_budgets` and `hedge_shares` what is left for retries and hedges, `replicas` the other processes, as far as
-    they can be reached, `limits` the buckets of rate limits, `caching` the stored answers, `tapes` the streams that can
-    be resumed, and `secret` a key that this process made up for hashes that need not be the same elsewhere. `key_store`
-    has the virtual keys made while the gateway runs, `key_sets` the keys by which tokens are checked, `session_store`
-    the conversations, `repeats` the answers for calls that are sent again. `health` is how providers did when they were
-    asked for that, and `rota` says who asks. Without `tracers` no call is traced, whatever the configuration says;
-    `hearing` is where listeners come and go, `stories` follows calls, `requests` keeps what became of them, and
-    `insight` shows it.
+    What is in memory here may be shared by replicas instead (`opening.py`).
     """
 
-    client: UpstreamClient
-    sim: UpstreamClient
-    local: UpstreamClient
+    client: UpstreamClient  # reaches real providers
+    sim: UpstreamClient  # answers by script
+    local: UpstreamClient  # reaches the model on this machine
     listener: Listener
     clock: Clock
     chance: Chance
@@ -71,20 +61,21 @@ class Deps(msgspec.Struct, frozen=True):
     budgets: Budgets
     usage: UsageBook
     resting: Resting = msgspec.field(default_factory=Resting)
-    traffic: Traffic = msgspec.field(default_factory=Traffic)
-    proxied: ProxiedClients = msgspec.field(default_factory=ProxiedClients)
+    traffic: Traffic = msgspec.field(default_factory=Traffic)  # what strategies and bulkheads have counted
+    secret: bytes = msgspec.field(default_factory=partial(token_bytes, 32))  # for hashes of this process alone
+
+    # providers: clients for those reached in a way of their own, keys of those with several, their models and limits
+    ways: Ways = msgspec.field(default_factory=Ways)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
-    secret: bytes = msgspec.field(default_factory=lambda: token_bytes(32))
+    discovered: Discovered = msgspec.field(default_factory=Discovered)
+    quotas: Quotas = msgspec.field(default_factory=Quotas)
+    health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)  # how they did when they were asked for that
+    rota: Rota = msgspec.field(default_factory=Alone)  # who asks
+
+    # calls: what is left for retries and hedges, buckets, and whatever was answered or said before
     retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
     hedge_shares: KeptShares = msgspec.field(default_factory=KeptShares)
-    replicas: Replicas = msgspec.field(default_factory=NoReplicas)
-    quotas: Quotas = msgspec.field(default_factory=Quotas)
-    health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)
-    rota: Rota = msgspec.field(default_factory=Alone)
-    discovered: Discovered = msgspec.field(default_factory=Discovered)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
-    key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
-    key_sets: KeySets = msgspec.field(default_factory=KeySets)
     session_store: SessionStore = msgspec.field(
         default_factory=lambda: MemorySessions(
             StoreLimits(sessions_max=1000, total_max_bytes=268_435_456), SystemClock()
@@ -96,9 +87,16 @@ class Deps(msgspec.Struct, frozen=True):
         )
     )
     caching: Caching = msgspec.field(default_factory=Caching)
-    tapes: Tapes = msgspec.field(default_factory=lambda: Tapes(SystemClock()))
-    tracers: Tracers | None = None
-    hearing: Hearing | None = None
+    tapes: Tapes = msgspec.field(default_factory=lambda: Tapes(SystemClock()))  # streams that can be resumed
+
+    # callers: keys made while the gateway runs, and the keys by which tokens are checked
+    key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
+    key_sets: KeySets = msgspec.field(default_factory=KeySets)
+
+    # operators: the other processes as far as they can be reached, spans, and the stories of calls
+    replicas: Replicas = msgspec.field(default_factory=NoReplicas)
+    tracers: Tracers | None = None  # without them no call is traced, whatever the configuration says
+    hearing: Hearing | None = None  # where listeners come and go
     stories: Stories | None = None
     requests: RequestBook | None = None
     insight: Insight | None = None

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 from app.config.checks.passthrough import is_looked_at
 from app.config.load import digest
+from app.config.presets import PRESETS
 from app.config.schema import Settings
 from app.core.gateway import EdgeOptions
 from app.core.leaving import LeavingOptions
 from app.core.loops import Loop
+from app.core.routing.catalog import Catalog
 from app.core.tapes import TapeBounds
 
+_MODERATES: Final = "omni-moderation-latest"  # what OpenAI takes where a request names no model
 
-def edge_options(settings: Settings) -> EdgeOptions:
+
+def edge_options(settings: Settings, catalog: Catalog) -> EdgeOptions:
     """Return what the edge accepts and how long it waits."""
     return EdgeOptions(
         body_max_bytes=settings.server.body_max_bytes,
@@ -26,7 +31,25 @@ def edge_options(settings: Settings) -> EdgeOptions:
         leaving=_leaving(settings),
         loop=_loop(settings),
         caches=settings.cache.enabled,
+        moderation_model=_moderation_model(settings, catalog),
     )
+
+
+def _moderation_model(settings: Settings, catalog: Catalog) -> str | None:
+    """
+    Return what moderates where a request names no model.
+
+    A route of the name of OpenAI's own default; else a provider that moderates, rather one at its usual address than
+    some server that is compatible with it.
+    """
+    if _MODERATES in settings.models or catalog.matched(_MODERATES):
+        return _MODERATES
+    at_home: dict[str, bool] = {}
+    for name, given in settings.providers.items():
+        preset = PRESETS.get(given.kind)
+        if preset is not None and preset.moderates:
+            at_home[f"{name}/{preset.moderates}"] = given.base_url == preset.base_url
+    return next((model for model, usual in at_home.items() if usual), next(iter(at_home), None))
 
 
 def _leaving(settings: Settings) -> LeavingOptions | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from app.assembly.attempts import attempt_timeout, reading_options
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
@@ -15,20 +13,11 @@ from app.core.health import Probing
 from app.core.pipeline import Handler, Stage, compose
 from app.providers.endpoint import Endpoints
 from app.stages.healthy import Healthy
-from app.state.link import Shared
-from app.state.rota import SharedRota
 
 
 def healthy(settings: Settings, deps: Deps) -> list[Healthy]:
     """Return the stage that leaves providers alone that are down, if any is asked."""
     return [Healthy(deps.health, deps.clock)] if probings(settings) else []
-
-
-def open_rota(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:  # noqa: ARG001 - of every opener
-    """Let one process ask for all, if they can reach each other through Redis."""
-    if shared is None:
-        return deps
-    return msgspec.structs.replace(deps, rota=SharedRota(shared.link, shared.key_prefix))
 
 
 def probings(settings: Settings) -> tuple[Probing, ...]:

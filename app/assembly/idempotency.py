@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
+from app.core.idempotency import Repeats
 from app.stages.idempotency import Idempotency
 from app.state.link import Shared
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
-from app.state.repeats.shared import RepeatTools, SharedRepeats
+from app.state.repeats.redis import RepeatTools, SharedRepeats
 
 
-def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Let answers be kept for repeats, in Redis if there is one."""
+def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Repeats:
+    """Return where answers are kept for repeats, in Redis if there is one."""
     given = settings.idempotency
     limits = RepeatLimits(given.ttl_s, given.max_entries, given.entry_max_bytes, given.max_bytes)
     local = LocalRepeats(limits, deps.clock, new_id)
     if shared is None:
-        return msgspec.structs.replace(deps, repeats=local)
+        return local
     tools = RepeatTools(deps.clock, new_id, settings.redis.fail.idempotency)
-    repeats = SharedRepeats(shared.link, shared.key_prefix, limits, local, tools)
-    return msgspec.structs.replace(deps, repeats=repeats)
+    return SharedRepeats(shared.link, shared.key_prefix, limits, local, tools)
 
 
 def idempotency(settings: Settings, deps: Deps) -> list[Idempotency]:
     """Return the stage that answers repeats, unless it is switched off."""
     given = settings.idempotency
-    return [Idempotency(given.entry_max_bytes, deps.repeats, deps.listener)] if given.enabled else []
+    return [Idempotency(given.entry_max_bytes, deps.repeats, deps.clock, deps.listener)] if given.enabled else []

@@ -15,21 +15,19 @@ from app.config.features.keys import VirtualKey as KeySettings
 from app.config.schema import Settings
 from app.core.keys.directory import Directory, Sources, Tokens
 from app.core.keys.office import KeyOffice, OfficeTools
+from app.core.keys.store import KeyStore
 from app.core.keys.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
 from app.core.routing.catalog import canonical
 from app.core.traffic.admission import Priority
 from app.providers.fetch import fetch
 from app.stages.authorize import Authorize
+from app.state.keys.redis import SharedKeys
 from app.state.link import Shared
-from app.state.shared_keys import SharedKeys
 
 
-def open_keys(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Let keys be kept in Redis, if there is one; else they live as long as this process."""
-    if shared is None:
-        return deps
-    store = SharedKeys(shared.link, shared.key_prefix, settings.redis.fail.keys)
-    return msgspec.structs.replace(deps, key_store=store)
+def shared_keys(settings: Settings, shared: Shared) -> KeyStore:
+    """Return where replicas share the keys that are made while they run."""
+    return SharedKeys(shared.link, shared.key_prefix, settings.redis.fail.keys)
 
 
 def directory(settings: Settings, deps: Deps) -> Directory:
@@ -46,7 +44,7 @@ def key_office(settings: Settings, deps: Deps) -> KeyOffice:
 
 
 def authorize(settings: Settings, deps: Deps) -> list[Authorize]:
-    """Return the stage that holds keys to their models, unless there can be no key."""
+    """Return the stage that holds keys to their models and roles, unless there can be no key."""
     if not settings.may_have_keys:
         return []
     named = partial(canonical, routes=settings.models.keys(), providers=settings.providers.keys())
@@ -71,6 +69,7 @@ def _key(given: KeySettings) -> VirtualKey:
         user=given.user,
         tags=given.tags,
         models=given.models,
+        roles=given.roles,
         priority=None if given.priority is None else Priority[given.priority.upper()],
         expires=given.expires,
         previous=None if given.previous_hash is None else KeyHash.parse(given.previous_hash),

@@ -13,6 +13,7 @@ from app.config.schema import Settings
 from app.core.limits.limiter import Limiter
 from app.core.limits.orders import LimitOrder, rules_of
 from app.core.limits.rulebook import RuleBook
+from app.core.ports import Limits
 from app.core.rules import Rule, Scope
 from app.providers.tokenizer import ExactTokens, tiktoken_encoding
 from app.stages.follow import FollowLimits
@@ -56,15 +57,14 @@ def key_rules(limits: tuple[KeyLimit, ...]) -> tuple[Rule, ...]:
     return tuple(rule for limit in limits for rule in _rules(limit, (Scope.KEY,)))
 
 
-def open_limits(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Let the buckets be shared, if there is a Redis; else each worker has its part of every limit."""
+def open_limits(deps: Deps, settings: Settings, shared: Shared | None) -> Limits:
+    """Return the buckets: those that replicas share, if there is a Redis; else each worker has its part of them."""
     workers = settings.server.workers
     if shared is None:
-        return msgspec.structs.replace(deps, limits=LocalLimits(deps.clock, workers))
+        return LocalLimits(deps.clock, workers)
     name = f"{int(deps.chance() * 2**_NAME_BITS):x}"
     store = RedisLimits(shared.link.submit, shared.key_prefix, name)
-    limits = SharedLimits(store, shared.link, deps.clock, settings.redis.fail.limits, workers)
-    return msgspec.structs.replace(deps, limits=limits)
+    return SharedLimits(store, shared.link, deps.clock, settings.redis.fail.limits, workers)
 
 
 def _limiter(settings: Settings, deps: Deps) -> Limiter:

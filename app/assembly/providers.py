@@ -9,6 +9,7 @@ import msgspec
 
 from app import __version__
 from app.assembly.deps import Deps
+from app.config.features.upstream import Upstream
 from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
@@ -20,12 +21,14 @@ from app.providers.endpoint import BEARER, Provider, credential
 from app.providers.keyring import KeyRing
 from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
-from app.providers.openai import OpenAiCodec
-from app.providers.quirks import NO_QUIRKS, Quirks
+from app.providers.openai.codec import OpenAiCodec
+from app.providers.openai.quirks import NO_QUIRKS, Quirks
+from app.providers.openai.stream_usage import StreamUsage, UsageCodec
+from app.providers.pool import PoolClient, PoolOptions, TlsOptions
 from app.providers.rate_headers import RateHeaders
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
-from app.providers.stream_usage import StreamUsage, UsageCodec
+from app.providers.ways import Way
 
 _ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects tell it by themselves
 _COMPATIBLE_TAKES: Final = frozenset(
@@ -102,13 +105,33 @@ def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None
         base_url=base_of(dialect, base_url),
         headers=_headers(given, key_header),
         codec=codec,
-        client=deps.proxied.through(given.proxy) if given.proxy else deps.client,
+        client=deps.client if (way := _way(given)) == Way() else deps.ways.along(way),
         models=given.models,
         keys=keys,
         signer=_signer(given, dialect, deps),
         key_header=key_header,
         usage=usage,
     )
+
+
+def pool_options(given: Upstream) -> PoolOptions:
+    """Return the bounds of each pool of connections."""
+    per_origin_max = min(given.per_origin_max, given.connections_max)
+    return PoolOptions(given.connections_max, per_origin_max, given.idle_s, given.age_s)
+
+
+async def warmed(settings: Settings, deps: Deps) -> None:
+    """Open connections to every provider that the pool reaches, so that the first calls find them."""
+    for name, given in settings.providers.items():
+        reached = provider(name, given, deps)
+        if isinstance(reached.client, PoolClient):
+            await reached.client.warm(reached.base_url, settings.upstream.warm, settings.timeouts.connect_s)
+
+
+def _way(given: ProviderSettings) -> Way:
+    """Return how a provider is reached."""
+    tls = TlsOptions(given.tls.ca_file, given.tls.certificate_file, given.tls.key_file)
+    return Way(given.proxy, given.http2, tls)
 
 
 def _codec(given: ProviderSettings, dialect: str, deps: Deps) -> Codec:

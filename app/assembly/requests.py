@@ -14,9 +14,9 @@ from app.core.identity import Caller
 from app.core.stories import Stories
 from app.stages.tell import Tell
 from app.state.link import Shared
-from app.state.requests.book import RequestBook
+from app.state.requests.book import RequestBook, RequestStore
+from app.state.requests.memory import MemoryRequests
 from app.state.requests.redis import RedisRequests
-from app.state.requests.store import MemoryRequests, RequestStore
 
 
 def tell(settings: Settings, deps: Deps) -> list[Tell]:

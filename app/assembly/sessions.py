@@ -6,8 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from secrets import token_bytes
 
-import msgspec
-
 from app.assembly.catalogue import models
 from app.assembly.deps import Deps
 from app.assembly.routing import routes
@@ -24,14 +22,14 @@ from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
 
 
-def open_sessions(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Open the store of the sessions; what only some stores need is imported for those."""
+def open_sessions(deps: Deps, settings: Settings, shared: Shared | None) -> SessionStore:
+    """Return the store of the sessions; what only some stores need is imported for those."""
     given, path = settings.sessions, Path(settings.sessions.path or "")
     limits = StoreLimits(given.max_sessions, given.max_total_bytes)
     store: SessionStore
     match given.store:
         case "file":
-            store = import_module("app.state.sessions.files").FileSessions(path, limits, deps.clock)
+            store = import_module("app.state.sessions.file").FileSessions(path, limits, deps.clock)
         case "sqlite":
             store = import_module("app.state.sessions.sqlite").SqliteSessions(path, limits, deps.clock)
         case "redis" if shared is not None:
@@ -39,7 +37,7 @@ def open_sessions(deps: Deps, settings: Settings, shared: Shared | None) -> Deps
             store = redis.RedisSessions(shared.link, shared.key_prefix, limits)
         case _:
             store = MemorySessions(limits, deps.clock)
-    return msgspec.structs.replace(deps, session_store=store)
+    return store
 
 
 def session_office(settings: Settings, deps: Deps) -> SessionOffice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 
 import msgspec
@@ -12,6 +13,8 @@ from app.assembly.deps import Deps, new_id
 from app.config.features.budgets import KeyBudget
 from app.config.features.budgets import Usage as UsageSettings
 from app.config.schema import Settings
+from app.core.accounts import Budgets
+from app.core.allow_list import slashed
 from app.core.call import Target
 from app.core.clock import Clock
 from app.core.money import Budget, nano
@@ -19,14 +22,16 @@ from app.core.signals import Listener
 from app.core.spending.prices import Price, Prices
 from app.stages.foresee import FirstTargets, Foresee
 from app.stages.spend import Spend, SpendOptions
-from app.state.budgets import LocalBudgets, SharedBudgets
+from app.state.budgets.memory import LocalBudgets
+from app.state.budgets.redis import RedisAccounts
+from app.state.budgets.sharing import SharedBudgets
 from app.state.link import Shared
-from app.state.shared_spending import RedisAccounts
-from app.state.usage.book import UsageBook
+from app.state.usage.book import UsageBook, UsageStore
+from app.state.usage.memory import MemoryUsage
 from app.state.usage.redis import RedisUsage
-from app.state.usage.store import MemoryUsage, UsageStore
 
 _FREE = Price()
+_REMEMBERED = 4096  # names come from clients, so what is remembered of them is bounded
 _FREE_KINDS = frozenset(
     {"sim", "local", "ollama", "llamacpp", "lmstudio", "sglang", "tgi", "vllm"}
 )  # they run on machines of the operator
@@ -61,10 +66,9 @@ def key_budget(key_id: str, given: KeyBudget) -> Budget:
 def prices(settings: Settings) -> Prices:
     """Return what looks prices up: those of `prices`, of the targets of routes, of what runs here, and known ones."""
     known = models(settings)
-    found = {
-        **_target_prices(settings),
-        **{name: msgspec.convert(given, Price, from_attributes=True) for name, given in settings.prices.items()},
-    }
+    found = dict(_target_prices(settings))
+    for name, given in settings.prices.items():
+        found[slashed(name)] = msgspec.convert(given, Price, from_attributes=True)
     free = frozenset(name for name, given in settings.providers.items() if given.kind in _FREE_KINDS)
 
     def price(target: Target) -> Price | None:
@@ -76,7 +80,7 @@ def prices(settings: Settings) -> Prices:
         info = known.find(target.provider, target.model)
         return None if info is None else info.price
 
-    return price
+    return lru_cache(_REMEMBERED)(price)  # every attempt asks, and the answer is always the same
 
 
 def _target_prices(settings: Settings) -> Mapping[str, Price]:
@@ -93,21 +97,17 @@ def alone(clock: Clock, listener: Listener) -> tuple[LocalBudgets, UsageBook]:
     return LocalBudgets(clock, listener, new_id), UsageBook(MemoryUsage(), clock, new_id, retention_days=1)
 
 
-def open_budgets(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Let budgets be shared, if there is a Redis; those that `deps` begins with are this process's own."""
-    if shared is None:
-        return deps
+def shared_budgets(deps: Deps, settings: Settings, shared: Shared) -> Budgets:
+    """Return budgets that replicas share."""
     local = LocalBudgets(deps.clock, deps.listener, new_id)
     store = RedisAccounts(shared.link.submit, shared.key_prefix)
-    budgets = SharedBudgets(store, shared.link, local, settings.redis.fail.budgets)
-    return msgspec.structs.replace(deps, budgets=budgets)
+    return SharedBudgets(store, shared.link, local, settings.redis.fail.budgets)
 
 
-def open_usage(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
-    """Return the deps with the store of usage that is configured."""
+def open_usage(deps: Deps, settings: Settings, shared: Shared | None) -> UsageBook:
+    """Return what keeps the usage, in the store that is configured."""
     given = settings.usage
-    book = UsageBook(_store(given, shared), deps.clock, new_id, given.retention_days)
-    return msgspec.structs.replace(deps, usage=book)
+    return UsageBook(_store(given, shared), deps.clock, new_id, given.retention_days)
 
 
 def _store(given: UsageSettings, shared: Shared | None) -> UsageStore:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-import msgspec
-
 from app.assembly.deps import Deps, new_id
-from app.config.schema import Settings
 from app.core.tapes import Tapes
 from app.state.answers.leading import Means, Rhythm
 from app.state.answers.redis import RedisAnswers
@@ -18,15 +15,13 @@ from app.state.tapes.sharing import SharedTapes
 _RHYTHM = Rhythm(heard_s=0.1)
 
 
-def open_tapes(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:  # noqa: ARG001 - a reload may enable them
-    """Let tapes be copied, if there is a Redis."""
-    if shared is None:
-        return deps
+def shared_tapes(deps: Deps, shared: Shared) -> Tapes:
+    """Return tapes of which other replicas find copies; a reload may enable them later."""
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     means = Means(store, shared.link, deps.caching.flights, deps.clock, _RHYTHM)
     copies = SharedTapes(new_id(), means, _seal)
     shared.link.follow(copies)
-    return msgspec.structs.replace(deps, tapes=Tapes(deps.clock, copies=copies))
+    return Tapes(deps.clock, copies=copies)
 
 
 def _seal(stream_id: str) -> Seal:

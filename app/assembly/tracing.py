@@ -34,51 +34,31 @@ A = TypeVar("A")  # an application
 
 
 class Composing(Protocol):
-    """Puts spans around stages; see `app.telemetry.tracing.composing`."""
+    """Puts spans around stages (`app.telemetry.tracing.composing`); of itself it puts nothing around anything."""
 
     def call(self) -> Sequence[Stage[Call]]:
         """Return what stands outermost."""
-        ...
-
-    def entry(self, name: str, stages: Sequence[Stage[Call]]) -> Sequence[Stage[Call]]:
-        """Return `stages` with spans for what they do before they pass a call on, or instead of that."""
-        ...
-
-    def request(self, handler: Handler[Call]) -> Handler[Call]:
-        """Return the handler that asks providers with a span around it."""
-        ...
-
-    def target(self) -> Sequence[Stage[Attempt]]:
-        """Return what stands outside the retries."""
-        ...
-
-    def attempt(self) -> Sequence[Stage[Attempt]]:
-        """Return what stands inside the retries."""
-        ...
-
-
-class Untraced:
-    """Tracing is off: nothing is put around anything."""
-
-    def call(self) -> Sequence[Stage[Call]]:
-        """Return nothing."""
         return ()
 
     def entry(self, name: str, stages: Sequence[Stage[Call]]) -> Sequence[Stage[Call]]:  # noqa: ARG002 - the port's
-        """Return the stages as they are."""
+        """Return `stages` with spans for what they do before they pass a call on, or instead of that."""
         return stages
 
     def request(self, handler: Handler[Call]) -> Handler[Call]:
-        """Return the handler as it is."""
+        """Return the handler that asks providers with a span around it."""
         return handler
 
     def target(self) -> Sequence[Stage[Attempt]]:
-        """Return nothing."""
+        """Return what stands outside the retries."""
         return ()
 
     def attempt(self) -> Sequence[Stage[Attempt]]:
-        """Return nothing."""
+        """Return what stands inside the retries."""
         return ()
+
+
+class Untraced(Composing):
+    """Tracing is off."""
 
 
 UNTRACED: Final = Untraced()
@@ -122,7 +102,7 @@ class Tracers:
         """Return what puts spans around stages, if these settings want it; the first time takes a moment (imports)."""
         given = settings.tracing
         if not given.enabled:
-            return Untraced()
+            return UNTRACED
         if given != self._given:
             self._exports.append(_opened(given, self._chance))
             self._given = given

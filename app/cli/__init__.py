@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_CONFIGURATION
     except CommandError as error:
         print(f"wizard: {error}", file=sys.stderr)
-        return FAILED
+        return error.exit_code
     except BrokenPipeError:  # whoever reads has seen enough, as `head` does; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

@@ -10,6 +10,7 @@ import msgspec
 from app import __version__
 from app.config.load import Loaded
 from app.config.schema import Settings
+from app.core.routing.wildcards import STAR
 from app.providers.local.wheels import LOCAL_MODELS
 
 _SHOWN_MAX = 8
@@ -43,6 +44,7 @@ def banner(loaded: Loaded, urls: Sequence[str], local_missing: str | None) -> st
         "  Try it:",
         "",
         f"  curl {address}/v1/chat/completions -H 'content-type: application/json' \\",
+        *(["    -H 'authorization: Bearer YOUR_KEY' \\"] if settings.auth.required else []),
         f"    -d {_body(_example(settings))}",
         "",
     ]
@@ -66,8 +68,9 @@ def _models(settings: Settings) -> list[str]:
 
 def _example(settings: Settings) -> str:
     """Return the model that the shown command uses: the first route, else the real model, else what there is."""
-    if settings.models:
-        return next(iter(settings.models))
+    named = next((name for name in settings.models if STAR not in name), None)
+    if named is not None:
+        return named
     kinds = {provider.kind: name for name, provider in settings.providers.items()}
     if "local" in kinds:
         return f"{kinds['local']}/{LOCAL_MODELS[0]}"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from app.assembly import Deps, attempt_stages, call_stages
 from app.assembly.passing import passes_on
 from app.assembly.recovering import recovering_routes
 from app.assembly.stages import passing_attempt_stages, passing_call_stages
+from app.cli.output import print_json
 from app.cli.reading import Offline
-from app.cli.verbs import Verbs, add_config, add_verb
+from app.cli.verbs import Verbs, add_config, add_json, add_verb
 from app.config.schema import Settings
-from app.core.routing.catalog import Catalog
+from app.core.configuration import ConfigError
 
+WRONG = 2
 _EXAMPLES = """\
 wizard check
 wizard check --config config.yaml && wizard serve --config config.yaml"""
@@ -23,6 +27,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `check`."""
     parser = add_verb(verbs, "check", "validate a configuration and show what it means", _EXAMPLES)
     add_config(parser)
+    add_json(parser)
     return parser
 
 
@@ -31,31 +36,72 @@ def run(given: argparse.Namespace) -> int:
     Print the routes and the pipeline of a good configuration; calls nothing.
 
     Raises:
-        ConfigError: With every problem at once.
+        ConfigError: With every problem at once; with `--json` they are printed on standard output instead.
     """
-    offline = Offline(given.config)
-    loaded, deps, gateway = offline.loaded, offline.deps, offline.gateway
-    print(f"{loaded.source}: good (digest {loaded.digest})")
-    print("\nproviders")
-    for name, provider in loaded.settings.providers.items():
-        print(f"  {name:<20} {provider.kind:<12} {provider.base_url or 'in this process'}")
-    print("\nroutes")
-    for line in _routes(loaded.settings, gateway.catalog):
-        print(f"  {line}")
-    print(f"\npipeline\n  {_pipeline(loaded.settings, deps)}")
-    if passes_on(loaded.settings):
-        print(f"\npipeline of what is passed on\n  {_passing_pipeline(loaded.settings, deps)}")
+    try:
+        offline = Offline(given.config)
+    except ConfigError as error:
+        if not given.json:
+            raise
+        print_json({"problems": [msgspec.structs.asdict(problem) for problem in error.problems]})
+        return WRONG
+    meaning = _meaning(offline)
+    if given.json:
+        print_json(meaning)
+    else:
+        _show(meaning)
     return 0
 
 
-def _routes(settings: Settings, catalog: Catalog) -> Sequence[str]:
-    """Return a line for each route: its strategy, and its targets in the order in which they are configured."""
-    lines = [
-        f"{name:<20} {route.strategy:<12} {' -> '.join(target.name for target in catalog.targets(name))}"
-        for name, route in settings.models.items()
-    ]
-    direct = f"any model of {', '.join(settings.providers) or 'no provider'}"
-    return [*lines, f"{'provider/model':<20} {'direct':<12} {direct}"]
+class _Meaning(msgspec.Struct, frozen=True):
+    """What a good configuration amounts to; routes have their targets in the order of the file."""
+
+    source: str
+    digest: str
+    providers: Mapping[str, _Provider]
+    routes: Mapping[str, _Route]
+    pipeline: str
+    passing_pipeline: str | None
+    problems: tuple[()] = ()
+
+
+class _Provider(msgspec.Struct, frozen=True):
+    kind: str
+    base_url: str | None
+
+
+class _Route(msgspec.Struct, frozen=True):
+    strategy: str
+    targets: Sequence[str]
+
+
+def _meaning(offline: Offline) -> _Meaning:
+    loaded, deps, catalog = offline.loaded, offline.deps, offline.gateway.catalog
+    settings = loaded.settings
+    return _Meaning(
+        source=loaded.source,
+        digest=loaded.digest,
+        providers={name: _Provider(given.kind, given.base_url) for name, given in settings.providers.items()},
+        routes={
+            name: _Route(route.strategy, [target.name for target in catalog.targets(name)])
+            for name, route in settings.models.items()
+        },
+        pipeline=_pipeline(settings, deps),
+        passing_pipeline=_passing_pipeline(settings, deps) if passes_on(settings) else None,
+    )
+
+
+def _show(meaning: _Meaning) -> None:
+    print(f"{meaning.source}: good (digest {meaning.digest})\n\nproviders")
+    for name, provider in meaning.providers.items():
+        print(f"  {name:<20} {provider.kind:<12} {provider.base_url or 'in this process'}")
+    print("\nroutes")
+    for name, route in meaning.routes.items():
+        print(f"  {name:<20} {route.strategy:<12} {' -> '.join(route.targets)}")
+    print(f"  {'provider/model':<20} {'direct':<12} any model of {', '.join(meaning.providers) or 'no provider'}")
+    print(f"\npipeline\n  {meaning.pipeline}")
+    if meaning.passing_pipeline is not None:
+        print(f"\npipeline of what is passed on\n  {meaning.passing_pipeline}")
 
 
 def _pipeline(settings: Settings, deps: Deps) -> str:

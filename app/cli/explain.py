@@ -17,7 +17,7 @@ from app.api.hot import Arrival, Desk, HotRoute
 from app.cli.output import Colour, painted, print_facts, print_json, print_table
 from app.cli.reading import Offline
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import CommandError, Verbs, add_json, add_verb, complete_file
+from app.cli.verbs import CommandError, UsageError, Verbs, add_json, add_verb, complete_file
 from app.core.errors import GatewayError
 from app.core.explain.port import explain
 from app.core.gateway import Gateway
@@ -49,6 +49,8 @@ def run(given: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: The configuration is wrong.
+
+        UsageError: There is no such endpoint.
 
         CommandError: The request cannot be read, or the gateway refuses.
     """
@@ -82,7 +84,7 @@ def _offline(config: Path | None, endpoint: str, raw: bytes) -> Any:  # noqa: AN
     offline = Offline(config)
     known = dialects()
     if endpoint not in known:
-        raise CommandError(f"--endpoint must be one of {', '.join(sorted(known))}")
+        raise UsageError(f"--endpoint must be one of {', '.join(sorted(known))}")
     desk = Desk(_Fixed(offline.gateway), lambda _signal: None, offline.deps.clock)
     try:
         arrival = Arrival("req_explain", {}, None, ANONYMOUS)

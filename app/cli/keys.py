@@ -18,13 +18,14 @@ from pydantic import ValidationError
 
 from app.cli.output import print_json, print_table
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import CommandError, Verbs, add_json, add_verb
+from app.cli.verbs import UsageError, Verbs, add_json, add_verb
 from app.config.features.keys import VirtualKey as KeySettings
 from app.config.load import find, load
 from app.config.schema import Settings
 from app.config.shapes import expectation, shape_at
 from app.core.configuration import ConfigError
 from app.core.keys.virtual_keys import Hasher, new_secret
+from app.core.parameters import ROLES
 
 _UNITS: Final = "smhdw"
 _SECONDS: Final = (1, 60, 3600, 86_400, 604_800)
@@ -45,12 +46,15 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
         making.add_argument(f"--{word}", help=f"the {word} that it belongs to")
     making.add_argument("--tags", nargs="+", default=[], help="tags of all its calls in usage reports")
     making.add_argument("--models", nargs="+", help="routes and provider/model that it may use, * for any text")
-    making.add_argument("--expires", metavar="WHEN", help="90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z")
+    making.add_argument("--roles", nargs="+", choices=ROLES, help="roles that its messages may have")
+    making.add_argument("--expires", metavar="WHEN", type=_moment, help="90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z")
     making.add_argument("--priority", choices=("high", "normal", "low"), help="priority of its calls")
     listing = actions.add_parser("list", help="list the keys of a running gateway")
     revoking = actions.add_parser("revoke", help="end a key of a running gateway at once, on all replicas")
     rotating = actions.add_parser("rotate", help="give a key a fresh secret; the old one stays valid for a while")
-    rotating.add_argument("--overlap", metavar="TIME", default=_OVERLAP, help="how long; default %(default)s")
+    rotating.add_argument(
+        "--overlap", metavar="TIME", type=_duration, default=_OVERLAP, help="how long; default %(default)s"
+    )
     for action in (revoking, rotating):
         action.add_argument("id", metavar="ID", help="id of the key, or its name in the configuration file")
     for action in (making, listing, revoking, rotating):
@@ -66,17 +70,19 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         ConfigError: The configuration that was named is wrong.
 
-        CommandError: What is asked for makes no sense, or the gateway refuses.
+        UsageError: What is asked for makes no sense.
+
+        CommandError: The gateway refuses.
     """
     {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}[given.action](given)
     return 0
 
 
 def _new(given: argparse.Namespace) -> None:
-    wanted = {name: getattr(given, name) for name in ("name", "team", "user", "tags", "models", "priority")}
+    wanted = {name: getattr(given, name) for name in ("name", "team", "user", "tags", "models", "roles", "priority")}
     order: dict[str, Any] = {name: value for name, value in wanted.items() if value}
     if given.expires:
-        order["expires_at"] = _moment(given.expires).isoformat()
+        order["expires_at"] = given.expires.isoformat()
     if given.url:
         _print_issued(given, Remote.of(given).send("POST", "/admin/keys", msgspec.json.encode(order)))
         return
@@ -85,7 +91,7 @@ def _new(given: argparse.Namespace) -> None:
     made_up = f"key-{fields['hash'].partition(':')[2][:8]}"  # in the file every key has a name
     entry = {"name": made_up, **fields, **order}
     if given.expires:
-        entry["expires"] = _moment(given.expires).isoformat()
+        entry["expires"] = given.expires.isoformat()
     _require_good(entry)
     _print_entry(given, secret, entry, "Add this to 'keys' in the configuration file:")
 
@@ -93,7 +99,7 @@ def _new(given: argparse.Namespace) -> None:
 def _rotate(given: argparse.Namespace) -> None:
     settings = _settings(given)
     listed = next((key for key in settings.keys if key.name == given.id), None) if settings else None
-    overlap_s = _duration(given.overlap).total_seconds()
+    overlap_s = given.overlap.total_seconds()
     if listed is None:
         path = f"/keys/{quote(given.id, safe='')}/rotate"
         _print_issued(
@@ -140,15 +146,13 @@ def _made(settings: Settings | None) -> tuple[str, dict[str, str]]:
 
 def _settings(given: argparse.Namespace) -> Settings | None:
     """Return the configuration, for its pepper and its keys; one that lacks its first key may be wrong as yet."""
-    path = find(given.config)
-    if path is None:
-        return None
     try:
-        return load(path).settings
+        return load(given.config).settings
     except ConfigError as error:
         if any(problem.path.startswith("auth.pepper") for problem in error.problems):
             raise
-        print(f"note: {path} has problems (see wizard check), so it is taken to have no pepper", file=sys.stderr)
+        named = find(given.config) or "the environment"
+        print(f"note: {named} has problems (see wizard check), so it is taken to have no pepper", file=sys.stderr)
         return None
 
 
@@ -157,10 +161,10 @@ def _require_good(entry: dict[str, Any]) -> None:
     try:
         KeySettings.model_validate(entry)
     except ValidationError as error:
-        names = dict.fromkeys(str(detail["loc"][0]) for detail in error.errors(include_url=False))
-        shapes = {name: shape_at(KeySettings, (name,)) for name in names}
-        wrong = [f"--{name} must be {expectation(shape)}" for name, shape in shapes.items() if shape is not None]
-        raise CommandError("; ".join(wrong)) from None
+        places = {detail["loc"][0]: detail["loc"] for detail in error.errors(include_url=False)}
+        shapes = {name: shape_at(KeySettings, loc) for name, loc in places.items()}
+        wrong = [f"--{name}: expected {expectation(shape)}" for name, shape in shapes.items() if shape is not None]
+        raise UsageError("; ".join(wrong)) from None
 
 
 def _print_issued(given: argparse.Namespace, issued: dict[str, Any]) -> None:
@@ -189,17 +193,21 @@ def _day(seconds: int | None) -> str:
 
 
 def _moment(text: str) -> datetime:
-    if text[-1:] in _UNITS and text[:-1].isdigit():
+    if text[-1:] in _UNITS and text[:-1].strip("0").isdigit():
         return (datetime.now(UTC) + _duration(text)).replace(microsecond=0)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise CommandError(f"{text!r} is no time: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        expected = "90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z"
+        raise argparse.ArgumentTypeError(f"expected a time such as {expected}, not {text!r}") from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment <= datetime.now(UTC):
+        raise argparse.ArgumentTypeError(f"expected a time to come, not {text!r}")
+    return moment
 
 
 def _duration(text: str) -> timedelta:
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not number.isdigit() or len(number) > 6:  # noqa: PLR2004 - digits of a sensible number
-        raise CommandError(f"{text!r} is no time: write a number with s, m, h, d or w, such as 12h")
+        raise argparse.ArgumentTypeError(f"expected a number with s, m, h, d or w, such as 12h, not {text!r}")
     return timedelta(seconds=int(number) * _SECONDS[_UNITS.index(unit)])

@@ -12,6 +12,7 @@ from app.cli.verbs import Verbs, add_config, add_json, add_verb
 from app.config.catalogue.reading import read_catalogue
 from app.config.schema import Settings
 from app.config.source import Source
+from app.core.allow_list import slashed
 from app.core.catalogue import ModelInfo
 
 _EXAMPLES = """\
@@ -58,7 +59,7 @@ def _configured(settings: Settings) -> Iterator[tuple[str, ModelInfo | None]]:
     known = models(settings)
     named = {f"{target.provider}/{target.model}" for route in settings.models.values() for target in route.targets}
     named |= {f"{name}/{model}" for name, provider in settings.providers.items() for model in provider.models}
-    named |= settings.catalogue.models.keys()
+    named |= set(map(slashed, settings.catalogue.models))
     for name in sorted(named):
         provider, _, model = name.partition("/")
         yield name, known.find(provider, model)

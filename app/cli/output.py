@@ -55,10 +55,12 @@ def print_facts(told: Mapping[str, Any], indent: str = "") -> None:
 
 def _shown(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_shown, value))
-    if isinstance(value, int) and not isinstance(value, bool):
+        return ", ".join(map(_shown, value)) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
         return f"{value:,}"
-    return "" if value is None else str(value)
+    return "-" if value is None else str(value)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

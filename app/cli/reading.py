@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.assembly import Deps, build_gateway
-from app.config.load import Loaded
+from app.cli.found import built_in
+from app.config.load import Loaded, find
 from app.config.source import Source
 from app.core.gateway import Gateway
 from app.main import make_deps
-from app.providers.client import HttpxClient
+from app.providers.pool import PoolClient, PoolOptions
 
 
 class Offline:
@@ -21,12 +22,12 @@ class Offline:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.loaded: Loaded = Source(path, {}, {}).read()
-        self._client = HttpxClient()
+        self.loaded: Loaded = Source(path, {}, built_in() if find(path) is None else {}).read()
+        self._client = PoolClient(PoolOptions())
         self.deps: Deps = make_deps(self._client, self._client, lambda _signal: None)
         self.gateway: Gateway = build_gateway(self.loaded, self.deps)
 
     async def aclose(self) -> None:
         """Close what was opened since."""
         await self._client.aclose()
-        await self.deps.proxied.aclose()
+        await self.deps.ways.aclose()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import httpx2
 
@@ -16,6 +17,14 @@ from app.config.surroundings import operator_token
 from app.core.errors import NOT_FOUND
 
 _PATIENCE_S = 30.0
+_SILENCE: Final[Mapping[type[Exception], str]] = MappingProxyType(
+    {
+        httpx2.ConnectError: "nothing listens there, or it speaks no TLS",
+        httpx2.ConnectTimeout: "it cannot be reached",
+        httpx2.ReadTimeout: f"it said nothing for {_PATIENCE_S:g} s",
+        httpx2.UnsupportedProtocol: "an address begins with http:// or https://",
+    }
+)
 
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +73,7 @@ class Remote:
                 answer = client.request(method, f"{self._url}{path}", headers=headers, content=content, params=query)
         except httpx2.TransportError as error:
             raise CommandError(
-                f"no gateway answers at {self._url} ({type(error).__name__})\n"
+                f"no gateway answers at {self._url}: {_SILENCE.get(type(error), 'the connection broke')}\n"
                 "  start one with 'wizard serve', or name another with --url"
             ) from error
         if answer.is_success:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import errno
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
 import msgspec
+from pydantic import ValidationError
 
 from app.cli.banner import banner
-from app.cli.verbs import Verbs, add_config, add_verb
-from app.config.listening import places
+from app.cli.found import found_here
+from app.cli.verbs import CommandError, Verbs, add_config, add_verb
+from app.config.listening import Place, places
 from app.config.load import find
-from app.config.presets import PRESETS
+from app.config.sections import Server
+from app.config.shapes import expectation, shape_at
 from app.config.source import Source
-from app.providers.discovery import discover
 from app.providers.local.wheels import missing
-from app.providers.pool import PoolClient, PoolOptions
-from app.serving.process import listen, port_of
+from app.serving.process import listen, open_more_files, port_of
 from app.serving.start import start
 
-CANNOT_LISTEN = 1
+_FLAGS = (("host", "address to listen on"), ("port", "TCP port to listen on"), ("workers", "worker processes"))
 _EXAMPLES = """\
 wizard serve
 wizard serve --config config.yaml --workers 4
@@ -35,9 +36,8 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `serve`."""
     parser = add_verb(verbs, "serve", "start the gateway", _EXAMPLES)
     add_config(parser)
-    parser.add_argument("--host", help="address to listen on (server.host)")
-    parser.add_argument("--port", help="TCP port to listen on (server.port)")
-    parser.add_argument("--workers", help="worker processes (server.workers)")
+    for name, text in _FLAGS:
+        parser.add_argument(f"--{name}", type=_setting(name), help=f"{text} (server.{name})")
     return parser
 
 
@@ -47,50 +47,52 @@ def run(given: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: With every problem at once.
+
+        CommandError: It cannot listen where it should.
     """
     for ending in (signal.SIGTERM, signal.SIGINT):  # until the server has handlers of its own
         signal.signal(ending, _leave)
     path = find(given.config)
-    source = Source(path, _overrides(given), _found_here() if path is None else {})
+    source = Source(path, _overrides(given), found_here() if path is None else {})
     loaded = source.read()
+    open_more_files()
     listening, urls = [], []
     for place in places(loaded.settings):
         try:
             listening.append(listen(place))
         except OSError as error:
-            print(f"cannot listen on {place.host} port {place.port}: {error.strerror}", file=sys.stderr)
-            return CANNOT_LISTEN
+            raise CommandError(_deaf(place, error)) from error
         urls.append(msgspec.structs.replace(place, port=port_of(listening[-1])).url)
     text = banner(loaded, urls, missing() if path is None else None)
     return start(source, loaded, tuple(listening), partial(print, text, flush=True))
 
 
+def _setting(name: str) -> Callable[[str], str]:
+    """Return the check of a flag that stands for a setting of the server."""
+
+    def checked(text: str) -> str:
+        try:
+            Server.model_validate({name: text})
+        except ValidationError:
+            shape = shape_at(Server, (name,))
+            expected = "something else" if shape is None else expectation(shape)
+            raise argparse.ArgumentTypeError(f"expected {expected}, not {text!r}") from None
+        return text
+
+    return checked
+
+
 def _overrides(given: argparse.Namespace) -> dict[str, str]:
     """Return the flags as the environment variables that they stand for."""
-    flags = {"HOST": given.host, "PORT": given.port, "WORKERS": given.workers}
-    return {f"WIZARD_SERVER__{name}": value for name, value in flags.items() if value is not None}
+    flags = {name: getattr(given, name) for name, _ in _FLAGS}
+    return {f"WIZARD_SERVER__{name.upper()}": value for name, value in flags.items() if value is not None}
 
 
-def _found_here() -> dict[str, object]:
-    """Return, as settings, the providers that need no configuration because they run on this machine."""
-    addresses = {
-        name: (preset.base_url + preset.models).removesuffix("/models")
-        for name, preset in PRESETS.items()
-        if preset.automatic and not preset.key_env
-    }
-    found = asyncio.run(_probe(addresses))
-    providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in found.items()}
-    if missing() is None:
-        providers["local"] = {"kind": "local"}
-    return {"providers": providers}
-
-
-async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    client = PoolClient(PoolOptions())
-    try:
-        return await discover(addresses, client)
-    finally:
-        await client.aclose()
+def _deaf(place: Place, error: OSError) -> str:
+    reason = (error.strerror or str(error)).partition(" (")[0]  # Python repeats the address behind it
+    taken = error.errno == errno.EADDRINUSE
+    advice = f"\n  stop what listens there, or choose another port: {place.section}.port" if taken else ""
+    return f"cannot listen on {place.host} port {place.port}: {reason}{advice}"
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:

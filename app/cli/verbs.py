@@ -33,6 +33,14 @@ class Verb(Protocol):
 class CommandError(Exception):
     """A verb cannot do what it was asked for; the text tells people why, and what to do."""
 
+    exit_code = 1
+
+
+class UsageError(CommandError):
+    """What a verb was asked for makes no sense."""
+
+    exit_code = 2
+
 
 def add_verb(verbs: Verbs, name: str, text: str, examples: str) -> argparse.ArgumentParser:
     """Add a parser with its help and some lines that work."""

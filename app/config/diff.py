@@ -38,6 +38,7 @@ _AT_START: Final[Sequence[Loc]] = (
     ("sessions", "path"),
     ("sessions", "max_sessions"),
     ("sessions", "max_total_bytes"),
+    ("upstream",),
     ("usage",),
     ("logging", "format"),
     ("metrics", "enabled"),

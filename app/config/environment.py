@@ -26,6 +26,7 @@ SEPARATOR: Final = "__"
 _SERVICE_LINK: Final = re.compile(
     r"WIZARD(_[A-Z0-9]+)*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9]+)*|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
+_NOT_IN_SHELLS: Final = re.compile(r"[^a-z0-9]")
 _SERVICE_PORT: Final = re.compile(r"WIZARD(_[A-Z0-9]+)*_PORT=(tcp|udp|sctp)://.*")
 
 
@@ -35,7 +36,7 @@ class _Variables(EnvSettingsSource):
     def __init__(self, variables: Mapping[str, str]) -> None:
         # Sorted, so that WIZARD_A (a whole section as JSON) is read before WIZARD_A__B, which refines it.
         self._given = dict(sorted(variables.items()))
-        super().__init__(Settings)
+        super().__init__(Settings, case_sensitive=False)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return parse_env_vars(self._given, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
@@ -51,7 +52,7 @@ class _Variables(EnvSettingsSource):
         except (ValueError, RecursionError):
             entry = shape_of_field(field).entry
             listed = entry is not None and entry.is_scalar and not value.lstrip().startswith(("[", "{"))
-            return [word.strip() for word in value.split(",")] if listed else value
+            return [word.strip() for word in value.strip(", ").split(",")] if listed else value
 
 
 def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) -> tuple[Tree, dict[Loc, Problem]]:
@@ -78,6 +79,22 @@ def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) ->
     return _Variables(variables)(), problems
 
 
+def as_written(environment: Tree, written: Mapping[str, object]) -> Tree:
+    """Give names from variables, which have small letters and underscores only, the spelling of the file."""
+    result: Tree = {}
+    for key, value in environment.items():
+        alike = [key] if key in written else [name for name in written if plain(name) == plain(key)]
+        name = alike[0] if len(alike) == 1 else key
+        below = written.get(name)
+        result[name] = as_written(value, below) if isinstance(value, dict) and isinstance(below, dict) else value
+    return result
+
+
+def plain(name: str) -> str:
+    """Return a name as a shell lets a variable be called: `my_box` for `My-Box`."""
+    return _NOT_IN_SHELLS.sub("_", name.lower())
+
+
 def variable_name(loc: Loc) -> str:
     """Name the variable that sets the value at `loc`; list entries have none of their own."""
     return PREFIX + SEPARATOR.join(str(part).upper() for part in loc)
@@ -95,14 +112,16 @@ def _unknown(name: str) -> Problem:
     loc = _loc(name)
     free_name = str(loc[1]) if len(loc) > 1 else "name"
     known = [CONFIG_VARIABLE, *(variable_name(leaf) for leaf in leaf_locs(Settings, free_name))]
-    servers = variable_name(
-        ("server", *loc)
-    )  # what has a namesake elsewhere, as WIZARD_PORT has, is most likely meant so
+    # What has a namesake elsewhere, as WIZARD_PORT has, is most likely meant as that of the server.
+    servers = variable_name(("server", *loc))
+    lists = (loc[:depth] for depth in range(1, len(loc)) if (shape := shape_at(Settings, loc[:depth])) and shape.entry)
+    whole = next((f"set the whole list, as JSON: {variable_name(listed)}" for listed in lists), None)
     return Problem(
         path=shown_key(name),
         value="(a text)",
         expected="the path of a setting: WIZARD_ and its parts joined by two underscores",
-        suggestion=did_you_mean(servers if servers in known else name, known)
+        suggestion=whole
+        or did_you_mean(servers if servers in known else name, known)
         or "unset it; docs/configuration.md explains the names",
         file=f"environment variable {shown_key(name)}",
     )

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from app.config.origins import Origins
 from app.config.problems import MISSING, did_you_mean, dotted, kind_of, shown, shown_key
 from app.config.shapes import Shape, expectation, shape_at
-from app.config.trees import Loc, text_keys
+from app.config.trees import Loc
 from app.core.configuration import Problem
 
 
@@ -60,12 +60,7 @@ def _unknown_key(detail: ErrorDetails, schema: type[BaseModel], origins: Origins
 
 
 def _missing(loc: Loc, shape: Shape, origins: Origins) -> Problem:
-    place = origins.of(loc)
-    written = [name for name in text_keys(origins.written, str(loc[0])) if name.lower() == loc[1] != name]
-    suggestion = f"add {loc[-1]}"
-    if written and place.startswith("environment"):
-        suggestion = f"rename {shown_key(written[0])} in the file to lower case, as names from the environment are"
-    return Problem(dotted(loc), MISSING, expectation(shape), suggestion, place)
+    return Problem(dotted(loc), MISSING, expectation(shape), f"add {loc[-1]}", origins.of(loc))
 
 
 def _suggestion(shape: Shape, value: object) -> str:
@@ -76,6 +71,10 @@ def _suggestion(shape: Shape, value: object) -> str:
         return f"put it in quotes{yaml}"
     if isinstance(value, str) and get_origin(shape.annotation) in {tuple, frozenset}:
         return 'write a list, such as ["one", "two"]; in an environment variable exactly so, as JSON'
+    if not isinstance(value, Mapping) and (shape.fields or get_origin(shape.annotation) is dict):
+        needed = [name for name, field in shape.fields.items() if field.is_required()] or [*shape.fields, "name"][:1]
+        form = ", ".join(f"{name}: …" for name in needed)
+        return f"write a mapping, such as {{{form}}}; in an environment variable as JSON"
     close = did_you_mean(value, shape.choices) if isinstance(value, str) else None
     default = shape.default
     if default is PydanticUndefined or not shape.is_scalar:

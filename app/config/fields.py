@@ -9,10 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.config.plugins import PROVIDER_KINDS
@@ -28,6 +37,8 @@ RETRY_WORDS: Final = tuple(dict.fromkeys([*(kind.category for kind in _PASSING),
 
 # Set by whoever frames the request; a configured copy would break it.
 _FRAMING_HEADERS: Final = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
+
+UNIX: Final = "http+unix://"  # and the path of a socket, its slashes as %2F
 
 # Keys go out in a header.
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+").fullmatch
@@ -45,6 +56,13 @@ class Section(BaseModel):
         hide_input_in_errors=True,
         validate_default=True,  # a default of 30 is the same 30.0 as a written one, also in the digest
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_null(cls, value: object, info: ValidationInfo) -> object:
+        """Take an empty text for null where that may stand: "${NAME:-}" is a value that is not always there."""
+        empty = isinstance(value, str) and not value.strip() and info.field_name is not None
+        return None if empty and type(None) in get_args(cls.model_fields[str(info.field_name)].annotation) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +104,14 @@ def _form(pattern: str) -> AfterValidator:
     return such(re.compile(pattern).fullmatch)
 
 
-def stripped_or_none(value: object) -> object:
-    """Take an empty text for null, so that "${NAME:-}" may stand for a value that is not always there."""
-    return value.strip() or None if isinstance(value, str) else value
+def stripped(value: object) -> object:
+    """Take the spaces and line breaks off a text, which files and variables easily have around it."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def lowered(value: object) -> object:
+    """Take capitals for small letters."""
+    return value.lower() if isinstance(value, str) else value
 
 
 def listed(value: object) -> object:
@@ -114,6 +137,12 @@ def _is_base_url(value: str) -> bool:
     except ValueError:  # a port or an IPv6 host that is none
         return False
     return valid and "@" not in parts.netloc and re.search(r"[?#]|[^\x21-\x7e]", value) is None
+
+
+def _is_provider_url(value: str) -> bool:
+    if not value.startswith(UNIX):
+        return _is_base_url(value)
+    return re.fullmatch(r"%2[Ff][\w.~%-]+(/[\w.~%/-]*)?", value.removeprefix(UNIX), re.ASCII) is not None
 
 
 def _is_secret_address(value: str) -> bool:
@@ -170,32 +199,40 @@ ProviderKind = Annotated[
     such(lambda kind: kind in PROVIDER_KINDS.own or kind in PROVIDER_KINDS.names),
     Choices(PROVIDER_KINDS.own),
 ]
-BaseUrl = Annotated[
+HttpUrl = Annotated[
     Annotated[str, such(_is_base_url), AfterValidator(lambda url: url.rstrip("/"))] | None,
-    BeforeValidator(stripped_or_none),
+    BeforeValidator(stripped),
     Expected(
         "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
     ),
 ]
+BaseUrl = Annotated[
+    Annotated[str, such(_is_provider_url), AfterValidator(lambda url: url.rstrip("/"))] | None,
+    BeforeValidator(stripped),
+    Expected(
+        "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1,"
+        f" or a socket, like {UNIX}%2Frun%2Fmodel.sock/v1"
+    ),
+]
 Place = Annotated[
     Annotated[str, _form(r"[A-Za-z0-9][A-Za-z0-9_.-]*")] | None,
-    BeforeValidator(stripped_or_none),
+    BeforeValidator(stripped),
     Expected("letters, digits, '_', '.' and '-'"),
 ]
 SecretFile = Annotated[
     str | None,
-    BeforeValidator(stripped_or_none),
+    BeforeValidator(stripped),
     Expected("the path of a file with nothing but the key in it"),
 ]
 ApiKey = Annotated[
     SecretStr | None,
-    BeforeValidator(stripped_or_none),
+    BeforeValidator(stripped),
     such_secret(_SENDABLE),
     Expected("text of printable ASCII characters without spaces and line breaks"),
 ]
 RedisUrl = Annotated[
     SecretStr | None,
-    BeforeValidator(stripped_or_none),
+    BeforeValidator(stripped),
     such_secret(is_redis_address),
     Expected(
         "an address like redis://user:password@host:6379/0 (rediss:// with TLS), redis+sentinel://host,host/master,"
@@ -204,7 +241,7 @@ RedisUrl = Annotated[
 ]
 SecretAddress = Annotated[
     SecretStr | None,
-    BeforeValidator(stripped_or_none),
+    BeforeValidator(stripped),
     such_secret(_is_secret_address),
     Expected("an http or https address with a host and without user, fragment and spaces"),
 ]
@@ -217,7 +254,7 @@ ApiKeys = Annotated[
     tuple[
         Annotated[
             SecretStr,
-            BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value),
+            BeforeValidator(stripped),
             such_secret(_SENDABLE),
             Expected("text of printable ASCII characters without spaces and line breaks"),
         ],

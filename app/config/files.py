@@ -94,13 +94,14 @@ def _check_size(tree: object) -> None:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         seen += len(inner)
         if depth > _MAX_DEPTH or seen > _MAX_VALUES:
-            reason = "nested too deeply or too large; a YAML alias (*name) may contain itself"
-            raise _SyntaxProblem(reason)
+            bounds = f"{_MAX_DEPTH} levels and {_MAX_VALUES} values"
+            advice = f"keep it below {bounds}; a YAML alias (*name) may contain itself"
+            raise _SyntaxProblem("nested too deeply or too large", advice=advice)
         waiting.extend((item, depth + 1) for item in inner)
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that for the second time in one mapping."""
+    """The safe loader, which also refuses a key that stands in one mapping for the second time."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - a text; its stub says mapping
         """Compose the mapping; checked here, before merge keys (<<) add keys that may be overridden."""
@@ -108,7 +109,7 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise _SyntaxProblem(f"the key {shown_key(key.value)!r} for the second time", _place(key.start_mark))
+                raise _repeated(key.value, _place(key.start_mark))
             seen.add(key.value)
         return node
 
@@ -121,6 +122,10 @@ def _parse_yaml(text: str) -> object:
         mark = error.problem_mark or error.context_mark
         if mark and text[: mark.index].endswith("$"):  # in braces or brackets YAML reads the next one as its own
             raise _SyntaxProblem("${…} without quotes", _place(mark), 'put it in quotes: "${NAME}"') from error
+        if mark and text[mark.index : mark.index + 1] == "\t":
+            raise _SyntaxProblem("a tab", _place(mark), "indent with spaces") from error
+        if mark and text[mark.index :].startswith("---"):
+            raise _SyntaxProblem("a second document", _place(mark), "keep what stands before the ---") from error
         raise _SyntaxProblem(_without_quotes(error.problem or "malformed"), _place(mark)) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -150,9 +155,13 @@ def _distinct(pairs: list[tuple[str, object]]) -> Tree:
     result: Tree = {}
     for key, value in pairs:
         if key in result:
-            raise _SyntaxProblem(f"the key {shown_key(key)!r} for the second time in one mapping")
+            raise _repeated(key)
         result[key] = value
     return result
+
+
+def _repeated(key: str, place: str = "") -> _SyntaxProblem:
+    return _SyntaxProblem(f"the key {shown_key(key)!r} for the second time", place, "remove one")
 
 
 def _place(mark: yaml.Mark | None) -> str:

@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import InitSettingsSource
 
 from app.config.checks import Names, cross_check
-from app.config.environment import CONFIG_VARIABLE, read_environment
+from app.config.environment import CONFIG_VARIABLE, as_written, plain, read_environment
 from app.config.explain import explain
 from app.config.files import Seen, read_file, seen
 from app.config.origins import Origins
@@ -56,8 +56,8 @@ def find(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | N
     named = environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)
-    # Whatever stands there counts: a directory made by a wrong mount must fail, not start the default.
-    return _LOCAL_FILE if _LOCAL_FILE.exists() else None
+    # Whatever stands there counts: a directory or a dead link made by a wrong mount must fail, not start the default.
+    return _LOCAL_FILE if os.path.lexists(_LOCAL_FILE) else None
 
 
 def embedded(environ: Mapping[str, str]) -> Tree:
@@ -92,7 +92,8 @@ def load(
     label = str(found) if found else EMBEDDED
     written, unfilled, mentioned = _written(found, environ)
     environment, unknown = read_environment(environ, mentioned | {TOKEN_VARIABLE})
-    origins = Origins(environment, written, frozenset(name.upper() for name in environ), label)
+    environment = as_written(environment, written)
+    origins = Origins(environment, written, {plain(name): name.upper() for name in environ}, label)
     # A placeholder that could not be filled does not matter where the environment sets the value.
     problems = {loc: problem for loc, problem in unfilled.items() if not contains(environment, loc)}
     tree = merged(merged(extra or {}, written), environment)
@@ -125,8 +126,8 @@ def _written(found: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict
         return embedded(environ), {}, frozenset()
     filler = Filler(environ, str(found))
     tree = filler.fill(read_file(found))
-    # A section whose lines are all commented out reads as null, and means its defaults.
-    sections = {name: section for name, section in tree.items() if section is not None}
+    # A section whose lines are all commented out reads as null, and means its defaults; x-… is a place for anchors.
+    sections = {name: section for name, section in tree.items() if section is not None and not name.startswith("x-")}
     return sections, filler.problems, filler.names
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.config.environment import variable_name
+from app.config.environment import plain, variable_name
 from app.config.trees import Loc, Tree, contains
 
 
@@ -14,7 +15,7 @@ class Origins:
 
     environment: Tree
     written: Tree
-    names: frozenset[str]  # of all environment variables, in capitals
+    names: Mapping[str, str]  # of all environment variables, by their plain form
     label: str
 
     def of(self, loc: Loc) -> str:
@@ -28,5 +29,5 @@ class Origins:
 
     def _variable(self, loc: Loc) -> str:
         candidates = (variable_name(loc[:depth]) for depth in range(len(loc), 0, -1))
-        exact = next((name for name in candidates if name in self.names), None)
+        exact = next((self.names[name] for name in map(plain, candidates) if name in self.names), None)
         return f"environment variable {exact}" if exact else f"environment variables {variable_name(loc)}__…"

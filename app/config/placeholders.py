@@ -1,4 +1,4 @@
-"""Fill `${NAME}` and `${NAME:-default}` inside the texts of a configuration file from the environment."""
+"""Fill texts of a configuration file: `${NAME}`, `${NAME:-default}` from the environment, `${source:…}` from vaults."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.config.plugins import SECRETS, PluginError
 from app.config.problems import did_you_mean, dotted, kind_of, shown_key
 from app.config.trees import Loc, Tree
 from app.core.configuration import Problem
 
+# Braces in a default come in pairs, as those of JSON and of a placeholder do; else the first one that closes ends it.
 _PLACEHOLDER: Final = re.compile(
-    r"(?P<escaped>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<broken>\$\{)"
+    r"(?P<escaped>\$\$\{)"
+    r"|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^}])*))?\}"
+    r"|\$\{(?P<source>[a-z][a-z0-9_-]*):(?P<reference>[^}]+)\}"
+    r"|(?P<broken>\$\{)"
 )
 
 
@@ -58,7 +63,7 @@ class Filler:
             if match["broken"]:
                 self._report(loc, "${…", "${NAME} or ${NAME:-default}", "write $${ where you mean a literal ${")
                 return match.group()
-            return self._variable(match, loc)
+            return self._secret(match, loc) if match["source"] else self._variable(match, loc)
 
         return _PLACEHOLDER.sub(replacement, text)
 
@@ -67,7 +72,7 @@ class Filler:
         self.names.add(name)
         value = self._environ.get(name)
         if default is not None:
-            return value or default
+            return value or self._text(default, loc)
         if value is None:
             close = did_you_mean(name, (known for known in self._environ if "_" in known))
             suggestion = f"export {name}, or write ${{{name}:-}} where it may stay empty"
@@ -79,6 +84,18 @@ class Filler:
             )
             return match.group()
         return value
+
+    def _secret(self, match: re.Match[str], loc: Loc) -> str:
+        source, value = match["source"], f"${{{match['source']}:…}}"
+        try:
+            return SECRETS.load(source)(match["reference"])
+        except PluginError as error:
+            offered = ", ".join(SECRETS.names) or "none is installed"
+            expected = f"a source of secrets ({offered})" if error.unknown else f"a source that works: {error}"
+            self._report(loc, value, expected, f"install the package that offers it (entry points of {SECRETS.group})")
+        except (LookupError, OSError, ValueError) as error:  # its message may quote what nobody should read
+            self._report(loc, value, "a secret that is there", f"look at {source}: it says {type(error).__name__}")
+        return match.group()
 
     def _report(self, loc: Loc, value: str, expected: str, suggestion: str) -> None:
         self.problems.setdefault(loc, Problem(dotted(loc), value, expected, suggestion, self._file))

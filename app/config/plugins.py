@@ -1,15 +1,16 @@
 """
-What other packages bring along: kinds of provider, strategies of routes, and guards.
+What other packages bring along: kinds of provider, strategies of routes, guards, and sources of secrets.
 
 A package offers one by an entry point of the group: for `wizard.providers` a callable that takes a `Build` and returns
 a `Codec` (docs/provider-kit.md), for `wizard.strategies` one that takes `Tools` and returns a `Strategy`
 (`app/core/routing/balancing.py`), for `wizard.guards` one that takes `GuardTools` and returns a `Guard`
-(`app/core/guards/guard.py`). Its code is imported only when the configuration names it.
+(`app/core/guards/guard.py`), for `wizard.secrets` one that takes what stands behind the colon of `${name:…}` and
+returns the secret (docs/configuration.md). Its code is imported only when the configuration names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Generic, TypeVar
 
@@ -72,3 +73,4 @@ class Plugins(Generic[T_co]):
 PROVIDER_KINDS: Final = Plugins[Any]("wizard.providers", ("sim", "local", *PRESETS))  # the registry knows the type
 ROUTE_STRATEGIES: Final = Plugins[StrategyFactory]("wizard.strategies", STRATEGIES)
 GUARDS: Final = Plugins[GuardFactory]("wizard.guards")
+SECRETS: Final = Plugins[Callable[[str], str]]("wizard.secrets")

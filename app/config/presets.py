@@ -36,6 +36,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drop: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
     keeps: frozenset[str] = frozenset()
+    moderates: str = ""
     continues: str = "none"
     continues_models: tuple[str, ...] = ("*",)
     continues_at: str = ""

@@ -1,4 +1,4 @@
-"""Whether a text is an address of Redis that the gateway can use; `app/state/connecting.py` is who uses it."""
+"""Whether a text is an address of Redis that the gateway can use; `app/state/link/connecting.py` is who uses it."""
 
 from __future__ import annotations
 

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from app.config.features.upstream import Tls
 from app.config.fields import (
     ApiKey,
     ApiKeys,
     BaseUrl,
     Count,
     Headers,
+    HttpUrl,
     Lifetime,
     ModelName,
     Percentile,
@@ -82,7 +84,9 @@ class Provider(Section):
     max_tokens: Count | None = Field(
         default=None, description="Longest answer, in tokens, where a dialect demands a bound and a request has none."
     )
-    proxy: BaseUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
+    proxy: HttpUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
+    http2: bool = Field(default=False, description="Whether it is spoken to by HTTP/2, if it agrees.")
+    tls: Tls = Field(default_factory=Tls, description="Certificates, where the usual ones do not do.")
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
     discover: bool = Field(default=False, description="Whether the provider is asked for its models, to list them too.")
     discover_every_s: Seconds = Field(default=3600, description="Seconds between two such questions.")

@@ -22,6 +22,7 @@ from app.config.features.request_log import RequestLog
 from app.config.features.sessions import Sessions
 from app.config.features.tokenizer import Tokenizer
 from app.config.features.tracing import Tracing
+from app.config.features.upstream import Upstream
 from app.config.fields import ModelName, ProviderName
 from app.config.routing import Provider, Route
 from app.config.sections import Admission, Fallback, Logging, Metrics, Retry, Server, Streaming, Timeouts, Validation
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        case_sensitive=True,  # Server beside server would hide one of them, and from the environment
         env_prefix="WIZARD_",
         env_nested_delimiter="__",
         env_ignore_empty=True,
@@ -50,6 +52,7 @@ class Settings(BaseSettings):
     keys: Keys = Field(default=(), description="Virtual keys.")
     providers: dict[ProviderName, Provider] = Field(default_factory=dict, description="Where models answer, by name.")
     models: dict[ModelName, Route] = Field(default_factory=dict, description="Routes, by the model name of callers.")
+    upstream: Upstream = Field(default_factory=Upstream, description="Connections to providers.")
     timeouts: Timeouts = Field(default_factory=Timeouts, description="How long each phase of a call may take.")
     validation: Validation = Field(default_factory=Validation, description="Bounds of an accepted request.")
     admission: Admission = Field(default_factory=Admission, description="How many calls are worked on at once.")

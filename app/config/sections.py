@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from app.config.fields import Bytes, Count, Expected, Host, Lifetime, Number, Ratio, RetryWord, Seconds, Section, Whole
+from app.config.fields import (
+    Bytes,
+    Count,
+    Expected,
+    Host,
+    Lifetime,
+    Number,
+    Ratio,
+    RetryWord,
+    Seconds,
+    Section,
+    Whole,
+    lowered,
+)
 from app.core.errors import Trigger
 
 DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
@@ -161,7 +174,7 @@ class Streaming(Section):
 class Logging(Section):
     """What is logged, and how."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lowered)] = Field(
         default="info", description="Least severe line that is kept."
     )
     format: Literal["json", "console"] = Field(

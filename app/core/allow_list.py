@@ -7,6 +7,11 @@ from collections.abc import Iterable
 _ANY = "*"
 
 
+def slashed(name: str) -> str:
+    """Return the name of a model in one of its two spellings: `provider/model` for `provider:model`."""
+    return name if "/" in name else name.replace(":", "/", 1)
+
+
 class AllowList:
     """
     Names and patterns such as `fast`, `openai/*` or `*-mini`.

@@ -15,6 +15,9 @@ class Beside(ABC):
     async def _run(self) -> None:
         """Work until cancelled."""
 
+    async def _finish(self) -> None:  # noqa: B027 - most leave nothing
+        """Do what is left to be done afterwards."""
+
     async def __aenter__(self) -> Self:
         """Begin to work."""
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -26,3 +29,4 @@ class Beside(ABC):
         """Stop working; nothing is under way afterwards."""
         self._task.cancel()
         await asyncio.wait([self._task])
+        await self._finish()

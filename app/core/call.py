@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
+from app.core.allow_list import slashed
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.model import Completion, Request
 from app.core.requests import Step
@@ -90,18 +91,18 @@ class Journal(msgspec.Struct):
     """
     What has happened to one call so far.
 
-    `position` counts targets from 0; `upstream_s` is the time spent waiting for providers up to the commit point;
-    `retries_spent` says that the gateway used up its own tries, so the client should not add its own. `hedge` says, if
-    a second target was asked while the first was still silent, whether that won (the second one answered) or lost.
-    `dropped` names parameters that the answering provider cannot take. `cache` says what the cache did (hit, miss,
-    bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the last attempt used if
-    it said so and then failed before anything was shown. `ahead` is what its budgets were asked for early. `prompt` is
-    how many tokens a request has, by estimate (ask `tokens.prompt_of`). `limits` is how the buckets of all rate limits
-    that it met stand. `recovered` lists where other targets went on with a stream that broke off. `keep_turn` adds what
-    was said to its session, to be called once the answer is accepted. `left` says that the client has left and the
-    answer is read on without it; `over`, that the pipeline has done with the call. `notes` are further response headers
-    that stages owe the client, by lower-case name. `story` is what happened step by step, if the caller is to see it.
-    `head` is that of an answer that is passed on as it is.
+    `position` counts targets from 0; `upstream_s` is the time up to the commit point spent waiting for providers, next
+    tries and others' calls; `retries_spent` says that the gateway used up its own tries, so the client should not add
+    its own. `hedge` says, if a second target was asked while the first was still silent, whether that won (the second
+    one answered) or lost. `dropped` names parameters that the answering provider cannot take. `cache` says what the
+    cache did (hit, miss, bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the
+    last attempt used if it said so and then failed before anything was shown. `ahead` is what its budgets were asked
+    for early. `prompt` is how many tokens a request has, by estimate (ask `tokens.prompt_of`). `limits` is how the
+    buckets of all rate limits that it met stand. `recovered` lists where other targets went on with a stream that broke
+    off. `keep_turn` adds what was said to its session, to be called once the answer is accepted. `left` says that the
+    client has left and the answer is read on without it; `over`, that the pipeline has done with the call. `notes` are
+    further response headers that stages owe the client, by lower-case name. `story` is what happened step by step, if
+    the caller is to see it. `head` is that of an answer that is passed on as it is.
     """
 
     attempts: int = 0
@@ -186,8 +187,7 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def route(self) -> str:
         """Return the model as it was asked for, in one of its two spellings (`provider/model`)."""
-        name = self.request.model
-        return name if "/" in name else name.replace(":", "/", 1)
+        return slashed(self.request.model)
 
     @property
     def turn(self) -> int:
@@ -214,11 +214,14 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class End(Enum):
-    """The three ways in which a reply can end."""
+    """The three ways in which a reply can end; `word` is how signals say it, quicker to read than `value`."""
 
     COMPLETED = "completed"
     FAILED = "failed"
     ABANDONED = "abandoned"
+
+    def __init__(self, word: str) -> None:
+        self.word = word
 
 
 class Outcome(msgspec.Struct, frozen=True):

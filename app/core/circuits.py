@@ -1,12 +1,13 @@
 """
 The words for circuit breaking: states, the policy, what admits one call, how it is judged, who remembers the open ones.
 
-What a circuit does with them stands in `app/state/circuit.py`.
+What a circuit does with them stands in `app/state/circuits/circuit.py`.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -18,6 +19,7 @@ from app.core.signals import CircuitChanged, Listener, Signal
 # How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a
 # second probe. Where replicas share places, theirs are shorter, and prolonged as long as they live.
 PROBE_LEASE_S = 60.0
+BUCKETS = 12  # of the window: what is counted is between 11/12 and the whole of it
 
 Force: TypeAlias = Literal["open", "close", "reset"]
 
@@ -38,7 +40,7 @@ class Verdict(Enum):
     IGNORED = "ignored"
 
 
-class CircuitPolicy(msgspec.Struct, frozen=True):
+class CircuitPolicy(msgspec.Struct, frozen=True, dict=True):
     """
     When a circuit opens and closes; see `docs/circuit-breaker.md`.
 
@@ -53,6 +55,11 @@ class CircuitPolicy(msgspec.Struct, frozen=True):
     open_max_s: float
     half_open_max_calls: int
     probe_lease_s: float = PROBE_LEASE_S
+
+    @cached_property  # every answer asks for it
+    def bucket_ms(self) -> int:
+        """Return the length of one bucket of the window."""
+        return max(1, round(self.window_s * 1000) // BUCKETS)
 
 
 NO_GENERATION = -1  # of tickets that no circuit gave: their verdicts count for nothing

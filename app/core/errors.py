@@ -95,7 +95,7 @@ UNAUTHORIZED: Final = Kind(
 )  # fmt: skip
 FORBIDDEN: Final = Kind(
     "forbidden", 403, "permission_error", "permission", Blame.CALLER, Again.NEVER, False,
-    "Use a model that this key may use (GET /v1/models lists them) or ask for wider access.",
+    "Use a model (GET /v1/models lists them) and roles that this key may use, or ask for wider access.",
 )  # fmt: skip
 UNKNOWN_MODEL: Final = Kind(
     "unknown_model", 404, _BAD, "validation", Blame.CALLER, Again.NEVER, False,

@@ -86,6 +86,7 @@ class GatewayError(Exception):
         self.from_upstream = False
         self.upstream_status: int | None = None
         self.limit: str | None = None
+        self.allow: tuple[str, ...] = ()  # methods that the address has, of a method that it has not
 
     def answered_by(self, provider: str) -> Self:
         """Mark the failure as the provider's own (`source: upstream`) and return the error."""

@@ -38,6 +38,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
     reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving` a call ends with its
     client. `loop` knows requests that come back. Without `caches` who wants nothing but a stored answer gets none.
+    `moderation_model` is asked to moderate where a request names no model; None if there is none to ask.
     """
 
     body_max_bytes: int
@@ -50,6 +51,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     leaving: LeavingOptions | None = None
     loop: Loop = Loop("")
     caches: bool = True
+    moderation_model: str | None = None
 
 
 class Spending(msgspec.Struct, frozen=True):

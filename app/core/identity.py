@@ -30,9 +30,9 @@ class Caller(msgspec.Struct, frozen=True):
     Who a call is for.
 
     `id` names the key (or the subject of a token); whatever is kept between calls is kept apart by `tenant`. `models`
-    are the patterns of the names that may be asked for; None allows all. `priority` is the highest that its calls may
-    have; `limits` and `budgets` are those of the key itself, on top of those of the gateway;
-    `debug` says that it may see the stories of its calls.
+    are the patterns of the names that may be asked for, `roles` those of the messages that may be sent; None allows
+    all. `priority` is the highest that its calls may have; `limits` and `budgets` are those of the key itself, on top
+    of those of the gateway; `debug` says that it may see the stories of its calls.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Caller(msgspec.Struct, frozen=True):
     user: str | None = None
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
     priority: Priority | None = None
     limits: tuple[Rule, ...] = ()
     budgets: tuple[Budget, ...] = ()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from app.core.allow_list import slashed
 from app.core.call import Call
 from app.core.routing.wildcards import Wildcards
 from app.core.signals import ClientLeft, Listener
@@ -34,7 +35,7 @@ class LeavingOptions(msgspec.Struct, frozen=True):
 
     def drained(self, model: str) -> bool:
         """Say whether answers of a model, as a caller names it, are read on."""
-        name = model if model in self.drains else model.replace(":", "/", 1)
+        name = model if model in self.drains else slashed(model)
         if name in self.drains:
             return self.drains[name]
         wild = Wildcards(self.drains)

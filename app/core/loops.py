@@ -8,6 +8,7 @@ names it. Without that, every pass would multiply with the retries of the one be
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ _MARK: Final = re.compile(rf"{re.escape(_BY)}([0-9a-f]{{16}})\b")
 _VALUE_MAX_CHARS: Final = 1024
 
 
-class Loop(msgspec.Struct, frozen=True):
+class Loop(msgspec.Struct, frozen=True, dict=True):
     """
     How a deployment knows its own requests.
 
@@ -37,6 +38,11 @@ class Loop(msgspec.Struct, frozen=True):
         """Return how this deployment names itself."""
         return f"{_BY}{self.mark}"
 
+    @cached_property
+    def header(self) -> tuple[str, str]:
+        """Return the header of what is sent on, where none came."""
+        return VIA, self.name
+
     def passed(self, given: str) -> str:
         """
         Return the header's value for what is sent on, of the one that came; proxies on the way to us are left out.
@@ -44,8 +50,6 @@ class Loop(msgspec.Struct, frozen=True):
         Raises:
             GatewayError: LOOP_DETECTED.
         """
-        if not given:  # as nearly always
-            return self.name
         marks = _MARK.findall(given[:_VALUE_MAX_CHARS])
         if marks.count(self.mark) >= self.passes_max or len(marks) >= PASSES_MAX:
             raise GatewayError(LOOP_DETECTED, "The request has come back to the gateway that sent it to a provider.")

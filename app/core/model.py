@@ -157,7 +157,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     @property
     def stream(self) -> bool:
         """Say whether the client wants the answer as a stream."""
-        return bool(self.fields.stream)
+        return self.fields.stream is True
 
     @property
     def user(self) -> str | None:

@@ -40,6 +40,8 @@ def _value_deeper(value: bytes, levels: int) -> bool:
 
 def _has_few_brackets(text: bytes, most: int) -> bool:
     """Say whether there are too few of them to be nested deeper, be they in strings or not."""
+    if len(text) <= LONG_BYTES:
+        return text.count(b"{") + text.count(b"[") <= most
     left = most
     for bracket in (b"{", b"["):
         at = text.find(bracket)

@@ -7,10 +7,8 @@ and a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from operator import attrgetter
-from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -18,24 +16,34 @@ from app.core.model import ChatFields, Message, Part
 
 Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
 
-ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
 _ANY: Final = float("inf")
+
+
+class _Range(msgspec.Struct, frozen=True):
+    name: str
+    least: float
+    most: float
+
+    @property
+    def words(self) -> str:
+        return f"at least {self.least:g}" if self.most == _ANY else f"between {self.least:g} and {self.most:g}"
+
+
 # As OpenAI documents them; the other dialects take no more.
-_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
-    {
-        "temperature": (0, 2),
-        "top_p": (0, 1),
-        "n": (1, 128),
-        "max_tokens": (1, _ANY),
-        "max_completion_tokens": (1, _ANY),
-        "frequency_penalty": (-2, 2),
-        "presence_penalty": (-2, 2),
-        "top_logprobs": (0, 20),
-    }
+_RANGES: Final = (
+    _Range("temperature", 0, 2),
+    _Range("top_p", 0, 1),
+    _Range("n", 1, 128),
+    _Range("max_tokens", 1, _ANY),
+    _Range("max_completion_tokens", 1, _ANY),
+    _Range("frequency_penalty", -2, 2),
+    _Range("presence_penalty", -2, 2),
+    _Range("top_logprobs", 0, 20),
 )
-_numbers = attrgetter(*_RANGES)
-_UNSAID: Final = (None,) * len(_RANGES)  # as in most requests
+_numbers = attrgetter(*[bounds.name for bounds in _RANGES])
 
 
 class Quantities(msgspec.Struct, frozen=True):
@@ -58,15 +66,10 @@ def too_many(fields: ChatFields, most: Quantities) -> Finding | None:
 
 def out_of_range(fields: ChatFields) -> Finding | None:
     """Return a number that no model takes."""
-    numbers = _numbers(fields)
-    return None if numbers == _UNSAID else next(_misplaced(numbers), None)
-
-
-def _misplaced(numbers: tuple[float | None, ...]) -> Iterator[Finding]:
-    for (name, (least, most)), value in zip(_RANGES.items(), numbers, strict=True):
-        if value is not None and not least <= value <= most:
-            span = f"at least {least:g}" if most == _ANY else f"between {least:g} and {most:g}"
-            yield name, f"{name!r} must be {span}."
+    for bounds, value in zip(_RANGES, _numbers(fields), strict=True):
+        if value is not None and not bounds.least <= value <= bounds.most:
+            return bounds.name, f"{bounds.name!r} must be {bounds.words}."
+    return None
 
 
 def out_of_order(messages: list[Message]) -> Finding | None:

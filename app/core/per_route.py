@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
+from app.core.allow_list import slashed
+
 T = TypeVar("T")
 
 
@@ -20,14 +22,13 @@ class PerRoute(Generic[T]):
 
     def __init__(self, common: T, routes: Mapping[str, T]) -> None:
         self._common = common
-        self._routes = dict(routes)
+        self._routes = {slashed(name): each for name, each in routes.items()}
 
     def of(self, model: str) -> T:
         """Return what holds for a model as a caller names it; `provider:model` is `provider/model`."""
         if not self._routes:
             return self._common
-        found = self._routes.get(model)
-        return self._routes.get(model.replace(":", "/", 1), self._common) if found is None else found
+        return self._routes.get(slashed(model), self._common)
 
     def all(self) -> tuple[T, ...]:
         """Return everything that holds somewhere."""

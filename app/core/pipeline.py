@@ -32,8 +32,10 @@ def compose(stages: Sequence[Stage[C]], endpoint: Handler[C]) -> Handler[C]:
 
 
 def _around(stage: Stage[C], proceed: Handler[C]) -> Handler[C]:
+    enter = stage.__call__  # bound here: to call an object by itself takes three times as long
+
     def handle(call: C) -> Awaitable[Reply]:
-        return stage(call, proceed)
+        return enter(call, proceed)
 
     return handle
 

@@ -54,6 +54,10 @@ class UpstreamReply(Protocol):
         """Return the headers; of repeated ones, the last or all joined."""
         ...
 
+    def rest(self) -> bytes | None:
+        """Take what is left of the body if all of it has arrived; None if that cannot be told without waiting."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """
         Iterate over the body as it arrives; once.

@@ -1,27 +1,44 @@
 """
 A streamed answer and its life: held until it commits, observed while it passes, settled once at its end.
 
-A stage touches a stream in three ways: with a finisher (told how it ended), an observer (told of each event; may
+A stage touches a stream in three ways: with a finisher (told how it ended), an observer (shown each batch; may
 count, may not wait or raise) or a transform (gives other events in their place; may not wait). No stage wraps the
-source: one loop with one `finally` is the only place that owns the connection.
+source: one reading is the only place that owns the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Final, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, Protocol, Self, TypeAlias
 
 import msgspec
 
-from app.core.call import COMPLETED, End, Finisher, Outcome, conclude
+from app.core.call import COMPLETED, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
 from app.core.usage import Usage
 
 EVENTS: Final = "text/event-stream; charset=utf-8"
 Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
+Observer: TypeAlias = Callable[[Batch], None]
 Transform: TypeAlias = Callable[[Batch], Batch]  # may hold events back, but not beyond the one that finishes the answer
+
+
+class Source(Protocol):
+    """Where the batches of a stream come from; an asynchronous generator is one."""
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """Return itself."""
+        ...
+
+    def __anext__(self) -> Awaitable[Batch]:
+        """Wait for the next one."""
+        ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Give up reading."""
+        ...
 
 
 class CommitRule(Protocol):
@@ -51,25 +68,17 @@ class EventStream:
         media_type: What the frames are; `EVENTS` unless they are something else than events, such as sound.
     """
 
-    __slots__ = ("_finishers", "_held", "_reading", "_release", "_rewritten", "_settled", "_source", "_steps",
-                 "_verdict", "media_type")  # fmt: skip
+    __slots__ = ("_finishers", "_held", "_release", "_rewritten", "_settled", "_source", "_steps", "media_type")
 
-    def __init__(
-        self,
-        source: AsyncGenerator[Batch, None],
-        release: Callable[[], Awaitable[None] | None],
-        media_type: str = EVENTS,
-    ) -> None:
+    def __init__(self, source: Source, release: Callable[[], Awaitable[None] | None], media_type: str = EVENTS) -> None:
         self.media_type = media_type
         self._source = source
         self._release = release
         self._held: list[Batch] = []
-        self._steps: list[Transform] = []
+        self._steps: list[Observer | Transform] = []
         self._rewritten = False
         self._finishers: list[Finisher] = []
-        self._reading: AsyncGenerator[Batch, None] | None = None
         self._settled = False
-        self._verdict: GatewayError | None = None  # of whoever ends the stream early
 
     async def prime(self, rule: CommitRule) -> None:
         """
@@ -92,15 +101,9 @@ class EventStream:
         told = [event.chunk.usage for batch in self._held for event in batch if event.chunk is not None]
         return next((usage for usage in reversed(told) if usage is not None), None)
 
-    def observe(self, observer: Callable[[StreamEvent], None]) -> None:
-        """Tell `observer` of every event that goes out, as the transforms registered before made it."""
-
-        def told(batch: Batch) -> Batch:
-            for event in batch:
-                observer(event)
-            return batch
-
-        self._steps.append(told)
+    def observe(self, observer: Observer) -> None:
+        """Show `observer` every batch that goes out, as the transforms registered before made it."""
+        self._steps.append(observer)
 
     def transform(self, step: Transform) -> None:
         """
@@ -115,11 +118,32 @@ class EventStream:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
         self._finishers.append(finisher)
 
-    def __aiter__(self) -> AsyncGenerator[Batch, None]:
+    def __aiter__(self) -> Self:
         """Return the one reading of this stream; asked again, it goes on where it stopped."""
-        if self._reading is None:
-            self._reading = self._read()
-        return self._reading
+        return self
+
+    async def __anext__(self) -> Batch:
+        """Return what comes next; see `Batch`."""
+        if self._settled:
+            raise StopAsyncIteration
+        try:
+            while True:
+                batch = self._through(self._held.pop(0) if self._held else await anext(self._source))
+                if batch:
+                    return batch
+                del batch  # what has been handed on must not wait here for the next
+        except StopAsyncIteration:
+            await self._settle(None)
+            raise
+        except GatewayError as error:
+            failure = after_commit(error)
+            await self._settle(failure)
+            if failure is error:
+                raise
+            raise failure from error
+        except BaseException as error:
+            await self._settle(error)
+            raise
 
     async def aclose(self, failure: GatewayError | None = None) -> None:
         """
@@ -127,65 +151,48 @@ class EventStream:
 
         Its client has left, or `failure` says what else went wrong on the way to it.
         """
-        self._verdict = failure
-        await aiter(self).aclose()
-        await self._settle(asyncio.CancelledError())  # a generator that was never started does not run its `finally`
+        await self._settle(failure or asyncio.CancelledError())
 
     async def _hold(self, rule: CommitRule) -> None:
-        held_bytes = 0
+        weight, held_bytes = rule.weight, 0
         async for batch in self._source:
             self._held.append(batch)
-            held_bytes += sum(len(event.frame) for event in batch)
-            if held_bytes > rule.held_max_bytes or any(event.weight >= rule.weight for event in batch):
-                return
+            for event in batch:
+                held_bytes += len(event.frame)
+                if event.weight >= weight or held_bytes > rule.held_max_bytes:
+                    return
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider ended its stream before it said anything.")
-
-    async def _read(self) -> AsyncGenerator[Batch, None]:
-        failure: BaseException | None = None
-        try:
-            while self._held:
-                if batch := self._through(self._held.pop(0)):
-                    yield batch
-                del batch  # what has been handed on must not wait here for the next
-            async for read in self._source:
-                if batch := self._through(read):
-                    yield batch
-                del read, batch
-        except GatewayError as error:
-            failure = after_commit(error)
-            if failure is error:
-                raise
-            raise failure from error
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            await self._settle(failure)
 
     async def _settle(self, failure: BaseException | None) -> None:
         """Close the source, give the connection back and tell everybody, also if this task is cancelled meanwhile."""
         if self._settled:
             return
         self._settled = True
-        outcome, cancelled = Outcome.of(self._verdict or failure), None
-        for step in (self._close_source, self._give_back, *self._finishers):
-            try:
-                if (pending := conclude(step, outcome)) is not None:
+        outcome, cancelled = Outcome.of(failure), None
+        steps: list[Finisher] = [self._give_back, *self._finishers]
+        if failure is not None:
+            steps.insert(0, self._close_source)  # one that came to its end has closed itself
+        for step in steps:
+            pending = conclude(step, outcome)
+            if pending is not None:
+                try:
                     await pending
-            except asyncio.CancelledError as error:
-                cancelled = error
+                except asyncio.CancelledError as error:
+                    cancelled = error
         if cancelled is not None:
             raise cancelled
 
-    def _close_source(self, outcome: Outcome) -> Awaitable[None] | None:
-        return None if outcome.end is End.COMPLETED else self._source.aclose()  # a completed one has closed itself
+    def _close_source(self, _outcome: Outcome) -> Awaitable[None]:
+        return self._source.aclose()
 
     def _give_back(self, _outcome: Outcome) -> Awaitable[None] | None:
         return self._release()
 
     def _through(self, batch: Batch) -> Batch:
         for step in self._steps:
-            batch = step(batch)
+            made = step(batch)
+            if made is not None:
+                batch = made
         return [_in_own_words(event) for event in batch] if self._rewritten else batch
 
 

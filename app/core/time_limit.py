@@ -23,7 +23,7 @@ class TimeLimit:
     `TimeoutError` from one that the block itself raised.
     """
 
-    __slots__ = ("_cancelling", "_task", "_timer", "_when", "expired")
+    __slots__ = ("_cancelling", "_loop", "_task", "_timer", "_when", "expired")
 
     def __init__(self, when: float) -> None:
         self._when = when
@@ -31,12 +31,13 @@ class TimeLimit:
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        task = asyncio.current_task()
+        self._loop = loop = asyncio.get_running_loop()  # once: before Python 3.12 it asks the system whether it forked
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit needs a task to cancel")
         self._task = task
         self._cancelling = task.cancelling()
-        self._timer = asyncio.get_running_loop().call_at(self._when, self._expire)
+        self._timer = loop.call_at(self._when, self._expire)
         return self
 
     def __exit__(
@@ -62,9 +63,8 @@ class FairLimit(TimeLimit):
     _forgiven = False
 
     def _expire(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._forgiven or loop.time() - self._when < _STALL_S:
+        if self._forgiven or self._loop.time() - self._when < _STALL_S:
             super()._expire()
         else:
             self._forgiven = True
-            self._timer = loop.call_later(_MOMENT_S, self._expire)
+            self._timer = self._loop.call_later(_MOMENT_S, self._expire)

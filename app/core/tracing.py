@@ -6,6 +6,7 @@ Only calls that are sampled have one. Stages do not care: those that make spans 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -13,6 +14,11 @@ from typing import Final, Protocol, TypeAlias
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool | tuple[str, ...]]  # never content
 NO_ATTRIBUTES: Final[Attributes] = MappingProxyType({})
+# A caller's `traceparent`: the ids of its trace and span, and flags (https://www.w3.org/TR/trace-context/). A later
+# version may have more behind a further dash; whatever does not match is no context, and its `tracestate` neither.
+PARENT: Final = re.compile(
+    r"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
+)
 
 
 class Span(Protocol):

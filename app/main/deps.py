@@ -11,8 +11,8 @@ from app.core.clock import Clock, SystemClock
 from app.core.ports import UpstreamClient
 from app.core.signals import Listener
 from app.providers.sim import SimUpstream
-from app.state.announcer import Announcer
-from app.state.memory import LocalCircuits, Means
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
 
 
 def make_deps(

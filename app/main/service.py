@@ -20,6 +20,7 @@ from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, open_state, prober_handler, probings, sources
 from app.assembly.circuits import circuit_policy
+from app.assembly.providers import pool_options, warmed
 from app.assembly.tracing import Tracers
 from app.config.load import Loaded
 from app.config.schema import Settings
@@ -34,7 +35,8 @@ from app.providers.health import Prober
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
-from app.providers.pool import PoolClient, PoolOptions
+from app.providers.pool import PoolClient
+from app.providers.ways import Ways
 from app.reload import Holder, Parent, Reloader, Watch
 from app.telemetry.metrics.asked import Asked, cache, config_in_use, provider_keys, provider_limits, providers_up
 from app.telemetry.metrics.part import Part
@@ -68,13 +70,18 @@ class Service:
         admin_port: int | None = None,
     ) -> None:
         clock = self._clock = SystemClock()
-        client = self._client = PoolClient(PoolOptions())
+        client = self._client = PoolClient(pool_options(loaded.settings.upstream))
         self._telemetry = Telemetry(loaded.settings, client, clock)
         self.listener = self._telemetry.listener
         self._local = LocalModel(child_command(), clock, self.listener) if missing() is None else None
         local = AbsentModel(missing() or "") if self._local is None else LocalUpstream(self._local, client)
         made = make_deps(client, local, self.listener, self._telemetry.resting)
-        made = msgspec.structs.replace(made, tracers=Tracers(clock, made.chance), hearing=self.listener)
+        made = msgspec.structs.replace(
+            made,
+            tracers=Tracers(clock, made.chance),
+            hearing=self.listener,
+            ways=Ways(pool_options(loaded.settings.upstream)),
+        )
         deps, self._link = open_state(made, loaded.settings)
         self.listener.add(deps.usage)
         self._lookout = Lookout(self._telemetry, deps, self._asked(deps), meeting)
@@ -104,7 +111,7 @@ class Service:
         """Open what lives as long as the process, and close it in the opposite order."""
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self._lookout.open())
-            for closing in (self._client, self._deps.proxied, self._deps.key_sets, self._deps.session_store):
+            for closing in (self._client, self._deps.ways, self._deps.key_sets, self._deps.session_store):
                 opened.push_async_callback(closing.aclose)
             for each in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
                 await opened.enter_async_context(each)
@@ -116,6 +123,9 @@ class Service:
                 opened.push_async_callback(self._local.aclose)
             self._follow(self.settings)
             self._follow_the_file(opened)
+            if self.settings.upstream.warm:
+                warming = asyncio.create_task(warmed(self.settings, self._deps))
+                opened.push_async_callback(_cancelled, warming)
             yield
 
     def _follow(self, settings: Settings) -> None:

@@ -1,5 +1,5 @@
 """
-The `UpstreamClient` on httpx2: the only module that imports it. It serves what the pool leaves out, such as proxies.
+The `UpstreamClient` on httpx2: the only module that imports it. It serves what the pool leaves out: proxies, HTTP/2.
 
 It works at the transport level, below redirects, cookies, proxies from the environment and content decoding, none
 of which a gateway may do on its own account. It never retries.
@@ -14,23 +14,27 @@ import httpx2
 from app.core.errors import INVALID_REQUEST, TARGET_UNAVAILABLE, TIMEOUT_CONNECT, GatewayError
 from app.core.ports import HttpRequest
 from app.core.uploads import Upload
-
-CONNECTIONS_MAX = 4096  # a stream holds one for minutes; the file limit of the process is the real bound
-KEEP_ALIVE_S = 60.0
+from app.providers.pool.options import PoolOptions
+from app.providers.pool.tls import client_context
 
 
 class HttpxClient:
     """
-    Sends requests over HTTP/1.1 with keep-alive, through the HTTP proxy at `proxy` if one is given.
+    Sends requests with keep-alive, through the HTTP proxy at `proxy` if one is given, by HTTP/2 if both sides want it.
 
-    Owns its connections; close it with `aclose`.
+    Owns its connections; close it with `aclose`. Of the pool's options it heeds those of connections and TLS.
+
+    Raises:
+        GatewayError: TARGET_MISCONFIGURED for TLS files that cannot be used.
     """
 
-    def __init__(self, proxy: str | None = None) -> None:
-        limits = httpx2.Limits(
-            max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S
+    def __init__(self, options: PoolOptions | None = None, proxy: str | None = None, *, http2: bool = False) -> None:
+        options = options or PoolOptions()
+        most = options.connections_max
+        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=options.idle_s)
+        self._transport = httpx2.AsyncHTTPTransport(
+            verify=client_context(options.tls), http2=http2, limits=limits, trust_env=False, retries=0, proxy=proxy
         )
-        self._transport = httpx2.AsyncHTTPTransport(limits=limits, trust_env=False, retries=0, proxy=proxy)
 
     async def send(self, request: HttpRequest) -> HttpxReply:
         """
@@ -82,6 +86,10 @@ class HttpxReply:
     def headers(self) -> Mapping[str, str]:
         """Return the headers."""
         return self._response.headers
+
+    def rest(self) -> bytes | None:
+        """Return nothing if the body was read to its end; nobody knows before."""
+        return b"" if self._response.is_closed else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body as it arrives; see the port."""

@@ -16,17 +16,13 @@ from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, Signer, UpstreamClient
 from app.providers.background import Background
-from app.providers.reading import ReadGuard, read_whole
+from app.providers.canonical.heard import UNREADABLE
+from app.providers.fetch import ask
 
 PROBE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
 ASK_S = 10.0  # a provider far away may take its time; nobody waits for it
 _PROBE_MAX_BYTES = 1_048_576
 LIST_MAX_BYTES = 4_194_304  # OpenRouter's is half of that
-
-
-class _Bounds(msgspec.Struct, frozen=True):
-    seconds: float
-    max_bytes: int
 
 
 class _Here(msgspec.Struct, frozen=True):
@@ -117,11 +113,10 @@ class Discoverer:
 async def _labels(source: Source) -> tuple[str, ...] | None:
     """Return what one provider says, or None: then what it said before still counts."""
     try:
-        async with asyncio.timeout(ASK_S):
-            request = source.request if source.signer is None else await source.signer.sign(source.request)
-            body = await _read(request, source.client, _Bounds(ASK_S, LIST_MAX_BYTES))
-        return msgspec.json.decode(body, type=Models).labels or ()
-    except (GatewayError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        request = source.request if source.signer is None else await source.signer.sign(source.request)
+        found = await ask(source.client, request, ASK_S, LIST_MAX_BYTES)
+        return msgspec.json.decode(found.body, type=Models).labels or () if found.status == HTTPStatus.OK else None
+    except (GatewayError, *UNREADABLE):
         return None
 
 
@@ -139,24 +134,11 @@ async def discover(addresses: Mapping[str, str], client: UpstreamClient) -> dict
 
 
 async def _models(address: str, client: UpstreamClient) -> tuple[str, ...] | None:
-    try:
-        async with asyncio.timeout(PROBE_S):
-            body = await _listing(address, client)
-        return tuple(model.id for model in msgspec.json.decode(body, type=_ListHere).data or ())
-    except (GatewayError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-async def _listing(address: str, client: UpstreamClient) -> bytes:
-    """Return what the server says its models are, or nothing if it refuses to say."""
     request = HttpRequest("GET", f"{address}/models", (("accept", "application/json"),), b"", PROBE_S)
-    return await _read(request, client, _Bounds(PROBE_S, _PROBE_MAX_BYTES))
-
-
-async def _read(request: HttpRequest, client: UpstreamClient, bounds: _Bounds) -> bytes:
-    reply = await client.send(request)
     try:
-        guard = ReadGuard(bounds.seconds, asyncio.get_running_loop().time() + bounds.seconds)
-        return await read_whole(reply, guard, bounds.max_bytes) if reply.status == HTTPStatus.OK else b""
-    finally:
-        await reply.aclose()
+        found = await ask(client, request, PROBE_S, _PROBE_MAX_BYTES)
+        if found.status != HTTPStatus.OK:
+            return None
+        return tuple([model.id for model in msgspec.json.decode(found.body, type=_ListHere).data or ()])
+    except (GatewayError, *UNREADABLE):
+        return None

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.bodies import wrong_field
 from app.core.call import Attempt, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import (
@@ -23,15 +24,14 @@ from app.core.errors import (
     TIMEOUT_TOTAL,
     GatewayError,
 )
-from app.core.model import PlainRequest, Request, Weight
+from app.core.model import Operation, PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
-from app.core.wrong_field import wrong_field
 from app.providers.keyring import KeyRing
+from app.providers.openai.stream_usage import StreamUsage
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import EventReading, ReadGuard, read_whole
-from app.providers.stream_usage import StreamUsage
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
@@ -78,7 +78,7 @@ class Endpoints:
     """The innermost handler: sends each attempt to its target's provider."""
 
     def __init__(self, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> None:
-        self._endpoints = {name: Endpoint(provider, options, clock) for name, provider in providers.items()}
+        self._endpoints = {name: Endpoint(provider, options, clock).__call__ for name, provider in providers.items()}
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """
@@ -155,15 +155,15 @@ class Endpoint:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if asked.stream and not _is_whole(reply):
+            if asked.stream and not _is_whole(reply, asked):
                 kept = True  # from here on the stream owns the connection
                 decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
-                return await self._streamed(reply, decoder, attempt, _streamed_type(reply), secrets)
+                return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
             body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
             completion = self._provider.codec.decode(body, asked)
             if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
                 completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-            if asked.stream:
+            if asked.stream and not _may_ignore(asked):
                 attempt.call.journal.unshown = completion.usage
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)
@@ -175,7 +175,7 @@ class Endpoint:
         self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
     ) -> Reply:
         reading = EventReading(reply, decoder, self._guard(attempt), partial(self._blamed, attempt, secrets))
-        stream = EventStream(reading.events(), reading.release, media_type)
+        stream = EventStream(reading, reading.release, media_type)
         try:
             await stream.prime(self._options)
         except BaseException:
@@ -239,20 +239,27 @@ def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str
     return tuple([header for header in provider if header[0] not in own]) + encoded
 
 
-def _is_whole(reply: UpstreamReply) -> bool:
-    return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
+def _is_whole(reply: UpstreamReply, asked: Request) -> bool:
+    given = reply.headers.get("content-type", "").lower()
+    return not given.startswith(EVENTS) if _may_ignore(asked) else given.startswith(_WHOLE)
 
 
-def media_type_of(reply: UpstreamReply) -> str:
-    """Return what an answer is, as its provider says."""
+def _may_ignore(asked: Request) -> bool:
+    """Say whether a provider may answer a request for a stream without one: not all models stream transcripts."""
+    return isinstance(asked, PlainRequest) and asked.operation is Operation.TRANSCRIPTIONS
+
+
+def media_type_of(reply: UpstreamReply, otherwise: str = "application/json") -> str:
+    """Return what an answer is, as its provider says; `otherwise` where it says nothing that can be passed on."""
     given = reply.headers.get("content-type", "")
-    return given if given.isascii() and given.isprintable() and given else "application/json"
+    return given if given.isascii() and given.isprintable() and given else otherwise
 
 
-def _streamed_type(reply: UpstreamReply) -> str:
-    """Return what is streamed: sound and the like as the provider names it, everything else as events."""
-    given = media_type_of(reply)
-    return given if given.startswith(("audio/", "application/octet-stream")) else EVENTS
+def _streamed_type(reply: UpstreamReply, asked: Request) -> str:
+    """Return what is streamed: sound as the provider names it, everything else as events."""
+    given = media_type_of(reply, "application/octet-stream")
+    is_speech = isinstance(asked, PlainRequest) and asked.operation is Operation.SPEECH
+    return given if is_speech and not given.startswith(EVENTS) else EVENTS
 
 
 def require_plain(reply: UpstreamReply) -> None:

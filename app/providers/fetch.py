@@ -1,18 +1,49 @@
-"""Get one document from an address of the configuration, such as the published keys of an issuer of tokens."""
+"""Get one small document: a list of models, the published keys of an issuer of tokens."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
-from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_FAILED, TARGET_TIMEOUT, GatewayError
+import msgspec
+
+from app.core.errors import TARGET_FAILED, TARGET_TIMEOUT, GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
+from app.providers.reading import ReadGuard, read_whole
 
 FETCH_S: Final = 5.0
 DOCUMENT_MAX_BYTES: Final = 1_048_576
 _CONNECT_S = 3.0
-_OK = 200
 _HEADERS = (("accept", "application/json"), ("accept-encoding", "identity"), ("user-agent", "wizard"))
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What came, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def ask(client: UpstreamClient, request: HttpRequest, within_s: float, max_bytes: int) -> Document:
+    """
+    Return the answer to `request`, whole.
+
+    Raises:
+        GatewayError: There is none within that time, or a larger one.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            reply = await client.send(request)
+            try:
+                guard = ReadGuard(within_s, asyncio.get_running_loop().time() + within_s)
+                return Document(reply.status, reply.headers, await read_whole(reply, guard, max_bytes))
+            finally:
+                await reply.aclose()
+    except TimeoutError as error:
+        raise GatewayError(TARGET_TIMEOUT, f"There was no answer within {within_s:g} s.") from error
 
 
 async def fetch(client: UpstreamClient, url: str) -> bytes:
@@ -22,24 +53,7 @@ async def fetch(client: UpstreamClient, url: str) -> bytes:
     Raises:
         GatewayError: It could not be had: out of reach, too slow, too large, or another status than 200.
     """
-    try:
-        async with asyncio.timeout(FETCH_S):
-            return await _fetch(client, url)
-    except TimeoutError as error:
-        raise GatewayError(TARGET_TIMEOUT, "The document did not come in time.") from error
-
-
-async def _fetch(client: UpstreamClient, url: str) -> bytes:
-    reply = await client.send(HttpRequest("GET", url, _HEADERS, b"", _CONNECT_S))
-    try:
-        if reply.status != _OK:
-            raise GatewayError(TARGET_FAILED, f"The document's server answers {reply.status}.")
-        parts, size = [], 0
-        async for chunk in reply.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > DOCUMENT_MAX_BYTES:
-                raise GatewayError(BAD_UPSTREAM_REPLY, f"The document has more than {DOCUMENT_MAX_BYTES} bytes.")
-        return b"".join(parts)
-    finally:
-        await reply.aclose()
+    found = await ask(client, HttpRequest("GET", url, _HEADERS, b"", _CONNECT_S), FETCH_S, DOCUMENT_MAX_BYTES)
+    if found.status != HTTPStatus.OK:
+        raise GatewayError(TARGET_FAILED, f"The document's server answers {found.status}.")
+    return found.body

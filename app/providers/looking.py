@@ -26,6 +26,10 @@ class Resumed:
         """Return the headers."""
         return self._reply.headers
 
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body; see the port."""
         yield self._held

@@ -15,11 +15,12 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from app.core.bodies import decode_as
 from app.core.call import Target
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Encoded
-from app.core.wrong_field import wrong_field
+from app.providers.canonical.heard import UNREADABLE
 from app.providers.passing import PassCodec
 
 _JOBS: Final = "/batch/jobs"
@@ -109,7 +110,7 @@ class MistralCodec(PassCodec):
             if request.method == HTTPMethod.GET and request.path.partition("?")[0] == "/batches":
                 return Completion(msgspec.json.encode(_listed(msgspec.json.decode(body, type=_Jobs))))
             return Completion(msgspec.json.encode(_batch(msgspec.json.decode(body, type=_Job))))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is no batch of Mistral's.") from error
 
 
@@ -118,12 +119,7 @@ def _is_batch(request: Request) -> TypeGuard[PlainRequest]:
 
 
 def _job_asked(raw: bytes) -> bytes:
-    try:
-        asked = msgspec.json.decode(raw, type=_Asked)
-    except msgspec.ValidationError as error:
-        raise wrong_field(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GatewayError(INVALID_REQUEST, "The body is not valid JSON.") from error
+    asked = decode_as(_Asked, raw)
     if asked.model is None:
         message = "Mistral runs all lines of a batch with one model, which the field 'model' has to name."
         advice = "Send it beside the others; OpenAI's SDKs take it as extra_body={'model': ...}."

@@ -16,13 +16,13 @@ from app.core.model import Chunk, StreamEvent, Weight
 from app.core.usage import Usage
 from app.providers.anthropic.response import merged
 from app.providers.anthropic.response import usage_of as anthropic_usage
-from app.providers.openai_plain import usage_of
+from app.providers.canonical.heard import UNREADABLE
+from app.providers.openai.plain import usage_of
 from app.providers.own_secrets import Blotter
 from app.providers.sse import SseFrames
 
 LOOKED_MAX_BYTES: Final = 1_048_576
 _MARK: Final = b'"usage"'
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Inner(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Counted:
             told = msgspec.json.decode(data, type=_Told)
             if told.type in {"message", "message_start", "message_delta"}:
                 return self._of_messages(told)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         inner = told.response.usage if told.response is not None else told.usage
         return usage_of(inner)

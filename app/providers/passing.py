@@ -31,6 +31,7 @@ from app.core.errors import (
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
 from app.core.uploads import whole
+from app.providers.canonical.heard import heard_or
 from app.providers.endpoint import (
     GOOD,
     Endpoint,
@@ -218,9 +219,6 @@ def _kind(status: int) -> Kind:
 
 
 def _words(body: bytes) -> str:
-    try:
-        refused = msgspec.json.decode(body, type=_Refused)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
+    refused = heard_or(_Refused(), body)
     said = refused.error if isinstance(refused.error, str) else refused.error.message
     return said or refused.message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 
@@ -11,8 +10,9 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
+from app.providers.canonical.heard import heard_or
 from app.providers.discovery import LIST_MAX_BYTES, Models
-from app.providers.reading import ReadGuard, read_whole
+from app.providers.fetch import ask
 
 PROBE_S: Final = 10.0  # a provider far away that takes longer to list its models is as good as down
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -38,27 +38,12 @@ async def probe(base_url: str, headers: Headers, client: UpstreamClient, clock: 
     began = clock.now()
     request = HttpRequest("GET", f"{base_url}/models", headers, b"", PROBE_S)
     try:
-        async with asyncio.timeout(PROBE_S):
-            reply = await client.send(request)
-            try:
-                guard = ReadGuard(PROBE_S, asyncio.get_running_loop().time() + PROBE_S)
-                body = await read_whole(reply, guard, LIST_MAX_BYTES)
-            finally:
-                await reply.aclose()
-    except TimeoutError:
-        return Probed(None, f"no answer within {PROBE_S:g} s", clock.now() - began)
+        found = await ask(client, request, PROBE_S, LIST_MAX_BYTES)
     except GatewayError as error:
         return Probed(None, error.message, clock.now() - began)
     took_s = clock.now() - began
-    ahead_s = _ahead_s(reply.headers.get("date"), clock.wall() - took_s / 2)
-    return Probed(reply.status, "", took_s, _listed(body), ahead_s)
-
-
-def _listed(body: bytes) -> tuple[str, ...] | None:
-    try:
-        return msgspec.json.decode(body, type=Models).labels
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    ahead_s = _ahead_s(found.headers.get("date"), clock.wall() - took_s / 2)
+    return Probed(found.status, "", took_s, heard_or(Models(), found.body).labels, ahead_s)
 
 
 def _ahead_s(date: str | None, wall_s: float) -> float | None:

@@ -8,7 +8,7 @@ during which nobody reads (the client is slow and back-pressure holds the answer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -34,7 +34,6 @@ class ReadGuard:
     def __init__(self, idle_s: float, deadline: float) -> None:
         self._idle_s = idle_s
         self._deadline = deadline
-        self._loop = asyncio.get_running_loop()
         self._reader: asyncio.Task[object] | None = None  # as long as somebody waits
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -42,13 +41,22 @@ class ReadGuard:
 
     def __enter__(self) -> Self:
         """Start watching."""
-        self._timer = self._loop.call_at(min(self._loop.time() + self._idle_s, self._deadline), self._look)
+        self.start()
         return self
+
+    def start(self) -> None:
+        """Start watching."""
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_at(min(self._loop.time() + self._idle_s, self._deadline), self._look)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop watching."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop watching; repeatable."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -95,69 +103,92 @@ async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> 
     Raises:
         GatewayError: The kinds of `ReadGuard.next`, or BAD_UPSTREAM_REPLY beyond `max_bytes`.
     """
+    body = reply.rest()
+    if body is None:  # else all of it came with its head, as most do
+        with guard:
+            body = await _collected(reply.chunks(), guard, max_bytes)
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+async def _collected(chunks: AsyncIterator[bytes], guard: ReadGuard, max_bytes: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    chunks = reply.chunks()
-    with guard:
-        while (data := await guard.next(chunks)) is not None:
-            size += len(data)
-            if size > max_bytes:
-                raise GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
-            parts.append(data)
-    return b"".join(parts) if len(parts) != 1 else parts[0]
+    while (data := await guard.next(chunks)) is not None:
+        size += len(data)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _too_large(max_bytes: int) -> GatewayError:
+    return GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
 
 
 class EventReading:
     """
-    The reading of a streamed answer: its events, and what gives its connection back.
+    The reading of a streamed answer: an iterator over its events, as many at a time as one read brought.
 
-    `blame` writes the name of who failed on a failure.
+    After a proper end nothing has to be given back. `blame` writes the name of who failed on a failure.
     """
 
-    __slots__ = ("_blame", "_decoder", "_given_back", "_guard", "_reply")
+    __slots__ = ("_blame", "_chunks", "_decoder", "_given_back", "_guard", "_reply")
 
     def __init__(
         self, reply: UpstreamReply, decoder: Decoder, guard: ReadGuard, blame: Callable[[GatewayError], object]
     ) -> None:
         self._reply = reply
+        self._chunks = reply.chunks()
         self._decoder = decoder
         self._guard = guard
         self._blame = blame
         self._given_back = False
+        guard.start()
 
-    async def events(self) -> AsyncGenerator[Batch, None]:
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> Batch:
         """
-        Yield the events, as many at a time as one read brought; after a proper end nothing has to be given back.
+        Return the next events.
 
         Raises:
             GatewayError: The kinds of `ReadGuard.next` and of the decoder.
         """
-        decoder, guard, chunks = self._decoder, self._guard, self._reply.chunks()
-        with self, guard:
+        decoder = self._decoder
+        try:
             while not decoder.done:
-                data = await guard.next(chunks)
+                data = await self._guard.next(self._chunks)
                 events = decoder.end() if data is None else decoder.feed(data)
-                del data  # what has been handed on must not wait here for the next
                 if events:
-                    yield events
-                del events
-        await _drain(chunks)
-        await self._reply.aclose()
-        self._given_back = True
+                    return events
+                del data  # what has been read must not wait here for the next
+        except BaseException as error:
+            self._guard.stop()
+            if isinstance(error, GatewayError):
+                self._blame(error)
+            raise
+        await self._end()
+        raise StopAsyncIteration
 
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let a failure bear the name of who failed."""
-        if isinstance(error, GatewayError):
-            self._blame(error)
+    async def aclose(self) -> None:
+        """Read no more."""
+        self._guard.stop()
 
     def release(self) -> Awaitable[None] | None:
         """Give the connection back, unless that was done at the end of the events."""
         return None if self._given_back else self._reply.aclose()
+
+    async def _end(self) -> None:
+        self._guard.stop()
+        if not self._given_back:
+            if self._reply.rest() is None:
+                await _drain(self._chunks)
+            await self._reply.aclose()
+            self._given_back = True
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from app.core import errors as table
 from app.core.errors import Blame, GatewayError, Kind
 
-Phrases: TypeAlias = Iterable[tuple[re.Pattern[str], Kind]]  # what a provider writes where it has no code for it
+Otherwise = TypeVar("Otherwise")
+Phrases: TypeAlias = tuple[tuple[re.Pattern[str], Kind], ...]  # what a provider writes where it has no code for it
 
 _WORDS_MAX, _PARAM_MAX = 1000, 100
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}")
@@ -32,6 +33,7 @@ _STATUSES = MappingProxyType(
         413: table.BODY_TOO_LARGE,
         422: table.UNPROCESSABLE,
         429: table.TARGET_RATE_LIMITED,
+        498: table.TARGET_BUSY,  # Groq: no room in its flex tier
         503: table.TARGET_BUSY,
         504: table.TARGET_TIMEOUT,
         524: table.TARGET_TIMEOUT,
@@ -66,7 +68,12 @@ def kind_of_status(status: int) -> Kind:
     return table.TARGET_FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else table.TARGET_MISCONFIGURED
 
 
-def told_by(phrases: Phrases, words: str, otherwise: Kind) -> Kind:
+def phrases(*known: tuple[str, Kind]) -> Phrases:
+    """Return what patterns mean in a provider's words, however they are written; the first one counts."""
+    return tuple([(re.compile(words, re.IGNORECASE), kind) for words, kind in known])
+
+
+def told_by(phrases: Phrases, words: str, otherwise: Otherwise) -> Kind | Otherwise:
     """Return the kind of the first phrase that is among the words."""
     return next((kind for pattern, kind in phrases if pattern.search(words)), otherwise)
 

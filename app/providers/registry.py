@@ -15,17 +15,17 @@ from urllib.parse import urlsplit
 import msgspec
 
 from app.core.ports import Codec
-from app.providers.anthropic import AnthropicCodec
-from app.providers.azure import AzureCodec
-from app.providers.bedrock import BedrockCodec
+from app.providers.anthropic.codec import AnthropicCodec
+from app.providers.bedrock.codec import BedrockCodec
 from app.providers.canonical.mint import Mint
-from app.providers.cohere import CohereCodec
-from app.providers.gemini import GeminiCodec
-from app.providers.ollama import OllamaCodec
-from app.providers.openai import OpenAiCodec
+from app.providers.cohere.codec import CohereCodec
+from app.providers.gemini.codec import GeminiCodec
+from app.providers.ollama.codec import OllamaCodec
+from app.providers.openai.azure import AzureCodec
+from app.providers.openai.codec import OpenAiCodec
+from app.providers.openai.quirks import NO_QUIRKS, Quirks
 from app.providers.policies import Policy, Strict
-from app.providers.quirks import NO_QUIRKS, Quirks
-from app.providers.responses import ResponsesCodec
+from app.providers.responses.codec import ResponsesCodec
 
 
 class Build(msgspec.Struct, frozen=True):

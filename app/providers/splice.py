@@ -26,8 +26,7 @@ def replace_model(raw: bytes, model: str) -> bytes:
         GatewayError: INVALID_REQUEST if the value cannot be told from another one, because `model` appears more than
             once and some top-level key does so too.
     """
-    first, second = (_find_fast, _walk) if len(raw) <= LONG_BYTES else (_walk, _find_fast)
-    place = first(raw) or second(raw)
+    place = _find_fast(raw) or _walk(raw) if len(raw) <= LONG_BYTES else _walk(raw) or _find_fast(raw)
     if place is None:
         raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
     start, end = place

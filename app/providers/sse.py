@@ -9,6 +9,7 @@ that never ends a line cannot fill the memory.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -54,7 +55,8 @@ class SseFrames:
         Raises:
             GatewayError: BAD_UPSTREAM_REPLY when a frame grows beyond its bound.
         """
-        if self._begun and not self._pending and _is_one_plain_frame(data):
+        if not self._pending and _is_one_plain_frame(data):
+            self._begun = True
             return [SseFrame(data, data[6:-2], b"", plain=True)]  # what nearly every read of a live stream brings
         if self._pending:
             joint = self._tail + data
@@ -77,23 +79,33 @@ class SseFrames:
         self._pending, self._pending_bytes = [], 0
         if not self._begun:
             rest = rest.removeprefix(_BOM)
-        return _parsed([rest + b"\n\n"]) if rest else []
+        frame = _parse(rest + b"\n\n") if rest else None
+        return [] if frame is None else [frame]
 
     def _split(self, data: bytes) -> list[SseFrame]:
+        if b"\r" in data:
+            return self._split_at(_BORDER.finditer(data), data)
+        *pieces, rest = data.split(b"\n\n")
+        if rest:
+            self._keep(rest, rest)
+        frames = []
+        for piece in pieces:
+            if piece.startswith(b"data: ") and b"\n" not in piece:
+                frames.append(SseFrame(piece + b"\n\n", piece[6:], b"", plain=True))
+            elif (frame := _parse(piece + b"\n\n")) is not None:
+                frames.append(frame)
+        return frames
+
+    def _split_at(self, borders: Iterator[re.Match[bytes]], data: bytes) -> list[SseFrame]:
         pieces: list[bytes] = []
         start = 0
-        if b"\r" in data:
-            for border in _BORDER.finditer(data):
-                pieces.append(data[start : border.end()])
-                start = border.end()
-        else:
-            while (end := data.find(b"\n\n", start)) >= 0:
-                pieces.append(data[start : end + 2])
-                start = end + 2
+        for border in borders:
+            pieces.append(data[start : border.end()])
+            start = border.end()
         if start < len(data):
             rest = data[start:] if start else data
             self._keep(rest, rest)
-        return _parsed(pieces)
+        return [frame for piece in pieces if (frame := _parse(piece)) is not None]
 
     def _keep(self, data: bytes, joint: bytes) -> None:
         self._pending.append(data)
@@ -138,13 +150,7 @@ def _has_border(data: bytes) -> bool:
     return b"\n\n" in data if b"\r" not in data else _BORDER.search(data) is not None
 
 
-def _parsed(pieces: list[bytes]) -> list[SseFrame]:
-    return [frame for piece in pieces if (frame := _parse(piece)) is not None]
-
-
 def _parse(piece: bytes) -> SseFrame | None:
-    if _is_one_plain_frame(piece):
-        return SseFrame(piece, piece[6:-2], b"", plain=True)
     data: list[bytes] = []
     event = b""
     for line in _LINE_END.split(piece):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import socket
+from contextlib import suppress
+from importlib import import_module
 from typing import Final
 
 import uvicorn
@@ -33,6 +35,17 @@ def listen(place: Place) -> socket.socket:
     listening = socket.create_server((place.host, place.port), family=family, backlog=BACKLOG)
     listening.set_inheritable(True)
     return listening
+
+
+def open_more_files() -> None:
+    """Take as many open files as this process may have: the 1,024 of most shells and containers are 500 streams."""
+    try:
+        resource = import_module("resource")
+    except ImportError:  # Windows has no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS names no bound, and has one
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def port_of(listening: socket.socket) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from app.config.load import Loaded
 from app.config.source import Source
 from app.config.surroundings import supervision
 from app.core.clock import SystemClock
+from app.core.configuration import ConfigError, Problem
 from app.main import Service
 from app.serving.ground import Ground
 from app.serving.notify import Notifier
@@ -32,6 +34,9 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
         listening: As in `Ground`.
 
         announce: Called once calls are served.
+
+    Raises:
+        ConfigError: Workers are asked for where nothing can be written.
     """
     server, clock = loaded.settings.server, SystemClock()
     notifier = Notifier(supervision(), clock)
@@ -42,12 +47,14 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
         return 0
     logging = loaded.settings.logging
     book = LogBook(standard_output(), clock, level=logging.level, line_format=logging.format)
-    try:
-        with workers_directory() as meeting:
-            ground, outlook = Ground(listening, meeting), Outlook(announce, book.note, notifier)
-            return Supervisor(source, loaded, ground, outlook, clock).run()
-    finally:
-        book.close()
+    with ExitStack() as opened:
+        opened.callback(book.close)
+        try:
+            meeting = opened.enter_context(workers_directory())
+        except OSError as error:
+            raise ConfigError([_no_place_for(server.workers)]) from error
+        ground, outlook = Ground(listening, meeting), Outlook(announce, book.note, notifier)
+        return Supervisor(source, loaded, ground, outlook, clock).run()
 
 
 class Alone:
@@ -69,6 +76,12 @@ class Alone:
     def stopping(self) -> None:
         """Say that the server ends."""
         self._notifier.stopping()
+
+
+def _no_place_for(workers: int) -> Problem:
+    expected = "a place where workers find each other: /dev/shm, or a directory for temporary files"
+    suggestion = "mount a tmpfs at /tmp, or serve with one worker that is not recycled"
+    return Problem("server.workers", str(workers), expected, suggestion)
 
 
 def _nobody(*, asked: bool) -> None:

@@ -1,19 +1,21 @@
 """
-Refuse a caller the models that its key does not allow.
+Refuse a caller the models, and the roles of messages, that its key does not allow.
 
 Whom a call is for was found out at the door, before its body was read: a stranger makes the gateway read nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
+from typing import NoReturn
 
 from app.core.allow_list import AllowList
 from app.core.call import Call, Reply
 from app.core.errors import FORBIDDEN, GatewayError
+from app.core.model import ChatRequest
 from app.core.pipeline import Handler
-from app.core.signals import Listener, ModelForbidden
+from app.core.signals import CallForbidden, Listener
 
 _LISTS_MAX = 1024
 _SHOWN_MAX_CHARS = 100
@@ -40,9 +42,20 @@ class Authorize:
         Raises:
             GatewayError: FORBIDDEN.
         """
-        patterns = call.caller.models
-        if patterns is not None and not self._list(patterns).allows(self._canonical(call.request.model)):
-            self._listener(ModelForbidden(call.id, call.caller.id))
-            shown = call.request.model[:_SHOWN_MAX_CHARS]
-            raise GatewayError(FORBIDDEN, f"This key may not use the model {shown!r}.", param="model")
+        caller, model = call.caller, call.request.model
+        if caller.models is not None and not self._list(caller.models).allows(self._canonical(model)):
+            self._refuse(call, f"This key may not use the model {model[:_SHOWN_MAX_CHARS]!r}.", "model")
+        if caller.roles is not None and isinstance(call.request, ChatRequest):
+            self._check_roles(call, call.request, caller.roles)
         return proceed(call)
+
+    def _check_roles(self, call: Call, request: ChatRequest, roles: Sequence[str]) -> None:
+        for index, message in enumerate(request.fields.messages):
+            if message.role not in roles:
+                shown, allowed = message.role[:_SHOWN_MAX_CHARS], ", ".join(roles) or "none"
+                told = f"This key may not send messages with the role {shown!r}; only: {allowed}."
+                self._refuse(call, told, f"messages[{index}].role")
+
+    def _refuse(self, call: Call, message: str, param: str) -> NoReturn:
+        self._listener(CallForbidden(call.id, call.caller.id))
+        raise GatewayError(FORBIDDEN, message, param=param)

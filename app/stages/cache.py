@@ -146,21 +146,19 @@ class Cache:
 
     async def _ride(self, flight: Flight, asked: Asked, call: Call, *, began: bool) -> Reply | None:
         """Return what the flight brings; None if that was nothing, because it ended before this call's time."""
-        boarded, stays = 0.0 if began else self._answers.clock.now(), False
+        boarded, stays = self._answers.clock.now(), False
         try:
             landing = await flight.landing(reads=call.request.stream)
-            if not began:
-                call.journal.upstream_s += self._answers.clock.now() - boarded
             if isinstance(landing, Landed):
-                return self._landed(call, asked, landing, began=began)
+                return self._landed(call, asked, landing, boarded, began=began)
             if isinstance(landing, Reader):
-                self._share(call, landing.broadcast, began=began)
+                self._share(call, landing.broadcast, boarded, began=began)
                 stays = True
                 return reader_reply(call, landing, flight.leave)
             completion = await landing.completion()
             if completion is None:
                 return None
-            self._share(call, landing, began=began)
+            self._share(call, landing, boarded, began=began)
             return Reply(completion)
         except GatewayError as error:
             if not began and error.kind is TIMEOUT_TOTAL and flight.deadline < call.deadline:
@@ -170,12 +168,12 @@ class Cache:
             if not stays and (closing := flight.leave()) is not None:
                 await closing
 
-    def _landed(self, call: Call, asked: Asked, landing: Landed, *, began: bool) -> Reply:
+    def _landed(self, call: Call, asked: Asked, landing: Landed, boarded: float, *, began: bool) -> Reply:
         stored = landing.stored
         if landing.how == "hit":
             warning = None if self._answers.is_fresh(asked, stored) else STALE
             return self._hit(call, stored, warning, similarity=landing.similarity)
-        self._share(call, landing, began=began)
+        self._share(call, landing, boarded, began=began)
         return as_wanted(call, stored, self._answers.clock)
 
     def _refresh(self, asked: Asked, call: Call, proceed: Handler[Call]) -> None:
@@ -204,11 +202,12 @@ class Cache:
         self._note(call, "hit", stale=warning is not None)
         return stored_reply(call, stored, self._answers.clock)
 
-    def _share(self, call: Call, landing: Landed | Broadcast, *, began: bool) -> None:
-        """Note who made the upstream call; whoever did not pays nothing."""
+    def _share(self, call: Call, landing: Landed | Broadcast, boarded: float, *, began: bool) -> None:
+        """Note who made the upstream call; whoever did not has waited for it since `boarded`, and pays nothing."""
         shared = not began or landing.elsewhere
         if shared:
             landing.origin.tell(call.journal)
+            call.journal.upstream_s += self._answers.clock.now() - boarded
             call.journal.cost.add(0.0)
         self._note(call, "coalesced" if shared else "miss")
 

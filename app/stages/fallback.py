@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
@@ -59,12 +59,17 @@ class Fallback:
         self._listener = listener
         self._hedging = hedging
 
-    async def __call__(self, call: Call) -> Reply:
+    def __call__(self, call: Call) -> Awaitable[Reply]:
         """Return the first target's answer, or raise the most useful of the failures."""
         targets = self._route(call)
         hedged = None if self._hedging is None else self._hedging(call, targets, self._attempt)
         if hedged is None:
-            return await self._walk(call, targets, self._attempt)
+            return self._walk(call, targets, self._attempt)
+        return self._hedged(call, targets, hedged)
+
+    async def _hedged(
+        self, call: Call, targets: Targets, hedged: AbstractAsyncContextManager[Handler[Attempt]]
+    ) -> Reply:
         async with hedged as attempt:
             return await self._walk(call, targets, attempt)
 

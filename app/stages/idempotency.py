@@ -18,6 +18,7 @@ from app.core.answers.assemble import Assembler
 from app.core.answers.replay import replay
 from app.core.caching.serving import wants_usage
 from app.core.call import Call, End, Outcome, Reply
+from app.core.clock import Clock
 from app.core.errors import IDEMPOTENCY_KEY_REUSED, GatewayError
 from app.core.idempotency import Answered, Different, Leading, Repeats, name_of
 from app.core.model import Completion, StreamEvent
@@ -37,9 +38,10 @@ class Idempotency:
         answer_max_bytes: Largest streamed answer that is kept.
     """
 
-    def __init__(self, answer_max_bytes: int, repeats: Repeats, listener: Listener) -> None:
+    def __init__(self, answer_max_bytes: int, repeats: Repeats, clock: Clock, listener: Listener) -> None:
         self._answer_max_bytes = answer_max_bytes
         self._repeats = repeats
+        self._clock = clock
         self._listener = listener
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
@@ -66,7 +68,9 @@ class Idempotency:
             if isinstance(claim, Different):
                 message = "This idempotency key was used for another request."
                 raise GatewayError(IDEMPOTENCY_KEY_REUSED, message, param=_HEADER)
+            began = self._clock.now()
             await self._repeats.wait(claim, looks)
+            call.journal.upstream_s += self._clock.now() - began  # the same wait, by way of another call
             looks += 1
 
     async def _lead(self, call: Call, proceed: Handler[Call], leading: Leading) -> Reply:

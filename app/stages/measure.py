@@ -16,7 +16,6 @@ from app.core.pipeline import Handler, settle
 from app.core.signals import AttemptEnded, Listener
 from app.core.traffic.loads import Load, Loads
 
-_COMPLETED = End.COMPLETED.value  # quick to read
 _REFUSED = "refused"  # the target did its duty: the request was wrong
 
 
@@ -58,25 +57,31 @@ class _Watch:
 
     def close(self, outcome: Outcome) -> None:
         """Count the ending."""
-        self._load.in_flight -= 1
-        word, code = self._judged(outcome)
-        target = self._attempt.target
-        self._listener(AttemptEnded(self._attempt.call.id, target.provider, target.model, word, code))
-
-    def _judged(self, outcome: Outcome) -> tuple[str, str]:
-        """Let the ending count for the target, and return it as a word with the code of its error."""
-        load, stream, error = self._load, self._stream, outcome.error
+        attempt, load = self._attempt, self._load
+        load.in_flight -= 1
+        word, code = outcome.end.word, ""
         if outcome.end is End.COMPLETED:
             load.judge(good=True)
-            return _COMPLETED, ""
-        now = self._clock.now()
-        seconds = now - self._began
-        if outcome.end is End.ABANDONED or not isinstance(error, GatewayError) or error.kind is TIMEOUT_TOTAL:
-            if not self._answered:
-                load.waited(seconds, stream=stream, now=now)
-            return outcome.end.value, error.kind.code if isinstance(error, GatewayError) else ""
-        if error.kind.blame is Blame.CALLER:
+        elif isinstance(outcome.error, GatewayError):
+            word, code = self._failed(outcome.end, outcome.error)
+        else:
+            self._given_up()
+        self._listener(AttemptEnded(attempt.call.id, attempt.target.provider, attempt.target.model, word, code))
+
+    def _failed(self, end: End, error: GatewayError) -> tuple[str, str]:
+        """Let a failure count for the target, and return it as a word with its code."""
+        if end is End.ABANDONED or error.kind is TIMEOUT_TOTAL:
+            self._given_up()
+        elif error.kind.blame is Blame.CALLER:
             return _REFUSED, error.kind.code
-        load.judge(good=False)
-        load.failed(seconds, stream=stream, now=now)
-        return outcome.end.value, error.kind.code
+        else:
+            now = self._clock.now()
+            self._load.judge(good=False)
+            self._load.failed(now - self._began, stream=self._stream, now=now)
+        return end.word, error.kind.code
+
+    def _given_up(self) -> None:
+        """Note how long nothing came, if nothing did."""
+        if not self._answered:
+            now = self._clock.now()
+            self._load.waited(now - self._began, stream=self._stream, now=now)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from app.core.call import Call, End, Outcome, Reply
+from collections.abc import Awaitable
+from typing import Final
+
+from app.core.call import Call, End, Outcome, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import CLIENT_CLOSED, INTERNAL, OVERLOADED, GatewayError, Kind
 from app.core.lifecycle import CUT_OFF
-from app.core.model import Completion, StreamEvent
+from app.core.model import Completion
 from app.core.pipeline import Handler, settle
 from app.core.signals import CallEnded, CallStarted, Listener, StreamStarted
+from app.core.stream import Batch
 from app.core.usage import Usage
+
+_NOWHERE: Final = Target("", "")  # of calls that reach no target
 
 
 class Record:
@@ -19,97 +25,92 @@ class Record:
         self._listener = listener
         self._clock = clock
 
-    async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
+    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """Pass the call on unchanged."""
-        self._listener(CallStarted(call.id, call.endpoint, call.request.model, call.request.stream))
-        story = _Story(call, self._listener, self._clock)
-        return await settle(call, proceed, story.close, story.answered)
+        began = CallStarted(call.id, call.endpoint, call.request.model, call.request.stream)
+        self._listener(began)
+        story = _Story(call, began, self._listener, self._clock)
+        return settle(call, proceed, story.close, story.answered)
 
 
 class _Story:
     """What one call's record needs to remember until the end."""
 
-    __slots__ = ("_call", "_clock", "_committed", "_first_token_s", "_last_event", "_listener", "_trace_id", "_usage")
+    __slots__ = ("_began", "_call", "_clock", "_committed", "_first_token_s", "_last_event", "_listener", "_trace_id",
+                 "_usage")  # fmt: skip
 
-    def __init__(self, call: Call, listener: Listener, clock: Clock) -> None:
+    def __init__(self, call: Call, began: CallStarted, listener: Listener, clock: Clock) -> None:
         self._call = call
+        self._began = began
         self._listener = listener
         self._clock = clock
         self._committed: float | None = None
         self._first_token_s: float | None = None
-        self._last_event = 0.0
+        self._last_event: float | None = None
         self._usage: Usage | None = None
         self._trace_id = "" if call.span is None else call.span.trace_id
 
     def answered(self, reply: Reply) -> None:
         """Note the commit point: a whole answer, or a stream about to be shown."""
-        self._committed = self._clock.now()
+        self._committed = committed = self._clock.now()
         body = reply.body
         if isinstance(body, Completion):
             self._usage = body.usage
             return
-        self._first_token_s = self._committed - self._call.started
+        self._first_token_s = first_s = committed - self._call.started
         body.observe(self._watch)
-        target = self._call.journal.target
-        self._listener(
-            StreamStarted(
-                self._call.id,
-                target.provider if target else "",
-                target.model if target else "",
-                self._first_token_s,
-                self._trace_id,
-            )
-        )
+        target = self._call.journal.target or _NOWHERE
+        self._listener(StreamStarted(self._began.request_id, target.provider, target.model, first_s, self._trace_id))
 
     def close(self, outcome: Outcome) -> None:
         """Report the ending."""
-        call, journal, now = self._call, self._call.journal, self._clock.now()
+        call, began, journal, now = self._call, self._began, self._call.journal, self._clock.now()
         left, journal.over = journal.left, True
+        target = journal.target or _NOWHERE
         kind = CLIENT_CLOSED if left else _kind(outcome)
-        target = journal.target
-        committed = now if self._committed is None else self._committed
         self._listener(
             CallEnded(
-                request_id=call.id,
-                endpoint=call.endpoint,
-                model=call.request.model,
-                provider=target.provider if target else "",
-                target_model=target.model if target else "",
-                stream=call.request.stream,
-                outcome=_ending(kind, outcome),
-                status=kind.status if kind else 200,
-                code=kind.code if kind else "",
-                category=kind.category if kind else "",
+                request_id=began.request_id,
+                endpoint=began.endpoint,
+                model=began.model,
+                provider=target.provider,
+                target_model=target.model,
+                stream=began.stream,
+                outcome=outcome.end.word if kind is None else _ending(kind, outcome),
+                status=200 if kind is None else kind.status,
+                code="" if kind is None else kind.code,
+                category="" if kind is None else kind.category,
                 attempts=journal.attempts,
                 position=journal.position,
                 duration_s=now - call.started,
-                overhead_s=call.overhead_s(committed),
+                overhead_s=call.overhead_s(now if self._committed is None else self._committed),
                 first_token_s=self._first_token_s,
-                tokens_per_s=self._rate(),
+                tokens_per_s=None if self._last_event is None else self._rate(self._last_event),
                 usage=self._usage,
                 trace_id=self._trace_id,
                 cost_usd=journal.cost.usd,
                 cache=journal.cache,
-                drained=outcome.end.value if left else None,
+                drained=outcome.end.word if left else None,
             )
         )
 
-    def _watch(self, event: StreamEvent) -> None:
+    def _watch(self, batch: Batch) -> None:
         self._last_event = self._clock.now()
-        if event.chunk is not None and event.chunk.usage is not None:
-            self._usage = event.chunk.usage
+        for event in batch:
+            if event.chunk is not None and event.chunk.usage is not None:
+                self._usage = event.chunk.usage
 
-    def _rate(self) -> float | None:
-        if self._committed is None or self._usage is None or self._last_event <= self._committed:
+    def _rate(self, last_event: float) -> float | None:
+        if self._committed is None or self._usage is None or last_event <= self._committed:
             return None
-        return self._usage.completion_tokens / (self._last_event - self._committed)
+        return self._usage.completion_tokens / (last_event - self._committed)
 
 
-def _ending(kind: Kind | None, outcome: Outcome) -> str:
-    """Return how the call ended for its client."""
+def _ending(kind: Kind, outcome: Outcome) -> str:
+    """Return how a call that has no proper end ended for its client."""
     if kind is OVERLOADED:
-        return End.FAILED.value
-    return (End.ABANDONED if kind is CLIENT_CLOSED else outcome.end).value
+        return End.FAILED.word
+    return (End.ABANDONED if kind is CLIENT_CLOSED else outcome.end).word
 
 
 def _kind(outcome: Outcome) -> Kind | None:

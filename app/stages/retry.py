@@ -50,7 +50,6 @@ class Retry:
 
     async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
         """Return the first answer, or raise the failure after which no further try is allowed."""
-        tries_max = self._tries_max(attempt.call.options)
         budget = self._budgets.of(attempt.target.name)
         budget.deposit(self._clock.now())
         tries = 1
@@ -66,7 +65,7 @@ class Retry:
                     raise
                 pause = self._pause_s(error, tries - 1)
                 now = self._clock.now()
-                if tries >= tries_max or now + pause >= attempt.call.deadline:
+                if tries >= self._tries_max(attempt.call.options) or now + pause >= attempt.call.deadline:
                     attempt.call.journal.retries_spent |= tries > 1
                     raise
                 if not budget.withdraw(now):
@@ -75,6 +74,7 @@ class Retry:
                 self._report(error, attempt, tries, pause)
                 failure = error
             await self._clock.sleep(pause)
+            attempt.call.journal.upstream_s += pause  # the provider's doing, not ours
             tries += 1
 
     def _tries_max(self, options: CallOptions) -> int:

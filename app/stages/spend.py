@@ -7,25 +7,26 @@ request that a provider got. A budget that leaves no room refuses the attempt, a
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
 import msgspec
 
-from app.core.accounts import Budgets, Hold
+from app.core.accounts import Budgets, Charge
 from app.core.call import Attempt, End, Outcome, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
-from app.core.model import Completion, StreamEvent
+from app.core.model import Completion, Delta
 from app.core.money import Budget, usd
 from app.core.pipeline import Handler, settle
 from app.core.signals import Listener, Spent
 from app.core.spending.budgets import charge_of
 from app.core.spending.prices import Price, Prices
+from app.core.stream import Batch
 from app.core.tokens import prompt_of
 from app.core.usage import Usage
 
 _CHARS_PER_TOKEN: Final = 4
-_NO_HOLD: Final = Hold("", (), 0)
 _SILENT: Final = frozenset({"timeout"})  # families of failures of a provider that has worked without a word
 
 
@@ -47,7 +48,7 @@ class Spend:
         self._clock = clock
         self._listener = listener
 
-    async def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+    def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
         Pass the attempt on if its budgets leave room.
 
@@ -55,51 +56,45 @@ class Spend:
             GatewayError: INSUFFICIENT_QUOTA, or STATE_UNAVAILABLE where that is the policy.
         """
         price = self._prices(attempt.target)
-        hold = await self._reserve(attempt, price)
-        meter = _Meter(attempt, price, self._clock, self._listener)
-
-        def close(outcome: Outcome) -> None:
-            spent_nusd = meter.close(outcome)
-            if hold.accounts:
-                self._budgets.settle(hold, spent_nusd)
-
-        return await settle(attempt, proceed, close, meter.answered)
-
-    async def _reserve(self, attempt: Attempt, price: Price | None) -> Hold:
         charge = charge_of(self._options.budgets, attempt.call, attempt.target, price, self._clock.wall())
+        meter = _Meter(attempt, price, self._clock, self._listener)
         if charge is None:
-            return _NO_HOLD
+            return settle(attempt, proceed, meter.close, meter.answered)
+        return self._within(charge, meter, attempt, proceed)
+
+    async def _within(self, charge: Charge, meter: _Meter, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
+        """Run the attempt while what it may cost is held on its budgets."""
         ahead = attempt.call.journal.ahead
         hold = None if ahead is None else await ahead.take(charge)
-        return await self._budgets.reserve(charge) if hold is None else hold
+        if hold is None:
+            hold = await self._budgets.reserve(charge)
+        held = hold
+
+        def close(outcome: Outcome) -> None:
+            meter.close(outcome)
+            if held.accounts:
+                self._budgets.settle(held, meter.spent_nusd)
+
+        return await settle(attempt, proceed, close, meter.answered)
 
 
 class _Meter:
     """What one attempt used."""
 
-    __slots__ = (
-        "_answered",
-        "_asked",
-        "_attempt",
-        "_chars",
-        "_clock",
-        "_counted_nusd",
-        "_listener",
-        "_price",
-        "_usage",
-    )
+    __slots__ = ("_answered", "_asked", "_attempt", "_chars", "_clock", "_listener", "_price", "_usage", "spent_nusd")
 
     def __init__(self, attempt: Attempt, price: Price | None, clock: Clock, listener: Listener) -> None:
+        journal = attempt.call.journal
         self._attempt = attempt
         self._price = price
         self._clock = clock
         self._listener = listener
-        self._counted_nusd = 0
-        self._asked = attempt.call.journal.attempts
-        attempt.call.journal.unshown = None  # that was another attempt's
+        self._asked = journal.attempts
+        journal.unshown = None  # that was another attempt's
         self._usage: Usage | None = None
         self._answered = False
         self._chars = 0
+        self.spent_nusd = 0  # as far as somebody knows the price
 
     def answered(self, reply: Reply) -> None:
         """Read the usage of a whole answer, or watch a stream for it."""
@@ -110,56 +105,51 @@ class _Meter:
         else:
             body.observe(self._watch)
 
-    def close(self, outcome: Outcome) -> int:
-        """Write the row of the ledger, and return its cost in nano-dollars; 0 if nobody knows the price."""
-        if self._attempt.call.journal.attempts == self._asked:
-            return 0  # it never came to a request
-        usage, estimated = self._usage or self._attempt.call.journal.unshown, False
+    def close(self, outcome: Outcome) -> None:
+        """Write the row of the ledger."""
+        call, target = self._attempt.call, self._attempt.target
+        if call.journal.attempts == self._asked:
+            return  # it never came to a request
+        usage = self._usage or call.journal.unshown
+        estimated = usage is None
         if usage is None:
-            usage, estimated = self._estimate(outcome), True
+            usage = self._estimate(outcome)
         if usage is None:
-            return 0  # providers do not charge for refusals
+            return  # providers do not charge for refusals
         if usage is not self._usage:  # else it was counted when it was told
             self._know(usage)
-        cost = None if self._price is None else self._counted_nusd
-        call, target = self._attempt.call, self._attempt.target
+        caller = call.caller
         self._listener(
             Spent(
                 request_id=call.id,
-                key=call.caller.id,
-                team=call.caller.team or "",
+                key=caller.id,
+                team=caller.team or "",
                 route=call.route,
                 provider=target.provider,
                 model=target.model,
                 usage=usage,
-                cost_nusd=cost,
+                cost_nusd=None if self._price is None else self.spent_nusd,
                 estimated=estimated,
-                outcome=outcome.end.value,
+                outcome=outcome.end.word,
                 at=self._clock.wall(),
             )
         )
-        return cost or 0
 
-    def _watch(self, event: StreamEvent) -> None:
-        chunk = event.chunk
-        if chunk is None:
-            return
-        if chunk.usage is not None:
-            self._know(chunk.usage)
-        for choice in chunk.choices:
-            delta = choice.delta
-            for text in (delta.content, delta.reasoning_content, delta.reasoning, delta.refusal):
-                if text and isinstance(text, str):
-                    self._chars += len(text)
-            for tool in delta.tool_calls or ():
-                self._chars += len((tool.function and tool.function.arguments) or "")
+    def _watch(self, batch: Batch) -> None:
+        for event in batch:
+            chunk = event.chunk
+            if chunk is not None:
+                if chunk.usage is not None:
+                    self._know(chunk.usage)
+                for choice in chunk.choices:
+                    self._chars += _chars_of(choice.delta)
 
     def _know(self, usage: Usage | None) -> None:
         self._usage = usage
         if usage is not None and self._price is not None:
             cost_nusd = self._price.of(usage)
-            self._attempt.call.journal.cost.add(usd(cost_nusd - self._counted_nusd))
-            self._counted_nusd = cost_nusd  # at once, since the last event of a stream tells it
+            self._attempt.call.journal.cost.add(usd(cost_nusd - self.spent_nusd))
+            self.spent_nusd = cost_nusd  # at once, since the last event of a stream tells it
 
     def _estimate(self, outcome: Outcome) -> Usage | None:
         """Guess what a provider charges that did not say; None where it charges nothing."""
@@ -171,3 +161,15 @@ class _Meter:
             return None
         prompt, answer = prompt_of(self._attempt.call), -(-self._chars // _CHARS_PER_TOKEN)
         return Usage(prompt, answer, prompt + answer)
+
+
+def _chars_of(delta: Delta) -> int:
+    """Count what a piece of an answer says; most are a piece of text and nothing else."""
+    content = delta.content
+    chars = len(content) if isinstance(content, str) else 0
+    if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
+        for text in (delta.reasoning_content, delta.reasoning, delta.refusal):
+            chars += len(text or "")
+        for tool in delta.tool_calls or ():
+            chars += len((tool.function and tool.function.arguments) or "")
+    return chars

@@ -11,18 +11,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from app.state.link import Follower, Link, Plain
+from app.state.link import Follower, Link, Plain, arrived
 
 
-class LinkedReplicas(Follower):
-    """
-    The `Replicas` behind a Redis; follows `link`.
-
-    Args:
-        link: The way to it.
-
-        prefix: The beginning of the key.
-    """
+class SharedReplicas(Follower):
+    """The `Replicas` behind a Redis; follows `link`."""
 
     def __init__(self, link: Link, prefix: str) -> None:
         self._link = link
@@ -49,5 +42,5 @@ class LinkedReplicas(Follower):
 
     def _counted(self, answer: asyncio.Future[Any]) -> None:
         """Do not take one's own wish for somebody else's."""
-        if not answer.cancelled() and answer.exception() is None and self._seen is not None:
+        if arrived(answer) and self._seen is not None:
             self._seen = max(self._seen, int(answer.result()))

@@ -19,14 +19,7 @@ _KEPT: Final = 3  # intervals for which it is worth anything
 
 
 class SharedRota:
-    """
-    The `Rota` behind a Redis.
-
-    Args:
-        link: The way to it.
-
-        prefix: The beginning of the keys.
-    """
+    """The `Rota` behind a Redis."""
 
     def __init__(self, link: Link, prefix: str) -> None:
         self._link = link

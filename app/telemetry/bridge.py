@@ -12,9 +12,6 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 
-from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, Processor, WrappedLogger
-
 from app.telemetry.logs import LogBook
 from app.telemetry.rendering import Fields, iso
 
@@ -57,38 +54,35 @@ class _Bridge(logging.Handler):
         super().__init__()
         self._book = book
         self.addFilter(self._wanted)
-        chain: list[Processor] = [_describe, book.render]
-        self.setFormatter(ProcessorFormatter(processors=chain, use_get_message=False, pass_foreign_args=True))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._book.write_line(self.format(record))
+        self._book.write_line(self._book.render(_described(record)))
 
     def _wanted(self, record: logging.LogRecord) -> bool:
         return record.msg != _ABORTED and self._book.admits(record.levelno)
 
 
-def _describe(_logger: WrappedLogger, _method: str, event: EventDict) -> Fields:
-    """Replace what structlog took from a record with what may be logged of it (a structlog processor)."""
-    record: logging.LogRecord = event["_record"]
-    raised = event.get("exc_info")
+def _described(record: logging.LogRecord) -> Fields:
+    """Return what may be logged of a record."""
     fields: Fields = {
         "timestamp": iso(record.created),
         "level": record.levelname.lower(),
         "event": "server_log",
-        "message": _message(record, event.get("positional_args", ())),
+        "message": _message(record),
         "logger": record.name,
         "source": f"{record.module}:{record.lineno}",
     }
-    if isinstance(raised, tuple) and raised[1] is not None:
-        fields["error"] = type(raised[1]).__qualname__
-        fields["trace"] = "\n".join(_frames(raised[1]))
+    raised = record.exc_info[1] if record.exc_info else None
+    if raised is not None:
+        fields["error"] = type(raised).__qualname__
+        fields["trace"] = "\n".join(_frames(raised))
     elif isinstance(record.msg, str) and record.msg.startswith(_TRACEBACK):
         fields["error"], fields["trace"] = _of_text(record.msg)
     return fields
 
 
-def _message(record: logging.LogRecord, arguments: object) -> str:
-    template = record.msg
+def _message(record: logging.LogRecord) -> str:
+    template, arguments = record.msg, record.args
     if isinstance(template, OSError):  # uvicorn logs the failure to bind as it is; its text names the address
         return template.strerror or type(template).__qualname__
     if not isinstance(template, str):

@@ -22,6 +22,7 @@ from app.core.signals import (
     AttemptEnded,
     BudgetReached,
     CallEnded,
+    CallForbidden,
     CallQueued,
     CallRefused,
     CallRepeated,
@@ -44,7 +45,6 @@ from app.core.signals import (
     KeySetAside,
     LimitExceeded,
     LocalModelChanged,
-    ModelForbidden,
     Overloaded,
     ProviderHealthChanged,
     ProviderLimitNear,
@@ -67,7 +67,7 @@ from app.telemetry.rendering import Fields
 from app.telemetry.told import Event, Told, line, ms, told
 
 _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
-_COMPLETED, _FAILED, _ABANDONED = (end.value for end in (End.COMPLETED, End.FAILED, End.ABANDONED))  # quick to read
+_COMPLETED, _FAILED, _ABANDONED = (End.COMPLETED.word, End.FAILED.word, End.ABANDONED.word)
 _CIRCUIT: Final[Mapping[str, str]] = MappingProxyType(
     {
         CircuitState.CLOSED.value: "circuit_closed",
@@ -171,7 +171,7 @@ def _limited(signal: LimitExceeded) -> list[Event]:
     return [("rate_limit_exceeded", {**named, "wait_ms": ms(signal.wait_s), "shadow": signal.shadow or None})]
 
 
-def _forbidden(signal: ModelForbidden) -> list[Event]:
+def _forbidden(signal: CallForbidden) -> list[Event]:
     return [("auth_refused", {"request_id": signal.request_id, "reason": "forbidden", "key": signal.key_id})]
 
 
@@ -226,7 +226,7 @@ _TABLE: Final = (
         degraded=None,
     ),
     line(CredentialRefused, _INFO, "auth_refused"),
-    told(ModelForbidden, _INFO, _forbidden),
+    told(CallForbidden, _INFO, _forbidden),
     line(KeyChanged, _INFO, lambda signal: f"key_{signal.action}", action=None),
     line(
         TokenKeysChanged,

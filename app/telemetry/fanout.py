@@ -56,8 +56,11 @@ class FanOut:
 
     def __call__(self, signal: Signal) -> None:
         """Tell all listeners; never raises."""
-        ears = self._ears.get(type(signal))
-        for ear in self._find(type(signal)) if ears is None else ears:
+        try:
+            ears = self._ears[type(signal)]
+        except KeyError:
+            ears = self._find(type(signal))
+        for ear in ears:
             try:
                 ear(signal)
             except Exception as error:  # noqa: BLE001 - one of the three broad handlers: telemetry must not fail a call

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.asgi import ClientGoneError, Message, read_body
-from app.api.decode import ChatDecoder
+from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import read_generate
 from app.api.inbound import is_foreign_page
 from app.api.wishes import Wishes, merged, wishes_of
@@ -47,9 +47,9 @@ async def body_of(messages: list[Message], declared: bytes | None = None) -> byt
 def refusals(raw: bytes) -> set[str]:
     """Decode a body in both forms and return the codes of what is raised; everything but a refusal passes through."""
     codes = set()
-    for decode in (ChatDecoder().decode, read_generate):
+    for read in (lambda: ChatDialect().read(raw, {}), lambda: read_generate(raw)):
         try:
-            decode(raw)
+            read()
         except GatewayError as error:
             codes.add(error.kind.code)
     return codes

@@ -6,8 +6,14 @@ import msgspec
 import pytest
 
 from app.api.dialects.plain import plain_dialects
+from app.api.hot import Arrival
+from app.api.moderations import ModerationsRoute
 from app.core.errors import FORBIDDEN, INVALID_JSON, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError, Kind
+from app.core.identity import ANONYMOUS
 from app.core.model import Operation, PlainRequest
+from tests.api.support import Edge
+from tests.support.calls import FakeProvider
+from tests.support.virtual_time import VirtualClock
 
 JSON = {b"content-type": b"application/json"}
 FORM = {b"content-type": b"multipart/form-data; boundary=xyz", b"host": b"gateway:8080"}
@@ -63,10 +69,37 @@ def test_reads_a_form() -> None:
     assert (request.raw, request.media_type) == (FORM_BODY, "multipart/form-data; boundary=xyz")
 
 
-@pytest.mark.parametrize(("path", "stream"), [("completions", True), ("audio/speech", True), ("embeddings", False)])
-def test_knows_what_is_streamed(path: str, *, stream: bool) -> None:
-    """A stream is one where the body says so; speech always is."""
-    body = msgspec.json.encode({"model": "m", "input": "a", "prompt": "a", "stream": path == "completions"})
+@pytest.mark.parametrize("body", [b'{"input":"a"}', b'{"input":"a","model":null}', b"{}", b"7", b"{"])
+def test_says_what_to_do_where_nobody_moderates_unasked(body: bytes, clock: VirtualClock) -> None:
+    """A moderation without a model is refused with advice where there is none to choose; broken bodies as ever."""
+    edge = Edge(FakeProvider(), clock)
+    route = ModerationsRoute(edge.desk, plain_dialects()["/v1/moderations"])
+
+    with pytest.raises(GatewayError) as refused:
+        route.call(Arrival("r", JSON, None, ANONYMOUS), body, edge.current.edge)
+
+    if body.startswith(b"{") and body.endswith(b"}"):
+        assert (refused.value.kind, refused.value.param) == (INVALID_REQUEST, "model")
+        assert "omni-moderation-latest" in refused.value.suggestion
+    else:
+        assert refused.value.kind in {INVALID_JSON, INVALID_REQUEST}
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "stream"),
+    [
+        ("completions", True, True),
+        ("completions", False, False),
+        ("images/generations", True, True),
+        ("audio/speech", False, True),
+        ("embeddings", True, False),
+        ("moderations", True, False),
+        ("rerank", True, False),
+    ],
+)
+def test_knows_what_is_streamed(path: str, *, asked: bool, stream: bool) -> None:
+    """A stream is one where the body says so and there are streams; speech always is."""
+    body = msgspec.json.encode({"model": "m", "input": "a", "prompt": "a", "stream": asked})
 
     assert read(path, body).stream is stream
 

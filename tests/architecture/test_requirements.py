@@ -34,7 +34,7 @@ def accepts(requirement: Requirement, locked: dict[str, str]) -> bool:
         ("dev", PROJECT["project"]["dependencies"] + [each for each in GROUPS["dev"] if isinstance(each, str)]),
         ("dev", GROUPS["docs"]),
         ("docs", GROUPS["docs"]),
-        ("dev", [line for extra in ("bedrock", "otlp-grpc", "semantic", "vertex") for line in EXTRAS[extra]]),
+        ("dev", [line for extra in ("bedrock", "http2", "otlp-grpc", "semantic", "vertex") for line in EXTRAS[extra]]),
         ("build", GROUPS["build"]),
     ],
 )
@@ -54,6 +54,13 @@ def test_locks_agree() -> None:
     packages = [package for package, _ in everything]
 
     assert len(packages) == len(set(packages))
+
+
+def test_nothing_undoes_the_pins() -> None:
+    """Overrides in pyproject.toml replace pins where uv installs, too: the next release breaks the set-up."""
+    settings = PROJECT["tool"]
+
+    assert "uv" not in settings
 
 
 def test_production_has_no_model_and_no_tools() -> None:

@@ -45,9 +45,11 @@ OPTIONAL: Final[Sequence[str]] = (
     "opentelemetry.instrumentation",
     "opentelemetry.sdk",
     "phonenumbers",
+    "pydantic.v1",
     "re2",
     "redis",
     "sqlite3",
+    "structlog",
     "tiktoken",
     "xllamacpp",
 )

@@ -14,8 +14,8 @@ from app.core.gateway import Gateway
 from app.core.ports import HttpRequest
 from app.core.signals import Signal
 from app.providers.sim import SimUpstream
-from app.state.announcer import Announcer
-from app.state.memory import LocalCircuits, Means
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
 from tests.support.calls import a_call, asking
 from tests.support.virtual_time import VirtualClock
 
@@ -27,6 +27,10 @@ class WholeReply:
 
     status = 200
     headers: Mapping[str, str] = {"content-type": "application/json"}
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""

@@ -299,6 +299,25 @@ def test_edge_settings(bench: Bench) -> None:
     assert gateway.digest.startswith("digest of")
 
 
+@pytest.mark.parametrize(
+    ("sections", "model"),
+    [
+        ({}, None),
+        ({"providers": {"box": BOX}}, "box/omni-moderation-latest"),
+        ({"providers": {"box": BOX, "own": {"kind": "openai"}}}, "own/omni-moderation-latest"),
+        ({"providers": {"small": {"kind": "mistral"}, "own": {"kind": "openai"}}}, "small/mistral-moderation-latest"),
+        ({"providers": {"box": BOX}, "models": {"omni-moderation-latest": route("echo")}}, "omni-moderation-latest"),
+        ({"models": {"omni-*": route("echo")}}, "omni-moderation-latest"),
+        ({"models": {"*": route("echo")}}, "omni-moderation-latest"),
+    ],
+)
+def test_who_moderates_unasked(bench: Bench, sections: dict[str, Any], model: str | None) -> None:
+    """The route of that name, else a provider's own model, those at their usual address first; never a scripted one."""
+    gateway = bench.gateway(**sections)
+
+    assert gateway.edge.moderation_model == model
+
+
 def test_listed_models(bench: Bench) -> None:
     """Routes are listed first, then the models that are known of each provider."""
     gateway = bench.gateway(models={"fast": route("echo")}, providers={"box": {**BOX, "models": ["a", "b/c"]}})

@@ -74,3 +74,15 @@ def test_says_why_there_is_no_real_model() -> None:
     """Where the built-in model cannot run, its reason is told."""
     assert "(no built-in model: its wheels are missing)" in shown("its wheels are missing")
     assert "built-in" not in shown(None)
+
+
+def test_the_example_carries_a_key_where_one_is_needed() -> None:
+    """Whoever pastes the line sees what is missing, instead of a 401."""
+    route = {"targets": [{"provider": "box", "model": "m"}]}
+    sections: dict[str, Any] = {"providers": {"box": BOX}, "models": {"gpt-*": route, "fast": route}}
+
+    text = shown(**sections, auth={"required": True})
+
+    assert "authorization: Bearer YOUR_KEY" in text
+    assert "YOUR_KEY" not in shown(**sections)
+    assert '"model":"fast"' in text

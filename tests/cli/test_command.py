@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from app import __version__
@@ -71,6 +72,22 @@ def test_check_shows_every_problem(write: Write, capsys: pytest.CaptureFixture[s
     assert "sk-secret-of-y" not in printed.err
 
 
+def test_check_tells_programs(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON on standard output, with the same exit codes: what a good file means, or what is wrong with another."""
+    codes = [main(["check", "--json", "--config", write(ROUTES)])]
+    meaning = msgspec.json.decode(capsys.readouterr().out)
+    codes.append(main(["check", "--json", "--config", write(WRONG)]))
+    printed = capsys.readouterr()
+    problems = msgspec.json.decode(printed.out)["problems"]
+
+    assert (codes, printed.err) == ([0, 2], "")
+    assert meaning["routes"]["fast"] == {"strategy": "sequential", "targets": ["box/small", "sim/echo", "sim/words"]}
+    assert (meaning["providers"]["sim"]["kind"], meaning["problems"]) == ("sim", [])
+    assert meaning["pipeline"].startswith("Record > TotalTimeout >")
+    assert {"path", "value", "expected", "suggestion", "file"} == problems[0].keys()
+    assert "did you mean port?" in {each["suggestion"] for each in problems}
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [("a.toml", '[providers.sim]\nkind = "sim"\n'), ("a.json", '{"providers": {"sim": {"kind": "sim"}}}')],
@@ -106,19 +123,24 @@ def test_check_obeys_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("flags", "path"),
-    [(("--port", "eighty"), "server.port"), (("--workers", "0"), "server.workers"), (("--host", "a b"), "server.host")],
+    ("flag", "value", "expected"),
+    [
+        ("--port", "eighty", "a whole number >= 0 and <= 65535"),
+        ("--port", "", "a whole number >= 0 and <= 65535"),
+        ("--workers", "0", "a whole number >= 1 and <= 1024"),
+        ("--host", "a b", "a host name or an IP address, such as 127.0.0.1, 0.0.0.0 or ::"),
+        ("--host", "", "a host name or an IP address, such as 127.0.0.1, 0.0.0.0 or ::"),
+    ],
 )
 def test_serve_refuses_wrong_flags(
-    write: Write, capsys: pytest.CaptureFixture[str], flags: tuple[str, str], path: str
+    write: Write, capsys: pytest.CaptureFixture[str], flag: str, value: str, expected: str
 ) -> None:
-    """A wrong flag is a problem of the configuration like any other."""
-    code = main(["serve", "--config", write(ROUTES), *flags])
+    """A flag takes what its setting takes, and an empty one is no way to leave it out."""
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--config", write(ROUTES), flag, value])
 
-    printed = capsys.readouterr().err
-    assert code == 2
-    assert path in printed
-    assert "suggestion:" in printed
+    assert ended.value.code == 2
+    assert f"argument {flag}: expected {expected}, not {value!r}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])

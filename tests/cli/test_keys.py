@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -148,22 +149,56 @@ def test_rotating_a_key_of_the_file(folder: Path, keys: Callable[..., str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("new", "--name", "a b"), "--name must be a name of letters"),
-        (("new", "--name", "a", "--models", "a b"), "--models must be"),
-        (("new", "--name", "a", "--expires", "soon"), "'soon' is no time"),
-        (("rotate", "a", "--overlap", "long"), "'long' is no time"),
-        (("rotate", "a", "--overlap", "9999999d"), "is no time"),
-        (("list", "--url", "http://127.0.0.1:1"), "no gateway answers at http://127.0.0.1:1"),
+        (
+            ("new", "--name", "a", "--expires", "soon"),
+            "argument --expires: expected a time such as 90d, 12h,",
+        ),
+        (
+            ("new", "--name", "a", "--expires", "2020-01-31"),
+            "expected a time to come, not '2020-01-31'",
+        ),
+        (("new", "--name", "a", "--expires", "0d"), "argument --expires: expected a time"),
+        (("rotate", "a", "--overlap", "long"), "argument --overlap: expected a number with s, m, h, d or w"),
+        (("rotate", "a", "--overlap", "9999999d"), "argument --overlap: expected a number with s, m, h, d or w"),
     ],
 )
-def test_what_cannot_be_done(capsys: Capture, arguments: tuple[str, ...], said: str) -> None:
-    """It is told in a line or two, with exit code 1."""
-    code = main(["keys", *arguments])
+def test_flags_that_make_no_sense(capsys: Capture, arguments: tuple[str, ...], said: str) -> None:
+    """They are refused as such, with exit code 2, before anything is made."""
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", *arguments])
 
     output = capsys.readouterr()
-    assert (code, output.out) == (1, "")
+    assert (ended.value.code, output.out) == (2, "")
+    assert said in output.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("new", "--name", "a b"), 2, "--name: expected a name of letters"),
+        (("new", "--name", "a", "--models", "a b"), 2, "--models: expected a name without spaces"),
+        (("new", "--name", "a", "--models", ""), 2, "--models: expected a name without spaces"),
+        (("list", "--url", "http://127.0.0.1:1"), 1, "no gateway answers at http://127.0.0.1:1: nothing listens there"),
+        (("list", "--url", "localhost:1"), 1, "no gateway answers at localhost:1: an address begins with http://"),
+    ],
+)
+def test_what_cannot_be_done(capsys: Capture, arguments: tuple[str, ...], code: int, said: str) -> None:
+    """It is told in a line or two."""
+    found = main(["keys", *arguments])
+
+    output = capsys.readouterr()
+    assert (found, output.out) == (code, "")
     assert said in output.err
     assert output.err.count("\n") <= 2
+
+
+def test_the_pepper_of_the_environment_counts(keys: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file the hash has the pepper with which a gateway would check it."""
+    monkeypatch.setenv("WIZARD_AUTH__PEPPER", "sixteen-characters")
+
+    made = msgspec.json.decode(keys("new", "--name", "a", "--json"))
+
+    assert made["hash"] == f"hmac-sha256:{hmac.digest(b'sixteen-characters', made['key'].encode(), 'sha256').hex()}"
 
 
 def test_an_action_is_needed(capsys: Capture) -> None:

@@ -171,8 +171,8 @@ async def test_what_the_gateway_says_is_printed(capsys: pytest.CaptureFixture[st
         ["entries", "12,345"],
         ["hits"],
         ["exact", "2"],
-        ["since"],
+        ["since", "-"],
         ["models", "a,", "b"],
-        ["enabled", "True"],
+        ["enabled", "true"],
     ]
     assert as_json == told

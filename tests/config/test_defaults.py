@@ -82,6 +82,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "request_log",
         "passthrough",
         "files",
+        "upstream",
     } == defaults.keys() - listed.keys()
 
 

@@ -29,6 +29,14 @@ def filled(text: str, environ: dict[str, str]) -> object:
         ("${EMPTY}", ""),
         ("${EMPTY:-two}", "two"),
         ("${NONE:-a:-b}", "a:-b"),
+        ("${NONE:-${A}}", "one"),
+        ("${NONE:-${EMPTY:-two}}!", "two!"),
+        ("${NONE:-http://${A}:80/}", "http://one:80/"),
+        ("${A:-${NONE}}", "one"),
+        ('${NONE:-{"a": {}, "b": 1}}', '{"a": {}, "b": 1}'),
+        ('${A:-{"a": {}, "b": 1}}', "one"),
+        ("${NONE:-a{b}", "a{b"),
+        ("${NONE:-$${A}}", "${A}"),
         ("$${A}", "${A}"),
         ("$${A}${A}", "${A}one"),
         ("$A $ {A} }", "$A $ {A} }"),
@@ -36,7 +44,7 @@ def filled(text: str, environ: dict[str, str]) -> object:
     ],
 )
 def test_fills(text: str, result: str) -> None:
-    """Names are replaced once, defaults count for unset and empty names, and $${ is a literal ${."""
+    """Names are replaced once, defaults (filled as well) count for unset and empty names, and $${ is a literal ${."""
     environ = {"A": "one", "EMPTY": "", "NESTED": "${A}"}
 
     assert result == filled(text, environ)

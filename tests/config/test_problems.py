@@ -14,7 +14,7 @@ from tests.config.cases import problem, refused
 PORT = "a whole number >= 0 and <= 65535"
 ADDRESS = (
     "an http or https address with a host and without user, query, fragment and spaces, "
-    "like https://example.com/v1, or null"
+    "like https://example.com/v1, or a socket, like http+unix://%2Frun%2Fmodel.sock/v1, or null"
 )
 KEY = "text of printable ASCII characters without spaces and line breaks, or null"
 DAY = "a number > 0 and <= 86400"
@@ -55,16 +55,16 @@ ROUTE = "providers: {a: {kind: sim}}\nmodels: {r: {targets: [{provider: a, model
         (
             "logging: {level: LOUD}",
             "logging.level",
-            "'LOUD'",
+            "'loud'",
             "one of debug, info, warning, error",
             "correct it, or remove it for the default 'info'",
         ),
         (
-            "logging: {level: INFO}",
-            "logging.level",
-            "'INFO'",
-            "one of debug, info, warning, error",
-            "did you mean info?",
+            "logging: {format: JSON}",
+            "logging.format",
+            "'JSON'",
+            "one of json, console",
+            "did you mean json?",
         ),
         ("logging: {level: off}", "logging.level", "false", "one of debug, info, warning, error", QUOTES),
         ("sessions: {path: no}", "sessions.path", "false", "text, or null", QUOTES),
@@ -98,8 +98,27 @@ ROUTE = "providers: {a: {kind: sim}}\nmodels: {r: {targets: [{provider: a, model
             "one of the keys enabled",
             "remove it",
         ),
-        ("server: 8080", "server", "(a number)", "a mapping", "correct it"),
-        ("providers: []", "providers", "(a list of 0)", "a mapping", "correct it"),
+        (
+            "server: 8080",
+            "server",
+            "(a number)",
+            "a mapping",
+            "write a mapping, such as {host: …}; in an environment variable as JSON",
+        ),
+        (
+            "providers: []",
+            "providers",
+            "(a list of 0)",
+            "a mapping",
+            "write a mapping, such as {name: …}; in an environment variable as JSON",
+        ),
+        (
+            "models: {r: {targets: [a/m]}}",
+            "models.r.targets[0]",
+            "(a text)",
+            "a mapping",
+            "write a mapping, such as {provider: …, model: …}; in an environment variable as JSON",
+        ),
         ("providers: {a: }", "providers.a", "null", "a mapping", "fill it in, or remove it"),
         (
             "fallback: {triggers: timeout}",
@@ -192,7 +211,13 @@ ROUTE = "providers: {a: {kind: sim}}\nmodels: {r: {targets: [{provider: a, model
             "a number > 0 and <= 1000000",
             "correct it, or remove it for the default 1",
         ),
-        ("limits: [5]", "limits[0]", "(a number)", "a mapping", "correct it"),
+        (
+            "limits: [5]",
+            "limits[0]",
+            "(a number)",
+            "a mapping",
+            "write a mapping, such as {name: …}; in an environment variable as JSON",
+        ),
     ],
 )
 def test_explains(tmp_path: Path, text: str, path: str, value: str, expected: str, suggestion: str | None) -> None:

@@ -55,6 +55,17 @@ def test_a_directory_called_config_yaml_is_no_silent_default() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_dead_link_called_config_yaml_is_no_silent_default() -> None:
+    """A mount that has not come yet is refused as well."""
+    Path("config.yaml").symlink_to("nowhere.yaml")
+
+    with pytest.raises(ConfigError) as caught:
+        load(None, {})
+
+    assert caught.value.problems[0].suggestion.endswith("No such file or directory")
+
+
+@pytest.mark.usefixtures("folder")
 def test_embedded_default_takes_every_key_of_the_environment() -> None:
     """Without a file there is the sim provider, and one provider for each usual key that is set and not empty."""
     keys = {variable: f" key-of-{name} " for name, preset in PRESETS.items() for variable in preset.key_env}
@@ -171,7 +182,8 @@ def test_variables_of_kubernetes_services_are_no_settings(folder: Path) -> None:
         ("wizard_config", "did you mean WIZARD_CONFIG?"),
         ("WIZARD_PROVIDERS__BOX__API_KYE", "did you mean WIZARD_PROVIDERS__BOX__API_KEY?"),
         ("WIZARD_SERVER__PORT__X", "did you mean WIZARD_SERVER__PORT?"),
-        ("WIZARD_LIMITS__0__PER", "did you mean WIZARD_LIMITS?"),
+        ("WIZARD_LIMITS__0__PER", "set the whole list, as JSON: WIZARD_LIMITS"),
+        ("WIZARD_MODELS__FAST__TARGETS__0__MODEL", "set the whole list, as JSON: WIZARD_MODELS__FAST__TARGETS"),
         ("WIZARD_COLOUR_THEME_OF_THE_DASHBOARD", "unset it; docs/configuration.md explains the names"),
     ],
 )
@@ -215,7 +227,12 @@ def test_the_admin_token_has_a_variable_of_its_own(
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [("timeout", {"timeout"}), ("timeout, network", {"timeout", "network"}), ('["timeout"]', {"timeout"})],
+    [
+        ("timeout", {"timeout"}),
+        ("timeout, network", {"timeout", "network"}),
+        ("timeout,network,", {"timeout", "network"}),
+        ('["timeout"]', {"timeout"}),
+    ],
 )
 def test_a_list_of_words_from_a_variable(folder: Path, value: str, found: set[str]) -> None:
     """With commas between them, or as JSON."""
@@ -230,15 +247,81 @@ def test_a_wrong_word_of_a_list_from_a_variable(folder: Path, value: str) -> Non
     assert problem(folder, "", {"WIZARD_FALLBACK__TRIGGERS": value}).path == "fallback.triggers[1]"
 
 
-def test_names_from_variables_are_lower_case(folder: Path) -> None:
-    """A name written with capitals in the file cannot be reached by a variable, and the message says so."""
-    text = "providers: {Box: {kind: openai}}"
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [("Box", "BOX"), ("my-box", "MY_BOX"), ("my-box", "MY-BOX"), ("My.Box", "MY_BOX"), ("my_box", "MY_BOX")],
+)
+def test_a_variable_reaches_every_name_of_the_file(folder: Path, name: str, variable: str) -> None:
+    """Capitals, and what a shell allows in no variable, are no obstacle; a problem names the variable as it is."""
+    text = f'providers: {{"{name}": {{kind: openai}}}}\nprices: {{"{name}/gpt-4o": {{input: 1}}}}'
+    environ = {
+        f"WIZARD_PROVIDERS__{variable}__API_KEY": "k",
+        f"WIZARD_PRICES__{variable}_GPT_4O__INPUT": "2",
+    }
 
-    found = problem(folder, text, {"WIZARD_PROVIDERS__BOX__API_KEY": "k"})
+    settings = loaded(folder, text, environ).settings
+    wrong = problem(folder, text, {**environ, f"WIZARD_PROVIDERS__{variable}__BASE_URL": "x"})
 
-    assert ("providers.box.kind", "(missing)") == (found.path, found.value)
-    assert found.suggestion == "rename Box in the file to lower case, as names from the environment are"
-    assert found.file == "environment variables WIZARD_PROVIDERS__BOX__…"
+    assert settings.providers.keys() == {name}
+    assert (settings.providers[name].api_key, settings.prices[f"{name}/gpt-4o"].input) == (SecretStr("k"), 2)
+    assert wrong.file == f"environment variable WIZARD_PROVIDERS__{variable}__BASE_URL"
+
+
+def test_a_name_that_fits_two_of_the_file_is_one_of_its_own(folder: Path) -> None:
+    """Nobody can tell which is meant, so neither is; the exact name is always meant."""
+    text = "providers: {a-b: {kind: openai}, A.B: {kind: openai}}"
+
+    found = problem(folder, text, {"WIZARD_PROVIDERS__A_B__API_KEY": "k"})
+    exact = loaded(folder, text, {"WIZARD_PROVIDERS__A-B__API_KEY": "k"}).settings.providers
+
+    assert ("providers.a_b.kind", "(missing)") == (found.path, found.value)
+    assert {"A.B": None, "a-b": SecretStr("k")} == {name: given.api_key for name, given in exact.items()}
+
+
+def test_a_section_in_capitals_is_no_second_one(folder: Path) -> None:
+    """It would hide the other, also from the environment."""
+    found = problem(folder, "server: {port: 1}\nServer: {port: 2}")
+
+    assert ("Server", "did you mean server?") == (found.path, found.suggestion)
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json", "a.toml"])
+def test_sections_that_begin_with_x_are_for_anchors(folder: Path, name: str) -> None:
+    """What YAML's aliases repeat may stand in a place of its own, as in files of Docker Compose."""
+    texts = {
+        "a.yaml": "x-box: &box {kind: openai, api_key: k}\nproviders: {a: *box, b: {<<: *box, api_key: l}}",
+        "a.json": '{"x-note": "mine", "providers": {"a": {"kind": "openai", "api_key": "k"}}}',
+        "a.toml": "[x-note]\n[providers.a]\nkind = 'openai'\napi_key = 'k'",
+    }
+
+    settings = loaded(folder, texts[name], name=name).settings
+
+    assert settings.providers["a"].api_key == SecretStr("k")
+
+
+@pytest.mark.parametrize("level", ["WARNING", "Warning", "warning"])
+def test_the_level_of_the_log_may_be_in_capitals(folder: Path, level: str) -> None:
+    """As most programs take it."""
+    settings = loaded(folder, "", {"WIZARD_LOGGING__LEVEL": level}).settings
+
+    assert settings.logging.level == "warning"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sessions: {path: '${NONE:-}'}",
+        "admission: {max_in_flight: '${NONE:-}'}",
+        "tracing: {service_name: ' ', endpoint: ''}",
+        "providers: {a: {kind: openai, max_tokens: '${NONE:-}'}}",
+        "cache: {semantic: {model: ''}}",
+    ],
+)
+def test_what_may_be_null_may_be_empty(folder: Path, text: str) -> None:
+    """A placeholder that stays empty is a setting that is left out, whatever it is."""
+    expected = loaded(folder, "providers: {a: {kind: openai}}" if "providers" in text else "").digest
+
+    assert loaded(folder, text).digest == expected
 
 
 def test_a_problem_names_the_variable_it_comes_from(folder: Path) -> None:

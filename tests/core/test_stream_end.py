@@ -13,7 +13,7 @@ import pytest
 from app.core.call import FINISHER_LIMIT_S, End, Outcome
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
-from app.core.stream import EventStream
+from app.core.stream import Batch, EventStream
 from tests.support.calls import Line, Rule, Witness, role, text_in, word
 from tests.support.virtual_time import VirtualClock
 
@@ -70,7 +70,7 @@ async def test_observers_see_every_event_once_before_it_goes_out() -> None:
     line, seen = Line(role(), word("a"), [word("b"), word("c")], word("d")), list[StreamEvent]()
     stream = line.stream()
     await stream.prime(Rule())
-    stream.observe(seen.append)
+    stream.observe(seen.extend)
     running = aiter(stream)
 
     before = list(seen)
@@ -88,7 +88,7 @@ async def test_an_observer_that_raises_ends_the_stream() -> None:
     stream = line.stream()
     stream.when_done(witness)
 
-    def observer(_event: StreamEvent) -> None:
+    def observer(_batch: Batch) -> None:
         raise bug
 
     stream.observe(observer)

@@ -22,9 +22,9 @@ async def test_observers_see_what_transforms_before_them_made() -> None:
     stream = Line(word("a"), word("b"), done()).stream()
     came: list[StreamEvent] = []
     went: list[StreamEvent] = []
-    stream.observe(came.append)
+    stream.observe(came.extend)
     stream.transform(lambda batch: [word("x") if event.chunk else event for event in batch])
-    stream.observe(went.append)
+    stream.observe(went.extend)
 
     sent = await read(stream)
 
@@ -83,7 +83,7 @@ async def test_an_observer_leaves_the_original_frames() -> None:
     """Whoever only looks changes nothing."""
     event = msgspec.structs.replace(word("a"), native=Native("anthropic", b"a"))
     stream = Line(event, done()).stream()
-    stream.observe(lambda _event: None)
+    stream.observe(lambda _batch: None)
 
     events = [event async for batch in stream for event in batch]
 

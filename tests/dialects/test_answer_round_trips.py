@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.api.dialects.anthropic.answer import message_of
-from app.api.dialects.anthropic.stream import EventWriter as MessageEvents
+from app.api.dialects.anthropic.stream import MessageEvents
 from app.api.dialects.responses.answer import Frame, response_of
-from app.api.dialects.responses.stream import EventWriter as ResponseEvents
+from app.api.dialects.responses.stream import ResponseEvents
 from app.core.model import ChatRequest, Completion, StreamEvent
 from app.core.ports import Codec
 from app.providers.canonical.mint import Mint
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.registry import CODECS, Build
 from tests.dialects.talking import ARGUMENTS, ENCRYPTED, SIGNED, TEXT, WORD, Json, request
 from tests.providers.conformance.corpus import put_together

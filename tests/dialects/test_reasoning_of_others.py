@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from app.api.dialects.anthropic.dialect import MessagesStyle
-from app.api.dialects.anthropic.request import MessagesReader
+from app.api.dialects.anthropic.request import messages_request
 from app.api.dialects.responses.dialect import ResponsesStyle
-from app.api.dialects.responses.request import ResponsesReader
+from app.api.dialects.responses.request import responses_request
 from app.core.dialects.reasoning import SEAL, ReasoningDetail, hidden_extra, sealed, unsealed
 from tests.api.dialects.reading import call_of, completion_of, events_of
 from tests.support.calls import asking
@@ -57,14 +57,14 @@ def from_messages(content: list[Json]) -> Json:
     """Return the assistant's message that an Anthropic client sends back."""
     turns = [USER, {"role": "assistant", "content": content}, USER]
     raw = json.dumps({"model": "m", "max_tokens": 9, "messages": turns}).encode()
-    found: Json = json.loads(MessagesReader().read(raw).raw)["messages"][1]
+    found: Json = json.loads(messages_request(raw).raw)["messages"][1]
     return found
 
 
 def from_responses(items: list[Json]) -> Json:
     """Return the assistant's message that a client of the Responses API sends back."""
     raw = json.dumps({"model": "m", "input": [USER, *items, USER]}).encode()
-    found: Json = json.loads(ResponsesReader().read(raw).raw)["messages"][1]
+    found: Json = json.loads(responses_request(raw).raw)["messages"][1]
     return found
 
 

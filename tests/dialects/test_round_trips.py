@@ -12,13 +12,13 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.api.dialects.anthropic.request import MessagesReader
-from app.api.dialects.responses.request import ResponsesReader
+from app.api.dialects.anthropic.request import messages_request
+from app.api.dialects.responses.request import responses_request
 from app.core.call import Target
 from app.core.model import ChatRequest
 from app.providers.anthropic.codec import AnthropicCodec
 from app.providers.canonical.mint import Mint
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.responses.codec import ResponsesCodec
 from tests.dialects.talking import (
     CHOICES,
@@ -62,7 +62,7 @@ def test_messages(talk: list[Json], bound: Json, knobs: Json, more: Json, offer:
         body.update({"tools": offer[0], "tool_choice": offer[1], **(offer[2] if offer[1] != "none" else {})})
 
     encoded = AnthropicCodec(MINT).encode(request(body), Target("a", "claude-sonnet-4-5"))
-    back = told(MessagesReader().read(encoded.body))
+    back = told(messages_request(encoded.body))
 
     assert back == body
     assert encoded.dropped == ()
@@ -82,7 +82,7 @@ def test_responses(talk: list[Json], knobs: Json, more: Json, offer: tuple[Any, 
         body.update({"tools": offer[0], "tool_choice": offer[1], **offer[2]})
 
     encoded = ResponsesCodec(MINT, OpenAiCodec()).encode(request(body), Target("o", "gpt-5"))
-    back = told(ResponsesReader().read(encoded.body))
+    back = told(responses_request(encoded.body))
 
     assert back == body
     assert encoded.dropped == ()

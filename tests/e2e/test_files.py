@@ -301,9 +301,13 @@ def test_refusals(http: httpx2.Client, path: str, provider: str | None, expected
 
 
 def test_methods(http: httpx2.Client) -> None:
-    """Each address takes its own methods."""
-    assert error(http.delete("/v1/files")) == (405, "method_not_allowed")
-    assert error(http.put("/v1/batches/b")) == (405, "method_not_allowed")
+    """Each address takes its own methods, and says which."""
+    addresses = {"/v1/files": "GET, HEAD, POST", "/v1/files/f": "DELETE, GET, HEAD", "/v1/batches/b/cancel": "POST"}
+
+    answers = {path: http.put(path) for path in addresses}
+
+    assert {error(answer) for answer in answers.values()} == {(405, "method_not_allowed")}
+    assert {path: answer.headers["allow"] for path, answer in answers.items()} == addresses
 
 
 def test_files_have_a_bound(http: httpx2.Client) -> None:

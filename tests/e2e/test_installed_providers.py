@@ -16,7 +16,7 @@ CODEC = '''
 
 import msgspec
 
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.registry import Build
 
 

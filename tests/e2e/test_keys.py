@@ -18,6 +18,7 @@ from tests.support.gateway import GatewayProcess, Start, eventually, launched, r
 from tests.support.redis_server import RedisServer, redis_server
 
 ALL, SOME, OVER = "wz-canary-of-all", "wz-canary-of-some", "wz-canary-that-is-over"
+HUMBLE = "wz-canary-of-the-humble"
 
 
 def hashed(key: str) -> str:
@@ -30,6 +31,7 @@ CONFIG: dict[str, Any] = {
     "keys": [
         {"name": "all", "hash": hashed(ALL)},
         {"name": "some", "hash": hashed(SOME), "models": ["fast", "sim/echo?id=*"]},
+        {"name": "humble", "hash": hashed(HUMBLE), "roles": ["user", "assistant"]},
         {"name": "over", "hash": hashed(OVER), "expires": "2020-01-01"},
     ],
     "providers": {"sim": {"kind": "sim", "models": ["echo", "echo?id=1"]}},
@@ -131,6 +133,34 @@ def test_models_of_a_key(gateway: GatewayProcess) -> None:
     gateway.wait_for_log("auth_refused", reason="forbidden", key="some", request_id=answers[3].headers["x-request-id"])
 
 
+HI, RULE = {"role": "user", "content": "hi"}, {"role": "system", "content": "x"}
+ROLE_CASES = [
+    ("/v1/chat/completions", {"messages": [{"role": "developer", "content": "x"}, HI]}, 0),
+    ("/v1/chat/completions", {"messages": [HI, RULE]}, 1),
+    ("/v1/generate", {"prompt": "hi", "system": "x"}, 0),
+    ("/v1/messages", {"max_tokens": 9, "system": "x", "messages": [HI]}, 0),
+    ("/v1/responses", {"input": "hi", "instructions": "x"}, 0),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("path", "body", "place"), ROLE_CASES)
+def test_roles_of_a_key(gateway: GatewayProcess, path: str, body: dict[str, object], place: int, stream: bool) -> None:
+    """A key without the roles of instructions can instruct no model, in no dialect; what it may say is served."""
+    asked = {"model": "fast", "stream": stream, **body}
+    allowed = {"model": "fast", "stream": stream, "messages": [HI], "max_tokens": 9}
+
+    refused, served = (
+        httpx2.post(gateway.url + where, json=sent, headers=bearer(HUMBLE), trust_env=False)
+        for where, sent in ((path, asked), ("/v1/chat/completions", allowed))
+    )
+
+    assert (refused.status_code, served.status_code) == (403, 200)
+    assert "only: user, assistant." in refused.text
+    error = refused.json()["error"]
+    assert error["param"] == f"messages[{place}].role"
+
+
 def test_the_list_of_models_is_that_of_the_key(gateway: GatewayProcess) -> None:
     """It asks for a key as well, and shows what can be asked for with it."""
     shown = {
@@ -175,7 +205,8 @@ def test_the_sdk_raises_what_a_user_expects(gateway: GatewayProcess) -> None:
 
 def test_an_operator_makes_a_key(gateway: GatewayProcess) -> None:
     """It works at once, is listed without its secret, and ends at once when it is revoked."""
-    order = {"name": "ci", "team": "red", "tags": ["a"], "models": ["fast"], "expires_in_s": 3600, "priority": "low"}
+    order: dict[str, Any] = {"name": "ci", "team": "red", "tags": ["a"], "models": ["fast"], "roles": ["user"]}
+    order |= {"expires_in_s": 3600, "priority": "low"}
     made = admin(gateway, "POST", "/keys", order).json()
     works = [code(chat(gateway, bearer(made["key"]), model)) for model in ("fast", "big")]
     listed = {key["id"]: key for key in admin(gateway, "GET", "/keys").json()["keys"]}
@@ -190,7 +221,7 @@ def test_an_operator_makes_a_key(gateway: GatewayProcess) -> None:
     assert made["expires_at"] == made["created_at"] + 3600
     assert listed[made["id"]] == {name: value for name, value in made.items() if name not in {"key", "hash"}}
     assert ("active", "memory") == (made["status"], made["source"])
-    assert ["all", "some", "over"] == list(listed)[:3]
+    assert ["all", "some", "humble", "over"] == list(listed)[:4]
     assert ("file", "expired") == (listed["over"]["source"], listed["over"]["status"])
     assert revoked["status"] == "revoked"
     assert (401, "unauthorized") == ((answer := chat(gateway, bearer(made["key"]))).status_code, code(answer))
@@ -466,6 +497,7 @@ def test_limits_and_budget_of_a_key(where: str) -> None:
     [
         ({"limits": [{"name": "nothing"}]}, "limits"),
         ({"limits": [{"requests": 1, "tokens": 1, "burst": 1}]}, "limits"),
+        ({"roles": ["boss"]}, "roles[0]"),
         ({"limits": [{"requests": 0}]}, "limits[0].requests"),
         ({"budget": {"usd": 0}}, "budget.usd"),
         ({"budget": {"usd": 1, "per": "year"}}, "budget.per"),

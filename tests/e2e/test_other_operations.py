@@ -18,11 +18,11 @@ IMAGE = b'{"created":1,"data":[{"b64_json":"aGk="}], "usage":{"input_tokens":3,"
 SOUND = b"ID3" + bytes(range(256)) * 400
 
 
-def sound(*parts: bytes, dies: bool = False) -> Script:
+def sound(*parts: bytes, dies: bool = False, media_type: str = "audio/mpeg") -> Script:
     """Answer with sound in pieces."""
 
     def play(exchange: Exchange) -> None:
-        exchange.begin(media_type="audio/mpeg")
+        exchange.begin(media_type=media_type)
         for part in parts:
             exchange.part(part)
         if dies:
@@ -59,6 +59,17 @@ def test_moderations(sdk: openai.OpenAI) -> None:
     answer = sdk.moderations.create(model="sim/echo", input="such violence")
 
     assert answer.results[0].flagged
+
+
+def test_moderations_without_a_model(sdk: openai.OpenAI, upstream: Upstream) -> None:
+    """OpenAI's own default is asked for where the SDK names none, and nothing else of the request is changed."""
+    upstream.on("omni-moderation-latest", whole(b'{"results":[{"flagged":true}]}'))
+
+    answer = sdk.moderations.create(input=["a", "b"], extra_body={"future": 1.50})
+
+    assert answer.results[0].flagged
+    sent = msgspec.json.decode(upstream.received("omni-moderation-latest")[-1].body)
+    assert sent == {"model": "omni-moderation-latest", "input": ["a", "b"], "future": 1.5}
 
 
 def test_rerank(http: httpx2.Client) -> None:
@@ -157,6 +168,26 @@ def test_streamed_transcriptions(sdk: openai.OpenAI, upstream: Upstream) -> None
     assert [event.type for event in stream] == ["transcript.text.delta", "transcript.text.done"]
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain; charset=utf-8"])
+def test_transcripts_of_models_without_streams(http: httpx2.Client, upstream: Upstream, media_type: str) -> None:
+    """Models that leave `stream` unheeded, as whisper-1 does, answer whole, and that is what the caller gets."""
+    upstream.on("deaf", lambda exchange: exchange.answer(b'{"text":"hello"}', media_type=media_type))
+
+    reply = http.post(
+        "/v1/audio/transcriptions", data={"model": "box/deaf", "stream": "true"}, files={"file": ("a.mp3", SOUND)}
+    )
+
+    assert (reply.status_code, reply.content) == (200, b'{"text":"hello"}')
+    assert reply.headers["content-type"] == media_type
+
+
+def test_a_stream_of_what_has_none(http: httpx2.Client) -> None:
+    """The word means nothing to embeddings, so the answer is the usual one and no failure of its provider."""
+    reply = http.post("/v1/embeddings", json={"model": "sim/echo", "input": "a", "stream": True})
+
+    assert (reply.status_code, reply.json()["object"]) == (200, "list")
+
+
 def test_image_edits(sdk: openai.OpenAI, upstream: Upstream) -> None:
     """Pictures are edited with a form, and made with JSON."""
     upstream.on("paint", whole(IMAGE))
@@ -169,14 +200,15 @@ def test_image_edits(sdk: openai.OpenAI, upstream: Upstream) -> None:
     assert [received.path for received in upstream.received("paint")] == ["/v1/images/edits", "/v1/images/generations"]
 
 
-def test_speech(sdk: openai.OpenAI, upstream: Upstream) -> None:
+@pytest.mark.parametrize("media_type", ["audio/mpeg", "application/ogg", "application/octet-stream"])
+def test_speech(sdk: openai.OpenAI, upstream: Upstream, media_type: str) -> None:
     """Sound is passed on as it comes, under its own type."""
-    upstream.on("voice", sound(SOUND[:1000], SOUND[1000:]))
+    upstream.on("voice", sound(SOUND[:1000], SOUND[1000:], media_type=media_type))
 
     answer = sdk.audio.speech.create(model="box/voice", voice="alloy", input="Hello.")
 
     assert answer.content == SOUND
-    assert answer.response.headers["content-type"] == "audio/mpeg"
+    assert answer.response.headers["content-type"] == media_type
 
 
 def test_sound_that_breaks_off_is_no_whole(http: httpx2.Client, upstream: Upstream) -> None:

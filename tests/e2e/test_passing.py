@@ -17,6 +17,7 @@ from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
 from tests.support.gateway import GatewayProcess, Start, running
 
 ALL, OTHER, ONE_MODEL = "wz-of-all", "wz-of-another-provider", "wz-of-one-model"
+HUMBLE = "wz-of-one-role"
 CHAT = b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}'
 SSE = {"accept": "text/event-stream"}
 
@@ -32,7 +33,12 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
     config = {
         "server": {"body_max_bytes": 100_000, "upload_max_bytes": 5_000_000},
         "auth": {"required": True},
-        "keys": [key("all", ALL, "*"), key("other", OTHER, "closed/*"), key("one", ONE_MODEL, "box/gpt-5", "fast")],
+        "keys": [
+            key("all", ALL, "*"),
+            {**key("humble", HUMBLE, "*"), "roles": ["user"]},
+            key("other", OTHER, "closed/*"),
+            key("one", ONE_MODEL, "box/gpt-5", "fast"),
+        ],
         "providers": {
             "box": {"kind": "openai", "base_url": upstream.url, "api_key": PROVIDER_KEY},
             "claude": {"kind": "anthropic", "base_url": upstream.url, "api_key": PROVIDER_KEY},
@@ -373,13 +379,13 @@ def test_no_way_out_of_the_providers_address(gateway: GatewayProcess, path: str)
 
 
 def test_keys_need_the_whole_provider(gateway: GatewayProcess, http: httpx2.Client) -> None:
-    """A key for single models, or for another provider, may not pass requests on; without one nobody may."""
-    stranger, other, one = (
+    """A key for single models or roles, or for another provider, may not pass requests on; without one nobody may."""
+    stranger, other, one, humble = (
         http.get("/pass/box/models", headers={"authorization": f"Bearer {token}"})
-        for token in ("wz-nobody", OTHER, ONE_MODEL)
+        for token in ("wz-nobody", OTHER, ONE_MODEL, HUMBLE)
     )
 
-    assert (stranger.status_code, other.status_code, one.status_code) == (401, 403, 403)
+    assert (stranger.status_code, other.status_code, one.status_code, humble.status_code) == (401, 403, 403, 403)
     assert code(one) == "forbidden"
     assert "box/*" in one.json()["error"]["message"]
     assert httpx2.get(f"{gateway.url}/pass/box/models", trust_env=False).status_code == 401

@@ -133,9 +133,11 @@ def test_wrong_method(http: httpx2.Client, method: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/sessions", "GET, POST"),
-        ("/v1/sessions/s1", "DELETE, GET"),
+        ("/v1/sessions", "GET, HEAD, POST"),
+        ("/v1/sessions/s1", "DELETE, GET, HEAD"),
         ("/v1/sessions/s1/fork", "POST"),
+        ("/v1/models", "GET, HEAD"),
+        ("/", "GET, HEAD"),
         (CHAT, "POST"),
     ],
 )

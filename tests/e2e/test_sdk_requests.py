@@ -116,7 +116,7 @@ def test_returns_the_stream_byte_for_byte(sdk: openai.OpenAI, upstream: Upstream
 def test_sends_its_own_credentials_and_few_headers(sdk: openai.OpenAI, upstream: Upstream) -> None:
     """The provider sees the gateway's key, the headers of the allow-list, and nothing else that the caller sent."""
     upstream.on("verbatim", whole())
-    passed = {"openai-beta": "b=1", "traceparent": "00-1-2-01", "tracestate": "a=b"}
+    passed = {"openai-beta": "b=1", "traceparent": f"00-{'1' * 32}-{'2' * 16}-01", "tracestate": "a=b"}
     kept = {"cookie": "session=1", "x-forwarded-for": "10.0.0.1", "x-api-key": "k", "openai-organization": "o"}
     kept |= {"idempotency-key": "i-1"}  # ours: the gateway keeps the answer itself
 
@@ -128,6 +128,24 @@ def test_sends_its_own_credentials_and_few_headers(sdk: openai.OpenAI, upstream:
     assert passed.items() <= headers.items()
     ours = {"authorization", "user-agent", "via", "accept-encoding", "content-type", "content-length", "host"}
     assert headers.keys() - passed.keys() <= ours | {"connection"}
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"traceparent": "00-1-2-01", "tracestate": "a=b"},
+        {"traceparent": f"00-{'0' * 32}-{'2' * 16}-01"},
+        {"traceparent": f"00-{'A' * 32}-{'2' * 16}-01"},
+        {"tracestate": "a=b"},
+    ],
+)
+def test_sends_no_trace_context_that_is_none(sdk: openai.OpenAI, upstream: Upstream, context: dict[str, str]) -> None:
+    """What is no context by the W3C's rules ends at the gateway, and a state without its context as well."""
+    upstream.on("verbatim", whole())
+
+    sdk.chat.completions.create(model="verbatim", messages=USER, extra_headers=context)
+
+    assert not {"traceparent", "tracestate"} & upstream.received("verbatim")[0].headers.keys()
 
 
 def test_returns_none_of_the_providers_private_headers(sdk: openai.OpenAI, upstream: Upstream) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.e2e.support.answers import DONE, FINISH, ROLE, STREAM, dies, in_turn, refused, streamed, whole, word
-from tests.e2e.support.upstream import Script, Upstream
+from tests.e2e.support.upstream import Exchange, Script, Upstream
 from tests.e2e.support.wire import Wire, connected, dechunked
 from tests.support.gateway import GatewayProcess
 
@@ -63,6 +63,23 @@ def test_first_visible_event_begins_the_answer(wire: Wire, upstream: Upstream, c
     assert head.headers["cache-control"] == "no-cache, no-transform"
     wire.until(committing)
     exchange.break_off()
+
+
+def test_a_stream_of_a_chat_is_events_whatever_its_provider_calls_it(http: httpx2.Client, upstream: Upstream) -> None:
+    """A server that calls its events octets does not make its clients take them for a file."""
+
+    def play(exchange: Exchange) -> None:
+        exchange.begin(media_type="application/octet-stream")
+        exchange.part(STREAM)
+        exchange.end()
+
+    upstream.on("octets", play)
+
+    body = {"model": "box/octets", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    answer = http.post("/v1/chat/completions", json=body)
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.content == STREAM
 
 
 @pytest.mark.parametrize(

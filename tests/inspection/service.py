@@ -11,8 +11,8 @@ import msgspec
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.ports import HttpRequest
 from app.inspection.hook import HookOptions, HttpHook
-from app.state.announcer import Announcer
-from app.state.memory import LocalCircuits, Means
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
 from tests.support.virtual_time import VirtualClock
 
 Answer = Callable[[Any], object]  # what a question is answered with; bytes as they are
@@ -27,6 +27,10 @@ class ServiceReply:
         self.status = status
         self._body = body
         self.closed = False
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""

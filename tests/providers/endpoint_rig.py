@@ -16,7 +16,7 @@ from app.core.model import Completion, StreamEvent, Weight
 from app.core.ports import UpstreamClient
 from app.core.stream import EventStream
 from app.providers.endpoint import Endpoint, Provider, ReadingOptions
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import a_call, chat_request
 
 ASK = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'

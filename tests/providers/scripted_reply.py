@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, ParamSpec
 
 import pytest
 
 from app.core.errors import GatewayError
-from app.core.stream import Batch
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.reading import EventReading, ReadGuard
 from tests.support.calls import asking
 from tests.support.virtual_time import START_S, VirtualTimeLoop
@@ -35,10 +34,15 @@ def on_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
 
 
 class ScriptedReply:
-    """An answer whose body is bytes, pauses in seconds and failures; `log` lists what was read of it."""
+    """
+    An answer whose body is bytes, pauses in seconds and failures; `log` lists what was read of it.
 
-    def __init__(self, *script: bytes | float | GatewayError) -> None:
+    `there` is the body of one that came whole.
+    """
+
+    def __init__(self, *script: bytes | float | GatewayError, there: bytes | None = None) -> None:
         self._script = script
+        self._there = there
         self.log: list[object] = []
 
     @property
@@ -50,6 +54,10 @@ class ScriptedReply:
     def headers(self) -> Mapping[str, str]:
         """Return the headers."""
         return {}
+
+    def rest(self) -> bytes | None:
+        """Return the body that came whole."""
+        return self._there
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Play the script."""
@@ -75,9 +83,9 @@ def guard(idle_s: float = 10.0, total_s: float = 1000.0) -> ReadGuard:
     return ReadGuard(idle_s, START_S + total_s)
 
 
-def events(reply: ScriptedReply, watch: ReadGuard | None = None) -> AsyncGenerator[Batch, None]:
+def events(reply: ScriptedReply, watch: ReadGuard | None = None) -> EventReading:
     """Read `reply` as an event stream."""
-    return EventReading(reply, OpenAiCodec().decoder(asking()), watch or guard(), lambda error: error).events()
+    return EventReading(reply, OpenAiCodec().decoder(asking()), watch or guard(), lambda error: error)
 
 
 async def failure_of(reading: Coroutine[Any, Any, Any]) -> GatewayError:
@@ -92,7 +100,7 @@ def now() -> float:
     return asyncio.get_running_loop().time() - START_S
 
 
-async def drained(reading: AsyncGenerator[Batch, None]) -> None:
+async def drained(reading: EventReading) -> None:
     """Read a stream to its end."""
     async for _batch in reading:
         pass

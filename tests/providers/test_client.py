@@ -7,7 +7,7 @@ import pytest
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest
 from app.providers.client import HttpxClient
-from app.providers.proxied import ProxiedClients
+from app.providers.ways import Way, Ways
 from tests.providers.contract.adapters import call, closed_port, request
 from tests.support.upstream_server import UpstreamServer, always, whole
 
@@ -54,12 +54,13 @@ async def test_no_header_value_gets_out_of_hand(client: HttpxClient, value: str)
 
 async def test_goes_through_the_proxy_it_was_given() -> None:
     """With a proxy, the request is sent there, for the address of the provider."""
-    clients = ProxiedClients()
+    clients = Ways()
     async with UpstreamServer(always(whole(b"{}"))) as proxy:
+        way = Way(proxy=proxy.url)
         asked = HttpRequest("POST", "http://provider.invalid/v1/x", (), b"{}", 5.0)
 
-        answer = await call(clients.through(proxy.url), asked)
-        again = clients.through(proxy.url) is clients.through(proxy.url)
+        answer = await call(clients.along(way), asked)
+        again = clients.along(way) is clients.along(Way(proxy=proxy.url))
         await clients.aclose()
 
         assert (answer, again) == ((200, b"{}"), True)

@@ -21,6 +21,10 @@ class Document:
         self._chunks = chunks
         self.closed = False
 
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""
         for chunk in self._chunks:

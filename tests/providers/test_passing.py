@@ -23,7 +23,7 @@ from app.core.uploads import Upload
 from app.core.usage import Usage
 from app.providers.endpoint import Provider, ReadingOptions
 from app.providers.keyring import KeyRing
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.pass_usage import LOOKED_MAX_BYTES
 from app.providers.passing import PassCodec, PassEndpoint, passing
 from app.providers.pool import PoolClient

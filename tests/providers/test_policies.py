@@ -8,7 +8,7 @@ import pytest
 from app.core.call import Target
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import Operation, PlainRequest
-from app.providers.azure import AzureCodec
+from app.providers.openai.azure import AzureCodec
 from app.providers.policies import Strict
 from tests.providers.conformance.corpus import asked, request
 from tests.providers.conformance.dialects import DIALECTS

@@ -47,6 +47,17 @@ async def test_silence_ends_the_reading() -> None:
 
 
 @on_virtual_time
+async def test_what_is_there_is_not_waited_for() -> None:
+    """An answer that came with its head is neither read nor watched, but bounded all the same."""
+    reply = ScriptedReply(there=b"abc")
+
+    body = await read_whole(reply, guard(), 3)
+    error = await failure_of(read_whole(reply, guard(), 2))
+
+    assert (body, error.kind, reply.log) == (b"abc", BAD_UPSTREAM_REPLY, [])
+
+
+@on_virtual_time
 async def test_the_deadline_ends_the_reading() -> None:
     """A provider that is never silent for long is still given up when the call's time is over."""
     reply = ScriptedReply(*(item for _ in range(1000) for item in (1.0, b"a")))

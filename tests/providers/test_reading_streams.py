@@ -48,7 +48,7 @@ async def test_a_stream_that_ends_early_has_failed() -> None:
 async def test_another_task_may_read_on() -> None:
     """Silence ends the wait of whoever reads at that moment, although the task that began is over."""
     reading = events(ScriptedReply(HELLO, 3.0, HELLO, FOREVER_S), guard(idle_s=10.0))
-    await asyncio.ensure_future(reading.asend(None))
+    await asyncio.create_task(anext(reading))
 
     error = await failure_of(drained(reading))
 

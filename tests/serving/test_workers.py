@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +21,22 @@ import psutil
 import pytest
 import yaml
 
-from tests.support.gateway import GatewayProcess, Printed, Start, clean_environment, eventually, launched, running
+from tests.support.gateway import (
+    GatewayProcess,
+    Printed,
+    Start,
+    clean_environment,
+    eventually,
+    launched,
+    running,
+    wizard,
+)
 
 ROOT = Path(__file__).parents[2]
 SIM: dict[str, Any] = {"providers": {"sim": {"kind": "sim"}}, "admin": {"token": "t"}}
 ADMIN = {"authorization": "Bearer t"}
 TWO = ("--workers", "2")
+NAMESPACE = (shutil.which("unshare") or "false", "--mount", "--map-root-user")
 
 
 def workers(pid: int) -> set[int]:
@@ -187,6 +200,46 @@ def test_a_gateway_that_cannot_start_says_so(tmp_path: Path) -> None:
     config = {**SIM, "models": {"r": {"targets": [{"provider": "sim", "model": "echo"}], "strategy": "broken"}}}
     with launched(Start(config, flags=TWO, variables={"PYTHONPATH": str(tmp_path)})) as gateway:
         assert gateway.process.wait(60) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the limits of another process")
+def test_workers_open_as_many_files_as_they_may() -> None:
+    """Whoever starts the gateway need not raise the limit of their shell: 1,024 files are 500 streams."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1] - 1, before[1]))
+    try:
+        with running(Start(SIM, flags=TWO)) as gateway:
+            limits = {psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE) for pid in workers(gateway.process.pid)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert limits == {(before[1], before[1])}
+
+
+@pytest.mark.skipif(
+    subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
+    reason="nothing may be mounted here; tests/telemetry has the directory itself",
+)
+@pytest.mark.parametrize(("writable", "code"), [((), 2), (("/dev/shm",), 0)])  # noqa: S108 - mounted over
+def test_workers_need_one_place_to_write(writable: tuple[str, ...], code: int) -> None:
+    """In a container whose files are read-only, shared memory will do; without it the command says what to mount."""
+    places = [place for place in ("/dev/shm", "/tmp", "/var/tmp") if place not in writable]  # noqa: S108 - mounted over
+    mounts = [f"mount -t tmpfs -o ro none {place}" for place in places]
+    command = shlex.join(wizard("serve", "--port", "0", *TWO))
+    script = " && ".join([*mounts, "cd /var/tmp", f"exec {command}"])
+    environment = clean_environment({"WIZARD_PROVIDERS__SIM__KIND": "sim", "PYTHONDONTWRITEBYTECODE": "1"})
+
+    with subprocess.Popen(
+        [*NAMESPACE, "sh", "-c", script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        if any("listening" in line for line in process.stdout):
+            process.terminate()
+        told = process.communicate(timeout=60)[1]
+
+    assert process.returncode == code, told
+    assert ("mount a tmpfs at /tmp" in told) is (code != 0)
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -25,7 +25,7 @@ from app.core.usage import Usage
 from app.stages.cache import Cache, CacheOptions
 from app.stages.timeouts import TotalTimeout
 from app.state.answers.caching import Caching
-from app.state.answers.shelf import ShelfBounds
+from app.state.answers.memory import ShelfBounds
 from tests.core.answers.making import DONE, framed
 from tests.support.calls import FakeProvider, Line, Step, a_call, asking, role, streams, usage, word
 from tests.support.virtual_time import VirtualClock

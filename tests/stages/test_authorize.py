@@ -12,7 +12,7 @@ from app.core.errors import FORBIDDEN, GatewayError
 from app.core.identity import ANONYMOUS, Caller
 from app.core.pipeline import compose
 from app.core.routing.catalog import canonical
-from app.core.signals import ModelForbidden, Signal
+from app.core.signals import CallForbidden, Signal
 from app.stages.authorize import Authorize
 from tests.support.calls import FakeProvider, a_call, answers, asking, text_of
 
@@ -61,5 +61,29 @@ async def test_what_is_not(model: str, caller: Caller) -> None:
         await handler(asked(model, caller))
 
     assert (caught.value.kind, caught.value.param) == (FORBIDDEN, "model")
-    assert told == [ModelForbidden("req_1", "key_1")]
+    assert told == [CallForbidden("req_1", "key_1")]
+    assert not provider.asked
+
+
+@pytest.mark.parametrize("roles", [None, ("user",), ("system", "user")])
+async def test_roles_that_are_allowed(roles: tuple[str, ...] | None) -> None:
+    """Whoever has no list may send any; embeddings and the like have none."""
+    caller = Caller("key_1", "key_1", roles=roles)
+    handler = compose([Authorize(NAMED, print)], FakeProvider(answers()))
+
+    assert await text_of(await handler(asked("fast", caller))) == "hello"
+
+
+@pytest.mark.parametrize(("roles", "said"), [(("assistant",), "only: assistant"), ((), "only: none")])
+async def test_roles_that_are_not(roles: tuple[str, ...], said: str) -> None:
+    """The first message of such a role is named, and what would be accepted."""
+    told: list[Signal] = []
+    caller, provider = Caller("key_1", "key_1", roles=roles), FakeProvider()
+    handler = compose([Authorize(NAMED, told.append)], provider)
+
+    with pytest.raises(GatewayError, match=said) as caught:
+        await handler(asked("fast", caller))
+
+    assert (caught.value.kind, caught.value.param) == (FORBIDDEN, "messages[0].role")
+    assert told == [CallForbidden("req_1", "key_1")]
     assert not provider.asked

@@ -21,8 +21,8 @@ from app.core.errors import (
 from app.core.pipeline import compose
 from app.core.signals import CircuitChanged, Signal
 from app.stages.breaker import NAME_MAX_CHARS, Breaker
-from app.state.announcer import Announcer
-from app.state.memory import LocalCircuits, Means
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
 from tests.support.calls import (
     OTHER,
     TARGET,

@@ -85,10 +85,13 @@ async def test_a_whole_answer_may_come_from_a_stream(clock: VirtualClock) -> Non
     house = House(clock, sings("one ", "two"), says("whole", after_s=9.0), sings("own"))
     handler = house.handler()
 
-    both = await together(outcome(handler, house.stream("a")), outcome(handler, house.call("a"), 0.5))
+    whole = house.call("a")
+    both = await together(outcome(handler, house.stream("a")), outcome(handler, whole, 0.5))
+    ended = clock.now()
     apart = await together(outcome(handler, house.call("b")), outcome(handler, house.stream("b"), 0.5))
 
     assert both == [("one two", "miss"), ("one two", "coalesced")]
+    assert whole.journal.upstream_s == ended - START_S - 0.5
     assert apart == [("whole", "miss"), ("own", "miss")]
 
 
@@ -379,15 +382,16 @@ async def test_a_stream_that_is_too_large_is_not_told(clock: VirtualClock) -> No
 
 
 async def test_a_follower_gets_the_answer(clock: VirtualClock) -> None:
-    """Where another replica makes the call, its whole answer is shared by all who wait here."""
+    """Where another replica makes the call, its whole answer is shared by all who wait here, which is no overhead."""
     share = ScriptedShare(Looked(remote=Remote(elsewhere())))
     house = House(clock, shared=share)
-    handler = house.handler()
+    handler, calls = house.handler(), [house.call() for _ in range(2)]
 
-    found = await asyncio.gather(*[outcome(handler, house.call()) for _ in range(2)])
+    found = await asyncio.gather(*[outcome(handler, call) for call in calls])
     after = await outcome(handler, house.call())
 
     assert (found, after) == ([("there", "coalesced")] * 2, ("there", "hit"))
+    assert [call.journal.upstream_s for call in calls] == [1.0, 1.0]
 
 
 async def test_an_answer_that_is_not_good_enough_is_only_shared(clock: VirtualClock) -> None:

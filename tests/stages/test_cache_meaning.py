@@ -12,7 +12,7 @@ from app.core.caching.stored import Selection
 from app.core.call import Call, Reply
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import Completion, PlainRequest
-from app.state.answers.vectors import MemoryVectors
+from app.state.vectors.memory import MemoryVectors
 from tests.stages.caching import House, ScriptedShare, says, sings
 from tests.support.calls import Step, text_of
 from tests.support.virtual_time import VirtualClock

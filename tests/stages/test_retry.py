@@ -45,13 +45,14 @@ def named(kind: Kind) -> str:
 
 
 async def test_waits_as_long_as_the_provider_asked() -> None:
-    """A retry-after hint replaces our own pause."""
-    bench = Bench(fails(TARGET_UNAVAILABLE, retry_after_s=3.0), answers("hello"))
+    """A retry-after hint replaces our own pause, which is no overhead of the gateway."""
+    bench, attempt = Bench(fails(TARGET_UNAVAILABLE, retry_after_s=3.0), answers("hello")), an_attempt()
 
-    reply = await bench.answer(an_attempt())
+    reply = await bench.answer(attempt)
 
     assert await text_of(reply) == "hello"
     assert bench.clock.slept == [3.0]
+    assert attempt.call.journal.upstream_s == 3.0
 
 
 async def test_a_first_success_is_the_only_try() -> None:

@@ -28,7 +28,7 @@ from app.core.stream import EventStream
 from app.core.tokens import prompt_tokens
 from app.core.usage import Usage
 from app.stages.spend import Spend, SpendOptions
-from app.state.budgets import LocalBudgets
+from app.state.budgets.memory import LocalBudgets
 from tests.support.calls import (
     FakeProvider,
     Line,

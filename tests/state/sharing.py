@@ -14,13 +14,11 @@ from app.core.circuits import CircuitPolicy, CircuitState, Verdict
 from app.core.clock import SystemClock
 from app.core.errors import GatewayError
 from app.core.signals import CircuitChanged, Signal, StateDegraded
-from app.state.announcer import Announcer
-from app.state.batch import Client
-from app.state.connecting import connect
-from app.state.degrading import LinkOptions, RedisLink
-from app.state.memory import LocalCircuits, Means
-from app.state.mirror import SharedCircuits
-from app.state.redis import RedisCircuits
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
+from app.state.circuits.redis import RedisCircuits
+from app.state.circuits.sharing import SharedCircuits
+from app.state.link.redis import LinkOptions, RedisLink
 
 TARGET = Target("acme", "small")
 POLICY = CircuitPolicy(
@@ -34,12 +32,10 @@ OPTIONS = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=0.02)  # a busy machi
 class Replica:
     """What one gateway has, without its edge."""
 
-    def __init__(
-        self, client: Client, prefix: str, fail: Literal["local", "open", "closed"], link: LinkOptions
-    ) -> None:
+    def __init__(self, url: str, prefix: str, fail: Literal["local", "open", "closed"], link: LinkOptions) -> None:
         self.told: list[Signal] = []
         means = Means(SystemClock(), lambda: 0.0, Announcer(self.told.append))
-        self.link = RedisLink(client, link, means.chance, self.told.append)
+        self.link = RedisLink(url, link, means.chance, self.told.append)
         self.local = LocalCircuits(means)
         self.circuits = SharedCircuits(RedisCircuits(self.link.submit, prefix), self.link, self.local, means, fail)
 
@@ -76,7 +72,7 @@ async def replica(
     url: str, prefix: str, fail: Literal["local", "open", "closed"] = "local", link: LinkOptions = OPTIONS
 ) -> AsyncIterator[Replica]:
     """Run a replica."""
-    found = Replica(connect(url, link.connect_s), prefix, fail, link)
+    found = Replica(url, prefix, fail, link)
     async with found.link:
         yield found
 

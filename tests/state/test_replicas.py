@@ -1,74 +1,67 @@
-"""Several processes share one circuit through one Redis."""
+"""One replica is told to read its configuration again, and so do the others."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from collections import Counter
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import msgspec
-from redis.asyncio import Redis
-
-from app.state.batch import Batch
-from app.state.circuit import Finding
-from app.state.redis import RedisCircuits
-from tests.state.decisions import POLICY
+from app.core.signals import Signal
+from app.state.link.redis import LinkOptions, RedisLink
+from app.state.replicas import SharedReplicas
 from tests.support.redis_server import RedisServer
 
-ROOT = Path(__file__).parents[2]
-REPLICAS, ASKS = 4, 100
-MANY_ASKS, MANY_GENERATIONS = 1500, 20
-SOON = msgspec.structs.replace(POLICY, open_s=0.001)
+OPTIONS = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=0.02)
 
 
-async def opened(circuits: RedisCircuits) -> str:
-    """Let calls fail until the circuit opens, for a millisecond."""
-    readings = [await circuits.report("acme/small", SOON, Finding(0, failed=1)) for _ in range(SOON.failure_threshold)]
-    return readings[-1].state.value
+class Process:
+    """What a process has of it: `rereads` counts how often it was made to look."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        told: list[Signal] = []
+        self.link = RedisLink(url, OPTIONS, lambda: 0.0, told.append)
+        self.replicas = SharedReplicas(self.link, prefix)
+        self.rereads = 0
+        self.replicas.listen(self._reread)
+
+    def _reread(self) -> None:
+        self.rereads += 1
 
 
-def told_by_replicas(port: int, *arguments: str) -> list[str]:
-    """Start the replicas, let all of them ask in the same moment, and return what each says it was granted."""
-    command = [sys.executable, "-m", "tests.state.replica", str(port), *arguments]
-    processes = [
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(REPLICAS)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return [process.communicate()[0] for process in processes]
+@asynccontextmanager
+async def processes(server: RedisServer, prefix: str) -> AsyncIterator[tuple[Process, Process]]:
+    """Run two."""
+    one, other = Process(server.url, prefix), Process(server.url, prefix)
+    async with one.link, other.link:
+        yield one, other
 
 
-async def test_probes_of_all_replicas_together_never_exceed_the_setting(shared_server: RedisServer) -> None:
-    """Four processes ask in the same moment: of one generation, two calls in all become probes."""
-    client = Redis(port=shared_server.port, protocol=2)
-    batch = Batch(client, 10.0, lambda _error: None)
-    state = await opened(RedisCircuits(batch.add, "replicas"))
+async def test_the_others_look(server: RedisServer) -> None:
+    """A wish reaches every other process within a beat, once, and not the one that has it."""
+    async with processes(server, "told-1") as (one, other):
+        one.replicas.reread()
+        await asyncio.sleep(0.3)
 
-    told = await asyncio.to_thread(told_by_replicas, shared_server.port, "replicas", str(ASKS))
-
-    assert ("open", POLICY.half_open_max_calls) == (state, sum(map(int, told)))
-    await batch.aclose()
-    await client.aclose()
+        assert (one.rereads, other.rereads) == (0, 1)
 
 
-async def test_no_generation_has_more_probes_than_the_setting(shared_server: RedisServer) -> None:
-    """Over many generations, each opened by a probe that failed: four processes never get a third probe."""
-    client = Redis(port=shared_server.port, protocol=2)
-    batch = Batch(client, 10.0, lambda _error: None)
-    await opened(RedisCircuits(batch.add, "generations"))
+async def test_what_was_wished_before_is_old(server: RedisServer) -> None:
+    """Who starts later has read the newest configuration anyway."""
+    async with processes(server, "told-2") as (one, _):
+        one.replicas.reread()
+        await asyncio.sleep(0.1)
 
-    told = await asyncio.to_thread(told_by_replicas, shared_server.port, "generations", str(MANY_ASKS), "fail")
+    async with processes(server, "told-2") as (again, other):
+        await asyncio.sleep(0.1)
+        assert (again.rereads, other.rereads) == (0, 0)
 
-    probes = Counter(generation for each in told for generation in each.split())
-    assert max(probes.values()) <= POLICY.half_open_max_calls
-    assert len(probes) > MANY_GENERATIONS
-    await batch.aclose()
-    await client.aclose()
+
+async def test_without_redis_nobody_is_told(server: RedisServer) -> None:
+    """A wish while Redis is gone is lost, and raises nothing."""
+    async with processes(server, "told-3") as (one, other):
+        one.link.up = False
+
+        one.replicas.reread()
+        await asyncio.sleep(0.1)
+
+        assert (one.rereads, other.rereads) == (0, 0)

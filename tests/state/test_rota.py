@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from app.core.health import Alone, Checked, Heard, Probing
@@ -13,7 +14,7 @@ PROBING = Probing("box", "small", interval_s=30.0, timeout_s=5.0, stream=False, 
 CHECKED = Checked("box", "small", up=False, failures=2, code="target_failed", took_s=0.5, at=1.0, since=1.0, due=2.0)
 
 
-class Answering:
+class Answering(AbstractAsyncContextManager["Answering"]):
     """A link that gives one answer to everything, or loses it."""
 
     def __init__(self, answer: object = None, *, up: bool = True, lost: bool = False) -> None:
@@ -21,6 +22,9 @@ class Answering:
         self.asked: list[Plain | Command] = []
         self._answer = answer
         self._lost = lost
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Nothing is open."""
 
     def follow(self, follower: Follower) -> None:
         """Nobody follows."""

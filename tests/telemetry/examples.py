@@ -15,6 +15,7 @@ from app.core.signals import (
     AttemptEnded,
     BudgetReached,
     CallEnded,
+    CallForbidden,
     CallQueued,
     CallRefused,
     CallRepeated,
@@ -37,7 +38,6 @@ from app.core.signals import (
     KeySetAside,
     LimitExceeded,
     LocalModelChanged,
-    ModelForbidden,
     Overloaded,
     ProviderHealthChanged,
     ProviderLimitNear,
@@ -145,7 +145,7 @@ NEAR = ProviderLimitNear("openai", "gpt-4o-mini", "tokens", 900, 10_000)
 RELOADED = ConfigReloaded(before="0a1b2c", now="3d4e5f", changes=1, changed="models.fast.strategy")
 REJECTED = ConfigRejected(problems=2, path="providers.openai.base_url")
 NOT_KNOWN = CredentialRefused(request_id="req_1", reason="revoked", key_id="team-a")
-FORBIDDEN = ModelForbidden(request_id="req_1", key_id="team-a")
+FORBIDDEN = CallForbidden(request_id="req_1", key_id="team-a")
 ACTED = AdminActed("req_1", "DELETE /admin/keys/{key_id}", "key_1", 200, admitted=True, peer="10.0.0.7")
 STRANGER = AdminActed("req_1", "", "", 401, admitted=False, peer="10.0.0.7")
 KEY_CHANGED = KeyChanged(key_id="key_1", action="rotated")

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.telemetry.metrics.histograms import DURATION_S, FIRST_TOKEN_S, OVERHEAD_S, TOKENS_PER_S, Histogram
-from app.telemetry.metrics.targets import TargetSeries
 
 BOUNDS = (0.5, 1.0, 2.5)
 VALUES = st.lists(st.floats(min_value=0, max_value=10, allow_nan=False))
@@ -57,13 +56,3 @@ def test_a_value_on_the_border_belongs_to_the_lower_bucket() -> None:
 def test_bounds_ascend(bounds: tuple[float, ...]) -> None:
     """Bisection needs sorted bounds, and Prometheus distinct ones."""
     assert all(low < high for low, high in pairwise(bounds))
-
-
-def test_requests_are_counted_by_status() -> None:
-    """Each status has its own count."""
-    series = TargetSeries()
-
-    for status in (200, 200, 502):
-        series.count(status)
-
-    assert {200: 2, 502: 1} == series.statuses

@@ -323,7 +323,7 @@ async def test_a_long_trace_keeps_its_innermost_frames() -> None:
 )
 def test_no_line_is_longer_than_its_limit(fields: dict[str, str], line_format: LineFormat) -> None:
     """Whatever the fields hold, and however much of it has to be escaped, a line has at most 2,000 bytes."""
-    line = renderer(line_format)(None, "info", {"timestamp": "t", "level": "info", "event": "e", **fields})
+    line = renderer(line_format)({"timestamp": "t", "level": "info", "event": "e", **fields})
 
     assert len(line.encode()) <= LINE_MAX_BYTES
     assert line_format == "console" or "e" == msgspec.json.decode(line)["event"]

@@ -193,6 +193,18 @@ def test_tokens_are_summed_by_type() -> None:
     assert 32 == registry.get_sample_value("wizard_tokens_total", {**TARGET, "type": "completion"})
 
 
+def test_answers_that_nobody_asked_a_provider_for_have_no_tokens_and_no_speed() -> None:
+    """Stored and shared answers have those of the call that fetched them, which were counted then."""
+    stored = ended(usage=Usage(12, 30, 42), attempts=0, cache="hit", tokens_per_s=1e6)
+
+    registry = seen([ended(usage=Usage(1, 2, 3)), stored])
+
+    assert 1 == registry.get_sample_value("wizard_tokens_total", {**TARGET, "type": "prompt"})
+    assert 2 == registry.get_sample_value("wizard_tokens_total", {**TARGET, "type": "completion"})
+    assert 0 == registry.get_sample_value("wizard_stream_tokens_per_second_count")
+    assert 2 == registry.get_sample_value("wizard_requests_total", {**TARGET, "status": "200"})
+
+
 def test_the_speed_of_streams_is_a_distribution() -> None:
     """Only streams whose speed is known are in it."""
     registry = seen([ended(tokens_per_s=60.0, first_token_s=0.2), ended(tokens_per_s=None, first_token_s=0.2)])

@@ -11,14 +11,15 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.admin.door import Json, admitted, json_answer
 from app.api.asgi import read_body
-from app.api.decode import decode_as
 from app.api.inbound import headers_of
 from app.api.openapi.bodies import takes
+from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.keys.office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
 from app.core.limits.orders import RESERVE_TOKENS, LimitOrder, order_of, rules_of
 from app.core.money import Budget, Period, nano, usd
+from app.core.parameters import ROLES, Role
 from app.core.rules import Rule, Scope
 from app.core.traffic.admission import Priority
 
@@ -66,6 +67,7 @@ class _NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: _Word | None = None
     tags: _Words = ()
     models: _Words | None = None
+    roles: Annotated[tuple[Role, ...], msgspec.Meta(max_length=len(ROLES))] | None = None
     expires_at: str | float | None = None
     expires_in_s: Annotated[float, msgspec.Meta(gt=0, le=3_153_600_000)] | None = None
     priority: Literal["high", "normal", "low"] | None = None
@@ -126,6 +128,7 @@ def _order(body: _NewKey) -> KeyOrder:
         user=body.user,
         tags=body.tags,
         models=body.models,
+        roles=body.roles,
         expires=_seconds(body.expires_at) if isinstance(body.expires_at, str) else body.expires_at,
         expires_in_s=body.expires_in_s,
         priority=None if body.priority is None else _PRIORITIES[body.priority],
@@ -159,6 +162,7 @@ def _shown(listing: Listing) -> Json:
         "user": key.user,
         "tags": key.tags,
         "models": key.models,
+        "roles": key.roles,
         "priority": None if key.priority is None else key.priority.word,
         "limits": [order_of(rule) for rule in key.limits],
         "budget": None if not key.budgets else _budget(key.budgets[0]),

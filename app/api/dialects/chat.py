@@ -7,44 +7,36 @@ heard of survive.
 
 from __future__ import annotations
 
-from app.api.decode import ChatDecoder
-from app.api.dialects.port import Style
-from app.api.errors import error_frame, error_response
+import msgspec
+
+from app.api.dialects.port import Dialect, Style
+from app.api.errors import error_frame
 from app.api.headers import Headers as AnswerHeaders
-from app.api.inbound import Headers, require_json
+from app.api.inbound import Headers
 from app.api.wishes import NO_WISHES, Wishes
-from app.core.call import Call, Journal
+from app.core.bodies import decoded
+from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.core.model import Completion, Request
+from app.core.model import ChatFields, ChatRequest, Completion, Request
 from app.core.stream import Batch
 
 
-class ChatDialect:
+class ChatDialect(Dialect):
     """Chat completions as OpenAI has them."""
 
     endpoint = "chat"
 
     def __init__(self) -> None:
-        self._decoder = ChatDecoder()
-
-    def require(self, headers: Headers) -> None:
-        """Take JSON only."""
-        require_json(headers)
+        self._decode = msgspec.json.Decoder(ChatFields).decode
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
         """Decode the body, which has no word for wishes."""
-        return self._decoder.decode(raw), NO_WISHES
+        return ChatRequest(decoded(self._decode, raw), raw), NO_WISHES
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
         """Return what forwards the answer."""
         return Verbatim(call)
-
-    def refusal(
-        self, error: GatewayError, request_id: str, journal: Journal | None
-    ) -> tuple[int, AnswerHeaders, bytes]:
-        """Return OpenAI's error object."""
-        return error_response(error, request_id, journal)
 
 
 class Verbatim:

@@ -10,13 +10,14 @@ from typing import Annotated
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.chat import ChatDialect, Verbatim
 from app.api.dialects.port import Style
 from app.api.inbound import Headers
 from app.api.wishes import CACHE_TTL_MAX_S, RETRIES_MAX, Wishes
+from app.core.bodies import decode_as
 from app.core.call import Call, CallOptions
 from app.core.clock import Clock
+from app.core.dialects.absent import given_in
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.model import Completion, Request
 from app.core.sessions import is_session_id, not_found
@@ -173,7 +174,7 @@ class WithMetadata(Verbatim):
         if journal.story is not None:
             found["debug"] = {"steps": [step.shown() for step in journal.story]}
         named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
-        found.update({name: value for name, value in named.items() if value is not None})
+        found.update(given_in(named))
         if journal.recovered:
             found["recovered"] = [seam.shown() for seam in journal.recovered]
         if self._first_part is None:

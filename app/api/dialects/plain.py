@@ -11,14 +11,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
-from app.api.errors import error_response
-from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers, is_foreign_page, require_json
 from app.api.wishes import NO_WISHES, Wishes
-from app.core.call import Call, Journal
+from app.core.bodies import decode_as
+from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.model import Operation, PlainRequest, Request
@@ -26,6 +24,8 @@ from app.core.multipart import FORM, Form
 from app.core.uploads import Upload
 
 _FORM: Final = FORM.encode()
+# For the others the word means nothing; what to say of it is their provider's business.
+_STREAMED: Final = frozenset({Operation.COMPLETIONS, Operation.IMAGES, Operation.TRANSCRIPTIONS})
 
 
 class _Fields(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class _Named(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class PlainDialect:
+class PlainDialect(Dialect):
     """
     One operation at one address.
 
@@ -60,12 +60,8 @@ class PlainDialect:
     def __init__(self, operation: Operation, path: str, *, form: bool = False) -> None:
         self._operation = operation
         self._path = path
+        self.endpoint = operation.value
         self.form = form
-
-    @property
-    def endpoint(self) -> str:
-        """Return the operation's name."""
-        return self._operation.value
 
     def require(self, headers: Headers) -> None:
         """Take JSON, or a form where the operation has one."""
@@ -97,14 +93,10 @@ class PlainDialect:
         """Return what forwards the answer."""
         return _Bytes(call) if self._operation is Operation.SPEECH else Verbatim(call)
 
-    def refusal(
-        self, error: GatewayError, request_id: str, journal: Journal | None
-    ) -> tuple[int, AnswerHeaders, bytes]:
-        """Return OpenAI's error object."""
-        return error_response(error, request_id, journal)
-
     def _streams(self, *, stream: bool) -> bool:
-        return stream or self._operation is Operation.SPEECH  # sound is passed on as it comes, always
+        if self._operation is Operation.SPEECH:
+            return True  # sound is passed on as it comes, always
+        return stream and self._operation in _STREAMED
 
     def read_form(self, raw: bytes, media_type: str, rest: Upload | None = None) -> PlainRequest:
         """
@@ -117,7 +109,7 @@ class PlainDialect:
         model = form.value("model")
         if not model:
             raise GatewayError(INVALID_REQUEST, "The field 'model' is missing.", param="model")
-        stream = (form.value("stream") or "").lower() == "true"
+        stream = self._streams(stream=(form.value("stream") or "").lower() == "true")
         prompt = form.value("prompt")
         return PlainRequest(
             self._operation,

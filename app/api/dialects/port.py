@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
+from app.api.errors import error_response
 from app.api.headers import Headers as AnswerHeaders
-from app.api.inbound import Headers
+from app.api.inbound import Headers, require_json
 from app.api.wishes import Wishes
 from app.core.call import Call, Journal
 from app.core.clock import Clock
@@ -35,13 +37,10 @@ class Style(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """One endpoint's form. Serves any number of calls."""
+class Dialect(ABC):
+    """One endpoint's form: JSON, and OpenAI's refusals, unless it says otherwise. Serves any number of calls."""
 
-    @property
-    def endpoint(self) -> str:
-        """Return the name of the endpoint in logs and metrics."""
-        ...
+    endpoint: str  # its name in logs and metrics
 
     def require(self, headers: Headers) -> None:
         """
@@ -50,8 +49,9 @@ class Dialect(Protocol):
         Raises:
             GatewayError: UNSUPPORTED_MEDIA_TYPE.
         """
-        ...
+        require_json(headers)
 
+    @abstractmethod
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
         """
         Return the request in its canonical form, and what its body asks to be done differently.
@@ -59,14 +59,13 @@ class Dialect(Protocol):
         Raises:
             GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
         """
-        ...
 
+    @abstractmethod
     def style(self, call: Call, clock: Clock) -> Style:
         """Return what writes the answer to `call`."""
-        ...
 
     def refusal(
         self, error: GatewayError, request_id: str, journal: Journal | None
     ) -> tuple[int, AnswerHeaders, bytes]:
         """Return status, headers and body of an answer that says why there is none."""
-        ...
+        return error_response(error, request_id, journal)

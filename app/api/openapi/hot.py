@@ -82,10 +82,12 @@ def _generate() -> Json:
         "max_attempts": {"type": "integer", "minimum": 1, "maximum": RETRIES_MAX + 1},
         "timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400},
         "cache_ttl_s": {"type": "number", "minimum": 0, "maximum": CACHE_TTL_MAX_S},
+        "cache_similarity": {"type": "number", "minimum": 0, "maximum": 1},
     }
     own: Json = {
         "prompt": {"type": "string", "examples": ["Say hello."]},
         "system": TEXT,
+        "session_id": {**TEXT, "description": "A session that the call goes on with."},
         "options": fields(options, additionalProperties=False),
     }
     about = "Everything a chat completion takes, or the short form with `prompt`; plus `options`."
@@ -165,7 +167,12 @@ _OPERATIONS: Mapping[str, _Operation] = {
         ("input",),
     ),
     "moderations": _Operation(
-        "Moderation", {"input": {"description": "A text, several texts, or parts of a message."}}, ("input",)
+        "Moderation",
+        {
+            "model": {"description": "A route name or `provider/model`; without it the gateway chooses."},
+            "input": {"description": "A text, several texts, or parts of a message."},
+        },
+        ("input",),
     ),
     "rerank": _Operation(
         "Order documents by how well they answer a query",
@@ -195,6 +202,7 @@ _OPERATIONS: Mapping[str, _Operation] = {
 def _plain(each: _Operation) -> Json:
     about = f"OpenAI's request; {_UNTOUCHED}"
     properties = {"model": _NAMED, **each.properties}
-    schema = fields(properties, "model", *each.required, description=about, additionalProperties=True)
+    named = ("model",) if "model" not in each.properties else ()
+    schema = fields(properties, *named, *each.required, description=about, additionalProperties=True)
     given = answer("The provider's answer.", each.gives)
     return operation(each.summary, "operations on models", given, body(schema, *each.takes))

@@ -54,11 +54,11 @@ def _files() -> Finding:
         resource = import_module("resource")
     except ImportError:  # Windows has no such limit
         return fine("open files", "not limited")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < _FILES_MIN:
-        advice = f"raise it ('ulimit -n', LimitNOFILE=): each stream needs two; the hard limit here is {hard}"
-        return doubtful("open files", f"at most {soft}", advice)
-    return fine("open files", f"at most {soft}")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a gateway takes all that it may have
+    if 0 <= most < _FILES_MIN:
+        advice = "raise the hard limit ('ulimit -Hn', LimitNOFILE=, --ulimit nofile=): each stream needs two"
+        return doubtful("open files", f"at most {most}", advice)
+    return fine("open files", "not limited" if most == resource.RLIM_INFINITY else f"at most {most}")
 
 
 def _exposure(settings: Settings) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
     given = settings.redis
     if given.url is None:
         return _alone(settings)
-    probing = import_module("app.state.probe")  # redis-py takes half a second, which nobody needs without Redis
+    probing = import_module("app.state.link.probe")  # redis-py takes half a second, which nobody needs without Redis
     probed = await probing.probe_redis(given.url.get_secret_value(), given.key_prefix, clock)
     if probed.reason:
         advice = "check redis.url and whether Redis is up; until then each process decides alone (redis.fail)"

@@ -16,7 +16,7 @@ from app.config.checks.guards import guards
 from app.config.checks.limits import limits
 from app.config.checks.missing import adaptive_limit, exporter, resuming, semantic_cache, stores, tokenizer
 from app.config.checks.passthrough import passthrough
-from app.config.checks.providers import health, unusable_settings
+from app.config.checks.providers import health, tls, unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.routes import bounds, hedges, recoveries, references, strategies
 from app.config.origins import Origins
@@ -28,7 +28,7 @@ from app.core.configuration import Problem
 __all__ = ["Names", "cross_check"]
 
 _CHECKS: Final[Sequence[Check]] = (
-    *(unusable_settings, health),
+    *(unusable_settings, tls, health),
     *(references, strategies, hedges, recoveries, bounds),
     *(redaction, guards, passthrough),
     *(keys, callers, ports, tokens),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -49,11 +50,13 @@ def unknown_provider(value: str, provider: str, names: Names) -> Complaint:
 
 def no_route(name: str, names: Names) -> Complaint | None:
     """Complain of a name that is neither a route nor `provider/model`."""
-    provider, _, model = name.partition("/")
-    if name in names.routes or (model and provider in names.providers):
+    if name in names.routes:
         return None
+    provider, *model = re.split(r"[/:]", name, maxsplit=1)
+    if model and model[0]:
+        return None if provider in names.providers else unknown_provider(name, provider, names)
     suggestion = did_you_mean(name, names.routes) or "add the route under models"
-    return Complaint(shown_key(name), f"a route ({listed(names.routes)}), or provider/model", suggestion)
+    return Complaint(shown((), name), f"a route ({listed(names.routes)}), or provider/model", suggestion)
 
 
 def repeated(values: Iterable[str]) -> Iterator[int]:

@@ -10,6 +10,7 @@ from app.config.features.limits import KeyLimit, Limit
 from app.config.problems import did_you_mean, shown
 from app.config.schema import Settings
 from app.config.trees import Loc
+from app.core.allow_list import slashed
 
 YEAR_S = 366 * 86_400  # in which a bucket has to fill
 
@@ -88,7 +89,7 @@ def _useless(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def _model(loc: Loc, model: str, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    provider, slash, _ = model.partition("/")
+    provider, slash, _ = slashed(model).partition("/")
     if "*" in (provider if slash else model) or model in names.routes or (slash and provider in names.providers):
         return
     known = {*names.routes, *(f"{name}/*" for name in names.providers)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.config.checks.complaint import REDIS_URL, Complaint, Names, unknown_provider
+from app.config.checks.complaint import REDIS_URL, Complaint, Names, no_route
 from app.config.problems import MISSING, shown
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -37,8 +37,8 @@ def semantic_cache(settings: Settings, names: Names) -> Iterator[tuple[Loc, Comp
     if given.model is None:
         expected = "a model that turns texts into vectors, such as openai/text-embedding-3-small"
         yield (*loc, "model"), Complaint("null", expected, "name one, or set cache.semantic.enabled to false")
-    elif given.model not in names.routes and given.model.partition("/")[0] not in names.providers:
-        yield (*loc, "model"), unknown_provider(given.model, given.model.partition("/")[0], names)
+    elif (complaint := no_route(given.model, names)) is not None:
+        yield (*loc, "model"), complaint
     if find_spec("numpy") is None:
         advice = "install the extra 'semantic' (pip install 'wizard-gateway[semantic]')"
         yield (*loc, "enabled"), Complaint("true", "false, as numpy is not installed", advice)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
 from app.config.checks.complaint import Complaint, Names, unusable
+from app.config.fields import UNIX
 from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
-from app.config.problems import MISSING
+from app.config.problems import MISSING, shown
 from app.config.routing import Provider
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -23,6 +25,7 @@ _WITHOUT: Final = MappingProxyType(
     }
 )
 _RESPONDING: Final = frozenset({"openai", "azure"})  # dialects of servers that may have the Responses API
+_PEM_FILES: Final = ("ca_file", "certificate_file", "key_file")
 # What makes the requests of a dialect trusted where there is no key, and the extra that brings it along.
 _EXTRAS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {"bedrock": ("botocore", "bedrock"), "vertex": ("google.auth", "vertex")}
@@ -50,6 +53,7 @@ def _provider(provider: Provider) -> Iterator[tuple[str, Complaint]]:
         yield missing, Complaint(MISSING, "the id and the secret of a key together", f"add {missing}")
     if provider.api == "responses":
         yield from _responses(provider)
+    yield from _way(provider)
     yield from _address(provider)
     yield from _kind(provider)
 
@@ -60,6 +64,55 @@ def _responses(provider: Provider) -> Iterator[tuple[str, Complaint]]:
         yield "api", Complaint("responses", f"chat: kind {provider.kind} has no other", "remove it")
     elif provider.api_version is not None:
         yield "api_version", Complaint(provider.api_version, "null: responses are in the v1 API only", "remove it")
+
+
+def _way(provider: Provider) -> Iterator[tuple[str, Complaint]]:
+    """Find ways to a provider that lead nowhere."""
+    address = provider.base_url or ""
+    if provider.proxy and address.startswith(UNIX):
+        yield "proxy", Complaint("(set)", "null: a socket is reached without one", "remove it")
+    if not provider.http2:
+        return
+    if not address.startswith("https://"):
+        yield "http2", Complaint("true", "false, as HTTP/2 is agreed on by TLS and base_url is no https", "remove it")
+    elif not _is_installed("h2"):
+        advice = "install it with: pip install 'wizard-gateway[http2]'"
+        yield "http2", Complaint("true", "false, as the package h2 is not installed", advice)
+
+
+def tls(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    """Find certificates that nobody asks for or that cannot be used."""
+    for name, provider in settings.providers.items():
+        for field, complaint in _tls(provider):
+            yield ("providers", name, "tls", field), complaint
+
+
+def _tls(provider: Provider) -> Iterator[tuple[str, Complaint]]:
+    given, (authorities, certificate, key) = provider.tls, _PEM_FILES
+    for field in _PEM_FILES:
+        if getattr(given, field) and not (provider.base_url or "").startswith("https://"):
+            yield field, Complaint(shown((), getattr(given, field)), "null, as base_url is no https", "remove it")
+            return
+    if given.key_file and not given.certificate_file:
+        yield certificate, Complaint(MISSING, "the certificate that key_file belongs to", f"add {certificate}")
+        return
+    context = ssl.create_default_context()
+    try:
+        if given.ca_file:
+            context.load_verify_locations(given.ca_file)
+    except OSError as error:
+        expected = "the path of a readable PEM file with certificates of authorities"
+        yield authorities, Complaint(shown((), given.ca_file), expected, _repair(error))
+    try:
+        if given.certificate_file:
+            context.load_cert_chain(given.certificate_file, given.key_file, password="")  # never asks a terminal
+    except OSError as error:
+        expected = f"the path of a readable PEM file with a certificate that fits its {key}, which has no password"
+        yield certificate, Complaint(shown((), given.certificate_file), expected, _repair(error))
+
+
+def _repair(error: OSError) -> str:
+    return "correct the path" if isinstance(error, FileNotFoundError) else "look at the files"
 
 
 def _address(provider: Provider) -> Iterator[tuple[str, Complaint]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.config.catalogue.reading import CatalogueError, read_catalogue
-from app.config.checks.complaint import Complaint, Names, listed, unknown_provider, unusable
+from app.config.checks.complaint import Complaint, Names, no_route, unknown_provider, unusable
 from app.config.plugins import ROUTE_STRATEGIES
-from app.config.problems import MISSING, did_you_mean, shown, shown_key
+from app.config.problems import MISSING, shown_key
 from app.config.routing import Route, Target
 from app.config.schema import Settings
 from app.config.trees import Loc
@@ -35,14 +34,7 @@ def _references(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, Co
 def _fallback(name: str, fallback: str, names: Names) -> Complaint | None:
     if fallback == name:
         return Complaint(repr(fallback), "another route, or provider/model", "remove it: a route cannot replace itself")
-    if fallback in names.routes:
-        return None
-    provider, *model = re.split(r"[/:]", fallback, maxsplit=1)
-    if not model or not model[0]:
-        known = listed(names.routes - {name})
-        suggestion = did_you_mean(fallback, names.routes - {name}) or "add the route under models"
-        return Complaint(shown((), fallback), f"a route ({known}), or provider/model", suggestion)
-    return None if provider in names.providers else unknown_provider(fallback, provider, names)
+    return no_route(fallback, Names(names.providers, names.routes - {name}))
 
 
 def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:

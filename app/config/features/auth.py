@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from app.config.fields import BaseUrl, Expected, ModelName, Number, SecretFile, Section, such_secret
+from app.config.fields import Expected, HttpUrl, ModelName, Number, SecretFile, Section, such_secret
 
 PEPPER_MIN_CHARS: Final = 16
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -39,7 +39,7 @@ class JwtClaims(Section):
 class Jwt(Section):
     """Signed tokens in place of virtual keys."""
 
-    jwks_url: BaseUrl = Field(default=None, description="Where the issuer publishes its keys; null takes no tokens.")
+    jwks_url: HttpUrl = Field(default=None, description="Where the issuer publishes its keys; null takes no tokens.")
     issuer: str = Field(default="", description="The iss that tokens must have.")
     audience: tuple[str, ...] = Field(default=(), description="The aud of which tokens must have one.")
     algorithms: tuple[Algorithm, ...] = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr
 
 from app.config.features.redaction import DEFAULT_DETECTORS, Detector
-from app.config.fields import ApiKey, BaseUrl, Count, Expected, ModelName, Ratio, Seconds, Section, Whole
+from app.config.fields import ApiKey, Count, Expected, HttpUrl, ModelName, Ratio, Seconds, Section, Whole
 
 Policy = Literal["none", "observe", "flag", "block"]
 Fail = Literal["open", "closed"]
@@ -29,7 +29,7 @@ class _Judging(Section):
 class Classifier(Section):
     """A model that judges prompts, asked over HTTP."""
 
-    url: BaseUrl = Field(default=None, description="Address that is sent the passages; null asks none.")
+    url: HttpUrl = Field(default=None, description="Address that is sent the passages; null asks none.")
     api_key: ApiKey = Field(default=None, description="Sent as a bearer token; null or empty sends none.")
     timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
     fail: Fail = Field(default="open", description="Without an answer, open lets the call go on and closed refuses it.")

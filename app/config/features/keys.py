@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from app.config.features.budgets import KeyBudget
 from app.config.features.limits import KeyLimit
 from app.config.fields import Expected, ModelName, Section, mismatch, such
+from app.core.parameters import Role
 
 # How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
 RESERVED: Final = ("key_", "jwt_", "open")
@@ -63,6 +64,9 @@ class VirtualKey(Section):
     tags: tuple[Word, ...] = Field(default=(), description="Tags of all its calls in usage reports.")
     models: tuple[ModelName, ...] | None = Field(
         default=None, description="Routes and provider/model that it may use, * for any text; null allows all."
+    )
+    roles: tuple[Role, ...] | None = Field(
+        default=None, description="Roles that messages of its calls may have; null allows all."
     )
     expires: Moment | None = Field(default=None, description="When the key ends; null is never.")
     priority: Literal["high", "normal", "low"] | None = Field(

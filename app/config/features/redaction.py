@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from app.config.fields import BaseUrl, Expected, ModelName, Ratio, Seconds, Section, Whole
+from app.config.fields import Expected, HttpUrl, ModelName, Ratio, Seconds, Section, Whole
 
 Detector = Literal[
     "email", "phone", "credit_card", "iban", "ssn", "national_id", "ip", "date_of_birth", "secrets"
@@ -51,7 +51,7 @@ class RedactionAnswer(Section):
 class Presidio(Section):
     """Presidio's analyzer as one more detector of prompts."""
 
-    url: BaseUrl = Field(default=None, description="Address of the analyzer; null asks none.")
+    url: HttpUrl = Field(default=None, description="Address of the analyzer; null asks none.")
     timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
     fail: Literal["open", "closed"] = Field(
         default="closed", description="Without an answer, closed refuses the call and open lets it go on without."

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from app.config.fields import BaseUrl, Expected, HeaderName, HeaderValue, Ratio, Seconds, Section
+from app.config.fields import Expected, HeaderName, HeaderValue, HttpUrl, Ratio, Seconds, Section
 
 SecretHeaders = Annotated[
     dict[HeaderName, SecretStr],
@@ -22,7 +22,7 @@ class Tracing(Section):
     """OpenTelemetry spans."""
 
     enabled: bool = Field(default=False, description="Whether spans are exported.")
-    endpoint: BaseUrl = Field(
+    endpoint: HttpUrl = Field(
         default=None,
         description="Address of the OTLP collector; null asks OTEL_EXPORTER_OTLP_ENDPOINT, then this machine.",
     )

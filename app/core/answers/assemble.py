@@ -16,6 +16,7 @@ import msgspec
 from app.core.answers.pieces import Members, Text, add_up, joined
 from app.core.answers.usage_shown import counts
 from app.core.model import Completion, StreamEvent
+from app.core.stream import Batch
 from app.core.usage import Usage
 
 _ADDED_UP_AT_BYTES: Final = 65_536  # of frames: some 200 pieces, which take less than a millisecond
@@ -46,8 +47,12 @@ class Assembler:
         """Say whether the answer is too large, or has a form that cannot be added up."""
         return self._answer is None
 
-    def observe(self, event: StreamEvent) -> None:
-        """Take the next event."""
+    def observe(self, batch: Batch) -> None:
+        """Take the next events."""
+        for event in batch:
+            self._take(event)
+
+    def _take(self, event: StreamEvent) -> None:
         if event.done:
             self._done = True
         elif not event.frame:  # of what the client is not told, the usage counts

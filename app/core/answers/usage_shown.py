@@ -2,7 +2,7 @@
 Who sees the usage of a stream that several clients share: those that asked for it, and nobody else.
 
 A provider is asked for it in any case, and an event that nobody asked for has an empty frame
-(`app/providers/stream_usage.py`); observers see all of them.
+(`app/providers/openai/stream_usage.py`); observers see all of them.
 """
 
 from __future__ import annotations

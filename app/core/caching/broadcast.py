@@ -76,8 +76,7 @@ class Broadcast:
         """
         async for batch in source:
             self._begun = True
-            for event in batch:
-                self.assembler.observe(event)
+            self.assembler.observe(batch)
             for reader in self._readers:
                 reader.take(batch)
             self._leave_behind()

@@ -23,12 +23,12 @@ class Stopwatch:
         self._began: float | None = None
         self._marks: list[tuple[float, int]] = []
 
-    def observe(self, event: StreamEvent) -> None:
-        """Take the next event."""
+    def observe(self, batch: Batch) -> None:
+        """Take the next events."""
         now = self._now()
         if self._began is None:
             self._began = now
-        self._bytes += len(event.frame)
+        self._bytes += sum([len(event.frame) for event in batch])
         self._marks.append((now - self._began, self._bytes))
         if len(self._marks) >= 2 * _MARKS_MAX:
             del self._marks[1::2]

@@ -7,7 +7,8 @@ that: so all structs that are written share one.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -23,3 +24,8 @@ def is_given(raw: msgspec.Raw) -> bool:
 def present(raw: msgspec.Raw) -> msgspec.Raw:
     """Return a member as it can be written: itself if it is given, else the absent one."""
     return raw if is_given(raw) else ABSENT
+
+
+def given_in(members: Mapping[str, object]) -> dict[str, Any]:
+    """Return the members that are there; those that are None or the absent one are not."""
+    return {name: value for name, value in members.items() if value is not None and value is not ABSENT}

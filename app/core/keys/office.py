@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from app.core.clock import Clock
-from app.core.errors import CONFLICT, NOT_FOUND, GatewayError
+from app.core.errors import CONFLICT, INVALID_REQUEST, NOT_FOUND, GatewayError
 from app.core.keys.store import KeyStore, key_exists
 from app.core.keys.virtual_keys import (
     Entropy,
@@ -15,6 +16,7 @@ from app.core.keys.virtual_keys import (
     KeyHash,
     KeyTable,
     Scheme,
+    Standing,
     VirtualKey,
     new_key_id,
     new_secret,
@@ -39,6 +41,7 @@ class KeyOrder(msgspec.Struct, frozen=True):
     user: str | None = None
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
     expires: float | None = None
     expires_in_s: float | None = None
     priority: Priority | None = None
@@ -86,23 +89,24 @@ class KeyOffice:
 
     def listing(self) -> list[Listing]:
         """Return all keys, those of the configuration first; each once."""
-        stored = self._store.every()
-        gone = {key.id: key for key in stored if key.in_file}
-        keys = [*(self._replaced(key, gone) for key in self._listed), *(key for key in stored if not key.in_file)]
-        return [self.shown(key) for key in keys]
+        return [self.shown(key) for key in self._keys()]
 
     async def issue(self, order: KeyOrder) -> Issued:
         """
         Make a key.
 
         Raises:
-            GatewayError: CONFLICT, INVALID_REQUEST, STATE_UNAVAILABLE.
+            GatewayError: CONFLICT, also for a name that another valid key has; INVALID_REQUEST, STATE_UNAVAILABLE.
         """
         self._require_one_memory()
-        tools = self._tools
+        tools, now_wall = self._tools, self._tools.clock.wall()
+        expires = order.expires if order.expires_in_s is None else now_wall + order.expires_in_s
+        if expires is not None and expires <= now_wall:
+            raise GatewayError(INVALID_REQUEST, "The key would have expired already.", param="expires_at")
+        self._require_new_name(order.name, now_wall)
         secret = None if order.hash is not None else new_secret(tools.entropy)
         stored = self._given(order.hash) if secret is None else tools.hasher.stored(secret.encode())
-        key_id, now_wall = new_key_id(tools.entropy), tools.clock.wall()
+        key_id = new_key_id(tools.entropy)
         key = VirtualKey(
             id=key_id,
             name=order.name or key_id,
@@ -111,11 +115,12 @@ class KeyOffice:
             user=order.user,
             tags=order.tags,
             models=order.models,
+            roles=order.roles,
             priority=order.priority,
             limits=order.limits,
             budgets=() if order.budget is None else (msgspec.structs.replace(order.budget, name=f"key {key_id}"),),
             created=now_wall,
-            expires=order.expires if order.expires_in_s is None else now_wall + order.expires_in_s,
+            expires=expires,
         )
         if self._listed.has(key):
             raise key_exists()
@@ -164,6 +169,22 @@ class KeyOffice:
         standing = key.standing(self._tools.clock.wall()).value
         return Listing(key, source, "active" if standing == "valid" else standing)
 
+    def _keys(self) -> Iterator[VirtualKey]:
+        stored = self._store.every()
+        gone = {key.id: key for key in stored if key.in_file}
+        for key in self._listed:
+            found = gone.get(key.id)
+            yield found if found is not None and found.hash == key.hash else key
+        yield from (key for key in stored if not key.in_file)
+
+    def _require_new_name(self, name: str | None, now_wall: float) -> None:
+        """Refuse a second valid key of one name: reports and lists would not tell the two apart."""
+        if name is not None and any(
+            key.name == name and key.standing(now_wall) is Standing.VALID for key in self._keys()
+        ):
+            advice = "Choose another name, or rotate or revoke that key."
+            raise GatewayError(CONFLICT, f"There is a key called {name!r} already.", param="name", suggestion=advice)
+
     async def _revoke_listed(self, revoked: VirtualKey) -> VirtualKey:
         """Put a key of the configuration into the store, as revoked."""
         try:
@@ -179,10 +200,6 @@ class KeyOffice:
         if stored.scheme is Scheme.HMAC_SHA256 and self._tools.hasher.preferred is not Scheme.HMAC_SHA256:
             raise GatewayError(CONFLICT, "This gateway has no pepper to check an HMAC with.", param="hash")
         return stored
-
-    def _replaced(self, key: VirtualKey, gone: dict[str, VirtualKey]) -> VirtualKey:
-        found = gone.get(key.id)
-        return found if found is not None and found.hash == key.hash else key
 
     def _require_one_memory(self) -> None:
         if not self._store.persistent and not self._tools.alone:

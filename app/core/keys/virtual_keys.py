@@ -108,7 +108,8 @@ class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
     One key with what its owner may do. Times are seconds since the Unix epoch, None is never.
 
     `id` stays the same when the secret is rotated, and so do the limits, budgets, sessions and stored answers that
-    hang on it. `previous` is the hash of the secret before, valid until `previous_until`. `models` of None are all.
+    hang on it. `previous` is the hash of the secret before, valid until `previous_until`. `models` and `roles`
+    of None are all.
     `in_file` says that the configuration is where it comes from.
     """
 
@@ -119,6 +120,7 @@ class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
     user: str | None = None
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
     priority: Priority | None = None
     created: float = 0.0
     expires: float | None = None
@@ -261,6 +263,7 @@ def _caller_of(key: VirtualKey) -> Caller:
         user=key.user,
         tags=key.tags,
         models=key.models,
+        roles=key.roles,
         priority=key.priority,
         limits=key.limits,
         budgets=key.budgets,

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from app.core.allow_list import AllowList
+from app.core.allow_list import AllowList, slashed
 from app.core.call import Attempt, Call, Target
 from app.core.identity import Caller
 from app.core.model import ChatRequest, Operation
@@ -113,7 +113,7 @@ class _Entry:
         self._unit_us = 0 if rule.rate is None else rule.rate.charge_us(1)
         self._prefix = bucket_prefix(rule)
         self._owners = tuple(_OWNERS[scope] for scope in rule.per if scope in _OWNERS)
-        self._models = AllowList(rule.models) if rule.models else None
+        self._models = AllowList(map(slashed, rule.models)) if rule.models else None
 
     def claim(self, call: Call, target: Target | None) -> Claim | None:
         """Return what one call or attempt asks of the bucket that concerns it; None if the rule does not."""

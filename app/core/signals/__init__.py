@@ -31,7 +31,7 @@ from app.core.signals.calls import (
     StreamTrimmed,
 )
 from app.core.signals.content import GuardComplained, Redacted
-from app.core.signals.identity import AdminActed, CredentialRefused, KeyChanged, ModelForbidden, TokenKeysChanged
+from app.core.signals.identity import AdminActed, CallForbidden, CredentialRefused, KeyChanged, TokenKeysChanged
 from app.core.signals.limits import AdmissionLimitChanged, CallQueued, CallShed, CallUnqueued, LimitExceeded, Overloaded
 from app.core.signals.process import (
     ConfigRejected,
@@ -58,6 +58,7 @@ __all__ = [
     "AttemptEnded",
     "BudgetReached",
     "CallEnded",
+    "CallForbidden",
     "CallQueued",
     "CallRefused",
     "CallRepeated",
@@ -81,7 +82,6 @@ __all__ = [
     "LimitExceeded",
     "Listener",
     "LocalModelChanged",
-    "ModelForbidden",
     "Overloaded",
     "ProviderHealthChanged",
     "ProviderLimitNear",

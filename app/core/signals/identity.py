@@ -17,8 +17,8 @@ class CredentialRefused(Signal, frozen=True):
     key_id: str
 
 
-class ModelForbidden(Signal, frozen=True):
-    """A caller asked for a model that its key does not allow."""
+class CallForbidden(Signal, frozen=True):
+    """A caller asked for what its key does not allow: a model, or a role of messages."""
 
     request_id: str
     key_id: str

@@ -45,6 +45,8 @@ class RetryBudget:
     def _roll(self, now: float) -> int:
         """Forget the seconds that have left the window and return the slot of the current one."""
         second = int(now)
+        if second == self._second:  # as for nearly every call
+            return second % _SLOTS
         for passed in range(min(second - self._second, _SLOTS)):
             slot = (second - passed) % _SLOTS
             self._calls[slot] = self._retries[slot] = 0

@@ -106,8 +106,12 @@ class Load:
 
     def answered(self, seconds: float, *, stream: bool, now: float) -> None:
         """Note how long a whole answer or the first token of a stream took."""
-        self._of(stream=stream).add(seconds, now)
-        self._recent(stream=stream).add(seconds)
+        if stream:
+            self._first_token.add(seconds, now)
+            self._recent_first_token.add(seconds)
+        else:
+            self._whole.add(seconds, now)
+            self._recent_whole.add(seconds)
 
     def waited(self, seconds: float, *, stream: bool, now: float) -> None:
         """Note that nothing came within `seconds`: the truth is longer, so this can only raise the estimates."""

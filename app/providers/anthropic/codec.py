@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
@@ -14,17 +13,17 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Operation, Request
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
-from app.providers.anthropic.conversation import without_foreign_thoughts
 from app.providers.anthropic.errors import error_in_answer, error_of_status
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.request import UPLOADS_BETA, Asking, encode_chat
 from app.providers.anthropic.response import decode_chat
 from app.providers.anthropic.stream import AnthropicDecoder
 from app.providers.anthropic.traits import traits_of
-from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.asked import read_whole, wants_usage
 from app.providers.canonical.heard import heard
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
+from app.providers.foreign_thoughts import own_messages
 from app.providers.splice import replace_model
 
 # The newest version that knows every parameter which older models take; later ones refuse `temperature` and its kin.
@@ -46,7 +45,6 @@ class AnthropicCodec:
     def __init__(self, mint: Mint, max_tokens: int | None = None) -> None:
         self._mint = mint
         self._max_tokens = max_tokens
-        self._bodies = BodyReader()
         self._traits = lru_cache(_TRAITS_KEPT)(traits_of)
 
     def encode(self, request: Request, target: Target) -> Encoded:
@@ -60,7 +58,7 @@ class AnthropicCodec:
         if origin is not None and origin.dialect == ANTHROPIC:
             return Encoded(_PATH, _spliced(origin.raw, request.model, target), _version(origin.headers))
         asking = Asking(target.model, self._traits(target.model), self._max_tokens)
-        written = encode_chat(self._bodies.read(request), asking)
+        written = encode_chat(read_whole(request), asking)
         beta = (("anthropic-beta", UPLOADS_BETA),) if written.uploads else ()
         return Encoded(_PATH, written.body, (*_version(()), *beta), written.lost)
 
@@ -80,13 +78,11 @@ class AnthropicCodec:
         """Return a fresh decoder for one streamed answer."""
         return AnthropicDecoder(request.model, self._mint, include_usage=wants_usage(request))
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return error_of_status(status, headers, body, wall_s)
+    error = staticmethod(error_of_status)
 
 
 def _spliced(raw: bytes, model: str, target: Target) -> bytes:
-    own = without_foreign_thoughts(raw)
+    own = own_messages(raw)
     return own if model == target.model else replace_model(own, target.model)
 
 

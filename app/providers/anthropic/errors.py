@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -12,7 +11,7 @@ import msgspec
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.canonical.heard import heard_or
-from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
+from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 # https://platform.claude.com/docs/en/api/errors
 _TYPES: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -41,13 +40,12 @@ _CODES: Final[Mapping[str, Kind]] = MappingProxyType(
     }
 )
 # `invalid_request_error` says many things; these are not the caller's fault, or have a name of their own.
-_PHRASES: Final = (
-    (re.compile(r"prompt is too long|exceeds? (?:the )?(?:maximum )?context|context (?:window|length)", re.IGNORECASE),
-     table.CONTEXT_TOO_LONG),
-    (re.compile(r"credit balance|specified (?:API )?usage|spend limit", re.IGNORECASE), table.TARGET_QUOTA_SPENT),
-    (re.compile(r"content filtering policy|blocked by content", re.IGNORECASE), table.CONTENT_BLOCKED),
-    (re.compile(r"x-api-key|api[ _-]?key", re.IGNORECASE), table.TARGET_MISCONFIGURED),
-)  # fmt: skip
+_PHRASES: Final = phrases(
+    (r"prompt is too long|exceeds? (?:the )?(?:maximum )?context|context (?:window|length)", table.CONTEXT_TOO_LONG),
+    (r"credit balance|specified (?:API )?usage|spend limit", table.TARGET_QUOTA_SPENT),
+    (r"content filtering policy|blocked by content", table.CONTENT_BLOCKED),
+    (r"x-api-key|api[ _-]?key", table.TARGET_MISCONFIGURED),
+)
 
 
 class _Details(msgspec.Struct, frozen=True):

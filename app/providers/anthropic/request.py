@@ -16,7 +16,7 @@ from app.providers.anthropic.tools import tool_choice_of, tools_of
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Asked, Body
 from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, require_one_choice, unsupported, with_extras
+from app.providers.canonical.losses import dropped, require_one_choice, unsupported, written
 from app.providers.canonical.search import lost_of_search, web_search
 
 EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
@@ -87,8 +87,7 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     found.update({name: getattr(knobs, name) for name in _KNOBS})
     found.update({name: value for name, value in members.items() if name in _OWN})
     lost = list(dict.fromkeys([*lost, *talk.lost, *knobs.lost]))
-    written = msgspec.json.encode({name: value for name, value in found.items() if value is not None})
-    return Written(with_extras(written, members.get(EXTRAS)), tuple(lost), talk.uploads)
+    return Written(written(found, members.get(EXTRAS)), tuple(lost), talk.uploads)
 
 
 def _require_expressible(asked: Asked) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
 from app.core.call import Target
-from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
 from app.providers.anthropic.traits import traits_of
@@ -17,7 +15,7 @@ from app.providers.bedrock.messages import NAME
 from app.providers.bedrock.request import encode_chat
 from app.providers.bedrock.response import decode_chat
 from app.providers.bedrock.stream import BedrockDecoder
-from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.asked import read_whole, wants_usage
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.path_step import path_step
@@ -30,7 +28,6 @@ class BedrockCodec:
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
-        self._bodies = BodyReader()
         self._step = lru_cache(_MODELS_KEPT)(path_step)
         self._traits = lru_cache(_MODELS_KEPT)(traits_of)
 
@@ -39,7 +36,7 @@ class BedrockCodec:
         place = f"/model/{self._step(target.model)}"
         if isinstance(request, ChatRequest):
             traits = self._traits(target.model) if "anthropic." in target.model else None
-            body, lost = encode_chat(self._bodies.read(request), target.model, traits)
+            body, lost = encode_chat(read_whole(request), target.model, traits)
             return Encoded(f"{place}/converse-stream" if request.stream else f"{place}/converse", body, dropped=lost)
         if request.operation is Operation.EMBEDDINGS:
             return Encoded(f"{place}/invoke", encode_embeddings(request, target.model))
@@ -55,6 +52,4 @@ class BedrockCodec:
         """Return a fresh decoder for one streamed answer."""
         return BedrockDecoder(self._mint.stamp(request.model), include_usage=wants_usage(request))
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return error_of_status(status, headers, body, wall_s)
+    error = staticmethod(error_of_status)

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT
+from app.core.dialects.absent import ABSENT, given_in
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.providers.bedrock.messages import NAME
+from app.providers.canonical.heard import UNREADABLE
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.vectors import embeddings, read_embeddings
 
 _INPUT_TYPE: Final = "search_document"  # Cohere demands one; this is what an index of documents is made of
-
-
-class _Titan(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    input_text: str
-    dimensions: int | None = None
-
-
-class _Cohere(msgspec.Struct, frozen=True, omit_defaults=True):
-    texts: Sequence[str]
-    input_type: str
-    output_dimension: int | None = None
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -51,9 +40,11 @@ def encode_embeddings(request: PlainRequest, model: str) -> bytes:
         if len(texts) > 1:
             message = "Titan embeds one text for each request."
             raise GatewayError(INVALID_REQUEST, message, param="input", suggestion="Send the texts one by one.")
-        return msgspec.json.encode(_Titan(texts[0], asked.dimensions))
+        return msgspec.json.encode(given_in({"inputText": texts[0], "dimensions": asked.dimensions}))
     if "cohere.embed" in model:
-        return msgspec.json.encode(_Cohere(texts, asked.input_type or _INPUT_TYPE, asked.dimensions))
+        kind = asked.input_type or _INPUT_TYPE
+        given = {"texts": texts, "input_type": kind, "output_dimension": asked.dimensions}
+        return msgspec.json.encode(given_in(given))
     raise unsupported("embeddings", NAME, "of its models the gateway knows those of Titan and Cohere")
 
 
@@ -67,7 +58,7 @@ def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
     try:
         answer = msgspec.json.decode(body, type=_Answer)
         vectors = [answer.embedding] if bytes(answer.embedding) else _several(answer.embeddings)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer holds no embeddings.") from error
     return embeddings(request, vectors, answer.input_tokens)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -13,7 +12,7 @@ from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.bedrock.eventstream import Message
 from app.providers.canonical.heard import heard_or
-from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
+from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 _EXCEPTIONS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -36,18 +35,10 @@ _EXCEPTIONS: Final[Mapping[str, Kind]] = MappingProxyType(
     }
 )
 # A ValidationException says many things; these are the ones that are not the caller's fault, or have their own name.
-_PHRASES: Final = (
-    (
-        re.compile(
-            r"too long|too many input tokens|maximum (?:context|number of tokens)|context window", re.IGNORECASE
-        ),
-        table.CONTEXT_TOO_LONG,
-    ),
-    (
-        re.compile(r"model identifier is invalid|on-demand throughput|model id", re.IGNORECASE),
-        table.TARGET_MODEL_MISSING,
-    ),
-    (re.compile(r"blocked by|content (?:filter|policy)", re.IGNORECASE), table.CONTENT_BLOCKED),
+_PHRASES: Final = phrases(
+    (r"too long|too many input tokens|maximum (?:context|number of tokens)|context window", table.CONTEXT_TOO_LONG),
+    (r"model identifier is invalid|on-demand throughput|model id", table.TARGET_MODEL_MISSING),
+    (r"blocked by|content (?:filter|policy)", table.CONTENT_BLOCKED),
 )
 
 

@@ -5,34 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT, is_given
+from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
-from app.providers.bedrock.wire import (
-    Block,
-    CachePoint,
-    Document,
-    Media,
-    Message,
-    Reasoning,
-    ReasoningText,
-    ResultBlock,
-    S3Location,
-    Source,
-    SystemBlock,
-    ToolResult,
-    ToolUse,
-    Wish,
-)
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Called, InputFile, Piece, Thought, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import inline
 
-NAME = "Bedrock"
+Json: TypeAlias = dict[str, Any]
+
+NAME: Final = "Bedrock"
 _DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "application/pdf": "pdf",
@@ -47,24 +33,23 @@ _DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _PICTURES: Final = frozenset({"png", "jpeg", "gif", "webp"})
-_MARK: Final = CachePoint()
-_MARKED: Final = Block(cache_point=_MARK)
+_MARK: Final = "cachePoint"  # the member that ends a prefix worth caching
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")  # and no two spaces in a row, either
 
 
-def system_of(turns: Sequence[Turn], *, caches: bool) -> tuple[SystemBlock, ...]:
+def system_of(turns: Sequence[Turn], *, caches: bool) -> list[Json]:
     """Return the system prompt: every system message, wherever it stands; see `messages_of`."""
-    blocks: list[SystemBlock] = []
+    blocks: list[Json] = []
     for turn in turns:
         if turn.role in talk.SYSTEM:
             for piece in turn.pieces():
-                blocks += [SystemBlock(piece.text)] if piece.text else ()
-                blocks += [SystemBlock(cache_point=_MARK)] if caches and is_given(piece.cache_control) else ()
-            blocks += [SystemBlock(cache_point=_MARK)] if caches and is_given(turn.cache_control) else ()
-    return tuple(blocks)
+                blocks += [{"text": piece.text}] if piece.text else []
+                blocks += marks(piece.cache_control)
+            blocks += marks(turn.cache_control)
+    return [block for block in blocks if caches or _MARK not in block]
 
 
-def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Message]:
+def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Json]:
     """
     Return the conversation; messages of one side that follow each other become one, as Converse wants it.
 
@@ -76,69 +61,61 @@ def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Message]:
     Raises:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
-    messages: list[Message] = []
+    said: list[tuple[str, list[Json]]] = []
     for place, turn in enumerate(turns):
-        if turn.role in talk.SYSTEM:
-            continue
-        role = "assistant" if turn.role == "assistant" else "user"
-        blocks = [block for block in _blocks(turn, f"messages[{place}]") if caches or block is not _MARKED]
-        if not blocks:
-            continue
-        if messages and messages[-1].role == role:
-            messages[-1] = Message(role, [*messages[-1].content, *blocks])
-        else:
-            messages.append(Message(role, blocks))
-    return messages
+        if turn.role not in talk.SYSTEM:
+            blocks = [block for block in _blocks(turn, f"messages[{place}]") if caches or _MARK not in block]
+            said.append(("assistant" if turn.role == "assistant" else "user", blocks))
+    return [{"role": role, "content": blocks} for role, blocks in talk.alternating(said)]
 
 
-def _blocks(turn: Turn, where: str) -> Iterator[Block]:
+def marks(given: msgspec.Raw) -> list[Json]:
+    """Return the end of a prefix that is worth caching, where the request has one."""
+    return [{_MARK: {"type": "default"}}] if is_given(given) else []
+
+
+def _blocks(turn: Turn, where: str) -> Iterator[Json]:
     if turn.role == "tool":
         yield _result(turn, where)
-        marks = [turn.cache_control, *[piece.cache_control for piece in turn.pieces()]]
-        yield from _mark(next((mark for mark in marks if is_given(mark)), ABSENT))  # inside there is no place for one
+        given = [turn.cache_control, *[piece.cache_control for piece in turn.pieces()]]
+        yield from [mark for each in given for mark in marks(each)][:1]  # inside there is no place for one
         return
     talk.require_turn(turn, where, NAME)
     yield from _thoughts(turn.reasoning_details or ())
     if turn.refusal:
-        yield Block(text=turn.refusal)
+        yield {"text": turn.refusal}
     for index, piece in enumerate(turn.pieces()):
         if piece.type != "text" or piece.text:  # an empty text is refused
             yield _block(piece, f"{where}.content[{index}]")
-            yield from _mark(piece.cache_control)
+            yield from marks(piece.cache_control)
     for index, call in enumerate(turn.tool_calls or ()):
-        yield Block(tool_use=_use(call, f"{where}.tool_calls[{index}]"))
-        yield from _mark(call.cache_control)
-    yield from _mark(turn.cache_control)
+        yield _use(call, f"{where}.tool_calls[{index}]")
+        yield from marks(call.cache_control)
+    yield from marks(turn.cache_control)
 
 
-def _mark(given: msgspec.Raw) -> Iterator[Block]:
-    if is_given(given):
-        yield _MARKED
-
-
-def _thoughts(thoughts: Sequence[Thought]) -> Iterator[Block]:
+def _thoughts(thoughts: Sequence[Thought]) -> Iterator[Json]:
     """Give back what carries a signature; other reasoning would be refused, and is worth nothing to the model."""
     for thought in thoughts:
         if thought.format not in {CLAUDE_FORMAT, None}:
             continue
         if thought.type == "reasoning.encrypted" and thought.data:
-            yield Block(reasoning_content=Reasoning(redacted_content=thought.data))
+            yield {"reasoningContent": {"redactedContent": thought.data}}
         elif thought.signature:
-            yield Block(reasoning_content=Reasoning(ReasoningText(thought.text or "", thought.signature)))
+            signed = {"text": thought.text or "", "signature": thought.signature}
+            yield {"reasoningContent": {"reasoningText": signed}}
 
 
-def _block(piece: Piece, where: str) -> Block:
+def _block(piece: Piece, where: str) -> Json:
     match piece.type:
-        case "text":
-            return Block(text=piece.text)
-        case "refusal":
-            return Block(text=piece.refusal)
+        case "text" | "refusal":
+            return {"text": piece.text or piece.refusal}
         case "image_url" if piece.image_url is not None:
-            return Block(image=_picture(piece.image_url.url, f"{where}.image_url.url"))
+            return {"image": _picture(piece.image_url.url, f"{where}.image_url.url")}
         case "input_audio" if piece.input_audio is not None:
-            return Block(audio=Media(piece.input_audio.format, Source(bytes=piece.input_audio.data)))
+            return {"audio": _media(piece.input_audio.format, {"bytes": piece.input_audio.data})}
         case "file" if piece.file is not None and piece.file.file_data is not None:
-            return Block(document=_document(piece, piece.file, f"{where}.file.file_data"))
+            return {"document": _document(piece, piece.file, f"{where}.file.file_data")}
         case "file" if piece.file is not None and piece.file.file_url is not None:
             raise unsupported(f"{where}.file.file_url", NAME, "it takes documents as 'data:' URLs, and fetches none")
         case "file":
@@ -147,13 +124,17 @@ def _block(piece: Piece, where: str) -> Block:
             raise talk.no_part(piece, where, NAME)
 
 
-def _picture(url: str, param: str) -> Media:
+def _media(form: str, source: Json) -> Json:
+    return {"format": form, "source": source}
+
+
+def _picture(url: str, param: str) -> Json:
     if url.startswith("s3://"):
-        return Media(_picture_format(url.rpartition(".")[2].lower(), param), Source(s3_location=S3Location(url)))
+        return _media(_picture_format(url.rpartition(".")[2].lower(), param), {"s3Location": {"uri": url}})
     held = inline(url, param)
     if held is None:
         raise unsupported(param, NAME, "it takes pictures as 'data:' or 's3:' URLs, and fetches none")
-    return Media(_picture_format(held.media_type.removeprefix("image/"), param), Source(bytes=held.base64))
+    return _media(_picture_format(held.media_type.removeprefix("image/"), param), {"bytes": held.base64})
 
 
 def _picture_format(name: str, param: str) -> str:
@@ -163,7 +144,7 @@ def _picture_format(name: str, param: str) -> str:
     return found
 
 
-def _document(piece: Piece, file: InputFile, param: str) -> Document:
+def _document(piece: Piece, file: InputFile, param: str) -> Json:
     held = inline(file.file_data or "", param)
     if held is None:
         raise unsupported(param, NAME, "it takes documents as 'data:' URLs, and fetches none")
@@ -172,29 +153,27 @@ def _document(piece: Piece, file: InputFile, param: str) -> Document:
         raise unsupported(param, NAME, f"it has no documents of type {held.media_type[:80]!r}")
     stem = (file.filename or "document").rpartition(".")[0] or file.filename or "document"
     name = " ".join(_UNFIT_FOR_NAMES.sub(" ", stem).split()) or "document"
-    cited = Wish(enabled=True) if b'"enabled":true' in bytes(piece.citations).replace(b" ", b"") else None
-    return Document(form, name, Source(bytes=held.base64), piece.context, cited)
+    cited = b'"enabled":true' in bytes(piece.citations).replace(b" ", b"")
+    about = {"context": piece.context, "citations": {"enabled": True} if cited else None}
+    return {"format": form, "name": name, "source": {"bytes": held.base64}, **given_in(about)}
 
 
-def _use(call: Called, where: str) -> ToolUse:
+def _use(call: Called, where: str) -> Json:
     function = talk.function_in(call, where, NAME)
-    return ToolUse(call.id, function.name, talk.arguments_of(function, where))
+    return {"toolUse": {"toolUseId": call.id, "name": function.name, "input": talk.arguments_of(function, where)}}
 
 
-def _result(turn: Turn, where: str) -> Block:
+def _result(turn: Turn, where: str) -> Json:
     call_id = talk.answered(turn, where)
     blocks = [_result_block(piece, f"{where}.content[{index}]") for index, piece in enumerate(turn.pieces())]
-    status = "error" if turn.is_error else None
-    return Block(tool_result=ToolResult(call_id, blocks or [ResultBlock(text="")], status))
+    status = {"status": "error"} if turn.is_error else {}
+    return {"toolResult": {"toolUseId": call_id, "content": blocks or [{"text": ""}], **status}}
 
 
-def _result_block(piece: Piece, where: str) -> ResultBlock:
+def _result_block(piece: Piece, where: str) -> Json:
     if piece.type == "image_url" and piece.image_url is not None:
-        return ResultBlock(image=_picture(piece.image_url.url, f"{where}.image_url.url"))
+        return {"image": _picture(piece.image_url.url, f"{where}.image_url.url")}
     if piece.type != "text":
         raise talk.no_part(piece, where, NAME)
-    return (
-        ResultBlock(json=msgspec.Raw(piece.text.encode()))
-        if talk.is_object(piece.text)
-        else ResultBlock(text=piece.text)
-    )
+    found = talk.raw_object(piece.text)
+    return {"text": piece.text} if found is None else {"json": found}

@@ -8,31 +8,14 @@ from typing import Final
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT, is_given
+from app.core.dialects.absent import ABSENT, given_in, is_given
 from app.providers.anthropic.knobs import JSON_ONLY, Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import Traits
-from app.providers.bedrock.messages import NAME, messages_of, system_of
-from app.providers.bedrock.wire import (
-    CachePoint,
-    ConverseRequest,
-    Empty,
-    InferenceConfig,
-    InputSchema,
-    JsonSchema,
-    NamedTool,
-    OutputConfig,
-    Structure,
-    SystemBlock,
-    TextFormat,
-    Tool,
-    ToolChoice,
-    ToolConfig,
-    ToolSpec,
-)
+from app.providers.bedrock.messages import NAME, Json, marks, messages_of, system_of
 from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body
+from app.providers.canonical.asked import Asked, Body, Format
 from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
+from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, written
 
 EXTRAS: Final = "bedrock"  # the member of a body that holds what only this dialect knows
 _CARRIED: Final = frozenset(
@@ -43,9 +26,7 @@ _CARRIED: Final = frozenset(
 )  # fmt: skip
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _CACHING: Final = ("anthropic.", "amazon.nova")  # models that take cache points
-_MODES: Final[Mapping[str, ToolChoice]] = MappingProxyType(
-    {"auto": ToolChoice(auto=Empty()), "required": ToolChoice(any=Empty())}
-)
+_MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "required": "any"})
 
 
 def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, tuple[str, ...]]:
@@ -61,49 +42,56 @@ def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, t
     caches = any(name in model for name in _CACHING)
     choice = read_choice(asked)
     knobs = _knobs(body, choice, model, traits)
-    config = InferenceConfig(asked.most_tokens, knobs.temperature, knobs.top_p, tuple(asked.stops))
-    told: tuple[SystemBlock, ...] = ()
+    system = system_of(asked.messages, caches=caches)
     if asked.response_format is not None and asked.response_format.type == "json_object":
-        told, lost = (SystemBlock(JSON_ONLY),), (*lost, "response_format")
-    request = ConverseRequest(
-        messages=messages_of(asked.messages, caches=caches),
-        system=system_of(asked.messages, caches=caches) + told,
-        inference_config=config if config != InferenceConfig() else None,
-        tool_config=_tool_config(asked, choice, caches=caches),
-        output_config=_output_config(asked),
-        additional_model_request_fields=_model_fields(knobs, asked),
-    )
-    return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), (*lost, *knobs.lost)
+        system, lost = [*system, {"text": JSON_ONLY}], (*lost, "response_format")
+    config = {
+        "maxTokens": asked.most_tokens,
+        "temperature": knobs.temperature,
+        "topP": knobs.top_p,
+        "stopSequences": asked.stops or None,
+    }
+    request = {
+        "messages": messages_of(asked.messages, caches=caches),
+        "system": system or None,
+        "inferenceConfig": given_in(config) or None,
+        "toolConfig": _tool_config(asked, choice, caches=caches),
+        "outputConfig": _output_config(asked.response_format),
+        "additionalModelRequestFields": _model_fields(knobs, asked) or None,
+    }
+    return written(request, body.members.get(EXTRAS)), (*lost, *knobs.lost)
 
 
-def _tool_config(asked: Asked, choice: Choice, *, caches: bool) -> ToolConfig | None:
+def _tool_config(asked: Asked, choice: Choice, *, caches: bool) -> Json | None:
     if choice.mode == "none":
         if any(turn.tool_calls for turn in asked.messages):
             raise unsupported(
                 "tool_choice", NAME, "a conversation with tool calls needs its tools, which may be called"
             )
         return None
-    tools = []
+    tools: list[Json] = []
     for tool, function in talk.functions_in(asked.tools or (), choice.only, NAME):
-        schema, about = InputSchema(talk.parameters_of(function)), function.description or None
-        tools.append(Tool(ToolSpec(function.name, schema, about, function.strict or None)))
-        if caches and is_given(tool.cache_control):
-            tools.append(Tool(cache_point=CachePoint()))
+        more = {"description": function.description or None, "strict": function.strict or None}
+        schema = {"json": talk.parameters_of(function)}
+        tools.append({"toolSpec": {"name": function.name, "inputSchema": schema, **given_in(more)}})
+        tools += marks(tool.cache_control) if caches else []
     if not tools:
         return None
-    chosen = ToolChoice(tool=NamedTool(choice.name)) if choice.name is not None else _MODES.get(choice.mode or "")
-    return ToolConfig(tools, chosen)
+    mode = _MODES.get(choice.mode or "")
+    chosen: Json | None = {mode: {}} if mode is not None else None
+    if choice.name is not None:
+        chosen = {"tool": {"name": choice.name}}
+    return given_in({"tools": tools, "toolChoice": chosen})
 
 
-def _output_config(asked: Asked) -> OutputConfig | None:
-    form = asked.response_format
+def _output_config(form: Format | None) -> Json | None:
     if form is None or form.type in {"text", "json_object"}:
         return None
     if form.type != "json_schema" or form.json_schema is None:
         raise unsupported("response_format.type", NAME, f"it has no answers of type {form.type[:40]!r}")
     given = form.json_schema
-    schema = JsonSchema(bytes(given.demanded).decode(), given.name, given.description)
-    return OutputConfig(TextFormat("json_schema", Structure(schema)))
+    schema = {"schema": bytes(given.demanded).decode(), "name": given.name, "description": given.description}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": given_in(schema)}}}
 
 
 def _knobs(body: Body, choice: Choice, model: str, traits: Traits | None) -> Knobs:
@@ -123,10 +111,9 @@ def _knobs(body: Body, choice: Choice, model: str, traits: Traits | None) -> Kno
     return knobs
 
 
-def _model_fields(knobs: Knobs, asked: Asked) -> msgspec.Raw:
+def _model_fields(knobs: Knobs, asked: Asked) -> Json:
     """Return what Converse hands on to the model as it is."""
-    fields: dict[str, object] = {"top_k": knobs.top_k, "thinking": knobs.thinking, "output_config": knobs.output_config}
-    if asked.reasoning_effort not in {None, "none"} and not fields["thinking"] and "reasoning_effort" not in knobs.lost:
+    fields: Json = {"top_k": knobs.top_k, "thinking": knobs.thinking, "output_config": knobs.output_config}
+    if asked.reasoning_effort not in {None, "none"} and not knobs.thinking and "reasoning_effort" not in knobs.lost:
         fields["reasoning_effort"] = asked.reasoning_effort
-    given = {name: value for name, value in fields.items() if value is not None}
-    return msgspec.Raw(msgspec.json.encode(given)) if given else ABSENT
+    return given_in(fields)

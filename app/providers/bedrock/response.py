@@ -12,8 +12,7 @@ from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
-from app.providers.bedrock.said import WHOSE, Citation, ConverseResponse, SaidBlock, TokenUsage
-from app.providers.bedrock.wire import Reasoning
+from app.providers.bedrock.wire import WHOSE, Citation, ConverseResponse, Reasoning, SaidBlock, TokenUsage
 from app.providers.canonical.answer import (
     Choice,
     Message,

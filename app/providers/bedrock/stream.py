@@ -8,8 +8,7 @@ from app.core.model import StreamEvent
 from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
 from app.providers.bedrock.response import annotation_of, finish_of, thought_of, usage_of
-from app.providers.bedrock.said import WHOSE, BlockDelta, BlockStart, MessageStop, Metadata, ReasoningDelta, TokenUsage
-from app.providers.bedrock.wire import Reasoning, ReasoningText
+from app.providers.bedrock.wire import WHOSE, Event, Reasoning, ReasoningDelta, ReasoningText, TokenUsage
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.heard import broken_off, heard
@@ -48,28 +47,28 @@ class BedrockDecoder:
             return
         match message.headers.get(":event-type"):
             case "contentBlockStart":
-                yield from self._start(heard(message.payload, BlockStart, WHOSE))
+                yield from self._start(heard(message.payload, Event, WHOSE))
             case "contentBlockDelta":
-                yield from self._delta(heard(message.payload, BlockDelta, WHOSE))
+                yield from self._delta(heard(message.payload, Event, WHOSE))
             case "messageStop":
-                stopped = heard(message.payload, MessageStop, WHOSE)
+                stopped = heard(message.payload, Event, WHOSE)
                 yield self._chunks.finish(finish_of(stopped.stop_reason, said=self._said))
                 self._stopped = True
             case "metadata":
-                self._usage = heard(message.payload, Metadata, WHOSE).usage
+                self._usage = heard(message.payload, Event, WHOSE).usage
                 if self._stopped:
                     yield from self._close()
             case _:  # the beginning of the message, the end of a block, and what there may be one day
                 return
 
-    def _start(self, begun: BlockStart) -> Iterator[StreamEvent]:
+    def _start(self, begun: Event) -> Iterator[StreamEvent]:
         use = begun.start.tool_use
         if use is not None:
             self._said = True
             place = self._calls.setdefault(begun.content_block_index, len(self._calls))
             yield self._chunks.call(CallPiece(place, "", use.tool_use_id, use.name))
 
-    def _delta(self, given: BlockDelta) -> Iterator[StreamEvent]:
+    def _delta(self, given: Event) -> Iterator[StreamEvent]:
         delta = given.delta
         if delta.text:
             self._said = True

@@ -10,24 +10,10 @@ import msgspec
 from app.core.dialects.absent import ABSENT
 from app.core.model import Completion
 from app.core.usage import Usage
-from app.providers.canonical.asked import Thought
+from app.providers.canonical.asked import CalledCustom, CalledFunction, Thought
 from app.providers.canonical.mint import Stamp
 
 _NULL = msgspec.Raw(b"null")
-
-
-class SaidFunction(msgspec.Struct, frozen=True):
-    """A function that the model calls; `arguments` is JSON text."""
-
-    name: str
-    arguments: str
-
-
-class SaidCustom(msgspec.Struct, frozen=True):
-    """A custom tool that the model calls; `input` is free text."""
-
-    name: str
-    input: str
 
 
 class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,8 +21,8 @@ class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: str
     type: str
-    function: SaidFunction | None = None
-    custom: SaidCustom | None = None
+    function: CalledFunction | None = None
+    custom: CalledCustom | None = None
     extra_content: msgspec.Raw = ABSENT
 
 
@@ -82,7 +68,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> SaidCall:
     """Return a call of a function."""
-    function = SaidFunction(name, arguments)
+    function = CalledFunction(name, arguments)
     return SaidCall(call_id, "function", function, extra_content=extra_content or ABSENT)
 
 

@@ -8,15 +8,15 @@ by those codecs that cannot forward it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
+from app.core.bodies import decoded
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.members import OBJECT
 from app.core.model import ChatRequest, Request
-from app.core.wrong_field import wrong_field
 
 Thought: TypeAlias = ReasoningDetail
 _ANYTHING = msgspec.Raw(b"{}")
@@ -216,23 +216,17 @@ class Body(msgspec.Struct, frozen=True):
     members: Mapping[str, msgspec.Raw]
 
 
-class BodyReader:
-    """Reads chat requests whole; one instance serves any number of them."""
+_ASKED: Final = msgspec.json.Decoder(Asked)
 
-    def __init__(self) -> None:
-        self._asked = msgspec.json.Decoder(Asked)
 
-    def read(self, request: ChatRequest) -> Body:
-        """
-        Read a chat request whole.
+def read_whole(request: ChatRequest) -> Body:
+    """
+    Read a chat request whole.
 
-        Raises:
-            GatewayError: INVALID_REQUEST with `param`, for a field that the edge did not look at.
-        """
-        try:
-            return Body(self._asked.decode(request.raw), OBJECT.decode(request.raw))
-        except msgspec.ValidationError as error:
-            raise wrong_field(error) from error
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`, for a field that the edge did not look at.
+    """
+    return Body(decoded(_ASKED.decode, request.raw), OBJECT.decode(request.raw))
 
 
 def wants_usage(request: Request) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.dialects.absent import given_in
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
 from app.core.members import OBJECT
 from app.providers.canonical.asked import Asked
@@ -83,6 +84,11 @@ def require_one_choice(asked: Asked, provider: str) -> None:
     """
     if asked.n is not None and asked.n > 1:
         raise unsupported("n", provider, "it gives one answer for each request")
+
+
+def written(request: Mapping[str, object], extras: msgspec.Raw | None) -> bytes:
+    """Return a body with the members of `request` that are there, and with `extras`; see `with_extras`."""
+    return with_extras(msgspec.json.encode(given_in(request)), extras)
 
 
 def with_extras(body: bytes, extras: msgspec.Raw | None) -> bytes:

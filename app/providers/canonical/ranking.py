@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.bodies import decode_as
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.core.usage import Usage
-from app.core.wrong_field import wrong_field
 
 
 class RankedText(msgspec.Struct, frozen=True):
@@ -48,10 +48,7 @@ def read_rerank(request: PlainRequest) -> RerankAsked:
     Raises:
         GatewayError: INVALID_REQUEST with `param`.
     """
-    try:
-        return msgspec.json.decode(request.raw, type=RerankAsked)
-    except msgspec.ValidationError as error:
-        raise wrong_field(error) from error
+    return decode_as(RerankAsked, request.raw)
 
 
 def ranking(request: PlainRequest, ranks: Sequence[Rank], answer_id: str, tokens: int | None) -> Completion:

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from app.core.dialects.absent import is_given
+from app.core.dialects.absent import given_in, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
 from app.providers.canonical.asked import Called, CalledFunction, Offered, OfferedFunction, Piece, Turn
 from app.providers.canonical.losses import unsupported
 
+T = TypeVar("T")
 SYSTEM: Final = frozenset({"system", "developer"})
 _ROLES: Final = SYSTEM | {"user", "assistant", "tool"}
 _NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
-
-
-class WireFunction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A function that is offered, as `WireTool` has it."""
-
-    name: str
-    parameters: msgspec.Raw
-    description: str | None = None
-
-
-class WireTool(msgspec.Struct, frozen=True):
-    """A tool that is offered in OpenAI's own form, which some other dialects have taken over."""
-
-    type: str
-    function: WireFunction
 
 
 def require_turn(turn: Turn, where: str, provider: str) -> None:
@@ -44,6 +30,17 @@ def require_turn(turn: Turn, where: str, provider: str) -> None:
         raise unsupported(f"{where}.role", provider, f"it has no role {turn.role[:40]!r}")
     if is_given(turn.audio):
         raise unsupported(f"{where}.audio", provider, "it keeps no recordings of earlier answers")
+
+
+def alternating(said: Iterable[tuple[str, Sequence[T]]]) -> list[tuple[str, list[T]]]:
+    """Join what one side says in a row, by its role; who says nothing is left out."""
+    joined: list[tuple[str, list[T]]] = []
+    for role, parts in said:
+        if parts and joined and joined[-1][0] == role:
+            joined[-1][1].extend(parts)
+        elif parts:
+            joined.append((role, [*parts]))
+    return joined
 
 
 def no_part(piece: Piece, where: str, provider: str) -> GatewayError:
@@ -70,22 +67,22 @@ def arguments_of(function: CalledFunction, where: str) -> msgspec.Raw:
     Raises:
         GatewayError: INVALID_REQUEST.
     """
-    text = function.arguments.strip() or "{}"
-    if not is_object(text):
+    found = raw_object(function.arguments.strip() or "{}")
+    if found is None:
         param = f"{where}.function.arguments"
         raise GatewayError(INVALID_REQUEST, f"{param!r} must be a JSON object as text.", param=param)
-    return msgspec.Raw(text.encode())
+    return found
 
 
-def is_object(text: str) -> bool:
-    """Say whether a text is a JSON object."""
+def raw_object(text: str) -> msgspec.Raw | None:
+    """Return a text as the JSON object that it is, or None if it is none."""
     if not text.lstrip().startswith("{"):  # spares prose the attempt, which costs more than all the rest
-        return False
+        return None
     try:
         OBJECT.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+        return None
+    return msgspec.Raw(text.encode())
 
 
 def answered(turn: Turn, where: str) -> str:
@@ -106,6 +103,11 @@ def no_call(where: str) -> GatewayError:
     return GatewayError(INVALID_REQUEST, message, param=f"{where}.tool_call_id")
 
 
+def called_functions(turns: Iterable[Turn]) -> dict[str, str]:
+    """Return the name of the function behind each call, by the call's id."""
+    return {call.id: call.function.name for turn in turns for call in turn.tool_calls or () if call.function}
+
+
 def functions_in(
     offered: Iterable[Offered], only: Collection[str] | None, provider: str
 ) -> Iterator[tuple[Offered, OfferedFunction]]:
@@ -122,13 +124,13 @@ def functions_in(
             yield tool, tool.function
 
 
-def wire_tools(offered: Iterable[Offered], only: Collection[str] | None, provider: str) -> list[WireTool]:
-    """Return the functions as they are written in OpenAI's form; see `functions_in`."""
-    functions = functions_in(offered, only, provider)
-    return [
-        WireTool("function", WireFunction(given.name, parameters_of(given), given.description))
-        for _, given in functions
+def openai_tools(offered: Iterable[Offered], only: Collection[str] | None, provider: str) -> list[dict[str, Any]]:
+    """Return the functions in OpenAI's own form, which some other dialects have taken over; see `functions_in`."""
+    functions = [given for _, given in functions_in(offered, only, provider)]
+    shown = [
+        {"name": each.name, "parameters": parameters_of(each), "description": each.description} for each in functions
     ]
+    return [{"type": "function", "function": given_in(function)} for function in shown]
 
 
 def parameters_of(function: OfferedFunction) -> msgspec.Raw:

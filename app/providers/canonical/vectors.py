@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.bodies import decode_as
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.core.usage import Usage
-from app.core.wrong_field import wrong_field
 
 
 class EmbeddingsAsked(msgspec.Struct, frozen=True):
@@ -48,10 +48,7 @@ def read_embeddings(request: PlainRequest) -> EmbeddingsAsked:
     Raises:
         GatewayError: INVALID_REQUEST with `param`.
     """
-    try:
-        return msgspec.json.decode(request.raw, type=EmbeddingsAsked)
-    except msgspec.ValidationError as error:
-        raise wrong_field(error) from error
+    return decode_as(EmbeddingsAsked, request.raw)
 
 
 def embeddings(request: PlainRequest, vectors: Sequence[msgspec.Raw], tokens: int | None) -> Completion:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from app.core.dialects.absent import given_in
 from app.core.model import Completion, PlainRequest
 from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
@@ -16,22 +16,6 @@ from app.providers.cohere.request import NAME
 from app.providers.cohere.response import WHOSE
 
 _INPUT_TYPE: Final = "search_document"  # Cohere demands one; this is what an index of documents is made of
-
-
-class _EmbedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    model: str
-    texts: Sequence[str]
-    input_type: str
-    embedding_types: Sequence[str]
-    output_dimension: int | None = None
-
-
-class _RerankRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    model: str
-    query: str
-    documents: Sequence[str]
-    top_n: int | None = None
-    max_tokens_per_doc: int | None = None
 
 
 class _Billed(msgspec.Struct, frozen=True):
@@ -71,8 +55,14 @@ def encode_embeddings(request: PlainRequest, model: str) -> bytes:
         GatewayError: INVALID_REQUEST with `param`.
     """
     asked = read_embeddings(request)
-    kind = asked.input_type or _INPUT_TYPE
-    return msgspec.json.encode(_EmbedRequest(model, asked.texts(NAME), kind, ("float",), asked.dimensions))
+    given = {
+        "model": model,
+        "texts": asked.texts(NAME),
+        "input_type": asked.input_type or _INPUT_TYPE,
+        "embedding_types": ["float"],
+        "output_dimension": asked.dimensions,
+    }
+    return msgspec.json.encode(given_in(given))
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
@@ -94,7 +84,8 @@ def encode_rerank(request: PlainRequest, model: str) -> bytes:
         GatewayError: INVALID_REQUEST with `param`.
     """
     asked = read_rerank(request)
-    return msgspec.json.encode(_RerankRequest(model, asked.query, asked.texts, asked.top_n, asked.max_tokens_per_doc))
+    more = {"top_n": asked.top_n, "max_tokens_per_doc": asked.max_tokens_per_doc}
+    return msgspec.json.encode({"model": model, "query": asked.query, "documents": asked.texts, **given_in(more)})
 
 
 def decode_rerank(body: bytes, request: PlainRequest, mint: Mint) -> Completion:

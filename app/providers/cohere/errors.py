@@ -12,7 +12,7 @@ import msgspec
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.canonical.heard import heard_or
-from app.providers.refusals import kind_of_status, refused, retry_after_s, told_by
+from app.providers.refusals import kind_of_status, phrases, refused, retry_after_s, told_by
 
 _STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(
     {
@@ -22,20 +22,14 @@ _STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(
     }
 )
 # A status of 400, 404 or 422 says many things; these are the ones that have a name of their own.
-_PHRASES: Final = (
-    (
-        re.compile(r"too many tokens|exceeds? the (?:maximum|limit)|context length|size limit", re.IGNORECASE),
-        table.CONTEXT_TOO_LONG,
-    ),
-    (
-        re.compile(r"model .{0,120}not (?:found|exist)|model .{0,120}was removed", re.IGNORECASE),
-        table.TARGET_MODEL_MISSING,
-    ),
-    (re.compile(r"api[ _-]?(?:key|token)", re.IGNORECASE), table.TARGET_MISCONFIGURED),
-    (re.compile(r"blocked|content filter|safety", re.IGNORECASE), table.CONTENT_BLOCKED),
+_PHRASES: Final = phrases(
+    (r"too many tokens|exceeds? the (?:maximum|limit)|context length|size limit", table.CONTEXT_TOO_LONG),
+    (r"model .{0,120}not (?:found|exist)|model .{0,120}was removed", table.TARGET_MODEL_MISSING),
+    (r"api[ _-]?(?:key|token)", table.TARGET_MISCONFIGURED),
+    (r"blocked|content filter|safety", table.CONTENT_BLOCKED),
 )
 _VAGUE: Final = frozenset({table.INVALID_REQUEST, table.UNPROCESSABLE})
-_SPENT = re.compile(r"trial key|billing|monthly|payment", re.IGNORECASE)
+_SPENT = re.compile(r"month|billing|payment", re.IGNORECASE)
 
 
 class _Body(msgspec.Struct, frozen=True):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT, present
+from app.core.dialects.absent import ABSENT, given_in, present
 from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
+from app.providers.canonical.asked import Body, Called, Format, Piece, Turn
 from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, with_extras
+from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, written
 from app.providers.canonical.media import inline
-from app.providers.cohere import wire
+
+Json: TypeAlias = dict[str, Any]
 
 NAME: Final = "Cohere"
 EXTRAS: Final = "cohere"  # the member of a body that holds what only this dialect knows
@@ -43,75 +44,78 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
     choice = read_choice(asked)
     # Cohere can demand some call, but not a certain one: that one is then the only one it is offered.
-    tools = talk.wire_tools(asked.tools or (), choice.only if choice.name is None else {choice.name}, NAME)
-    request = wire.ChatRequest(
-        model=model,
-        messages=[_message(turn, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
-        stream=asked.stream or None,
-        tools=tuple(tools),
-        tool_choice="REQUIRED" if choice.name is not None else _MODES.get(choice.mode or "") if tools else None,
-        strict_tools=any(tool.function.strict for tool in asked.tools or () if tool.function is not None) or None,
-        response_format=_format(asked.response_format),
-        thinking=_thinking(asked),
-        max_tokens=asked.most_tokens,
-        stop_sequences=tuple(asked.stops),
-        temperature=asked.temperature,
-        p=asked.top_p,
-        k=asked.top_k,
-        seed=asked.seed,
-        frequency_penalty=asked.frequency_penalty,
-        presence_penalty=asked.presence_penalty,
-    )
-    return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), lost
+    tools = talk.openai_tools(asked.tools or (), choice.only if choice.name is None else {choice.name}, NAME)
+    request = {
+        "model": model,
+        "messages": [_message(turn, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
+        "stream": asked.stream or None,
+        "tools": tools or None,
+        "tool_choice": "REQUIRED" if choice.name is not None else _MODES.get(choice.mode or "") if tools else None,
+        "strict_tools": any(tool.function.strict for tool in asked.tools or () if tool.function is not None) or None,
+        "response_format": _format(asked.response_format),
+        "thinking": _thinking(asked.reasoning_effort),
+        "max_tokens": asked.most_tokens,
+        "stop_sequences": asked.stops or None,
+        "temperature": asked.temperature,
+        "p": asked.top_p,
+        "k": asked.top_k,
+        "seed": asked.seed,
+        "frequency_penalty": asked.frequency_penalty,
+        "presence_penalty": asked.presence_penalty,
+    }
+    return written(request, body.members.get(EXTRAS)), lost
 
 
-def _message(turn: Turn, where: str) -> wire.Message:
+def _message(turn: Turn, where: str) -> Json:
     talk.require_turn(turn, where, NAME)
-    answers = talk.answered(turn, where) if turn.role == "tool" else None
-    role = "system" if turn.role == "developer" else turn.role
-    pieces = turn.pieces()
-    parts = [_part(piece, f"{where}.content[{index}]") for index, piece in enumerate(pieces)]
+    parts = [_part(piece, f"{where}.content[{index}]") for index, piece in enumerate(turn.pieces())]
     if turn.role == "assistant" and turn.refusal:
-        parts.append(wire.Part("text", turn.refusal))
-    plain = all(part.type == "text" for part in parts)
-    content: str | Sequence[wire.Part] | None = "".join([part.text or "" for part in parts]) if plain else parts
+        parts.append(_text(turn.refusal))
+    plain = all(part["type"] == "text" for part in parts)
+    content = "".join([part["text"] for part in parts]) if plain else parts
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
-    if calls and not content:
-        content = None
-    plan = turn.reasoning_content if calls else None  # thoughts behind a call are sent back, as they led to it
-    return wire.Message(role, content, tuple(calls), answers, plan or None)
+    message = {
+        "role": "system" if turn.role == "developer" else turn.role,
+        "content": content if content or not calls else None,
+        "tool_calls": calls or None,
+        "tool_call_id": talk.answered(turn, where) if turn.role == "tool" else None,
+        "tool_plan": turn.reasoning_content or None if calls else None,  # sent back, as it led to the calls
+    }
+    return given_in(message)
 
 
-def _part(piece: Piece, where: str) -> wire.Part:
+def _part(piece: Piece, where: str) -> Json:
     match piece.type:
-        case "text":
-            return wire.Part("text", piece.text)
-        case "refusal":
-            return wire.Part("text", piece.refusal)
+        case "text" | "refusal":
+            return _text(piece.text or piece.refusal)
         case "image_url" if piece.image_url is not None:
             inline(piece.image_url.url, f"{where}.image_url.url")  # for its refusal alone: the URL is sent as it is
-            return wire.Part("image_url", image_url=wire.ImageUrl(piece.image_url.url, piece.image_url.detail))
+            return {"type": "image_url", "image_url": given_in(msgspec.structs.asdict(piece.image_url))}
         case _:
             raise talk.no_part(piece, where, NAME)
 
 
-def _call(call: Called, where: str) -> wire.ToolCall:
+def _text(text: str) -> Json:
+    return {"type": "text", "text": text}
+
+
+def _call(call: Called, where: str) -> Json:
     function = talk.function_in(call, where, NAME)
-    return wire.ToolCall(call.id, "function", wire.Function(function.name, function.arguments or "{}"))
+    given = {"name": function.name, "arguments": function.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": given}
 
 
-def _format(given: Format | None) -> wire.Format | None:
+def _format(given: Format | None) -> Json | None:
     if given is None or given.type == "text":
         return None
     schema = present(given.json_schema.schema) if given.json_schema is not None else ABSENT
-    return wire.Format("json_object", schema)
+    return given_in({"type": "json_object", "json_schema": schema})
 
 
-def _thinking(asked: Asked) -> wire.Thinking | None:
-    effort = asked.reasoning_effort
+def _thinking(effort: str | None) -> Json | None:
     if effort is None:
         return None
     if effort == "none":
-        return wire.Thinking("disabled")
+        return {"type": "disabled"}
     talk.require_effort(effort, ("none", *_BUDGETS))
-    return wire.Thinking("enabled", _BUDGETS[effort])
+    return {"type": "enabled", "token_budget": _BUDGETS[effort]}

@@ -50,9 +50,9 @@ def annotations_of(citation: wire.Citation) -> list[dict[str, object]]:
     """Return the sources of a stretch of text that have an address; OpenAI's form knows no others."""
     sources = [source.document or source.tool_output for source in citation.sources or ()]
     return [
-        cited(citation.start, citation.end, given.url, given.title)
+        cited(citation.start, citation.end, given.url, given.title if isinstance(given.title, str) else None)
         for given in sources
-        if given is not None and given.url
+        if given is not None and isinstance(given.url, str) and given.url
     ]
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from app.core.dialects.absent import is_given
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.heard import Framed, heard
 from app.providers.canonical.mint import Mint
 from app.providers.cohere.response import WHOSE, annotations_of, finish_of, usage_of
-from app.providers.cohere.wire import Event, PieceMessage
+from app.providers.cohere.wire import Event, EventDelta, PieceMessage, ToolCall
 from app.providers.sse import SseFrame, SseFrames
 
 _DONE = b"[DONE]"
+# The events that add something; the others tell where the message and its parts begin and end.
+_SAYING: Final = frozenset(
+    {"content-start", "content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta", "citation-start"}
+)
 
 
 class CohereDecoder(Framed[SseFrame]):
@@ -33,41 +39,34 @@ class CohereDecoder(Framed[SseFrame]):
         event = heard(frame.data, Event, WHOSE)
         if self._chunks is None:
             self._chunks = Chunks(self._mint.stamp(self._model, event.id), include_usage=self._include_usage)
-        message, chunks = event.delta.message, self._chunks
-        match event.type:
-            case "content-start" | "content-delta":
-                yield from self._content(message, chunks)
-            case "tool-plan-delta" if message.tool_plan:
-                yield chunks.thought(message.tool_plan)
-            case "tool-call-start" | "tool-call-delta":
-                yield from self._call(event, chunks)
-            case "citation-start" if message.citations is not None and (notes := annotations_of(message.citations)):
-                yield chunks.annotated(notes)
-            case "message-end":
-                if event.delta.error:
-                    raise GatewayError(TARGET_FAILED, "The provider could not finish its answer.")
-                yield chunks.finish(finish_of(event.delta.finish_reason or "COMPLETE"))
-                self.done = True
-                yield from chunks.closing(usage_of(event.delta.usage))
-            case _:  # the message's beginning, the ends of its parts
-                return
+        if event.type == "message-end":
+            yield from self._end(event.delta, self._chunks)
+        elif event.type in _SAYING and is_given(event.delta.message):
+            yield from self._piece(event, heard(bytes(event.delta.message), PieceMessage, WHOSE), self._chunks)
 
-    def _content(self, message: PieceMessage, chunks: Chunks) -> Iterator[StreamEvent]:
-        content = message.content
-        if content is None:
-            return
-        if content.thinking:
-            yield chunks.thought(content.thinking)
-        if content.text:
-            yield chunks.text(content.text)
+    def _end(self, delta: EventDelta, chunks: Chunks) -> Iterator[StreamEvent]:
+        if delta.error:
+            raise GatewayError(TARGET_FAILED, "The provider could not finish its answer.")
+        yield chunks.finish(finish_of(delta.finish_reason or "COMPLETE"))
+        self.done = True
+        yield from chunks.closing(usage_of(delta.usage))
 
-    def _call(self, event: Event, chunks: Chunks) -> Iterator[StreamEvent]:
-        call = event.delta.message.tool_calls
-        if call is None:
-            return
+    def _piece(self, event: Event, piece: PieceMessage, chunks: Chunks) -> Iterator[StreamEvent]:
+        if piece.tool_plan:
+            yield chunks.thought(piece.tool_plan)
+        if piece.content is not None and piece.content.thinking:
+            yield chunks.thought(piece.content.thinking)
+        if piece.content is not None and piece.content.text:
+            yield chunks.text(piece.content.text)
+        if piece.tool_calls is not None:
+            yield self._call(event, piece.tool_calls, chunks)
+        if piece.citations is not None and (notes := annotations_of(piece.citations)):
+            yield chunks.annotated(notes)
+
+    def _call(self, event: Event, call: ToolCall, chunks: Chunks) -> StreamEvent:
         place = self._calls.setdefault(event.index, len(self._calls))
         begins = event.type == "tool-call-start"
-        yield chunks.call(
+        return chunks.call(
             CallPiece(
                 place,
                 call.function.arguments,

@@ -1,32 +1,20 @@
 """
-What goes over the wire to and from Cohere, as far as the codec reads or writes it.
+What comes over the wire from Cohere, as far as the codec reads it.
 
 The names are those of the v2 API (https://docs.cohere.com/v2/reference/chat).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from app.core.dialects.absent import ABSENT
-from app.providers.canonical.talk import WireTool
 
 
-class ImageUrl(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An address, or a `data:` URL."""
+class Part(msgspec.Struct, frozen=True):
+    """One part of a message's content, or a piece of one."""
 
-    url: str
-    detail: str | None = None
-
-
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One part of a message's content: `text`, `image_url` or `thinking`; `type` is always said."""
-
-    type: str = ""
     text: str | None = None
-    image_url: ImageUrl | None = None
     thinking: str | None = None
 
 
@@ -45,51 +33,6 @@ class ToolCall(msgspec.Struct, frozen=True):
     function: Function = Function()
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of the conversation."""
-
-    role: str
-    content: str | Sequence[Part] | None = None
-    tool_calls: Sequence[ToolCall] = ()
-    tool_call_id: str | None = None
-    tool_plan: str | None = None
-
-
-class Format(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The form of the answer."""
-
-    type: str
-    json_schema: msgspec.Raw = ABSENT
-
-
-class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whether the model reasons, and with how many tokens."""
-
-    type: str
-    token_budget: int | None = None
-
-
-class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of `POST /v2/chat`."""
-
-    model: str
-    messages: Sequence[Message]
-    stream: bool | None = None
-    tools: Sequence[WireTool] = ()
-    tool_choice: str | None = None
-    strict_tools: bool | None = None
-    response_format: Format | None = None
-    thinking: Thinking | None = None
-    max_tokens: int | None = None
-    stop_sequences: Sequence[str] = ()
-    temperature: float | None = None
-    p: float | None = None
-    k: int | None = None
-    seed: int | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-
-
 class Tokens(msgspec.Struct, frozen=True):
     """Counts of tokens; Cohere writes them as floats."""
 
@@ -106,10 +49,10 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class CitedDocument(msgspec.Struct, frozen=True):
-    """What a text rests on, as far as it is known by an address."""
+    """What a text rests on, as its owner wrote it: members of these names may hold anything."""
 
-    url: str | None = None
-    title: str | None = None
+    url: object = None
+    title: object = None
 
 
 class CitedSource(msgspec.Struct, frozen=True):
@@ -155,9 +98,9 @@ class PieceMessage(msgspec.Struct, frozen=True):
 
 
 class EventDelta(msgspec.Struct, frozen=True):
-    """What one event adds."""
+    """What one event adds; `message` has empty lists in place of objects in the event that begins a stream."""
 
-    message: PieceMessage = PieceMessage()
+    message: msgspec.Raw = ABSENT
     finish_reason: str | None = None
     usage: Usage | None = None
     error: str | None = None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from urllib.parse import quote
 
 from app.core.call import Target
 from app.core.dialects.absent import is_given
-from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
-from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.asked import read_whole, wants_usage
 from app.providers.canonical.heard import heard
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
@@ -34,14 +32,13 @@ class GeminiCodec:
     def __init__(self, mint: Mint, *, vertex: bool = False) -> None:
         self._mint = mint
         self._vertex = vertex
-        self._bodies = BodyReader()
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the provider is sent; see the port."""
         model = target.model.removeprefix("models/")
         place = f"/models/{quote(model, safe='')}"
         if isinstance(request, ChatRequest):
-            body, lost = encode_chat(self._bodies.read(request), model)
+            body, lost = encode_chat(read_whole(request), model)
             method = ":streamGenerateContent?alt=sse" if request.stream else ":generateContent"
             return Encoded(f"{place}{method}", body, dropped=lost)
         if request.operation is Operation.EMBEDDINGS:
@@ -62,6 +59,4 @@ class GeminiCodec:
         """Return a fresh decoder for one streamed answer."""
         return GeminiDecoder(request.model, self._mint, include_usage=wants_usage(request))
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return error_of_status(status, headers, body, wall_s)
+    error = staticmethod(error_of_status)

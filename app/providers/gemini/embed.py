@@ -6,37 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from app.core.dialects.absent import given_in
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.providers.canonical.heard import heard
 from app.providers.canonical.vectors import embeddings, read_embeddings
 from app.providers.gemini.messages import NAME
-from app.providers.gemini.wire import WHOSE, Content, Part, Wire
-
-
-class _Request(Wire, frozen=True):
-    model: str
-    content: Content
-    task_type: str | None = None
-    output_dimensionality: int | None = None
-
-
-class _Batch(Wire, frozen=True):
-    requests: list[_Request]
-
-
-class _Instance(msgspec.Struct, frozen=True, omit_defaults=True):
-    content: str
-    task_type: str | None = None
-
-
-class _Parameters(Wire, frozen=True):
-    output_dimensionality: int | None = None
-
-
-class _Prediction(msgspec.Struct, frozen=True):
-    instances: list[_Instance]
-    parameters: _Parameters
+from app.providers.gemini.wire import WHOSE, Wire
 
 
 class _Embedding(msgspec.Struct, frozen=True):
@@ -75,13 +51,14 @@ def encode_embeddings(request: PlainRequest, model: str, *, vertex: bool) -> byt
     """
     asked = read_embeddings(request)
     task = None if asked.input_type is None else asked.input_type.upper()
+    texts = asked.texts(NAME)
     if vertex:
-        instances = [_Instance(text, task) for text in asked.texts(NAME)]
-        return msgspec.json.encode(_Prediction(instances, _Parameters(asked.dimensions)))
-    batch = [
-        _Request(f"models/{model}", Content([Part(text=text)]), task, asked.dimensions) for text in asked.texts(NAME)
-    ]
-    return msgspec.json.encode(_Batch(batch))
+        instances = [given_in({"content": text, "task_type": task}) for text in texts]
+        parameters = given_in({"outputDimensionality": asked.dimensions})
+        return msgspec.json.encode({"instances": instances, "parameters": parameters})
+    more = given_in({"taskType": task, "outputDimensionality": asked.dimensions})
+    batch = [{"model": f"models/{model}", "content": {"parts": [{"text": text}]}, **more} for text in texts]
+    return msgspec.json.encode({"requests": batch})
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:

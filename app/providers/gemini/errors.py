@@ -11,7 +11,8 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
+from app.providers.canonical.heard import UNREADABLE
+from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 # https://cloud.google.com/apis/design/errors#handling_errors
 _STATUSES: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -35,13 +36,10 @@ _STATUSES: Final[Mapping[str, Kind]] = MappingProxyType(
     }
 )
 # INVALID_ARGUMENT says many things; these are the ones that are not the caller's fault, or have a name of their own.
-_PHRASES: Final = (
-    (re.compile(r"api[ _-]?key", re.IGNORECASE), table.TARGET_MISCONFIGURED),
-    (
-        re.compile(r"token count .{0,40}exceeds|exceeds the maximum number of tokens", re.IGNORECASE),
-        table.CONTEXT_TOO_LONG,
-    ),
-    (re.compile(r"user location is not supported", re.IGNORECASE), table.TARGET_MISCONFIGURED),
+_PHRASES: Final = phrases(
+    (r"api[ _-]?key", table.TARGET_MISCONFIGURED),
+    (r"token count .{0,40}exceeds|exceeds the maximum number of tokens", table.CONTEXT_TOO_LONG),
+    (r"user location is not supported", table.TARGET_MISCONFIGURED),
 )
 _DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
 
@@ -113,5 +111,5 @@ def _read(body: bytes) -> _Error:
         found = msgspec.json.decode(body)
         found = found[0] if isinstance(found, list) and found else found  # how a stream begins to fail
         return msgspec.convert(found, _Envelope).error
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _Error()

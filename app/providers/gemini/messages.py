@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.core.dialects.absent import given_in
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.media import audio_type, guessed_type, inline
-from app.providers.gemini.wire import Blob, Content, FileData, FunctionCall, FunctionResponse, Part
 
-NAME = "Gemini"
+Json: TypeAlias = dict[str, Any]
+
+NAME: Final = "Gemini"
 # What Gemini 3 takes in place of the signature of a call that another model made
 # (https://ai.google.dev/gemini-api/docs/thought-signatures).
-FOREIGN_SIGNATURE = "skip_thought_signature_validator"
+FOREIGN_SIGNATURE: Final = "skip_thought_signature_validator"
 
 
 class _Google(msgspec.Struct, frozen=True):
@@ -26,15 +29,14 @@ class _Extra(msgspec.Struct, frozen=True):
     google: _Google = _Google()
 
 
-def system_of(turns: Sequence[Turn]) -> Content | None:
+def system_of(turns: Sequence[Turn]) -> Json | None:
     """Return the system instruction: every system message, wherever it stands, as Gemini has one place for them."""
-    parts = [
-        Part(text=piece.text) for turn in turns if turn.role in talk.SYSTEM for piece in turn.pieces() if piece.text
-    ]
-    return Content(parts) if parts else None
+    pieces = [piece for turn in turns if turn.role in talk.SYSTEM for piece in turn.pieces()]
+    parts = [{"text": piece.text} for piece in pieces if piece.text]
+    return {"parts": parts} if parts else None
 
 
-def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Content]:
+def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Json]:
     """
     Return the conversation; messages of one side that follow each other become one.
 
@@ -46,46 +48,38 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Content]:
     Raises:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
-    names = {call.id: call.function.name for turn in turns for call in turn.tool_calls or () if call.function}
-    contents: list[Content] = []
+    names = talk.called_functions(turns)
+    said: list[tuple[str, list[Json]]] = []
     for place, turn in enumerate(turns):
-        if turn.role in talk.SYSTEM:
-            continue
         where = f"messages[{place}]"
-        role = "model" if turn.role == "assistant" else "user"
-        parts = list(_result(turn, names, where) if turn.role == "tool" else _parts(turn, where, signed=signed))
-        if not parts:
-            continue
-        if contents and contents[-1].role == role:
-            contents[-1] = Content([*contents[-1].parts, *parts], role)
-        else:
-            contents.append(Content(parts, role))
-    return contents
+        if turn.role == "tool":
+            said.append(("user", list(_result(turn, names, where))))
+        elif turn.role not in talk.SYSTEM:
+            said.append(("model" if turn.role == "assistant" else "user", list(_parts(turn, where, signed=signed))))
+    return [{"parts": parts, "role": role} for role, parts in talk.alternating(said)]
 
 
-def _parts(turn: Turn, where: str, *, signed: bool) -> Iterator[Part]:
+def _parts(turn: Turn, where: str, *, signed: bool) -> Iterator[Json]:
     talk.require_turn(turn, where, NAME)
     if turn.refusal:
-        yield Part(text=turn.refusal)
+        yield {"text": turn.refusal}
     pieces = turn.pieces()
     signature = _signature(turn.extra_content) if turn.role == "assistant" else None
     for index, piece in enumerate(pieces):
         part = _part(piece, f"{where}.content[{index}]")
-        yield msgspec.structs.replace(part, thought_signature=signature if piece is pieces[-1] else None)
+        yield {**part, "thoughtSignature": signature} if signature and piece is pieces[-1] else part
     for index, call in enumerate(turn.tool_calls or ()):
         yield _call(call, f"{where}.tool_calls[{index}]", demanded=signed and index == 0)
 
 
-def _part(piece: Piece, where: str) -> Part:
+def _part(piece: Piece, where: str) -> Json:
     match piece.type:
-        case "text":
-            return Part(text=piece.text)
-        case "refusal":
-            return Part(text=piece.refusal)
+        case "text" | "refusal":
+            return {"text": piece.text or piece.refusal}
         case "image_url" if piece.image_url is not None:
             return _at(piece.image_url.url, f"{where}.image_url.url", "image/jpeg")
         case "input_audio" if piece.input_audio is not None:
-            return Part(inline_data=Blob(audio_type(piece.input_audio.format), piece.input_audio.data))
+            return {"inlineData": {"mimeType": audio_type(piece.input_audio.format), "data": piece.input_audio.data}}
         case "file" if piece.file is not None and piece.file.file_data is not None:
             return _at(piece.file.file_data, f"{where}.file.file_data", "application/pdf")
         case "file" if piece.file is not None and piece.file.file_url is not None:
@@ -96,19 +90,18 @@ def _part(piece: Piece, where: str) -> Part:
             raise talk.no_part(piece, where, NAME)
 
 
-def _at(url: str, param: str, otherwise: str) -> Part:
+def _at(url: str, param: str, otherwise: str) -> Json:
     held = inline(url, param)
     if held is not None:
-        return Part(inline_data=Blob(held.media_type, held.base64))
-    return Part(file_data=FileData(url, guessed_type(url, otherwise)))
+        return {"inlineData": {"mimeType": held.media_type, "data": held.base64}}
+    return {"fileData": {"fileUri": url, "mimeType": guessed_type(url, otherwise)}}
 
 
-def _call(call: Called, where: str, *, demanded: bool) -> Part:
+def _call(call: Called, where: str, *, demanded: bool) -> Json:
     function = talk.function_in(call, where, NAME)
+    given = {"name": function.name, "args": talk.arguments_of(function, where)}
     signature = _signature(call.extra_content) or (FOREIGN_SIGNATURE if demanded else None)
-    return Part(
-        function_call=FunctionCall(function.name, talk.arguments_of(function, where)), thought_signature=signature
-    )
+    return given_in({"thoughtSignature": signature, "functionCall": given})
 
 
 def _signature(extra_content: msgspec.Raw) -> str | None:
@@ -119,18 +112,14 @@ def _signature(extra_content: msgspec.Raw) -> str | None:
         return None
 
 
-def _result(turn: Turn, names: dict[str, str], where: str) -> Iterator[Part]:
-    """Yield what a tool returned; what is no text, for which a result has no place, follows it."""
+def _result(turn: Turn, names: Mapping[str, str], where: str) -> Iterator[Json]:
+    """Yield what a tool returned, which must be an object; what is no text follows it, as there is no place inside."""
     name = names.get(turn.tool_call_id or "") or turn.name
     if not name:
         raise talk.no_call(where)
     text = turn.text()
-    yield Part(function_response=FunctionResponse(name, _response(text, "error" if turn.is_error else "result")))
+    member = "error" if turn.is_error else "result"
+    yield {"functionResponse": {"name": name, "response": talk.raw_object(text) or {member: text}}}
     for index, piece in enumerate(turn.pieces()):
         if piece.type != "text":
             yield _part(piece, f"{where}.content[{index}]")
-
-
-def _response(text: str, member: str) -> msgspec.Raw:
-    """Return the object that a result must be: itself if it is one, else one with this member."""
-    return msgspec.Raw(text.encode() if talk.is_object(text) else msgspec.json.encode({member: text}))

@@ -7,24 +7,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
-from app.core.dialects.absent import ABSENT, present
+from app.core.dialects.absent import given_in, present
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Offered
 from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, unsupported, with_extras
+from app.providers.canonical.losses import dropped, dropped_inside, unsupported, written
 from app.providers.canonical.search import lost_of_search, web_search
-from app.providers.gemini.messages import NAME, contents_of, system_of
-from app.providers.gemini.wire import (
-    FunctionCallingConfig,
-    FunctionDeclaration,
-    GenerateRequest,
-    GenerationConfig,
-    ThinkingConfig,
-    Tool,
-    ToolConfig,
-)
+from app.providers.gemini.messages import NAME, Json, contents_of, system_of
 
 EXTRAS: Final = "google"  # the member of a body that holds what only this dialect knows
 _CARRIED: Final = frozenset(
@@ -51,7 +40,6 @@ _LEVELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 _BY_BUDGET = re.compile(r"gemini-(1|2)\.")  # later models take levels, and want signatures back
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "AUTO", "none": "NONE", "required": "ANY"})
-_SEARCH: Final = Tool(google_search=msgspec.Raw(b"{}"))
 _MODALITIES: Final = frozenset({"text", "image"})
 
 
@@ -68,71 +56,68 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     choice = read_choice(asked)
     tools = _tools(asked.tools or (), choice.only)
     search = web_search(body.members)
-    config = _config(asked, by_budget=by_budget)
     if search is not None:
         lost = (*lost, *lost_of_search(search))
         if tools and by_budget:
             raise unsupported("web_search_options", NAME, "this model searches or calls functions, but not both")
-    request = GenerateRequest(
-        contents=contents_of(asked.messages, signed=not by_budget),
-        system_instruction=system_of(asked.messages),
-        generation_config=config if config != GenerationConfig() else None,
-        tools=tools if search is None else (*tools, _SEARCH),
-        tool_config=_tool_config(choice) if tools else None,
-    )
-    return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), lost
+    request = {
+        "contents": contents_of(asked.messages, signed=not by_budget),
+        "systemInstruction": system_of(asked.messages),
+        "generationConfig": _config(asked, by_budget=by_budget) or None,
+        "tools": [*tools, *([{"googleSearch": {}}] if search is not None else ())] or None,
+        "toolConfig": _tool_config(choice) if tools else None,
+    }
+    return written(request, body.members.get(EXTRAS)), lost
 
 
-def _config(asked: Asked, *, by_budget: bool) -> GenerationConfig:
+def _config(asked: Asked, *, by_budget: bool) -> Json:
     form = asked.response_format
     wants_json = form is not None and form.type in {"json_object", "json_schema"}
-    schema = present(form.json_schema.schema) if form is not None and form.json_schema is not None else ABSENT
-    return GenerationConfig(
-        temperature=asked.temperature,
-        top_p=asked.top_p,
-        top_k=asked.top_k,
-        candidate_count=asked.n if asked.n != 1 else None,
-        max_output_tokens=asked.most_tokens,
-        stop_sequences=tuple(asked.stops),
-        seed=asked.seed,
-        presence_penalty=asked.presence_penalty,
-        frequency_penalty=asked.frequency_penalty,
-        response_logprobs=bool(asked.logprobs),
-        logprobs=asked.top_logprobs if asked.logprobs else None,
-        response_mime_type="application/json" if wants_json else None,
-        response_json_schema=schema,
-        response_modalities=_modalities(asked),
-        thinking_config=_thinking(asked.reasoning_effort, by_budget=by_budget),
-    )
+    config = {
+        "temperature": asked.temperature,
+        "topP": asked.top_p,
+        "topK": asked.top_k,
+        "candidateCount": asked.n if asked.n != 1 else None,
+        "maxOutputTokens": asked.most_tokens,
+        "stopSequences": asked.stops or None,
+        "seed": asked.seed,
+        "presencePenalty": asked.presence_penalty,
+        "frequencyPenalty": asked.frequency_penalty,
+        "responseLogprobs": asked.logprobs or None,
+        "logprobs": asked.top_logprobs if asked.logprobs else None,
+        "responseMimeType": "application/json" if wants_json else None,
+        "responseJsonSchema": present(form.json_schema.schema) if form is not None and form.json_schema else None,
+        "responseModalities": _modalities(asked) or None,
+        "thinkingConfig": _thinking(asked.reasoning_effort, by_budget=by_budget),
+    }
+    return given_in(config)
 
 
-def _thinking(effort: str | None, *, by_budget: bool) -> ThinkingConfig | None:
+def _thinking(effort: str | None, *, by_budget: bool) -> Json | None:
     if effort is None:
         return None
     talk.require_effort(effort, _BUDGETS)
-    shown = effort != "none"
-    if by_budget:
-        return ThinkingConfig(include_thoughts=shown, thinking_budget=_BUDGETS[effort])
-    return ThinkingConfig(include_thoughts=shown, thinking_level=_LEVELS[effort])
+    amount: Json = {"thinkingBudget": _BUDGETS[effort]} if by_budget else {"thinkingLevel": _LEVELS[effort]}
+    return amount if effort == "none" else {"includeThoughts": True, **amount}
 
 
-def _modalities(asked: Asked) -> Sequence[str]:
+def _modalities(asked: Asked) -> list[str]:
     wanted = asked.modalities or []
     for modality in wanted:
         if modality not in _MODALITIES:
             raise unsupported("modalities", NAME, f"it has no {modality[:40]!r}")
-    return tuple([modality.upper() for modality in wanted]) if wanted != ["text"] else ()
+    return [modality.upper() for modality in wanted] if wanted != ["text"] else []
 
 
-def _tools(offered: Sequence[Offered], only: frozenset[str] | None) -> Sequence[Tool]:
+def _tools(offered: Sequence[Offered], only: frozenset[str] | None) -> list[Json]:
     declared = [
-        FunctionDeclaration(given.name, given.description, present(given.parameters))
-        for _, given in talk.functions_in(offered, only, NAME)
+        given_in({"name": each.name, "description": each.description, "parametersJsonSchema": present(each.parameters)})
+        for _, each in talk.functions_in(offered, only, NAME)
     ]
-    return (Tool(declared),) if declared else ()
+    return [{"functionDeclarations": declared}] if declared else []
 
 
-def _tool_config(choice: Choice) -> ToolConfig | None:
+def _tool_config(choice: Choice) -> Json | None:
     if choice.name is not None:
-        return ToolConfig(FunctionCallingConfig("ANY", (choice.name,)))
-    return ToolConfig(FunctionCallingConfig(_MODES[choice.mode])) if choice.mode is not None else None
+        return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [choice.name]}}
+    return {"functionCallingConfig": {"mode": _MODES[choice.mode]}} if choice.mode is not None else None

@@ -1,5 +1,5 @@
 """
-What goes over the wire to and from Gemini, as far as the codec reads or writes it.
+What comes over the wire from Gemini, as far as the codec reads it.
 
 The names are those of the REST API (https://ai.google.dev/api/generate-content), written as Python has it.
 """
@@ -16,8 +16,8 @@ from app.core.dialects.absent import ABSENT
 WHOSE: Final = "Gemini's"
 
 
-class Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """The base of every object: what is not set is not sent."""
+class Wire(msgspec.Struct, frozen=True, rename="camel"):
+    """The base of every object."""
 
 
 class Blob(Wire, frozen=True):
@@ -27,26 +27,12 @@ class Blob(Wire, frozen=True):
     data: str = ""
 
 
-class FileData(Wire, frozen=True):
-    """Bytes at an address."""
-
-    file_uri: str = ""
-    mime_type: str | None = None
-
-
 class FunctionCall(Wire, frozen=True):
     """A function that the model calls."""
 
     name: str = ""
     args: msgspec.Raw = ABSENT
     id: str | None = None
-
-
-class FunctionResponse(Wire, frozen=True):
-    """What a function returned; always an object."""
-
-    name: str
-    response: msgspec.Raw
 
 
 class Code(Wire, frozen=True):
@@ -69,9 +55,7 @@ class Part(Wire, frozen=True):
     thought: bool = False
     thought_signature: str | None = None
     inline_data: Blob | None = None
-    file_data: FileData | None = None
     function_call: FunctionCall | None = None
-    function_response: FunctionResponse | None = None
     executable_code: Code | None = None
     code_execution_result: CodeResult | None = None
 
@@ -81,72 +65,6 @@ class Content(Wire, frozen=True):
 
     parts: Sequence[Part] = ()
     role: str | None = None
-
-
-class ThinkingConfig(Wire, frozen=True):
-    """How much the model reasons: by a number of tokens (2.5), or by a level (3 and later)."""
-
-    include_thoughts: bool = False
-    thinking_budget: int | None = None
-    thinking_level: str | None = None
-
-
-class GenerationConfig(Wire, frozen=True):
-    """How the answer is made."""
-
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    candidate_count: int | None = None
-    max_output_tokens: int | None = None
-    stop_sequences: Sequence[str] = ()
-    seed: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    response_logprobs: bool = False
-    logprobs: int | None = None
-    response_mime_type: str | None = None
-    response_json_schema: msgspec.Raw = ABSENT
-    response_modalities: Sequence[str] = ()
-    thinking_config: ThinkingConfig | None = None
-
-
-class FunctionDeclaration(Wire, frozen=True):
-    """A function that is offered; the schema is plain JSON schema."""
-
-    name: str
-    description: str | None = None
-    parameters_json_schema: msgspec.Raw = ABSENT
-
-
-class Tool(Wire, frozen=True):
-    """The functions that are offered, or Google's own search."""
-
-    function_declarations: Sequence[FunctionDeclaration] = ()
-    google_search: msgspec.Raw = ABSENT
-
-
-class FunctionCallingConfig(Wire, frozen=True):
-    """Whether functions must be called: `AUTO`, `ANY` or `NONE`."""
-
-    mode: str
-    allowed_function_names: Sequence[str] = ()
-
-
-class ToolConfig(Wire, frozen=True):
-    """How the functions are used."""
-
-    function_calling_config: FunctionCallingConfig
-
-
-class GenerateRequest(Wire, frozen=True):
-    """The body of `generateContent`."""
-
-    contents: Sequence[Content]
-    system_instruction: Content | None = None
-    generation_config: GenerationConfig | None = None
-    tools: Sequence[Tool] = ()
-    tool_config: ToolConfig | None = None
 
 
 class Modality(Wire, frozen=True):

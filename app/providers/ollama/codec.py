@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from app.core.call import Target
-from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
-from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.asked import read_whole, wants_usage
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.ollama.embed import decode_embeddings, encode_embeddings
@@ -23,12 +20,11 @@ class OllamaCodec:
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
-        self._bodies = BodyReader()
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the provider is sent; see the port."""
         if isinstance(request, ChatRequest):
-            body, lost = encode_chat(self._bodies.read(request), target.model)
+            body, lost = encode_chat(read_whole(request), target.model)
             return Encoded("/api/chat", body, dropped=lost)
         if request.operation is Operation.EMBEDDINGS:
             return Encoded("/api/embed", encode_embeddings(request, target.model))
@@ -44,6 +40,4 @@ class OllamaCodec:
         """Return a fresh decoder for one streamed answer."""
         return OllamaDecoder(request.model, self._mint, include_usage=wants_usage(request))
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return error_of_status(status, headers, body, wall_s)
+    error = staticmethod(error_of_status)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
+from app.core.dialects.absent import given_in
 from app.core.model import Completion, PlainRequest
 from app.providers.canonical.heard import heard
 from app.providers.canonical.vectors import embeddings, read_embeddings
 from app.providers.ollama.request import NAME
-
-
-class _Request(msgspec.Struct, frozen=True, omit_defaults=True):
-    model: str
-    input: Sequence[str]
-    dimensions: int | None = None
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -31,7 +24,7 @@ def encode_embeddings(request: PlainRequest, model: str) -> bytes:
         GatewayError: INVALID_REQUEST with `param`.
     """
     asked = read_embeddings(request)
-    return msgspec.json.encode(_Request(model, asked.texts(NAME), asked.dimensions))
+    return msgspec.json.encode(given_in({"model": model, "input": asked.texts(NAME), "dimensions": asked.dimensions}))
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,16 +10,13 @@ import msgspec
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.canonical.heard import heard_or
-from app.providers.refusals import in_answer, kind_of_status, refused, retry_after_s, told_by
+from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
-_PHRASES: Final = (
-    (re.compile(r"model .{0,200}not found|try pulling it", re.IGNORECASE), table.TARGET_MODEL_MISSING),
-    (re.compile(r"does not support", re.IGNORECASE), table.UNSUPPORTED_FEATURE),
-    (
-        re.compile(r"exceeds? (?:the )?(?:available )?context|context (?:length|size)|input length", re.IGNORECASE),
-        table.CONTEXT_TOO_LONG,
-    ),
-    (re.compile(r"busy|maximum pending requests", re.IGNORECASE), table.TARGET_BUSY),
+_PHRASES: Final = phrases(
+    (r"model .{0,200}not found|try pulling it", table.TARGET_MODEL_MISSING),
+    (r"does not support", table.UNSUPPORTED_FEATURE),
+    (r"exceeds? (?:the )?(?:available )?context|context (?:length|size)|input length", table.CONTEXT_TOO_LONG),
+    (r"busy|maximum pending requests", table.TARGET_BUSY),
 )
 # What the words of an error may make of a status; an error in the middle of a stream has no status.
 _VAGUE: Final = frozenset({table.INVALID_REQUEST, table.TARGET_FAILED})

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT, present
+from app.core.dialects.absent import given_in, is_given
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
 from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, with_extras
+from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, written
 from app.providers.canonical.media import inline
-from app.providers.ollama import wire
+
+Json: TypeAlias = dict[str, Any]
 
 NAME: Final = "Ollama"
 EXTRAS: Final = "ollama"  # the member of a body that holds what only this dialect knows
@@ -29,7 +30,6 @@ _CARRIED: Final = frozenset(
 _THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
     {"none": False, "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 )
-_JSON = msgspec.Raw(b'"json"')
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
@@ -45,27 +45,26 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     choice = read_choice(asked)
     if choice.name is not None or choice.mode == "required":
         raise unsupported("tool_choice", NAME, "it cannot make a model call a tool")
-    options = _options(asked)
-    request = wire.ChatRequest(
-        model=model,
-        messages=_messages(asked.messages),
-        stream=bool(asked.stream),
-        tools=() if choice.mode == "none" else tuple(talk.wire_tools(asked.tools or (), choice.only, NAME)),
-        format=_format(asked.response_format),
-        options=options if options != wire.Options() else None,
-        think=_think(asked.reasoning_effort),
-        logprobs=asked.logprobs or None,
-        top_logprobs=asked.top_logprobs if asked.logprobs else None,
-    )
-    return with_extras(msgspec.json.encode(request), body.members.get(EXTRAS)), lost
+    request = {
+        "model": model,
+        "messages": _messages(asked.messages),
+        "stream": bool(asked.stream),  # which is true for those who do not say
+        "tools": None if choice.mode == "none" else talk.openai_tools(asked.tools or (), choice.only, NAME) or None,
+        "format": _format(asked.response_format),
+        "options": _options(asked) or None,
+        "think": _think(asked.reasoning_effort),
+        "logprobs": asked.logprobs or None,
+        "top_logprobs": asked.top_logprobs if asked.logprobs else None,
+    }
+    return written(request, body.members.get(EXTRAS)), lost
 
 
-def _messages(turns: Sequence[Turn]) -> list[wire.Message]:
-    names = {call.id: call.function.name for turn in turns for call in turn.tool_calls or () if call.function}
+def _messages(turns: Sequence[Turn]) -> list[Json]:
+    names = talk.called_functions(turns)
     return [_message(turn, names, f"messages[{place}]") for place, turn in enumerate(turns)]
 
 
-def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
+def _message(turn: Turn, names: Mapping[str, str], where: str) -> Json:
     talk.require_turn(turn, where, NAME)
     texts, images = [turn.refusal] if turn.refusal else [], []
     for index, piece in enumerate(turn.pieces()):
@@ -76,15 +75,16 @@ def _message(turn: Turn, names: Mapping[str, str], where: str) -> wire.Message:
         else:
             raise talk.no_part(piece, f"{where}.content[{index}]", NAME)
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
-    return wire.Message(
-        role="system" if turn.role == "developer" else turn.role,
-        content="\n".join(texts),
-        thinking=turn.reasoning_content if turn.role == "assistant" else None,
-        images=tuple(images),
-        tool_calls=tuple(calls),
-        tool_name=names.get(turn.tool_call_id or "") or turn.name if turn.role == "tool" else None,
-        tool_call_id=turn.tool_call_id if turn.role == "tool" else None,
-    )
+    message = {
+        "role": "system" if turn.role == "developer" else turn.role,
+        "content": "\n".join(texts),
+        "thinking": turn.reasoning_content if turn.role == "assistant" else None,
+        "images": images or None,
+        "tool_calls": calls or None,
+        "tool_name": names.get(turn.tool_call_id or "") or turn.name if turn.role == "tool" else None,
+        "tool_call_id": turn.tool_call_id if turn.role == "tool" else None,
+    }
+    return given_in(message)
 
 
 def _image(piece: Piece, where: str) -> str:
@@ -95,29 +95,31 @@ def _image(piece: Piece, where: str) -> str:
     return held.base64
 
 
-def _call(call: Called, where: str) -> wire.ToolCall:
+def _call(call: Called, where: str) -> Json:
     function = talk.function_in(call, where, NAME)
-    return wire.ToolCall(wire.Function(function.name, talk.arguments_of(function, where)), call.id)
+    given = {"name": function.name, "arguments": talk.arguments_of(function, where)}
+    return {"function": given, "id": call.id} if call.id else {"function": given}
 
 
-def _format(given: Format | None) -> msgspec.Raw:
+def _format(given: Format | None) -> msgspec.Raw | str | None:
     if given is None or given.type == "text":
-        return ABSENT
-    schema = present(given.json_schema.schema) if given.json_schema is not None else ABSENT
-    return schema if bytes(schema) else _JSON
+        return None
+    form = given.json_schema
+    return form.schema if form is not None and is_given(form.schema) else "json"
 
 
-def _options(asked: Asked) -> wire.Options:
-    return wire.Options(
-        temperature=asked.temperature,
-        top_p=asked.top_p,
-        top_k=asked.top_k,
-        num_predict=asked.most_tokens,
-        stop=tuple(asked.stops),
-        seed=asked.seed,
-        presence_penalty=asked.presence_penalty,
-        frequency_penalty=asked.frequency_penalty,
-    )
+def _options(asked: Asked) -> Json:
+    options = {
+        "temperature": asked.temperature,
+        "top_p": asked.top_p,
+        "top_k": asked.top_k,
+        "num_predict": asked.most_tokens,
+        "stop": asked.stops or None,
+        "seed": asked.seed,
+        "presence_penalty": asked.presence_penalty,
+        "frequency_penalty": asked.frequency_penalty,
+    }
+    return given_in(options)
 
 
 def _think(effort: str | None) -> bool | str | None:

@@ -14,6 +14,7 @@ import aiohappyeyeballs
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.providers.pool.connection import Connection
 from app.providers.pool.origin import Origin
+from app.providers.pool.tls import Trust
 
 _HEAD_START_S: Final = 0.25  # of one address before the next is tried beside it (RFC 8305, section 8)
 
@@ -27,10 +28,10 @@ async def resolve(host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoTyp
 
 
 class Dialer:
-    """Opens connections; those to `https` origins with one TLS context."""
+    """Opens connections; those to `https` origins with the TLS context that is due."""
 
-    def __init__(self, context: ssl.SSLContext, resolve: Resolve = resolve) -> None:
-        self._context = context
+    def __init__(self, trust: Trust, resolve: Resolve = resolve) -> None:
+        self._trust = trust
         self._resolve = resolve
 
     async def dial(self, origin: Origin, make: Callable[[], Connection]) -> Connection:
@@ -59,7 +60,7 @@ class Dialer:
             return connection
         found = await self._resolve(origin.host, origin.port)
         reached = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_HEAD_START_S, interleave=1)
-        context, name = (self._context, origin.host) if origin.secure else (None, None)
+        context, name = (self._trust.context, origin.host) if origin.secure else (None, None)
         _, connection = await loop.create_connection(make, sock=reached, ssl=context, server_hostname=name)
         # Where a connection ends in the very moment of its opening, uvloop closes the descriptor and forgets to tell
         # the socket, which would close it a second time when it is collected: by then it may be somebody else's.

@@ -16,7 +16,7 @@ from app.providers.pool.lane import Lane
 from app.providers.pool.options import PoolOptions
 from app.providers.pool.origin import Address, Origin, locate
 from app.providers.pool.reply import PoolReply
-from app.providers.pool.tls import client_context
+from app.providers.pool.tls import Trust
 from app.providers.pool.upload import upload
 
 _REMEMBERED: Final = 512  # heads and URLs: providers times what one caller adds to the headers
@@ -35,7 +35,7 @@ class PoolClient:
     def __init__(self, options: PoolOptions) -> None:
         self._options = options
         self._everyone = Gate(options.connections_max)
-        self._dialer = Dialer(client_context(options.tls))
+        self._dialer = Dialer(Trust(options.tls))
         self._lanes: dict[Origin, Lane] = {}
         self._open: set[Connection] = set()
         self._closed = False

@@ -62,6 +62,10 @@ class PoolReply:
             }
         return self._headers
 
+    def rest(self) -> bytes | None:
+        """Take all that is left, if it is there; see the port."""
+        return self._taken() if self.complete else None
+
     def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body, once; see the port. All that has arrived is one chunk."""
         return self
@@ -81,13 +85,12 @@ class PoolReply:
             except asyncio.CancelledError:
                 await self.aclose()
                 raise
-        parts, self.parts = self.parts, []
-        self.held_bytes = 0
+        taken = self._taken()
         if self.paused:
             self.paused = False
             if self._line is not None:
                 self._line.resume()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return taken
 
     async def aclose(self) -> None:
         """Let go of the answer; the connection is closed unless all of it had arrived."""
@@ -96,6 +99,11 @@ class PoolReply:
         line, self._line = self._line, None
         if line is not None:
             line.drop()
+
+    def _taken(self) -> bytes:
+        parts, self.parts = self.parts, []
+        self.held_bytes = 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     # --- the connection's side --------------------------------------------------------------------------------------
 

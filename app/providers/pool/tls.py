@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+from collections.abc import Iterator
+from contextlib import suppress
 
 from app.core.errors import TARGET_MISCONFIGURED, GatewayError
 from app.providers.pool.options import TlsOptions
@@ -18,9 +21,47 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=options.ca_file)
         if options.certificate_file is not None:
-            context.load_cert_chain(options.certificate_file, options.key_file)
+            context.load_cert_chain(options.certificate_file, options.key_file, password="")  # never asks a terminal
     except OSError as error:  # SSLError is one as well
         raise GatewayError(TARGET_MISCONFIGURED, f"The files for TLS cannot be used: {error}.") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+class Trust:
+    """
+    The context that new connections are opened with; certificates that were renewed on disk are read again.
+
+    Files that cannot be used at that moment, as while they are being written, leave the context as it is.
+
+    Raises:
+        GatewayError: TARGET_MISCONFIGURED if they cannot be used at the beginning.
+    """
+
+    def __init__(self, options: TlsOptions) -> None:
+        self._options = options
+        self._written = tuple(_written(options))
+        self._context = client_context(options)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """Return it."""
+        written = tuple(_written(self._options))
+        if written != self._written:
+            with suppress(GatewayError):
+                self._context = client_context(self._options)
+                self._written = written
+        return self._context
+
+
+def _written(options: TlsOptions) -> Iterator[tuple[int, int] | None]:
+    """Yield for each file when it was written, in nanoseconds, and its size; None for one that is gone."""
+    for path in (options.ca_file, options.certificate_file, options.key_file):
+        if path is not None:
+            try:
+                found = os.stat(path)  # noqa: PTH116 - a look at the system, microseconds before a connection is opened
+            except OSError:
+                yield None
+            else:
+                yield found.st_mtime_ns, found.st_size

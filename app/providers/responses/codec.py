@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from app.core.call import Target
@@ -11,11 +9,11 @@ from app.core.dialects.responses import RESPONSES, Response
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Request
 from app.core.ports import Codec, Decoder, Encoded
-from app.providers.canonical.asked import BodyReader, wants_usage
+from app.providers.canonical.asked import read_whole, wants_usage
 from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
-from app.providers.openai_errors import error_of_status
-from app.providers.responses.conversation import without_foreign_thoughts
+from app.providers.foreign_thoughts import own_items
+from app.providers.openai.errors import error_of_status
 from app.providers.responses.request import encode_chat
 from app.providers.responses.response import decode_chat
 from app.providers.responses.stream import WHOSE, ResponsesDecoder
@@ -38,7 +36,6 @@ class ResponsesCodec:
         self._mint = mint
         self._others = others
         self._path = path
-        self._bodies = BodyReader()
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the provider is sent; see the port."""
@@ -46,9 +43,9 @@ class ResponsesCodec:
             return self._others.encode(request, target)
         origin = request.origin
         if origin is not None and origin.dialect == RESPONSES:
-            own = without_foreign_thoughts(origin.raw)
+            own = own_items(origin.raw)
             return Encoded(self._path, own if request.model == target.model else replace_model(own, target.model))
-        body, lost = encode_chat(self._bodies.read(request), target.model)
+        body, lost = encode_chat(read_whole(request), target.model)
         return Encoded(self._path, body, dropped=lost)
 
     def decode(self, body: bytes, request: Request) -> Completion:
@@ -67,6 +64,4 @@ class ResponsesCodec:
             return self._others.decoder(request)
         return ResponsesDecoder(request.model, self._mint, include_usage=wants_usage(request))
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return error_of_status(status, headers, body, wall_s)
+    error = staticmethod(error_of_status)

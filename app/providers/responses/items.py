@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import is_given
+from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import RESPONSES
 from app.providers.canonical import talk
@@ -127,8 +127,7 @@ def _part(piece: Piece, where: str) -> Item:
                 "detail": piece.image_url.detail or "auto",
             }
         case "file" if piece.file is not None:
-            given = {name: getattr(piece.file, name) for name in ("file_data", "file_id", "file_url", "filename")}
-            found = {"type": "input_file", **{name: value for name, value in given.items() if value is not None}}
+            found = {"type": "input_file", **given_in(msgspec.structs.asdict(piece.file))}
         case "input_audio" if piece.input_audio is not None:
             sound = {"data": piece.input_audio.data, "format": piece.input_audio.format}
             found = {"type": "input_audio", "input_audio": sound}

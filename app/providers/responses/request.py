@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import is_given
+from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import talk
@@ -15,7 +15,7 @@ from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.choice import WORDS, wrong_choice
 from app.providers.canonical.losses import dropped, require_one_choice, unsupported
 from app.providers.canonical.search import web_search
-from app.providers.openai_models import reasons
+from app.providers.openai.models import reasons
 from app.providers.responses.items import NAME, items_of
 
 Json: TypeAlias = dict[str, Any]
@@ -67,8 +67,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         "store": False,
         **{name: members[name] for name in (*_SAME, *_OWN) if name in members},
     }
-    written = msgspec.json.encode({name: value for name, value in given.items() if value is not None})
-    return written, tuple(dict.fromkeys(lost))
+    return msgspec.json.encode(given_in(given)), tuple(dict.fromkeys(lost))
 
 
 def _require_expressible(asked: Asked) -> None:
@@ -136,8 +135,7 @@ def _named(choice: Json) -> Json:
 
 
 def _text(asked: Asked) -> Json | None:
-    found = {"format": _form(asked.response_format), "verbosity": asked.verbosity}
-    return {name: value for name, value in found.items() if value is not None} or None
+    return given_in({"format": _form(asked.response_format), "verbosity": asked.verbosity}) or None
 
 
 def _form(form: Format | None) -> Json | None:
@@ -147,7 +145,7 @@ def _form(form: Format | None) -> Json | None:
     if schema is None:
         return {"type": form.type}
     shown = {"name": schema.name, "description": schema.description, "strict": schema.strict, "schema": schema.demanded}
-    return {"type": form.type, **{name: value for name, value in shown.items() if value is not None}}
+    return {"type": form.type, **given_in(shown)}
 
 
 def _reasoning(asked: Asked, given: msgspec.Raw | None) -> Json | msgspec.Raw | None:

@@ -15,8 +15,8 @@ from app.core.dialects.responses import ContentPart, Item, Response, ResponseUsa
 from app.core.errors import GatewayError, Kind
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, Message, SaidCall, SaidCustom, annotated, completion, said_call
-from app.providers.canonical.asked import Thought
+from app.providers.canonical.answer import Choice, Message, SaidCall, annotated, completion, said_call
+from app.providers.canonical.asked import CalledCustom, Thought
 from app.providers.canonical.heard import heard_or
 from app.providers.canonical.mint import Stamp
 from app.providers.refusals import in_answer
@@ -49,9 +49,9 @@ def decode_chat(response: Response, stamp: Stamp) -> Completion:
     Return the whole answer.
 
     Raises:
-        GatewayError: The response says that it failed.
+        GatewayError: The response says that it failed, or that somebody stopped it.
     """
-    if response.status == "failed" or is_given(response.error):
+    if response.status in {"failed", "cancelled"} or is_given(response.error):
         raise failed(response.error)
     parts = [part for item in response.output if item.type == "message" for part in parts_of(item)]
     texts = [part for part in parts if part.type == "output_text"]
@@ -130,7 +130,7 @@ def _call(item: Item) -> SaidCall | None:
     if item.type == "function_call":
         return said_call(item.call_id or item.id or "", item.name or "", text_of(item.arguments))
     if item.type == "custom_tool_call":
-        custom = SaidCustom(item.name or "", text_of(item.input))
+        custom = CalledCustom(item.name or "", text_of(item.input))
         return SaidCall(item.call_id or item.id or "", "custom", custom=custom)
     return None
 

@@ -14,7 +14,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -31,7 +31,7 @@ class EmbeddingsAsked(msgspec.Struct, frozen=True):
 
     model: str
     input: Texts
-    encoding_format: str = "float"
+    encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Meta(ge=1, le=4096)] = DIMENSIONS
 
 
@@ -69,6 +69,12 @@ def plain_answer(asked: PlainAsked, number: int) -> bytes:
     return msgspec.json.encode(_answer(asked, number))
 
 
+def listed(given: Texts) -> list[object]:
+    """Return the texts, of which a single list of tokens is one."""
+    whole = isinstance(given, str) or isinstance(given[0], int)
+    return [given] if whole else list(given)
+
+
 def _answer(asked: PlainAsked, number: int) -> dict[str, object]:
     match asked:
         case EmbeddingsAsked():
@@ -80,7 +86,7 @@ def _answer(asked: PlainAsked, number: int) -> dict[str, object]:
 
 
 def _embeddings(asked: EmbeddingsAsked) -> dict[str, object]:
-    inputs = [_words(given) for given in _listed(asked.input)]
+    inputs = [_words(given) for given in listed(asked.input)]
     data = [
         {"object": "embedding", "index": index, "embedding": _encoded(_vector(words, asked.dimensions), asked)}
         for index, words in enumerate(inputs)
@@ -88,12 +94,6 @@ def _embeddings(asked: EmbeddingsAsked) -> dict[str, object]:
     tokens = sum(map(len, inputs))
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": asked.model, "usage": usage}
-
-
-def _listed(given: Texts) -> list[object]:
-    """Return one entry for each embedding: a single list of tokens is one."""
-    whole = isinstance(given, str) or isinstance(given[0], int)
-    return [given] if whole else list(given)
 
 
 def _words(given: object) -> list[str]:

@@ -51,6 +51,10 @@ class SimReply:
         """Return the headers."""
         return self._headers
 
+    def rest(self) -> bytes | None:
+        """Return nothing if the script has come to its end; it is a secret before."""
+        return b"" if self._ended else None
+
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body as the script paces it; see the port."""
         self._running = self._play()

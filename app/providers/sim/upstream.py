@@ -18,13 +18,13 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from app.core.bodies import wrong_field
 from app.core.clock import Clock
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Message, StreamOptions
 from app.core.ports import Chance, HttpRequest
-from app.core.wrong_field import wrong_field
 from app.providers.sim.parts import first_byte_s, stream_parts, whole_parts
-from app.providers.sim.plain import READERS, PlainAsked, plain_answer
+from app.providers.sim.plain import READERS, PlainAsked, Texts, listed, plain_answer
 from app.providers.sim.reply import FOREVER_S, Body, SimReply
 from app.providers.sim.script import Play, Refusal, Script, parse
 from app.providers.sim.wire import Answer, error_body
@@ -71,19 +71,19 @@ class _ChatAsked(_Common, frozen=True, kw_only=True):
 
 
 class _TextAsked(_Common, frozen=True, kw_only=True):
-    """A legacy completion request, with a single prompt."""
+    """A legacy completion request, with one prompt or several; a token is a word."""
 
-    prompt: str | Annotated[list[str], Meta(min_length=1, max_length=1)]
+    prompt: Texts
 
     @property
-    def last(self) -> str:
-        """Return the prompt."""
-        return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
+    def prompts(self) -> list[str]:
+        """Return the prompts."""
+        return [" ".join(map(str, each)) if isinstance(each, list) else str(each) for each in listed(self.prompt)]
 
     @property
     def prompt_tokens(self) -> int:
-        """Return the length of the prompt; a word is a token."""
-        return len(self.last.split())
+        """Return the length of the prompts."""
+        return sum([len(prompt.split()) for prompt in self.prompts])
 
 
 _Asked: TypeAlias = _ChatAsked | _TextAsked
@@ -172,27 +172,29 @@ class SimUpstream:
 
     def _composed(self, asked: _Asked, name: str, script: Script) -> Answer:
         self._number += 1
-        text = _counted_text(script.words) if name == "words" else asked.last
+        prompts = asked.prompts if isinstance(asked, _TextAsked) else [asked.last]
+        texts = [_counted_text(script.words)] * len(prompts) if name == "words" else prompts
         tool = None if isinstance(asked, _TextAsked) else script.tool
         if tool is not None:
-            text = msgspec.json.encode({"text": text}).decode()
-        words = _WORD.findall(text)
+            texts = [msgspec.json.encode({"text": text}).decode() for text in texts]
+        said = [_WORD.findall(text) for text in texts]
         most = asked.max_completion_tokens or asked.max_tokens
         finish = "stop" if tool is None else "tool_calls"
-        if most is not None and len(words) > most:
-            words, finish = words[:most], "length"
+        if most is not None and len(max(said, key=len)) > most:
+            said, finish = [words[:most] for words in said], "length"
         return Answer(
             number=self._number,
             model=asked.model,
             created=int(self._clock.wall()),
-            words=words,
+            words=said[0],
             reasoning=_WORD.findall(script.reasoning),
             tool=tool,
             finish=script.finish or finish,
             prompt_tokens=asked.prompt_tokens,
-            choices=asked.n or 1,
+            choices=(asked.n or 1) * len(said),
             include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
             legacy=isinstance(asked, _TextAsked),
+            more=tuple(said[1:]),
         )
 
     def _fail(self, script: Script, status: int) -> SimReply:

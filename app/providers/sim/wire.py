@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from itertools import zip_longest
 
 import msgspec
 
@@ -22,7 +23,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     `words` keep their white space, so that joined they are the text; of a tool call they are the arguments.
     `number` is the call's place in the life of the provider; `created` is Unix time. `legacy` answers have the form of
-    completions that are no chat: text alone.
+    completions that are no chat: text alone, `more` of it for further prompts, all of which have as many choices.
     """
 
     number: int
@@ -36,6 +37,13 @@ class Answer(msgspec.Struct, frozen=True):
     choices: int
     include_usage: bool
     legacy: bool = False
+    more: tuple[list[str], ...] = ()
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """Return the words of each choice."""
+        each = self.choices // (1 + len(self.more))
+        return [words for words in (self.words, *self.more) for _ in range(each)]
 
 
 def completion(answer: Answer) -> bytes:
@@ -82,7 +90,9 @@ class Frames:
         """Yield an event per word and choice: the reasoning, then the text or the tool call (its name first)."""
         answer = self._answer
         if answer.legacy:
-            yield from self._deltas(b"%b", answer.words)
+            for said in zip_longest(*answer.texts):
+                spoken = [(before, word) for before, word in zip(self._before, said, strict=True) if word is not None]
+                yield from [before + _encode(word) + self._after for before, word in spoken]
             return
         yield from self._deltas(b'{"reasoning_content":%b}', answer.reasoning)
         if answer.tool is None:
@@ -117,7 +127,7 @@ def _start(answer: Answer, kind: bytes) -> bytes:
 
 def _content(answer: Answer, index: int) -> bytes:
     if answer.legacy:
-        return b'"text":%b' % _encode("".join(answer.words))
+        return b'"text":%b' % _encode("".join(answer.texts[index]))
     return b'"message":%b' % _message(answer, index)
 
 
@@ -140,7 +150,7 @@ def _tool_call(answer: Answer, index: int, arguments: bytes) -> bytes:
 def _usage(answer: Answer) -> bytes:
     """Return OpenAI's usage object; a word is a token."""
     thought = len(answer.reasoning) * answer.choices
-    said = len(answer.words) * answer.choices + thought
+    said = sum(map(len, answer.texts)) + thought
     return (
         b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":0},'
         b'"completion_tokens_details":{"reasoning_tokens":%d}}'

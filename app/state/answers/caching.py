@@ -9,9 +9,9 @@ from app.core.caching.meaning import VectorIndex
 from app.core.caching.ports import CacheView, ShelfView, Tally
 from app.core.caching.stored import Selection
 from app.core.clock import Clock
+from app.state.answers.memory import MemoryShelf, ShelfBounds
 from app.state.answers.sharing import ReplicatedAnswers
-from app.state.answers.shelf import MemoryShelf, ShelfBounds
-from app.state.answers.vector_sets import SharedVectors, VectorSets
+from app.state.vectors.redis import SharedVectors, VectorSets
 
 
 class Caching:
@@ -42,7 +42,7 @@ class Caching:
     def compared(self, model: str, vectors_max: int) -> VectorIndex:
         """Return the index of questions; vectors of another model are nothing to compare with, so it is a new one."""
         if self._index is None or self._indexed != (model, vectors_max):
-            made: VectorIndex = import_module("app.state.answers.vectors").MemoryVectors(vectors_max)  # needs numpy
+            made: VectorIndex = import_module("app.state.vectors.memory").MemoryVectors(vectors_max)  # needs numpy
             if self.vector_sets is not None:
                 made = SharedVectors(self.vector_sets, model, vectors_max, made)
             self._index, self._indexed = made, (model, vectors_max)

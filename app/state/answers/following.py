@@ -11,10 +11,9 @@ from app.core.caching.ports import LeaderGoneError, RemoteStream
 from app.core.caching.stored import Stored
 from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.stream import Batch
+from app.state.answers.entries import Done, Entry, Failed, Frames, Head, Whole, error_of, read, unpacked
 from app.state.answers.leading import Means
-from app.state.answers.redis import unheeded
-from app.state.answers.tail import Done, Entry, Failed, Frames, Head, Whole, error_of, read, unpacked
-from app.state.link import StateLostError
+from app.state.link import StateLostError, unheeded
 
 
 class Hearing:

@@ -19,9 +19,9 @@ from app.core.caching.flight import Flight, Flights
 from app.core.caching.stored import Origin, Stored
 from app.core.clock import Clock
 from app.core.errors import GatewayError
-from app.state.answers.redis import RedisAnswers, unheeded
-from app.state.answers.tail import Apart, Done, Entry, Frames, Head, Whole, failed, packed, written
-from app.state.link import Link, StateLostError
+from app.state.answers.entries import Apart, Done, Entry, Frames, Head, Whole, failed, packed, written
+from app.state.answers.redis import RedisAnswers
+from app.state.link import Link, StateLostError, unheeded
 
 _COMPRESSED_BYTES: Final = 4096
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from app.state.link import Argument, Command, Plain, Submit
+from app.state.link import Argument, Command, Plain, Submit, unheeded
 from app.state.scripts import script
 
 SHARDS: Final = 32
@@ -21,29 +21,12 @@ _MAIL_MS: Final = 5_000
 
 
 class RedisAnswers:
-    """
-    What can be asked of Redis about answers.
-
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-
-    Every method returns a future, which may fail with `StateLostError`.
-    """
+    """What can be asked of Redis about answers."""
 
     def __init__(self, submit: Submit, prefix: str) -> None:
         self._submit = submit
         self._prefix = prefix
         self._common = f"{{{prefix}:cache}}"
-        self._look = script("answers_look")
-        self._lease = script("answers_lease")
-        self._tell = script("answers_tell")
-        self._hear = script("answers_hear")
-        self._put = script("answers_put")
-        self._forget = script("answers_forget")
-        self._purge = script("answers_purge")
-        self._beat = script("answers_beat")
 
     # --- one answer --------------------------------------------------------------------------------------------------
 
@@ -54,28 +37,28 @@ class RedisAnswers:
     def look(self, key: str, token: str, lease_ms: int, *, stored_will_do: bool) -> asyncio.Future[Any]:
         """Return the packed answer and the token of who makes the call, one of which is empty."""
         keys = (self._answer(key), self._leader(key))
-        return self._submit(Command(self._look, keys, (token, lease_ms, int(not stored_will_do))))
+        return self._submit(Command(script("answers_look"), keys, (token, lease_ms, int(not stored_will_do))))
 
     def put(self, key: str, packed: bytes, kept_ms: int, known: bytes) -> asyncio.Future[Any]:
         """Store a packed answer, and what is known about it."""
         place = _place(self._prefix, key)
         keys = (self._answer(key), f"{place}:gone", f"{place}:known")
-        return self._submit(Command(self._put, keys, (key, packed, kept_ms, known)))
+        return self._submit(Command(script("answers_put"), keys, (key, packed, kept_ms, known)))
 
     # --- the call for it ---------------------------------------------------------------------------------------------
 
     def renew(self, key: str, token: str, lease_ms: int) -> asyncio.Future[Any]:
         """Keep a lease, or give it back (0 ms); return whether it was still there."""
-        return self._submit(Command(self._lease, (self._leader(key),), (token, lease_ms)))
+        return self._submit(Command(script("answers_lease"), (self._leader(key),), (token, lease_ms)))
 
     def tell(self, key: str, token: str, entries: Sequence[bytes], kept_ms: int = _TAIL_MS) -> asyncio.Future[Any]:
         """Add to what has come of the answer, all of which is kept for so long from now on."""
-        return self._submit(Command(self._tell, (self._tail(key, token),), (kept_ms, *entries)))
+        return self._submit(Command(script("answers_tell"), (self._tail(key, token),), (kept_ms, *entries)))
 
     def hear(self, key: str, token: str, known: int) -> asyncio.Future[Any]:
         """Return whether there will be more, what has come since, and the stored answer once all is over."""
         keys = (self._tail(key, token), self._leader(key), self._answer(key))
-        return self._submit(Command(self._hear, keys, (token, known)))
+        return self._submit(Command(script("answers_hear"), keys, (token, known)))
 
     def write_to(self, replica: str, letter: str) -> asyncio.Future[Any]:
         """Leave a letter for a replica."""
@@ -102,12 +85,12 @@ class RedisAnswers:
         """Forget answers of one shard and return how many there were."""
         tag = _tag(self._prefix, shard)
         places = (f"{tag}:gone", f"{tag}:known", *map(self._answer, keys))
-        return self._submit(Command(self._forget, places, tuple(keys)))
+        return self._submit(Command(script("answers_forget"), places, tuple(keys)))
 
     def purge(self, selection: bytes) -> asyncio.Future[Any]:
         """Tell all replicas to forget copies."""
         keys = (f"{self._common}:purges", f"{self._common}:purged")
-        return self._submit(Command(self._purge, keys, (selection, PURGES_KEPT)))
+        return self._submit(Command(script("answers_purge"), keys, (selection, PURGES_KEPT)))
 
     def purged(self, count: int) -> asyncio.Future[Any]:
         """Return the last `count` things that replicas were told to forget."""
@@ -116,7 +99,7 @@ class RedisAnswers:
     def beat(self, counted: Sequence[Argument]) -> asyncio.Future[Any]:
         """Add names and counts to what all replicas have counted; return how often they were told to forget copies."""
         keys = (f"{self._common}:counted", f"{self._common}:purges")
-        return self._submit(Command(self._beat, keys, tuple(counted)))
+        return self._submit(Command(script("answers_beat"), keys, tuple(counted)))
 
     def counted(self) -> asyncio.Future[Any]:
         """Return names and counts of what all replicas have counted."""
@@ -133,16 +116,6 @@ class RedisAnswers:
 
     def _box(self, replica: str) -> str:
         return f"{self._prefix}:cache:mail:{replica}"
-
-
-def unheeded(answer: asyncio.Future[Any]) -> None:
-    """Let an answer go that nobody waits for, and the loss of it, too."""
-    answer.add_done_callback(_let_go)
-
-
-def _let_go(answer: asyncio.Future[Any]) -> None:
-    if not answer.cancelled():
-        answer.exception()
 
 
 def shard_of(key: str) -> int:

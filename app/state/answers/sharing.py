@@ -18,11 +18,11 @@ from app.core.caching.flight import Flight, Flights
 from app.core.caching.ports import Looked, SharedView, Shelf, Tally
 from app.core.caching.stored import Label, Selection, Stored
 from app.core.clock import Clock
+from app.state.answers.entries import packed, unpacked
 from app.state.answers.following import FollowedCall
 from app.state.answers.leading import HeldLease, Leaders, Means, Rhythm
-from app.state.answers.redis import PURGES_KEPT, SHARDS, RedisAnswers, shard_of, unheeded
-from app.state.answers.tail import packed, unpacked
-from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach, pairs_of
+from app.state.answers.redis import PURGES_KEPT, SHARDS, RedisAnswers, shard_of
+from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach, pairs_of, unheeded
 
 _ADDED_UP: Final = ("hits", "misses", "coalesced", "bypassed", "stale")
 _SCANNED: Final = 500  # answers at a time
@@ -125,7 +125,7 @@ class ReplicatedAnswers(Follower):
 
     def _give_back(self, key: str, token: str, answer: asyncio.Future[Any]) -> None:
         """Give back a lease that was granted after the call had been given up."""
-        if not answer.cancelled() and answer.exception() is None and answer.result()[1] == token.encode():
+        if arrived(answer) and answer.result()[1] == token.encode():
             self._leaders.release(key, token)
 
     # --- for operators -----------------------------------------------------------------------------------------------

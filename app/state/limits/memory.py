@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from app.core.clock import Clock
 from app.core.gcra import US_PER_S, YEAR_US, Bucket, wait_us
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
-from app.state.limits.seen import Seen
 
 BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
 _SWEEP_MIN = 1024
+SEEN_MAX = 512  # any user or session has buckets of its own; an operator needs a glance, not all of them
 
 
 class _Places(msgspec.Struct):
@@ -53,6 +55,12 @@ class MemoryLimits:
         if len(self._buckets) > self._sweep_at:
             self._sweep(now_us)
         return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+
+    def fill(self, claim: Claim, work_us: int, now_us: int) -> None:
+        """Let there be at least so much work in the bucket of a claim."""
+        if work_us:
+            bucket = self._bucket(claim.bucket, now_us)
+            bucket.served_us = max(bucket.served_us, now_us + work_us)
 
     def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
         """Give back places, and replace reserved tokens by the true ones."""
@@ -135,6 +143,32 @@ class MemoryLimits:
         kept = [(name, bucket) for name, bucket in self._buckets.items() if bucket.served_us > now_us]
         self._buckets = dict(kept[-self._buckets_max :])
         self._sweep_at = max(_SWEEP_MIN, min(2 * len(self._buckets), self._buckets_max + _SWEEP_MIN))
+
+
+class Seen:
+    """The newest of the buckets that were asked for, for the eyes of an operator."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, tuple[str, Claim]] = {}
+
+    def note(self, ask: Ask) -> None:
+        """Take note of the buckets of one call."""
+        for claim in ask.claims:
+            if claim.bucket not in self._claims:
+                self._claims[claim.bucket] = (ask.slot, claim)
+                if len(self._claims) > SEEN_MAX:
+                    del self._claims[next(iter(self._claims))]
+
+    def all(self) -> Iterator[tuple[str, Claim]]:
+        """Iterate over slot and claim of each."""
+        yield from self._claims.values()
+
+    def by_slot(self) -> dict[str, list[Claim]]:
+        """Return them by their slot."""
+        found: dict[str, list[Claim]] = {}
+        for slot, claim in self._claims.values():
+            found.setdefault(slot, []).append(claim)
+        return found
 
 
 class LocalLimits:

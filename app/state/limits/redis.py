@@ -8,7 +8,7 @@ these calls have in common, so that limits of single keys spread over a cluster.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -38,30 +38,12 @@ class Correction(msgspec.Struct, frozen=True):
 
 
 class RedisLimits:
-    """
-    The decisions about any number of rules.
+    """The decisions about any number of rules; `name` is that of this replica, unlike any other's."""
 
-    Args:
-        submit: Sends a command.
-
-        prefix: The beginning of every key.
-
-        name: Of this replica, unlike any other's.
-
-        now_us: The time, for tests; without it, that of Redis.
-
-    Every method returns a future; it may fail with `StateLostError`.
-    """
-
-    def __init__(self, submit: Submit, prefix: str, name: str, now_us: Callable[[], int] | None = None) -> None:
+    def __init__(self, submit: Submit, prefix: str, name: str) -> None:
         self._submit = submit
         self._prefix = prefix
         self._name = name
-        self._now_us = now_us
-        self._acquire = script("limits_acquire")
-        self._settle = script("limits_settle")
-        self._read = script("limits_read")
-        self._beat = script("replicas_beat")
         self._granted = 0
 
     def acquiring(self, ask: Ask, wants: Sequence[Want]) -> tuple[str, asyncio.Future[Any]]:
@@ -73,37 +55,35 @@ class RedisLimits:
         self._granted += 1
         place = f"{self._name}:{self._granted}"
         hold_us = round(ask.hold_s * US_PER_S)
-        arguments: list[Argument] = [self._now(), place]
+        arguments: list[Argument] = [place]
         for claim, want in zip(ask.claims, wants, strict=True):
             arguments += _wanted(claim, want, hold_us)
-        return place, self._submit(Command(self._acquire, self._keys(ask.slot, ask.claims), tuple(arguments)))
+        keys = self._keys(ask.slot, ask.claims)
+        return place, self._submit(Command(script("limits_acquire"), keys, tuple(arguments)))
 
     def settling(self, slot: str, place: str, corrections: Sequence[Correction]) -> asyncio.Future[Any]:
         """Settle some buckets of one call."""
-        arguments: list[Argument] = [self._now(), place]
+        arguments: list[Argument] = [place]
         for each in corrections:
             hold = each.hold
             arguments += (
                 ("", "", "", "") if hold is None else (each.owed_us, hold.served_us, hold.moved_us, hold.born_us)
             )
         keys = tuple([self._key(slot, each.bucket) for each in corrections])
-        return self._submit(Command(self._settle, keys, tuple(arguments)))
+        return self._submit(Command(script("limits_settle"), keys, tuple(arguments)))
 
     async def read(self, slot: str, claims: Sequence[Claim]) -> list[Standing]:
         """Look at the buckets of some claims of one slot."""
         kinds = [_PLACE if claim.rule.rate is None else _RATE for claim in claims]
-        used = await self._submit(Command(self._read, self._keys(slot, claims), (self._now(), *kinds)))
+        used = await self._submit(Command(script("limits_read"), self._keys(slot, claims), tuple(kinds)))
         return [Standing(claim, 0, work) for claim, work in zip(claims, used, strict=True)]
 
     async def beat(self, alive_ms: int) -> int:
         """Say that this replica is alive, and return how many are; those silent for `alive_ms` are not."""
         alive: int = await self._submit(
-            Command(self._beat, (f"{{{self._prefix}:limits}}:replicas",), (self._name, alive_ms))
+            Command(script("replicas_beat"), (f"{{{self._prefix}:limits}}:replicas",), (self._name, alive_ms))
         )
         return alive
-
-    def _now(self) -> Argument:
-        return "" if self._now_us is None else self._now_us()
 
     def _keys(self, slot: str, claims: Sequence[Claim]) -> tuple[str, ...]:
         return tuple([self._key(slot, claim.bucket) for claim in claims])

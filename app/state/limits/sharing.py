@@ -19,13 +19,14 @@ from app.core.clock import Clock
 from app.core.gcra import US_PER_S
 from app.core.rules import Ask, Decision, Standing, owed_us
 from app.state.limits.blocks import Blocks, leased
-from app.state.limits.memory import MemoryLimits, part_of
+from app.state.limits.levels import Levels
+from app.state.limits.memory import MemoryLimits, Seen, part_of
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
-from app.state.limits.seen import Seen
-from app.state.link import Fail, Follower, Link, StateLostError, out_of_reach
+from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach
 
 ALIVE_MS = 5_000  # a replica that has not been heard of for so long does not count any more
+PLACE_SOON_S = 0.02  # what another replica needs to give a place back whose call has just ended
 UNSETTLED_MAX = 10_000  # settlements kept for the time when Redis is back; the oldest go first
 
 
@@ -38,18 +39,7 @@ class _Settlement(msgspec.Struct, frozen=True):
 
 
 class SharedLimits(Follower):
-    """
-    The `Limits` of one replica among several; follows `link`.
-
-    Args:
-        store: Decides in Redis.
-
-        link: Says whether Redis can be asked.
-
-        fail: What happens while it cannot.
-
-        replicas: How many there are as long as Redis has not said.
-    """
+    """The `Limits` of one replica among several (of `replicas`, until Redis says how many); follows `link`."""
 
     def __init__(self, store: RedisLimits, link: Link, clock: Clock, fail: Fail, replicas: int = 1) -> None:
         self._store = store
@@ -61,6 +51,7 @@ class SharedLimits(Follower):
         self._refusals = Refusals()
         self._blocks = Blocks()
         self._seen = Seen()
+        self._levels = Levels()
         self._unsettled: deque[_Settlement] = deque(maxlen=UNSETTLED_MAX)
         link.follow(self)
 
@@ -135,9 +126,8 @@ class SharedLimits(Follower):
     def _decide_alone(self, ask: Ask, now_us: int) -> Decision:
         match self._fail:
             case "local":
-                known = self._refusals.find(ask, now_us)  # a short trouble lets nobody through who was over a limit
-                if known is not None:
-                    return known
+                for claim in ask.claims:  # a bucket is as full for each part of its limit as it was for all together
+                    self._alone.fill(claim, self._levels.take(claim.bucket, now_us), now_us)
                 return self._alone.acquire(part_of(ask, self._replicas), now_us)
             case "open":
                 return Decision((), ask.slot, admitted=True, alone=True)
@@ -150,6 +140,7 @@ class SharedLimits(Follower):
         filled = False
         try:
             decision, taken_us = await self._put(ask, wants)
+            self._refusals.note(decision, self._now_us())
             if decision.admitted:
                 self._blocks.fill(wants, decision, taken_us, self._now_us())
                 filled = True
@@ -160,6 +151,11 @@ class SharedLimits(Follower):
 
     async def _ask(self, ask: Ask, wants: Sequence[Want]) -> Decision:
         decision, _ = await self._put(ask, wants)
+        refusal = decision.refusal
+        if refusal is not None and refusal.claim.rule.rate is None:  # the place of an ended call may be on its way back
+            await self._clock.sleep(PLACE_SOON_S)
+            decision, _ = await self._put(ask, wants)
+        self._refusals.note(decision, self._now_us())
         return decision
 
     async def _put(self, ask: Ask, wants: Sequence[Want]) -> tuple[Decision, tuple[int, ...]]:
@@ -170,11 +166,11 @@ class SharedLimits(Follower):
         except (StateLostError, asyncio.CancelledError):
             answer.add_done_callback(lambda late: self._give_back(ask, place, late))
             raise
-        self._refusals.note(decided[0], self._now_us())
+        self._levels.note(decided[0], self._now_us())
         return decided
 
     def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:
-        if not answer.cancelled() and answer.exception() is None:
+        if arrived(answer):
             decision, _ = decision_of(ask, place, answer.result())
             if decision.admitted:
                 self.settle(decision, 0)

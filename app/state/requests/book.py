@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol
 
+from app.core.beside import Beside
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.requests import RequestEntry, RequestQuery
 from app.state.link import StateLostError
-from app.state.requests.store import RequestStore
 
 FLUSH_S: Final = 0.5
 WAITING_MAX: Final = 10_000  # entries, about 10 MB; those that find no room are lost, and counted
 _BATCH: Final = 100  # one pipeline of Redis, in which calls may be waiting
 
 
-class RequestBook:
-    """
-    A context manager whose task writes; leaving it writes what is left.
+class RequestStore(Protocol):
+    """Keeps the newest entries."""
 
-    Args:
-        store: Keeps the entries.
+    @property
+    def shared(self) -> bool:
+        """Say whether other workers can find them."""
+        ...
 
-        clock: Says when to write.
-    """
+    async def add(self, entries: Sequence[RequestEntry]) -> None:
+        """
+        Keep `entries`, the last of which is the newest.
+
+        Raises:
+            StateLostError: It cannot be done now.
+        """
+        ...
+
+    async def find(self, query: RequestQuery) -> list[RequestEntry]:
+        """
+        Return the entries that are wanted, the newest first.
+
+        Raises:
+            StateLostError: The store does not answer.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        ...
+
+
+class RequestBook(Beside):
+    """A context manager whose task writes; leaving it writes what is left, and closes the store."""
 
     def __init__(self, store: RequestStore, clock: Clock) -> None:
         self._store = store
@@ -34,7 +58,6 @@ class RequestBook:
         self._waiting: list[RequestEntry] = []
         self._lost = 0
         self._lock = asyncio.Lock()
-        self._writing: asyncio.Task[None] | None = None
 
     @property
     def shared(self) -> bool:
@@ -67,23 +90,13 @@ class RequestBook:
             message = "The store of the request log does not answer."
             raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0) from error
 
-    async def __aenter__(self) -> Self:
-        """Begin to write."""
-        self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _finish(self) -> None:
         """Write what is left, and close the store."""
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.wait([self._writing])
         with suppress(StateLostError):
             await self._flush()
         await self._store.aclose()
 
-    async def _write(self) -> None:
+    async def _run(self) -> None:
         while True:
             await self._clock.sleep(FLUSH_S)
             with suppress(StateLostError):

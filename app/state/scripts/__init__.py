@@ -8,6 +8,7 @@ Each stands behind `clock.lua`, and behind what all decisions about its subject 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -25,6 +26,7 @@ class Script(msgspec.Struct, frozen=True):
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+@cache
 def script(name: str) -> Script:
     """Read the decision `name`."""
     subject, _, _ = name.partition("_")

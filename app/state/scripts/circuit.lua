@@ -1,15 +1,16 @@
--- What every decision about a circuit begins with: app/state/circuit.py in the words of Redis.
+-- What every decision about a circuit begins with: app/state/circuits/circuit.py in the words of Redis.
 -- KEYS[1]  hash: name of a target -> its packed circuit, for all that are or were anything but closed
 -- KEYS[2]  hash: the window of this target; field f<bucket> counts failures, c<bucket> calls
 -- ARGV[1]  name of the target
--- ARGV[2]  the time in milliseconds, or '' for that of Redis, which all replicas share; only tests give one
 local NAME, BUCKETS = ARGV[1], 12
 
-local now = milliseconds(ARGV[2])
+local now = milliseconds()
 
 local packed = redis.call('HGET', KEYS[1], NAME)
 local circuit = packed and cmsgpack.unpack(packed)
   or { state = 'closed', generation = 0, forced = 0, since = now, till = 0, openings = 0, leased = 0, leases = {} }
+
+local entered = false -- whether it was this decision that brought the state about
 
 local function save()
   redis.call('HSET', KEYS[1], NAME, cmsgpack.pack(circuit))
@@ -17,6 +18,7 @@ end
 
 -- Begin a new generation. It is a time, so that it grows even if everything before it was lost.
 local function enter(state)
+  entered = true
   circuit.state, circuit.since, circuit.forced, circuit.leases = state, now, 0, {}
   circuit.generation = math.max(circuit.generation + 1, now)
   redis.call('DEL', KEYS[2])
@@ -39,8 +41,9 @@ local function sums(width)
   return failures, calls
 end
 
+-- The age of a state is 0 for the decision that brought it about and for no other, however soon that comes.
 local function answer(slot, failures, calls)
-  local wait = 0
+  local wait, age = 0, entered and 0 or math.max(1, now - circuit.since)
   if circuit.state == 'open' and circuit.forced == 0 then wait = math.max(0, circuit.till - now) end
-  return { circuit.state, circuit.generation, wait, circuit.forced, failures or 0, calls or 0, now - circuit.since, slot }
+  return { circuit.state, circuit.generation, wait, circuit.forced, failures or 0, calls or 0, age, slot }
 end

@@ -1,9 +1,9 @@
 -- Let one call through, grant it a probe's place, or refuse it.
--- ARGV[3]  most probes at a time
--- ARGV[4]  milliseconds for which a probe may hold its place
+-- ARGV[2]  most probes at a time
+-- ARGV[3]  milliseconds for which a probe may hold its place
 if circuit.state == 'closed' then return answer('') end
 if circuit.state == 'open' and circuit.forced == 0 and now >= circuit.till then
-  circuit.state, circuit.since = 'half_open', now
+  circuit.state, circuit.since, entered = 'half_open', now, true
 end
 if circuit.state == 'open' then return answer(false) end
 
@@ -13,10 +13,10 @@ for slot, ends in pairs(circuit.leases) do
 end
 circuit.leases = leases
 local slot = false
-if held < tonumber(ARGV[3]) then
+if held < tonumber(ARGV[2]) then
   circuit.leased = circuit.leased + 1
   slot = string.format('p%d', circuit.leased)
-  leases[slot] = now + tonumber(ARGV[4])
+  leases[slot] = now + tonumber(ARGV[3])
 end
 save()
 return answer(slot)

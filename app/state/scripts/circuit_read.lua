@@ -1,3 +1,3 @@
 -- Look at one circuit.
--- ARGV[3]  milliseconds of one bucket
-return answer(false, sums(tonumber(ARGV[3])))
+-- ARGV[2]  milliseconds of one bucket
+return answer(false, sums(tonumber(ARGV[2])))

@@ -1,7 +1,9 @@
--- The time in milliseconds of Redis, which all replicas share; or as a test gives it.
-local function milliseconds(given)
-  local told = tonumber(given)
-  if told then return told end
+-- The time of Redis, which all replicas share.
+local function microseconds()
   local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  return time[1] * 1000000 + time[2]
+end
+
+local function milliseconds()
+  return math.floor(microseconds() / 1000)
 end

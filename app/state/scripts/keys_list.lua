@@ -4,13 +4,13 @@
 -- KEYS[3]  hash: epoch, which names this collection, and last, the newest version; written to by every look
 -- ARGV[1]  the version that is known already
 -- ARGV[2]  most keys to return
-local time = redis.call('TIME')
+local now = microseconds()
 local epoch = redis.call('HGET', KEYS[3], 'epoch')
 if not epoch then
-  epoch = string.format('%d.%06d', time[1], time[2])
+  epoch = string.format('%.0f', now)
   redis.call('HSET', KEYS[3], 'epoch', epoch)
 end
-redis.call('HSET', KEYS[3], 'looked', time[1])
+redis.call('HSET', KEYS[3], 'looked', now)
 
 local found = { epoch }
 local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])

@@ -12,7 +12,7 @@ local id, before = ARGV[1], tonumber(ARGV[3])
 local version = tonumber(redis.call('ZSCORE', KEYS[2], id) or 0)
 if version ~= before then return 0 end
 
-local now = redis.call('TIME')[1]
+local now = microseconds() / 1000000
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 10)) do
   if gone ~= id then
     redis.call('HDEL', KEYS[1], gone)

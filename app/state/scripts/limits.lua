@@ -1,10 +1,5 @@
 -- What every decision about rate limits begins with: app/core/gcra.py in the words of Redis. Time is in microseconds.
--- ARGV[1]  the time, or '' for that of Redis, which all replicas share; only tests give one
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
+local now = microseconds()
 
 -- Return a bucket: when its work is served, how far that has moved forward, and when the bucket was made.
 local function bucket(key)
@@ -13,7 +8,7 @@ local function bucket(key)
   return now, 0, now
 end
 
--- What is kept lives for a minute longer than it says anything: by the clock of Redis, also where a test gives another.
+-- What is kept lives for a minute longer than it says anything.
 local SPARE_MS = 60000
 
 local function save(key, served, moved, born)

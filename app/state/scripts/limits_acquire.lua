@@ -1,6 +1,6 @@
 -- Take everything that one call asks for, or nothing: a refused call writes nothing.
 -- KEYS     for each claim its bucket: a string for a rate, a sorted set of places for a bound on calls at a time
--- ARGV[2]  a name for the places of this call
+-- ARGV[1]  a name for the places of this call
 -- then for each claim five:
 --   rate   'rate', 1 if it refuses nobody (shadow), work of the call, work in a full bucket, more work that is wanted
 --          (of which it gets what is there, at most half: the others want some as well)
@@ -9,7 +9,7 @@
 local answer, found, refused = { 1 }, {}, false
 
 for i, key in ipairs(KEYS) do
-  local at = 5 * i - 2
+  local at = 5 * i - 3
   local claim = { kind = ARGV[at], a = tonumber(ARGV[at + 2]), b = tonumber(ARGV[at + 3]), c = tonumber(ARGV[at + 4]) }
   if claim.kind == 'rate' then
     claim.served, claim.moved, claim.born = bucket(key)
@@ -35,7 +35,7 @@ for i, key in ipairs(KEYS) do
       taken = 1
       claim.used = claim.used + 1
       redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-      redis.call('ZADD', key, now + claim.b, ARGV[2])
+      redis.call('ZADD', key, now + claim.b, ARGV[1])
       redis.call('PEXPIRE', key, math.ceil(claim.b / 1000) + SPARE_MS)
     end
   end

@@ -1,9 +1,9 @@
 -- Look at buckets and places without touching them.
 -- KEYS     as for taking
--- ARGV     from the second: 'rate' or 'place' for each key
+-- ARGV     'rate' or 'place' for each key
 local answer = {}
 for i, key in ipairs(KEYS) do
-  if ARGV[i + 1] == 'rate' then
+  if ARGV[i] == 'rate' then
     local served = bucket(key)
     answer[i] = math.max(0, served - now)
   else

@@ -1,14 +1,14 @@
 -- Give back what a call did not need, and add what it needed more.
 -- KEYS     buckets and places, as for taking
--- ARGV[2]  the name of the places of this call
+-- ARGV[1]  the name of the places of this call
 -- then for each key four:
 --   rate   the work that is owed (negative: to be given back), and the hold: served, moved, born
 --   places '', '', '', ''
 for i, key in ipairs(KEYS) do
-  local at = 4 * i - 1
+  local at = 4 * i - 2
   local owed = tonumber(ARGV[at])
   if not owed then
-    redis.call('ZREM', key, ARGV[2])
+    redis.call('ZREM', key, ARGV[1])
   else
     local served, moved, born = bucket(key)
     local given = 0

@@ -4,9 +4,8 @@
 -- KEYS[3]  sorted set: the sessions of this owner by when they expire
 -- ARGV[1]  id of the session
 -- ARGV[2]  milliseconds for which it is remembered that a session has expired
--- ARGV[3]  the time, or '' for that of Redis; only tests give one
 local ID, GRACE = ARGV[1], tonumber(ARGV[2])
-local now = milliseconds(ARGV[3])
+local now = milliseconds()
 
 -- Let the session live for its time from now on.
 local function touch()
@@ -18,8 +17,8 @@ local function touch()
   redis.call('PEXPIRE', KEYS[3], math.max(redis.call('PTTL', KEYS[3]), ttl + GRACE))
 end
 
-local function head()
-  return redis.call('HMGET', KEYS[1], 'about', 'ttl', 'expires', 'turns', 'messages', 'size')
+local function head(key)
+  return redis.call('HMGET', key, 'about', 'ttl', 'expires', 'turns', 'messages', 'size')
 end
 
 local function push(from)

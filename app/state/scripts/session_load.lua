@@ -2,4 +2,4 @@
 local why = missing()
 if why then return why end
 touch()
-return { head(), redis.call('HGET', KEYS[1], 'instructions'), redis.call('LRANGE', KEYS[2], 0, -1) }
+return { head(KEYS[1]), redis.call('HGET', KEYS[1], 'instructions'), redis.call('LRANGE', KEYS[2], 0, -1) }

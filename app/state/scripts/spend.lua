@@ -1,10 +1,9 @@
--- What every decision about spending begins with: app/state/spending.py in the words of Redis. Amounts are nano-dollars.
+-- What every decision about spending begins with: app/state/budgets/memory.py in the words of Redis. Amounts are nano-dollars.
 -- KEYS     one hash for each account: 's' what was spent in the period of a calendar, 'b<n>' in bucket n of a rolling
 --          window, 'h:<id>' a hold as '<amount>:<end in milliseconds>'
--- ARGV[1]  the time in milliseconds, or '' for that of Redis, which all replicas share; only tests give one
 local BUCKETS = 60
 
-local now = milliseconds(ARGV[1])
+local now = milliseconds()
 
 -- Sum up one account, and take out what has left its window and the holds of processes that died.
 local function level(key, width)

@@ -1,7 +1,7 @@
 -- Look at accounts: what was spent and what is held, account by account.
--- ARGV[2..] for each account: the milliseconds of a bucket or 0
+-- ARGV[1..] for each account: the milliseconds of a bucket or 0
 local levels = {}
 for i, key in ipairs(KEYS) do
-  levels[2 * i - 1], levels[2 * i] = level(key, tonumber(ARGV[i + 1]))
+  levels[2 * i - 1], levels[2 * i] = level(key, tonumber(ARGV[i]))
 end
 return levels

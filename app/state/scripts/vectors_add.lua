@@ -7,8 +7,7 @@
 -- ARGV[4]  the vector
 -- ARGV[5]  milliseconds that it is kept
 -- ARGV[6]  how many there may be in all sets
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = milliseconds()
 local known = string.format('{"gone":%.0f}', now + ARGV[5])
 local function add(try)
   return try('VADD', KEYS[1], 'FP32', ARGV[4], ARGV[3], 'NOQUANT', 'SETATTR', known)

@@ -6,14 +6,13 @@ All keys of one owner carry one hash tag, and with it share one slot of a cluste
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from app.core.sessions import Head, Session, Turn, expired, not_found, size_of, too_many
 from app.state.link import Argument, Command, Follower, Link, Plain, StateLostError, out_of_reach, text_of
-from app.state.scripts import Script, script
+from app.state.scripts import script
 from app.state.sessions import GRACE_S, StoreLimits, checked, joined, parted
 
 OWNERS_MAX: Final = 10_000  # that an operator sees
@@ -30,30 +29,21 @@ class _About(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RedisSessions(Follower):
-    """
-    The `SessionStore` of one replica among several; follows `link`.
+    """The `SessionStore` of one replica among several; follows `link`."""
 
-    `now_ms` is the time, for tests; without it, that of Redis.
-    """
-
-    def __init__(self, link: Link, prefix: str, limits: StoreLimits, now_ms: Callable[[], int] | None = None) -> None:
+    def __init__(self, link: Link, prefix: str, limits: StoreLimits) -> None:
         self._link = link
         self._prefix = f"{prefix}:sess"
         self._limits = limits
-        self._now_ms = now_ms
-        self._create = script("session_create")
-        self._load = script("session_load")
-        self._append = script("session_append")
-        self._delete = script("session_delete")
-        self._list = script("sessions_list")
         link.follow(self)
 
     async def create(self, session: Session) -> None:
         """Keep a new session."""
         head = session.head
         said = await self._step(
-            self._create,
-            head,
+            "session_create",
+            head.tenant,
+            head.id,
             round(head.ttl_s * 1000),
             msgspec.msgpack.encode(_About(head.id, head.tenant, head.created, head.model, head.metadata)),
             joined(session.instructions),
@@ -68,7 +58,7 @@ class RedisSessions(Follower):
 
     async def load(self, tenant: str, session_id: str) -> Session:
         """Return a session, and let it live on."""
-        head, instructions, messages = await self._found(self._load, tenant, session_id)
+        head, instructions, messages = await self._found("session_load", tenant, session_id)
         return Session(_head(head), parted(instructions), tuple(messages))
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
@@ -76,11 +66,13 @@ class RedisSessions(Follower):
         instructions = b"" if turn.instructions is None else joined(turn.instructions)
         leading = size_of(turn.instructions or ())
         grown = size_of(turn.messages)
-        return _head(await self._found(self._append, tenant, session_id, instructions, leading, grown, *turn.messages))
+        return _head(
+            await self._found("session_append", tenant, session_id, instructions, leading, grown, *turn.messages)
+        )
 
     async def delete(self, tenant: str, session_id: str) -> None:
         """Forget a session."""
-        await self._found(self._delete, tenant, session_id)
+        await self._found("session_delete", tenant, session_id)
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
         """Return sessions, those used last first."""
@@ -90,7 +82,7 @@ class RedisSessions(Follower):
         found: list[Head] = []
         for owner in owners[:OWNERS_MAX]:
             start = f"{self._tag(owner or '')}:"
-            rows = await self._ask(Command(self._list, (f"{start}index",), (start, limit, self._now())))
+            rows = await self._ask(Command(script("session_list"), (f"{start}index",), (start, limit)))
             found += [_head(row) for row in rows if row[0]]
         return sorted(found, key=lambda head: head.expires, reverse=True)[:limit]
 
@@ -101,19 +93,19 @@ class RedisSessions(Follower):
         """Nothing of it is kept here; see only whether Redis takes writes."""
         await self._link.submit(Plain(("SET", f"{self._prefix}:beat", 1, "PX", 60_000)))
 
-    async def _found(self, decision: Script, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
+    async def _found(self, decision: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """Take a step on a session that has to be there."""
-        said = await self._step(decision, _Named(checked(session_id), tenant), *arguments)
+        said = await self._step(decision, tenant, checked(session_id), *arguments)
         if said == b"gone":
             raise not_found(session_id)
         if said == b"expired":
             raise expired(session_id)
         return said
 
-    async def _step(self, decision: Script, about: Head | _Named, *arguments: Argument) -> Any:  # noqa: ANN401 - likewise
-        tag = self._tag(about.tenant)
-        keys = (f"{tag}:{about.id}", f"{tag}:{about.id}:messages", f"{tag}:index")
-        return await self._ask(Command(decision, keys, (about.id, round(GRACE_S * 1000), self._now(), *arguments)))
+    async def _step(self, decision: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - likewise
+        tag = self._tag(tenant)
+        keys = (f"{tag}:{session_id}", f"{tag}:{session_id}:messages", f"{tag}:index")
+        return await self._ask(Command(script(decision), keys, (session_id, round(GRACE_S * 1000), *arguments)))
 
     async def _ask(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
         try:
@@ -123,14 +115,6 @@ class RedisSessions(Follower):
 
     def _tag(self, tenant: str) -> str:
         return f"{{{self._prefix}:{tenant}}}"
-
-    def _now(self) -> Argument:
-        return "" if self._now_ms is None else self._now_ms()
-
-
-class _Named(msgspec.Struct, frozen=True):
-    id: str
-    tenant: str
 
 
 def _head(row: Any) -> Head:  # noqa: ANN401 - as redis-py hands it over

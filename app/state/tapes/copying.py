@@ -9,7 +9,7 @@ from typing import Any, Final
 from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.tapes import Tape, TapeEnd
 from app.state.answers.leading import Leaders
-from app.state.answers.redis import unheeded
+from app.state.link import arrived, unheeded
 from app.state.tapes.entries import Begun, Ended, Entry, Piece, Seal, key_of, sealed
 
 _GATHERED_S: Final = 0.25  # between two batches of a stream that nobody reads elsewhere
@@ -86,7 +86,7 @@ class TapeCopy:
 
     def _look_at_lease(self, renewed: asyncio.Future[Any]) -> None:
         """Take the lease again if it was lost with Redis."""
-        if not renewed.cancelled() and renewed.exception() is None and not renewed.result() and not self._all_there:
+        if arrived(renewed) and not renewed.result() and not self._all_there:
             self._take_lease()
 
     def _take_lease(self) -> None:
@@ -115,7 +115,7 @@ class TapeCopy:
 
     def _sent(self, answer: asyncio.Future[Any]) -> None:
         self._sending = None
-        if answer.cancelled() or answer.exception() is not None:
+        if not arrived(answer):
             return  # the same again, later: whoever finds it twice knows it by its numbers
         self._waiting = []
         if self._all_there:

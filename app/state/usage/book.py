@@ -8,35 +8,58 @@ that is killed loses at most the last second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, TypeAlias
 
+from app.core.beside import Beside
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import Signal, Spent
 from app.core.spending.ledger import Sums, UsageKey, UsageRow
 from app.state.link import StateLostError
-from app.state.usage.store import UsageStore
 
 FLUSH_S: Final = 1.0
 PRUNE_EVERY: Final = 3600  # flushes
+Rows: TypeAlias = Mapping[UsageKey, UsageRow]
 
 
-class UsageBook:
+class UsageStore(Protocol):
+    """Keeps sums by day. Days are ISO dates, which sort as they follow each other."""
+
+    async def add(self, batch: str, rows: Rows) -> None:
+        """
+        Add `rows` to the sums; the same `batch` counts once, however often it is given.
+
+        Raises:
+            StateLostError: It could not be done now; the same rows may be given again.
+        """
+        ...
+
+    async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
+        """
+        Return the sums of the days from `first_day` to `last_day`.
+
+        Raises:
+            StateLostError: The store does not answer.
+        """
+        ...
+
+    async def prune(self, first_day: str) -> None:
+        """Forget the days before `first_day`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        ...
+
+
+class UsageBook(Beside):
     """
-    A listener, and a context manager whose task writes; leaving it writes what is left.
+    A listener, and a context manager whose task writes; leaving it writes what is left, and closes the store.
 
-    Args:
-        store: Takes the sums.
-
-        clock: Says which day it is.
-
-        new_id: Names batches.
-
-        retention_days: How many days are kept.
+    `new_id` names batches.
     """
 
     def __init__(self, store: UsageStore, clock: Clock, new_id: Callable[[], str], retention_days: int) -> None:
@@ -46,7 +69,6 @@ class UsageBook:
         self._retention_days = retention_days
         self._sums = Sums()
         self._sent: tuple[str, dict[UsageKey, UsageRow]] | None = None  # a batch whose fate is not known
-        self._writing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     def __call__(self, signal: Signal) -> None:
@@ -81,24 +103,13 @@ class UsageBook:
                 await self._store.add(*self._sent)
                 self._sent = None
 
-    async def __aenter__(self) -> Self:
-        """Begin to write."""
-        self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _finish(self) -> None:
         """Write what is left, and close the store."""
-        if self._writing is not None:
-            self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
         with suppress(StateLostError):
             await self.flush()
         await self._store.aclose()
 
-    async def _write(self) -> None:
+    async def _run(self) -> None:
         flushes = 0
         while True:
             with suppress(StateLostError):

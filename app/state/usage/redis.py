@@ -12,7 +12,7 @@ import msgspec
 from app.core.spending.ledger import COUNTS, UsageKey, UsageRow
 from app.state.link import Command, Link, Plain, StateLostError, pairs_of
 from app.state.scripts import script
-from app.state.usage.store import Rows
+from app.state.usage.book import Rows
 
 _DAY_S: Final = 86_400
 _DAYS_AT_ONCE: Final = 400  # that one report may ask for
@@ -25,7 +25,6 @@ class RedisUsage:
         self._link = link
         self._prefix = f"{{{prefix}:usage}}:"
         self._ttl_s = (retention_days + 1) * _DAY_S
-        self._add = script("usage_add")
 
     async def add(self, batch: str, rows: Rows) -> None:
         """Add day by day; a day that was added before is left alone, so that the whole may be repeated."""
@@ -38,8 +37,9 @@ class RedisUsage:
                 if amount:
                     field = msgspec.json.encode([*place, count]).decode()
                     days.setdefault(key.day, []).extend((field, amount))
+        add = script("usage_add")
         commands = [
-            Command(self._add, (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), (self._ttl_s, *words))
+            Command(add, (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), (self._ttl_s, *words))
             for day, words in days.items()
         ]
         await asyncio.gather(*[self._link.submit(command) for command in commands])

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.core.spending.ledger import COUNTS, DIMENSIONS, UsageKey, UsageRow
 from app.state.database import Database
-from app.state.usage.store import Rows
+from app.state.usage.book import Rows
 
 _COLUMNS: Final = (*DIMENSIONS, *COUNTS)
 _CREATE: Final = (

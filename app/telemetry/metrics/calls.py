@@ -16,7 +16,7 @@ from app.telemetry.metrics.targets import Targets, TargetSeries
 
 POSITION_MAX = 9  # positions beyond it count as this one
 _TARGET: Final = ("provider", "model")
-_COMPLETED, _ABANDONED = End.COMPLETED.value, End.ABANDONED.value  # quick to read
+_COMPLETED, _ABANDONED = End.COMPLETED.word, End.ABANDONED.word
 _Rows: TypeAlias = list[tuple[tuple[str, str], TargetSeries]]
 
 
@@ -83,7 +83,7 @@ class CallCounts:
         series.first_tokens.mark(signal.first_token_s, signal.request_id, signal.trace_id)
 
     def _tried(self, signal: AttemptEnded) -> None:
-        self._targets.series(signal.provider, signal.model, signal.code).tried(signal.outcome)
+        self._targets.series(signal.provider, signal.model, signal.code).attempts[signal.outcome] += 1
 
     def _spent(self, signal: Spent) -> None:
         self._estimated += signal.estimated
@@ -93,23 +93,27 @@ class CallCounts:
             self._targets.series(signal.provider, signal.model).cost_nusd += signal.cost_nusd
 
     def _refused(self, signal: CallRefused) -> None:
-        self._targets.series("", "").count(signal.status)
+        self._targets.series("", "").statuses[signal.status] += 1
 
     def _ended(self, signal: CallEnded) -> None:
-        self._active_requests = max(0, self._active_requests - 1)
-        if signal.first_token_s is not None:  # set if and only if the call's StreamStarted was sent
-            self._active_streams = max(0, self._active_streams - 1)
+        if self._active_requests:
+            self._active_requests -= 1
+        if signal.first_token_s is not None and self._active_streams:  # set if and only if its StreamStarted was sent
+            self._active_streams -= 1
         series = self._targets.series(signal.provider, signal.target_model, signal.code)
-        series.count(CLIENT_CLOSED.status if signal.outcome == _ABANDONED else signal.status)
+        series.statuses[CLIENT_CLOSED.status if signal.outcome == _ABANDONED else signal.status] += 1
         series.durations.mark(signal.duration_s, signal.request_id, signal.trace_id)
         if signal.outcome == _COMPLETED:
             self._success_positions[min(signal.position, POSITION_MAX)] += 1
         self._overheads.observe(signal.overhead_s)
+        if not signal.attempts:
+            return  # a stored answer, or another call's: the provider has counted its tokens once
         if signal.tokens_per_s is not None:
             self._token_rates.observe(signal.tokens_per_s)
-        if signal.usage is not None:
-            series.prompt_tokens += signal.usage.prompt_tokens
-            series.completion_tokens += signal.usage.completion_tokens
+        usage = signal.usage
+        if usage is not None:
+            series.prompt_tokens += usage.prompt_tokens
+            series.completion_tokens += usage.completion_tokens
 
 
 def _by_target(rows: _Rows) -> Iterator[Family]:

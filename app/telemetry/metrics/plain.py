@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.core.signals import (
     BudgetReached,
+    CallForbidden,
     CallRepeated,
     CallShed,
     ConfigRejected,
@@ -15,7 +16,6 @@ from app.core.signals import (
     HedgeEnded,
     KeyChanged,
     LimitExceeded,
-    ModelForbidden,
     ProviderLimitNear,
     Redacted,
     RetryScheduled,
@@ -134,7 +134,7 @@ def _identity() -> tuple[Part, ...]:
             ("reason",),
         )
         .add(CredentialRefused, lambda signal: (signal.reason,))
-        .add(ModelForbidden, lambda _signal: ("forbidden",)),
+        .add(CallForbidden, lambda _signal: ("forbidden",)),
         Counter(
             "wizard_key_changes", "Virtual keys created, revoked and rotated through this process.", ("action",)
         ).add(KeyChanged, lambda signal: (signal.action,)),

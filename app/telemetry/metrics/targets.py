@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from app.core.errors import TARGET_MODEL_MISSING
 from app.telemetry.metrics.histograms import DURATION_S, FIRST_TOKEN_S, MarkedHistogram
 
@@ -12,26 +14,18 @@ _LABEL_MAX_CHARS = 200
 
 
 class TargetSeries:
-    """What is counted for one model at one provider."""
+    """What is counted for one model at one provider: requests by their status, attempts by their outcome, and so on."""
 
     __slots__ = ("attempts", "completion_tokens", "cost_nusd", "durations", "first_tokens", "prompt_tokens", "statuses")
 
     def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
-        self.attempts: dict[str, int] = {}
+        self.statuses: dict[int, int] = defaultdict(int)
+        self.attempts: dict[str, int] = defaultdict(int)
         self.durations = MarkedHistogram(DURATION_S)
         self.first_tokens = MarkedHistogram(FIRST_TOKEN_S)
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cost_nusd = 0
-
-    def count(self, status: int) -> None:
-        """Count one request that ended with `status`."""
-        self.statuses[status] = self.statuses.get(status, 0) + 1
-
-    def tried(self, outcome: str) -> None:
-        """Count one attempt that ended with `outcome`."""
-        self.attempts[outcome] = self.attempts.get(outcome, 0) + 1
 
 
 class Targets:

@@ -13,8 +13,9 @@ import msgspec
 
 from app.core.call import Attempt, Call, Outcome, Reply
 from app.core.clock import Clock
-from app.core.model import Completion, StreamEvent
+from app.core.model import Completion
 from app.core.pipeline import Handler, Stage, settle
+from app.core.stream import Batch
 from app.core.tracing import Span
 from app.core.usage import Usage
 from app.telemetry.tracing.attributes import Peer, of_answer, of_journal, of_target
@@ -178,13 +179,12 @@ class _Answer:
 
         return handle
 
-    def _see(self, event: StreamEvent) -> None:
-        if event.chunk is None:
-            return
-        self.usage = event.chunk.usage or self.usage
-        for choice in event.chunk.choices:
-            if choice.finish_reason is not None:
-                self.finish_reasons = (*self.finish_reasons, choice.finish_reason)
+    def _see(self, batch: Batch) -> None:
+        for chunk in [event.chunk for event in batch if event.chunk is not None]:
+            self.usage = chunk.usage or self.usage
+            for choice in chunk.choices:
+                if choice.finish_reason is not None:
+                    self.finish_reasons = (*self.finish_reasons, choice.finish_reason)
 
 
 def _end_entry(entry: Span, call: Call) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from opentelemetry import trace
@@ -10,12 +9,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFl
 
 from app.core.call import Call
 from app.core.ports import Chance
+from app.core.tracing import PARENT
 from app.telemetry.tracing.attributes import of_call
 from app.telemetry.tracing.span import OtelSpan
 
 ROOT: Final = "wizard.generate"
-# https://www.w3.org/TR/trace-context/#traceparent-header; a later version may have more behind a further dash
-_PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
 class Tracer:
@@ -54,7 +52,8 @@ class Tracer:
 
 def _parent(call: Call) -> SpanContext | None:
     given = next((value for name, value in call.headers if name == "traceparent"), None) if call.headers else None
-    found = None if given is None else _PARENT.fullmatch(given)
-    if found is None or (found[1] == "00" and found[5]):
+    found = None if given is None else PARENT.fullmatch(given)
+    if found is None:
         return None
-    return SpanContext(int(found[2], 16), int(found[3], 16), is_remote=True, trace_flags=TraceFlags(int(found[4], 16)))
+    trace_id, span_id, flags = (int(part, 16) for part in found.groups())
+    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))

@@ -18,7 +18,7 @@ _PREFIX: Final = "wizard-workers-"
 _HELD: Final = "held"  # locked for as long as the parent lives, in whatever namespace of processes that is
 _SOCKET: Final = ".sock"
 # In memory where that can be had: what is kept there must outlive a worker, but not the gateway.
-_PLACES: Final = ("/dev/shm", None)  # noqa: S108 - made with mkdtemp, for this user alone
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - made with mkdtemp, for this user alone
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -56,8 +56,8 @@ def workers_directory() -> Iterator[Path]:
     Raises:
         OSError: There is no place for it.
     """
-    _sweep()
     directory = _made()
+    _sweep(directory.parent)
     with (directory / "made").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         (directory / "made").rename(directory / _HELD)  # only now: others may sweep what is not locked
@@ -68,16 +68,14 @@ def workers_directory() -> Iterator[Path]:
 
 
 def _made() -> Path:
-    memory, anywhere = _PLACES
-    if os.access(memory, os.W_OK):
+    if os.access(_MEMORY, os.W_OK):
         with suppress(OSError):
-            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory))
-    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=anywhere))
+            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY))
+    return Path(tempfile.mkdtemp(prefix=_PREFIX))
 
 
-def _sweep() -> None:
-    for place in _PLACES:
-        for left in Path(place or tempfile.gettempdir()).glob(f"{_PREFIX}*/{_HELD}"):
-            with suppress(OSError), left.open() as held:  # somebody else's, or gone meanwhile
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left.parent, ignore_errors=True)
+def _sweep(place: Path) -> None:
+    for left in place.glob(f"{_PREFIX}*/{_HELD}"):
+        with suppress(OSError), left.open() as held:  # somebody else's, or gone meanwhile
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent, ignore_errors=True)

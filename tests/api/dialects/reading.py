@@ -9,7 +9,7 @@ import msgspec
 
 from app.core.call import Call, Journal, Target
 from app.core.model import Completion, Request, StreamEvent
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import a_call, asking
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.api.dialects.anthropic.dialect import MessagesDialect
-from app.api.dialects.anthropic.request import MessagesReader
+from app.api.dialects.anthropic.request import messages_request
 from app.core.errors import INVALID_JSON, INVALID_REQUEST, GatewayError
 from app.core.model import ChatRequest, Native
 from tests.api.dialects.reading import GOLDEN
@@ -35,7 +35,7 @@ def test_means_what_was_recorded(name: str) -> None:
     """Each feature is read into the canonical form."""
     path = REQUESTS / f"{name}.json"
 
-    request = MessagesReader().read(json.dumps(recorded(path)["given"]).encode())
+    request = messages_request(json.dumps(recorded(path)["given"]).encode())
 
     agrees(path, "canonical", json.loads(request.raw))
 
@@ -70,11 +70,12 @@ def test_counting_needs_no_bound() -> None:
     """Who counts tokens asks for no answer, so its length needs no bound."""
     raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}).encode()
 
-    assert MessagesReader().read(raw, counting=True).model == "m"
+    assert messages_request(raw, counting=True).model == "m"
 
 
 TOOL_RESULT = {"type": "tool_result", "tool_use_id": "t", "content": 5}
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a member of chat completions": ({"n": "two"}, "n"),
     "no bound": ({"max_tokens": None}, "max_tokens"),
     "a bound in words": ({"max_tokens": "many"}, "max_tokens"),
     "a model that is a number": ({"model": 4}, "model"),
@@ -97,7 +98,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_names_what_is_wrong(members: dict[str, Any], param: str) -> None:
     """A wrong field is named by its path in the body that the client sent."""
     with pytest.raises(GatewayError) as caught:
-        MessagesReader().read(body(**members))
+        messages_request(body(**members))
 
     assert (caught.value.kind, caught.value.param) == (INVALID_REQUEST, param)
 
@@ -108,7 +109,7 @@ def test_names_what_is_wrong(members: dict[str, Any], param: str) -> None:
 def test_refuses_what_is_no_json(raw: bytes) -> None:
     """Whatever is no JSON object in UTF-8 is refused as that."""
     with pytest.raises(GatewayError) as caught:
-        MessagesReader().read(raw)
+        messages_request(raw)
 
     assert caught.value.kind is INVALID_JSON
 
@@ -128,7 +129,7 @@ BLOCKS = st.fixed_dictionaries({"type": st.sampled_from(KINDS)}, optional=dict.f
 def test_reading_is_total(role: str, blocks: list[object]) -> None:
     """Whatever blocks come, there is a request or a refusal."""
     try:
-        request = MessagesReader().read(body(messages=[{"role": role, "content": blocks}]))
+        request = messages_request(body(messages=[{"role": role, "content": blocks}]))
     except GatewayError:
         return
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from app.api.dialects.responses.dialect import ResponsesDialect, ResponsesStyle
-from app.api.dialects.responses.request import ResponsesReader
+from app.api.dialects.responses.request import responses_request
 from app.core.errors import RATE_LIMITED, STREAM_BROKEN, GatewayError
 from app.core.model import Chunk, Completion, Native, StreamEvent, Weight
 from tests.api.dialects.reading import GOLDEN, call_of, completion_of, events_of, streams_in
@@ -24,7 +24,7 @@ def style(**asked: object) -> ResponsesStyle:
     """Return what writes the answer to one call."""
     clock = SetClock()
     clock.time = 1_800_000_000.0
-    return ResponsesStyle(call_of(ResponsesReader().read(json.dumps({**ASKED, **asked}).encode())), clock)
+    return ResponsesStyle(call_of(responses_request(json.dumps({**ASKED, **asked}).encode())), clock)
 
 
 def told(raw: bytes) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.api.dialects.responses.dialect import ResponsesDialect
-from app.api.dialects.responses.request import ResponsesReader
+from app.api.dialects.responses.request import responses_request
 from app.core.errors import INVALID_JSON, INVALID_REQUEST, GatewayError
 from app.core.model import ChatRequest, Native
 from tests.api.dialects.reading import GOLDEN
@@ -29,7 +29,7 @@ def test_means_what_was_recorded(name: str) -> None:
     """Each feature is read into the canonical form."""
     path = REQUESTS / f"{name}.json"
 
-    request = ResponsesReader().read(json.dumps(recorded(path)["given"]).encode())
+    request = responses_request(json.dumps(recorded(path)["given"]).encode())
 
     agrees(path, "canonical", json.loads(request.raw))
 
@@ -51,6 +51,7 @@ def item(**members: object) -> dict[str, Any]:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a member of chat completions": ({"n": "two"}, "n"),
     "no input": ({"input": None}, "input"),
     "an empty input": ({"input": []}, "input"),
     "a model that is a number": ({"model": 4}, "model"),
@@ -78,7 +79,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_names_what_is_wrong(members: dict[str, Any], param: str) -> None:
     """A wrong field is named by its path in the body that the client sent."""
     with pytest.raises(GatewayError) as caught:
-        ResponsesReader().read(body(**members))
+        responses_request(body(**members))
 
     assert (caught.value.kind, caught.value.param) == (INVALID_REQUEST, param)
 
@@ -90,7 +91,7 @@ NO_JSON = [b"", b"{", b'{"model":"\xff"}', b'{"model":"m"} {}', b'{"x":' + b"[" 
 def test_refuses_what_is_no_json(raw: bytes) -> None:
     """Whatever is no JSON object in UTF-8 is refused as that."""
     with pytest.raises(GatewayError) as caught:
-        ResponsesReader().read(raw)
+        responses_request(raw)
 
     assert caught.value.kind is INVALID_JSON
 
@@ -110,7 +111,7 @@ ITEMS = st.fixed_dictionaries({"type": st.sampled_from(KINDS)}, optional=dict.fr
 def test_reading_is_total(items: list[object]) -> None:
     """Whatever items come, there is a request or a refusal."""
     try:
-        request = ResponsesReader().read(body(input=items))
+        request = responses_request(body(input=items))
     except GatewayError:
         return
 

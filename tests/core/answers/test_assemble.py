@@ -15,7 +15,7 @@ from app.core.answers.assemble import Assembler
 from app.core.answers.replay import PIECE_CHARS, replay
 from app.core.model import Completion, StreamEvent, Weight
 from app.core.usage import Usage
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.core.answers.making import DONE, answers, completion_of, framed
 from tests.support.calls import asking
 
@@ -28,7 +28,7 @@ def assembled(events: Iterable[StreamEvent], max_bytes: int = PLENTY) -> Assembl
     """Let an assembler see events."""
     assembler = Assembler(max_bytes)
     for event in events:
-        assembler.observe(event)
+        assembler.observe([event])
     return assembler
 
 
@@ -292,7 +292,9 @@ def test_an_answer_that_grows_too_large_is_given_up(delta: dict[str, object]) ->
     assembler = Assembler(max_bytes=100_000)
 
     for n in range(3000):
-        assembler.observe(chunk(**{name if name != "x" * 60 else f"{name}{n}": value for name, value in delta.items()}))
+        assembler.observe(
+            [chunk(**{name if name != "x" * 60 else f"{name}{n}": value for name, value in delta.items()})]
+        )
 
     assert small.completion() is not None
     assert assembler.gave_up

@@ -13,7 +13,7 @@ async def test_a_pace_is_a_curve(clock: VirtualClock) -> None:
     """However many events there were, what is remembered of their times is little, and ends with the last one."""
     watch = Stopwatch(clock.now)
     for _ in range(1000):
-        watch.observe(word("x"))
+        watch.observe([word("x")])
         await asyncio.sleep(0.01)
 
     pace = watch.pace()

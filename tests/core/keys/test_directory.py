@@ -14,7 +14,7 @@ from app.core.keys.directory import Directory, Sources, Verdict
 from app.core.keys.virtual_keys import UNDECIDED, Found, Hasher, KeyTable, Standing, VirtualKey
 from app.core.signals import CredentialRefused, Signal
 from app.core.traffic.admission import Priority
-from app.state.local_keys import LocalKeys
+from app.state.keys.memory import LocalKeys
 from tests.support.virtual_time import EPOCH_S, VirtualClock
 
 TOKEN = b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"
@@ -73,12 +73,19 @@ class Hall:
 async def test_a_key_stands_for_its_caller(clock: VirtualClock) -> None:
     """With everything that is known about the key, whether a key is required or not."""
     hall = Hall(clock)
-    fields = {"team": "red", "user": "eve", "tags": ("a",), "models": ("fast",), "priority": Priority.LOW}
+    fields = {
+        "team": "red",
+        "user": "eve",
+        "tags": ("a",),
+        "models": ("fast",),
+        "roles": ("user",),
+        "priority": Priority.LOW,
+    }
     await hall.store.add(a_key("key_1", b"wz-1", name="one", **fields))
 
     callers = [await hall.who(b"wz-1", required=required) for required in (True, False)]
 
-    assert callers == [Caller("key_1", "key_1", "one", "red", "eve", ("a",), ("fast",), Priority.LOW)] * 2
+    assert callers == [Caller("key_1", "key_1", "one", "red", "eve", ("a",), ("fast",), ("user",), Priority.LOW)] * 2
     assert (await hall.who(b"wz-file")).id == "file"
     assert not hall.told
 

@@ -11,7 +11,7 @@ from app.core.keys.office import KeyOffice, KeyOrder, OfficeTools
 from app.core.keys.virtual_keys import Hasher, KeyTable, Standing, VirtualKey
 from app.core.signals import KeyChanged, Signal
 from app.core.traffic.admission import Priority
-from app.state.local_keys import LocalKeys
+from app.state.keys.memory import LocalKeys
 from tests.support.virtual_time import EPOCH_S, VirtualClock
 
 PLAIN = str(Hasher().stored(b"sk-from-elsewhere"))
@@ -192,8 +192,9 @@ async def test_what_cannot_be_rotated(clock: VirtualClock) -> None:
 async def test_the_list(clock: VirtualClock, store: LocalKeys, source: str) -> None:
     """Those of the file come first; each with where it stands and whether it is good."""
     desk = Desk(clock, store)
-    await desk.office.issue(KeyOrder("one", expires=EPOCH_S))
+    await desk.office.issue(KeyOrder("one", expires_in_s=5))
     await desk.office.issue(KeyOrder("two"))
+    await clock.sleep(5)
 
     listing = [(each.key.name, each.source, each.status) for each in desk.office.listing()]
 
@@ -209,3 +210,38 @@ async def test_several_processes_need_one_store(clock: VirtualClock) -> None:
 
     assert [error.kind for error in refused] == [CONFLICT] * 3
     assert (await shared.office.issue(KeyOrder())).secret
+
+
+@pytest.mark.parametrize("order", [KeyOrder(expires=EPOCH_S), KeyOrder(expires=5.0)])
+async def test_a_key_that_has_expired_is_not_made(clock: VirtualClock, order: KeyOrder) -> None:
+    """A time that is over, or now, is a mistake of whoever asks."""
+    desk = Desk(clock)
+
+    refused = await refusal(desk.office.issue(order))
+
+    assert (refused.kind, refused.param) == (INVALID_REQUEST, "expires_at")
+    assert desk.told == []
+
+
+@pytest.mark.parametrize("name", ["file", "ci"])
+async def test_one_name_for_one_valid_key(clock: VirtualClock, name: str) -> None:
+    """Reports and lists go by names, so a second one is refused, whether the first stands in the file or was made."""
+    desk = Desk(clock)
+    await desk.office.issue(KeyOrder("ci"))
+
+    refused = await refusal(desk.office.issue(KeyOrder(name)))
+
+    assert (refused.kind, refused.param) == (CONFLICT, "name")
+
+
+async def test_the_name_of_a_key_that_ended_is_free(clock: VirtualClock) -> None:
+    """A key that was revoked or has expired holds its name no longer."""
+    desk = Desk(clock)
+    first = await desk.office.issue(KeyOrder("ci"))
+    await desk.office.revoke(first.key.id)
+    await desk.office.issue(KeyOrder("ci", expires_in_s=5))
+    await clock.sleep(5)
+
+    third = await desk.office.issue(KeyOrder("ci"))
+
+    assert desk.standing(third.secret) is Standing.VALID

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -142,10 +143,18 @@ Script: TypeAlias = Callable[[Exchange], None]
 
 
 class Upstream:
-    """The provider: where it listens, what it was asked, and what it does."""
+    """
+    The provider: where it listens, what it was asked, and what it does.
 
-    def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
+    Args:
+        listening: Its socket; None for one of TCP.
+
+        context: Makes TLS of every connection.
+    """
+
+    def __init__(self, listening: socket.socket | None = None, context: ssl.SSLContext | None = None) -> None:
+        self._listening = listening or socket.create_server(("127.0.0.1", 0))
+        self._context = context
         self._scripts: dict[str, Script] = {}
         self._received: dict[str, list[Received]] = {}
         self._held: dict[str, queue.Queue[Exchange]] = {}
@@ -156,7 +165,13 @@ class Upstream:
     @property
     def url(self) -> str:
         """Return the base URL of its API."""
-        return f"http://127.0.0.1:{self._listening.getsockname()[1]}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def port(self) -> int:
+        """Return its port, if it is one of TCP."""
+        port: int = self._listening.getsockname()[1]
+        return port
 
     def on(self, model: str, script: Script) -> None:
         """Play `script` for every request for `model` from now on, and forget earlier ones."""
@@ -191,12 +206,17 @@ class Upstream:
             while True:
                 connection, _ = self._listening.accept()
                 connection.settimeout(LIMIT_S)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if connection.family != socket.AF_UNIX:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.add(connection)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, accepted: socket.socket) -> None:
+        connection = accepted
         with suppress(OSError, EOFError):  # whoever is gone needs no answer
+            if self._context is not None:
+                connection = self._context.wrap_socket(accepted, server_side=True)
+                self._open.add(connection)
             while True:
                 connection.settimeout(None)
                 exchange = Exchange(_read_request(connection), connection)
@@ -206,13 +226,14 @@ class Upstream:
                 self._scripts[model](exchange)
                 exchange.wait_until_over()
         connection.close()
-        self._open.discard(connection)
+        accepted.close()
+        self._open -= {accepted, connection}
 
 
 @contextmanager
-def listening() -> Iterator[Upstream]:
-    """Run a provider."""
-    upstream = Upstream()
+def listening(place: socket.socket | None = None, context: ssl.SSLContext | None = None) -> Iterator[Upstream]:
+    """Run a provider, at `place` if it is given, and behind TLS if there is a `context`."""
+    upstream = Upstream(place, context)
     try:
         yield upstream
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.dialects.reasoning import ReasoningDetail, sealed
-from app.providers.anthropic.conversation import without_foreign_thoughts
+from app.providers.foreign_thoughts import own_messages
 
 USER = {"role": "user", "content": "Hi"}
 TEXT = {"type": "text", "text": "Hello"}
@@ -35,7 +35,7 @@ def test_foreign_thoughts_are_taken_out(foreign: dict[str, str]) -> None:
     """Sealed blocks go, all others stay as they were written."""
     raw = conversation({"role": "assistant", "content": [foreign, SIGNED, TEXT]})
 
-    own = without_foreign_thoughts(raw)
+    own = own_messages(raw)
 
     assert said(own) == [[SIGNED, TEXT]]
     assert b"1.50" in own
@@ -45,7 +45,7 @@ def test_turns_of_nothing_else_go_whole() -> None:
     """A turn that held nothing but foreign thoughts would be an empty one."""
     raw = conversation({"role": "assistant", "content": FOREIGN})
 
-    assert said(without_foreign_thoughts(raw)) == []
+    assert said(own_messages(raw)) == []
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_everything_else_is_left_as_it_is(content: object) -> None:
     """Without sealed blocks the very bytes come back, whatever texts say."""
     raw = conversation({"role": "assistant", "content": content})
 
-    assert without_foreign_thoughts(raw) == raw
+    assert own_messages(raw) == raw

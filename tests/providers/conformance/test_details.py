@@ -229,8 +229,9 @@ def test_results_of_tools_are_objects_for_gemini() -> None:
 
 
 def test_cohere_cites_what_has_an_address() -> None:
-    """Sources without one, and stretches without a source, have no form in OpenAI's answers."""
-    sources = [{"type": "tool", "tool_output": {"url": "https://a"}}, {"type": "document", "document": {"id": "1"}}, {}]
+    """Sources without one, and stretches without a source, have no form in OpenAI's answers; they are the caller's."""
+    documents: list[object] = [{"id": "1"}, {"url": 7, "title": "t"}, {"url": "https://a", "title": ["t"]}]
+    sources = [{"type": "tool", "tool_output": {}}, *[{"type": "document", "document": each} for each in documents], {}]
     citations = [{"start": 0, "end": 2, "sources": sources}, {"start": 0, "end": 1}]
     message = {"content": [{"type": "text", "text": "Hi"}], "citations": citations}
 

@@ -41,6 +41,10 @@ class Said:
         self.headers: Mapping[str, str] = {"content-type": media_type}
         self._pieces = pieces
 
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body."""
         for piece in self._pieces:

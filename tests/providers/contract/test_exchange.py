@@ -150,7 +150,7 @@ async def test_reads_an_answer_byte_by_byte(client: Adapter, answer: bytes) -> N
 
 
 async def test_returns_with_the_head(client: Adapter) -> None:
-    """The call returns once the head is there, and each part of the body is handed out as it comes."""
+    """The call returns once the head is there, and each part is handed out as it comes; then it is known to be all."""
     first, second = asyncio.Event(), asyncio.Event()
     answer = (SSE_HEAD, first, chunk(b"one"), second, chunk(b"two"), LAST_CHUNK)
     async with UpstreamServer(always(*answer)) as server:
@@ -159,11 +159,14 @@ async def test_returns_with_the_head(client: Adapter) -> None:
 
         first.set()
         one = await anext(chunks)
+        before = reply.rest()
         second.set()
         rest = [data async for data in chunks]
+        after = reply.rest()
         await reply.aclose()
 
         assert (reply.status, one, b"".join(rest)) == (200, b"one", b"two")
+        assert (before, after) == (None, b"")
 
 
 @pytest.mark.parametrize("coding", ["length", "chunked"])

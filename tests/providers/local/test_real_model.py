@@ -22,7 +22,7 @@ from app.providers.client import HttpxClient
 from app.providers.local import wheels
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import LocalUpstream
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from tests.providers.local.children import LONG_S, Ear
 from tests.support import calls
 

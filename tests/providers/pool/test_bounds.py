@@ -150,18 +150,21 @@ async def test_a_connection_that_rests_too_long_is_closed() -> None:
 
 async def test_each_connection_has_its_own_rest() -> None:
     """A connection that rests since later is closed later, without anybody calling."""
-    async with (
-        pool_with(PoolOptions(idle_s=0.1)) as pool,
-        UpstreamServer(always(0.05, whole(b"x"))) as server,
-    ):
-        early = asyncio.create_task(ask(pool, server.url))
-        await server.wait_for_requests(1)
-        await asyncio.sleep(0.04)
-        await asyncio.gather(early, ask(pool, server.url))
-        for connection in list(server.connections):
-            await connection.wait_closed()
+    early, late = asyncio.Event(), asyncio.Event()
+    script = in_turn((early, whole(b"x")), (late, whole(b"x")))
+    async with pool_with(PoolOptions(idle_s=0.1)) as pool, UpstreamServer(script) as server:
+        calls = [asyncio.create_task(ask(pool, server.url)) for _ in range(2)]
+        await server.wait_for_requests(2)
+        first, second = server.connections
 
-        assert [connection.by_peer for connection in server.connections] == [True, True]
+        early.set()
+        await first.wait_closed()
+        left = second.closed.is_set()
+        late.set()
+        await second.wait_closed()
+        await asyncio.gather(*calls)
+
+        assert (left, first.by_peer, second.by_peer) == (False, True, True)
 
 
 async def test_who_waits_at_the_second_gate_can_leave() -> None:

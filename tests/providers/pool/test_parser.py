@@ -91,6 +91,15 @@ def test_any_split_of_any_reply_is_the_same_reply(
     assert parser.reusable == (framing != "close")
 
 
+def test_the_rest_can_be_taken_once_all_of_it_is_there() -> None:
+    """A body that is complete is taken without waiting, once; of one that is not, nothing is."""
+    _, whole = parsed(LENGTH)
+    _, part = parsed(LENGTH[:-1])
+
+    assert (whole.rest(), whole.rest()) == (b"abc", b"")
+    assert (part.rest(), part.parts) == (None, [b"ab"])
+
+
 @pytest.mark.parametrize("status", [204, 304])
 @pytest.mark.parametrize("length", [b"", b"content-length: 3\r\n"])
 def test_no_body_after(status: int, length: bytes) -> None:

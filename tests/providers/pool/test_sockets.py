@@ -16,7 +16,7 @@ from app.providers.pool import PoolClient, PoolOptions, TlsOptions
 from app.providers.pool.connection import Connection
 from app.providers.pool.dial import Dialer
 from app.providers.pool.origin import Origin
-from app.providers.pool.tls import client_context
+from app.providers.pool.tls import Trust
 from tests.providers.pool.talking import ask, greet, serving
 
 ON_BOTH_LOOPS = True
@@ -38,7 +38,7 @@ def dialer(*addresses: tuple[socket.AddressFamily, str]) -> Dialer:
     async def resolve(_host: str, port: int) -> Sequence[AddrInfoType]:
         return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)) for family, host in addresses]
 
-    return Dialer(client_context(TlsOptions()), resolve)
+    return Dialer(Trust(TlsOptions()), resolve)
 
 
 async def dial(by: Dialer, origin: Origin) -> str:
@@ -109,7 +109,7 @@ async def test_the_operating_system_gives_up() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        await dial(Dialer(client_context(TlsOptions()), resolve), Origin("x.test", 80))
+        await dial(Dialer(Trust(TlsOptions()), resolve), Origin("x.test", 80))
 
 
 async def test_no_way_to_the_network() -> None:
@@ -119,7 +119,7 @@ async def test_no_way_to_the_network() -> None:
         raise OSError(errno.ENETUNREACH, "no route")
 
     with pytest.raises(GatewayError) as caught:
-        await dial(Dialer(client_context(TlsOptions()), resolve), Origin("x.test", 80))
+        await dial(Dialer(Trust(TlsOptions()), resolve), Origin("x.test", 80))
 
     assert caught.value.kind is TARGET_UNAVAILABLE
 

@@ -14,6 +14,7 @@ import trustme
 
 from app.core.errors import TARGET_MISCONFIGURED, TARGET_UNAVAILABLE, GatewayError, Kind
 from app.providers.pool import PoolClient, PoolOptions, TlsOptions
+from app.providers.pool.tls import Trust
 from tests.providers.pool.talking import ask, greet, pool_with, serving
 
 ON_BOTH_LOOPS = True
@@ -174,6 +175,23 @@ def refuse(listener: socket.socket, context: ssl.SSLContext) -> None:
         rest.shutdown(socket.SHUT_WR)
         while rest.recv(65536):
             pass
+
+
+def test_files_are_read_again_when_they_change(ca_file: str) -> None:
+    """New connections trust whom the file says now; one that is gone, or being written, changes nothing."""
+    trust, path = Trust(TlsOptions(ca_file=ca_file)), Path(ca_file)
+    before = trust.context
+
+    path.write_text("half of a cert")
+    unfinished = trust.context
+    path.unlink()
+    gone = trust.context
+    trustme.CA().cert_pem.write_to_path(ca_file)
+    after = trust.context
+
+    assert unfinished is gone is before
+    assert after is not before
+    assert after is trust.context
 
 
 @pytest.mark.parametrize("broken", ["ca_file", "certificate_file"])

@@ -17,7 +17,7 @@ from app.core.errors import INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError, 
 from app.core.model import ChatFields, ChatRequest, Completion, Native, Operation, PlainRequest
 from app.core.ports import Encoded
 from app.providers.canonical.mint import Mint
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.responses.codec import ResponsesCodec
 from tests.support.golden import agrees, names_in, recorded
 
@@ -162,6 +162,7 @@ def test_keeps_the_original_bytes() -> None:
         (b'{"object":"response","output":[],"x":"\xff"}', table.BAD_UPSTREAM_REPLY),
         (b'{"object":"response","status":"failed","error":{"code":"rate_limit_exceeded"}}', table.TARGET_RATE_LIMITED),
         (b'{"object":"response","status":"failed"}', table.TARGET_FAILED),
+        (b'{"object":"response","status":"cancelled","error":null,"output":[]}', table.TARGET_FAILED),
         (b'{"object":"response","error":{"code":"invalid_prompt","message":"x"}}', table.CONTENT_BLOCKED),
     ],
     ids=lambda value: value[:60] if isinstance(value, bytes) else value.code,

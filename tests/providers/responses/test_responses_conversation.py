@@ -7,7 +7,7 @@ import json
 import pytest
 
 from app.core.dialects.reasoning import ReasoningDetail, sealed
-from app.providers.responses.conversation import without_foreign_thoughts
+from app.providers.foreign_thoughts import own_items
 
 USER = {"role": "user", "content": "Hi"}
 OWN = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
@@ -26,7 +26,7 @@ def test_foreign_reasoning_is_taken_out() -> None:
     """Sealed items go, all others stay as they were written."""
     raw = b'{"future": 1.50, "input": %b}' % json.dumps([USER, FOREIGN[0], OWN, FOREIGN[1], USER]).encode()
 
-    own = without_foreign_thoughts(raw)
+    own = own_items(raw)
 
     assert json.loads(own)["input"] == [USER, OWN, USER]
     assert b"1.50" in own
@@ -47,11 +47,11 @@ def test_everything_else_is_left_as_it_is(given: object) -> None:
     """Without sealed items the very bytes come back, whatever texts say."""
     raw = b'{"input":  %b }' % json.dumps(given).encode()
 
-    assert without_foreign_thoughts(raw) == raw
+    assert own_items(raw) == raw
 
 
 def test_a_body_without_input() -> None:
     """What is kept at the provider needs no input; nothing is looked for in it."""
     raw = b'{"previous_response_id": "wizard:1:"}'
 
-    assert without_foreign_thoughts(raw) == raw
+    assert own_items(raw) == raw

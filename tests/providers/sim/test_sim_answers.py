@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.openai import OpenAiCodec
+from app.providers.openai.codec import OpenAiCodec
 from app.providers.sim import SimUpstream
 from app.providers.sim.reply import READ_BYTES
 from tests.providers.sim.asking import (

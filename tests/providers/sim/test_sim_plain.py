@@ -87,6 +87,21 @@ async def test_completions_are_text(sim: SimUpstream) -> None:
     assert found["choices"] == [{"index": 0, "text": "one two ", "logprobs": None, "finish_reason": "length"}]
 
 
+@pytest.mark.parametrize("prompt", [["1 2 3", "4"], [[1, 2, 3], [4]]], ids=["texts", "tokens"])
+async def test_each_prompt_has_its_choices(sim: SimUpstream, prompt: object) -> None:
+    """Several prompts are answered one after the other, each as often as asked for, whole and streamed."""
+    found = await answer(sim, "completions", prompt=prompt, n=2)
+    frames = (await whole(sim, plain("completions", prompt=prompt, n=2, stream=True))).split(b"\n\n")[:-2]
+
+    texts = {choice["index"]: choice["text"] for choice in found["choices"]}
+    assert texts == {0: "1 2 3", 1: "1 2 3", 2: "4", 3: "4"}
+    assert (found["usage"]["prompt_tokens"], found["usage"]["completion_tokens"]) == (4, 8)
+    streamed: dict[int, str] = {}
+    for choice in [choice for frame in frames for choice in msgspec.json.decode(frame[6:])["choices"]]:
+        streamed[choice["index"]] = streamed.get(choice["index"], "") + choice["text"]
+    assert streamed == texts
+
+
 async def test_completions_are_streamed(sim: SimUpstream) -> None:
     """A legacy stream is made of text, and ends like any other."""
     request = plain("completions", prompt="one two", stream=True, stream_options={"include_usage": True})
@@ -105,7 +120,8 @@ async def test_completions_are_streamed(sim: SimUpstream) -> None:
         (plain("embeddings", model="fail?status=503", input="x"), 503, None),
         (plain("embeddings"), 400, "input"),
         (plain("embeddings", input=[]), 400, "input"),
-        (plain("completions", prompt=["a", "b"]), 400, "prompt"),
+        (plain("embeddings", input="x", encoding_format="hex"), 400, "encoding_format"),
+        (plain("completions", prompt=[]), 400, "prompt"),
         (plain("images/generations", prompt="x"), 404, None),
     ],
 )

@@ -14,11 +14,10 @@ from app.core.caching.stored import Origin, Stored
 from app.core.call import Target
 from app.core.clock import SystemClock
 from app.core.stream import Batch
+from app.state.answers.memory import MemoryShelf, ShelfBounds
 from app.state.answers.redis import RedisAnswers
 from app.state.answers.sharing import ReplicatedAnswers, SharingOptions
-from app.state.answers.shelf import MemoryShelf, ShelfBounds
-from app.state.connecting import connect
-from app.state.degrading import LinkOptions, RedisLink
+from app.state.link.redis import LinkOptions, RedisLink
 from tests.core.caching.making import answer
 from tests.support.redis_server import RedisServer
 
@@ -33,7 +32,7 @@ class Replica:
 
     def __init__(self, url: str, prefix: str, options: SharingOptions, link: LinkOptions) -> None:
         clock = SystemClock()
-        self.link = RedisLink(connect(url, link.connect_s), link, lambda: 0.0, lambda _signal: None)
+        self.link = RedisLink(url, link, lambda: 0.0, lambda _signal: None)
         self.flights = Flights()
         self.store = RedisAnswers(self.link.submit, prefix)
         self.answers = ReplicatedAnswers(self.store, self.link, options, self.flights, clock)

@@ -12,13 +12,12 @@ import pytest
 from app.core.clock import SystemClock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.requests import RequestEntry, RequestQuery, Step
-from app.state.connecting import connect
-from app.state.degrading import RedisLink
 from app.state.link import StateLostError
-from app.state.requests.book import WAITING_MAX, RequestBook
+from app.state.link.redis import RedisLink
+from app.state.requests.book import WAITING_MAX, RequestBook, RequestStore
+from app.state.requests.memory import MemoryRequests
 from app.state.requests.redis import RedisRequests
 from app.state.requests.sqlite import SqliteRequests
-from app.state.requests.store import MemoryRequests, RequestStore
 from tests.state.sharing import OPTIONS
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -64,7 +63,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Return each store in turn."""
     if request.param == "redis":
         server: RedisServer = request.getfixturevalue("redis")
-        link = RedisLink(connect(server.url, OPTIONS.connect_s), OPTIONS, lambda: 0.0, lambda _signal: None)
+        link = RedisLink(server.url, OPTIONS, lambda: 0.0, lambda _signal: None)
         async with link:
             yield RedisRequests(link, f"r{next(_prefixes)}", MAX_ENTRIES)
         return
@@ -250,7 +249,7 @@ async def test_a_file_that_cannot_be_written_is_a_lost_store(tmp_path: Path) -> 
 
 async def test_a_redis_that_is_away_is_a_lost_store() -> None:
     """Nobody waits for a connection."""
-    link = RedisLink(connect("redis://127.0.0.1:1/0", 0.1), OPTIONS, lambda: 0.0, lambda _signal: None)
+    link = RedisLink("redis://127.0.0.1:1/0", OPTIONS, lambda: 0.0, lambda _signal: None)
     store = RedisRequests(link, "p", 10)
 
     with pytest.raises(StateLostError):

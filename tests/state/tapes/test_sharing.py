@@ -16,8 +16,7 @@ from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.tapes import Readable, Tape, TapeBounds, Taped, TapeEnd, Tapes
 from app.state.answers.leading import Means, Rhythm
 from app.state.answers.redis import RedisAnswers
-from app.state.connecting import connect
-from app.state.degrading import LinkOptions, RedisLink
+from app.state.link.redis import LinkOptions, RedisLink
 from app.state.tapes.entries import key_of
 from app.state.tapes.sealing import StreamSeal
 from app.state.tapes.sharing import SharedTapes
@@ -56,7 +55,7 @@ class Replica:
 
     def __init__(self, server: RedisServer, prefix: str, name: str, rhythm: Rhythm) -> None:
         clock = SystemClock()
-        self.link = RedisLink(connect(server.url, LINK.connect_s), LINK, lambda: 0.0, lambda _signal: None)
+        self.link = RedisLink(server.url, LINK, lambda: 0.0, lambda _signal: None)
         self.flights = Flights()
         self.store = RedisAnswers(self.link.submit, prefix)
         means = Means(self.store, self.link, self.flights, clock, rhythm)

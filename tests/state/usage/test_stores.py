@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.core.spending.ledger import UsageKey, UsageRow
-from app.state.connecting import connect
-from app.state.degrading import RedisLink
 from app.state.link import StateLostError
+from app.state.link.redis import RedisLink
+from app.state.usage.book import UsageStore
+from app.state.usage.memory import MemoryUsage
 from app.state.usage.redis import RedisUsage
 from app.state.usage.sqlite import SqliteUsage
-from app.state.usage.store import MemoryUsage, UsageStore
 from tests.state.sharing import OPTIONS
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -39,7 +39,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Return each store in turn."""
     if request.param == "redis":
         server: RedisServer = request.getfixturevalue("redis")
-        link = RedisLink(connect(server.url, OPTIONS.connect_s), OPTIONS, lambda: 0.0, lambda _signal: None)
+        link = RedisLink(server.url, OPTIONS, lambda: 0.0, lambda _signal: None)
         kept = RedisUsage(link, f"p{next(_prefixes)}", 400)
         async with link:
             yield kept
@@ -136,7 +136,7 @@ async def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
 
 async def test_a_redis_that_is_away() -> None:
     """Rows are refused, so that the book keeps them."""
-    link = RedisLink(connect("redis://127.0.0.1:1", 0.1), OPTIONS, lambda: 0.0, lambda _signal: None)
+    link = RedisLink("redis://127.0.0.1:1", OPTIONS, lambda: 0.0, lambda _signal: None)
     store = RedisUsage(link, "p", 400)
     async with link:
         for use in (store.add("1", {about("2026-11-26"): ROW}), store.read("2026-11-26", "2026-11-26")):

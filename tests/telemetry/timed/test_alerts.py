@@ -23,6 +23,10 @@ class Answer:
     def __init__(self, status: int) -> None:
         self.status = status
 
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Have no body."""
         for data in list[bytes]():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.api.dialects.anthropic.dialect import MessagesDialect, MessagesStyle
+from app.api.dialects.anthropic.request import messages_request
 from app.api.dialects.port import Style
 from app.api.inbound import Headers
 from app.api.wishes import NO_WISHES, Wishes
@@ -19,7 +20,7 @@ class CountDialect(MessagesDialect):
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
         """Read the body as if it were to be answered; for those who cannot ask its provider, with an estimate."""
-        chat = self._reader.read(raw, counting=True)
+        chat = messages_request(raw, counting=True)
         request = PlainRequest(Operation.COUNT_TOKENS, chat.model, raw, user=chat.user, tokens=prompt_tokens(chat))
         return request, NO_WISHES
 

@@ -1,9 +1,4 @@
-"""
-A Messages request, from Anthropic's form to the canonical one.
-
-What the canonical form has no word for stays in the body under its own name: a codec that knows it finds it there, and
-every other one reports it as dropped, or refuses it if the answer would not be the one that was asked for.
-"""
+"""A Messages request, from Anthropic's form to the canonical one."""
 
 from __future__ import annotations
 
@@ -13,54 +8,38 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.anthropic.turns import Originals, citations_wanted, messages_of
-from app.core.dialects.absent import ABSENT, is_given
+from app.api.dialects.translated import chat_request
+from app.core.bodies import decoded
+from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatFields, ChatRequest, Native
+from app.core.model import ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
+_BODY: Final = msgspec.json.Decoder(MessagesBody)
 _TRANSLATED: Final = frozenset(MessagesBody.__struct_fields__) - {"thinking", "top_k"}
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "standard_only": "default"})
 _WORDS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "any": "required", "none": "none"})
 _SAME: Final = ("max_tokens", "temperature", "top_p", "top_k", "stream")
-_TOOL_EXTRAS: Final = (
-    "cache_control",
-    "defer_loading",
-    "eager_input_streaming",
-    "allowed_callers",
-    "input_examples",
-)
+_TOOL_EXTRAS: Final = ("cache_control", "defer_loading", "eager_input_streaming", "allowed_callers", "input_examples")
 _EFFORTS: Final = ((4096, "low"), (16_384, "medium"))  # least budgets of thinking that are more than this effort
 
 
-class MessagesReader:
-    """Reads Messages requests; one instance serves any number of them."""
+def messages_request(raw: bytes, *, counting: bool = False) -> ChatRequest:
+    """
+    Return the request in its canonical form, with the client's own body as its origin.
 
-    def __init__(self) -> None:
-        self._fields = msgspec.json.Decoder(ChatFields)
-        self._encode = msgspec.json.Encoder().encode
+    A request that only counts tokens needs no `max_tokens`.
 
-    def read(self, raw: bytes, *, counting: bool = False) -> ChatRequest:
-        """
-        Return the request in its canonical form, with the client's own body as its origin.
-
-        A request that only counts tokens needs no `max_tokens`.
-
-        Raises:
-            GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
-        """
-        body, members = decode_as(MessagesBody, raw), OBJECT.decode(raw)
-        if body.max_tokens is None and not counting:
-            raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
-        canonical = self._encode(_canonical(body, members, Originals(raw)))
-        return ChatRequest(self._fields.decode(canonical), canonical, Native(ANTHROPIC, raw), translated=True)
-
-
-def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals: Originals) -> Json:
-    form = body.output_config.format if body.output_config is not None else None
+    Raises:
+        GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
+    """
+    body, members = decoded(_BODY.decode, raw), OBJECT.decode(raw)
+    if body.max_tokens is None and not counting:
+        raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
+    form, originals = body.output_config.format if body.output_config is not None else None, Originals(raw)
     given: Json = {
         "model": body.model,
         "messages": messages_of(body, originals),
@@ -75,23 +54,16 @@ def _canonical(body: MessagesBody, members: Mapping[str, msgspec.Raw], originals
         **_reasoning(body, members),
         **_form(form or body.output_format),
     }
-    found = {name: value for name, value in given.items() if value is not None}
-    found.update({name: value for name, value in members.items() if name not in _TRANSLATED and name not in found})
-    return found
+    return chat_request(given, members, _TRANSLATED, Native(ANTHROPIC, raw))
 
 
 def _tool(tool: Tool, index: int, originals: Originals) -> Json:
     if tool.type not in {None, "custom"}:
         return {"type": tool.type, "dialect": ANTHROPIC, "definition": originals.tool(index)}
-    function: Json = {"name": tool.name}
-    if tool.description is not None:
-        function["description"] = tool.description
-    if bytes(tool.input_schema):
-        function["parameters"] = tool.input_schema
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    extras = {name: raw for name in _TOOL_EXTRAS if (raw := getattr(tool, name)) is not ABSENT and is_given(raw)}
-    return {"type": "function", "function": function, **extras}
+    schema = tool.input_schema if bytes(tool.input_schema) else None
+    function = {"name": tool.name, "description": tool.description, "parameters": schema, "strict": tool.strict}
+    extras = {name: raw for name in _TOOL_EXTRAS if is_given(raw := getattr(tool, name))}
+    return {"type": "function", "function": given_in(function), **extras}
 
 
 def _tool_choice(choice: ToolChoice | None) -> Json:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from app.api.dialects.anthropic.answer import call_id_of, stop_reason_of, thoughts_of, usage_of
-from app.api.dialects.one_at_a_time import OneAtATime
+from app.api.dialects.events import EventWriter
 from app.core.dialects.anthropic import Block
 from app.core.dialects.chat import details_of, stop_text_of, text_of
 from app.core.dialects.reasoning import SEAL, ReasoningDetail, hidden_extra
-from app.core.model import Chunk, ChunkChoice, ToolDelta
-from app.core.stream import Batch
-from app.core.usage import Usage
+from app.core.model import ChunkChoice, ToolDelta
 
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 _START = b"event: message_start\ndata: %b\n\n"
@@ -40,93 +36,56 @@ class _Tool:
         self.arguments = ""
 
 
-class EventWriter:
-    """
-    Writes the events of one answer. Fresh for each.
-
-    Args:
-        message_id: Id of the message.
-
-        model: Name of the model, as the message shows it.
-    """
+class MessageEvents(EventWriter):
+    """Writes the events of the message that has this id."""
 
     def __init__(self, message_id: str, model: str) -> None:
+        super().__init__(model)
         self._id = message_id
-        self._model = model
-        self._encode = msgspec.json.Encoder().encode
-        self._begun = False
         self._blocks = 0  # how many were opened; the last of them is `_open`, or there is none open
         self._open: str | int | None = None  # "text", "thinking", or the position of a tool call
         self._tools: dict[int, _Tool] = {}
-        self._turns = OneAtATime()
-        self._finish: str | None = None
-        self._stop_text: str | None = None
         self._refused = False
-        self._usage: Usage | None = None
 
-    def events(self, batch: Batch) -> bytes:
-        """Return the events that some chunks mean; may be empty."""
-        frames: list[bytes] = []
-        for event in batch:
-            if event.chunk is not None:
-                self._chunk(event.chunk, frames)
-            if event.done:
-                self._end(frames)
-        return b"".join(frames)
-
-    def _chunk(self, chunk: Chunk, frames: list[bytes]) -> None:
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        for choice in chunk.choices:
-            if choice.index == 0:
-                self._begin(frames)
-                self._choice(choice, frames)
-
-    def _choice(self, choice: ChunkChoice, frames: list[bytes]) -> None:
+    def _say(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         thought = delta.reasoning_content or delta.reasoning
         if thought:
-            self._enter("thinking", _THINKING, frames)
-            frames.append(self._delta(b"thinking_delta", b"thinking", thought))
+            self._enter("thinking", _THINKING)
+            self._frames.append(self._delta(b"thinking_delta", b"thinking", thought))
         if bytes(delta.reasoning_details):
-            self._details(details_of(delta.reasoning_details), frames)
+            self._details(details_of(delta.reasoning_details))
         if bytes(delta.extra_content):
-            self._details(hidden_extra(delta.extra_content), frames)
+            self._details(hidden_extra(delta.extra_content))
         text = text_of(delta.content) if delta.content else delta.refusal
         if text:
             self._refused |= not delta.content
-            self._enter("text", _TEXT, frames)
-            frames.append(self._delta(b"text_delta", b"text", text))
-        for given in delta.tool_calls or ():
-            for piece in self._turns.take(given):
-                self._tool(piece, frames)
-        if choice.finish_reason:
-            self._finish = choice.finish_reason
-            self._stop_text = stop_text_of(choice.stop_reason)
+            self._enter("text", _TEXT)
+            self._frames.append(self._delta(b"text_delta", b"text", text))
 
-    def _details(self, details: Sequence[ReasoningDetail], frames: list[bytes]) -> None:
+    def _details(self, details: Sequence[ReasoningDetail]) -> None:
         """Sign the thought that just came, and write what has no prose; entries without a signature say nothing new."""
         for block in thoughts_of("", details):
             signature = "" if block.signature == SEAL else block.signature
             if signature and self._open == "thinking":
-                self._leave(frames, signature)
+                self._leave(signature)
             elif signature or block.data:
-                self._whole(block, frames)
+                self._whole(block)
 
-    def _whole(self, block: Block, frames: list[bytes]) -> None:
-        self._leave(frames)
+    def _whole(self, block: Block) -> None:
+        self._leave()
         if block.type == "redacted_thinking":
-            frames.append(_OPEN % (self._blocks, self._encode(block)))
+            self._frames.append(_OPEN % (self._blocks, self._encode(block)))
         else:
-            frames.append(_OPEN % (self._blocks, _THINKING))
+            self._frames.append(_OPEN % (self._blocks, _THINKING))
         self._blocks += 1
         if block.thinking:
-            frames.append(self._delta(b"thinking_delta", b"thinking", block.thinking))
+            self._frames.append(self._delta(b"thinking_delta", b"thinking", block.thinking))
         if block.signature:
-            frames.append(self._delta(b"signature_delta", b"signature", block.signature))
-        frames.append(_CLOSE % (self._blocks - 1))
+            self._frames.append(self._delta(b"signature_delta", b"signature", block.signature))
+        self._frames.append(_CLOSE % (self._blocks - 1))
 
-    def _tool(self, piece: ToolDelta, frames: list[bytes]) -> None:
+    def _call(self, piece: ToolDelta) -> None:
         tool = self._tools.get(piece.index)
         if tool is None:
             tool = self._tools[piece.index] = _Tool()
@@ -142,17 +101,14 @@ class EventWriter:
                 return
             more, tool.arguments = tool.arguments, ""
             call_id = call_id_of(tool.id, piece.index)
-            self._details(hidden_extra(piece.extra_content, call_id), frames)
+            self._details(hidden_extra(piece.extra_content, call_id))
             tool.block = self._blocks
             shown = {"type": "tool_use", "id": call_id, "name": tool.name, "input": {}}
-            self._enter(piece.index, self._encode(shown), frames)
+            self._enter(piece.index, self._encode(shown))
         if more:
-            frames.append(_DELTA % (tool.block, b"input_json_delta", b"partial_json", self._encode(more)))
+            self._frames.append(_DELTA % (tool.block, b"input_json_delta", b"partial_json", self._encode(more)))
 
-    def _begin(self, frames: list[bytes]) -> None:
-        if self._begun:
-            return
-        self._begun = True
+    def _begin(self) -> None:
         message = {
             "id": self._id,
             "type": "message",
@@ -163,37 +119,35 @@ class EventWriter:
             "stop_sequence": None,
             "usage": usage_of(self._usage),
         }
-        frames += [_START % self._encode({"type": "message_start", "message": message}), _PING]
+        self._frames += [_START % self._encode({"type": "message_start", "message": message}), _PING]
 
-    def _enter(self, kind: str | int, start: bytes, frames: list[bytes]) -> None:
+    def _enter(self, kind: str | int, start: bytes) -> None:
         """Open a block unless it is open."""
         if self._open == kind:
             return
-        self._leave(frames)
-        frames.append(_OPEN % (self._blocks, start))
+        self._leave()
+        self._frames.append(_OPEN % (self._blocks, start))
         self._blocks += 1
         self._open = kind
 
-    def _leave(self, frames: list[bytes], signature: str = SEAL) -> None:
+    def _leave(self, signature: str = SEAL) -> None:
         """Close the block that is open, if any; a thought that nobody signed is marked as none of Anthropic's."""
         if self._open == "thinking":
-            frames.append(self._delta(b"signature_delta", b"signature", signature))
+            self._frames.append(self._delta(b"signature_delta", b"signature", signature))
         if self._open is not None:
-            frames.append(_CLOSE % (self._blocks - 1))
+            self._frames.append(_CLOSE % (self._blocks - 1))
             self._open = None
 
     def _delta(self, kind: bytes, member: bytes, text: str) -> bytes:
         return _DELTA % (self._blocks - 1, kind, member, self._encode(text))
 
-    def _end(self, frames: list[bytes]) -> None:
-        self._begin(frames)
-        for piece in self._turns.rest():
-            self._tool(piece, frames)
-        self._leave(frames)
-        reason = stop_reason_of(self._finish, called=bool(self._tools), stop_text=self._stop_text)
+    def _end(self) -> None:
+        self._leave()
+        stop_text = stop_text_of(self._ending.stop_reason)
+        reason = stop_reason_of(self._ending.finish_reason, called=bool(self._tools), stop_text=stop_text)
         closing = {
             "type": "message_delta",
-            "delta": {"stop_reason": "refusal" if self._refused else reason, "stop_sequence": self._stop_text},
+            "delta": {"stop_reason": "refusal" if self._refused else reason, "stop_sequence": stop_text},
             "usage": usage_of(self._usage),
         }
-        frames += [_MESSAGE_DELTA % self._encode(closing), _STOP]
+        self._frames += [_MESSAGE_DELTA % self._encode(closing), _STOP]

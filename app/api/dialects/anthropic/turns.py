@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import is_given
+from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.anthropic import ANTHROPIC, Block, MessagesBody, Source, Turn
 from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.errors import INVALID_REQUEST, GatewayError
@@ -175,7 +175,7 @@ def _document(block: Block, source: Source) -> list[Json]:
         file = {"filename": block.title, "file_id": source.file_id}
     else:
         return []
-    part: Json = {"type": "file", "file": {name: value for name, value in file.items() if value is not None}}
+    part: Json = {"type": "file", "file": given_in(file)}
     if block.context:
         part["context"] = block.context
     if bytes(block.citations):

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import is_given
+from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.dialects.responses import RESPONSES, ContentPart, Item, ResponsesBody
 from app.core.errors import INVALID_REQUEST, GatewayError
@@ -179,10 +179,10 @@ def _part(part: ContentPart, where: str) -> Json:
         case "refusal":
             found = {"type": "refusal", "refusal": part.refusal or ""}
         case "input_image" if part.image_url is not None:
-            found = {"type": "image_url", "image_url": _given(url=part.image_url, detail=_told(part.detail))}
+            found = {"type": "image_url", "image_url": given_in({"url": part.image_url, "detail": _told(part.detail)})}
         case "input_file":
             names = ("file_data", "file_id", "file_url", "filename")
-            found = {"type": "file", "file": _given(**{name: getattr(part, name) for name in names})}
+            found = {"type": "file", "file": given_in({name: getattr(part, name) for name in names})}
         case "input_audio" if is_given(part.input_audio):
             found = {"type": "input_audio", "input_audio": part.input_audio}
         case "input_image":
@@ -200,7 +200,3 @@ def _part(part: ContentPart, where: str) -> Json:
 def _told(detail: str | None) -> str | None:
     """Return how closely a picture is looked at, unless it is as usual; the API wants that said, too."""
     return None if detail == "auto" else detail
-
-
-def _given(**members: str | None) -> Json:
-    return {name: value for name, value in members.items() if value is not None}

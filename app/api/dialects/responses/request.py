@@ -1,9 +1,4 @@
-"""
-A Responses request, from OpenAI's newer form to the canonical one.
-
-What the canonical form has no word for stays in the body under its own name: a codec that knows it finds it there, and
-every other one reports it as dropped, or refuses it if the answer would not be the one that was asked for.
-"""
+"""A Responses request, from OpenAI's newer form to the canonical one."""
 
 from __future__ import annotations
 
@@ -12,15 +7,17 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.api.decode import decode_as
 from app.api.dialects.responses.items import messages_of
-from app.core.dialects.absent import is_given
+from app.api.dialects.translated import chat_request
+from app.core.bodies import decoded
+from app.core.dialects.absent import given_in, is_given, present
 from app.core.dialects.responses import RESPONSES, Reasoning, ResponsesBody, ResponsesTool, TextConfig, TextFormat
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatFields, ChatRequest, Native
+from app.core.model import ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
+_BODY: Final = msgspec.json.Decoder(ResponsesBody)
 # Translated, or about nothing but what OpenAI stores and shows again.
 _TRANSLATED: Final = frozenset(ResponsesBody.__struct_fields__) | {"store", "stream_options", "metadata"}
 _SAME: Final = (
@@ -31,28 +28,17 @@ _OWN_CONTEXT: Final = frozenset({"previous_response_id", "conversation", "prompt
 _LOGPROBS: Final = "message.output_text.logprobs"
 
 
-class ResponsesReader:
-    """Reads Responses requests; one instance serves any number of them."""
+def responses_request(raw: bytes) -> ChatRequest:
+    """
+    Return the request in its canonical form, with the client's own body as its origin.
 
-    def __init__(self) -> None:
-        self._fields = msgspec.json.Decoder(ChatFields)
-        self._encode = msgspec.json.Encoder().encode
-
-    def read(self, raw: bytes) -> ChatRequest:
-        """
-        Return the request in its canonical form, with the client's own body as its origin.
-
-        Raises:
-            GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
-        """
-        body, members = decode_as(ResponsesBody, raw), OBJECT.decode(raw)
-        if not body.input and not _OWN_CONTEXT & members.keys():
-            raise GatewayError(INVALID_REQUEST, "The field 'input' is missing.", param="input")
-        canonical = self._encode(_canonical(body, members, raw))
-        return ChatRequest(self._fields.decode(canonical), canonical, Native(RESPONSES, raw), translated=True)
-
-
-def _canonical(body: ResponsesBody, members: Mapping[str, msgspec.Raw], raw: bytes) -> Json:
+    Raises:
+        GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
+    """
+    body, members = decoded(_BODY.decode, raw), OBJECT.decode(raw)
+    if not body.input and not _OWN_CONTEXT & members.keys():
+        raise GatewayError(INVALID_REQUEST, "The field 'input' is missing.", param="input")
+    text = body.text or TextConfig()
     given: Json = {
         **{name: getattr(body, name) for name in _SAME},
         "messages": messages_of(body, raw),
@@ -60,29 +46,23 @@ def _canonical(body: ResponsesBody, members: Mapping[str, msgspec.Raw], raw: byt
         "stream_options": {"include_usage": True} if body.stream else None,
         "tools": [_tool(tool, index, members) for index, tool in enumerate(body.tools or ())] or None,
         "tool_choice": _tool_choice(body.tool_choice),
-        **_text(body.text or TextConfig()),
+        "response_format": _form(text.format),
+        "verbosity": text.verbosity,
         **_reasoning(body.reasoning or Reasoning(), members),
         **_logprobs(body),
     }
-    found = {name: value for name, value in given.items() if value is not None}
-    found.update({name: value for name, value in members.items() if name not in _TRANSLATED and name not in found})
-    return found
+    return chat_request(given, members, _TRANSLATED, Native(RESPONSES, raw))
 
 
 def _tool(tool: ResponsesTool, index: int, members: Mapping[str, msgspec.Raw]) -> Json:
     if tool.type == "function":
+        parameters = present(tool.parameters)
         function = {"name": tool.name or "", "description": tool.description, "strict": tool.strict}
-        shown: Json = {name: value for name, value in function.items() if value is not None}
-        if is_given(tool.parameters):
-            shown["parameters"] = tool.parameters
-        return {"type": "function", "function": shown}
+        return {"type": "function", "function": given_in({**function, "parameters": parameters})}
     if tool.type == "custom":
-        custom: Json = {"name": tool.name or ""}
-        if tool.description is not None:
-            custom["description"] = tool.description
-        if is_given(tool.format):
-            custom["format"] = _grammar(tool.format)
-        return {"type": "custom", "custom": custom}
+        grammar = _grammar(tool.format) if is_given(tool.format) else None
+        custom = {"name": tool.name or "", "description": tool.description, "format": grammar}
+        return {"type": "custom", "custom": given_in(custom)}
     definition = msgspec.json.decode(members["tools"], type=list[msgspec.Raw])[index]
     return {"type": tool.type, "dialect": RESPONSES, "definition": definition}
 
@@ -121,18 +101,13 @@ def _named(choice: _Choice) -> Json:
     return {"type": choice.type, choice.type: {"name": choice.name or ""}}
 
 
-def _text(text: TextConfig) -> Json:
-    return {"response_format": _form(text.format), "verbosity": text.verbosity}
-
-
 def _form(form: TextFormat | None) -> Json | None:
     if form is None or form.type == "text":
         return None
     if form.type != "json_schema":
         return {"type": form.type}
     schema = {"name": form.name or "answer", "description": form.description, "strict": form.strict}
-    shown: Json = {name: value for name, value in schema.items() if value is not None}
-    return {"type": "json_schema", "json_schema": {**shown, "schema": form.schema}}
+    return {"type": "json_schema", "json_schema": {**given_in(schema), "schema": form.schema}}
 
 
 def _reasoning(reasoning: Reasoning, members: Mapping[str, msgspec.Raw]) -> Json:

@@ -9,54 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-import msgspec
-
-from app.api.dialects.one_at_a_time import OneAtATime
+from app.api.dialects.events import EventWriter
 from app.api.dialects.responses.answer import Frame, Json, incomplete_of, logprobs_of, status_of, usage_of
 from app.api.dialects.responses.growing import Calling, Growing, Saying, Thinking, Told
 from app.core.dialects.absent import is_given
 from app.core.dialects.chat import details_of, text_of
 from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, hidden_extra, sealed
-from app.core.model import Chunk, ChunkChoice, ToolDelta
-from app.core.stream import Batch
-from app.core.usage import Usage
+from app.core.model import ChunkChoice, ToolDelta
 
 T = TypeVar("T", bound=Growing)
 
 
-class EventWriter:
-    """
-    Writes the events of one response. Fresh for each.
-
-    Args:
-        frame: The response around the output.
-
-        model: Name of the model, as the response shows it.
-    """
+class ResponseEvents(EventWriter):
+    """Writes the events of one response; `frame` is the response around the output."""
 
     def __init__(self, frame: Frame, model: str) -> None:
+        super().__init__(model)
         self._frame = frame
-        self._model = model
-        self._encode = msgspec.json.Encoder().encode
         self._number = 0
-        self._frames: list[bytes] = []
         self._items: list[Growing] = []
         self._open: Growing | None = None
         self._calls: dict[int, Calling] = {}
         self._unnamed: dict[int, str] = {}
-        self._turns = OneAtATime()
-        self._finish: str | None = None
-        self._usage: Usage | None = None
-
-    def events(self, batch: Batch) -> bytes:
-        """Return the events that some chunks mean; may be empty."""
-        for event in batch:
-            if event.chunk is not None:
-                self._chunk(event.chunk)
-            if event.done:
-                self._end()
-        frames, self._frames = self._frames, []
-        return b"".join(frames)
 
     def failure(self, error: Json) -> bytes:
         """
@@ -68,15 +42,7 @@ class EventWriter:
         self._tell([("error", {**flat, "error": error})])
         return self._frames.pop()
 
-    def _chunk(self, chunk: Chunk) -> None:
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        for choice in chunk.choices:
-            if choice.index == 0:
-                self._begin()
-                self._choice(choice)
-
-    def _choice(self, choice: ChunkChoice) -> None:
+    def _say(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         thought = delta.reasoning_content or delta.reasoning
         if thought:
@@ -92,11 +58,6 @@ class EventWriter:
             self._tell(self._saying().more("refusal", delta.refusal))
         if is_given(delta.annotations) and isinstance(self._open, Saying):
             self._tell(self._open.annotate(delta.annotations))
-        for given in delta.tool_calls or ():
-            for piece in self._turns.take(given):
-                self._call(piece)
-        if choice.finish_reason:
-            self._finish = choice.finish_reason
 
     def _thinking(self) -> Thinking:
         if isinstance(self._open, Thinking):
@@ -136,24 +97,15 @@ class EventWriter:
             self._tell(calling.more(text))
 
     def _begin(self) -> None:
-        if self._number:
-            return
         response = self._frame.response("in_progress", self._model, [])
         self._tell([("response.created", {"response": response}), ("response.in_progress", {"response": response})])
 
     def _end(self) -> None:
-        self._begin()
-        for piece in self._turns.rest():
-            self._call(piece)
         self._leave()
-        status = status_of(self._finish)
-        response = self._frame.response(
-            status,
-            self._model,
-            [item.item() for item in self._items],
-            usage=usage_of(self._usage),
-            incomplete_details=incomplete_of(self._finish),
-        )
+        finish = self._ending.finish_reason
+        status, output = status_of(finish), [item.item() for item in self._items]
+        more = {"usage": usage_of(self._usage), "incomplete_details": incomplete_of(finish)}
+        response = self._frame.response(status, self._model, output, **more)
         self._tell([(f"response.{status}", {"response": response})])
 
     def _enter(self, item: T) -> T:

@@ -1,0 +1,101 @@
+"""What the dialects have in common that are not OpenAI's chat completions: translation, unless both ends speak them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import ClassVar, Final
+
+import msgspec
+
+from app.api.dialects.events import EventWriter
+from app.api.headers import Headers
+from app.core.bodies import decoded
+from app.core.call import Call
+from app.core.dialects.absent import given_in
+from app.core.errors import GatewayError
+from app.core.model import ChatFields, ChatRequest, Completion, Native
+from app.core.stream import Batch
+
+_FIELDS: Final = msgspec.json.Decoder(ChatFields)
+
+
+def chat_request(
+    given: Mapping[str, object], members: Mapping[str, msgspec.Raw], translated: AbstractSet[str], origin: Native
+) -> ChatRequest:
+    """
+    Return a request by its canonical members, with the client's own body as its origin.
+
+    What the canonical form has no word for stays in the body under its own name: a codec that knows it finds it there,
+    and every other one reports it as dropped, or refuses it if the answer would not be the one that was asked for.
+
+    Args:
+        given: The canonical members; those that are None are not there.
+
+        members: Those of the client's body.
+
+        translated: Which of these `given` speaks for.
+
+        origin: The client's body.
+
+    Raises:
+        GatewayError: INVALID_REQUEST with `param`, for members that only chat completions have.
+    """
+    found = given_in(given)
+    found.update({name: value for name, value in members.items() if name not in translated and name not in found})
+    canonical = msgspec.json.encode(found)
+    return ChatRequest(decoded(_FIELDS.decode, canonical), canonical, origin, translated=True)
+
+
+class TranslatedStyle(ABC):
+    """What a provider of the same dialect sent, byte for byte; the answers of all others, translated."""
+
+    dialect: ClassVar[str]
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._writer: EventWriter | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """Return none of its own."""
+        return []
+
+    def whole(self, completion: Completion) -> bytes:
+        """Return the body of a whole answer."""
+        native = completion.native
+        return self._whole(completion) if native is None or native.dialect != self.dialect else native.raw
+
+    def part(self, batch: Batch) -> bytes:
+        """Return the events of an answer."""
+        if self._writer is None:
+            natives = [event.native for event in batch]
+            own = [native.raw for native in natives if native is not None and native.dialect == self.dialect]
+            if len(own) == len(natives):
+                return b"".join(own)
+            self._writer = self._fresh()
+        return self._writer.events(batch)
+
+    @abstractmethod
+    def failure(self, error: GatewayError) -> bytes:
+        """Return the error as an event."""
+
+    @abstractmethod
+    def _whole(self, completion: Completion) -> bytes:
+        """Return a whole answer, translated."""
+
+    @abstractmethod
+    def _fresh(self) -> EventWriter:
+        """Return what translates a streamed answer."""
+
+    @property
+    def _key(self) -> str:
+        """Return what makes ids of this answer unique."""
+        return self._call.id.removeprefix("req_")
+
+    @property
+    def _model(self) -> str:
+        """Return the model's name as a stream shows it."""
+        target = self._call.journal.target
+        return self._call.request.model if target is None else target.model

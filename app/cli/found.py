@@ -1,0 +1,37 @@
+"""What the embedded default has besides keys of the environment: what is installed and what runs on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from app.config.presets import PRESETS
+from app.config.trees import merged
+from app.providers.discovery import discover
+from app.providers.local.wheels import missing
+from app.providers.pool import PoolClient, PoolOptions
+
+
+def built_in() -> dict[str, dict[str, object]]:
+    """Return, as settings, the providers that are installed here."""
+    return {"providers": {"local": {"kind": "local"}} if missing() is None else {}}
+
+
+def found_here() -> dict[str, object]:
+    """Return, as settings, the providers that are installed here, and those that answer on their usual ports."""
+    addresses = {
+        name: (preset.base_url + preset.models).removesuffix("/models")
+        for name, preset in PRESETS.items()
+        if preset.automatic and not preset.key_env
+    }
+    found = asyncio.run(_probe(addresses))
+    providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in found.items()}
+    return merged({"providers": providers}, built_in())
+
+
+async def _probe(addresses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    client = PoolClient(PoolOptions())
+    try:
+        return await discover(addresses, client)
+    finally:
+        await client.aclose()

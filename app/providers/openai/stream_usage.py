@@ -1,0 +1,112 @@
+"""
+Asks every stream of OpenAI's form for its usage, which a provider reports only to those who ask.
+
+Nobody can account for a stream otherwise. A client that did not ask does not see the event with the usage; everything
+else of its request and of the answer is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from app.core.call import Target
+from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
+from app.core.members import OBJECT
+from app.core.model import ChatRequest, Completion, Request, StreamEvent
+from app.core.ports import Codec, Decoder, Encoded
+
+_FIELD: Final = "stream_options"
+_KEY: Final = b'"stream_options"'
+_ASKING: Final = b',"stream_options":{"include_usage":true}}'
+
+
+class StreamUsage:
+    """
+    Whether one provider is asked: until it refuses the field, which older servers do not know.
+
+    Belongs to one configuration; after a reload it is found out anew.
+    """
+
+    def __init__(self, *, asking: bool) -> None:
+        self._asking = asking
+
+    def is_for(self, request: Request) -> bool:
+        """Say whether `request` has to be made to ask."""
+        if not request.stream or not self._asking or not isinstance(request, ChatRequest):
+            return False
+        options = request.fields.stream_options
+        return options is None or not options.include_usage
+
+    def refused(self, request: Request, error: GatewayError) -> bool:
+        """Take note of how a request ended, and say whether it failed only because it was made to ask."""
+        about_it = error.param == _FIELD or _FIELD in error.message
+        if error.kind not in {INVALID_REQUEST, UNPROCESSABLE} or not about_it or not self.is_for(request):
+            return False
+        self._asking = False
+        return True
+
+
+class UsageCodec:
+    """A codec of OpenAI's form whose streams report their usage."""
+
+    def __init__(self, codec: Codec, usage: StreamUsage) -> None:
+        self._codec = codec
+        self._usage = usage
+
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return what the codec makes of the request, made to ask if it does not."""
+        encoded = self._codec.encode(request, target)
+        if not self._usage.is_for(request):
+            return encoded
+        return msgspec.structs.replace(encoded, body=made_to_ask(encoded.body))
+
+    def decode(self, body: bytes, request: Request) -> Completion:
+        """Do as the codec does."""
+        return self._codec.decode(body, request)
+
+    def decoder(self, request: Request) -> Decoder:
+        """Return the codec's decoder, or one that hides the usage from a client that did not ask."""
+        decoder = self._codec.decoder(request)
+        return _Hiding(decoder) if self._usage.is_for(request) else decoder
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
+        """Do as the codec does."""
+        return self._codec.error(status, headers, body, wall_s)
+
+
+class _Hiding:
+    """Empties the frames of events that tell nothing but the usage; observers see them all the same."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    @property
+    def done(self) -> bool:
+        return self._decoder.done
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        return _hidden(self._decoder.feed(data))
+
+    def end(self) -> list[StreamEvent]:
+        return _hidden(self._decoder.end())
+
+
+def made_to_ask(body: bytes) -> bytes:
+    """Return a body that asks for usage; its other bytes are not touched unless it speaks of stream options itself."""
+    if _KEY not in body:
+        return body.rstrip()[:-1] + _ASKING
+    members = OBJECT.decode(body)
+    options = msgspec.json.decode(members.get(_FIELD, b"null"))
+    asking = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    return msgspec.json.encode({**members, _FIELD: asking})
+
+
+def _hidden(events: list[StreamEvent]) -> list[StreamEvent]:
+    for position, event in enumerate(events):
+        chunk = event.chunk
+        if chunk is not None and chunk.usage is not None and not chunk.choices:
+            events[position] = msgspec.structs.replace(event, frame=b"")
+    return events

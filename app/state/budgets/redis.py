@@ -1,0 +1,65 @@
+"""
+Accounts of what was spent, in Redis: the decisions of `MemoryAccounts`, taken there, so that all replicas share them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
+from app.state.budgets.memory import Change
+from app.state.link import Argument, Command, Plain, Submit
+from app.state.scripts import script
+
+
+class RedisAccounts:
+    """The decisions about any number of accounts."""
+
+    def __init__(self, submit: Submit, prefix: str) -> None:
+        self._submit = submit
+        self._prefix = f"{{{prefix}:spend}}:"
+
+    def reservation(self, hold: Hold) -> Command:
+        """Return what asks to hold an amount on every account, or on none; `reserved` understands the answer."""
+        each = [
+            word
+            for account in hold.accounts
+            for word in (account.budget.limit_nusd, int(account.budget.hard), account.width_ms, account.ttl_ms)
+        ]
+        return self._about("spend_reserve", hold.accounts, hold.id, round(HOLD_S * 1000), hold.amount_nusd, *each)
+
+    def settling(self, hold: Hold, amount_nusd: int) -> asyncio.Future[Any]:
+        """Ask to exchange a hold for what was really spent; `settled` understands the answer."""
+        each = [word for account in hold.accounts for word in (account.width_ms, account.ttl_ms)]
+        return self._submit(self._about("spend_settle", hold.accounts, hold.id, amount_nusd, *each))
+
+    def reading(self, accounts: Sequence[Account]) -> asyncio.Future[Any]:
+        """Ask for levels; `levels` understands the answer."""
+        return self._submit(self._about("spend_read", accounts, *[account.width_ms for account in accounts]))
+
+    def beating(self) -> asyncio.Future[Any]:
+        """Ask for something that has to be written, so that a Redis that takes no writes is not taken for healthy."""
+        return self._submit(Plain(("SET", f"{self._prefix}beat", 1, "PX", 60_000)))
+
+    def _about(self, decision: str, accounts: Sequence[Account], *arguments: Argument) -> Command:
+        keys = tuple(self._prefix + account.id for account in accounts)
+        return Command(script(decision), keys, arguments)
+
+
+def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as redis-py hands it over
+    """Understand what Redis says to a reservation."""
+    place, spent, held = answer
+    return Refused(hold.accounts[place - 1], Level(spent, held)) if place else hold
+
+
+def settled(answer: Any, hold: Hold) -> list[Change]:  # noqa: ANN401
+    """Understand what Redis says to a settlement."""
+    pairs = zip(answer[::2], answer[1::2], strict=True)
+    return [Change(account, before, now) for account, (before, now) in zip(hold.accounts, pairs, strict=True)]
+
+
+def levels(answer: Any) -> list[Level]:  # noqa: ANN401
+    """Understand what Redis says to a look."""
+    return [Level(spent, held) for spent, held in zip(answer[::2], answer[1::2], strict=True)]

@@ -1,0 +1,205 @@
+"""
+Budgets: what may be spent, decided in this process or in Redis for all replicas.
+
+While Redis is out of reach, `local` goes on from what was known to be spent, and lets at most `SHARE_ALONE` of each
+budget be spent on top; what was spent in the meantime is told to Redis when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from app.core.accounts import Account, Ahead, Charge, Hold, Level, Refused
+from app.state.budgets.memory import Change, LocalBudgets
+from app.state.budgets.redis import RedisAccounts, levels, reserved, settled
+from app.state.link import Command, Fail, Follower, Link, StateLostError, arrived, out_of_reach
+
+SHARE_ALONE: Final = 0.01
+KNOWN_MAX: Final = 10_000  # accounts of which the last level is kept
+AHEAD_MAX: Final = 4  # sets of accounts that a call asks for ahead; more would hold much for nothing
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """A hold that Redis is asked for, and what will have its answer."""
+
+    hold: Hold
+    answer: asyncio.Future[Any]
+
+
+class AskedAhead:
+    """The `Ahead` of one call: reservations that ride to Redis, each on other accounts."""
+
+    def __init__(self, budgets: SharedBudgets, link: Link, local: LocalBudgets, asked: Iterable[Reservation]) -> None:
+        self._budgets = budgets
+        self._link = link
+        self._local = local
+        self._asked = {each.hold.accounts: each for each in asked}
+
+    async def take(self, charge: Charge) -> Hold | None:
+        """Wait for the answer on these accounts, if it was asked for, and for no less than is needed."""
+        hold, asked = None, self._asked.pop(charge.accounts, None)
+        if asked is not None and not self._link.alight(asked.answer):
+            if asked.hold.amount_nusd < charge.amount_nusd:
+                self._budgets.give_back(asked)
+            else:
+                hold = await self._answer(asked, charge)
+        self.drop()  # of what was asked for other targets, nothing is in the way of a reservation
+        return hold
+
+    def drop(self) -> None:
+        """Give back what was not taken."""
+        while self._asked:
+            self._budgets.give_back(self._asked.popitem()[1])
+
+    async def _answer(self, asked: Reservation, charge: Charge) -> Hold | None:
+        """Return the hold; raise a refusal, unless it may be due to more than the charge."""
+        try:
+            answer = await self._budgets.answer(asked)
+        except StateLostError:
+            return None
+        if isinstance(answer, Hold):
+            return answer
+        exact = asked.hold.amount_nusd == charge.amount_nusd
+        if exact and not any(answer.account in accounts for accounts in self._asked):
+            self._local.refuse(answer)
+        return None
+
+
+class SharedBudgets(Follower):
+    """The `Budgets` of one replica among several; follows `link`."""
+
+    def __init__(self, store: RedisAccounts, link: Link, local: LocalBudgets, fail: Fail) -> None:
+        self._store = store
+        self._link = link
+        self._local = local
+        self._fail = fail
+        self._known: dict[str, int] = {}
+        self._owed: dict[str, tuple[Account, int]] = {}
+        link.follow(self)
+
+    def ahead(self, charges: Sequence[Charge]) -> Ahead | None:
+        """Let reservations ride to Redis: one for each set of accounts, of the highest amount."""
+        if not self._link.up:
+            return None
+        highest: dict[tuple[Account, ...], int] = {}
+        for charge in charges:
+            highest[charge.accounts] = max(charge.amount_nusd, highest.get(charge.accounts, 0))
+        if not 0 < len(highest) <= AHEAD_MAX:
+            return None
+        asked = [self._ask(Charge(*each), self._link.ride) for each in highest.items()]
+        return AskedAhead(self, self._link, self._local, asked)
+
+    async def reserve(self, charge: Charge) -> Hold:
+        """Ask Redis; without it, go by the policy."""
+        if self._link.up:
+            with suppress(StateLostError):
+                answer = await self.answer(self._ask(charge, self._link.submit))
+                return answer if isinstance(answer, Hold) else self._local.refuse(answer)
+        return await self._alone(charge)
+
+    async def answer(self, asked: Reservation) -> Hold | Refused:
+        """
+        Wait for what Redis says; what comes when nobody waits any more is given back.
+
+        Raises:
+            StateLostError: There is no answer.
+        """
+        try:
+            return reserved(await self._link.ask(asked.answer), asked.hold)
+        except (StateLostError, asyncio.CancelledError):
+            self.give_back(asked)
+            raise
+
+    def give_back(self, asked: Reservation) -> None:
+        """Hold nothing by a reservation, whether it has been made or not."""
+        if self._link.alight(asked.answer):
+            return
+
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if arrived(answer) and isinstance(reserved(answer.result(), asked.hold), Hold):
+                self.settle(asked.hold, 0)
+
+        if asked.answer.done():
+            answered(asked.answer)  # before whatever is asked next
+        else:
+            asked.answer.add_done_callback(answered)
+
+    def _ask(self, charge: Charge, send: Callable[[Command], asyncio.Future[Any]]) -> Reservation:
+        hold = Hold(self._local.new_id(), charge.accounts, charge.amount_nusd)
+        return Reservation(hold, send(self._store.reservation(hold)))
+
+    def settle(self, hold: Hold, amount_nusd: int) -> None:
+        """Tell Redis in the background, or later if it is out of reach."""
+        if not self._link.up:
+            self._owe(hold, amount_nusd)
+            return
+
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if answer.cancelled():
+                return
+            if answer.exception() is not None:
+                self._owe(hold, amount_nusd)
+                return
+            changes = settled(answer.result(), hold)
+            self._learn(changes)
+            self._local.tell(changes)
+
+        self._store.settling(hold, amount_nusd).add_done_callback(answered)
+
+    async def levels(self, accounts: Sequence[Account]) -> list[Level]:
+        """Return what Redis says, or else what is known here."""
+        if not self._link.up:
+            return await self._local.levels(accounts)
+        try:
+            return levels(await self._link.ask(self._store.reading(accounts)))
+        except StateLostError:
+            return await self._local.levels(accounts)
+
+    async def beat(self) -> None:
+        """Tell Redis what was spent without it, and see that it takes writes at all."""
+        await self._store.beating()
+        owed, self._owed = self._owed, {}
+        for account, amount in owed.values():
+            hold = Hold("owed", (account,), 0)
+            try:
+                await self._store.settling(hold, amount)
+            except StateLostError:
+                self._owe(hold, amount)
+                raise
+
+    async def _alone(self, charge: Charge) -> Hold:
+        match self._fail:
+            case "open":
+                return Hold(self._local.new_id(), charge.accounts, charge.amount_nusd)
+            case "closed":
+                raise out_of_reach("Budgets are shared through")
+            case "local":
+                narrowed = tuple([self._narrowed(account) for account in charge.accounts])
+                hold = await self._local.reserve(Charge(narrowed, charge.amount_nusd))
+                return msgspec.structs.replace(hold, accounts=charge.accounts)
+
+    def _narrowed(self, account: Account) -> Account:
+        """Let no more be spent here than a small share of the budget on top of what is known."""
+        known, limit = self._known.get(account.id, 0), account.budget.limit_nusd
+        self._local.adopt(account, known)
+        alone = min(limit, known + round(SHARE_ALONE * limit))
+        return msgspec.structs.replace(account, budget=msgspec.structs.replace(account.budget, limit_nusd=alone))
+
+    def _owe(self, hold: Hold, amount_nusd: int) -> None:
+        self._local.settle(hold, amount_nusd)
+        if amount_nusd:
+            for account in hold.accounts:
+                _, owed = self._owed.get(account.id, (account, 0))
+                self._owed[account.id] = (account, owed + amount_nusd)
+
+    def _learn(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._known.pop(change.account.id, None)
+            self._known[change.account.id] = change.now_nusd
+        while len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]

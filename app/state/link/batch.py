@@ -1,0 +1,160 @@
+"""
+Sends commands to Redis: those that are asked for in the same tick of the loop leave as one pipeline.
+
+What rides is asked for early: it leaves with the next pipeline, but none is sent for its sake.
+
+While one pipeline is under way the next one gathers, so a busy gateway needs one connection and few packets. Each has
+the same short time; what it does not answer in time is lost, and so is whatever waited behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoScriptError, RedisError
+
+from app.core.time_limit import FairLimit
+from app.state.link import Argument, Command, Plain, StateLostError
+from app.state.scripts import Script
+
+Client: TypeAlias = "Redis | RedisCluster"
+
+# How redis-py tells that Redis cannot be used: ValueError where it reads bytes that are no answer of a Redis at all.
+LOSSES: Final = (RedisError, OSError, ValueError)
+WAITING_MAX = 10_000  # commands that may gather behind a slow pipeline, a few megabytes
+
+
+class Batch:
+    """
+    A queue of commands and the task that sends them.
+
+    Args:
+        client: Belongs to the caller, and so does its closing.
+
+        timeout_s: What one pipeline may take, a reconnect included, a stall of this process not.
+
+        lost: Told of the error when a pipeline failed.
+    """
+
+    def __init__(self, client: Client, timeout_s: float, lost: Callable[[Exception], None]) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        self._lost = lost
+        self._waiting: list[tuple[Command | Plain, asyncio.Future[Any]]] = []
+        self._riding: dict[asyncio.Future[Any], Command | Plain] = {}
+        self._sending: asyncio.Task[None] | None = None
+
+    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Return what will hold the answer of Redis, or `StateLostError`."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        if len(self._waiting) >= WAITING_MAX:
+            answer.set_exception(StateLostError("too many commands wait"))
+            return answer
+        self._waiting.append((command, answer))
+        if self._sending is None or self._sending.done():
+            self._sending = loop.create_task(self._send_all())
+        return answer
+
+    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Return what will hold the answer once something else was sent."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._riding[answer] = command
+        return answer
+
+    def alight(self, answer: asyncio.Future[Any]) -> bool:
+        """Do not send what rides; False if it has left."""
+        return self._riding.pop(answer, None) is not None
+
+    async def load(self, scripts: Sequence[Script]) -> None:
+        """
+        Give Redis the texts of scripts.
+
+        Raises:
+            RedisError: Or another of `LOSSES`.
+        """
+        if isinstance(self._client, RedisCluster):  # to each of its nodes, which pipelines of redis-py cannot do
+            for script in scripts:
+                await self._client.script_load(script.text)
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for script in scripts:
+            pipeline.execute_command("SCRIPT", "LOAD", script.text)
+        await pipeline.execute()
+
+    async def aclose(self) -> None:
+        """Drop what has not been sent."""
+        if self._sending is not None:
+            self._sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sending
+        self._fail(StateLostError("closed"))
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            sent, self._waiting = self._waiting, []
+            sent += [(command, answer) for answer, command in self._riding.items()]
+            self._riding.clear()
+            try:
+                with FairLimit(asyncio.get_running_loop().time() + self._timeout_s):
+                    answers = await self._execute([command for command, _ in sent])
+            except (*LOSSES, TimeoutError) as error:
+                self._waiting = sent + self._waiting
+                self._fail(error)
+                self._lost(error)
+                return
+            except asyncio.CancelledError:
+                self._waiting = sent + self._waiting
+                raise
+            self._deliver([answer for _, answer in sent], answers)
+
+    async def _execute(self, commands: list[Command | Plain]) -> list[Any]:
+        answers = await self._pipeline(commands)
+        forgotten = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if forgotten:
+            again = [commands[n] for n in forgotten]
+            await self.load(list({command.script for command in again if isinstance(command, Command)}))
+            for n, answer in zip(forgotten, await self._pipeline(again), strict=True):
+                answers[n] = answer
+        return answers
+
+    async def _pipeline(self, commands: list[Command | Plain]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*_words(command))
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
+    def _deliver(self, waiting: list[asyncio.Future[Any]], answers: list[Any]) -> None:
+        refusals = [answer for answer in answers if isinstance(answer, Exception)]
+        for future, answer in zip(waiting, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(_lost_by(answer))
+            else:
+                future.set_result(answer)
+        if refusals:  # no writes, no memory, still loading: as good as gone
+            self._lost(refusals[0])
+
+    def _fail(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, answer in waiting:
+            if not answer.done():
+                answer.set_exception(_lost_by(error))
+
+
+def _words(command: Command | Plain) -> tuple[Argument, ...]:
+    if isinstance(command, Plain):
+        return command.words
+    return ("EVALSHA", command.script.sha1, len(command.keys), *command.keys, *command.arguments)
+
+
+def _lost_by(error: Exception) -> StateLostError:
+    lost = StateLostError(type(error).__name__)
+    lost.__cause__ = error
+    return lost

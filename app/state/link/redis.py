@@ -1,0 +1,148 @@
+"""
+Whether Redis can be asked, so that no call ever waits to find that out.
+
+The link is up or down. While it is down nothing is sent for a call: whoever shares state decides alone, by its own
+policy. A task of the link's own reconnects, at once after a loss and then with growing pauses, and looks twice a second
+whether Redis still takes writes; only that task ever waits for a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from redis.exceptions import RedisError
+
+from app.core.beside import Beside
+from app.core.ports import Chance
+from app.core.signals import Listener, StateDegraded
+from app.core.time_limit import FairLimit
+from app.state.link import Command, Follower, Plain, StateLostError, Submit, unheeded
+from app.state.link.batch import LOSSES, Batch
+from app.state.link.connecting import connect, disconnect
+from app.state.scripts import every
+
+BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
+_NONSENSE = (TypeError, IndexError, KeyError)  # of followers that were given the answer to another question
+PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between tries to get back; short, since nothing is lost by a refused connection
+
+
+class LinkOptions(msgspec.Struct, frozen=True):
+    """
+    What Redis may take: `timeout_s` for a pipeline of decisions, `connect_s` for a connection.
+
+    `beat_s` is the pause between two looks at Redis.
+    """
+
+    timeout_s: float
+    connect_s: float
+    beat_s: float = BEAT_S
+
+
+class RedisLink(Beside):
+    """
+    The `Link` itself, to the Redis at `url` (`connecting.py`).
+
+    Entering tries once to connect, for `connect_s` at most, and succeeds also if that fails.
+    """
+
+    def __init__(self, url: str, options: LinkOptions, chance: Chance, listener: Listener) -> None:
+        self.up = False
+        self._client = connect(url, options.connect_s)
+        self._options = options
+        self._chance = chance
+        self._listener = listener
+        self._batch = Batch(self._client, options.timeout_s, self._lose)
+        self.submit: Submit = self._batch.submit
+        self.ride = self._batch.ride
+        self.alight = self._batch.alight
+        self._followers: list[Follower] = []
+        self._scripts = every()
+        self._told_degraded = False
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    def follow(self, follower: Follower) -> None:
+        """Let `follower` share the link's life; before the link is entered."""
+        self._followers.append(follower)
+
+    async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
+        """Wait for what was asked for, however long the pipelines before it take."""
+        unheeded(answer)  # a loss may come too late for whoever asked
+        try:
+            with FairLimit(asyncio.get_running_loop().time() + self._options.timeout_s):
+                return await asyncio.shield(answer)
+        except TimeoutError as error:
+            raise StateLostError("timeout") from error
+
+    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+        """Ask for one thing and wait, as `ask` does."""
+        if not self.up:
+            raise StateLostError("down")
+        return await self.ask(self.submit(command))
+
+    async def __aenter__(self) -> Self:
+        """Connect if that is possible, and keep at it."""
+        await self._look()
+        return await super().__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and close the client."""
+        self._closing = True
+        await super().__aexit__(kind, error, trace)
+
+    async def _finish(self) -> None:
+        self.up = False
+        await self._batch.aclose()
+        with suppress(RedisError, OSError):
+            await disconnect(self._client)
+
+    async def _run(self) -> None:
+        pause_s = PAUSE_S
+        while not self._closing:  # before Python 3.12 a cancellation may be lost in redis-py, by `asyncio.wait_for`
+            if self.up:
+                pause_s, wait_s = PAUSE_S, self._options.beat_s
+            else:
+                wait_s = pause_s * (1.0 - self._chance() / 4)
+                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._look()
+
+    async def _look(self) -> None:
+        """Connect if need be, and let the followers catch up."""
+        try:
+            if not self.up:
+                async with asyncio.timeout(self._options.connect_s):
+                    await self._client.ping()
+                    await self._batch.load(self._scripts)
+            for follower in self._followers:
+                await follower.beat()
+        except (*LOSSES, *_NONSENSE, TimeoutError, StateLostError) as error:
+            self._lose(error)
+        else:
+            self._regain()
+
+    def _lose(self, error: Exception) -> None:
+        if self.up:
+            self._wake.set()  # a short trouble is over with the first try
+        self.up = False
+        cause = error.__cause__ if isinstance(error, StateLostError) and error.__cause__ is not None else error
+        if not self._told_degraded:
+            self._told_degraded = True
+            for follower in self._followers:
+                follower.lost()
+            self._listener(StateDegraded(degraded=True, reason=type(cause).__name__))
+
+    def _regain(self) -> None:
+        self.up = True
+        if self._told_degraded:
+            self._told_degraded = False
+            self._listener(StateDegraded(degraded=False, reason=""))
