@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import DONE, FINISH, ROLE, WHOLE, whole, word
 from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess, Start, eventually, launched, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, launched, running
 from tests.support.redis_server import RedisServer, redis_server
 
 CALLS = 100
@@ -46,7 +46,7 @@ def config_of(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
 
 async def streamed(url: str, model: str) -> tuple[str, str]:
     """Read a stream with OpenAI's client and return its text and what the cache did."""
-    plain = openai.DefaultAsyncHttpxClient(trust_env=False)
+    plain = openai.DefaultAsyncHttpxClient(**LOCAL)
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", http_client=plain, timeout=LIMIT_S) as client:
         create = client.chat.completions.with_raw_response.create
         answer = await create(model=model, stream=True, **ASKED)
@@ -85,9 +85,7 @@ async def test_a_hundred_streams_are_one_upstream_call(upstream: Upstream, pair:
 def post(gateway: GatewayProcess, model: str, **headers: str) -> httpx2.Response:
     """Make a call."""
     body = {"model": f"box/{model}", **ASKED}
-    return httpx2.post(
-        f"{gateway.url}/v1/chat/completions", json=body, headers=headers, trust_env=False, timeout=LIMIT_S
-    )
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
 
 
 def outcome(gateway: GatewayProcess, model: str) -> str:
@@ -110,8 +108,8 @@ def test_an_answer_is_there_for_all_replicas(upstream: Upstream, pair: list[Gate
     one, two = pair
     found = [outcome(one, "shared"), outcome(two, "shared"), outcome(two, "shared")]
 
-    shown = httpx2.get(f"{two.url}/admin/cache", headers=ADMIN, trust_env=False).json()
-    gone = httpx2.delete(f"{one.url}/admin/cache?model=box/shared", headers=ADMIN, trust_env=False).json()
+    shown = httpx2.get(f"{two.url}/admin/cache", headers=ADMIN, **LOCAL).json()
+    gone = httpx2.delete(f"{one.url}/admin/cache?model=box/shared", headers=ADMIN, **LOCAL).json()
     eventually(lambda: outcome(two, "shared") == "miss", "the other replica never forgot its copy")
 
     assert found == ["miss", "hit", "hit"]
