@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import DONE, FINISH, ROLE, WHOLE, whole, word
 from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess, Start, eventually, launched, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, launched, running
 from tests.support.redis_server import RedisServer, redis_server
 
 CALLS = 100
@@ -47,7 +47,7 @@ def config_of(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
 @asynccontextmanager
 async def clients(pair: list[GatewayProcess]) -> AsyncIterator[list[openai.AsyncOpenAI]]:
     """Have a client of OpenAI for each replica; one that tried again by itself would make a call of its own."""
-    async with openai.DefaultAsyncHttpxClient(trust_env=False) as plain:
+    async with openai.DefaultAsyncHttpxClient(**LOCAL) as plain:
         patient = openai.AsyncOpenAI(api_key="k", http_client=plain, timeout=LIMIT_S, max_retries=0)
         yield [patient.with_options(base_url=f"{each.url}/v1") for each in pair]
 
@@ -92,9 +92,7 @@ async def test_a_hundred_streams_are_one_upstream_call(upstream: Upstream, pair:
 def post(gateway: GatewayProcess, model: str, **headers: str) -> httpx2.Response:
     """Make a call."""
     body = {"model": f"box/{model}", **ASKED}
-    return httpx2.post(
-        f"{gateway.url}/v1/chat/completions", json=body, headers=headers, trust_env=False, timeout=LIMIT_S
-    )
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
 
 
 def outcome(gateway: GatewayProcess, model: str) -> str:
@@ -117,8 +115,8 @@ def test_an_answer_is_there_for_all_replicas(upstream: Upstream, pair: list[Gate
     one, two = pair
     found = [outcome(one, "shared"), outcome(two, "shared"), outcome(two, "shared")]
 
-    shown = httpx2.get(f"{two.url}/admin/cache", headers=ADMIN, trust_env=False).json()
-    gone = httpx2.delete(f"{one.url}/admin/cache?model=box/shared", headers=ADMIN, trust_env=False).json()
+    shown = httpx2.get(f"{two.url}/admin/cache", headers=ADMIN, **LOCAL).json()
+    gone = httpx2.delete(f"{one.url}/admin/cache?model=box/shared", headers=ADMIN, **LOCAL).json()
     eventually(lambda: outcome(two, "shared") == "miss", "the other replica never forgot its copy")
 
     assert found == ["miss", "hit", "hit"]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.e2e.support.upstream import LIMIT_S
-from tests.support.gateway import GatewayProcess, Start, clean_environment, running, wizard
+from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, running, wizard
 
 ADMIN = {"authorization": "Bearer canary-token"}
 CONFIG: dict[str, Any] = {
@@ -39,7 +39,7 @@ def gateway() -> Iterator[GatewayProcess]:
 def explained(gateway: GatewayProcess, body: object, **query: str) -> httpx2.Response:
     """Ask the administration what would happen to a request."""
     url = f"{gateway.url}/admin/explain"
-    return httpx2.post(url, json=body, params=query, headers=ADMIN, trust_env=False, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, params=query, headers=ADMIN, **LOCAL, timeout=LIMIT_S)
 
 
 def ran(*arguments: str, folder: Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -91,7 +91,7 @@ def test_endpoints_read_requests_in_their_own_way(gateway: GatewayProcess) -> No
 
 def test_it_needs_the_token(gateway: GatewayProcess) -> None:
     """What a gateway would do is not for everybody."""
-    answer = httpx2.post(f"{gateway.url}/admin/explain", json=REQUEST, trust_env=False)
+    answer = httpx2.post(f"{gateway.url}/admin/explain", json=REQUEST, **LOCAL)
 
     assert answer.status_code == 401
 

@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from tests.support.gateway import (
+    LOCAL,
     GatewayProcess,
     Printed,
     Start,
@@ -151,7 +152,7 @@ async def _called_until(gateway: GatewayProcess, happened: Callable[[], bool]) -
             except httpx2.TransportError as error:
                 outcomes[type(error).__name__] += 1
 
-    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(**LOCAL, timeout=30) as client:
         await asyncio.wait_for(asyncio.gather(*(keep_calling(client) for _ in range(4))), 60)
     return outcomes
 
@@ -174,7 +175,7 @@ def test_all_workers_take_over_what_one_was_asked_for() -> None:
     with running(Start(route("old"), flags=TWO, variables={"WIZARD_SERVER__WATCH": "false"})) as gateway:
         gateway.write_config(route("new"))
 
-        answer = httpx2.post(f"{gateway.url}/admin/config/reload", headers=ADMIN, trust_env=False)
+        answer = httpx2.post(f"{gateway.url}/admin/config/reload", headers=ADMIN, **LOCAL)
 
         digest = answer.json()["digest"]
         eventually(
