@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -75,10 +75,15 @@ class ReadingOptions(msgspec.Struct, frozen=True):
 
 
 class Endpoints:
-    """The innermost handler: sends each attempt to its target's provider."""
+    """The innermost handler: sends each attempt to its target's provider, by the names of `endpoints`."""
 
-    def __init__(self, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> None:
-        self._endpoints = {name: Endpoint(provider, options, clock).__call__ for name, provider in providers.items()}
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = {name: endpoint.__call__ for name, endpoint in endpoints.items()}
+
+    @classmethod
+    def of(cls, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> Self:
+        """Return the handler of calls that are translated."""
+        return cls({name: Endpoint(provider, options, clock) for name, provider in providers.items()})
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """

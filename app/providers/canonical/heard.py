@@ -95,7 +95,7 @@ class Framed(ABC, Generic[F]):
         """Take note of the end; see the port."""
         events = self._events(self._frames.flush())
         if not self.done:
-            raise CutShortError(broken_off(), events) if events else broken_off()
+            raise CutShortError(broken_off(), events)
         return events
 
     def _events(self, frames: Sequence[F]) -> list[StreamEvent]:
@@ -106,8 +106,6 @@ class Framed(ABC, Generic[F]):
                     break
                 events += self._frame(frame)
         except GatewayError as error:
-            if not events:
-                raise
             raise CutShortError(error, events) from error
         return events
 

@@ -7,7 +7,7 @@ else of its request and of the answer is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -16,7 +16,7 @@ import msgspec
 from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatRequest, Completion, Request, StreamEvent
+from app.core.model import ChatRequest, Request, StreamEvent
 from app.core.ports import Codec, Decoder, Encoded
 from app.providers.canonical.heard import CutShortError
 
@@ -57,6 +57,7 @@ class UsageCodec:
     def __init__(self, codec: Codec, usage: StreamUsage) -> None:
         self._codec = codec
         self._usage = usage
+        self.decode, self.error = codec.decode, codec.error
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the codec makes of the request, made to ask if it does not."""
@@ -65,18 +66,10 @@ class UsageCodec:
             return encoded
         return msgspec.structs.replace(encoded, body=made_to_ask(encoded.body))
 
-    def decode(self, body: bytes, request: Request) -> Completion:
-        """Do as the codec does."""
-        return self._codec.decode(body, request)
-
     def decoder(self, request: Request) -> Decoder:
         """Return the codec's decoder, or one that hides the usage from a client that did not ask."""
         decoder = self._codec.decoder(request)
         return _Hiding(decoder) if self._usage.is_for(request) else decoder
-
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Do as the codec does."""
-        return self._codec.error(status, headers, body, wall_s)
 
 
 class _Hiding:

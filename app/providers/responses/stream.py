@@ -36,7 +36,7 @@ _CALLS: Final = ("function_call", "custom_tool_call")
 
 
 class ResponsesDecoder(NativeDecoder[ResponseEvent]):
-    """Reads one answer; see `NativeDecoder`."""
+    """Reads one answer; see `Translating`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
         super().__init__(_EVENTS, model, mint, include_usage=include_usage)
@@ -64,7 +64,7 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
         match event.type:
             case "response.created":
                 response = event.response or Response()
-                yield self._begin(response.model, response.id)
+                yield self._begin(response.id, response.model).text("")
             case "response.output_item.added" if event.item is not None:
                 yield from self._open(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
@@ -108,15 +108,12 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
         yield from self._writing.closing(None if response.usage is None else usage_of(response.usage))
 
 
-class _Call:
+class _Call(msgspec.Struct):
     """A call under way; `told` says that some of its arguments came."""
 
-    __slots__ = ("custom", "position", "told")
-
-    def __init__(self, position: int, *, custom: bool) -> None:
-        self.position = position
-        self.custom = custom
-        self.told = False
+    position: int
+    custom: bool
+    told: bool = False
 
 
 def _logprobs(raw: msgspec.Raw) -> bytes:
