@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +16,11 @@ from app.core.tokens import (
     Family,
     answer_tokens,
     family_of,
+    prompt_of,
     prompt_tokens,
     text_tokens,
 )
-from tests.support.calls import asking
+from tests.support.calls import a_call, asking
 
 # Text and what the vocabularies o200k_base, cl100k_base and llama3 make of it, counted with bpe-openai and quicktok.
 ENGLISH = (
@@ -124,6 +126,17 @@ def test_messages_cost_more_than_their_text() -> None:
     two = asking(messages=[{"role": "system", "content": ""}, {"role": "user", "content": ""}])
 
     assert prompt_tokens(two) > BARE > 0
+
+
+def test_a_changed_request_is_counted_anew() -> None:
+    """What a call knows of its prompt is that of the request it was counted for."""
+    call = a_call(asking("hi"))
+    longer = msgspec.structs.replace(call, request=asking("a question of several words"))
+
+    found = [prompt_of(each) for each in (call, longer, call)]
+
+    assert found == [prompt_tokens(each.request) for each in (call, longer, call)]
+    assert found[0] < found[1]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import msgspec
 import pytest
 import yaml
 
-from tests.support.gateway import GatewayProcess, Start, clean_environment, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, running
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -104,7 +104,7 @@ def own(gateway: GatewayProcess) -> Mapping[str, str]:
     """Return what stands for things of the reader's own: addresses, a session, a key, a stream."""
     words = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "word " * 20}]}
     bearer = {"authorization": f"Bearer {ADMIN_TOKEN}"}
-    with httpx2.Client(trust_env=False, base_url=gateway.url) as http:
+    with httpx2.Client(**LOCAL, base_url=gateway.url) as http:
         session = http.post("/v1/sessions", json={}).json()["id"]
         key = http.post("/admin/keys", json={"name": "of-the-documents"}, headers=bearer).json()["id"]
         caller = {"authorization": "Bearer KEY"}

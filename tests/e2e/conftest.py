@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.support.node import Node
 from tests.e2e.support.upstream import LIMIT_S, Upstream, listening
 from tests.e2e.support.wire import Wire, connected
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 PROVIDER_KEY = "sk-canary-of-the-provider"
 
@@ -68,7 +68,7 @@ def wire(gateway: GatewayProcess) -> Iterator[Wire]:
 @pytest.fixture
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway without an SDK."""
-    with httpx2.Client(base_url=gateway.url, trust_env=False, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as client:
         yield client
 
 
@@ -97,5 +97,5 @@ def node() -> Node:
 
 def openai_client(base_url: str) -> openai.OpenAI:
     """Return OpenAI's client for an address on this machine."""
-    plain = openai.DefaultHttpxClient(trust_env=False)
+    plain = openai.DefaultHttpxClient(**LOCAL)
     return openai.OpenAI(base_url=base_url, api_key="sk-of-the-caller", http_client=plain, timeout=LIMIT_S)

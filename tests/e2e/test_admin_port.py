@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.e2e.support.asking import ADMIN_TOKEN, bearer
-from tests.support.gateway import GatewayProcess, Start, clean_environment, running, wizard
+from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, running, wizard
 
 CONFIG: dict[str, Any] = {
     "providers": {"sim": {"kind": "sim", "models": ["echo"]}},
@@ -31,7 +31,7 @@ def operators(gateway: GatewayProcess) -> httpx2.Client:
     """Return a client of the other port, of whose connections each may be another worker's."""
     found: re.Match[str] = gateway.stdout.wait_for(lambda lines: re.search(r"admin   (\S+)/admin\n", "".join(lines)))
     bare = httpx2.Limits(max_keepalive_connections=0)
-    return httpx2.Client(base_url=found[1], trust_env=False, timeout=30, limits=bare)
+    return httpx2.Client(base_url=found[1], **LOCAL, timeout=30, limits=bare)
 
 
 @pytest.mark.parametrize("path", INSIDE)
@@ -39,7 +39,7 @@ def test_callers_find_nothing_of_it(gateway: GatewayProcess, path: str) -> None:
     """On their port every address of it is one that is not there, with the token too, for whatever host is named."""
     headers = {**bearer(ADMIN_TOKEN), "host": str(operators(gateway).base_url.netloc.decode())}
 
-    answers = [httpx2.get(gateway.url + path, headers=headers, trust_env=False) for _ in range(4)]
+    answers = [httpx2.get(gateway.url + path, headers=headers, **LOCAL) for _ in range(4)]
 
     assert {(answer.status_code, answer.json()["error"]["code"]) for answer in answers} == {(404, "not_found")}
 

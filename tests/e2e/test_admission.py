@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.support.answers import DONE, FINISH, WHOLE, word
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
 from tests.e2e.support.wire import connected
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 CHAT = "/v1/chat/completions"
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -40,7 +40,7 @@ def ask(
     """Send a chat request and read its answer; headers are given with underscores."""
     body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": stream}
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx2.post(gateway.url + CHAT, json=body, headers=sent, trust_env=False, timeout=LIMIT_S)
+    return httpx2.post(gateway.url + CHAT, json=body, headers=sent, **LOCAL, timeout=LIMIT_S)
 
 
 def finish(exchange: Exchange, *, stream: bool = False) -> None:
@@ -198,6 +198,6 @@ def test_bad_priority(narrow: GatewayProcess, path: str) -> None:
     """A word that is none of the three is refused by name."""
     body = {"model": "sim/echo", "messages": [{"role": "user", "content": "hi"}]}
 
-    refusal = httpx2.post(narrow.url + path, json=body, headers={"x-wizard-priority": "urgent"}, trust_env=False)
+    refusal = httpx2.post(narrow.url + path, json=body, headers={"x-wizard-priority": "urgent"}, **LOCAL)
 
     assert (refusal.status_code, refusal.json()["error"]["param"]) == (400, "x-wizard-priority")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.support.answers import WHOLE, refused, streamed, whole
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Script, Upstream
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 MODELS = ("one", "two", "three")
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -31,11 +31,23 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def near(upstream: Upstream) -> Iterator[GatewayProcess]:
-    """Run a gateway whose targets are all well and idle."""
+@pytest.fixture(autouse=True)
+def all_well(upstream: Upstream) -> None:
+    """Let every target answer."""
     for model in MODELS:
         upstream.on(model, good())
+
+
+@pytest.fixture(scope="module")
+def near(upstream: Upstream) -> Iterator[GatewayProcess]:
+    """Run a gateway whose targets stay well and idle."""
+    with running(Start(configuration(upstream))) as process:
+        yield process
+
+
+@pytest.fixture
+def fresh(upstream: Upstream) -> Iterator[GatewayProcess]:
+    """Run a gateway that has no experience with its targets yet."""
     with running(Start(configuration(upstream))) as process:
         yield process
 
@@ -54,7 +66,7 @@ def ask(gateway: GatewayProcess, model: str, text: str = "hi", session: str = ""
     body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
     headers = {"x-wizard-session": session} if session else {}
     url = f"{gateway.url}/v1/chat/completions"
-    return httpx2.post(url, json=body, headers=headers, trust_env=False, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
 
 
 def target(answer: httpx2.Response) -> str:
@@ -97,20 +109,20 @@ def test_a_conversation_stays_by_its_beginning(near: GatewayProcess) -> None:
     assert len(set.union(*found)) > 1
 
 
-def test_calls_without_a_name_follow_the_strategy(near: GatewayProcess) -> None:
+def test_calls_without_a_name_follow_the_strategy(fresh: GatewayProcess) -> None:
     """Round robin goes on for everybody else."""
-    found = [target(ask(near, "session")) for _ in MODELS]
+    found = [target(ask(fresh, "session")) for _ in MODELS]
 
     assert found == list(MODELS)
 
 
 @both_ways
-def test_a_session_leaves_a_target_that_fails(upstream: Upstream, near: GatewayProcess, stream: bool) -> None:
+def test_a_session_leaves_a_target_that_fails(upstream: Upstream, fresh: GatewayProcess, stream: bool) -> None:
     """It always goes on to the same second target; once the first is known to be ill, it is mostly not even asked."""
-    home = target(ask(near, "session", session="s"))
+    home = target(ask(fresh, "session", session="s"))
     upstream.on(home, refused(500))
 
-    answers = [ask(near, "session", session="s", stream=stream) for _ in range(24)]
+    answers = [ask(fresh, "session", session="s", stream=stream) for _ in range(24)]
 
     seconds = {target(answer) for answer in answers}
     assert len(seconds) == 1
@@ -119,25 +131,25 @@ def test_a_session_leaves_a_target_that_fails(upstream: Upstream, near: GatewayP
     assert positions["0"] > positions["1"]
 
 
-def test_a_crowded_target_is_passed_by(upstream: Upstream, near: GatewayProcess) -> None:
+def test_a_crowded_target_is_passed_by(upstream: Upstream, fresh: GatewayProcess) -> None:
     """Calls of one session beyond a target's share go elsewhere, and come back when there is room again."""
-    home = target(ask(near, "session", session="s"))
+    home = target(ask(fresh, "session", session="s"))
     upstream.hold(home)
     with ThreadPoolExecutor(4) as crowd:
-        asked = [crowd.submit(ask, near, "session", session="s") for _ in range(4)]
+        asked = [crowd.submit(ask, fresh, "session", session="s") for _ in range(4)]
         held = [upstream.take(home) for _ in asked]
 
-        meanwhile = target(ask(near, "session", session="s"))
+        meanwhile = target(ask(fresh, "session", session="s"))
 
         for exchange in held:
             exchange.answer(WHOLE)
         side_by_side = [target(answer.result(LIMIT_S)) for answer in asked]
     upstream.on(home, good())
-    near.wait_for_metric("wizard_active_requests", 0)
+    fresh.wait_for_metric("wizard_active_requests", 0)
 
     assert side_by_side == [home] * 4
     assert meanwhile != home
-    assert target(ask(near, "session", session="s")) == home
+    assert target(ask(fresh, "session", session="s")) == home
 
 
 def test_a_bad_session_is_refused(near: GatewayProcess) -> None:

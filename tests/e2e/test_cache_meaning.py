@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import WHOLE, whole
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 from tests.support.redis_server import redis_with
 
 VECTORS = {"How tall is it?": [1, 0], "What is its height?": [0.97, 0.25], "What does it cost?": [0, 1]}
@@ -40,7 +40,7 @@ def ask(gateway: GatewayProcess, text: str, headers: dict[str, str] | None = Non
     """Ask a question."""
     body = {"model": "box/wise", "messages": [{"role": "user", "content": text}], **fields}
     url = f"{gateway.url}/v1/chat/completions"
-    return httpx2.post(url, json=body, headers=headers, trust_env=False, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
 
 
 def test_a_similar_question_has_the_same_answer(upstream: Upstream, gateway: GatewayProcess) -> None:
@@ -82,7 +82,7 @@ def test_replicas_find_what_others_were_asked(upstream: Upstream) -> None:
         with running(Start(given)) as one, running(Start(given)) as two:
             first, similar = ask(one, "How tall is it?"), ask(two, "What is its height?")
             known = redis.do("ZCARD", "{wizard:cache:vectors}:kept")
-            httpx2.delete(f"{two.url}/admin/cache", headers=ADMIN, trust_env=False).raise_for_status()
+            httpx2.delete(f"{two.url}/admin/cache", headers=ADMIN, **LOCAL).raise_for_status()
             again = ask(two, "What is its height?")
 
     assert [answer.headers["x-wizard-cache"] for answer in (first, similar, again)] == ["miss", "hit", "miss"]

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import yaml
 
-from tests.support.gateway import GatewayProcess, Start, eventually, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import redis_server
 
 ADMIN = {"authorization": "Bearer canary-token"}
@@ -39,7 +39,7 @@ def gateway() -> Iterator[GatewayProcess]:
 
 def admin(gateway: GatewayProcess, method: str, path: str) -> httpx2.Response:
     """Ask the administration."""
-    return httpx2.request(method, f"{gateway.url}/admin/{path}", headers=ADMIN, trust_env=False, timeout=30)
+    return httpx2.request(method, f"{gateway.url}/admin/{path}", headers=ADMIN, **LOCAL, timeout=30)
 
 
 def test_shows_what_is_in_use(gateway: GatewayProcess) -> None:
@@ -96,7 +96,7 @@ def test_a_bad_file_is_refused_with_every_problem(gateway: GatewayProcess) -> No
 @pytest.mark.parametrize(("method", "path"), [("GET", "config"), ("POST", "config/reload")])
 def test_needs_the_token(gateway: GatewayProcess, method: str, path: str) -> None:
     """The configuration is nobody else's business."""
-    answer = httpx2.request(method, f"{gateway.url}/admin/{path}", trust_env=False)
+    answer = httpx2.request(method, f"{gateway.url}/admin/{path}", **LOCAL)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
 

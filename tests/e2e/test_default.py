@@ -19,7 +19,7 @@ import pytest
 from app.providers.local.wheels import missing
 from tests.e2e.conftest import openai_client
 from tests.e2e.dialects.conftest import anthropic_client
-from tests.support.gateway import LIMIT_S, GatewayProcess, Start, eventually, running
+from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, eventually, running
 
 USER: Any = [{"role": "user", "content": "What is the capital of France? Answer in one word."}]
 WORDS_MAX = 8  # few tokens are enough, and a busy machine computes slowly
@@ -61,7 +61,7 @@ def test_printed_command_works(at_home: GatewayProcess) -> None:
     command = printed_command(at_home)
     if shutil.which("curl") is None:
         url, body = re.findall(r"http://\S+|(?<=-d ')[^']+", command)
-        answer = httpx2.post(url, content=body, headers={"content-type": "application/json"}, trust_env=False).content
+        answer = httpx2.post(url, content=body, headers={"content-type": "application/json"}, **LOCAL).content
     else:
         answer = subprocess.run(  # noqa: S602 - a shell is what it is meant for
             command, shell=True, capture_output=True, timeout=2 * LIMIT_S, check=True

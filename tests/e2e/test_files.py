@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import PROVIDER_KEY, openai_client
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream, listening
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 ALL, ONE_MODEL = "wz-of-all", "wz-of-one-model"
 LINES = b'{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{}}\n' * 2000
@@ -95,7 +95,7 @@ def sdk(gateway: GatewayProcess) -> Iterator[openai.OpenAI]:
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway without an SDK."""
     headers = {"authorization": f"Bearer {ALL}"}
-    with httpx2.Client(base_url=gateway.url, trust_env=False, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
         yield client
 
 
@@ -334,7 +334,7 @@ def test_azure_has_them_elsewhere(upstream: Upstream, version: str | None, path:
 
     with running(Start(configuration(azure=azure))) as process:
         headers = {"authorization": f"Bearer {ALL}"}
-        reply = httpx2.get(f"{process.url}/v1/files?limit=1", headers=headers, trust_env=False)
+        reply = httpx2.get(f"{process.url}/v1/files?limit=1", headers=headers, **LOCAL)
 
     assert reply.status_code == 200
     assert upstream.received("")[0].path == path

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.support.answers import STREAM, refused, streamed, whole
 from tests.e2e.support.asking import ADMIN_TOKEN, admin
 from tests.e2e.support.upstream import Upstream, listening
-from tests.support.gateway import GatewayProcess, Start, eventually, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import redis_server
 
 
@@ -130,7 +130,7 @@ def test_a_model_is_needed(upstream: Upstream) -> None:
 def test_no_answer_without_the_token(upstream: Upstream) -> None:
     """It is for operators."""
     with running(Start(configuration(upstream))) as gateway:
-        reply = httpx2.get(f"{gateway.url}/admin/health", trust_env=False)
+        reply = httpx2.get(f"{gateway.url}/admin/health", **LOCAL)
 
     assert reply.status_code == 401
 

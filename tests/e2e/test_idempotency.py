@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.e2e.support.asking import NOBODY, bearer, chat, code, send
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 from tests.support.redis_server import redis_server
 
 CONFIG: dict[str, Any] = {"providers": {"sim": {"kind": "sim"}}}
@@ -90,7 +90,7 @@ def test_another_body_is_refused(gateway: GatewayProcess, other: dict[str, Any])
     elsewhere = send(
         gateway, "POST", "/v1/generate", {"idempotency-key": "body"}, {"model": "sim/echo", "prompt": "hi"}
     )
-    http = openai.DefaultHttpxClient(trust_env=False)
+    http = openai.DefaultHttpxClient(**LOCAL)
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", http_client=http) as client:
 
         def say(text: str) -> object:

@@ -10,7 +10,7 @@ import yaml
 
 from app.cli import main
 from tests.e2e.support.upstream import Upstream
-from tests.support.gateway import Start, running
+from tests.support.gateway import LOCAL, Start, running
 
 MASTER = "sk-master-of-litellm"
 ANSWER = (
@@ -45,7 +45,7 @@ def test_callers_go_on_with_key_alias_and_order(
     upstream.on("imported", lambda exchange: exchange.answer(ANSWER))
     body = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}]}
 
-    with running(Start({**config, "server": {}})) as gateway, httpx2.Client(trust_env=False) as http:
+    with running(Start({**config, "server": {}})) as gateway, httpx2.Client(**LOCAL) as http:
         url = f"{gateway.url}/v1/chat/completions"
         known = {"authorization": f"Bearer {MASTER}"}
         nobody = http.post(url, json=body)

@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from tests.e2e.support.asking import ADMIN_TOKEN, NOBODY, admin, bearer, chat, code, send
-from tests.support.gateway import GatewayProcess, Start, eventually, launched, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, launched, running
 from tests.support.redis_server import RedisServer, redis_server
 
 ALL, SOME, OVER = "wz-canary-of-all", "wz-canary-of-some", "wz-canary-that-is-over"
@@ -104,9 +104,7 @@ def test_a_key_that_was_cut_is_none(gateway: GatewayProcess) -> None:
     raw = [ALL[:-1].encode(), f"{ALL}x".encode(), b"\xff\xfe", b"k" * 8000]
 
     answers = [
-        httpx2.post(
-            f"{gateway.url}/v1/generate", headers={b"authorization": b"Bearer " + key}, json={}, trust_env=False
-        )
+        httpx2.post(f"{gateway.url}/v1/generate", headers={b"authorization": b"Bearer " + key}, json={}, **LOCAL)
         for key in raw
     ]
 
@@ -151,7 +149,7 @@ def test_roles_of_a_key(gateway: GatewayProcess, path: str, body: dict[str, obje
     allowed = {"model": "fast", "stream": stream, "messages": [HI], "max_tokens": 9}
 
     refused, served = (
-        httpx2.post(gateway.url + where, json=sent, headers=bearer(HUMBLE), trust_env=False)
+        httpx2.post(gateway.url + where, json=sent, headers=bearer(HUMBLE), **LOCAL)
         for where, sent in ((path, asked), ("/v1/chat/completions", allowed))
     )
 
@@ -191,7 +189,7 @@ def test_the_sdk_raises_what_a_user_expects(gateway: GatewayProcess) -> None:
     """AuthenticationError and PermissionDeniedError, at the first try."""
     raised: list[tuple[type[Exception], str | None]] = []
     for key, model in (("wz-no", "fast"), (SOME, "big")):
-        http = openai.DefaultHttpxClient(trust_env=False)
+        http = openai.DefaultHttpxClient(**LOCAL)
         with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, http_client=http) as client:
             with pytest.raises(openai.APIStatusError) as caught:
                 client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
@@ -518,7 +516,7 @@ def test_anthropics_sdk_raises_what_a_user_expects(gateway: GatewayProcess) -> N
     raised: list[tuple[type[Exception], object]] = []
     ways: list[dict[str, str]] = [{"api_key": "wz-no"}, {"auth_token": "wz-no"}, {"api_key": SOME}]
     for way in ways:
-        http = anthropic.DefaultHttpxClient(trust_env=False)
+        http = anthropic.DefaultHttpxClient(**LOCAL)
         with (
             anthropic.Anthropic(base_url=gateway.url, http_client=http, **way) as client,  # type: ignore[arg-type] # texts
             pytest.raises(anthropic.APIStatusError) as caught,

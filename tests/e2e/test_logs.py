@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import refused
 from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess, Start, eventually, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 
 CHAT = "/v1/chat/completions"
 USER = [{"role": "user", "content": "a b c"}]
@@ -21,7 +21,7 @@ USER = [{"role": "user", "content": "a b c"}]
 
 def ask(gateway: GatewayProcess, model: str, request_id: str) -> int:
     """Make a call under an id and return its status."""
-    with httpx2.Client(base_url=gateway.url, trust_env=False, timeout=LIMIT_S) as http:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as http:
         return http.post(
             CHAT, json={"model": model, "messages": USER}, headers={"x-request-id": request_id}
         ).status_code

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.support.answers import in_turn, refused, streamed, whole
 from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess, Start, clean_environment, eventually, running, wizard
+from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, eventually, running, wizard
 
 USER: Any = [{"role": "user", "content": "hi"}]
 
@@ -52,7 +52,7 @@ def models_gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
 @pytest.fixture
 def asked(models_gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to it."""
-    with httpx2.Client(base_url=models_gateway.url, trust_env=False, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=models_gateway.url, **LOCAL, timeout=LIMIT_S) as client:
         yield client
 
 

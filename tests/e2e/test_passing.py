@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import PROVIDER_KEY, openai_client
 from tests.e2e.support.answers import refused, streamed, whole
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 ALL, OTHER, ONE_MODEL = "wz-of-all", "wz-of-another-provider", "wz-of-one-model"
 HUMBLE = "wz-of-one-role"
@@ -60,7 +60,7 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway with a key that may use everything."""
     headers = {"authorization": f"Bearer {ALL}"}
-    with httpx2.Client(base_url=gateway.url, trust_env=False, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
         yield client
 
 
@@ -181,7 +181,7 @@ def test_anthropics_sdk_by_base_url(gateway: GatewayProcess, upstream: Upstream)
         ),
     )
 
-    plain = anthropic.DefaultHttpxClient(trust_env=False)
+    plain = anthropic.DefaultHttpxClient(**LOCAL)
     with anthropic.Anthropic(base_url=f"{gateway.url}/pass/claude", api_key=ALL, http_client=plain) as sdk:
         answer = sdk.messages.create(model="claude-x", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
 
@@ -210,7 +210,7 @@ def test_anthropics_batches(gateway: GatewayProcess, upstream: Upstream) -> None
     upstream.on("", keep)
     asked: Any = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 
-    plain = anthropic.DefaultHttpxClient(trust_env=False)
+    plain = anthropic.DefaultHttpxClient(**LOCAL)
     with anthropic.Anthropic(base_url=root, api_key=ALL, http_client=plain) as sdk:
         made = sdk.messages.batches.create(requests=[{"custom_id": "a", "params": asked}])
         results = [(line.custom_id, line.result.type) for line in sdk.messages.batches.results(made.id)]
@@ -370,7 +370,7 @@ def test_bodies_have_a_bound(http: httpx2.Client, size: int, media: str) -> None
 )  # fmt: skip
 def test_no_way_out_of_the_providers_address(gateway: GatewayProcess, path: str) -> None:
     """What might lead anywhere but below the provider's own address is refused before anything is sent."""
-    with httpx2.Client(trust_env=False, timeout=LIMIT_S) as client:
+    with httpx2.Client(**LOCAL, timeout=LIMIT_S) as client:
         request = httpx2.Request("GET", gateway.url, headers={"authorization": f"Bearer {ALL}"})
         request.extensions["target"] = path.encode()
         reply = client.send(request)
@@ -388,7 +388,7 @@ def test_keys_need_the_whole_provider(gateway: GatewayProcess, http: httpx2.Clie
     assert (stranger.status_code, other.status_code, one.status_code, humble.status_code) == (401, 403, 403, 403)
     assert code(one) == "forbidden"
     assert "box/*" in one.json()["error"]["message"]
-    assert httpx2.get(f"{gateway.url}/pass/box/models", trust_env=False).status_code == 401
+    assert httpx2.get(f"{gateway.url}/pass/box/models", **LOCAL).status_code == 401
 
 
 def test_only_listed_providers(http: httpx2.Client) -> None:
@@ -445,7 +445,7 @@ def test_a_page_of_another_origin_is_refused(upstream: Upstream) -> None:
     }
     with running(Start(config)) as process:
         reply = httpx2.post(
-            f"{process.url}/pass/box/x", content=b"{}", trust_env=False,
+            f"{process.url}/pass/box/x", content=b"{}", **LOCAL,
             headers={"origin": "https://evil.example", "content-type": "text/plain"},
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.support.answers import refused, streamed, whole
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Script, Upstream
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 KEYS = ("sk-canary-one", "sk-canary-two", "sk-canary-three")
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -50,7 +50,7 @@ def used(upstream: Upstream, model: str) -> list[str]:
 def ask(gateway: GatewayProcess, model: str = "acme/keyed", *, stream: bool = False) -> httpx2.Response:
     """Send a chat request and read its answer."""
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
-    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, trust_env=False, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL, timeout=LIMIT_S)
 
 
 @both_ways

@@ -17,7 +17,7 @@ from tests.e2e.conftest import openai_client
 from tests.e2e.support.answers import DONE, FINISH, ROLE, dies, in_turn, refused, streamed, word
 from tests.e2e.support.node import Node
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 CHAT = "/v1/chat/completions"
 FIRST, SECOND = "The quick brown fox ", "jumps over the lazy dog."
@@ -85,9 +85,7 @@ def ask(
 ) -> httpx2.Response:
     """Send a chat request for a stream and read what comes, whole or broken."""
     body = {"model": model, "messages": unique(), "stream": True, **fields}
-    with httpx2.stream(
-        "POST", gateway.url + path, json=body, headers=headers, trust_env=False, timeout=LIMIT_S
-    ) as answer:
+    with httpx2.stream("POST", gateway.url + path, json=body, headers=headers, **LOCAL, timeout=LIMIT_S) as answer:
         read = b""
         try:
             for piece in answer.iter_raw():
@@ -372,7 +370,7 @@ def test_a_client_that_leaves_ends_the_continuation(recovering: GatewayProcess, 
     upstream.on("one", dies(ROLE, word(FIRST)))
     upstream.hold("two")
     body = {"model": "pair", "messages": unique(), "stream": True}
-    with httpx2.stream("POST", recovering.url + CHAT, json=body, trust_env=False, timeout=LIMIT_S):
+    with httpx2.stream("POST", recovering.url + CHAT, json=body, **LOCAL, timeout=LIMIT_S):
         exchange = upstream.take("two")
         exchange.begin()
         exchange.part(other("jumps "))

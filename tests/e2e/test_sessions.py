@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.support.asking import ADMIN_TOKEN, NOBODY, admin, bearer, chat, code, send
 from tests.e2e.test_keys import hashed
-from tests.support.gateway import LIMIT_S, GatewayProcess, Start, clean_environment, running, wizard
+from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, clean_environment, running, wizard
 from tests.support.redis_server import redis_server
 
 EVE, MALLORY = bearer("wz-canary-of-eve"), bearer("wz-canary-of-mallory")
@@ -256,7 +256,7 @@ def test_bodies_are_json(plain: GatewayProcess) -> None:
         f"{plain.url}/v1/sessions",
         content=b"{}",
         headers={**EVE, "content-type": "text/plain"},
-        trust_env=False,
+        **LOCAL,
         timeout=LIMIT_S,
     )
 
@@ -278,7 +278,7 @@ def test_a_session_that_is_full(plain: GatewayProcess) -> None:
 def test_a_session_that_expired(plain: GatewayProcess) -> None:
     """Its owner learns that it was there, and the SDK raises what a user expects."""
     session = begin(plain, MALLORY, ttl_s=0.3)
-    http = openai.DefaultHttpxClient(trust_env=False)
+    http = openai.DefaultHttpxClient(**LOCAL)
     with openai.OpenAI(
         base_url=f"{plain.url}/v1", api_key="wz-canary-of-mallory", http_client=http, max_retries=0
     ) as client:

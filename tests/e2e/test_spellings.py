@@ -8,7 +8,7 @@ from hashlib import sha256
 import httpx2
 import pytest
 
-from tests.support.gateway import LIMIT_S, Start, running
+from tests.support.gateway import LIMIT_S, LOCAL, Start, running
 
 CARD = "4111 1111 1111 1111"
 CONFIGURATION = {
@@ -33,7 +33,7 @@ def http() -> Iterator[httpx2.Client]:
     with (
         running(Start(CONFIGURATION)) as gateway,
         httpx2.Client(
-            base_url=gateway.url, headers={"authorization": "Bearer key"}, trust_env=False, timeout=LIMIT_S
+            base_url=gateway.url, headers={"authorization": "Bearer key"}, **LOCAL, timeout=LIMIT_S
         ) as client,
     ):
         yield client

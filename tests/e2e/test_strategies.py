@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.support.answers import DONE, FINISH, WHOLE, refused, whole, word
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
-from tests.support.gateway import GatewayProcess, Start, clean_environment, running, wizard
+from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, running, wizard
 
 CHAT = "/v1/chat/completions"
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -94,7 +94,7 @@ def crowd() -> Iterator[ThreadPoolExecutor]:
 def ask(gateway: GatewayProcess, model: str, **fields: object) -> httpx2.Response:
     """Send a chat request and read its answer."""
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
-    return httpx2.post(gateway.url + CHAT, json=body, trust_env=False, timeout=LIMIT_S)
+    return httpx2.post(gateway.url + CHAT, json=body, **LOCAL, timeout=LIMIT_S)
 
 
 def asked(gateway: GatewayProcess, model: str, **fields: object) -> str:

@@ -14,7 +14,7 @@ from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import DONE, FINISH, ROLE, in_turn, refused, streamed, whole, word
 from tests.e2e.support.collector import Collector, collecting, collecting_grpc, tree
 from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess, Start, eventually, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 
 CHAT = "/v1/chat/completions"
 CANARY = "canary-prompt-7f3a"
@@ -50,7 +50,7 @@ def gateway(upstream: Upstream, collector: Collector) -> Iterator[GatewayProcess
 @pytest.fixture
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to that gateway."""
-    with httpx2.Client(base_url=gateway.url, trust_env=False, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as client:
         yield client
 
 
@@ -281,7 +281,7 @@ def test_limits_and_the_cache_have_their_spans(upstream: Upstream) -> None:
                 for turn in ("miss", "hit"):
                     body = {"model": f"box/{model}", "messages": USER, "stream": stream}
                     headers = {"x-request-id": f"{model}-{turn}"}
-                    httpx2.post(process.url + CHAT, json=body, headers=headers, trust_env=False)
+                    httpx2.post(process.url + CHAT, json=body, headers=headers, **LOCAL)
 
             for model in ("stored", "stored-stream"):
                 missed, hit = collector.trace_of(f"{model}-miss"), collector.trace_of(f"{model}-hit")
@@ -321,7 +321,7 @@ def test_a_share_of_the_calls(upstream: Upstream) -> None:
                 process.ask("sim/echo")
                 headers = {"traceparent": SAMPLED}
                 body = {"model": "sim/echo", "messages": USER}
-                httpx2.post(process.url + CHAT, json=body, headers=headers, trust_env=False)
+                httpx2.post(process.url + CHAT, json=body, headers=headers, **LOCAL)
 
             assert len([span for span in collector.spans() if span.name == "wizard.generate"]) == expected
             collector.forget()

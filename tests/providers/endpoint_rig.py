@@ -40,7 +40,7 @@ class Rig(msgspec.Struct, frozen=True):
     client: UpstreamClient
     url: str
     idle_s: float = 30.0
-    connect_s: float = 5.0
+    connect_s: float = 60.0  # a busy machine is no failure
 
     async def whole(self, asked: Attempt | None = None) -> Completion:
         """Send an attempt whose answer must be whole."""

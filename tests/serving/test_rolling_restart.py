@@ -8,7 +8,7 @@ from collections import Counter
 
 import httpx2
 
-from tests.support.gateway import Start, running
+from tests.support.gateway import LOCAL, Start, running
 
 CONFIG = {"providers": {"sim": {"kind": "sim"}}}
 BODY = {"model": "sim/echo?first_token_s=0.01", "messages": [{"role": "user", "content": "hi"}]}
@@ -26,7 +26,7 @@ class Balancer:
 
     async def probe(self, over: asyncio.Event) -> None:
         """Ask each replica whether it is ready, again and again."""
-        async with httpx2.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(**LOCAL) as client:
             while not over.is_set():
                 for url in [*self.ready]:
                     try:
@@ -62,7 +62,7 @@ async def test_a_rolling_restart_loses_no_call() -> None:
     balancer, over = Balancer(), asyncio.Event()
     with running(start) as first, running(start) as second, running(start) as third, running(start) as fourth:
         balancer.ready = {first.url: True, second.url: True}
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx2.AsyncClient(**LOCAL, timeout=30) as client:
             work = [asyncio.ensure_future(balancer.call(client, over)) for _ in range(CLIENTS)]
             work.append(asyncio.ensure_future(balancer.probe(over)))
             await balancer.more(CALLS)

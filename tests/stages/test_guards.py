@@ -167,6 +167,17 @@ async def test_every_operation_is_judged(operation: Operation) -> None:
     assert caught.value.kind is CONTENT_BLOCKED
 
 
+async def test_sound_is_not_judged() -> None:
+    """Guards of answers read texts: spoken answers pass as they are, and without a judgement."""
+    critic, spoken = Critic(), answers("bad")
+    house = House(of_answers(Rule(critic, Policy.BLOCK)), spoken)
+    request = PlainRequest(Operation.SPEECH, "fast", b"{}", text=("x", "say it"))
+
+    reply = await house(msgspec.structs.replace(a_call(), request=request))
+
+    assert (await text_of(reply), critic.heard) == ("bad", [])
+
+
 @BOTH
 @pytest.mark.parametrize("hold", [False, True], ids=["watch", "hold"])
 async def test_an_answer_is_judged_at_its_end(stream: bool, hold: bool) -> None:

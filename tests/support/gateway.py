@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,13 +19,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 import httpx2
 import msgspec
 import yaml
 
 LIMIT_S = 90.0  # a start takes one second, on a machine with a queue twenty; whatever reaches this limit hangs
+# For clients: through no proxy, and without reading for 20 ms whom to trust, since nothing here speaks TLS.
+LOCAL: Final[Mapping[str, Any]] = {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
 _POLL_S = 0.02
 _ADDRESS = re.compile(r"listening on (http://\S+)")
 _NO_OPTIONS: Mapping[str, str] = {}
@@ -117,7 +120,7 @@ class GatewayProcess:
         self.stderr = Printed(self.process.stderr)
         self.url = ""
         # A connection of its own for each request: with several workers, each has its chance.
-        self._http = httpx2.Client(trust_env=False, timeout=LIMIT_S, limits=httpx2.Limits(max_keepalive_connections=0))
+        self._http = httpx2.Client(**LOCAL, timeout=LIMIT_S, limits=httpx2.Limits(max_keepalive_connections=0))
 
     @property
     def port(self) -> int:

@@ -57,7 +57,7 @@ async def test_all_others_are_asked(directory: Path) -> None:
     dead(gone)
 
     async with Answering(me, {"t": echo}), Answering(friend, {"t": echo}), Answering(busy, {"t": hang}):
-        heard = await ask_all(me, "t", b"hello", limit_s=0.2)
+        heard = await ask_all(me, "t", b"hello", limit_s=2.0)
 
     assert heard.answers == {friend.name: b"hello"}
     assert heard.missing == {busy.name: Missing.SILENT, gone.name: Missing.GONE}
@@ -127,11 +127,17 @@ async def test_nonsense_is_not_answered(directory: Path, sent: bytes) -> None:
 async def test_leaving_does_not_wait_for_those_who_listen(directory: Path) -> None:
     """A worker that ends cuts its answers off, and its socket is gone."""
     me, friend = place_in(directory), place_in(directory)
+    asked = asyncio.Event()
+
+    async def listen(about: bytes) -> AsyncGenerator[bytes, None]:
+        asked.set()
+        async for part in hang(about):
+            yield part
 
     async with AsyncExitStack() as opened:
-        await opened.enter_async_context(Answering(friend, {"t": hang}))
-        asking = asyncio.ensure_future(ask_all(me, "t", limit_s=5))
-        await asyncio.sleep(0.05)
+        await opened.enter_async_context(Answering(friend, {"t": listen}))
+        asking = asyncio.ensure_future(ask_all(me, "t", limit_s=60))
+        await asked.wait()
 
     assert (await asking).missing == {friend.name: Missing.SILENT}
     assert not friend.socket.exists()

@@ -334,13 +334,13 @@ def test_what_a_whole_answer_says() -> None:
     choices = [
         {"message": {"content": "a", "reasoning": "r", "refusal": None, "tool_calls": [call]}},
         {"message": {"content": [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}, {"type": "x"}]}},
-        {"message": {"refusal": "no", "function_call": {"name": "g"}}},
+        {"message": {"refusal": "no", "function_call": {"name": "g", "arguments": "[]"}}},
         {"text": "d"},
     ]
 
     answer = said_in(Completion(msgspec.json.encode({"choices": choices})))
 
-    assert answer == Said(("a", "r", "bc", "no", "d"), ("a", "bc", "d"), ("f", "g"), ("{}", ""))
+    assert answer == Said(("a", "r", "bc", "no", "d"), ("a", "bc", "d"), ("f", "g"), ("{}", "[]"))
     assert said_in(Completion(b'{"text":"t"}'), chat=False).contents == ("t",)
     assert said_in(Completion(b"[Music] hello"), chat=False).contents == ("[Music] hello",)
     assert said_in(Completion(b"RIFF", media_type="audio/wav")) == Said((), (), (), ())
@@ -357,7 +357,8 @@ def test_what_a_stream_says() -> None:
         {"refusal": "no"},
         {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{"}}]},
         {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}, {"index": 1}]},
-        {"function_call": {"name": "g"}},
+        {"function_call": {"name": "g", "arguments": "["}},
+        {"function_call": {"arguments": "]"}},
     ]
     typed = StreamEvent(b'event: x\ndata: {"type":"transcript.text.delta","delta":"t"}\n\n', Chunk(), Weight.ANSWER)
     other = StreamEvent(b'data: {"type":"x","delta":{"a":1}}\n\n', Chunk(), Weight.ANSWER)
@@ -366,7 +367,7 @@ def test_what_a_stream_says() -> None:
         listening.hear([event({"choices": [{"index": 0, "delta": delta}]}, Weight.ANSWER)])
     listening.hear([typed, other, StreamEvent(b"x", Chunk(), Weight.NOTHING), done()])
 
-    assert listening.said() == Said(("r", "abt", "no"), ("abt",), ("f", "g"), ("{}", ""))
+    assert listening.said() == Said(("r", "abt", "no"), ("abt",), ("f", "g"), ("{}", "[]"))
 
 
 class ObjectionError(Exception):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import PROVIDER_KEY, configuration, openai_client
 from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 CALLER_KEY = "sk-of-the-caller"
 
@@ -65,11 +65,11 @@ def gpt(polyglot: GatewayProcess) -> Iterator[openai.OpenAI]:
 def plain(polyglot: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway without an SDK."""
     headers = {"content-type": "application/json"}
-    with httpx2.Client(base_url=polyglot.url, trust_env=False, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=polyglot.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
         yield client
 
 
 def anthropic_client(base_url: str) -> anthropic.Anthropic:
     """Return Anthropic's client for an address on this machine."""
-    plain = anthropic.DefaultHttpxClient(trust_env=False)
+    plain = anthropic.DefaultHttpxClient(**LOCAL)
     return anthropic.Anthropic(base_url=base_url, api_key=CALLER_KEY, http_client=plain, timeout=LIMIT_S)

@@ -15,7 +15,7 @@ from tests.support.upstream_server import whole
 
 Talk: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 
-CONNECT_S = 5.0  # far more than a connection on one machine takes
+CONNECT_S = 60.0  # far more than a connection on one machine takes, however busy that is
 
 
 def post(url: str, body: bytes = b"{}", connect_s: float = CONNECT_S) -> HttpRequest:

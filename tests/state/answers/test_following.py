@@ -16,7 +16,7 @@ from app.core.caching.stored import Stored
 from app.core.errors import STREAM_BROKEN, TARGET_RATE_LIMITED, GatewayError
 from app.core.model import StreamEvent
 from app.state.answers.entries import Frames, Head, written
-from app.state.answers.leading import Rhythm
+from app.state.answers.leases import Rhythm
 from app.state.link.redis import LinkOptions
 from tests.core.answers.making import DONE, framed
 from tests.state.answers.rig import KEY, LINK, ORIGIN, Replica, Tap, broadcast, flight, kept, pair, replica
@@ -193,7 +193,7 @@ async def test_a_stream_that_cannot_be_joined_is_not_waited_for(redis: RedisServ
 
 async def test_the_call_goes_on_for_who_follows(redis: RedisServer) -> None:
     """The first replica's own callers may leave; the call ends when nobody follows any more."""
-    async with meeting(redis, "goes on", rhythm=Rhythm(lease_s=0.4, renewed_s=0.1, letters_s=0.1)) as call:
+    async with meeting(redis, "goes on", rhythm=Rhythm(lease_s=2.0, renewed_s=0.1, letters_s=0.1)) as call:
         task = asyncio.ensure_future(asyncio.sleep(60))
         call.flight.start(task, call.one.flights)
         cast = call.begin()
@@ -201,7 +201,7 @@ async def test_the_call_goes_on_for_who_follows(redis: RedisServer) -> None:
         stream = await stream_of(call.remote)
         closing = call.flight.leave()
         reading = asyncio.ensure_future(heard(stream))
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(2.5)
         going_on = not task.done()
         reading.cancel()
         await asyncio.wait([reading])
@@ -218,7 +218,7 @@ async def test_a_replica_that_dies_is_noticed(redis: RedisServer, begun: bool) -
     """Before anything came its place may be taken; in the middle of an answer that is broken."""
     prefix = f"dies{begun}"
     async with replica(redis, prefix, "two") as two:
-        two.store.look(KEY, "one.1", 300, stored_will_do=True).add_done_callback(lambda _: None)
+        two.store.look(KEY, "one.1", 2000, stored_will_do=True).add_done_callback(lambda _: None)
         second = await two.answers.look(KEY, flight())
         assert second.remote is not None
         if begun:
@@ -251,7 +251,7 @@ async def test_what_another_version_says_is_not_understood(redis: RedisServer) -
 
 async def test_a_redis_that_stumbles_breaks_no_stream(fragile: RedisServer) -> None:
     """Who tells and who follows both wait a while for it, and then go on where they were."""
-    async with meeting(fragile, "p", msgspec.structs.replace(LINK, timeout_s=0.1)) as call:
+    async with meeting(fragile, "p", msgspec.structs.replace(LINK, timeout_s=0.3)) as call:
         call.begin()
         call.tap.put([word("a")])
         reading = asyncio.ensure_future(heard(await stream_of(call.remote)))
@@ -269,7 +269,7 @@ async def test_a_redis_that_stumbles_breaks_no_stream(fragile: RedisServer) -> N
 
 async def test_a_redis_that_stays_away_ends_what_depends_on_it(fragile: RedisServer) -> None:
     """Who follows gives up after a while, and at once where nothing has come; who tells gives up, too."""
-    link, rhythm = msgspec.structs.replace(LINK, timeout_s=0.05), Rhythm(patience_s=0.3)
+    link, rhythm = msgspec.structs.replace(LINK, timeout_s=0.5), Rhythm(patience_s=1.0)
     async with meeting(fragile, "p", link, rhythm) as call:
         call.begin()
         call.tap.put([word("a")])
@@ -284,7 +284,7 @@ async def test_a_redis_that_stays_away_ends_what_depends_on_it(fragile: RedisSer
         with pytest.raises(LeaderGoneError):
             await other.landing()
         call.tap.put(None)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         fragile.thaw()
 
     assert first == "a"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from app.core.caching.ports import Looked, Tally
 from app.core.caching.stored import Selection
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.model import Native
-from app.state.answers.leading import Rhythm
+from app.state.answers.leases import Rhythm
 from app.state.answers.redis import PURGES_KEPT
 from app.state.link import Fail
 from tests.state.answers.rig import KEY, LINK, ORIGIN, OTHER, flight, kept, pair, replica
@@ -42,7 +43,7 @@ async def test_what_one_stores_the_other_finds(redis: RedisServer, text: str) ->
 async def test_an_answer_is_gone_when_its_time_is_over(redis: RedisServer) -> None:
     """Redis itself forgets it, and with the next answer of its part also what operators are told."""
     async with replica(redis, "gone") as one:
-        one.answers.put(KEY, kept(kept_s=0.05))
+        one.answers.put(KEY, kept(kept_s=1.0))
         there = await one.answers.get(KEY)
         await until(lambda: _is_gone(one.answers.get(KEY)))
         view = await one.answers.view()
@@ -89,17 +90,19 @@ async def test_a_stale_answer_is_renewed_by_one(redis: RedisServer) -> None:
 
 async def test_a_lease_runs_out_with_its_replica(redis: RedisServer) -> None:
     """A replica that dies holds nobody up for longer than the lease lasts; one that lives keeps it for any time."""
-    rhythm = Rhythm(lease_s=0.3, renewed_s=0.05)
+    rhythm = Rhythm(lease_s=2.0, renewed_s=0.1)
     async with replica(redis, "dies", "two", rhythm=rhythm) as two:
         async with replica(redis, "dies", "one", rhythm=rhythm) as one:
             await one.answers.look(KEY, flight())
-            await asyncio.sleep(0.8)
+            await asyncio.sleep(rhythm.lease_s + 0.5)
             alive = await two.answers.look(KEY, flight())
-        await asyncio.sleep(0.4)
-        dead = await two.answers.look(KEY, flight())
+        await until(lambda: _leads(two.answers.look(KEY, flight())))
 
     assert alive.remote is not None
-    assert dead.lease is not None
+
+
+async def _leads(looking: Awaitable[Looked]) -> bool:
+    return (await looking).lease is not None
 
 
 async def test_a_lease_that_nobody_waits_for_is_given_back(redis: RedisServer) -> None:

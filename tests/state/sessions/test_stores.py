@@ -14,7 +14,7 @@ import pytest
 from app.core.errors import SESSION_EXPIRED, SESSION_FULL, SESSION_NOT_FOUND, GatewayError
 from app.core.sessions import Head, Session, SessionStore, Turn, size_of
 from app.state.link.redis import RedisLink
-from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits
+from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits, checked
 from app.state.sessions.file import FileSessions
 from app.state.sessions.memory import MemorySessions
 from app.state.sessions.redis import RedisSessions
@@ -312,6 +312,17 @@ async def test_a_long_session(store: SessionStore, hand: Hand) -> None:
     session = await store.load("eve", "sess_1")
 
     assert session.messages == many
+
+
+@pytest.mark.parametrize(
+    "session_id", ["", "sess_../eve", "sess_a/b", "sess_a.db", "sess_a:b", "sess_a\0", "sess_\u00e4"]
+)
+def test_an_id_leads_nowhere_else(session_id: str) -> None:
+    """Ids are parts of paths and of keys: what is no plain word is the id of no session, wherever they are kept."""
+    with pytest.raises(GatewayError) as caught:
+        checked(session_id)
+
+    assert caught.value.kind is SESSION_NOT_FOUND
 
 
 def test_a_session_survives_its_packing() -> None:
