@@ -44,8 +44,7 @@ class PeakEwma:
             self._value = seconds
         else:
             self._value = value * kept + seconds * (1.0 - kept)
-        if now > self._stamp:
-            self._stamp = now
+        self._stamp = max(self._stamp, now)
 
     def _kept(self, now: float) -> float:
         return math.exp((self._stamp - now) / DECAY_S) if now > self._stamp else 1.0
