@@ -19,6 +19,7 @@ Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _SPEAKERS: Final = frozenset({"system", "developer", "user"})  # the others may only call tools
+_TALKERS: Final = _SPEAKERS | {"assistant", "function"}  # whose messages are in order as soon as they say something
 _ANY: Final = float("inf")
 
 
@@ -74,6 +75,8 @@ def out_of_range(fields: ChatFields) -> Finding | None:
 
 def out_of_order(messages: list[Message]) -> Finding | None:
     """Return a message of an unknown role, one that says nothing, or the result of a tool that nobody called."""
+    if not [message for message in messages if message.content is None or message.role not in _TALKERS]:
+        return None  # as in most conversations
     called: set[str] = set()
     for index, message in enumerate(messages):
         if message.role not in ROLES:

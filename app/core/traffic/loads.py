@@ -39,15 +39,15 @@ class PeakEwma:
 
     def add(self, seconds: float, now: float) -> None:
         """Take a value into account."""
-        kept = self._kept(now)
-        if self._value is None or seconds > self._value * kept:
+        kept, value = self._kept(now), self._value
+        if value is None or seconds > value * kept:
             self._value = seconds
         else:
-            self._value = self._value * kept + seconds * (1.0 - kept)
+            self._value = value * kept + seconds * (1.0 - kept)
         self._stamp = max(self._stamp, now)
 
     def _kept(self, now: float) -> float:
-        return math.exp(-max(0.0, now - self._stamp) / DECAY_S)
+        return math.exp((self._stamp - now) / DECAY_S) if now > self._stamp else 1.0
 
 
 class Recent:
