@@ -25,7 +25,7 @@ import uvloop
 from app.api.app import Api
 from app.serving.process import settle_garbage
 from loadtests import messages
-from loadtests.gateways import BUDGETS, KEYS, LIMITS, PRICES, SECRET, Settings, config_file
+from loadtests.gateways import BUDGETS, KEYS, LIMITS, PRICES, QUIET, SECRET, Settings, config_file
 from loadtests.own_code import CannedUpstream, cpu_us, open_app
 from loadtests.yardstick import yardstick_us
 
@@ -41,8 +41,15 @@ class Feature:
     beyond: str | None = "bare"
 
 
+_UNSEEN: Final[Settings] = {"metrics": {"enabled": False}}
+_UNSAMPLED: Final[Settings] = {"tracing": {"enabled": True, "endpoint": "http://127.0.0.1:4318", "sample_ratio": 0.0}}
+
 FEATURES: Final[Mapping[str, Feature]] = {
     "bare": Feature({}, None),
+    "silent": Feature({**QUIET, **_UNSEEN}, None),
+    "metrics": Feature(QUIET, "silent"),
+    "log": Feature(_UNSEEN, "silent"),
+    "tracing, not sampled": Feature(_UNSAMPLED),
     "key": Feature(KEYS),
     "three limits": Feature({**KEYS, **LIMITS}, "key"),
     "price": Feature({**KEYS, **LIMITS, **PRICES}, "three limits"),

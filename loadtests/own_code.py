@@ -35,6 +35,7 @@ import uvloop
 from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, build_gateway
+from app.assembly.tracing import Tracers
 from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import Clock, SystemClock
@@ -233,11 +234,14 @@ def open_app(
     build: Callable[[Loaded, Deps], Gateway] = build_gateway,
 ) -> Iterator[Api]:
     """Compose the application as `app.main` does, but on `upstream` and with its request log in `log`."""
-    with closing(LogBook(log, clock)) as book:
-        listener = FanOut([Metrics(), book])
-        gateway = build(Source(config, {}, {}).read(), make_deps(upstream, upstream, listener, clock=clock))
-        door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
-        yield Api(Desk(Fixed(gateway), listener, clock), door, _no_lifespan)
+    loaded = Source(config, {}, {}).read()
+    with closing(LogBook(log, clock, level=loaded.settings.logging.level)) as book:
+        listener = FanOut([Metrics(), book] if loaded.settings.metrics.enabled else [book])
+        deps = make_deps(upstream, upstream, listener, clock=clock)
+        with closing(Tracers(clock, deps.chance)) as tracers:
+            gateway = build(loaded, msgspec.structs.replace(deps, tracers=tracers))
+            door = Door(version="bench", started_wall=clock.wall(), registry=None, exposition=None)
+            yield Api(Desk(Fixed(gateway), listener, clock), door, _no_lifespan)
 
 
 async def _measured(config: Path, log: BinaryIO, rounds: int) -> InProcess:

@@ -81,7 +81,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 def without(loaded: Loaded, deps: Deps) -> Gateway:
     """Return the gateway with one target and nothing around it that could save a call."""
     settings = loaded.settings
-    ends = Endpoints(providers(settings, deps), reading_options(settings), deps.clock)
+    ends = Endpoints.of(providers(settings, deps), reading_options(settings), deps.clock)
     inner = compose([each for each in attempt_stages(settings, deps) if not isinstance(each, _RESILIENCE)], ends)
     target = Target(_ONE["provider"], _ONE["model"])
 

@@ -66,7 +66,7 @@ def without(names: Sequence[str]) -> Build:
         settings = loaded.settings
         inner = [each for each in attempt_stages(settings, deps) if type(each).__name__ not in names]
         outer = [each for each in call_stages(settings, deps) if type(each).__name__ not in names]
-        attempt = compose(inner, Endpoints(providers(settings, deps), reading_options(settings), deps.clock))
+        attempt = compose(inner, Endpoints.of(providers(settings, deps), reading_options(settings), deps.clock))
         router = Router(Catalog(routes(settings), {}, deps.discovered), policies(settings, deps, models(settings)))
         fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener)
         return msgspec.structs.replace(build_gateway(loaded, deps), handler=compose(outer, fallback))

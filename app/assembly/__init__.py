@@ -52,7 +52,9 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     known = models(settings)
     listed = {name: provider.models for name, provider in reached.items()}
     catalog = Catalog(routes(settings), listed, deps.discovered)
-    attempt = compose(attempt_stages(settings, deps, trace), Endpoints(reached, reading_options(settings), deps.clock))
+    attempt = compose(
+        attempt_stages(settings, deps, trace), Endpoints.of(reached, reading_options(settings), deps.clock)
+    )
     router = Router(catalog, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
     asking = recovering(settings, deps, trace.request(fallback), router, attempt)

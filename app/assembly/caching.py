@@ -48,9 +48,7 @@ def shared_caching(deps: Deps, settings: Settings, shared: Shared) -> Caching:
     caching = Caching()
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     answers = ReplicatedAnswers(store, shared.link, _sharing(settings, new_id()), caching.flights, deps.clock)
-    shared.link.follow(answers)
     caching.shared, caching.vector_sets = answers, VectorSets(shared.link, shared.key_prefix)
-    shared.link.follow(caching.vector_sets)
     return caching
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
-from app.assembly.calls import validate
+from app.assembly.caching import cache
+from app.assembly.calls import instruct, validate
 from app.assembly.catalogue import models
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
+from app.assembly.guards import mark
 from app.assembly.limits import gateway_rules
 from app.assembly.redaction import redact
 from app.assembly.routing import policies
 from app.assembly.spending import prices, rules
 from app.config.schema import Settings
-from app.core.call import Target
+from app.core.call import Call, Target
+from app.core.explain.cache import ExplainCache
 from app.core.explain.limits import ExplainLimits
 from app.core.explain.port import Explainer
 from app.core.explain.price import ExplainPrice
@@ -21,6 +24,7 @@ from app.core.explain.redaction import ExplainRedaction
 from app.core.explain.request import ExplainRequest
 from app.core.explain.route import ExplainRoute, RouteFacts
 from app.core.limits.rulebook import RuleBook
+from app.core.pipeline import Stage
 from app.core.routing.catalog import Catalog
 from app.core.routing.router import Router
 from app.core.traffic.memory import Glimpse
@@ -31,10 +35,12 @@ def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explai
     watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
     router = Router(catalog, policies(settings, watching, models(settings)))
     limits = gateway_rules(settings)
+    before: list[Stage[Call]] = [*instruct(settings), *mark(settings, deps)]
     return (
         ExplainRequest(validate(settings).check),
         *[ExplainRedaction(stage.explain) for stage in redact(settings, deps)],
         ExplainLimits("limits", RuleBook(limits, of_targets=False), deps.limits, deps.clock),
+        *[ExplainCache(stage.explain, before) for stage in cache(settings, deps)],
         _route(settings, deps, router),  # finds the targets for those below
         ExplainLimits("target_limits", RuleBook(limits, of_targets=True), deps.limits, deps.clock),
         ExplainPrice(prices(settings), rules(settings), deps.budgets, deps.clock),

@@ -41,4 +41,4 @@ def prober_handler(settings: Settings, deps: Deps) -> Handler[Attempt]:
         spend(settings, deps),
         attempt_timeout(settings),
     ]
-    return compose(stages, Endpoints(providers(settings, deps), reading_options(settings), deps.clock))
+    return compose(stages, Endpoints.of(providers(settings, deps), reading_options(settings), deps.clock))

@@ -17,10 +17,9 @@ from app.core.call import Call, Target
 from app.core.gateway import Passing
 from app.core.pipeline import Handler, compose
 from app.core.routing.catalog import Catalog
-from app.providers.endpoint import Provider
+from app.providers.endpoint import Endpoints, Provider
 from app.providers.mistral_batches import MistralCodec
 from app.providers.passing import PassCodec, PassEndpoint, passing
-from app.providers.passing import Passing as PassingEndpoints
 from app.stages.fallback import Fallback
 
 _INSIDE: Final = frozenset({"local"})  # nothing is there but the gateway's own model
@@ -43,7 +42,7 @@ def pass_on(
         name: PassEndpoint(_passing(reached[name], settings.providers[name]), reading, deps.clock, body_max_bytes)
         for name in dict.fromkeys((*raw, *files, *batches))
     }
-    attempt = compose(passing_attempt_stages(settings, deps, trace), PassingEndpoints(endpoints))
+    attempt = compose(passing_attempt_stages(settings, deps, trace), Endpoints(endpoints))
 
     def only(call: Call) -> tuple[Target, ...]:
         return (catalog.target(call.request.model),)

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from app.assembly.deps import Deps, new_id
 from app.core.tapes import Tapes
-from app.state.answers.leading import Means, Rhythm
+from app.state.answers.leases import Means, Rhythm
 from app.state.answers.redis import RedisAnswers
 from app.state.link import Shared
 from app.state.tapes.entries import Seal
@@ -19,9 +19,7 @@ def shared_tapes(deps: Deps, shared: Shared) -> Tapes:
     """Return tapes of which other replicas find copies; a reload may enable them later."""
     store = RedisAnswers(shared.link.submit, shared.key_prefix)
     means = Means(store, shared.link, deps.caching.flights, deps.clock, _RHYTHM)
-    copies = SharedTapes(new_id(), means, _seal)
-    shared.link.follow(copies)
-    return Tapes(deps.clock, copies=copies)
+    return Tapes(deps.clock, copies=SharedTapes(new_id(), means, _seal))
 
 
 def _seal(stream_id: str) -> Seal:

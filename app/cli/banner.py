@@ -55,7 +55,7 @@ def _names(settings: Settings) -> list[str]:
     """Return what can be called: routes, known models, and providers of which only the key is known."""
     names = list(settings.models)
     for name, provider in settings.providers.items():
-        names += [f"{name}/{model}" for model in _known(provider.kind, provider.models)] or [f"{name}/*"]
+        names += [f"{name}/{model}" for model in known_models(provider.kind, provider.models)] or [f"{name}/*"]
     return names
 
 
@@ -85,5 +85,6 @@ def _body(model: str) -> str:
     return shlex.quote(msgspec.json.encode({"model": model, "messages": messages}).decode())
 
 
-def _known(kind: str, models: tuple[str, ...]) -> tuple[str, ...]:
+def known_models(kind: str, models: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the models of a provider that are known by name: those of its settings, or what its kind always has."""
     return models or (LOCAL_MODELS if kind == "local" else ("echo",) if kind == "sim" else ())

@@ -57,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _row(circuit: Mapping[str, Any]) -> tuple[object, ...]:
-    probe_s = circuit["probes_in_s"]
+    probe_s = circuit["probes_in_s"] if circuit["state"] == "open" else None
     return (
         circuit["target"],
         painted(circuit["state"], _COLOURS[circuit["state"]]),

@@ -14,7 +14,7 @@ import msgspec
 from app.api.admin.explaining import DEFAULT_ENDPOINT
 from app.api.app import dialects
 from app.api.hot import Arrival, Desk, HotRoute
-from app.cli.output import Colour, painted, print_facts, print_json, print_table
+from app.cli.output import Colour, painted, print_facts, print_json, print_table, shown
 from app.cli.reading import Offline
 from app.cli.remote import Remote, add_remote
 from app.cli.verbs import CommandError, UsageError, Verbs, add_json, add_verb, complete_file
@@ -131,4 +131,4 @@ def _show_step(step: Mapping[str, Any]) -> None:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6f}"
-    return "unknown" if value is None else str(value)
+    return "unknown" if value is None else shown(value)

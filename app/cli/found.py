@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
+from app.config.load import Loaded, find
 from app.config.presets import PRESETS
+from app.config.source import Source
 from app.config.trees import merged
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing
@@ -15,6 +18,16 @@ from app.providers.pool import PoolClient, PoolOptions
 def built_in() -> dict[str, dict[str, object]]:
     """Return, as settings, the providers that are installed here."""
     return {"providers": {"local": {"kind": "local"}} if missing() is None else {}}
+
+
+def read_here(path: Path | None) -> Loaded:
+    """
+    Return the configuration as a gateway on this machine would have it, but for what would have to be asked.
+
+    Raises:
+        ConfigError: With every problem at once.
+    """
+    return Source(path, {}, built_in() if find(path) is None else {}).read()
 
 
 def found_here() -> dict[str, object]:

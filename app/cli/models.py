@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import msgspec
 
 from app.assembly.catalogue import models
+from app.cli.banner import known_models
+from app.cli.found import read_here
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
 from app.config.catalogue.reading import read_catalogue
 from app.config.schema import Settings
-from app.config.source import Source
 from app.core.allow_list import slashed
 from app.core.catalogue import ModelInfo
 
@@ -41,7 +42,7 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         ConfigError: With every problem at once.
     """
-    found = _of_kind(given.kind) if given.kind else _configured(Source(given.config, {}, {}).read().settings)
+    found = _of_kind(given.kind) if given.kind else _configured(read_here(given.config).settings)
     if given.json:
         for name, info in found:
             print(msgspec.json.encode({"id": name, **msgspec.to_builtins(info or ModelInfo())}).decode())
@@ -58,7 +59,8 @@ def _configured(settings: Settings) -> Iterator[tuple[str, ModelInfo | None]]:
     """Yield the targets of routes, then the listed models of providers, each once."""
     known = models(settings)
     named = {f"{target.provider}/{target.model}" for route in settings.models.values() for target in route.targets}
-    named |= {f"{name}/{model}" for name, provider in settings.providers.items() for model in provider.models}
+    for name, given in settings.providers.items():
+        named |= {f"{name}/{model}" for model in known_models(given.kind, given.models)}
     named |= set(map(slashed, settings.catalogue.models))
     for name in sorted(named):
         provider, _, model = name.partition("/")

@@ -50,12 +50,13 @@ def print_facts(told: Mapping[str, Any], indent: str = "") -> None:
             print(f"{indent}{name}")
             print_facts(value, f"{indent}  ")
         else:
-            print(f"{indent}{name:<24} {_shown(value)}".rstrip())
+            print(f"{indent}{name:<24} {shown(value)}".rstrip())
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as people write it."""
     if isinstance(value, list):
-        return ", ".join(map(_shown, value)) or "none"
+        return ", ".join(map(shown, value)) or "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.assembly import Deps, build_gateway
-from app.cli.found import built_in
-from app.config.load import Loaded, find
-from app.config.source import Source
+from app.cli.found import read_here
+from app.config.load import Loaded
 from app.core.gateway import Gateway
 from app.main import make_deps
 from app.providers.pool import PoolClient, PoolOptions
@@ -22,7 +21,7 @@ class Offline:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.loaded: Loaded = Source(path, {}, built_in() if find(path) is None else {}).read()
+        self.loaded: Loaded = read_here(path)
         self._client = PoolClient(PoolOptions())
         self.deps: Deps = make_deps(self._client, self._client, lambda _signal: None)
         self.gateway: Gateway = build_gateway(self.loaded, self.deps)

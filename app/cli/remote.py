@@ -13,8 +13,8 @@ from app.cli.progress import Progress
 from app.cli.verbs import CommandError, add_config
 from app.config.listening import places
 from app.config.source import Source
-from app.config.surroundings import operator_token
-from app.core.errors import NOT_FOUND
+from app.config.surroundings import TOKEN_VARIABLE, operator_token
+from app.core.errors import NOT_FOUND, UNAUTHORIZED
 
 _PATIENCE_S = 30.0
 _SILENCE: Final[Mapping[type[Exception], str]] = MappingProxyType(
@@ -38,7 +38,7 @@ class Remote:
     """A gateway somewhere else, or in another process of this machine."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url.rstrip("/")
+        self._url = url.rstrip("/").removesuffix("/v1")  # which is the base URL of SDKs
         self._token = token
 
     @classmethod
@@ -67,7 +67,9 @@ class Remote:
         Raises:
             CommandError: Nobody answers, or the answer is a refusal.
         """
-        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        headers = {"content-type": "application/json"}
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
         try:
             with Progress(f"waiting for {self._url}"), httpx2.Client(trust_env=False, timeout=_PATIENCE_S) as client:
                 answer = client.request(method, f"{self._url}{path}", headers=headers, content=content, params=query)
@@ -90,4 +92,6 @@ def _refusal(answer: httpx2.Response, url: str) -> str:
     if code == NOT_FOUND.code and message.startswith("There is nothing at '/admin"):  # the page, not what it lists
         advice = "set admin.token, ask at its admin.port, or update the gateway"
         return f"the gateway at {url} has no such administration\n  {advice}"
+    if code == UNAUTHORIZED.code:
+        return f"{message}\n  send it with --token, or from {TOKEN_VARIABLE}"
     return f"{message}\n  {suggestion}"

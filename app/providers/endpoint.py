@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -75,10 +75,15 @@ class ReadingOptions(msgspec.Struct, frozen=True):
 
 
 class Endpoints:
-    """The innermost handler: sends each attempt to its target's provider."""
+    """The innermost handler: sends each attempt to its target's provider, by the names of `endpoints`."""
 
-    def __init__(self, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> None:
-        self._endpoints = {name: Endpoint(provider, options, clock).__call__ for name, provider in providers.items()}
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = {name: endpoint.__call__ for name, endpoint in endpoints.items()}
+
+    @classmethod
+    def of(cls, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> Self:
+        """Return the handler of calls that are translated."""
+        return cls({name: Endpoint(provider, options, clock) for name, provider in providers.items()})
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """
@@ -240,8 +245,13 @@ def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str
 
 
 def _is_whole(reply: UpstreamReply, asked: Request) -> bool:
-    given = reply.headers.get("content-type", "").lower()
-    return not given.startswith(EVENTS) if _may_ignore(asked) else given.startswith(_WHOLE)
+    if _may_ignore(asked):
+        return not _are_events(reply)
+    return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
+
+
+def _are_events(reply: UpstreamReply) -> bool:
+    return reply.headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
 def _may_ignore(asked: Request) -> bool:
@@ -259,7 +269,7 @@ def _streamed_type(reply: UpstreamReply, asked: Request) -> str:
     """Return what is streamed: sound as the provider names it, everything else as events."""
     given = media_type_of(reply, "application/octet-stream")
     is_speech = isinstance(asked, PlainRequest) and asked.operation is Operation.SPEECH
-    return given if is_speech and not given.startswith(EVENTS) else EVENTS
+    return given if is_speech and not _are_events(reply) else EVENTS
 
 
 def require_plain(reply: UpstreamReply) -> None:
@@ -269,6 +279,5 @@ def require_plain(reply: UpstreamReply) -> None:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    coding = reply.headers.get("content-encoding", "identity")
-    if coding != "identity":
+    if reply.headers.get("content-encoding", "").lower() not in {"", "identity"}:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

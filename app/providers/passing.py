@@ -160,22 +160,6 @@ class PassEndpoint(Endpoint):
         return await signer.sign(request)
 
 
-class Passing:
-    """The innermost handler of what is passed on."""
-
-    def __init__(self, endpoints: Mapping[str, PassEndpoint]) -> None:
-        self._endpoints = endpoints
-
-    async def __call__(self, attempt: Attempt) -> Reply:
-        """
-        Return the provider's answer; its status and headers are in the journal.
-
-        Raises:
-            GatewayError: Every kind that blames the target, and those that the provider says of the request.
-        """
-        return await self._endpoints[attempt.target.provider](attempt)
-
-
 def passing(provider: Provider, store: str, codec_type: type[PassCodec] = PassCodec) -> Provider:
     """Return the provider as what is passed on reaches it; `codec_type` knows what is not passed as it is."""
     headers = tuple(header for header in provider.headers if header[0] != "content-type")

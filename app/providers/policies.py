@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from app.core.call import Target
-from app.core.errors import GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatRequest, Completion, Request
-from app.core.ports import Codec, Decoder, Encoded
+from app.core.model import ChatRequest, Request
+from app.core.ports import Codec, Encoded
 from app.providers.canonical.losses import unsupported, with_extras
 
 Policy: TypeAlias = Literal["drop", "error", "pass"]
@@ -31,6 +29,7 @@ class Strict:
     def __init__(self, codec: Codec, policy: Literal["error", "pass"]) -> None:
         self._codec = codec
         self._policy = policy
+        self.decode, self.decoder, self.error = codec.decode, codec.decoder, codec.error
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """
@@ -48,15 +47,3 @@ class Strict:
         lost = {name: members[name] for name in encoded.dropped if name in members}
         body = with_extras(encoded.body, msgspec.Raw(msgspec.json.encode(lost)))
         return msgspec.structs.replace(encoded, body=body, dropped=())
-
-    def decode(self, body: bytes, request: Request) -> Completion:
-        """Return the whole answer; see the port."""
-        return self._codec.decode(body, request)
-
-    def decoder(self, request: Request) -> Decoder:
-        """Return a fresh decoder for one streamed answer."""
-        return self._codec.decoder(request)
-
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status outside 200 to 299 means."""
-        return self._codec.error(status, headers, body, wall_s)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, GatewayError
 from app.core.ports import Decoder, UpstreamReply
 from app.core.stream import Batch
 from app.core.time_limit import TimeLimit
+from app.providers.canonical.heard import CutShortError
+
+F = TypeVar("F", bound=BaseException)
 
 _LOOK_AGAIN_S = 0.001  # uvloop calls timers with less than a millisecond to go at once, again and again
 _DRAIN_S = 0.1  # a provider's end of body follows its [DONE] at once; waiting for it keeps the connection usable
@@ -134,7 +137,7 @@ class EventReading:
     After a proper end nothing has to be given back. `blame` writes the name of who failed on a failure.
     """
 
-    __slots__ = ("_blame", "_chunks", "_decoder", "_given_back", "_guard", "_reply")
+    __slots__ = ("_blame", "_chunks", "_decoder", "_failure", "_given_back", "_guard", "_reply")
 
     def __init__(
         self, reply: UpstreamReply, decoder: Decoder, guard: ReadGuard, blame: Callable[[GatewayError], object]
@@ -144,6 +147,7 @@ class EventReading:
         self._decoder = decoder
         self._guard = guard
         self._blame = blame
+        self._failure: GatewayError | None = None  # behind events that are still to be told
         self._given_back = False
         guard.start()
 
@@ -159,17 +163,22 @@ class EventReading:
             GatewayError: The kinds of `ReadGuard.next` and of the decoder.
         """
         decoder = self._decoder
+        if self._failure is not None:
+            raise self._blamed(self._failure)
         try:
             while not decoder.done:
                 data = await self._guard.next(self._chunks)
-                events = decoder.end() if data is None else decoder.feed(data)
+                try:
+                    events = decoder.end() if data is None else decoder.feed(data)
+                except CutShortError as error:
+                    if not error.events:
+                        raise
+                    self._failure, events = error, error.events
                 if events:
                     return events
                 del data  # what has been read must not wait here for the next
         except BaseException as error:
-            self._guard.stop()
-            if isinstance(error, GatewayError):
-                self._blame(error)
+            self._blamed(error)
             raise
         await self._end()
         raise StopAsyncIteration
@@ -181,6 +190,13 @@ class EventReading:
     def release(self) -> Awaitable[None] | None:
         """Give the connection back, unless that was done at the end of the events."""
         return None if self._given_back else self._reply.aclose()
+
+    def _blamed(self, error: F) -> F:
+        """Stop, and let a failure bear the name of who failed."""
+        self._guard.stop()
+        if isinstance(error, GatewayError):
+            self._blame(error)
+        return error
 
     async def _end(self) -> None:
         self._guard.stop()

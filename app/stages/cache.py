@@ -78,6 +78,15 @@ class Cache:
             return await self._travel(asked, call, proceed, stored)
         return await self._go_alone(asked, call, proceed)
 
+    def explain(self, call: Call) -> Asked | None:
+        """
+        Return what a call would want of the cache, and under which key; None if nothing.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE, as above.
+        """
+        return self._asked(call)
+
     def _asked(self, call: Call) -> Asked | None:
         """Return what the call wants of the cache; None if that is nothing, or not to be had."""
         if declines(call.options):

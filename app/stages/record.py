@@ -36,8 +36,8 @@ class Record:
 class _Story:
     """What one call's record needs to remember until the end."""
 
-    __slots__ = ("_began", "_call", "_clock", "_committed", "_first_token_s", "_last_event", "_listener", "_trace_id",
-                 "_usage")  # fmt: skip
+    __slots__ = ("_began", "_call", "_clock", "_committed", "_first_token_s", "_last_event", "_listener",
+                 "_longest_gap_s", "_trace_id", "_usage")  # fmt: skip
 
     def __init__(self, call: Call, began: CallStarted, listener: Listener, clock: Clock) -> None:
         self._call = call
@@ -46,7 +46,7 @@ class _Story:
         self._clock = clock
         self._committed: float | None = None
         self._first_token_s: float | None = None
-        self._last_event: float | None = None
+        self._last_event = self._longest_gap_s = 0.0
         self._usage: Usage | None = None
         self._trace_id = "" if call.span is None else call.span.trace_id
 
@@ -58,6 +58,7 @@ class _Story:
             self._usage = body.usage
             return
         self._first_token_s = first_s = committed - self._call.started
+        self._last_event = committed
         body.observe(self._watch)
         target = self._call.journal.target or _NOWHERE
         self._listener(StreamStarted(self._began.request_id, target.provider, target.model, first_s, self._trace_id))
@@ -85,7 +86,8 @@ class _Story:
                 duration_s=now - call.started,
                 overhead_s=call.overhead_s(now if self._committed is None else self._committed),
                 first_token_s=self._first_token_s,
-                tokens_per_s=None if self._last_event is None else self._rate(self._last_event),
+                tokens_per_s=self._rate(),
+                longest_gap_s=None if self._first_token_s is None else self._longest_gap_s,
                 usage=self._usage,
                 trace_id=self._trace_id,
                 cost_usd=journal.cost.usd,
@@ -95,15 +97,17 @@ class _Story:
         )
 
     def _watch(self, batch: Batch) -> None:
-        self._last_event = self._clock.now()
+        now = self._clock.now()
+        self._longest_gap_s = max(self._longest_gap_s, now - self._last_event)
+        self._last_event = now
         for event in batch:
             if event.chunk is not None and event.chunk.usage is not None:
                 self._usage = event.chunk.usage
 
-    def _rate(self, last_event: float) -> float | None:
-        if self._committed is None or self._usage is None or last_event <= self._committed:
+    def _rate(self) -> float | None:
+        if self._committed is None or self._usage is None or self._last_event <= self._committed:
             return None
-        return self._usage.completion_tokens / (last_event - self._committed)
+        return self._usage.completion_tokens / (self._last_event - self._committed)
 
 
 def _ending(kind: Kind, outcome: Outcome) -> str:

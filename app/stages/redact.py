@@ -90,13 +90,14 @@ class Redact:
             return reply  # there is nothing to read, or it is sound
         return self._answered(_Answer(call, rules, vault, self._listener), reply)
 
-    def explain(self, request: Request) -> tuple[Hit, ...]:
+    def explain(self, request: Request) -> tuple[tuple[Hit, ...], Request]:
         """Return what would be found in a request, and what would become of it; nobody outside is asked."""
         rules = self._rules.of(request.model)
         body = _body(request)
         if rules is None or rules.prompt is None or body is None:
-            return ()
-        return rules.prompt.redact(body, rule_of(request)).hits
+            return (), request
+        done = rules.prompt.redact(body, rule_of(request))
+        return done.hits, request if done.raw is body else _with(request, done, rules.prompt)
 
     async def _prompt(self, call: Call, rules: Rules) -> tuple[Call, Vault]:
         """Return the call without what was found, and what must come back."""

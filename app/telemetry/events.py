@@ -143,6 +143,7 @@ def _stream_completed(signal: CallEnded) -> Fields:
         "duration_ms": ms(signal.duration_s),
         "ttft_ms": ms(signal.first_token_s),
         "tokens_per_s": None if signal.tokens_per_s is None else round(signal.tokens_per_s, 1),
+        "longest_gap_ms": ms(signal.longest_gap_s),
         "completion_tokens": signal.usage and signal.usage.completion_tokens,
     }
 

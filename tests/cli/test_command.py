@@ -7,6 +7,7 @@ import pytest
 
 from app import __version__
 from app.cli import main
+from app.providers.local.wheels import missing
 from tests.cli.conftest import Write
 
 ROUTES = """
@@ -108,6 +109,18 @@ def test_check_without_a_file(write: Write, capsys: pytest.CaptureFixture[str]) 
     assert (alone, beside) == (0, 2)
     assert shown.startswith("embedded default: good")
     assert "sim" in shown
+    assert ("any model of local, sim" in shown) is (missing() is None)
+
+
+def test_models_of_the_embedded_default(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are those that a gateway would have that is started here."""
+    assert callable(write)
+
+    code = main(["models", "--json"])
+
+    names = [msgspec.json.decode(line)["id"] for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert names == [*(["local/smollm2"] if missing() is None else []), "sim/echo"]
 
 
 def test_check_obeys_the_environment(

@@ -68,7 +68,8 @@ def test_a_gateway_without_trouble_has_no_circuits(capsys: pytest.CaptureFixture
     ("arguments", "token", "words"),
     [
         (("circuits", "open"), "canary-token", "which target?"),
-        (("circuits",), "wrong", "needs its token"),
+        (("circuits",), "wrong", "send it with --token, or from WIZARD_ADMIN_TOKEN"),
+        (("circuits",), "", "send it with --token, or from WIZARD_ADMIN_TOKEN"),
         (("circuits", "open", "nobody/nothing"), "canary-token", "nobody/nothing"),
     ],
 )
@@ -92,6 +93,14 @@ def test_without_flags_the_configuration_says_where(
     write(f"server: {server}\n{rest}\n", "config.yaml")
 
     code = main(["circuits", "--json"])
+
+    assert code == 0
+    assert "circuits" in msgspec.json.decode(capsys.readouterr().out)
+
+
+def test_the_address_may_be_that_of_sdks(gateway: GatewayProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the /v1 that every base URL has."""
+    code = main(["circuits", "--json", "--url", f"{gateway.url}/v1/", "--token", "canary-token"])
 
     assert code == 0
     assert "circuits" in msgspec.json.decode(capsys.readouterr().out)

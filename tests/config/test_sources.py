@@ -213,6 +213,8 @@ def test_a_variable_that_the_file_uses_is_known(folder: Path) -> None:
         ("admin:\n", {}, "default"),
         ("admin: {token: of the file}", {}, "of the file"),
         ("admin: {token: ''}", {}, ""),
+        ("admin: {token: null}", {}, ""),
+        ("admin: {token: of the file}", {"WIZARD_ADMIN__TOKEN": "null"}, ""),
         ("", {"WIZARD_ADMIN__TOKEN": "of the setting"}, "of the setting"),
     ],
 )

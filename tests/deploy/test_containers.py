@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,10 @@ from app.config.load import load
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+OVERLAYS = {
+    name: yaml.safe_load((ROOT / f"deploy/compose/{name}.yaml").read_text(encoding="utf-8"))
+    for name in ("sentinel", "cluster")
+}
 MANIFESTS = ("wizard.yaml", "redis.yaml")
 CHART = ROOT / "deploy/helm/wizard"
 HELM = shutil.which("helm") or ""
@@ -70,6 +75,25 @@ def test_everything_that_is_mounted_exists() -> None:
 
     assert [path for path in paths if path.startswith("./") and not (ROOT / path).exists()] == []
     assert {path for path in paths if not path.startswith("./")} == COMPOSE["volumes"].keys()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS.values(), ids=OVERLAYS)
+def test_a_redis_of_several_servers(overlay: dict[str, Any], tmp_path: Path) -> None:
+    """Laid over the file for one Redis every service is as hard as there, and the gateway's address names services."""
+    together = {name: {**COMPOSE["services"].get(name, {}), **each} for name, each in overlay["services"].items()}
+    address = together["wizard"]["environment"]["WIZARD_REDIS__URL"]
+    (tmp_path / "config.yaml").write_text("providers: {sim: {kind: sim}}", encoding="utf-8")
+
+    load(tmp_path / "config.yaml", {"WIZARD_REDIS__URL": address})
+
+    assert set(re.findall(r"[a-z]+-\d|\bredis(?=[,/])", address.partition("//")[2])) <= together.keys()
+    mounted = {volume.partition(":")[0] for each in overlay["services"].values() for volume in each.get("volumes", ())}
+    assert mounted == overlay["volumes"].keys()
+    for name, each in together.items():
+        assert (each["read_only"], each["cap_drop"]) == (True, ["ALL"]), name
+        assert each["security_opt"] == ["no-new-privileges:true"]
+        assert name == "wizard" or each.get("hostname", name) == name
+        assert set(each.get("depends_on", ())) <= together.keys() | COMPOSE["services"].keys()
 
 
 def test_the_configuration_of_the_manifests_is_good(tmp_path: Path) -> None:

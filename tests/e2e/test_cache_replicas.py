@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -44,14 +44,20 @@ def config_of(upstream: Upstream, redis: RedisServer) -> dict[str, Any]:
     return {**configuration(upstream), **shared}
 
 
-async def streamed(url: str, model: str) -> tuple[str, str]:
-    """Read a stream with OpenAI's client and return its text and what the cache did."""
-    plain = openai.DefaultAsyncHttpxClient(**LOCAL)
-    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", http_client=plain, timeout=LIMIT_S) as client:
-        create = client.chat.completions.with_raw_response.create
-        answer = await create(model=model, stream=True, **ASKED)
-        pieces = [chunk.choices[0].delta.content or "" async for chunk in answer.parse() if chunk.choices]
-        return "".join(pieces), answer.headers["x-wizard-cache"]
+@asynccontextmanager
+async def clients(pair: list[GatewayProcess]) -> AsyncIterator[list[openai.AsyncOpenAI]]:
+    """Have a client of OpenAI for each replica; one that tried again by itself would make a call of its own."""
+    async with openai.DefaultAsyncHttpxClient(**LOCAL) as plain:
+        patient = openai.AsyncOpenAI(api_key="k", http_client=plain, timeout=LIMIT_S, max_retries=0)
+        yield [patient.with_options(base_url=f"{each.url}/v1") for each in pair]
+
+
+async def streamed(client: openai.AsyncOpenAI, model: str) -> tuple[str, str]:
+    """Read a stream and return its text and what the cache did."""
+    create = client.chat.completions.with_raw_response.create
+    answer = await create(model=model, stream=True, **ASKED)
+    pieces = [chunk.choices[0].delta.content or "" async for chunk in answer.parse() if chunk.choices]
+    return "".join(pieces), answer.headers["x-wizard-cache"]
 
 
 async def there(pair: list[GatewayProcess], each: int) -> None:
@@ -64,17 +70,18 @@ async def test_a_hundred_streams_are_one_upstream_call(upstream: Upstream, pair:
     """A hundred equal streams over two replicas, begun before and while the answer comes, are one call upstream."""
     upstream.hold("crowd")
     model = "box/crowd"
-    tasks = [asyncio.ensure_future(streamed(pair[n % 2].url, model)) for n in range(CALLS // 2)]
-    exchange = await asyncio.to_thread(upstream.take, "crowd")
+    async with clients(pair) as able:
+        tasks = [asyncio.ensure_future(streamed(able[n % 2], model)) for n in range(CALLS // 2)]
+        exchange = await asyncio.to_thread(upstream.take, "crowd")
 
-    exchange.begin()
-    exchange.part(ROLE + word("one "))
-    await there(pair, CALLS // 4)
-    tasks += [asyncio.ensure_future(streamed(pair[n % 2].url, model)) for n in range(CALLS // 2)]
-    await there(pair, CALLS // 2)
-    exchange.part(word("two") + FINISH + DONE)
-    exchange.end()
-    found = await asyncio.gather(*tasks)
+        exchange.begin()
+        exchange.part(ROLE + word("one "))
+        await there(pair, CALLS // 4)
+        tasks += [asyncio.ensure_future(streamed(able[n % 2], model)) for n in range(CALLS // 2)]
+        await there(pair, CALLS // 2)
+        exchange.part(word("two") + FINISH + DONE)
+        exchange.end()
+        found = await asyncio.gather(*tasks)
 
     assert {text for text, _ in found} == {"one two"}
     assert len(upstream.received("crowd")) == 1

@@ -124,8 +124,66 @@ def test_the_command_says_what_would_be_refused(tmp_path: Path) -> None:
     absent = ran("nothing.json", folder=tmp_path)
     nowhere = ran("-", "--endpoint", "/v1/nonsense", folder=tmp_path, given=b"{}")
 
-    assert [done.returncode for done in (refused, unread, absent, nowhere)] == [1, 1, 1, 1]
+    assert [done.returncode for done in (refused, unread, absent, nowhere)] == [1, 1, 1, 2]
     assert b"refused by route: 404 unknown_model" in refused.stdout
     assert b"nothing.json" in absent.stderr
     assert b"/v1/generate" in nowhere.stderr
     assert b"Traceback" not in unread.stderr + absent.stderr
+
+
+CACHED: dict[str, Any] = {
+    **CONFIG,
+    "models": {**CONFIG["models"], "told": {**CONFIG["models"]["fast"], "system": {"prompt": "Be brief."}}},
+    "cache": {"enabled": True},
+    "redaction": {"enabled": True},
+    "guards": {"tripwire": {"policy": "observe"}},
+}
+
+
+@pytest.fixture(scope="module")
+def cached() -> Iterator[GatewayProcess]:
+    """Run a gateway that stores answers, and changes prompts before it looks for them."""
+    with running(Start(CACHED)) as process:
+        yield process
+
+
+@pytest.mark.parametrize("model", ["fast", "told", "sim/echo", "sim:echo"])
+@pytest.mark.parametrize("prompt", ["hi", "Write to eve@example.com."])
+def test_the_key_is_that_of_the_call(cached: GatewayProcess, model: str, prompt: str) -> None:
+    """Also where the redaction, the route or a guard changes what is asked before the cache sees it."""
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}]}
+    path = "/v1/chat/completions"
+
+    told = explained(cached, body, endpoint=path).json()["sections"]["cache"]
+    real = httpx2.post(
+        f"{cached.url}{path}", json=body, headers={"x-wizard-debug": "1"}, trust_env=False, timeout=LIMIT_S
+    )
+
+    assert told == {"key": real.headers["x-wizard-cache-key"], "reads": True, "stores": True}
+
+
+@pytest.mark.parametrize(
+    ("extra", "reads", "stores"),
+    [
+        ({"options": {"caching": False}}, False, False),
+        ({"n": 2}, False, False),
+        ({"options": {"cache_ttl_s": 0}}, True, False),
+    ],
+)
+def test_what_a_call_wants_of_the_cache(
+    cached: GatewayProcess, extra: dict[str, object], reads: bool, stores: bool
+) -> None:
+    """A call without a part in it has no key; where there is no cache there is no section."""
+    told = explained(cached, {**REQUEST, **extra}).json()["sections"]["cache"]
+
+    assert (told["reads"], told["stores"], told["key"] is not None) == (reads, stores, reads)
+
+
+def test_a_session_has_no_key_beforehand(cached: GatewayProcess, gateway: GatewayProcess) -> None:
+    """What was said before is part of the question, and is read when the call begins."""
+    session = httpx2.post(f"{cached.url}/v1/sessions", json={}, trust_env=False, timeout=LIMIT_S).json()["id"]
+
+    told = explained(cached, {**REQUEST, "session_id": session}).json()["sections"]
+
+    assert told["cache"]["key"] is None
+    assert "cache" not in explained(gateway, REQUEST).json()["sections"]

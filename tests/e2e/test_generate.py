@@ -93,7 +93,9 @@ def test_stream_of_known_usage_has_a_rate(http: httpx2.Client) -> None:
 
     answer = http.post(PATH, json={"model": "sim/words?words=20&tokens_per_s=500", "prompt": "hi", **options})
 
-    assert frames_of(answer)[-1]["wizard"]["tokens_per_s"] > 0
+    told = frames_of(answer)[-1]["wizard"]
+    assert told["tokens_per_s"] > 0
+    assert 0 < told["longest_gap_ms"] < told["duration_ms"]
 
 
 def test_metadata_tells_of_trouble(http: httpx2.Client, upstream: Upstream) -> None:

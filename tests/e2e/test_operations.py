@@ -64,6 +64,7 @@ def test_alive(http: httpx2.Client) -> None:
         ("gauge", "wizard_active_requests", []),
         ("gauge", "wizard_streams_active", []),
         ("histogram", "wizard_stream_tokens_per_second", []),
+        ("histogram", "wizard_stream_longest_gap_seconds", []),
     ],
 )
 def test_metrics_have_the_names_of_the_contract(used: str, kind: str, name: str, labels: list[str]) -> None:

@@ -168,6 +168,16 @@ def test_streamed_transcriptions(sdk: openai.OpenAI, upstream: Upstream) -> None
     assert [event.type for event in stream] == ["transcript.text.delta", "transcript.text.done"]
 
 
+def test_a_transcript_that_breaks_off_is_no_whole(http: httpx2.Client, upstream: Upstream) -> None:
+    """A streamed transcript without its last event breaks the client's connection."""
+    upstream.on("mumbles", streamed(b'data: {"type":"transcript.text.delta","delta":"he"}\n\n'))
+
+    with pytest.raises(httpx2.RemoteProtocolError):
+        http.post(
+            "/v1/audio/transcriptions", data={"model": "box/mumbles", "stream": "true"}, files={"file": ("a", SOUND)}
+        )
+
+
 @pytest.mark.parametrize("media_type", ["application/json", "text/plain; charset=utf-8"])
 def test_transcripts_of_models_without_streams(http: httpx2.Client, upstream: Upstream, media_type: str) -> None:
     """Models that leave `stream` unheeded, as whisper-1 does, answer whole, and that is what the caller gets."""

@@ -106,6 +106,19 @@ def test_stream_that_breaks_before_its_head_is_tried_again(http: httpx2.Client, 
     assert len(upstream.received("moody")) == 2
 
 
+@pytest.mark.parametrize("behind", [ERROR, DONE, b"data: {no JSON\n\n", b""], ids=["error", "done", "junk", "cut"])
+def test_a_failure_right_behind_a_word_comes_after_it(wire: Wire, upstream: Upstream, behind: bytes) -> None:
+    """How the network cut the stream does not matter: the word commits, also where both come at once."""
+    upstream.on("burst", streamed(ROLE + word("one ") + behind))
+
+    wire.ask("box/burst")
+
+    assert wire.head().status == 200
+    body, complete = dechunked(wire.rest())
+    assert body.startswith(ROLE + word("one ") + b'data: {"error":')
+    assert (complete, b"[DONE]" in body) == (False, False)
+
+
 def test_stream_falls_back_before_it_commits(http: httpx2.Client, upstream: Upstream) -> None:
     """The next target takes over, and its frames are the only ones that the client sees."""
     upstream.on("first", dies(ROLE))

@@ -124,6 +124,7 @@ async def test_a_stream_is_recorded_at_its_end() -> None:
             overhead_s=0.5,
             first_token_s=0.5,
             tokens_per_s=2.0,
+            longest_gap_s=2.0,
             usage=Usage(3, 8, 11),
         )
     ]
@@ -198,6 +199,7 @@ async def test_a_broken_stream_is_recorded() -> None:
         duration_s=1.0,
         first_token_s=0.0,
         tokens_per_s=2.0,
+        longest_gap_s=1.0,
         usage=Usage(3, 2, 5),
     )
 

@@ -286,15 +286,18 @@ def test_what_would_be_found() -> None:
     house = House(common=rules(redactor(ssn=Action.BLOCK)), routes={"open": None, "answers": rules(None, MASK)})
     request = asking(f"{MAIL} 123-45-6789", user=MAIL)
 
-    hits = house.stage.explain(request)
+    hits, _ = house.stage.explain(request)
+    _, below = house.stage.explain(asking(MAIL))
 
     assert [(hit.field, hit.detector, hit.action, hit.count) for hit in hits] == [
         ("user", "email", Action.TOKENIZE, 1),
         ("messages[0].content", "email", Action.TOKENIZE, 1),
         ("messages[0].content", "ssn", Action.BLOCK, 1),
     ]
-    assert [house.stage.explain(asking(MAIL, model=model)) for model in ("open", "answers")] == [(), ()]
-    assert house.stage.explain(PlainRequest(Operation.TRANSCRIPTIONS, "m", b"x", media_type="audio/wav")) == ()
+    assert [house.stage.explain(asking(MAIL, model=model))[0] for model in ("open", "answers")] == [(), ()]
+    sound = PlainRequest(Operation.TRANSCRIPTIONS, "m", b"x", media_type="audio/wav")
+    assert house.stage.explain(sound) == ((), sound)
+    assert MAIL.encode() not in below.raw
     assert house.told == []
 
 

@@ -122,7 +122,7 @@ async def test_each_signal_becomes_its_line(signal: Signal, line: str) -> None:
 
 async def test_a_completed_stream_has_a_line_of_its_own() -> None:
     """The end of a stream is told twice: as a request, and as a stream with its speed."""
-    signal = ended(stream=True, first_token_s=0.25, tokens_per_s=60.04)
+    signal = ended(stream=True, first_token_s=0.25, tokens_per_s=60.04, longest_gap_s=0.125)
 
     request, stream = logged([signal])
 
@@ -137,6 +137,7 @@ async def test_a_completed_stream_has_a_line_of_its_own() -> None:
         "duration_ms": 750.0,
         "ttft_ms": 250.0,
         "tokens_per_s": 60.0,
+        "longest_gap_ms": 125.0,
         "completion_tokens": 30,
     } == stream
 

@@ -207,8 +207,11 @@ def test_answers_that_nobody_asked_a_provider_for_have_no_tokens_and_no_speed() 
 
 def test_the_speed_of_streams_is_a_distribution() -> None:
     """Only streams whose speed is known are in it."""
-    registry = seen([ended(tokens_per_s=60.0, first_token_s=0.2), ended(tokens_per_s=None, first_token_s=0.2)])
+    known = ended(tokens_per_s=60.0, first_token_s=0.2, longest_gap_s=0.3)
 
+    registry = seen([known, ended(tokens_per_s=None, first_token_s=0.2)])
+
+    assert 1 == registry.get_sample_value("wizard_stream_longest_gap_seconds_bucket", {"le": "0.5"})
     assert 1 == registry.get_sample_value("wizard_stream_tokens_per_second_count")
     assert 60 == registry.get_sample_value("wizard_stream_tokens_per_second_sum")
 
@@ -452,6 +455,7 @@ TYPES = {
     "wizard_active_requests": "gauge",
     "wizard_streams_active": "gauge",
     "wizard_stream_tokens_per_second": "histogram",
+    "wizard_stream_longest_gap_seconds": "histogram",
     "wizard_stream_events_dropped": "counter",
     "wizard_attempts": "counter",
     "wizard_retry_attempts": "counter",
@@ -540,7 +544,7 @@ def test_durations_name_an_example() -> None:
 
 def test_histograms_are_complete() -> None:
     """Each has a bucket for everything, which equals its count, and a sum."""
-    found = seen([*SIGNALS, ended(tokens_per_s=5.0)]).families()
+    found = seen([*SIGNALS, ended(tokens_per_s=5.0, longest_gap_s=1.0)]).families()
 
     for family in found.values():
         if family.type == "histogram":

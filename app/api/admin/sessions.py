@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import Json, admitted, json_answer
+from app.api.admin.door import admitted, json_answer
 from app.api.sessions import checked_limit, outline, whole
 from app.core.gateway import CurrentGateway
-from app.core.sessions import Head
 
 
 def sessions_router(gateways: CurrentGateway) -> APIRouter:
@@ -18,7 +17,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     async def list_sessions(request: Request, limit: str = "100", owner: str | None = None) -> Response:
         sessions = admitted(request, gateways.current).sessions
         heads = await sessions.listing(owner, checked_limit(limit))
-        return json_answer({"sessions": [_shown(head) for head in heads]})
+        return json_answer({"sessions": [{"owner": head.tenant, **outline(head)} for head in heads]})
 
     @router.get("/sessions/{session_id}", summary="Show a session with its messages")
     async def read(request: Request, session_id: str) -> Response:
@@ -33,7 +32,3 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
         return json_answer({"id": session_id, "deleted": True})
 
     return router
-
-
-def _shown(head: Head) -> Json:
-    return {"owner": head.tenant, **outline(head)}

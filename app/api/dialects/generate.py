@@ -131,6 +131,7 @@ class WithMetadata(Verbatim):
         super().__init__(call)
         self._clock = clock
         self._first_part: float | None = None
+        self._last_part = self._longest_gap_s = 0.0
         self._model = call.request.model
         self._usage: Usage | None = None
 
@@ -141,10 +142,13 @@ class WithMetadata(Verbatim):
 
     def part(self, batch: Batch) -> bytes:
         """Return the provider's frames, and the metadata before the last one."""
+        now = self._clock.now()
         if self._first_part is None:
-            self._first_part = self._clock.now()
+            self._first_part = self._last_part = now
             target = self._call.journal.target  # a stream has one model, also if another target has to go on with it
             self._model = self._model if target is None else target.model
+        self._longest_gap_s = max(self._longest_gap_s, now - self._last_part)
+        self._last_part = now
         frames: list[bytes] = []
         for event in batch:
             if event.chunk is not None and event.chunk.usage is not None:
@@ -181,6 +185,7 @@ class WithMetadata(Verbatim):
             found["overhead_ms"] = _ms(call.overhead_s(now))
             return found
         found["time_to_first_token_ms"] = _ms(self._first_part - call.started)
+        found["longest_gap_ms"] = _ms(self._longest_gap_s)
         found["overhead_ms"] = _ms(call.overhead_s(self._first_part))
         lasted = now - self._first_part
         if self._usage is not None and lasted > 0:

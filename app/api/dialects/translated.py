@@ -40,7 +40,7 @@ def chat_request(
         origin: The client's body.
 
     Raises:
-        GatewayError: INVALID_REQUEST with `param`, for members that only chat completions have.
+        GatewayError: INVALID_REQUEST with `param`, for what stays there under a name that chat completions have.
     """
     found = given_in(given)
     found.update({name: value for name, value in members.items() if name not in translated and name not in found})

@@ -37,8 +37,10 @@ _UNTOUCHED: Final = "unknown fields reach the provider untouched."
 
 def hot_paths() -> Json:
     """Return the `paths` entries of the hot routes."""
+    about = f"OpenAI's chat completion request; {_UNTOUCHED}"
+    asked = fields(_completion_fields(), "model", "messages", description=about, additionalProperties=True)
     return {
-        "/v1/chat/completions": _chat("Chat completion (OpenAI)", _completion()),
+        "/v1/chat/completions": _chat("Chat completion (OpenAI)", asked),
         "/v1/generate": _chat("Chat completion with gateway options and metadata", _generate()),
         "/v1/messages": _chat("Message (Anthropic)", _message("max_tokens"), _refused_message()),
         "/v1/messages/count_tokens": _chat("Count the tokens of a message (Anthropic)", _message(), _refused_message()),
@@ -51,11 +53,6 @@ def hot_paths() -> Json:
 def _chat(summary: str, schema: Json, refused: Json | None = None) -> Json:
     given = answer("The answer: JSON, or server-sent events if `stream` is true.", (JSON, EVENTS))
     return {"post": operation(summary, "chat", given, body(schema), refused)}
-
-
-def _completion() -> Json:
-    about = f"OpenAI's chat completion request; {_UNTOUCHED}"
-    return fields(_completion_fields(), "model", "messages", description=about, additionalProperties=True)
 
 
 def _completion_fields() -> Json:

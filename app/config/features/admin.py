@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from app.config.fields import Host, Section, Whole
 
@@ -12,7 +12,7 @@ from app.config.fields import Host, Section, Whole
 class Admin(Section):
     """The administration endpoints."""
 
-    token: SecretStr = Field(
+    token: Annotated[SecretStr, BeforeValidator(lambda given: "" if given is None else given)] = Field(
         default=SecretStr(""), description="Bearer token of /admin; empty means that /admin answers 404."
     )
     port: Annotated[Whole, Field(ge=0, le=65_535)] | None = Field(

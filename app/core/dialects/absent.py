@@ -18,7 +18,7 @@ _NONE: Final = (b"", b"null")
 
 def is_given(raw: msgspec.Raw) -> bool:
     """Say whether a member is there and not null."""
-    return bytes(raw) not in _NONE
+    return raw is not ABSENT and bytes(raw) not in _NONE
 
 
 def present(raw: msgspec.Raw) -> msgspec.Raw:

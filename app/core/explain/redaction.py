@@ -19,20 +19,21 @@ class RedactionSection(msgspec.Struct, frozen=True):
 
 
 class ExplainRedaction(msgspec.Struct, frozen=True):
-    """The section `redaction`; `find` returns what would be found in a request."""
+    """The section `redaction`; `find` returns what would be found in a request, and the request without it."""
 
-    find: Callable[[Request], Sequence[Hit]]
+    find: Callable[[Request], tuple[Sequence[Hit], Request]]
     section: ClassVar[str] = "redaction"
 
     async def explain(self, inquiry: Inquiry) -> RedactionSection | None:
         """
-        Look at the prompt; None if nothing is found.
+        Look at the prompt, which the sections below have without the finds; None if nothing is found.
 
         Raises:
             GatewayError: CONTENT_BLOCKED, for what must not pass.
         """
-        hits = tuple(self.find(inquiry.call.request))
+        hits, request = self.find(inquiry.call.request)
         for hit in hits:
             if hit.action is Action.BLOCK:
                 raise blocked_by(hit.detector, hit.field)
-        return RedactionSection(hits) if hits else None
+        inquiry.call = msgspec.structs.replace(inquiry.call, request=request)
+        return RedactionSection(tuple(hits)) if hits else None

@@ -36,7 +36,8 @@ class CallEnded(Signal, frozen=True):
     `model` is what the client asked for; `provider` and `target_model` say who answered or failed last (empty when
     no target was reached). `outcome` is completed, failed or abandoned; `code` names the error's row, or is empty.
     `overhead_s` is the time up to the commit point that was not spent waiting for a provider. `tokens_per_s` is
-    measured between the first and the last event of a stream whose usage is known. `cost_usd` is that of all attempts,
+    measured between the first and the last event of a stream whose usage is known, and `longest_gap_s` is the longest
+    time in which such a stream said nothing after it began. `cost_usd` is that of all attempts,
     None if nobody knows their price. `drained` says how the answer ended that was read on after its client had left
     (completed, failed or abandoned); None of any other. `trace_id` is empty unless the call is traced.
     """
@@ -62,6 +63,7 @@ class CallEnded(Signal, frozen=True):
     cache: str | None = None
     trace_id: str = ""
     drained: str | None = None
+    longest_gap_s: float | None = None
 
 
 class StreamTrimmed(Signal, frozen=True):

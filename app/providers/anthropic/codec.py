@@ -15,7 +15,7 @@ from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
 from app.providers.anthropic.errors import error_in_answer, error_of_status
 from app.providers.anthropic.messages import NAME
-from app.providers.anthropic.request import UPLOADS_BETA, Asking, encode_chat
+from app.providers.anthropic.request import UPLOADS_BETA, encode_chat
 from app.providers.anthropic.response import decode_chat
 from app.providers.anthropic.stream import AnthropicDecoder
 from app.providers.anthropic.traits import traits_of
@@ -57,8 +57,8 @@ class AnthropicCodec:
         origin = request.origin
         if origin is not None and origin.dialect == ANTHROPIC:
             return Encoded(_PATH, _spliced(origin.raw, request.model, target), _version(origin.headers))
-        asking = Asking(target.model, self._traits(target.model), self._max_tokens)
-        written = encode_chat(read_whole(request), asking)
+        traits = self._traits(target.model)
+        written = encode_chat(read_whole(request), target.model, traits, self._max_tokens)
         beta = (("anthropic-beta", UPLOADS_BETA),) if written.uploads else ()
         return Encoded(_PATH, written.body, (*_version(()), *beta), written.lost)
 

@@ -66,7 +66,7 @@ def conversation_of(turns: Sequence[Turn], *, late_system: bool) -> Conversation
             found.lost.append("name")
         match turn.role:
             case "system" | "developer":
-                texts = _system(turn)
+                texts = [_text(piece, turn) for piece in turn.pieces() if piece.text]
                 if late_system and found.turns and found.turns[-1].role == "user":
                     _add(found, "system", texts)
                 else:
@@ -106,10 +106,6 @@ def _trim(found: Conversation) -> None:
         last = found.turns[-1].content[-1]
         if isinstance(last, Block) and last.text:
             found.turns[-1].content[-1] = msgspec.structs.replace(last, text=last.text.rstrip() or last.text)
-
-
-def _system(turn: Turn) -> list[Block]:
-    return [_text(piece, turn) for piece in turn.pieces() if piece.text]
 
 
 def _parts(turn: Turn, where: str, found: Conversation) -> Iterator[Content]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from app.core.dialects.absent import ABSENT, present
 from app.core.dialects.anthropic import Metadata
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
 from app.providers.anthropic.knobs import Knobs, Wanted, knobs_of
@@ -16,7 +17,7 @@ from app.providers.anthropic.tools import tool_choice_of, tools_of
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical.asked import Asked, Body
 from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, require_one_choice, unsupported, written
+from app.providers.canonical.losses import dropped, require_one_choice, require_text, written
 from app.providers.canonical.search import lost_of_search, web_search
 
 EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
@@ -48,38 +49,27 @@ class Written(msgspec.Struct, frozen=True):
     uploads: bool
 
 
-class Asking(msgspec.Struct, frozen=True):
+def encode_chat(body: Body, model: str, traits: Traits, answer_max_tokens: int | None) -> Written:
     """
-    For whom a request is written.
-
-    `max_tokens` bounds an answer whose request does not (None: by the model).
-    """
-
-    model: str
-    traits: Traits
-    max_tokens: int | None = None
-
-
-def encode_chat(body: Body, asking: Asking) -> Written:
-    """
-    Translate a request.
+    Translate a request; an answer that it does not bound is bounded by `answer_max_tokens`, or by what the model can.
 
     Raises:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
-    _require_expressible(asked)
+    require_one_choice(asked, NAME)
+    require_text(asked, NAME)
     choice = read_choice(asked)
-    max_tokens = asked.most_tokens or asking.max_tokens or asking.traits.answer_max_tokens
-    talk = conversation_of(asked.messages, late_system=asking.traits.late_system)
-    knobs = knobs_of(Wanted(asked, choice, asking.traits, max_tokens, _given(members.get("thinking"))))
-    tools: list[object] = [*tools_of(asked.tools or (), choice, asking.traits, talk.lost)]
+    max_tokens = asked.most_tokens or answer_max_tokens or traits.answer_max_tokens
+    talk = conversation_of(asked.messages, late_system=traits.late_system)
+    knobs = knobs_of(Wanted(asked, choice, traits, max_tokens, present(members.get("thinking", ABSENT)) or None))
+    tools: list[object] = [*tools_of(asked.tools or (), choice, traits, talk.lost)]
     search = web_search(members)
     if search is not None:
         tools.append({**_SEARCH, **{name: value for name, value in search.items() if name == "user_location"}})
         lost += lost_of_search(search, carried="user_location")
-    found: dict[str, object] = {"model": asking.model, "max_tokens": max_tokens, **_talk(talk, knobs)}
+    found: dict[str, object] = {"model": model, "max_tokens": max_tokens, **_talk(talk, knobs)}
     if tools:
         found["tools"] = tools
         found["tool_choice"] = tool_choice_of(choice, parallel=asked.parallel_tool_calls)
@@ -88,12 +78,6 @@ def encode_chat(body: Body, asking: Asking) -> Written:
     found.update({name: value for name, value in members.items() if name in _OWN})
     lost = list(dict.fromkeys([*lost, *talk.lost, *knobs.lost]))
     return Written(written(found, members.get(EXTRAS)), tuple(lost), talk.uploads)
-
-
-def _require_expressible(asked: Asked) -> None:
-    require_one_choice(asked, NAME)
-    if asked.modalities and set(asked.modalities) - {"text"}:
-        raise unsupported("modalities", NAME, "it answers in text")
 
 
 def _talk(talk: Conversation, knobs: Knobs) -> dict[str, object]:
@@ -118,7 +102,3 @@ def _small(asked: Asked, lost: list[str]) -> dict[str, object]:
         "metadata": None if user is None else Metadata(user),
         "service_tier": _TIERS.get(asked.service_tier or ""),
     }
-
-
-def _given(member: msgspec.Raw | None) -> msgspec.Raw | None:
-    return None if member is None or bytes(member) == b"null" else member

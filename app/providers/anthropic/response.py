@@ -12,7 +12,7 @@ from app.core.dialects.anthropic import Block, Message, MessageUsage
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, SaidCall, annotated, cited, completion, said_call
+from app.providers.canonical.answer import Choice, annotated, cited, completion, said_call
 from app.providers.canonical.answer import Message as Said
 from app.providers.canonical.asked import Thought
 from app.providers.canonical.mint import Stamp
@@ -42,7 +42,8 @@ def decode_chat(message: Message, stamp: Stamp) -> Completion:
     """Return the whole answer."""
     thoughts = [thought for block in message.content if (thought := thought_of(block)) is not None]
     texts = [block for block in message.content if block.type == "text"]
-    calls = [_call(block) for block in message.content if block.type == "tool_use"]
+    uses = [block for block in message.content if block.type == "tool_use"]
+    calls = [said_call(use.id or "", use.name or "", bytes(use.input).decode() or "{}") for use in uses]
     content = "".join([block.text or "" for block in texts])
     said = Said(
         "assistant",
@@ -89,10 +90,6 @@ def merged(one: MessageUsage, other: MessageUsage) -> MessageUsage:
     """Return the usage after an event that tells some of it anew; the counts grow and replace each other."""
     changes = {name: value for name in MessageUsage.__struct_fields__ if (value := getattr(other, name)) is not None}
     return msgspec.structs.replace(one, **changes)
-
-
-def _call(block: Block) -> SaidCall:
-    return said_call(block.id or "", block.name or "", bytes(block.input).decode() or "{}")
 
 
 def annotations_of(citations: msgspec.Raw, start: int, end: int) -> list[Json]:

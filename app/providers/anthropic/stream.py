@@ -30,7 +30,7 @@ _EVENTS: Final = Events(ANTHROPIC, Event, _UNDERSTOOD, "Anthropic's", "message_s
 
 
 class AnthropicDecoder(NativeDecoder[Event]):
-    """Reads one answer; see `NativeDecoder`."""
+    """Reads one answer; see `Translating`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
         super().__init__(_EVENTS, model, mint, include_usage=include_usage)
@@ -45,7 +45,7 @@ class AnthropicDecoder(NativeDecoder[Event]):
             case "message_start":
                 message = event.message or Message()
                 self._usage = message.usage
-                yield self._begin(message.model, message.id)
+                yield self._begin(message.id, message.model).text("")
             case "content_block_start":
                 yield from self._open(event.index, event.content_block or Block(""))
             case "content_block_delta" if event.delta is not None:
@@ -140,7 +140,7 @@ class AnthropicDecoder(NativeDecoder[Event]):
         return self._writing.closing(usage_of(self._usage))
 
 
-class _Block:
+class _Block(msgspec.Struct):
     """
     A block under way.
 
@@ -148,14 +148,11 @@ class _Block:
     begins in that of the answer.
     """
 
-    __slots__ = ("call", "citations", "hidden", "kind", "prose", "signature", "start", "told")
-
-    def __init__(self, kind: str, call: int, start: int) -> None:
-        self.kind = kind
-        self.call = call
-        self.start = start
-        self.told = False
-        self.citations: list[msgspec.Raw] = []
-        self.hidden: Block | None = None
-        self.prose: list[str] = []
-        self.signature = ""
+    kind: str
+    call: int
+    start: int
+    told: bool = False
+    citations: list[msgspec.Raw] = []
+    hidden: Block | None = None
+    prose: list[str] = []
+    signature: str = ""

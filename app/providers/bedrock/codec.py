@@ -50,6 +50,6 @@ class BedrockCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return BedrockDecoder(self._mint.stamp(request.model), include_usage=wants_usage(request))
+        return BedrockDecoder(request.model, self._mint, include_usage=wants_usage(request))
 
     error = staticmethod(error_of_status)

@@ -20,6 +20,7 @@ from zlib import crc32
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+from app.providers.canonical.heard import broken_off
 
 MESSAGE_MAX_BYTES: Final = 16_777_216  # as much as the format allows
 _PRELUDE = struct.Struct(">III")
@@ -45,11 +46,6 @@ class Messages:
     def __init__(self) -> None:
         self._pending = bytearray()
 
-    @property
-    def rest(self) -> int:
-        """Return how many bytes of an incomplete message are there."""
-        return len(self._pending)
-
     def feed(self, data: bytes) -> list[Message]:
         """
         Take the next bytes and return the messages they complete.
@@ -62,6 +58,17 @@ class Messages:
         while (message := self._next()) is not None:
             messages.append(message)
         return messages
+
+    def flush(self) -> list[Message]:
+        """
+        Return none, as no message is complete without its sum.
+
+        Raises:
+            GatewayError: TARGET_UNAVAILABLE if one has begun.
+        """
+        if self._pending:
+            raise broken_off()
+        return []
 
     def _next(self) -> Message | None:
         if len(self._pending) < _PRELUDE.size:

@@ -10,17 +10,17 @@ from app.providers.bedrock.eventstream import Message, Messages
 from app.providers.bedrock.response import annotation_of, finish_of, thought_of, usage_of
 from app.providers.bedrock.wire import WHOSE, Event, Reasoning, ReasoningDelta, ReasoningText, TokenUsage
 from app.providers.canonical.asked import Thought
-from app.providers.canonical.chunks import CallPiece, Chunks
+from app.providers.canonical.chunks import CallPiece
 from app.providers.canonical.heard import broken_off, heard
-from app.providers.canonical.mint import Stamp
+from app.providers.canonical.mint import Mint
+from app.providers.canonical.translating import Translating
 
 
-class BedrockDecoder:
+class BedrockDecoder(Translating[Message]):
     """An answer is complete when `messageStop` came and then `metadata`, or the end of the body."""
 
-    def __init__(self, stamp: Stamp, *, include_usage: bool) -> None:
-        self._messages = Messages()
-        self._chunks = Chunks(stamp, include_usage=include_usage)
+    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
+        super().__init__(Messages(), model, mint, include_usage=include_usage)
         self._calls: dict[int, int] = {}  # the block's index to the call's place
         self._thoughts: dict[int, str] = {}  # the prose of each block of reasoning so far
         self._said = False
@@ -28,34 +28,28 @@ class BedrockDecoder:
         self._blocks: dict[int, int] = {}  # where the text of each block begins
         self._stopped = False
         self._usage: TokenUsage | None = None
-        self.done = False
-
-    def feed(self, data: bytes) -> list[StreamEvent]:
-        """Take bytes as they arrive; see the port."""
-        return [event for message in self._messages.feed(data) for event in self._events(message)]
 
     def end(self) -> list[StreamEvent]:
         """Take note of the end; see the port."""
-        if not self._stopped or self._messages.rest:
+        self._frames.flush()  # which raises in the middle of a message
+        if not self._stopped:
             raise broken_off()
         return self._close()
 
-    def _events(self, message: Message) -> Iterator[StreamEvent]:
-        if message.headers.get(":message-type", "event") != "event":
-            raise error_in_stream(message)
-        if self.done:
-            return
-        match message.headers.get(":event-type"):
+    def _frame(self, frame: Message) -> Iterator[StreamEvent]:
+        if frame.headers.get(":message-type", "event") != "event":
+            raise error_in_stream(frame)
+        match frame.headers.get(":event-type"):
             case "contentBlockStart":
-                yield from self._start(heard(message.payload, Event, WHOSE))
+                yield from self._start(heard(frame.payload, Event, WHOSE))
             case "contentBlockDelta":
-                yield from self._delta(heard(message.payload, Event, WHOSE))
+                yield from self._delta(heard(frame.payload, Event, WHOSE))
             case "messageStop":
-                stopped = heard(message.payload, Event, WHOSE)
-                yield self._chunks.finish(finish_of(stopped.stop_reason, said=self._said))
+                stopped = heard(frame.payload, Event, WHOSE)
+                yield self._writing.finish(finish_of(stopped.stop_reason, said=self._said))
                 self._stopped = True
             case "metadata":
-                self._usage = heard(message.payload, Event, WHOSE).usage
+                self._usage = heard(frame.payload, Event, WHOSE).usage
                 if self._stopped:
                     yield from self._close()
             case _:  # the beginning of the message, the end of a block, and what there may be one day
@@ -66,7 +60,7 @@ class BedrockDecoder:
         if use is not None:
             self._said = True
             place = self._calls.setdefault(begun.content_block_index, len(self._calls))
-            yield self._chunks.call(CallPiece(place, "", use.tool_use_id, use.name))
+            yield self._writing.call(CallPiece(place, "", use.tool_use_id, use.name))
 
     def _delta(self, given: Event) -> Iterator[StreamEvent]:
         delta = given.delta
@@ -74,15 +68,15 @@ class BedrockDecoder:
             self._said = True
             self._blocks.setdefault(given.content_block_index, self._told)
             self._told += len(delta.text)
-            yield self._chunks.text(delta.text)
+            yield self._writing.text(delta.text)
         elif delta.tool_use is not None:
-            yield self._chunks.call(CallPiece(self._calls.get(given.content_block_index, 0), delta.tool_use.input))
+            yield self._writing.call(CallPiece(self._calls.get(given.content_block_index, 0), delta.tool_use.input))
         elif delta.reasoning_content is not None:
             yield self._thought(given.content_block_index, delta.reasoning_content)
         elif delta.citation is not None:
             start = self._blocks.get(given.content_block_index, self._told)
             if notes := annotation_of(delta.citation, start, self._told):
-                yield self._chunks.annotated(notes)
+                yield self._writing.annotated(notes)
 
     def _thought(self, block: int, given: ReasoningDelta) -> StreamEvent:
         """Pass prose on as it comes; what the model wants back comes whole, behind its prose."""
@@ -92,8 +86,8 @@ class BedrockDecoder:
             details = (thought_of(Reasoning(redacted_content=given.redacted_content)),)
         elif given.signature is not None:
             details = (thought_of(Reasoning(ReasoningText(prose, given.signature))),)
-        return self._chunks.thought(given.text, details=details)
+        return self._writing.thought(given.text, details=details)
 
     def _close(self) -> list[StreamEvent]:
         self.done = True
-        return self._chunks.closing(usage_of(self._usage))
+        return self._writing.closing(usage_of(self._usage))

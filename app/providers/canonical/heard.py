@@ -54,6 +54,20 @@ def broken_off() -> GatewayError:
     return GatewayError(TARGET_UNAVAILABLE, "The provider's stream ended before the answer was complete.")
 
 
+class CutShortError(GatewayError):
+    """A failure behind `events`, in the same bytes: what came before it is not lost, however the network cut them."""
+
+    def __init__(self, error: GatewayError, events: list[StreamEvent]) -> None:
+        super().__init__(
+            error.kind,
+            error.message,
+            param=error.param,
+            retry_after_s=error.retry_after_s,
+            suggestion=error.suggestion,
+        )
+        self.events = events
+
+
 class Frames(Protocol[F_co]):
     """Takes bytes however they were cut, and gives complete frames."""
 
@@ -81,15 +95,18 @@ class Framed(ABC, Generic[F]):
         """Take note of the end; see the port."""
         events = self._events(self._frames.flush())
         if not self.done:
-            raise broken_off()
+            raise CutShortError(broken_off(), events)
         return events
 
     def _events(self, frames: Sequence[F]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
-        for frame in frames:
-            if self.done:
-                break
-            events += self._frame(frame)
+        try:
+            for frame in frames:
+                if self.done:
+                    break
+                events += self._frame(frame)
+        except GatewayError as error:
+            raise CutShortError(error, events) from error
         return events
 
     @abstractmethod

@@ -86,6 +86,17 @@ def require_one_choice(asked: Asked, provider: str) -> None:
         raise unsupported("n", provider, "it gives one answer for each request")
 
 
+def require_text(asked: Asked, provider: str) -> None:
+    """
+    Refuse a request for sound or pictures.
+
+    Raises:
+        GatewayError: UNSUPPORTED_FEATURE.
+    """
+    if asked.modalities and set(asked.modalities) - {"text"}:
+        raise unsupported("modalities", provider, "it answers in text")
+
+
 def written(request: Mapping[str, object], extras: msgspec.Raw | None) -> bytes:
     """Return a body with the members of `request` that are there, and with `extras`; see `with_extras`."""
     return with_extras(msgspec.json.encode(given_in(request)), extras)

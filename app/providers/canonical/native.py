@@ -16,8 +16,9 @@ import msgspec
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Chunk, Native, StreamEvent, Weight
 from app.providers.canonical.chunks import Chunks
-from app.providers.canonical.heard import UNREADABLE, Framed, require_text
+from app.providers.canonical.heard import UNREADABLE, require_text
 from app.providers.canonical.mint import Mint
+from app.providers.canonical.translating import Translating
 from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
 
 _NOTHING: Final = Chunk()
@@ -50,18 +51,14 @@ class Events(msgspec.Struct, Generic[E], frozen=True):
     first: str
 
 
-class NativeDecoder(Framed[SseFrame], Generic[E]):
-    """Reads one answer of `model`. Without `include_usage` a client of chat completions sees no usage."""
+class NativeDecoder(Translating[SseFrame], Generic[E]):
+    """Reads one answer; see `Translating`."""
 
     def __init__(self, events: Events[E], model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames())
+        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
         self._known = events
         self._decode = msgspec.json.Decoder(events.kind).decode
         self._no_frame = Native(events.dialect, b"")
-        self._model = model
-        self._mint = mint
-        self._include_usage = include_usage
-        self._chunks: Chunks | None = None
 
     @abstractmethod
     def _meaning(self, event: E, data: bytes) -> Iterable[StreamEvent]:
@@ -73,12 +70,6 @@ class NativeDecoder(Framed[SseFrame], Generic[E]):
             message = f"The provider's stream did not begin with {self._known.first!r}."
             raise GatewayError(BAD_UPSTREAM_REPLY, message)
         return self._chunks
-
-    def _begin(self, model: str, answer_id: str) -> StreamEvent:
-        """Begin the answer under the names that its provider gave it."""
-        stamp = self._mint.stamp(model or self._model, answer_id)
-        self._chunks = Chunks(stamp, include_usage=self._include_usage)
-        return self._chunks.text("")
 
     def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
         event = self._read(frame.data)

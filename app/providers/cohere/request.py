@@ -74,14 +74,16 @@ def _message(turn: Turn, where: str) -> Json:
     plain = all(part["type"] == "text" for part in parts)
     content = "".join([part["text"] for part in parts]) if plain else parts
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
-    message = {
-        "role": "system" if turn.role == "developer" else turn.role,
-        "content": content if content or not calls else None,
-        "tool_calls": calls or None,
-        "tool_call_id": talk.answered(turn, where) if turn.role == "tool" else None,
-        "tool_plan": turn.reasoning_content or None if calls else None,  # sent back, as it led to the calls
-    }
-    return given_in(message)
+    message: Json = {"role": "system" if turn.role == "developer" else turn.role}
+    if content or not calls:
+        message["content"] = content
+    if calls:
+        message["tool_calls"] = calls
+    if turn.role == "tool":
+        message["tool_call_id"] = talk.answered(turn, where)
+    if calls and turn.reasoning_content:
+        message["tool_plan"] = turn.reasoning_content  # sent back, as it led to the calls
+    return message
 
 
 def _part(piece: Piece, where: str) -> Json:

@@ -9,8 +9,9 @@ from app.core.dialects.absent import is_given
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.heard import Framed, heard
+from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
+from app.providers.canonical.translating import Translating
 from app.providers.cohere.response import WHOSE, annotations_of, finish_of, usage_of
 from app.providers.cohere.wire import Event, EventDelta, PieceMessage, ToolCall
 from app.providers.sse import SseFrame, SseFrames
@@ -22,27 +23,22 @@ _SAYING: Final = frozenset(
 )
 
 
-class CohereDecoder(Framed[SseFrame]):
+class CohereDecoder(Translating[SseFrame]):
     """An answer is complete when `message-end` came."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames())
-        self._model = model
-        self._mint = mint
-        self._include_usage = include_usage
-        self._chunks: Chunks | None = None
+        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
         self._calls: dict[int, int] = {}  # the call's index to its place, which begins with 0
 
     def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
         if frame.data.strip() == _DONE:
             return
         event = heard(frame.data, Event, WHOSE)
-        if self._chunks is None:
-            self._chunks = Chunks(self._mint.stamp(self._model, event.id), include_usage=self._include_usage)
+        chunks = self._chunks or self._begin(event.id)
         if event.type == "message-end":
-            yield from self._end(event.delta, self._chunks)
+            yield from self._end(event.delta, chunks)
         elif event.type in _SAYING and is_given(event.delta.message):
-            yield from self._piece(event, heard(bytes(event.delta.message), PieceMessage, WHOSE), self._chunks)
+            yield from self._piece(event, heard(bytes(event.delta.message), PieceMessage, WHOSE), chunks)
 
     def _end(self, delta: EventDelta, chunks: Chunks) -> Iterator[StreamEvent]:
         if delta.error:

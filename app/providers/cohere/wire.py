@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import msgspec
 
-from app.core.dialects.absent import ABSENT
-
 
 class Part(msgspec.Struct, frozen=True):
     """One part of a message's content, or a piece of one."""
@@ -100,7 +98,7 @@ class PieceMessage(msgspec.Struct, frozen=True):
 class EventDelta(msgspec.Struct, frozen=True):
     """What one event adds; `message` has empty lists in place of objects in the event that begins a stream."""
 
-    message: msgspec.Raw = ABSENT
+    message: msgspec.Raw = msgspec.Raw()
     finish_reason: str | None = None
     usage: Usage | None = None
     error: str | None = None

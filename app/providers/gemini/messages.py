@@ -7,7 +7,6 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.dialects.absent import given_in
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Called, Piece, Turn
 from app.providers.canonical.losses import unsupported
@@ -101,7 +100,8 @@ def _call(call: Called, where: str, *, demanded: bool) -> Json:
     function = talk.function_in(call, where, NAME)
     given = {"name": function.name, "args": talk.arguments_of(function, where)}
     signature = _signature(call.extra_content) or (FOREIGN_SIGNATURE if demanded else None)
-    return given_in({"thoughtSignature": signature, "functionCall": given})
+    signed = {"thoughtSignature": signature} if signature else {}
+    return {**signed, "functionCall": given}
 
 
 def _signature(extra_content: msgspec.Raw) -> str | None:

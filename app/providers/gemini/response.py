@@ -26,14 +26,12 @@ from app.providers.canonical.answer import (
 from app.providers.canonical.mint import Mint
 from app.providers.gemini.wire import (
     Candidate,
-    FunctionCall,
     GenerateResponse,
     GroundingMetadata,
     LogprobsCandidate,
     LogprobsResult,
     Modality,
     Part,
-    Segment,
     UsageMetadata,
 )
 
@@ -117,11 +115,6 @@ def usage_of(given: UsageMetadata | None) -> Usage | None:
     )
 
 
-def call_arguments(call: FunctionCall) -> str:
-    """Return the arguments of a call as JSON text."""
-    return object_text(call.args)
-
-
 def extra_content(signature: str | None) -> msgspec.Raw:
     """Return a signature in the place where Google's compatible endpoint has it."""
     if signature is None:
@@ -189,7 +182,7 @@ def _calls(parts: Sequence[Part], mint: Mint) -> Iterator[SaidCall]:
         call = part.function_call
         if call is not None:
             call_id = call.id or mint.fresh("call_")
-            yield said_call(call_id, call.name, call_arguments(call), extra_content(part.thought_signature))
+            yield said_call(call_id, call.name, object_text(call.args), extra_content(part.thought_signature))
 
 
 def annotations_of(grounding: GroundingMetadata | None, text: str) -> list[dict[str, object]]:
@@ -199,16 +192,13 @@ def annotations_of(grounding: GroundingMetadata | None, text: str) -> list[dict[
     encoded, sources = text.encode(), grounding.grounding_chunks
     found: list[dict[str, object]] = []
     for support in grounding.grounding_supports:
-        start, end = (len(encoded[:place].decode(errors="ignore")) for place in _span(support.segment))
+        segment = support.segment.start_index, support.segment.end_index
+        start, end = (len(encoded[: max(0, place)].decode(errors="ignore")) for place in segment)
         for number in support.grounding_chunk_indices:
             web = sources[number].web if 0 <= number < len(sources) else None
             if web is not None:
                 found.append(cited(start, end, web.uri, web.title))
     return found
-
-
-def _span(segment: Segment) -> tuple[int, int]:
-    return max(0, segment.start_index), max(0, segment.end_index)
 
 
 def _audio(details: Sequence[Modality]) -> int | None:

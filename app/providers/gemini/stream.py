@@ -8,13 +8,14 @@ import msgspec
 
 from app.core.dialects.absent import is_given
 from app.core.model import StreamEvent
+from app.providers.canonical.answer import object_text
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.heard import Framed, broken_off, heard
+from app.providers.canonical.heard import broken_off, heard
 from app.providers.canonical.mint import Mint
+from app.providers.canonical.translating import Translating
 from app.providers.gemini.errors import error_in_answer
 from app.providers.gemini.response import (
     annotations_of,
-    call_arguments,
     extra_content,
     finish_of,
     image_of,
@@ -36,15 +37,11 @@ class _Progress(msgspec.Struct):
     finished: bool = False
 
 
-class GeminiDecoder(Framed[SseFrame]):
+class GeminiDecoder(Translating[SseFrame]):
     """An answer is complete when the body has ended and every candidate that began has a finish reason."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames())
-        self._model = model
-        self._mint = mint
-        self._include_usage = include_usage
-        self._chunks: Chunks | None = None
+        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
         self._candidates: dict[int, _Progress] = {}
         self._usage: UsageMetadata | None = None
 
@@ -61,13 +58,13 @@ class GeminiDecoder(Framed[SseFrame]):
         answer = heard(frame.data, GenerateResponse, WHOSE)
         if is_given(answer.error):
             raise error_in_answer(bytes(answer.error))
-        if self._chunks is None:
+        chunks = self._chunks
+        if chunks is None:
             require_candidates(answer)
-            stamp = self._mint.stamp(answer.model_version or self._model, answer.response_id)
-            self._chunks = Chunks(stamp, include_usage=self._include_usage)
+            chunks = self._begin(answer.response_id, answer.model_version)
         self._usage = answer.usage_metadata or self._usage
         for candidate in answer.candidates:
-            yield from self._candidate(candidate, self._chunks)
+            yield from self._candidate(candidate, chunks)
 
     def _candidate(self, candidate: Candidate, chunks: Chunks) -> Iterator[StreamEvent]:
         progress = self._candidates.setdefault(candidate.index, _Progress())
@@ -91,7 +88,7 @@ class GeminiDecoder(Framed[SseFrame]):
             call = part.function_call
             piece = CallPiece(
                 progress.calls,
-                call_arguments(call),
+                object_text(call.args),
                 call.id or self._mint.fresh("call_"),
                 call.name,
                 extra_content(part.thought_signature),

@@ -11,8 +11,6 @@ import asyncio
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -41,8 +39,6 @@ class LocalModel:
     After a death it is started again, after a pause that doubles from 0.5 s to 30 s and falls back once the process
     has lived for a minute. Only after eight starts in a row that never got to serving is it given up.
 
-    Use it as an asynchronous context manager, or call `start` and `aclose`.
-
     Args:
         command: What to run; its first line of output is an `Address` in JSON, and it ends with its standard input.
 
@@ -58,17 +54,6 @@ class LocalModel:
         self._address: Address | None = None
         self._settled = asyncio.Event()  # it serves, or it never will again
         self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Start."""
-        self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End."""
-        await self.aclose()
 
     def start(self) -> None:
         """Begin to start the process; returns at once, and does nothing if that has begun already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -45,9 +45,10 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     choice = read_choice(asked)
     if choice.name is not None or choice.mode == "required":
         raise unsupported("tool_choice", NAME, "it cannot make a model call a tool")
+    names = talk.called_functions(asked.messages)
     request = {
         "model": model,
-        "messages": _messages(asked.messages),
+        "messages": [_message(turn, names, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
         "stream": bool(asked.stream),  # which is true for those who do not say
         "tools": None if choice.mode == "none" else talk.openai_tools(asked.tools or (), choice.only, NAME) or None,
         "format": _format(asked.response_format),
@@ -57,11 +58,6 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         "top_logprobs": asked.top_logprobs if asked.logprobs else None,
     }
     return written(request, body.members.get(EXTRAS)), lost
-
-
-def _messages(turns: Sequence[Turn]) -> list[Json]:
-    names = talk.called_functions(turns)
-    return [_message(turn, names, f"messages[{place}]") for place, turn in enumerate(turns)]
 
 
 def _message(turn: Turn, names: Mapping[str, str], where: str) -> Json:
@@ -75,16 +71,17 @@ def _message(turn: Turn, names: Mapping[str, str], where: str) -> Json:
         else:
             raise talk.no_part(piece, f"{where}.content[{index}]", NAME)
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
-    message = {
-        "role": "system" if turn.role == "developer" else turn.role,
-        "content": "\n".join(texts),
-        "thinking": turn.reasoning_content if turn.role == "assistant" else None,
-        "images": images or None,
-        "tool_calls": calls or None,
-        "tool_name": names.get(turn.tool_call_id or "") or turn.name if turn.role == "tool" else None,
-        "tool_call_id": turn.tool_call_id if turn.role == "tool" else None,
-    }
-    return given_in(message)
+    message: Json = {"role": "system" if turn.role == "developer" else turn.role, "content": "\n".join(texts)}
+    if turn.role == "assistant" and turn.reasoning_content is not None:
+        message["thinking"] = turn.reasoning_content
+    if images:
+        message["images"] = images
+    if calls:
+        message["tool_calls"] = calls
+    if turn.role == "tool":
+        answered = {"tool_name": names.get(turn.tool_call_id or "") or turn.name, "tool_call_id": turn.tool_call_id}
+        message.update(given_in(answered))
+    return message
 
 
 def _image(piece: Piece, where: str) -> str:

@@ -28,7 +28,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is not complete.")
     said = answer.message
     calls = [
-        said_call(call.id or mint.fresh("call_"), call.function.name, arguments_of(call))
+        said_call(call.id or mint.fresh("call_"), call.function.name, object_text(call.function.arguments))
         for call in said.tool_calls or ()
     ]
     message = Message(
@@ -43,11 +43,6 @@ def finish_of(answer: wire.ChatResponse, *, called: bool) -> str:
     if answer.done_reason == "length":
         return "length"
     return "tool_calls" if called else "stop"
-
-
-def arguments_of(call: wire.ToolCall) -> str:
-    """Return the arguments of a call as JSON text."""
-    return object_text(call.function.arguments)
 
 
 def usage_of(answer: wire.ChatResponse) -> Usage | None:

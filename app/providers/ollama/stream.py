@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.core.model import StreamEvent
-from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.heard import Framed
+from app.providers.canonical.answer import object_text
+from app.providers.canonical.chunks import CallPiece
 from app.providers.canonical.mint import Mint
+from app.providers.canonical.translating import Translating
 from app.providers.ollama.lines import Lines
-from app.providers.ollama.response import arguments_of, finish_of, logprobs_of, read, usage_of
+from app.providers.ollama.response import finish_of, logprobs_of, read, usage_of
 
 
-class OllamaDecoder(Framed[bytes]):
+class OllamaDecoder(Translating[bytes]):
     """An answer is complete when a line said `done`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(Lines())
-        self._mint = mint
-        self._chunks = Chunks(mint.stamp(model), include_usage=include_usage)
+        super().__init__(Lines(), model, mint, include_usage=include_usage)
         self._calls = 0
 
     def _frame(self, frame: bytes) -> Iterator[StreamEvent]:
-        answer, chunks = read(frame), self._chunks
+        answer, chunks = read(frame), self._writing
         said = answer.message
         if said.thinking:
             yield chunks.thought(said.thinking)
@@ -30,7 +29,7 @@ class OllamaDecoder(Framed[bytes]):
             yield chunks.text(said.content, logprobs=bytes(logprobs_of(answer.logprobs)))
         for call in said.tool_calls or ():
             call_id = call.id or self._mint.fresh("call_")
-            yield chunks.call(CallPiece(self._calls, arguments_of(call), call_id, call.function.name))
+            yield chunks.call(CallPiece(self._calls, object_text(call.function.arguments), call_id, call.function.name))
             self._calls += 1
         if answer.done:
             self.done = True

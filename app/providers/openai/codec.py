@@ -47,8 +47,7 @@ class OpenAiCodec:
             return encode_plain(request, target)
         lost: tuple[str, ...] = ()
         if request.translated:
-            plain = plain_chat(request, target.model, self._quirks.takes)
-            body, lost = plain.body, plain.lost
+            body, lost = plain_chat(request, target.model, self._quirks.takes)
         else:
             body = request.raw if request.model == target.model else replace_model(request.raw, target.model)
         if self._quirks is NO_QUIRKS:

@@ -18,11 +18,11 @@ from app.providers.refusals import in_answer, kind_of_status, phrases, refused, 
 _STATUS_MAX = 999
 _STATUS = re.compile("[1-5][0-9]{2}")
 # For what some providers have no code: a full context (vLLM, SGLang, xAI, Moonshot, TGI), a refused key (xAI, Gemini).
-_FULL: Final = (
-    r"context (?:length|window|size)|maximum (?:prompt|model) length|model token limit|must have less than \d+ tokens"
-)
 _PHRASES: Final = phrases(
-    (_FULL, table.CONTEXT_TOO_LONG),
+    (
+        r"context (?:length|window|size)|(?:prompt|model) length|model token limit|less than \d+ tokens",
+        table.CONTEXT_TOO_LONG,
+    ),
     ("api[ _-]?key", table.TARGET_MISCONFIGURED),
 )
 _REFUSED_US: Final = frozenset({401, 403, 405, 407})

@@ -7,7 +7,8 @@ else of its request and of the answer is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,8 +16,9 @@ import msgspec
 from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatRequest, Completion, Request, StreamEvent
+from app.core.model import ChatRequest, Request, StreamEvent
 from app.core.ports import Codec, Decoder, Encoded
+from app.providers.canonical.heard import CutShortError
 
 _FIELD: Final = "stream_options"
 _KEY: Final = b'"stream_options"'
@@ -55,6 +57,7 @@ class UsageCodec:
     def __init__(self, codec: Codec, usage: StreamUsage) -> None:
         self._codec = codec
         self._usage = usage
+        self.decode, self.error = codec.decode, codec.error
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """Return what the codec makes of the request, made to ask if it does not."""
@@ -63,18 +66,10 @@ class UsageCodec:
             return encoded
         return msgspec.structs.replace(encoded, body=made_to_ask(encoded.body))
 
-    def decode(self, body: bytes, request: Request) -> Completion:
-        """Do as the codec does."""
-        return self._codec.decode(body, request)
-
     def decoder(self, request: Request) -> Decoder:
         """Return the codec's decoder, or one that hides the usage from a client that did not ask."""
         decoder = self._codec.decoder(request)
         return _Hiding(decoder) if self._usage.is_for(request) else decoder
-
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Do as the codec does."""
-        return self._codec.error(status, headers, body, wall_s)
 
 
 class _Hiding:
@@ -88,10 +83,10 @@ class _Hiding:
         return self._decoder.done
 
     def feed(self, data: bytes) -> list[StreamEvent]:
-        return _hidden(self._decoder.feed(data))
+        return _hidden(partial(self._decoder.feed, data))
 
     def end(self) -> list[StreamEvent]:
-        return _hidden(self._decoder.end())
+        return _hidden(self._decoder.end)
 
 
 def made_to_ask(body: bytes) -> bytes:
@@ -104,7 +99,15 @@ def made_to_ask(body: bytes) -> bytes:
     return msgspec.json.encode({**members, _FIELD: asking})
 
 
-def _hidden(events: list[StreamEvent]) -> list[StreamEvent]:
+def _hidden(reading: Callable[[], list[StreamEvent]]) -> list[StreamEvent]:
+    try:
+        return _emptied(reading())
+    except CutShortError as error:
+        _emptied(error.events)
+        raise
+
+
+def _emptied(events: list[StreamEvent]) -> list[StreamEvent]:
     for position, event in enumerate(events):
         chunk = event.chunk
         if chunk is not None and chunk.usage is not None and not chunk.choices:

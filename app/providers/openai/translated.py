@@ -41,16 +41,9 @@ _TOOL_MEMBERS: Final = frozenset({"type", "function", "custom"})
 _SEE_BELOW: Final = "The pictures of this result follow in the next message."
 
 
-class Plain(msgspec.Struct, frozen=True):
-    """A request without anything that is not OpenAI's, and the names of what it does without."""
-
-    body: bytes
-    lost: tuple[str, ...]
-
-
-def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Plain:
+def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> tuple[bytes, tuple[str, ...]]:
     """
-    Reduce a translated request.
+    Return the body without anything that is not OpenAI's, and the names of the fields that it does without.
 
     Args:
         request: The request.
@@ -75,7 +68,7 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> Pla
         lost.append("reasoning_effort")
     if "max_tokens" in body and bounds_completions(model):
         body["max_completion_tokens"] = body.pop("max_tokens")
-    return Plain(msgspec.json.encode(body), tuple(dict.fromkeys(lost)))
+    return msgspec.json.encode(body), tuple(dict.fromkeys(lost))
 
 
 def _tool(

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Final, TypeAlias
 
 import aiohappyeyeballs
@@ -64,12 +63,8 @@ class Dialer:
         _, connection = await loop.create_connection(make, sock=reached, ssl=context, server_hostname=name)
         # Where a connection ends in the very moment of its opening, uvloop closes the descriptor and forgets to tell
         # the socket, which would close it a second time when it is collected: by then it may be somebody else's.
-        connection.lost.add_done_callback(partial(_let_go, reached))
+        connection.lost.add_done_callback(lambda _lost: reached.detach())
         return connection
-
-
-def _let_go(reached: socket.socket, _lost: object) -> None:
-    reached.detach()
 
 
 def _reason(error: Exception) -> str:

@@ -127,14 +127,11 @@ class PoolClient:
         self._make_room(lane)
         connection = await self._dialer.dial(lane.origin, lambda: Connection(lane, self._options))
         self._open.add(connection)
-        connection.lost.add_done_callback(functools.partial(self._forget, connection))
+        connection.lost.add_done_callback(lambda _lost: self._open.discard(connection))
         if self._closed:
             connection.drop()
             raise _closed()
         return connection
-
-    def _forget(self, connection: Connection, _lost: object) -> None:
-        self._open.discard(connection)
 
     def _make_room(self, lane: Lane) -> None:
         """Close what rests longest where a connection more would be too many; the gates see to the busy ones."""

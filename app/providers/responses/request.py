@@ -13,7 +13,7 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import talk
 from app.providers.canonical.asked import Asked, Body, Format, Offered
 from app.providers.canonical.choice import WORDS, wrong_choice
-from app.providers.canonical.losses import dropped, require_one_choice, unsupported
+from app.providers.canonical.losses import dropped, require_one_choice, require_text, unsupported
 from app.providers.canonical.search import web_search
 from app.providers.openai.models import reasons
 from app.providers.responses.items import NAME, items_of
@@ -60,7 +60,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         "max_output_tokens": asked.most_tokens,
         "tools": _tools(asked.tools or (), members) or None,
         "tool_choice": _tool_choice(asked.tool_choice),
-        "text": _text(asked),
+        "text": given_in({"format": _form(asked.response_format), "verbosity": asked.verbosity}) or None,
         "reasoning": _reasoning(asked, members.get("reasoning")) if reasons(model) else None,
         "top_logprobs": asked.top_logprobs if asked.logprobs else None,
         "include": [*([_HIDDEN] if reasons(model) else ()), *([_LOGPROBS] if asked.logprobs else ())] or None,
@@ -72,10 +72,9 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
 
 def _require_expressible(asked: Asked) -> None:
     require_one_choice(asked, NAME)
+    require_text(asked, NAME)
     if asked.stops:
         raise unsupported("stop", NAME, "its answers end by themselves")
-    if asked.modalities and set(asked.modalities) - {"text"}:
-        raise unsupported("modalities", NAME, "it answers in text")
 
 
 def _tools(offered: Iterable[Offered], members: Mapping[str, msgspec.Raw]) -> list[Json | msgspec.Raw]:
@@ -132,10 +131,6 @@ def _named(choice: Json) -> Json:
     kind = choice.get("type")
     below = choice.get(kind) if isinstance(kind, str) else None
     return {"type": kind, "name": below.get("name")} if isinstance(below, dict) else choice
-
-
-def _text(asked: Asked) -> Json | None:
-    return given_in({"format": _form(asked.response_format), "verbosity": asked.verbosity}) or None
 
 
 def _form(form: Format | None) -> Json | None:

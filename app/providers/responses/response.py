@@ -136,14 +136,14 @@ def _call(item: Item) -> SaidCall | None:
 
 
 def _annotations(texts: Sequence[ContentPart]) -> msgspec.Raw:
-    found: list[Json] = []
-    for part in texts:
-        if is_given(part.annotations):
-            found += [nested(note) for note in msgspec.json.decode(part.annotations, type=list[dict[str, Any]])]
-    return annotated(found)
+    return annotated([nested(note) for part in texts for note in _objects(part.annotations)])
 
 
 def _logprobs(texts: Sequence[ContentPart]) -> msgspec.Raw:
-    given = [part.logprobs for part in texts if is_given(part.logprobs)]
-    tokens = [token for raw in given for token in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+    tokens = [token for part in texts for token in _objects(part.logprobs)]
     return msgspec.Raw(msgspec.json.encode({"content": tokens, "refusal": None} if tokens else None))
+
+
+def _objects(raw: msgspec.Raw) -> list[Json]:
+    """Return the objects of a list that only adds to a text; whatever else stands there spoils no answer."""
+    return [each for each in heard_or(list[object](), raw) if isinstance(each, dict)]

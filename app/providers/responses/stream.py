@@ -7,7 +7,7 @@ It is complete with `response.completed` or `response.incomplete`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,9 +15,10 @@ from app.core.dialects.responses import RESPONSES, Item, Response, ResponseEvent
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece
+from app.providers.canonical.heard import heard_or
 from app.providers.canonical.mint import Mint
 from app.providers.canonical.native import Events, NativeDecoder
-from app.providers.responses.response import failed, finish_of, nested, text_of, thoughts_of, usage_of
+from app.providers.responses.response import Json, failed, finish_of, nested, text_of, thoughts_of, usage_of
 
 WHOSE: Final = "the Responses API"
 _NONE: Final = (b"", b"null", b"[]")
@@ -35,7 +36,7 @@ _CALLS: Final = ("function_call", "custom_tool_call")
 
 
 class ResponsesDecoder(NativeDecoder[ResponseEvent]):
-    """Reads one answer; see `NativeDecoder`."""
+    """Reads one answer; see `Translating`."""
 
     def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
         super().__init__(_EVENTS, model, mint, include_usage=include_usage)
@@ -54,9 +55,8 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
                 yield self._writing.thought("\n\n")
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
                 yield from self._argue(event.output_index, delta)
-            case "response.output_text.annotation.added" if bytes(event.annotation) not in _NONE:
-                annotation = msgspec.json.decode(event.annotation, type=dict[str, Any])
-                yield self._writing.annotated([nested(annotation)])
+            case "response.output_text.annotation.added" if note := heard_or(Json(), event.annotation):
+                yield self._writing.annotated([nested(note)])
             case _:
                 yield from self._milestone(event, data)
 
@@ -64,7 +64,7 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
         match event.type:
             case "response.created":
                 response = event.response or Response()
-                yield self._begin(response.model, response.id)
+                yield self._begin(response.id, response.model).text("")
             case "response.output_item.added" if event.item is not None:
                 yield from self._open(event.output_index, event.item)
             case "response.output_item.done" if event.item is not None:
@@ -108,15 +108,12 @@ class ResponsesDecoder(NativeDecoder[ResponseEvent]):
         yield from self._writing.closing(None if response.usage is None else usage_of(response.usage))
 
 
-class _Call:
+class _Call(msgspec.Struct):
     """A call under way; `told` says that some of its arguments came."""
 
-    __slots__ = ("custom", "position", "told")
-
-    def __init__(self, position: int, *, custom: bool) -> None:
-        self.position = position
-        self.custom = custom
-        self.told = False
+    position: int
+    custom: bool
+    told: bool = False
 
 
 def _logprobs(raw: msgspec.Raw) -> bytes:

@@ -31,8 +31,8 @@ class EmbeddingsAsked(msgspec.Struct, frozen=True):
 
     model: str
     input: Texts
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int, Meta(ge=1, le=4096)] = DIMENSIONS
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
 
 class ModerationsAsked(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class RerankAsked(msgspec.Struct, frozen=True):
     query: str
     documents: list[str | dict[str, str]]
     top_n: Annotated[int, Meta(ge=1)] | None = None
-    return_documents: bool = False
+    return_documents: bool | None = None
 
 
 PlainAsked: TypeAlias = EmbeddingsAsked | ModerationsAsked | RerankAsked
@@ -87,8 +87,13 @@ def _answer(asked: PlainAsked, number: int) -> dict[str, object]:
 
 def _embeddings(asked: EmbeddingsAsked) -> dict[str, object]:
     inputs = [_words(given) for given in listed(asked.input)]
+    dimensions = asked.dimensions or DIMENSIONS
     data = [
-        {"object": "embedding", "index": index, "embedding": _encoded(_vector(words, asked.dimensions), asked)}
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _encoded(_vector(words, dimensions), asked),
+        }
         for index, words in enumerate(inputs)
     ]
     tokens = sum(map(len, inputs))

@@ -7,6 +7,7 @@ The language of the scripted provider: a model's name says what it does.
 from __future__ import annotations
 
 from enum import Enum
+from types import MappingProxyType
 from typing import Annotated, Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -99,6 +100,13 @@ class Refusal(msgspec.Struct, frozen=True):
     param: str | None = None
 
 
+_NO_FAULT: Final = MappingProxyType(
+    {
+        "refuse": False,
+        "hang": False,
+        **dict.fromkeys(("status", "die_after", "cut_after", "stall_after", "error_after")),
+    }
+)
 _OPTIONS = ", ".join(field.name for field in msgspec.structs.fields(Script))
 
 
@@ -117,17 +125,4 @@ def parse(model: str) -> Play | Refusal:
     chosen = name == "fail" or script.times is not None or script.rate is not None
     if chosen and not script.faulty:
         script = msgspec.structs.replace(script, status=500)
-    return Play(name, script, _sound(script))
-
-
-def _sound(script: Script) -> Script:
-    return msgspec.structs.replace(
-        script,
-        refuse=False,
-        hang=False,
-        status=None,
-        die_after=None,
-        cut_after=None,
-        stall_after=None,
-        error_after=None,
-    )
+    return Play(name, script, msgspec.structs.replace(script, **_NO_FAULT))

@@ -173,7 +173,7 @@ class SimUpstream:
     def _composed(self, asked: _Asked, name: str, script: Script) -> Answer:
         self._number += 1
         prompts = asked.prompts if isinstance(asked, _TextAsked) else [asked.last]
-        texts = [_counted_text(script.words)] * len(prompts) if name == "words" else prompts
+        texts = [" ".join(islice(cycle(_TEXT), script.words))] * len(prompts) if name == "words" else prompts
         tool = None if isinstance(asked, _TextAsked) else script.tool
         if tool is not None:
             texts = [msgspec.json.encode({"text": text}).decode() for text in texts]
@@ -236,7 +236,3 @@ def _text_of(message: Message) -> str:
     if isinstance(message.content, str):
         return message.content
     return "".join(part.text or "" for part in message.content or ())
-
-
-def _counted_text(words: int) -> str:
-    return " ".join(islice(cycle(_TEXT), words))

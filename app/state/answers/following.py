@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -12,39 +12,8 @@ from app.core.caching.stored import Stored
 from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.stream import Batch
 from app.state.answers.entries import Done, Entry, Failed, Frames, Head, Whole, error_of, read, unpacked
-from app.state.answers.leading import Means
-from app.state.link import StateLostError, unheeded
-
-
-class Hearing:
-    """What another replica tells of something under `key`, from the beginning, as long as `token` is its."""
-
-    def __init__(self, key: str, token: str, means: Means) -> None:
-        self._key = key
-        self._token = token
-        self._means = means
-        self._heard = 0
-        self._asked: float | None = None
-
-    async def news(self) -> tuple[bool, Sequence[bytes], bytes]:
-        """
-        Return whether more may come, what has come since the last time, and the stored answer once all is over.
-
-        Raises:
-            StateLostError: Redis cannot be asked.
-        """
-        if not self._means.link.up:
-            raise StateLostError("down")
-        alive, entries, stored = await self._means.link.ask(self._means.store.hear(self._key, self._token, self._heard))
-        self._heard += len(entries)
-        return bool(alive), entries, stored
-
-    def ask_for_more(self, replica: str) -> None:
-        """Let the other replica know, again and again, that somebody here follows."""
-        now = self._means.clock.now()
-        if self._asked is None or now - self._asked >= self._means.rhythm.letters_s:
-            self._asked = now
-            unheeded(self._means.store.write_to(replica, self._key))
+from app.state.answers.leases import Hearing, Means
+from app.state.link import StateLostError
 
 
 class FollowedCall:

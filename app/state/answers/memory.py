@@ -36,12 +36,7 @@ class ShelfBounds(msgspec.Struct, frozen=True):
 
 
 class MemoryShelf:
-    """
-    The shelf itself; keeps what it has when its bounds change.
-
-    Args:
-        clock: Its time of day says what is over.
-    """
+    """The shelf itself; keeps what it has when its bounds change. The time of day says what is over."""
 
     def __init__(self, bounds: ShelfBounds, clock: Clock) -> None:
         self._clock = clock

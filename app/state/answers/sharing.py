@@ -20,7 +20,8 @@ from app.core.caching.stored import Label, Selection, Stored
 from app.core.clock import Clock
 from app.state.answers.entries import packed, unpacked
 from app.state.answers.following import FollowedCall
-from app.state.answers.leading import HeldLease, Leaders, Means, Rhythm
+from app.state.answers.leading import HeldLease
+from app.state.answers.leases import Leaders, Means, Rhythm
 from app.state.answers.redis import PURGES_KEPT, SHARDS, RedisAnswers, shard_of
 from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach, pairs_of, unheeded
 
@@ -65,6 +66,7 @@ class ReplicatedAnswers(Follower):
         self._tally = Tally()
         self._reported = Tally()
         self._purges: int | None = None
+        link.follow(self)
 
     @property
     def without(self) -> Fail | None:

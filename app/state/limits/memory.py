@@ -73,11 +73,19 @@ class MemoryLimits:
 
     def read(self, claim: Claim, now_us: int) -> Standing:
         """Look without touching."""
-        return self._look(claim, now_us)
+        rate = claim.rule.rate
+        if rate is None:
+            used = self._held(claim.bucket, now_us)
+            return Standing(claim, 0 if used < claim.rule.most else PLACE_WAIT_US, used)
+        bucket = self._buckets.get(claim.bucket)
+        used = 0 if bucket is None else bucket.used_us(now_us)
+        if claim.charge_us > rate.room_us:
+            return Standing(claim, NEVER, used)
+        return Standing(claim, wait_us(used, claim.charge_us, rate.room_us), used)
 
     def _acquire_some(self, ask: Ask, now_us: int) -> Decision:
         """Decide about an ask of which something does not fit: rules in shadow do not refuse it."""
-        standings = tuple([self._look(claim, now_us) for claim in ask.claims])
+        standings = tuple([self.read(claim, now_us) for claim in ask.claims])
         if any(each.wait_us and not each.claim.rule.shadow for each in standings):
             return Decision(standings, ask.slot, admitted=False, alone=self._alone)
         till_us = now_us + round(ask.hold_s * US_PER_S)
@@ -91,17 +99,6 @@ class MemoryLimits:
         bucket = self._buckets.get(claim.bucket)
         used = bucket.served_us - now_us if bucket is not None and bucket.served_us > now_us else 0
         return used + claim.charge_us <= rate.room_us
-
-    def _look(self, claim: Claim, now_us: int) -> Standing:
-        rate = claim.rule.rate
-        if rate is None:
-            used = self._held(claim.bucket, now_us)
-            return Standing(claim, 0 if used < claim.rule.most else PLACE_WAIT_US, used)
-        bucket = self._buckets.get(claim.bucket)
-        used = 0 if bucket is None else bucket.used_us(now_us)
-        if claim.charge_us > rate.room_us:
-            return Standing(claim, NEVER, used)
-        return Standing(claim, wait_us(used, claim.charge_us, rate.room_us), used)
 
     def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing:
         if claim.rule.rate is None:

@@ -45,7 +45,7 @@ Submit: TypeAlias = Callable[[Command | Plain], asyncio.Future[Any]]
 
 
 class Follower:
-    """Someone who shares state over the link; of these by itself, one that keeps nothing of it."""
+    """Someone who shares state over the link."""
 
     async def beat(self) -> None:
         """
@@ -114,6 +114,23 @@ def arrived(answer: asyncio.Future[Any]) -> bool:
 def unheeded(answer: asyncio.Future[Any]) -> None:
     """Let an answer go that nobody waits for, and the loss of it, too."""
     answer.add_done_callback(arrived)
+
+
+def trial(key: str) -> Plain:
+    """Return something that Redis has to write, for a beat: one that takes no writes is not taken for healthy."""
+    return Plain(("SET", key, 1, "PX", 60_000))
+
+
+async def all_of(link: Link, commands: Iterable[Command | Plain]) -> list[Any]:
+    """
+    Ask for several things at once and wait for all.
+
+    Raises:
+        StateLostError: One has no answer; at once while the link is down.
+    """
+    if not link.up:
+        raise StateLostError("down")
+    return list(await asyncio.gather(*map(link.submit, commands)))
 
 
 def text_of(value: bytes | str) -> str:

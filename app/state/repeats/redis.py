@@ -15,7 +15,7 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.idempotency import Answered, Busy, Claim, Different, Leading
-from app.state.link import Argument, Command, Fail, Follower, Link, Plain, StateLostError, out_of_reach
+from app.state.link import Argument, Command, Fail, Follower, Link, StateLostError, out_of_reach, trial
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
 from app.state.scripts import script
@@ -86,7 +86,7 @@ class SharedRepeats(Follower):
 
     async def beat(self) -> None:
         """Hold the claims of calls that are being answered here."""
-        await self._link.submit(Plain(("SET", f"{self._prefix}:idem:beat", 1, "PX", _ms(CLAIM_S))))
+        await self._link.submit(trial(f"{self._prefix}:idem:beat"))
         for name, token in list(self._held.items()):
             await self._link.submit(self._command("repeat_end", name, token, "hold", _ms(CLAIM_S), b""))
 

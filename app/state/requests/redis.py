@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from app.core.requests import RequestEntry, RequestQuery
-from app.state.link import Link, Plain, StateLostError, pairs_of, text_of
+from app.state.link import Link, Plain, all_of, pairs_of, text_of
 
 _PAGE: Final = 100  # entries; calls may be waiting for the same connection
 _FIELD: Final = "entry"
@@ -28,14 +27,14 @@ class RedisRequests:
     async def add(self, entries: Sequence[RequestEntry]) -> None:
         """Append each; the stream trims itself."""
         words = ("XADD", self._stream, "MAXLEN", "~", self._max_entries, "*", _FIELD)
-        await self._ask([Plain((*words, msgspec.json.encode(entry))) for entry in entries])
+        await all_of(self._link, [Plain((*words, msgspec.json.encode(entry))) for entry in entries])
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
         """Read back page by page, until there are enough."""
         found: list[RequestEntry] = []
         last = "+"
         for _ in range(-(-self._max_entries // _PAGE) + 1):
-            (page,) = await self._ask([Plain(("XREVRANGE", self._stream, last, "-", "COUNT", _PAGE))])
+            (page,) = await all_of(self._link, [Plain(("XREVRANGE", self._stream, last, "-", "COUNT", _PAGE))])
             entries = [_entry(fields) for _, fields in page]
             found += filter(query.admits, entries)
             if len(page) < _PAGE or len(found) >= query.limit or _past(query, entries[-1]):
@@ -45,11 +44,6 @@ class RedisRequests:
 
     async def aclose(self) -> None:
         """The link is not this store's."""
-
-    async def _ask(self, commands: Sequence[Plain]) -> list[Any]:
-        if not self._link.up:
-            raise StateLostError("Redis is out of reach")
-        return list(await asyncio.gather(*map(self._link.submit, commands)))
 
 
 def _past(query: RequestQuery, oldest: RequestEntry) -> bool:

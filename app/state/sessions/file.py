@@ -49,7 +49,7 @@ class FileSessions:
         """Return a session, and let it live on."""
 
         def load() -> Session:
-            with self._opened(tenant, session_id) as descriptor:
+            with self._opened(self._file(tenant, session_id)) as descriptor:
                 return self._touched(descriptor, self._living(descriptor))
 
         return await self._in_thread(load)
@@ -58,7 +58,7 @@ class FileSessions:
         """Add a turn."""
 
         def append() -> Head:
-            with self._opened(tenant, session_id) as descriptor:
+            with self._opened(self._file(tenant, session_id)) as descriptor:
                 before = self._living(descriptor)
                 os.ftruncate(descriptor, whole_lines(read_all(descriptor)))  # without what a crash left of a turn
                 write_all(descriptor, turn_line(turn))
@@ -70,9 +70,10 @@ class FileSessions:
         """Forget a session."""
 
         def delete() -> None:
-            with self._opened(tenant, session_id) as descriptor:
+            file = self._file(tenant, session_id)
+            with self._opened(file) as descriptor:
                 self._living(descriptor)
-                self._file(tenant, session_id).unlink()
+                file.unlink()
 
         await self._in_thread(delete)
 
@@ -113,16 +114,16 @@ class FileSessions:
         unfinished.rename(self._file(head.tenant, head.id))
 
     @contextmanager
-    def _opened(self, tenant: str, session_id: str) -> Iterator[int]:
+    def _opened(self, file: Path) -> Iterator[int]:
         """Open the file of a session for one step, with nobody else in it."""
         try:
-            descriptor = os.open(self._file(tenant, session_id), _EXISTING)
+            descriptor = os.open(file, _EXISTING)
         except FileNotFoundError:
-            raise not_found(session_id) from None
+            raise not_found(file.stem) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink == 0:  # deleted while we waited
-                raise not_found(session_id)
+                raise not_found(file.stem)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -159,14 +160,8 @@ class FileSessions:
             if now_wall >= ends + GRACE_S:
                 file.unlink(missing_ok=True)
             elif now_wall >= ends:
-                with suppress(GatewayError), self._opened_by_name(file) as descriptor:
+                with suppress(GatewayError, msgspec.MsgspecError), self._opened(file) as descriptor:
                     self._living(descriptor)
-
-    @contextmanager
-    def _opened_by_name(self, file: Path) -> Iterator[int]:
-        tenant = read_lines(file.read_bytes(), 0.0).head.tenant
-        with self._opened(tenant, file.name.removesuffix(_SUFFIX)) as descriptor:
-            yield descriptor
 
     def _file(self, tenant: str, session_id: str) -> Path:
         return self._path / _owner(tenant) / f"{checked(session_id)}{_SUFFIX}"

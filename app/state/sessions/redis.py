@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.sessions import Head, Session, Turn, expired, not_found, size_of, too_many
-from app.state.link import Argument, Command, Follower, Link, Plain, StateLostError, out_of_reach, text_of
+from app.state.link import Argument, Command, Follower, Link, Plain, StateLostError, out_of_reach, text_of, trial
 from app.state.scripts import script
 from app.state.sessions import GRACE_S, StoreLimits, checked, joined, parted
 
@@ -91,7 +91,7 @@ class RedisSessions(Follower):
 
     async def beat(self) -> None:
         """Nothing of it is kept here; see only whether Redis takes writes."""
-        await self._link.submit(Plain(("SET", f"{self._prefix}:beat", 1, "PX", 60_000)))
+        await self._link.submit(trial(f"{self._prefix}:beat"))
 
     async def _found(self, decision: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """Take a step on a session that has to be there."""

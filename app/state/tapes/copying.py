@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.tapes import Tape, TapeEnd
-from app.state.answers.leading import Leaders
+from app.state.answers.leases import Leaders
 from app.state.link import arrived, unheeded
 from app.state.tapes.entries import Begun, Ended, Entry, Piece, Seal, key_of, sealed
 
@@ -18,7 +18,7 @@ _LOST_MS: Final = 5_000  # for so long those who read a tape are told that it wa
 
 class TapeCopy:
     """
-    A tape that is being copied; see `app.state.answers.leading.Held`.
+    A tape that is being copied; see `app.state.answers.leases.Held`.
 
     As long as somebody elsewhere asks for it, it is a reader of the tape. `over` is told when all is written.
     """

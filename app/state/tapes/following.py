@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from app.core.tapes import BORDER, Taped, TapeEnd, numbered
-from app.state.answers.following import Hearing
-from app.state.answers.leading import Means
+from app.state.answers.leases import Hearing, Means
 from app.state.link import StateLostError
 from app.state.tapes.entries import Begun, Ended, Entry, Piece, Seal, key_of, unsealed
 

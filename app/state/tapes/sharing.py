@@ -7,22 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from app.core.tapes import Readable, Tape, TapeEnd
-from app.state.answers.leading import Leaders, Means
-from app.state.link import Follower, StateLostError
+from app.state.answers.leases import Leaders, Means
+from app.state.link import StateLostError
 from app.state.tapes.copying import TapeCopy
 from app.state.tapes.entries import Seal
 from app.state.tapes.following import FollowedTape
 
 
-class SharedTapes(Follower):
-    """
-    See `app.core.tapes.TapeCopies`; a follower of the link.
-
-    Args:
-        replica: A name that no other replica has.
-
-        seal: Makes a seal from the id of a stream.
-    """
+class SharedTapes:
+    """See `app.core.tapes.TapeCopies`. `replica` is a name that no other replica has."""
 
     def __init__(self, replica: str, means: Means, seal: Callable[[str], Seal]) -> None:
         self._replica = replica
@@ -65,6 +58,3 @@ class SharedTapes(Follower):
         with suppress(TimeoutError):
             async with asyncio.timeout(self._means.rhythm.renewed_s):
                 await asyncio.gather(*[copy.flush() for copy in self._copies])
-
-    async def beat(self) -> None:
-        """Do nothing: what there is to tell is told when it comes."""

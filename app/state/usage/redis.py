@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 import msgspec
 
 from app.core.spending.ledger import COUNTS, UsageKey, UsageRow
-from app.state.link import Command, Link, Plain, StateLostError, pairs_of
+from app.state.link import Command, Link, Plain, all_of, pairs_of
 from app.state.scripts import script
 from app.state.usage.book import Rows
 
@@ -28,7 +27,6 @@ class RedisUsage:
 
     async def add(self, batch: str, rows: Rows) -> None:
         """Add day by day; a day that was added before is left alone, so that the whole may be repeated."""
-        self._require()
         days: dict[str, list[str | int]] = {}
         for key, row in rows.items():
             place = [key.key, key.team, key.route, key.provider, key.model]
@@ -42,13 +40,12 @@ class RedisUsage:
             Command(add, (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), (self._ttl_s, *words))
             for day, words in days.items()
         ]
-        await asyncio.gather(*[self._link.submit(command) for command in commands])
+        await all_of(self._link, commands)
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """Ask for each day."""
-        self._require()
         days = list(_days(first_day, last_day))[-_DAYS_AT_ONCE:]
-        found = await asyncio.gather(*[self._link.submit(Plain(("HGETALL", self._prefix + day))) for day in days])
+        found = await all_of(self._link, [Plain(("HGETALL", self._prefix + day)) for day in days])
         rows: dict[UsageKey, dict[str, int]] = {}
         for day, answer in zip(days, found, strict=True):
             for field, amount in pairs_of(answer):
@@ -61,10 +58,6 @@ class RedisUsage:
 
     async def aclose(self) -> None:
         """The link is not this store's."""
-
-    def _require(self) -> None:
-        if not self._link.up:
-            raise StateLostError("Redis is out of reach")
 
 
 def _days(first_day: str, last_day: str) -> Iterator[str]:

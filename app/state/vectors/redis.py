@@ -28,6 +28,7 @@ class VectorSets(Follower):
         self.tag = f"{{{prefix}:cache:vectors}}:"
         self.kept = f"{self.tag}kept"
         self._has_them: bool | None = None
+        link.follow(self)
 
     @property
     def usable(self) -> bool:

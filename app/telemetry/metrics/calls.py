@@ -10,7 +10,7 @@ from app.core.errors import CLIENT_CLOSED
 from app.core.money import usd
 from app.core.signals import AttemptEnded, CallEnded, CallRefused, CallStarted, Spent, StreamStarted
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
-from app.telemetry.metrics.histograms import OVERHEAD_S, TOKENS_PER_S, Histogram
+from app.telemetry.metrics.histograms import GAP_S, OVERHEAD_S, TOKENS_PER_S, Histogram
 from app.telemetry.metrics.part import Counted, counted
 from app.telemetry.metrics.targets import Targets, TargetSeries
 
@@ -27,6 +27,7 @@ class CallCounts:
         self._targets = Targets(label_sets_max)
         self._overheads = Histogram(OVERHEAD_S)
         self._token_rates = Histogram(TOKENS_PER_S)
+        self._gaps = Histogram(GAP_S)
         self._success_positions = [0] * (POSITION_MAX + 1)
         self._active_requests = 0
         self._active_streams = 0
@@ -69,6 +70,12 @@ class CallCounts:
             (),
             [((), self._token_rates.read())],
         )
+        yield HistogramFamily(
+            "wizard_stream_longest_gap_seconds",
+            "Longest time in which a stream said nothing, from its first event to its last.",
+            (),
+            [((), self._gaps.read())],
+        )
         text = "Attempts of which nobody knows the price."
         yield CounterFamily("wizard_unpriced_attempts", text, (), [((), self._unpriced)])
         text = "Attempts whose usage the provider did not report, so that it was estimated."
@@ -108,6 +115,8 @@ class CallCounts:
         self._overheads.observe(signal.overhead_s)
         if not signal.attempts:
             return  # a stored answer, or another call's: the provider has counted its tokens once
+        if signal.longest_gap_s is not None:
+            self._gaps.observe(signal.longest_gap_s)
         if signal.tokens_per_s is not None:
             self._token_rates.observe(signal.tokens_per_s)
         usage = signal.usage

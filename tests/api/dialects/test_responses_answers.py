@@ -55,6 +55,18 @@ def test_shows_its_request() -> None:
     assert (written["model"], written["top_p"], written["truncation"]) == ("gpt-x", 1.0, "disabled")
 
 
+@pytest.mark.parametrize("inner", [None, 7, "x", []])
+def test_odd_annotations_are_shown_as_they_are(inner: object) -> None:
+    """A citation that is none of the known form is passed on, and spoils no answer."""
+    note = {"type": "url_citation", "url_citation": inner}
+    message = {"role": "assistant", "content": "hi", "annotations": [note]}
+    answer = completion_of({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    written = json.loads(style().whole(answer))
+
+    assert written["output"][0]["content"][0]["annotations"] == [note]
+
+
 @pytest.mark.parametrize("name", streams_in(STREAMS))
 def test_streams_look_as_recorded(name: str) -> None:
     """Items and parts begin, grow and end where OpenAI has it."""

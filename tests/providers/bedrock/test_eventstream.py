@@ -10,7 +10,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
+from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.providers.bedrock.eventstream import Messages
 from tests.providers.conformance.dialects import aws_message
 
@@ -51,13 +51,15 @@ def test_headers_of_other_types_are_passed_over() -> None:
 
 
 def test_keeps_what_is_incomplete() -> None:
-    """Bytes of a message that is not there yet are counted, so that an early end can be told."""
+    """A message that is not there yet waits for its rest, and an end before that is no proper one."""
     messages, data = Messages(), aws_message({"a": "b"}, b"{}")
 
     assert messages.feed(data[:20]) == []
-    assert messages.rest == 20
+    with pytest.raises(GatewayError) as caught:
+        messages.flush()
+    assert caught.value.kind is TARGET_UNAVAILABLE
     assert len(messages.feed(data[20:])) == 1
-    assert messages.rest == 0
+    assert messages.flush() == []
 
 
 @pytest.mark.parametrize("place", range(0, 60, 3))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
-from app.core.signals import LocalModelChanged, Signal
+from app.core.clock import Clock
+from app.core.signals import Listener, LocalModelChanged, Signal
+from app.providers.local.supervisor import LocalModel
 
 LONG_S = 20.0  # how long a busy machine may take to start a Python
 
@@ -73,3 +77,14 @@ class Ear:
             while state not in self.states:
                 self._more.clear()
                 await self._more.wait()
+
+
+@asynccontextmanager
+async def alive(command: Sequence[str], clock: Clock, listener: Listener) -> AsyncIterator[LocalModel]:
+    """Start a model, and end it in the end."""
+    model = LocalModel(command, clock, listener)
+    model.start()
+    try:
+        yield model
+    finally:
+        await model.aclose()

@@ -13,7 +13,7 @@ from app.core.ports import HttpRequest, UpstreamReply
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.sim import SimUpstream
-from tests.providers.local.children import GREETS, LONG_S, SILENT, Ear, QuickClock
+from tests.providers.local.children import GREETS, LONG_S, SILENT, Ear, QuickClock, alive
 
 HEADERS = (("content-type", "application/json"), ("authorization", "Bearer of the gateway"))
 
@@ -34,7 +34,7 @@ class Postbox:
 @pytest.fixture
 async def model() -> AsyncIterator[LocalModel]:
     """Yield a model whose process greets as the real one does."""
-    async with LocalModel(GREETS, QuickClock(), Ear()) as model:
+    async with alive(GREETS, QuickClock(), Ear()) as model:
         yield model
 
 
@@ -81,7 +81,7 @@ async def test_what_cannot_be_read_is_passed_along(model: LocalModel, body: byte
 
 async def test_call_waits_no_longer_than_for_a_connection() -> None:
     """While the model does not run, a call waits as long as it would for a connection, and fails like one."""
-    async with LocalModel(SILENT, QuickClock(), Ear()) as model:
+    async with alive(SILENT, QuickClock(), Ear()) as model:
         with pytest.raises(GatewayError) as caught:
             await LocalUpstream(model, Postbox()).send(asking(b"{}", connect_s=0.05))
 

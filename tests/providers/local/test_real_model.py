@@ -23,7 +23,7 @@ from app.providers.local import wheels
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import LocalUpstream
 from app.providers.openai.codec import OpenAiCodec
-from tests.providers.local.children import LONG_S, Ear
+from tests.providers.local.children import LONG_S, Ear, alive
 from tests.support import calls
 
 pytestmark = [
@@ -41,9 +41,10 @@ from app.providers.local.supervisor import LocalModel
 from app.providers.local.wheels import child_command
 
 async def main():
-    async with LocalModel(child_command(), SystemClock(), print) as model:
-        print((await model.address(60)).url, flush=True)
-        await asyncio.sleep(600)
+    model = LocalModel(child_command(), SystemClock(), print)
+    model.start()
+    print((await model.address(60)).url, flush=True)
+    await asyncio.sleep(600)
 
 asyncio.run(main())
 """
@@ -60,7 +61,7 @@ async def client() -> AsyncIterator[HttpxClient]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model() -> AsyncIterator[LocalModel]:
     """Yield the running model, one for all tests."""
-    async with LocalModel(wheels.child_command(), SystemClock(), Ear()) as model:
+    async with alive(wheels.child_command(), SystemClock(), Ear()) as model:
         await model.address(60)
         yield model
 
@@ -215,7 +216,7 @@ async def test_signals_for_the_gateway_are_not_for_the_model(model: LocalModel) 
 async def test_two_gateways_have_a_model_each(model: LocalModel, client: HttpxClient) -> None:
     """A second gateway on the same machine has its own model, which comes back when it is killed."""
     ear = Ear()
-    async with LocalModel(wheels.child_command(), SystemClock(), ear) as second:
+    async with alive(wheels.child_command(), SystemClock(), ear) as second:
         before = await second.address(60)
         _, child = sorted(children_of(os.getpid()), key=psutil.Process.create_time)
 

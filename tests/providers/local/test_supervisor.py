@@ -23,6 +23,7 @@ from tests.providers.local.children import (
     SILENT,
     Ear,
     QuickClock,
+    alive,
 )
 
 AT_ONCE_S = 0.0
@@ -40,7 +41,7 @@ async def refused(model: LocalModel, within_s: float) -> bool:
 async def test_call_waits_for_a_start_under_way() -> None:
     """Starting returns at once; who needs the model waits until it is there."""
     ear = Ear()
-    async with LocalModel(GREETS, QuickClock(), ear) as model:
+    async with alive(GREETS, QuickClock(), ear) as model:
         absent_at_first = await refused(model, AT_ONCE_S)
 
         address = await model.address(LONG_S)
@@ -52,7 +53,7 @@ async def test_call_waits_for_a_start_under_way() -> None:
 
 async def test_call_waits_no_longer_than_it_may() -> None:
     """A start that takes too long for a call is a target that cannot be reached."""
-    async with LocalModel(SILENT, QuickClock(), Ear()) as model:
+    async with alive(SILENT, QuickClock(), Ear()) as model:
         waited_in_vain = await refused(model, 0.05)
 
     assert waited_in_vain
@@ -75,7 +76,7 @@ async def test_closing_ends_the_process() -> None:
 
 async def test_closing_kills_a_process_that_stays() -> None:
     """A process that does not leave when asked is killed."""
-    async with LocalModel(GREETS_AND_STAYS, QuickClock(), Ear()) as model:
+    async with alive(GREETS_AND_STAYS, QuickClock(), Ear()) as model:
         pid = int((await model.address(LONG_S)).key)
 
     assert not psutil.pid_exists(pid)
@@ -85,7 +86,7 @@ async def test_closing_during_a_start_ends_the_process() -> None:
     """A process that is still loading does not survive either."""
     mine = psutil.Process()
     others = mine.children()  # gateways of other tests
-    async with LocalModel(SILENT, QuickClock(), Ear()) as model:
+    async with alive(SILENT, QuickClock(), Ear()) as model:
         await refused(model, 0.2)
         running = [child for child in mine.children() if child not in others]
 
@@ -105,7 +106,7 @@ async def test_what_was_never_started_can_be_closed() -> None:
 async def test_dead_process_is_started_again() -> None:
     """A process that is killed is replaced by another, and both changes are told."""
     ear, clock = Ear(), QuickClock()
-    async with LocalModel(GREETS, clock, ear) as model:
+    async with alive(GREETS, clock, ear) as model:
         first = (await model.address(LONG_S)).key
 
         os.kill(int(first), signal.SIGKILL)
@@ -121,7 +122,7 @@ async def test_dead_process_is_started_again() -> None:
 async def test_what_never_starts_is_given_up(command: Sequence[str]) -> None:
     """After eight starts in vain, with pauses that double up to half a minute, calls fail without waiting."""
     ear, clock = Ear(), QuickClock()
-    async with LocalModel(command, clock, ear) as model:
+    async with alive(command, clock, ear) as model:
         gone = await refused(model, LONG_S)
 
     assert gone
@@ -132,7 +133,7 @@ async def test_what_never_starts_is_given_up(command: Sequence[str]) -> None:
 async def test_what_has_served_is_never_given_up() -> None:
     """A process that dies soon but serves is started for ever, with the longest pause in between."""
     ear, clock = Ear(), QuickClock()
-    async with LocalModel(GREETS_AND_DIES, clock, ear):
+    async with alive(GREETS_AND_DIES, clock, ear):
         pauses = await clock.pauses(9)
 
     assert [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0] == pauses
@@ -142,7 +143,7 @@ async def test_what_has_served_is_never_given_up() -> None:
 async def test_long_life_shortens_the_pause() -> None:
     """After a minute of life the next death is met with the shortest pause again."""
     clock = QuickClock(step_s=61.0)
-    async with LocalModel(GREETS_AND_DIES, clock, Ear()):
+    async with alive(GREETS_AND_DIES, clock, Ear()):
         pauses = await clock.pauses(3)
 
     assert [0.5, 0.5, 0.5] == pauses

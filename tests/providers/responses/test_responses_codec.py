@@ -175,6 +175,18 @@ def test_refuses_what_is_no_answer(body: bytes, kind: Kind) -> None:
     assert caught.value.kind is kind
 
 
+@pytest.mark.parametrize("odd", ["7", '"x"', "{}", "[7]", '["x", null]'])
+def test_odd_remarks_spoil_no_answer(odd: str) -> None:
+    """Annotations and probabilities only add to a text: those of an unknown form are left out."""
+    part = f'{{"type":"output_text","text":"hi","annotations":{odd},"logprobs":{odd}}}'
+    body = f'{{"object":"response","status":"completed","output":[{{"type":"message","content":[{part}]}}]}}'
+
+    choice = json.loads(decoded(body.encode()).raw)["choices"][0]
+
+    assert (choice["message"]["content"], choice["logprobs"]) == ("hi", None)
+    assert "annotations" not in choice["message"]
+
+
 @pytest.mark.parametrize(("status", "kind"), [(401, table.TARGET_MISCONFIGURED), (503, table.TARGET_BUSY)])
 def test_statuses_mean_what_they_mean_at_openai(status: int, kind: Kind) -> None:
     """Refusals are those of all of OpenAI's endpoints."""

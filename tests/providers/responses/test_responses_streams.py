@@ -112,6 +112,19 @@ def test_breaks_off_at_what_is_no_answer(raw: bytes, code: str) -> None:
     assert decoded([raw])[1] == code
 
 
+@pytest.mark.parametrize("odd", [b"7", b"[7]", b'"x"', b"null"])
+def test_odd_remarks_break_no_stream(odd: bytes) -> None:
+    """An annotation only adds to a text: one of an unknown form is left out."""
+    begins = b'data: {"type":"response.created","response":{"id":"r","model":"m"}}\n\n'
+    remark = b'data: {"type":"response.output_text.annotation.added","annotation":%b}\n\n' % odd
+    ends = b'data: {"type":"response.completed","response":{"status":"completed"}}\n\n'
+
+    events, code = decoded([begins, remark, ends])
+
+    assert code is None
+    assert b"annotations" not in b"".join([event.frame for event in events])
+
+
 def test_other_operations_are_streamed_as_ever() -> None:
     """What is no chat is read as at every other address of the provider."""
     request = PlainRequest(Operation.COMPLETIONS, "m", b"{}", stream=True)

@@ -79,6 +79,15 @@ async def test_rerank_counts_shared_words(sim: SimUpstream) -> None:
     assert found["results"][0] == {"index": 1, "relevance_score": 1.0, "document": {"text": "the red cat"}}
 
 
+async def test_null_is_as_if_the_member_were_not_there(sim: SimUpstream) -> None:
+    """Clients that write every member send null where they want the usual."""
+    vector = await answer(sim, "embeddings", input="a", encoding_format=None, dimensions=None)
+    ranking = await answer(sim, "rerank", query="a", documents=["a"], top_n=None, return_documents=None)
+
+    assert len(vector["data"][0]["embedding"]) == 64
+    assert ranking["results"] == [{"index": 0, "relevance_score": 1.0}]
+
+
 async def test_completions_are_text(sim: SimUpstream) -> None:
     """A legacy completion echoes its prompt."""
     found = await answer(sim, "completions", prompt=["one two three"], max_tokens=2)

@@ -39,7 +39,6 @@ class Replica:
         self.shelf = MemoryShelf(ShelfBounds(100, 10_000_000, "lru"), clock)
         self.tally = Tally()
         self.answers.watch(self.shelf, self.tally)
-        self.link.follow(self.answers)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from app.core.caching.stored import Stored
 from app.core.errors import STREAM_BROKEN, TARGET_RATE_LIMITED, GatewayError
 from app.core.model import StreamEvent
 from app.state.answers.entries import Frames, Head, written
-from app.state.answers.leading import Rhythm
+from app.state.answers.leases import Rhythm
 from app.state.link.redis import LinkOptions
 from tests.core.answers.making import DONE, framed
 from tests.state.answers.rig import KEY, LINK, ORIGIN, Replica, Tap, broadcast, flight, kept, pair, replica

@@ -12,7 +12,7 @@ from app.core.caching.ports import Looked, Tally
 from app.core.caching.stored import Selection
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.model import Native
-from app.state.answers.leading import Rhythm
+from app.state.answers.leases import Rhythm
 from app.state.answers.redis import PURGES_KEPT
 from app.state.link import Fail
 from tests.state.answers.rig import KEY, LINK, ORIGIN, OTHER, flight, kept, pair, replica

@@ -14,7 +14,7 @@ from app.core.caching.flight import Flights
 from app.core.clock import SystemClock
 from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.tapes import Readable, Tape, TapeBounds, Taped, TapeEnd, Tapes
-from app.state.answers.leading import Means, Rhythm
+from app.state.answers.leases import Means, Rhythm
 from app.state.answers.redis import RedisAnswers
 from app.state.link.redis import LinkOptions, RedisLink
 from app.state.tapes.entries import key_of
@@ -60,7 +60,6 @@ class Replica:
         self.store = RedisAnswers(self.link.submit, prefix)
         means = Means(self.store, self.link, self.flights, clock, rhythm)
         self.copies = SharedTapes(name, means, StreamSeal)
-        self.link.follow(self.copies)
         self.tapes = Tapes(clock, copies=self.copies)
 
     def begin(self, bounds: TapeBounds = BOUNDS) -> Tape:

@@ -40,7 +40,6 @@ async def linked(server: RedisServer, prefix: str = "") -> AsyncIterator[VectorS
     """Connect with a server; without a prefix to keys that nobody else has."""
     link = RedisLink(server.url, LINK, lambda: 0.0, lambda _signal: None)
     sets = VectorSets(link, prefix or next(_prefixes))
-    link.follow(sets)
     async with link:
         yield sets
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from app.api.dialects.anthropic.answer import call_id_of, stop_reason_of, thoughts_of, usage_of
 from app.api.dialects.events import EventWriter
 from app.core.dialects.anthropic import Block
@@ -24,16 +26,13 @@ _TEXT = b'{"type":"text","text":""}'
 _THINKING = b'{"type":"thinking","thinking":"","signature":""}'
 
 
-class _Tool:
+class _Tool(msgspec.Struct):
     """A tool call under way: its block once it has a name, and until then what came of its arguments."""
 
-    __slots__ = ("arguments", "block", "id", "name")
-
-    def __init__(self) -> None:
-        self.block: int | None = None
-        self.id = ""
-        self.name = ""
-        self.arguments = ""
+    block: int | None = None
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
 
 
 class MessageEvents(EventWriter):

@@ -51,7 +51,8 @@ def messages_of(body: MessagesBody, originals: Originals) -> list[Json]:
     """
     found: list[Json] = []
     if body.system:
-        found.append({"role": "system", "content": _system(body.system)})
+        texts = body.system if isinstance(body.system, str) else _simplest([_text(block) for block in body.system])
+        found.append({"role": "system", "content": texts})
     for place, turn in enumerate(body.messages):
         if turn.role not in _ROLES:
             message = f"A message's role must be 'user', 'assistant' or 'system', not {turn.role[:40]!r}."
@@ -63,10 +64,6 @@ def messages_of(body: MessagesBody, originals: Originals) -> list[Json]:
         else:
             found += _given(turn, turn.content, place, originals)
     return found
-
-
-def _system(system: str | Sequence[Block]) -> str | list[Json]:
-    return system if isinstance(system, str) else _simplest([_text(block) for block in system])
 
 
 def _given(turn: Turn, blocks: Sequence[Block], place: int, originals: Originals) -> Iterator[Json]:

@@ -175,7 +175,8 @@ def annotations_of(raw: msgspec.Raw) -> list[Json]:
         found = msgspec.json.decode(raw, type=list[dict[str, Any]])
     except (msgspec.DecodeError, RecursionError):
         return []
-    return [{"type": "url_citation", **note["url_citation"]} if "url_citation" in note else note for note in found]
+    nested = [(note, note.get("url_citation")) for note in found]
+    return [{"type": "url_citation", **inner} if isinstance(inner, dict) else note for note, inner in nested]
 
 
 def logprobs_of(raw: msgspec.Raw) -> list[msgspec.Raw]:

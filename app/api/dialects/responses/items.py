@@ -67,7 +67,9 @@ class _Talk:
             raise GatewayError(INVALID_REQUEST, f"The field '{where}.content' is missing.", param=f"{where}.content")
         content = _content(item.content, where)
         if item.role == "assistant":
-            self._assistant()["content"] = _joined(self._assistant()["content"], content)
+            turn = self._assistant()
+            said = turn["content"]
+            turn["content"] = content if said is None else [*_as_parts(said), *_as_parts(content)]
         else:
             self.other({"role": item.role, "content": content})
 
@@ -97,10 +99,6 @@ class _Talk:
         if not self.messages or self.messages[-1]["role"] != "assistant":
             self.messages.append({"role": "assistant", "content": None})
         return self.messages[-1]
-
-
-def _joined(one: str | list[Json] | None, other: str | list[Json]) -> str | list[Json]:
-    return other if one is None else [*_as_parts(one), *_as_parts(other)]
 
 
 def _as_parts(content: str | list[Json]) -> list[Json]:
