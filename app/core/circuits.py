@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from app.core.call import Attempt, End, Outcome, Target
+from app.core.call import Attempt, Target
 from app.core.errors import CIRCUIT_OPEN, TARGET_RATE_LIMITED, Blame, GatewayError
+from app.core.outcome import End, Outcome
 from app.core.signals import CircuitChanged, Listener, Signal
 
 # How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
-from app.core.call import Finisher, Outcome, Reply, conclude
+from app.core.call import Reply
+from app.core.outcome import Finisher, Outcome, conclude
 
 C = TypeVar("C")  # what travels: a Call above the fallback stage, an Attempt below it
 Handler: TypeAlias = Callable[[C], Awaitable[Reply]]

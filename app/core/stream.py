@@ -14,9 +14,9 @@ from typing import Final, Protocol, Self, TypeAlias
 
 import msgspec
 
-from app.core.call import COMPLETED, Finisher, Outcome, conclude
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
 from app.core.model import StreamEvent, Weight
+from app.core.outcome import COMPLETED, Finisher, Outcome, conclude
 from app.core.usage import Usage
 
 EVENTS: Final = "text/event-stream; charset=utf-8"

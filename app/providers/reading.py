@@ -168,12 +168,7 @@ class EventReading:
         try:
             while not decoder.done:
                 data = await self._guard.next(self._chunks)
-                try:
-                    events = decoder.end() if data is None else decoder.feed(data)
-                except CutShortError as error:
-                    if not error.events:
-                        raise
-                    self._failure, events = error, error.events
+                events = self._decoded(data)
                 if events:
                     return events
                 del data  # what has been read must not wait here for the next
@@ -190,6 +185,16 @@ class EventReading:
     def release(self) -> Awaitable[None] | None:
         """Give the connection back, unless that was done at the end of the events."""
         return None if self._given_back else self._reply.aclose()
+
+    def _decoded(self, data: bytes | None) -> Batch:
+        """Return what bytes mean, or the end of them; a failure behind events is left for the next time."""
+        try:
+            return self._decoder.end() if data is None else self._decoder.feed(data)
+        except CutShortError as error:
+            if not error.events:
+                raise
+            self._failure = error
+            return error.events
 
     def _blamed(self, error: F) -> F:
         """Stop, and let a failure bear the name of who failed."""

@@ -13,9 +13,10 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.clock import Clock
 from app.core.errors import OVERLOADED, GatewayError
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, settle
 from app.core.ports import Chance
 from app.core.signals import AdmissionLimitChanged, CallQueued, CallShed, CallUnqueued, Listener, Overloaded

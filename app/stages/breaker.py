@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from app.core.call import Attempt, Outcome, Reply
+from app.core.call import Attempt, Reply
 from app.core.circuits import CircuitPolicy, Ticket, is_last_resort, verdict_of, wished_s
+from app.core.outcome import Outcome
 from app.core.pipeline import Handler, settle
 from app.core.ports import Circuits
 

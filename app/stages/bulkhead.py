@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 
-from app.core.call import Attempt, Outcome, Reply
+from app.core.call import Attempt, Reply
 from app.core.errors import OVERLOADED, GatewayError
+from app.core.outcome import Outcome
 from app.core.pipeline import Handler, settle
 from app.core.traffic.memory import Slots
 

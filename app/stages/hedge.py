@@ -14,10 +14,11 @@ from types import TracebackType
 
 import msgspec
 
-from app.core.call import Attempt, Call, Journal, Reply, Target, outlast
+from app.core.call import Attempt, Call, Journal, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.model import Completion
+from app.core.outcome import outlast
 from app.core.pipeline import Handler
 from app.core.routing.router import Targets
 from app.core.signals import HedgeEnded, HedgeStarted, Listener

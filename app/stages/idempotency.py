@@ -17,11 +17,12 @@ import msgspec
 from app.core.answers.assemble import Assembler
 from app.core.answers.replay import replay
 from app.core.caching.serving import wants_usage
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.clock import Clock
 from app.core.errors import IDEMPOTENCY_KEY_REUSED, GatewayError
 from app.core.idempotency import Answered, Different, Leading, Repeats, name_of
 from app.core.model import Completion, StreamEvent
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, settle
 from app.core.signals import CallRepeated, Listener
 from app.core.stream import Batch, EventStream

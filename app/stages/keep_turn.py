@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from contextlib import suppress
 
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.model import Completion
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from app.core.call import Attempt, End, Outcome, Reply
+from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, Blame, GatewayError
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, settle
 from app.core.signals import AttemptEnded, Listener
 from app.core.traffic.loads import Load, Loads

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
-from app.core.call import Call, End, Outcome, Reply, Target
+from app.core.call import Call, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import CLIENT_CLOSED, INTERNAL, OVERLOADED, GatewayError, Kind
 from app.core.lifecycle import CUT_OFF
 from app.core.model import Completion
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, settle
 from app.core.signals import CallEnded, CallStarted, Listener, StreamStarted
 from app.core.stream import Batch

@@ -13,8 +13,9 @@ from typing import Protocol
 
 import msgspec
 
-from app.core.call import Call, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.model import ChatFields, ChatRequest, Completion, Operation, Request
+from app.core.outcome import Outcome
 from app.core.per_route import PerRoute
 from app.core.pipeline import Handler
 from app.core.redaction.answers import Form, rewrite_whole

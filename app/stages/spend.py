@@ -13,11 +13,12 @@ from typing import Final
 import msgspec
 
 from app.core.accounts import Budgets, Charge
-from app.core.call import Attempt, End, Outcome, Reply
+from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
 from app.core.model import Completion, Delta
 from app.core.money import Budget, usd
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, settle
 from app.core.signals import Listener, Spent
 from app.core.spending.budgets import charge_of

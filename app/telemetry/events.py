@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 
-from app.core.call import End
 from app.core.circuits import CircuitState
 from app.core.errors import CLIENT_CLOSED, INTERNAL
+from app.core.outcome import End
 from app.core.signals import (
     AdminActed,
     AdmissionLimitChanged,

@@ -7,9 +7,10 @@ from typing import Literal
 
 import pytest
 
-from app.core.call import Call, End, Reply
+from app.core.call import Call, Reply
 from app.core.gateway import EdgeOptions
 from app.core.model import StreamEvent, Weight
+from app.core.outcome import End
 from app.core.pipeline import Handler
 from app.core.signals import StreamTrimmed
 from tests.api.support import STREAM, Edge, Server

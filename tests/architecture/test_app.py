@@ -17,8 +17,8 @@ FILES = sorted((ROOT / "app").rglob("*.py"))
 # Where catching everything is right, and why: "file::place".
 BROAD_CATCHES: Mapping[str, str] = {
     "app/api/hot.py::HotRoute.__call__": "the edge: a bug must reach the client as a 500 of the contract",
-    "app/core/call.py::conclude": "a finisher that fails must not keep the next one from running",
-    "app/core/call.py::_bounded": "likewise, for the part of a finisher that waits",
+    "app/core/outcome.py::conclude": "a finisher that fails must not keep the next one from running",
+    "app/core/outcome.py::_bounded": "likewise, for the part of a finisher that waits",
     "app/telemetry/fanout.py::FanOut.__call__": "a listener that fails must not fail the call it listens to",
 }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.core.call import CallOptions, End, Journal, Outcome, Tried
+from app.core.call import CallOptions, Journal, Tried
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import Caller, Credential
+from app.core.outcome import End, Outcome
 from app.core.routing.catalog import Catalog
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.traffic.admission import Priority

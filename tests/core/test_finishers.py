@@ -9,9 +9,10 @@ from typing import Any
 import anyio
 import pytest
 
-from app.core.call import FINISHER_LIMIT_S, End, Finisher, Outcome, Reply, conclude
+from app.core.call import Reply
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import Completion
+from app.core.outcome import FINISHER_LIMIT_S, End, Finisher, Outcome, conclude
 from tests.support.calls import Witness
 from tests.support.virtual_time import VirtualClock
 

@@ -8,8 +8,9 @@ from contextlib import aclosing
 import msgspec
 import pytest
 
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.errors import STREAM_BROKEN, TARGET_FAILED, TARGET_UNAVAILABLE, GatewayError
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, compose, settle
 from app.core.stream import EventStream
 from tests.support.calls import (

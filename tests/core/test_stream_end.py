@@ -10,9 +10,9 @@ from typing import TypeAlias
 import anyio
 import pytest
 
-from app.core.call import FINISHER_LIMIT_S, End, Outcome
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
+from app.core.outcome import FINISHER_LIMIT_S, End, Outcome
 from app.core.stream import Batch, EventStream
 from tests.support.calls import Line, Rule, Witness, role, text_in, word
 from tests.support.virtual_time import VirtualClock

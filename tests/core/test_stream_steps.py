@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.core.call import End, Outcome
 from app.core.errors import CONTENT_BLOCKED, GatewayError
 from app.core.model import Native, StreamEvent
+from app.core.outcome import End, Outcome
 from app.core.stream import Batch, EventStream
 from tests.support.calls import Line, Rule, done, role, text_in, word
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from app.core.call import Outcome
 from app.core.circuits import Verdict, verdict_of, wished_s
 from app.core.errors import KINDS, Blame, GatewayError, Kind
+from app.core.outcome import Outcome
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from app.core.call import End, Outcome
+from app.core.outcome import End, Outcome
 from app.providers.client import HttpxClient
 from tests.providers.endpoint_rig import ASK_STREAM, DONE, HELLO, ROLE, STOP, Rig, attempt, cancelled, events_of
 from tests.support.upstream_server import (

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.call import Attempt, End, Outcome
+from app.core.call import Attempt
 from app.core.errors import (
     BAD_UPSTREAM_REPLY,
     STREAM_BROKEN,
@@ -19,6 +19,7 @@ from app.core.errors import (
     GatewayError,
     Kind,
 )
+from app.core.outcome import End, Outcome
 from app.providers.client import HttpxClient
 from tests.providers.endpoint_rig import ASK_STREAM, DONE, HELLO, ROLE, STOP, Rig, attempt, broken, events_of
 from tests.support.upstream_server import (

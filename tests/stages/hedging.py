@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 import pytest
 
-from app.core.call import Attempt, Call, Outcome, Reply, Target
+from app.core.call import Attempt, Call, Reply, Target
 from app.core.errors import GatewayError
+from app.core.outcome import Outcome
 from app.core.pipeline import Handler, Stage, compose, settle
 from app.core.signals import HedgeEnded, HedgeStarted, Signal
 from app.core.traffic.extra_calls import Share

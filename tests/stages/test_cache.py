@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from app.core.caching.stored import Selection
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, NOT_CACHED, TARGET_FAILED, GatewayError
 from app.core.model import Completion, Native, Operation, PlainRequest
+from app.core.outcome import End, Outcome
 from app.core.usage import Usage
 from tests.core.answers.making import DONE
 from tests.stages.caching import FINISH, LIFETIMES, TARGET, House, events_of, line, said, says, sings

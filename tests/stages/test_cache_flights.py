@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from app.core.caching.flight import Flight
 from app.core.caching.ports import Looked, RemoteStream
 from app.core.caching.stored import Origin, Selection, Stored
-from app.core.call import Call, Outcome, Reply, Target
+from app.core.call import Call, Reply, Target
 from app.core.errors import STATE_UNAVAILABLE, STREAM_BROKEN, TARGET_FAILED, TIMEOUT_TOTAL, GatewayError
 from app.core.identity import Caller
 from app.core.model import Completion
+from app.core.outcome import Outcome
 from app.core.pipeline import Handler
 from app.core.stream import Batch
 from tests.core.answers.making import DONE

@@ -8,9 +8,10 @@ from collections.abc import Awaitable
 
 import pytest
 
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.errors import STREAM_BROKEN, TARGET_UNAVAILABLE, TIMEOUT_TOTAL, GatewayError
 from app.core.model import Completion
+from app.core.outcome import End, Outcome
 from app.core.stream import EventStream
 from tests.stages.hedging import DELAY_S, Bench
 from tests.support.calls import (

@@ -13,9 +13,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from app.core.call import Attempt, Call, CallOptions, Journal, Outcome, Reply, Target
+from app.core.call import Attempt, Call, CallOptions, Journal, Reply, Target
 from app.core.errors import GatewayError, Kind
 from app.core.model import ChatFields, ChatRequest, Chunk, Completion, Request, StreamEvent, Weight
+from app.core.outcome import Outcome
 from app.core.stream import Batch, EventStream
 from app.core.usage import Usage
 from tests.support.virtual_time import START_S

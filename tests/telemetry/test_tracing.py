@@ -11,9 +11,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from app.core.call import Attempt, Call, Outcome, Reply
+from app.core.call import Attempt, Call, Reply
 from app.core.errors import RATE_LIMITED, TARGET_FAILED, GatewayError
 from app.core.model import Operation, PlainRequest
+from app.core.outcome import Outcome
 from app.core.pipeline import Handler, compose
 from app.core.tracing import within
 from app.telemetry.tracing.attributes import Peer

@@ -19,9 +19,10 @@ from app.core.caching.meaning import Semantics
 from app.core.caching.pace import Stopwatch
 from app.core.caching.ports import LeaderGoneError, Lease, Looked, Remote, RemoteStream
 from app.core.caching.stored import Origin, Stored
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.errors import STREAM_BROKEN, TIMEOUT_TOTAL, GatewayError
 from app.core.model import Completion
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler
 from app.core.stream import Batch, EventStream
 from app.core.time_limit import TimeLimit

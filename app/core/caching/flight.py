@@ -16,8 +16,8 @@ import msgspec
 
 from app.core.caching.broadcast import Broadcast, Reader, again
 from app.core.caching.stored import Origin, Stored
-from app.core.call import outlast
 from app.core.errors import GatewayError
+from app.core.outcome import outlast
 
 
 class Landed(msgspec.Struct, frozen=True):

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NoReturn, TypeVar
 
-from app.core.call import Call, Outcome, Reply, Target
+from app.core.call import Call, Reply, Target
 from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
 from app.core.gcra import US_PER_S
 from app.core.limits.meter import Meter
 from app.core.model import ChatRequest, Completion, Request
+from app.core.outcome import Outcome
 from app.core.pipeline import Handler, settle
 from app.core.ports import Limits, Tokenizer
 from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, with_prompt

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.core.call import Call, End, Outcome, Reply
+from app.core.call import Call, Reply
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
 from app.core.model import Completion
+from app.core.outcome import End, Outcome
 from app.core.stream import Batch
 from app.core.usage import Usage
 

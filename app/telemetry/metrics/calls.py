@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
-from app.core.call import End
 from app.core.errors import CLIENT_CLOSED
 from app.core.money import usd
+from app.core.outcome import End
 from app.core.signals import AttemptEnded, CallEnded, CallRefused, CallStarted, Spent, StreamStarted
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily
 from app.telemetry.metrics.histograms import GAP_S, OVERHEAD_S, TOKENS_PER_S, Histogram

@@ -11,9 +11,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from app.core.call import Attempt, Call, Outcome, Reply
+from app.core.call import Attempt, Call, Reply
 from app.core.clock import Clock
 from app.core.model import Completion
+from app.core.outcome import Outcome
 from app.core.pipeline import Handler, Stage, settle
 from app.core.stream import Batch
 from app.core.tracing import Span

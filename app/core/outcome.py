@@ -1,0 +1,91 @@
+"""How replies end, and what is run at their end: finishers, which outlive a call that is being cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from app.core.time_limit import TimeLimit
+
+FINISHER_LIMIT_S = 1.0  # long enough for one write to shared state, short enough to never hold a connection
+
+
+class End(Enum):
+    """The three ways in which a reply can end; `word` is how signals say it, quicker to read than `value`."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a reply ended, known only once its last byte is out."""
+
+    end: End
+    error: BaseException | None = None
+
+    @classmethod
+    def of(cls, error: BaseException | None) -> Outcome:
+        """Judge an ending: a client that left (cancellation) blames nobody."""
+        if error is None:
+            return COMPLETED
+        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            return cls(End.ABANDONED, error)
+        return cls(End.FAILED, error)
+
+
+COMPLETED: Final = Outcome(End.COMPLETED)
+Finisher: TypeAlias = Callable[[Outcome], Awaitable[None] | None]
+
+
+def conclude(finisher: Finisher, outcome: Outcome) -> Awaitable[None] | None:
+    """
+    Run one finisher; return what its end has to be awaited by, None if that took no waiting.
+
+    A finisher that has to wait (shared state) runs to its end even while the call's own task is being cancelled: in a
+    task of its own behind a shield, for at most `FINISHER_LIMIT_S`. One that fails is reported to the loop's exception
+    handler and stops nothing.
+    """
+    try:
+        pending = finisher(outcome)
+    except Exception as error:  # noqa: BLE001 - one of the three broad handlers: a finisher must not stop the next one
+        _report(error)
+        return None
+    return None if pending is None else _shielded(pending)
+
+
+async def _shielded(pending: Awaitable[None]) -> None:
+    task = asyncio.ensure_future(_bounded(pending))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await outlast(task)
+        raise
+
+
+async def _bounded(pending: Awaitable[None]) -> None:
+    try:
+        with TimeLimit(asyncio.get_running_loop().time() + FINISHER_LIMIT_S):
+            await pending
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above; what it waited for may be cancelled
+        _report(error)
+
+
+async def outlast(task: asyncio.Future[None]) -> None:
+    """Wait for `task` although this task is being cancelled again and again; it must end by itself."""
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
+
+
+def _report(error: BaseException) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": "a finisher failed", "exception": error})
