@@ -164,19 +164,19 @@ class EventReading:
         """
         decoder = self._decoder
         if self._failure is not None:
-            raise self._blamed(self._failure)
+            raise self._failure
         try:
             while not decoder.done:
                 data = await self._guard.next(self._chunks)
-                try:
-                    events = decoder.end() if data is None else decoder.feed(data)
-                except CutShortError as error:
-                    if not error.events:
-                        raise
-                    self._failure, events = error, error.events
+                events = decoder.end() if data is None else decoder.feed(data)
                 if events:
                     return events
                 del data  # what has been read must not wait here for the next
+        except CutShortError as error:
+            self._failure = self._blamed(error)
+            if not error.events:
+                raise
+            return error.events
         except BaseException as error:
             self._blamed(error)
             raise
