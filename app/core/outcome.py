@@ -34,11 +34,8 @@ class Outcome(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, error: BaseException | None) -> Outcome:
         """Judge an ending: a client that left (cancellation) blames nobody."""
-        if error is None:
-            return COMPLETED
-        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            return cls(End.ABANDONED, error)
-        return cls(End.FAILED, error)
+        left = isinstance(error, (asyncio.CancelledError, GeneratorExit))
+        return COMPLETED if error is None else cls(End.ABANDONED if left else End.FAILED, error)
 
 
 COMPLETED: Final = Outcome(End.COMPLETED)

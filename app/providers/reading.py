@@ -164,14 +164,19 @@ class EventReading:
         """
         decoder = self._decoder
         if self._failure is not None:
-            raise self._blamed(self._failure)
+            raise self._failure
         try:
             while not decoder.done:
                 data = await self._guard.next(self._chunks)
-                events = self._decoded(data)
+                events = decoder.end() if data is None else decoder.feed(data)
                 if events:
                     return events
                 del data  # what has been read must not wait here for the next
+        except CutShortError as error:
+            self._failure = self._blamed(error)
+            if not error.events:
+                raise
+            return error.events
         except BaseException as error:
             self._blamed(error)
             raise
@@ -185,16 +190,6 @@ class EventReading:
     def release(self) -> Awaitable[None] | None:
         """Give the connection back, unless that was done at the end of the events."""
         return None if self._given_back else self._reply.aclose()
-
-    def _decoded(self, data: bytes | None) -> Batch:
-        """Return what bytes mean, or the end of them; a failure behind events is left for the next time."""
-        try:
-            return self._decoder.end() if data is None else self._decoder.feed(data)
-        except CutShortError as error:
-            if not error.events:
-                raise
-            self._failure = error
-            return error.events
 
     def _blamed(self, error: F) -> F:
         """Stop, and let a failure bear the name of who failed."""

@@ -139,11 +139,12 @@ class _Meter:
     def _watch(self, batch: Batch) -> None:
         for event in batch:
             chunk = event.chunk
-            if chunk is not None:
-                if chunk.usage is not None:
-                    self._know(chunk.usage)
-                for choice in chunk.choices:
-                    self._chars += _chars_of(choice.delta)
+            if chunk is None:
+                continue
+            if chunk.usage is not None:
+                self._know(chunk.usage)
+            for choice in chunk.choices:
+                self._chars += _chars_of(choice.delta)
 
     def _know(self, usage: Usage | None) -> None:
         self._usage = usage
