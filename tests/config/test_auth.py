@@ -52,7 +52,6 @@ keys:
         (f"name: a, hash: '{HASH}', expires: [1]", "keys[0].expires"),
         (f"name: a, hash: '{HASH}', priority: urgent", "keys[0].priority"),
         (f"name: a, hash: '{HASH}', models: ['a b']", "keys[0].models[0]"),
-        (f"name: a, hash: '{HASH}', team: ''", "keys[0].team"),
         (f"name: a, hash: '{HASH}', secret: x", "keys[0].secret"),
     ],
 )
