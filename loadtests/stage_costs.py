@@ -32,8 +32,8 @@ from app.config.load import Loaded
 from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
 from app.core.pipeline import compose
-from app.core.routing.catalog import Catalog
 from app.core.routing.router import Router
+from app.core.routing.table import RoutingTable
 from app.providers.endpoint import Endpoints
 from app.serving.process import settle_garbage
 from app.stages.fallback import Fallback
@@ -67,7 +67,7 @@ def without(names: Sequence[str]) -> Build:
         inner = [each for each in attempt_stages(settings, deps) if type(each).__name__ not in names]
         outer = [each for each in call_stages(settings, deps) if type(each).__name__ not in names]
         attempt = compose(inner, Endpoints.of(providers(settings, deps), reading_options(settings), deps.clock))
-        router = Router(Catalog(routes(settings), {}, deps.discovered), policies(settings, deps, models(settings)))
+        router = Router(RoutingTable(routes(settings), {}, deps.discovered), policies(settings, deps, models(settings)))
         fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener)
         return msgspec.structs.replace(build_gateway(loaded, deps), handler=compose(outer, fallback))
 

@@ -19,7 +19,7 @@ from app.core.dialects.absent import given_in
 from app.core.errors import FORBIDDEN, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.lifecycle import Lifecycle
-from app.core.routing.catalog import Listed
+from app.core.routing.table import Listed
 
 _OPEN_METRICS = "application/openmetrics-text"
 _UNREADY: Mapping[int | str, dict[str, Any]] = MappingProxyType(
@@ -44,27 +44,27 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
         headers = headers_of(request.scope)
         gateway = gateways.current
         caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
-        return AllowList(("*",) if caller.models is None else map(gateway.catalog.canonical, caller.models))
+        return AllowList(("*",) if caller.models is None else map(gateway.routing.canonical, caller.models))
 
     @router.get("/models", summary="List the models that the caller's key may use")
     async def list_models(request: Request) -> Response:
         mine = await allowed(request)
-        listed = [shown(each) for each in gateways.current.catalog.listed() if mine.allows(each.id)]
+        listed = [shown(each) for each in gateways.current.routing.listed() if mine.allows(each.id)]
         return _json({"object": "list", "data": listed})
 
     @router.get("/models/{model_id:path}", summary="Describe one model")
     async def get_model(model_id: str, request: Request) -> Response:
-        mine, catalog = await allowed(request), gateways.current.catalog
-        if not mine.allows(catalog.canonical(model_id)):
+        mine, routing = await allowed(request), gateways.current.routing
+        if not mine.allows(routing.canonical(model_id)):
             raise GatewayError(FORBIDDEN, f"This key may not use the model {model_id[:100]!r}.", param="model")
-        return _json(shown(catalog.find(model_id)))
+        return _json(shown(routing.find(model_id)))
 
     return router
 
 
 def model_details(listed: Listed, gateway: Gateway) -> dict[str, object]:
     """Return what is known of a model; of a route what is known of the target that it asks first."""
-    target = gateway.catalog.targets(listed.id)[0]
+    target = gateway.routing.targets(listed.id)[0]
     info = gateway.models.find(target.provider, target.model)
     return {} if info is None else described(info)
 
@@ -105,7 +105,7 @@ class Health(msgspec.Struct, frozen=True):
             told["rejected"] = len(self.configurations.problems)
         if self.lifecycle.draining:
             return 503, {**told, "status": "draining"}
-        if not gateway.catalog.providers:
+        if not gateway.routing.providers:
             return 503, {**told, "status": "misconfigured", "reason": "no provider is configured"}
         return 200, told
 

@@ -32,7 +32,7 @@ from app.core.errors import FORBIDDEN, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.gateway import Gateway
 from app.core.model import Completion, Operation, PlainRequest
 from app.core.ports import Sink
-from app.core.routing.catalog import Catalog
+from app.core.routing.table import RoutingTable
 from app.core.signals import CallForbidden
 from app.core.uploads import Upload
 
@@ -61,7 +61,7 @@ class PassRoute(HotRoute):
     async def _read(self, arrival: Arrival, scope: Scope, receive: Receive, gateway: Gateway) -> Ready:
         headers, edge = arrival.headers, gateway.edge
         passing, place = self._places.find(scope, headers, gateway)
-        self._require(arrival, place, gateway.catalog)
+        self._require(arrival, place, gateway.routing)
         raw, upload, client = b"", None, receive
         length = declared_bytes(headers)
         if _is_json(headers):
@@ -77,10 +77,10 @@ class PassRoute(HotRoute):
     def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
         return _pass_on(ready, sink, style, self._desk.clock)
 
-    def _require(self, arrival: Arrival, place: Place, catalog: Catalog) -> None:
+    def _require(self, arrival: Arrival, place: Place, routing: RoutingTable) -> None:
         """Refuse a key that may not use everything that the provider has, and pages of others."""
         caller, headers = arrival.caller, arrival.headers
-        allowed = AllowList(("*",) if caller.models is None else map(catalog.canonical, caller.models))
+        allowed = AllowList(("*",) if caller.models is None else map(routing.canonical, caller.models))
         if not allowed.allows(f"{place.provider}/*"):
             self._desk.listener(CallForbidden(arrival.request_id, caller.id))
             message = f"This key may not use everything at {place.provider!r}: it needs the model '{place.provider}/*'."

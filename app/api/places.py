@@ -112,7 +112,7 @@ class Kept:
         if named:
             if named in having:
                 return named
-            if named in gateway.catalog.providers:
+            if named in gateway.routing.providers:
                 raise GatewayError(
                     UNSUPPORTED_FEATURE,
                     f"The provider {named!r} has no {word} in OpenAI's form.",

@@ -27,8 +27,8 @@ from app.config.load import Loaded
 from app.core.call import Call
 from app.core.gateway import Gateway
 from app.core.pipeline import Handler, compose
-from app.core.routing.catalog import Catalog
 from app.core.routing.router import Router
+from app.core.routing.table import RoutingTable
 from app.providers.endpoint import Endpoints
 from app.stages.fallback import Fallback
 
@@ -51,23 +51,23 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     reached = providers(settings, deps)
     known = models(settings)
     listed = {name: provider.models for name, provider in reached.items()}
-    catalog = Catalog(routes(settings), listed, deps.discovered)
+    routing = RoutingTable(routes(settings), listed, deps.discovered)
     attempt = compose(
         attempt_stages(settings, deps, trace), Endpoints.of(reached, reading_options(settings), deps.clock)
     )
-    router = Router(catalog, policies(settings, deps, known))
+    router = Router(routing, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
     asking = recovering(settings, deps, trace.request(fallback), router, attempt)
     handler: Handler[Call] = compose(call_stages(settings, deps, trace, router.first), asking)
     return Gateway(
         handler=handler,
-        catalog=catalog,
-        edge=edge_options(settings, catalog),
+        routing=routing,
+        edge=edge_options(settings, routing),
         digest=loaded.digest,
         models=known,
         identities=directory(settings, deps),
         sessions=session_office(settings, deps),
         admin=admin_options(loaded, deps),
-        explainers=explainers(settings, deps, catalog),
-        passing=pass_on(settings, deps, reached, catalog, trace),
+        explainers=explainers(settings, deps, routing),
+        passing=pass_on(settings, deps, reached, routing, trace),
     )

@@ -12,13 +12,13 @@ from app.config.schema import Settings
 from app.core.gateway import EdgeOptions
 from app.core.leaving import LeavingOptions
 from app.core.loops import Loop
-from app.core.routing.catalog import Catalog
+from app.core.routing.table import RoutingTable
 from app.core.tapes import TapeBounds
 
 _MODERATES: Final = "omni-moderation-latest"  # what OpenAI takes where a request names no model
 
 
-def edge_options(settings: Settings, catalog: Catalog) -> EdgeOptions:
+def edge_options(settings: Settings, routing: RoutingTable) -> EdgeOptions:
     """Return what the edge accepts and how long it waits."""
     return EdgeOptions(
         body_max_bytes=settings.server.body_max_bytes,
@@ -31,18 +31,18 @@ def edge_options(settings: Settings, catalog: Catalog) -> EdgeOptions:
         leaving=_leaving(settings),
         loop=_loop(settings),
         caches=settings.cache.enabled,
-        moderation_model=_moderation_model(settings, catalog),
+        moderation_model=_moderation_model(settings, routing),
     )
 
 
-def _moderation_model(settings: Settings, catalog: Catalog) -> str | None:
+def _moderation_model(settings: Settings, routing: RoutingTable) -> str | None:
     """
     Return what moderates where a request names no model.
 
     A route of the name of OpenAI's own default; else a provider that moderates, rather one at its usual address than
     some server that is compatible with it.
     """
-    if _MODERATES in settings.models or catalog.matched(_MODERATES):
+    if _MODERATES in settings.models or routing.matched(_MODERATES):
         return _MODERATES
     at_home: dict[str, bool] = {}
     for name, given in settings.providers.items():

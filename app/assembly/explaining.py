@@ -25,15 +25,15 @@ from app.core.explain.request import ExplainRequest
 from app.core.explain.route import ExplainRoute, RouteFacts
 from app.core.limits.rulebook import RuleBook
 from app.core.pipeline import Stage
-from app.core.routing.catalog import Catalog
 from app.core.routing.router import Router
+from app.core.routing.table import RoutingTable
 from app.core.traffic.memory import Glimpse
 
 
-def explainers(settings: Settings, deps: Deps, catalog: Catalog) -> tuple[Explainer, ...]:
+def explainers(settings: Settings, deps: Deps, routing: RoutingTable) -> tuple[Explainer, ...]:
     """Return the sections; a feature puts its own where its stage stands."""
     watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
-    router = Router(catalog, policies(settings, watching, models(settings)))
+    router = Router(routing, policies(settings, watching, models(settings)))
     limits = gateway_rules(settings)
     before: list[Stage[Call]] = [*instruct(settings), *mark(settings, deps)]
     return (

@@ -17,7 +17,7 @@ from app.core.keys.directory import Directory, Sources, Tokens
 from app.core.keys.office import KeyOffice, OfficeTools
 from app.core.keys.store import KeyStore
 from app.core.keys.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
-from app.core.routing.catalog import canonical
+from app.core.routing.table import canonical
 from app.core.traffic.admission import Priority
 from app.providers.fetch import fetch
 from app.stages.authorize import Authorize

@@ -16,7 +16,7 @@ from app.config.schema import Settings
 from app.core.call import Call, Target
 from app.core.gateway import Passing
 from app.core.pipeline import Handler, compose
-from app.core.routing.catalog import Catalog
+from app.core.routing.table import RoutingTable
 from app.providers.endpoint import Endpoints, Provider
 from app.providers.mistral_batches import MistralCodec
 from app.providers.passing import PassCodec, PassEndpoint, passing
@@ -31,7 +31,7 @@ def passes_on(settings: Settings) -> bool:
 
 
 def pass_on(
-    settings: Settings, deps: Deps, reached: Mapping[str, Provider], catalog: Catalog, trace: Composing
+    settings: Settings, deps: Deps, reached: Mapping[str, Provider], routing: RoutingTable, trace: Composing
 ) -> Passing | None:
     """Return the pipeline of what is passed on, None if nothing is."""
     if not passes_on(settings):
@@ -45,7 +45,7 @@ def pass_on(
     attempt = compose(passing_attempt_stages(settings, deps, trace), Endpoints(endpoints))
 
     def only(call: Call) -> tuple[Target, ...]:
-        return (catalog.target(call.request.model),)
+        return (routing.target(call.request.model),)
 
     last = Fallback(only, attempt, frozenset(), deps.listener)
     handler: Handler[Call] = compose(passing_call_stages(settings, deps, trace, only), trace.request(last))

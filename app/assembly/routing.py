@@ -14,8 +14,8 @@ from app.core.catalogue import ModelInfo, Models
 from app.core.routing.affinity import COMMON, Affinity
 from app.core.routing.balancing import STRATEGIES, Guarded, Strategy, Tools
 from app.core.routing.candidates import Candidate
-from app.core.routing.catalog import Route
 from app.core.routing.router import Policy
+from app.core.routing.table import Route
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from app.assembly.deps import Deps
 from app.assembly.routing import routes
 from app.config.schema import Settings
 from app.core.call import Target
-from app.core.routing.catalog import Catalog
+from app.core.routing.table import RoutingTable
 from app.core.routing.wildcards import filled
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.sessions import SessionStore
@@ -69,12 +69,12 @@ class _Windows:
 
     def __init__(self, settings: Settings) -> None:
         self._routes = settings.models
-        self._catalog = Catalog(routes(settings), dict.fromkeys(settings.providers, ()))
+        self._routing = RoutingTable(routes(settings), dict.fromkeys(settings.providers, ()))
         self._known = models(settings)
 
     def of(self, model: str) -> int | None:
         """Return the largest window among the targets of a route; None if that of one of them is not known."""
-        group = self._catalog.groups(model)[0]
+        group = self._routing.groups(model)[0]
         if group.route is None:
             return self._known_of(group.targets[0])
         found: list[int] = []

@@ -76,14 +76,14 @@ class _Route(msgspec.Struct, frozen=True):
 
 
 def _meaning(offline: Offline) -> _Meaning:
-    loaded, deps, catalog = offline.loaded, offline.deps, offline.gateway.catalog
+    loaded, deps, routing = offline.loaded, offline.deps, offline.gateway.routing
     settings = loaded.settings
     return _Meaning(
         source=loaded.source,
         digest=loaded.digest,
         providers={name: _Provider(given.kind, given.base_url) for name, given in settings.providers.items()},
         routes={
-            name: _Route(route.strategy, [target.name for target in catalog.targets(name)])
+            name: _Route(route.strategy, [target.name for target in routing.targets(name)])
             for name, route in settings.models.items()
         },
         pipeline=_pipeline(settings, deps),

@@ -23,7 +23,7 @@ from app.core.loops import Loop
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Circuits, Limits
-from app.core.routing.catalog import Catalog
+from app.core.routing.table import RoutingTable
 from app.core.rules import Rule
 from app.core.session_office import SessionOffice
 from app.core.spending.ledger import UsageReader
@@ -112,7 +112,7 @@ class Gateway(msgspec.Struct, frozen=True):
     """
 
     handler: Handler[Call]
-    catalog: Catalog
+    routing: RoutingTable
     edge: EdgeOptions
     digest: str
     identities: Identities

@@ -16,7 +16,7 @@ from app.core.call import Call
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.pipeline import Handler
-from app.core.routing.catalog import Catalog
+from app.core.routing.table import RoutingTable
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.signals import Signal
 from app.state.sessions import StoreLimits
@@ -124,7 +124,7 @@ class Edge:
     def __init__(self, handler: Handler[Call], clock: VirtualClock, edge: EdgeOptions | None = None) -> None:
         options = edge or EdgeOptions(body_max_bytes=10_000, total_s=300.0, keep_alive_s=15.0)
         self.current = Gateway(
-            handler, Catalog({}, {"acme": ("small",)}), options, "d1", Everybody(), no_sessions(clock)
+            handler, RoutingTable({}, {"acme": ("small",)}), options, "d1", Everybody(), no_sessions(clock)
         )
         self.told: list[Signal] = []
         self.desk = Desk(self, self.told.append, clock)

@@ -98,7 +98,7 @@ async def test_local_provider(bench: Bench) -> None:
     await ask(gateway, "own/smollm2")
 
     assert (len(bench.local.asked), len(bench.real.asked)) == (1, 0)
-    assert "own/smollm2" in [listed.id for listed in gateway.catalog.listed()]
+    assert "own/smollm2" in [listed.id for listed in gateway.routing.listed()]
 
 
 async def test_scripted_provider(bench: Bench) -> None:
@@ -322,7 +322,7 @@ def test_listed_models(bench: Bench) -> None:
     """Routes are listed first, then the models that are known of each provider."""
     gateway = bench.gateway(models={"fast": route("echo")}, providers={"box": {**BOX, "models": ["a", "b/c"]}})
 
-    listed = [(listed.id, listed.owner) for listed in gateway.catalog.listed()]
+    listed = [(listed.id, listed.owner) for listed in gateway.routing.listed()]
 
     assert listed == [
         ("fast", "wizard"), ("sim/echo", "sim"), ("sim/words", "sim"), ("box/a", "box"), ("box/b/c", "box"),

@@ -142,25 +142,6 @@ def test_this_machine_is_no_other(tmp_path: Path, host: str) -> None:
     assert loaded(tmp_path, f"server: {{host: '{host}'}}").settings.server.host == host
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        f"keys: [{{name: a, hash: '{HASH}'}}]",
-        "redis: {url: 'redis://r'}",
-        "admin: {token: t}",
-        "auth: {required: true, jwt: {jwks_url: 'https://i.example/keys', issuer: i, audience: [a]}}",
-    ],
-)
-def test_a_gateway_that_somebody_can_call(tmp_path: Path, source: str) -> None:
-    """A key has to come from somewhere."""
-    nobody = problem(tmp_path, "auth: {required: true}")
-
-    settings = loaded(tmp_path, source, {"WIZARD_AUTH__REQUIRED": "true"}).settings
-
-    assert (nobody.path, nobody.value) == ("auth.required", "true")
-    assert settings.auth.required
-
-
 def test_tokens_need_an_issuer_and_an_audience(tmp_path: Path) -> None:
     """Or anybody's would do."""
     found = refused(tmp_path, "auth: {jwt: {jwks_url: 'https://i.example/keys'}}").problems

@@ -9,7 +9,7 @@ from app.core.call import CallOptions, Journal, Tried
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import Caller, Credential
 from app.core.outcome import End, Outcome
-from app.core.routing.catalog import Catalog
+from app.core.routing.table import RoutingTable
 from app.core.session_office import SessionBounds, SessionOffice
 from app.core.traffic.admission import Priority
 from app.state.sessions import StoreLimits
@@ -82,12 +82,12 @@ def test_how_urgent_a_call_is(asked: Priority | None, allowed: Priority | None, 
 
 async def test_a_gateway_is_one_reading_of_the_configuration(clock: VirtualClock) -> None:
     """A gateway holds the pipeline and the models that belong together, and neither can be exchanged."""
-    provider, catalog = FakeProvider(), Catalog({}, {})
+    provider, routing = FakeProvider(), RoutingTable({}, {})
 
     office = SessionOffice(MemorySessions(StoreLimits(1, 1), clock), SessionBounds(1, 1.0, alone=True), clock, bytes)
 
-    gateway = Gateway(provider, catalog, EdgeOptions(1, 1.0, 1.0), "digest", Nobody(), office)
+    gateway = Gateway(provider, routing, EdgeOptions(1, 1.0, 1.0), "digest", Nobody(), office)
 
-    assert (gateway.handler, gateway.catalog, gateway.digest) == (provider, catalog, "digest")
+    assert (gateway.handler, gateway.routing, gateway.digest) == (provider, routing, "digest")
     with pytest.raises(AttributeError, match="immutable"):
-        gateway.catalog = Catalog({}, {})  # type: ignore[misc]
+        gateway.routing = RoutingTable({}, {})  # type: ignore[misc]

@@ -330,6 +330,19 @@ def test_no_key_is_ever_printed(gateway: GatewayProcess) -> None:
 # --- without a need for keys, and in other ways ----------------------------------------------------------------------
 
 
+def test_a_gateway_waits_for_its_first_key() -> None:
+    """Where a key is required and there is none yet, nobody comes in until the file has one."""
+    config = {name: CONFIG[name] for name in ("auth", "providers", "models")}
+    with running(Start(config)) as gateway:
+        before = [chat(gateway, headers).status_code for headers in (NOBODY, bearer(ALL))]
+
+        gateway.write_config({**config, "keys": CONFIG["keys"]})
+
+        eventually(lambda: chat(gateway, bearer(ALL)).status_code == httpx2.codes.OK, "the key never worked")
+        assert before == [401, 401]
+        assert chat(gateway, NOBODY).status_code == httpx2.codes.UNAUTHORIZED
+
+
 def test_an_open_gateway_knows_its_keys() -> None:
     """Whoever sends none, or one that nobody knows, comes in; a key that is known counts, and one that is over too."""
     with running(Start({**CONFIG, "auth": {"required": False}}, variables=VARIABLES)) as gateway:

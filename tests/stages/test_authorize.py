@@ -11,7 +11,7 @@ from app.core.call import Call
 from app.core.errors import FORBIDDEN, GatewayError
 from app.core.identity import ANONYMOUS, Caller
 from app.core.pipeline import compose
-from app.core.routing.catalog import canonical
+from app.core.routing.table import canonical
 from app.core.signals import CallForbidden, Signal
 from app.stages.authorize import Authorize
 from tests.support.calls import FakeProvider, a_call, answers, asking, text_of

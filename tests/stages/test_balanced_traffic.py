@@ -12,8 +12,8 @@ from app.core.call import Attempt, Call, Reply, Target
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.pipeline import Handler, compose
 from app.core.routing.balancing import STRATEGIES, Tools
-from app.core.routing.catalog import Catalog, Route
 from app.core.routing.router import Policy, Router
+from app.core.routing.table import Route, RoutingTable
 from app.core.traffic.memory import Traffic
 from app.stages.fallback import Fallback
 from app.stages.measure import Measure
@@ -31,8 +31,8 @@ class World:
         clock, self.asked = VirtualClock(), Counter[Target]()
         self.traffic = Traffic()
         tools = Tools("fast", clock, Surroundings().chance, self.traffic)
-        catalog = Catalog({"fast": Route(tuple(manners))}, PROVIDERS)
-        router = Router(catalog, {"fast": Policy(STRATEGIES[strategy](tools), tuple(candidates(*manners)))})
+        routing = RoutingTable({"fast": Route(tuple(manners))}, PROVIDERS)
+        router = Router(routing, {"fast": Policy(STRATEGIES[strategy](tools), tuple(candidates(*manners)))})
 
         async def target(attempt: Attempt) -> Reply:
             self.asked[attempt.target] += 1

@@ -21,7 +21,7 @@ from app.core.errors import (
     GatewayError,
     Kind,
 )
-from app.core.routing.catalog import Catalog, Route
+from app.core.routing.table import Route, RoutingTable
 from app.core.signals import FellBack, Signal
 from app.stages.fallback import Fallback
 from tests.support.calls import (
@@ -237,7 +237,7 @@ async def test_an_unknown_model_reaches_no_target() -> None:
     """What the route refuses is refused before anything is tried."""
 
     def route(call: Call) -> Sequence[Target]:
-        return Catalog({}, {}).targets(call.request.model)
+        return RoutingTable({}, {}).targets(call.request.model)
 
     bench = Bench(route=route)
 
@@ -250,11 +250,11 @@ async def test_an_unknown_model_reaches_no_target() -> None:
 
 async def test_routes_in_a_circle_end() -> None:
     """Over routes that fall back to each other every target is asked once, and then the call fails."""
-    catalog = Catalog(
+    routing = RoutingTable(
         {"fast": Route((TARGET,), ("big",)), "big": Route((OTHER, TARGET), ("fast", "cloud/huge"))},
         {"acme": (), "box": (), "cloud": ()},
     )
-    bench = Bench(*[fails(TARGET_FAILED)] * 3, route=lambda call: catalog.targets(call.request.model))
+    bench = Bench(*[fails(TARGET_FAILED)] * 3, route=lambda call: routing.targets(call.request.model))
 
     await bench.failure()
 
@@ -263,10 +263,10 @@ async def test_routes_in_a_circle_end() -> None:
 
 async def test_a_caller_who_wants_no_fallback_gets_none() -> None:
     """With fallback off the first target is the only and the last one."""
-    catalog = Catalog({"fast": Route((TARGET, OTHER), ("cloud/huge",))}, {"cloud": ()})
+    routing = RoutingTable({"fast": Route((TARGET, OTHER), ("cloud/huge",))}, {"cloud": ()})
     bench = Bench(
         fails(TARGET_FAILED),
-        route=lambda call: catalog.targets(call.request.model, fallback=call.options.fallback),
+        route=lambda call: routing.targets(call.request.model, fallback=call.options.fallback),
     )
     bench.call = a_call(asking(model="fast"), options=CallOptions(fallback=False))
 

@@ -9,8 +9,8 @@ from typing import Any
 from app.core.call import Call, CallOptions, Target
 from app.core.routing.balancing import STRATEGIES, Strategy, Tools
 from app.core.routing.candidates import Candidate
-from app.core.routing.catalog import Catalog, Route
 from app.core.routing.router import Policy, Router
+from app.core.routing.table import Route, RoutingTable
 from app.core.traffic.memory import Traffic
 from tests.support.calls import a_call, asking
 
@@ -55,7 +55,7 @@ class Surroundings:
 
     def router(self, routes: Mapping[str, tuple[str, Sequence[Candidate], Sequence[str]]]) -> Router:
         """Make a router for routes given as strategy, candidates and fallbacks."""
-        catalog = Catalog(
+        routing = RoutingTable(
             {
                 name: Route(tuple([candidate.target for candidate in candidates]), tuple(fallbacks))
                 for name, (_, candidates, fallbacks) in routes.items()
@@ -66,7 +66,7 @@ class Surroundings:
             name: Policy(self.strategy(strategy, name), tuple(candidates))
             for name, (strategy, candidates, _) in routes.items()
         }
-        return Router(catalog, policies)
+        return Router(routing, policies)
 
 
 def candidates(*targets: Target) -> list[Candidate]:

@@ -16,7 +16,7 @@ def circuits_router(gateways: CurrentGateway) -> APIRouter:
     async def force(request: Request, name: str, action: Force) -> Response:
         gateway = gateways.current
         admin = admitted(request, gateway)
-        target = gateway.catalog.target(name)
+        target = gateway.routing.target(name)
         return json_answer(_shown(await admin.circuits.force(target, action, admin.circuit_breaker)))
 
     @router.get("/circuits", summary="List the circuits of all targets")

@@ -1,4 +1,4 @@
-"""Keys that contradict each other, and gateways that nobody could call, or everybody."""
+"""Keys that contradict each other, and gateways that everybody could call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find a gateway that is open to other machines without saying so, and one that nobody could call."""
+    """Find a gateway that is open to other machines without saying so."""
     auth = settings.auth
     shared = next((place for place in places(settings) if place.shared), None)
     if not auth.required and not auth.allow_open and shared is not None:
@@ -32,9 +32,6 @@ def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]
             "require keys (wizard keys new), listen on 127.0.0.1, or set auth.allow_open: true if others keep watch"
         )
         yield ("auth", "required"), Complaint("false", expected, advice)
-    if auth.required and not settings.may_have_keys:
-        expected = "false, or keys, auth.jwt, redis.url or admin.token: there is no key that anybody could have"
-        yield ("auth", "required"), Complaint("true", expected, "add a key: wizard keys new", ("keys",))
 
 
 def ports(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:

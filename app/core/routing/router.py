@@ -16,7 +16,7 @@ from app.core.call import Call, Target
 from app.core.errors import CONTEXT_TOO_LONG, UNSUPPORTED_FEATURE, GatewayError
 from app.core.routing.balancing import Sequential, Strategy
 from app.core.routing.candidates import Candidate, Needs, lacking, needs_of
-from app.core.routing.catalog import Catalog, Group
+from app.core.routing.table import Group, RoutingTable
 from app.core.routing.wildcards import STAR, filled
 
 _SHOWN_MAX = 5
@@ -77,15 +77,15 @@ class Router:
     Finds the targets of each call.
 
     Args:
-        catalog: The routes and providers.
+        routing: The routes and providers.
 
         policies: By route name; a route without one is tried as configured.
     """
 
-    def __init__(self, catalog: Catalog, policies: Mapping[str, Policy]) -> None:
-        self._catalog = catalog
+    def __init__(self, routing: RoutingTable, policies: Mapping[str, Policy]) -> None:
+        self._routing = routing
         self._policies = policies
-        self._plans = {name: _planned(catalog.groups(name), policies) for name in policies if STAR not in name}
+        self._plans = {name: _planned(routing.groups(name), policies) for name in policies if STAR not in name}
         self._starred: dict[str, _Plan] = {}
 
     def __call__(self, call: Call) -> Targets:
@@ -97,7 +97,7 @@ class Router:
         """
         fallback, plan = call.options.fallback, self._plan(call.request.model)
         if plan is None:
-            return self._catalog.targets(call.request.model, fallback=fallback)
+            return self._routing.targets(call.request.model, fallback=fallback)
         if plan.fixed is not None:
             return plan.fixed if fallback else plan.fixed[:1]
         steps = _able(plan.steps, call) if plan.selective else plan.steps
@@ -112,7 +112,7 @@ class Router:
         """
         plan = self._plan(call.request.model)
         if plan is None:
-            return self._catalog.targets(call.request.model, fallback=False)
+            return self._routing.targets(call.request.model, fallback=False)
         if plan.fixed is not None:
             return plan.fixed[:1]
         step = (_able(plan.steps, call) if plan.selective else plan.steps)[0]
@@ -122,13 +122,13 @@ class Router:
     def _plan(self, name: str) -> _Plan | None:
         """Return the plan of a route; None if the name leads to a target of its own, or nowhere."""
         plan = self._plans.get(name) or self._starred.get(name)
-        return self._star(name) if plan is None and self._catalog.matched(name) else plan
+        return self._star(name) if plan is None and self._routing.matched(name) else plan
 
     def _star(self, name: str) -> _Plan:
         """Plan a route with a star for one name, and remember that: names come from clients, so not without bound."""
         if len(self._starred) >= _STARRED_MAX:
             self._starred.clear()
-        plan = self._starred[name] = _planned(self._catalog.groups(name), self._policies)
+        plan = self._starred[name] = _planned(self._routing.groups(name), self._policies)
         return plan
 
     def preview(self, call: Call) -> tuple[Preview, ...]:
@@ -140,7 +140,7 @@ class Router:
         """
         self(call)
         name = call.request.model
-        groups, needs = self._catalog.groups(name), needs_of(call)
+        groups, needs = self._routing.groups(name), needs_of(call)
         plan = self._plans.get(name)
         steps = _planned(groups, {}).steps if plan is None else plan.steps
         found = tuple([_previewed(group.route, step, call, needs) for group, step in zip(groups, steps, strict=True)])

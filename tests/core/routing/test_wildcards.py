@@ -10,8 +10,8 @@ from app.core.call import Target
 from app.core.errors import CONTEXT_TOO_LONG, UNKNOWN_MODEL, GatewayError
 from app.core.routing.balancing import Sequential, Tools
 from app.core.routing.candidates import Candidate
-from app.core.routing.catalog import Catalog, Route
 from app.core.routing.router import Policy, Router
+from app.core.routing.table import Route, RoutingTable
 from app.core.routing.wildcards import Wildcards, filled
 from app.core.traffic.memory import Traffic
 from tests.support.calls import a_call, asking
@@ -45,26 +45,26 @@ MODELS: dict[str, tuple[str, ...]] = {"openai": ("gpt-4o",), "box": (), "azure":
 )
 def test_the_closest_route_counts(name: str, targets: list[str]) -> None:
     """Exact names come first, then the star with the most letters beside it, then providers, and the bare star last."""
-    catalog = Catalog(ROUTES, MODELS)
+    routing = RoutingTable(ROUTES, MODELS)
 
-    assert [target.name for target in catalog.targets(name)] == targets
+    assert [target.name for target in routing.targets(name)] == targets
 
 
 def test_stars_are_found_but_not_listed() -> None:
     """A name that fits a star is a model of the gateway; the patterns themselves are none."""
-    catalog = Catalog(ROUTES, MODELS)
+    routing = RoutingTable(ROUTES, MODELS)
 
-    assert [listed.id for listed in catalog.listed()] == ["fast", "openai/gpt-4o"]
-    assert catalog.find("gpt-5").owner == "wizard"
-    assert (catalog.matched("gpt-5"), catalog.matched("fast"), catalog.matched("azure/x")) == (True, False, False)
+    assert [listed.id for listed in routing.listed()] == ["fast", "openai/gpt-4o"]
+    assert routing.find("gpt-5").owner == "wizard"
+    assert (routing.matched("gpt-5"), routing.matched("fast"), routing.matched("azure/x")) == (True, False, False)
 
 
 def test_without_a_star_unknown_names_stay_unknown() -> None:
     """Only what fits is taken."""
-    catalog = Catalog({"gpt-*": ROUTES["gpt-*"]}, MODELS)
+    routing = RoutingTable({"gpt-*": ROUTES["gpt-*"]}, MODELS)
 
     with pytest.raises(GatewayError) as caught:
-        catalog.targets("claude")
+        routing.targets("claude")
 
     assert caught.value.kind is UNKNOWN_MODEL
 
@@ -72,19 +72,19 @@ def test_without_a_star_unknown_names_stay_unknown() -> None:
 def test_discovered_models_are_listed() -> None:
     """What providers said to have is listed behind what is configured, each once, as long as they are configured."""
     discovered = {"openai": ("gpt-4o", "gpt-5"), "gone": ("x",)}
-    catalog = Catalog({}, MODELS, discovered)
+    routing = RoutingTable({}, MODELS, discovered)
 
-    first = [listed.id for listed in catalog.listed()]
+    first = [listed.id for listed in routing.listed()]
     discovered["openai"] = ()
 
     assert first == ["openai/gpt-4o", "openai/gpt-5"]
-    assert [listed.id for listed in catalog.listed()] == ["openai/gpt-4o"]
+    assert [listed.id for listed in routing.listed()] == ["openai/gpt-4o"]
 
 
 def test_candidates_keep_what_is_configured() -> None:
     """Weights, windows and the like of a target with a star hold for every name."""
     candidates = (Candidate(Target("openai", "gpt-*"), context_window=10), Candidate(Target("box", "clone-*")))
-    router = Router(Catalog(ROUTES, MODELS), {"gpt-*": Policy(Sequential(TOOLS), candidates)})
+    router = Router(RoutingTable(ROUTES, MODELS), {"gpt-*": Policy(Sequential(TOOLS), candidates)})
 
     short = router(a_call(asking("hi", model="gpt-5")))
     long = router(a_call(asking("x" * 400, model="gpt-5")))
@@ -96,7 +96,7 @@ def test_candidates_keep_what_is_configured() -> None:
 def test_what_no_target_can_take_is_refused_by_the_name_that_was_asked() -> None:
     """The refusal speaks of the caller's name."""
     candidates = (Candidate(Target("openai", "four*"), context_window=10),)
-    router = Router(Catalog(ROUTES, MODELS), {"gpt-4*": Policy(Sequential(TOOLS), candidates)})
+    router = Router(RoutingTable(ROUTES, MODELS), {"gpt-4*": Policy(Sequential(TOOLS), candidates)})
 
     with pytest.raises(GatewayError) as caught:
         router(a_call(asking("x" * 400, model="gpt-4o")))
@@ -108,7 +108,7 @@ def test_what_no_target_can_take_is_refused_by_the_name_that_was_asked() -> None
 def test_plans_are_remembered_within_bounds() -> None:
     """However many names clients make up, a route with a star answers each of them."""
     candidates = (Candidate(Target("box", "mini")),)
-    router = Router(Catalog(ROUTES, MODELS), {"*-mini": Policy(Sequential(TOOLS), candidates)})
+    router = Router(RoutingTable(ROUTES, MODELS), {"*-mini": Policy(Sequential(TOOLS), candidates)})
 
     for number in range(1100):
         assert router(a_call(asking(model=f"m{number}-mini")))[0].name == "box/mini"
@@ -117,7 +117,7 @@ def test_plans_are_remembered_within_bounds() -> None:
 
 def test_direct_names_need_no_plan() -> None:
     """Names that fit no star go straight to their provider."""
-    router = Router(Catalog(ROUTES, MODELS), {})
+    router = Router(RoutingTable(ROUTES, MODELS), {})
 
     assert router(a_call(asking(model="azure/x")))[0].name == "azure/x"
 

@@ -63,7 +63,7 @@ class Listed(msgspec.Struct, frozen=True):
     owner: str
 
 
-class Catalog:
+class RoutingTable:
     """
     The routes and providers of one configuration.
 
