@@ -73,8 +73,7 @@ class Spend:
 
         def close(outcome: Outcome) -> None:
             meter.close(outcome)
-            if held.accounts:
-                self._budgets.settle(held, meter.spent_nusd)
+            self._budgets.settle(held, meter.spent_nusd)
 
         return await settle(attempt, proceed, close, meter.answered)
 

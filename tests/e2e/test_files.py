@@ -220,7 +220,7 @@ def test_what_becomes_of_jobs(mistral: openai.OpenAI) -> None:
         ("POST", "/v1/batches", b'{"input_file_id":"f","endpoint":"/v1/x"}', (400, "invalid_request"), "model"),
         ("POST", "/v1/batches", b'{"endpoint":"/v1/x"}', (400, "invalid_request"), "input_file_id"),
         ("POST", "/v1/batches", b'{"input_file_id":1,"endpoint":""}', (400, "invalid_request"), "input_file_id"),
-        ("POST", "/v1/batches", b"{", (400, "invalid_request"), None),
+        ("POST", "/v1/batches", b"{", (400, "invalid_json"), None),
         ("GET", "/v1/batches?after=0199-job", b"", (400, "unsupported_feature"), "after"),
         ("GET", "/v1/batches?limit=101", b"", (400, "invalid_request"), "limit"),
         ("GET", "/v1/batches?limit=3", b"", (502, "bad_upstream_reply"), None),

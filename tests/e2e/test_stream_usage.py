@@ -43,7 +43,7 @@ def test_usage_is_counted_and_not_shown(gateway: GatewayProcess, upstream: Upstr
     upstream.on("counted", streamed(ROLE, word("hello"), FINISH, USAGE, DONE))
 
     answer = ask(gateway, "counted")
-    line = gateway.wait_for_log("request_completed", target_model="counted")
+    line = gateway.wait_for_log("request_completed", request_id=answer.headers["x-request-id"])
 
     (received,) = upstream.received("counted")
     assert options(received.body) == {"include_usage": True}
