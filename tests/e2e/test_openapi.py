@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import GatewayProcess, Start, foreign_environment, running
+from tests.support.gateway import GatewayProcess, Start, running, unmeasured_environment
 
 TOKEN = "token-of-the-administration-0123456789"
 CONFIG: dict[str, Any] = {
@@ -66,7 +66,7 @@ def test_answers_are_those_that_are_described(gateway: GatewayProcess, tmp_path:
     }
 
     run = subprocess.run(
-        command, cwd=tmp_path, env=foreign_environment(told), capture_output=True, text=True, check=False
+        command, cwd=tmp_path, env=unmeasured_environment(told), capture_output=True, text=True, check=False
     )
 
     assert run.returncode == 0, run.stdout + run.stderr

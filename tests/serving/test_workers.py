@@ -30,6 +30,7 @@ from tests.support.gateway import (
     eventually,
     launched,
     running,
+    unmeasured_environment,
     wizard,
 )
 
@@ -236,7 +237,7 @@ def test_workers_need_one_place_to_write(writable: tuple[str, ...], code: int) -
     mounts = [f"mount --bind {place} {place} && mount -o remount,bind,ro {place}" for place in places]
     command = shlex.join(wizard("serve", "--port", "0", *TWO))
     script = " && ".join([*mounts, "cd /var/tmp", f"exec {command}"])
-    environment = clean_environment({"WIZARD_PROVIDERS__SIM__KIND": "sim", "PYTHONDONTWRITEBYTECODE": "1"})
+    environment = unmeasured_environment({"WIZARD_PROVIDERS__SIM__KIND": "sim", "PYTHONDONTWRITEBYTECODE": "1"})
 
     with subprocess.Popen(
         [*NAMESPACE, "sh", "-c", script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -43,8 +43,8 @@ def clean_environment(more: Mapping[str, str] = _NO_OPTIONS) -> dict[str, str]:
     return {**kept, "WIZARD_SERVER__DRAIN_DELAY_S": "0", **more}  # no load balancer has to find out about its end
 
 
-def foreign_environment(more: Mapping[str, str] = _NO_OPTIONS) -> dict[str, str]:
-    """Return the same for a program without our code: measuring its coverage would take a third of its time."""
+def unmeasured_environment(more: Mapping[str, str] = _NO_OPTIONS) -> dict[str, str]:
+    """Return the same without coverage: for foreign programs, a third of whose time it would take, and read-only ones."""
     return {name: value for name, value in clean_environment(more).items() if not name.startswith("COVERAGE_")}
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.e2e.support.upstream import LIMIT_S
-from tests.support.gateway import GatewayProcess, foreign_environment
+from tests.support.gateway import GatewayProcess, unmeasured_environment
 
 DOCS = Path(__file__).parents[3] / "docs"
 ADDRESS = "http://127.0.0.1:8080"
@@ -31,7 +31,7 @@ def script_of(printed: str, gateway: GatewayProcess, model: str) -> str:
 def run(printed: str, gateway: GatewayProcess, model: str) -> str:
     """Run a program against the gateway and return what it prints."""
     code = script_of(printed, gateway, model)
-    environment = foreign_environment({"PYTHONIOENCODING": "utf-8", "NO_PROXY": "127.0.0.1"})
+    environment = unmeasured_environment({"PYTHONIOENCODING": "utf-8", "NO_PROXY": "127.0.0.1"})
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, timeout=3 * LIMIT_S, check=False
     )
