@@ -44,7 +44,7 @@ def clean_environment(more: Mapping[str, str] = _NO_OPTIONS) -> dict[str, str]:
 
 
 def unmeasured_environment(more: Mapping[str, str] = _NO_OPTIONS) -> dict[str, str]:
-    """Return the same without coverage: for foreign programs, a third of whose time it would take, and read-only ones."""
+    """Return the same without coverage: for foreign programs, whose time it would double, and for read-only ones."""
     return {name: value for name, value in clean_environment(more).items() if not name.startswith("COVERAGE_")}
 
 
