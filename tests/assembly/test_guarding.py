@@ -19,7 +19,7 @@ from app.stages.mark import Marks
 from app.stages.redact import Redact
 from tests.assembly.support import Bench, call, loaded
 from tests.support.calls import text_of
-from tests.support.planted_guards import plant
+from tests.support.planted_guards import plant_guards
 from tests.support.virtual_time import VirtualClock
 
 MAIL = [{"role": "user", "content": "mail a@b.com about TCK-12"}]
@@ -203,7 +203,7 @@ async def test_the_moderation_model_sees_placeholders(clock: VirtualClock) -> No
 
 async def test_guards_of_other_packages(clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are made with their options, and judge like the gateway's own; with policy none they do not."""
-    plant(tmp_path, monkeypatch)
+    plant_guards(tmp_path, monkeypatch)
     custom = {"name": "shouting", "policy": "flag", "options": {"least": 3}}
     gateway = Bench(clock).gateway(guards={"custom": [custom, {**custom, "policy": "none"}]})
     made = call("sim/echo", messages=[{"role": "user", "content": "HEY"}])

@@ -13,14 +13,14 @@ from tests.config.cases import loaded, problem
 from tests.core.guards.test_injection import nobody
 from tests.inspection.service import Service
 from tests.support.calls import asking
-from tests.support.planted_guards import plant
+from tests.support.planted_guards import plant_guards
 from tests.support.virtual_time import VirtualClock
 
 
 @pytest.fixture(autouse=True)
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a package with guards."""
-    plant(tmp_path, monkeypatch)
+    plant_guards(tmp_path, monkeypatch)
 
 
 def config(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.cases import CANARY, loaded, problem
+from tests.support.planting import plant
 
 MODULE = f"""
 KEPT = {{"openai#key": "{CANARY}"}}
@@ -26,13 +27,8 @@ broken = planted_vault:nothing
 @pytest.fixture(autouse=True)
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a package with a source that works and one that does not."""
-    site = tmp_path / "site"
-    info = site / "planted_vault-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted-vault\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(ENTRIES, encoding="utf-8")
-    (site / "planted_vault.py").write_text(MODULE, encoding="utf-8")
-    monkeypatch.syspath_prepend(site)
+    plant(tmp_path / "site", "planted_vault", MODULE, ENTRIES)
+    monkeypatch.syspath_prepend(tmp_path / "site")
 
 
 def keyed(key: str) -> str:

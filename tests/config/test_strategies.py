@@ -13,6 +13,7 @@ from app.core.routing.balancing import STRATEGIES, Sequential
 from tests.assembly.support import Bench
 from tests.config.cases import loaded, problem, refused
 from tests.support.calls import OTHER, TARGET
+from tests.support.planting import plant
 from tests.support.routes import calling, candidates
 from tests.support.virtual_time import VirtualClock
 
@@ -45,13 +46,8 @@ def route(strategy: str, *targets: str) -> str:
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a package with strategies that work and strategies that do not."""
-    site = tmp_path / "site"
-    info = site / "planted-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(ENTRIES, encoding="utf-8")
-    (site / "planted_strategy.py").write_text(MODULE, encoding="utf-8")
-    monkeypatch.syspath_prepend(site)
+    plant(tmp_path / "site", "planted_strategy", MODULE, ENTRIES)
+    monkeypatch.syspath_prepend(tmp_path / "site")
 
 
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "cost"])

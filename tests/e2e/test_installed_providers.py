@@ -10,6 +10,7 @@ from tests.config.cases import problem
 from tests.e2e.support.answers import whole
 from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import Start, running
+from tests.support.planting import plant
 
 CODEC = '''
 """OpenAI's dialect at another address, with a word of its own."""
@@ -41,11 +42,7 @@ odd = wizard_acme:__doc__
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """Install a package with a codec that works, and entry points that do not."""
-    info = tmp_path / "wizard_acme-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wizard-acme\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(ENTRIES, encoding="utf-8")
-    (tmp_path / "wizard_acme.py").write_text(CODEC, encoding="utf-8")
+    plant(tmp_path, "wizard_acme", CODEC, ENTRIES)
     return tmp_path
 
 

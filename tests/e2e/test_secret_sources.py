@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.e2e.support.answers import whole
 from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import Start, eventually, running
+from tests.support.planting import plant
 
 SOURCE = """
 from pathlib import Path
@@ -20,11 +21,8 @@ def read(reference):
 
 def test_a_secret_is_exchanged_by_a_reload(tmp_path: Path, upstream: Upstream) -> None:
     """What the source says goes to the provider and into no output, and a reload asks it again."""
-    info, kept = tmp_path / "wizard_safe-1.0.dist-info", tmp_path / "kept"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wizard-safe\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[wizard.secrets]\nsafe = wizard_safe:read\n", encoding="utf-8")
-    (tmp_path / "wizard_safe.py").write_text(SOURCE, encoding="utf-8")
+    kept = tmp_path / "kept"
+    plant(tmp_path, "wizard_safe", SOURCE, "[wizard.secrets]\nsafe = wizard_safe:read\n")
     kept.write_text("sk-canary-one", encoding="utf-8")
     upstream.on("kept-secret", whole())
     provider = {"kind": "openai", "base_url": upstream.url, "api_key": f"${{safe:{kept}}}"}

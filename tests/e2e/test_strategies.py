@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.support.answers import DONE, FINISH, WHOLE, refused, whole, word
 from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, running, wizard
+from tests.support.planting import plant
 
 CHAT = "/v1/chat/completions"
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -280,11 +281,7 @@ class LastFirst:
 @pytest.fixture
 def plugin(tmp_path: Path) -> dict[str, str]:
     """Install a package that brings a strategy, and return the variables that make a gateway see it."""
-    info = tmp_path / "last_first-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: last-first\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[wizard.strategies]\nlast_first = last_first:LastFirst\n", encoding="utf-8")
-    (tmp_path / "last_first.py").write_text(PLUGIN, encoding="utf-8")
+    plant(tmp_path, "last_first", PLUGIN, "[wizard.strategies]\nlast_first = last_first:LastFirst\n")
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +15,7 @@ import trustme
 from tests.e2e.support import answers
 from tests.e2e.support.http2 import speaking_http2
 from tests.e2e.support.upstream import listening
+from tests.support.certificates import serving_as
 from tests.support.gateway import LIMIT_S, GatewayProcess, Start, running
 
 
@@ -23,16 +23,6 @@ from tests.support.gateway import LIMIT_S, GatewayProcess, Start, running
 def authority() -> trustme.CA:
     """Return a certificate authority of our own."""
     return trustme.CA()
-
-
-def serving_as(authority: trustme.CA, *, demanding: bool = False) -> ssl.SSLContext:
-    """Return the TLS settings of a provider at localhost; a demanding one wants to know its clients."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
-    if demanding:
-        context.verify_mode = ssl.CERT_REQUIRED
-        authority.configure_trust(context)
-    return context
 
 
 def trusting(authority: trustme.CA, folder: Path) -> dict[str, str]:

@@ -33,6 +33,7 @@ from tests.support.gateway import (
     unmeasured_environment,
     wizard,
 )
+from tests.support.planting import plant
 
 ROOT = Path(__file__).parents[2]
 SIM: dict[str, Any] = {"providers": {"sim": {"kind": "sim"}}, "admin": {"token": "t"}}
@@ -201,12 +202,8 @@ def test_a_new_worker_starts_although_the_file_is_bad() -> None:
 
 def test_a_gateway_that_cannot_start_says_so(tmp_path: Path) -> None:
     """If no worker can start the parent gives up with a code, and does not try for ever."""
-    broken = tmp_path / "wizard_broken.py"
-    broken.write_text("def strategy(tools):\n    raise RuntimeError('not today')\n", encoding="utf-8")
-    info = tmp_path / "wizard_broken-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wizard-broken\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[wizard.strategies]\nbroken = wizard_broken:strategy\n", encoding="utf-8")
+    broken = "def strategy(tools):\n    raise RuntimeError('not today')\n"
+    plant(tmp_path, "wizard_broken", broken, "[wizard.strategies]\nbroken = wizard_broken:strategy\n")
     config = {**SIM, "models": {"r": {"targets": [{"provider": "sim", "model": "echo"}], "strategy": "broken"}}}
     with launched(Start(config, flags=TWO, variables={"PYTHONPATH": str(tmp_path)})) as gateway:
         assert gateway.process.wait(60) == 3

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.planting import plant
+
 MODULE = """
 from app.core.guards.guard import Complaint
 
@@ -32,12 +34,7 @@ nothing = planted_guard:NOTHING
 """
 
 
-def plant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def plant_guards(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install the package."""
-    site = folder / "site"
-    info = site / "planted-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(ENTRIES, encoding="utf-8")
-    (site / "planted_guard.py").write_text(MODULE, encoding="utf-8")
-    monkeypatch.syspath_prepend(site)
+    plant(folder / "site", "planted_guard", MODULE, ENTRIES)
+    monkeypatch.syspath_prepend(folder / "site")

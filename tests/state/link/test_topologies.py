@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ import trustme
 from app.core.circuits import CircuitState
 from app.state.link.redis import LinkOptions
 from tests.state.sharing import POLICY, TARGET, replica, until
+from tests.support.certificates import serving_as
 from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_server import RedisServer, redis_server, servers
 
@@ -51,19 +51,9 @@ def files(authority: trustme.CA, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def front(authority: trustme.CA, *, demanding: bool = False) -> ssl.SSLContext:
-    """Return the settings of a server that is `localhost`, and may want to know its clients."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
-    if demanding:
-        context.verify_mode = ssl.CERT_REQUIRED
-        authority.configure_trust(context)
-    return context
-
-
 async def test_a_trusted_certificate(shared_server: RedisServer, authority: trustme.CA, files: Path) -> None:
     """With the authority's file in the address, everything is shared through TLS."""
-    async with FaultProxy(shared_server.port, tls=front(authority)) as proxy:
+    async with FaultProxy(shared_server.port, tls=serving_as(authority)) as proxy:
         state = await opened_by(f"rediss://localhost:{proxy.port}/0?ssl_ca_certs={files}/ca.pem")
 
     assert state is CircuitState.OPEN
@@ -74,7 +64,7 @@ async def test_a_server_that_wants_to_know_its_clients(
 ) -> None:
     """A certificate of our own goes with it."""
     own = f"ssl_certfile={files}/cert.pem&ssl_keyfile={files}/key.pem"
-    async with FaultProxy(shared_server.port, tls=front(authority, demanding=True)) as proxy:
+    async with FaultProxy(shared_server.port, tls=serving_as(authority, demanding=True)) as proxy:
         state = await opened_by(f"rediss://localhost:{proxy.port}/0?ssl_ca_certs={files}/ca.pem&{own}")
 
     assert state is CircuitState.OPEN
@@ -83,7 +73,7 @@ async def test_a_server_that_wants_to_know_its_clients(
 async def test_a_certificate_that_nobody_knows(shared_server: RedisServer, authority: trustme.CA) -> None:
     """Redis is then out of reach, and this process decides alone."""
     async with (
-        FaultProxy(shared_server.port, tls=front(authority)) as proxy,
+        FaultProxy(shared_server.port, tls=serving_as(authority)) as proxy,
         replica(f"rediss://localhost:{proxy.port}/0", next(_prefixes), link=PATIENT) as one,
     ):
         await one.fail()
@@ -96,7 +86,7 @@ async def test_a_certificate_of_another_name(shared_server: RedisServer, authori
     """The name in the address is checked."""
     url = f"?ssl_ca_certs={files}/ca.pem"
     async with (
-        FaultProxy(shared_server.port, tls=front(authority)) as proxy,
+        FaultProxy(shared_server.port, tls=serving_as(authority)) as proxy,
         replica(f"rediss://127.0.0.1:{proxy.port}/0{url}", next(_prefixes), link=PATIENT) as one,
     ):
         up = one.link.up
