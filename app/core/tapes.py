@@ -107,7 +107,10 @@ class TapeCopies(Protocol):
         """
         Return a stream of `tenant` that another process has, or had; None if there is none to be had.
 
-        One that is under way is waited for, for a moment, if it seems to have fewer events than `after`.
+        A moment is waited for one that is not there, or seems to have fewer events than `after`.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE if nobody can be asked.
         """
         ...
 
@@ -234,7 +237,12 @@ class Tapes:
         return tape
 
     async def find(self, tape_id: str, tenant: str, after: int = 0) -> Readable | None:
-        """Return a stream of which `tenant` has `after` events; None if there is none, or it is somebody else's."""
+        """
+        Return a stream of which `tenant` has `after` events; None if there is none, or it is somebody else's.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE if it may be another process's, and those cannot be asked.
+        """
         self._forget_old()
         tape = self._tapes.get(tape_id)
         if tape is not None:

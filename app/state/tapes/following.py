@@ -27,6 +27,11 @@ class FollowedTape:
         self._doubted = 0.0
 
     @property
+    def begun(self) -> bool:
+        """Say whether anything of it has been found."""
+        return self._number > 0
+
+    @property
     def taped(self) -> Taped:
         """Return whose it is; every failure is told in the words that its writer left."""
         return Taped(self._begun.tenant, self._begun.request_id, lambda _error: self._begun.cut)

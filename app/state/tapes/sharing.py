@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from app.core.tapes import Readable, Tape, TapeEnd
 from app.state.answers.leases import Leaders, Means
-from app.state.link import StateLostError
+from app.state.link import StateLostError, out_of_reach
 from app.state.tapes.copying import TapeCopy
 from app.state.tapes.entries import Seal
 from app.state.tapes.following import FollowedTape
@@ -34,16 +34,23 @@ class SharedTapes:
         """
         Return a stream of `tenant` that another process has, or had; None if there is none to be had.
 
-        One that is under way is waited for, for a moment, if it seems to have fewer events than `after`.
+        A moment is waited for one that is not there, or seems to have fewer events than `after`: what its process has
+        told Redis may be on its way.
+
+        Raises:
+            GatewayError: STATE_UNAVAILABLE.
         """
         found = FollowedTape(tape_id, self._seal(tape_id), self._means)
+        until = self._means.clock.now() + self._means.rhythm.letters_s
         try:
             await found.catch_up()
-        except StateLostError:
-            return None
+            while not found.begun and self._means.clock.now() < until:
+                await self._means.clock.sleep(self._means.rhythm.heard_s)
+                await found.catch_up()
+        except StateLostError as error:
+            raise out_of_reach("The streams of other replicas are found in") from error
         if found.taped.tenant != tenant:
             return None
-        until = self._means.clock.now() + self._means.rhythm.letters_s
         while found.ending is None and found.events < after and self._means.clock.now() < until:
             await found.follow()
         return None if found.ending is TapeEnd.LOST else found

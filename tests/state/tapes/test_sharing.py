@@ -12,12 +12,12 @@ from redis import Redis
 
 from app.core.caching.flight import Flights
 from app.core.clock import SystemClock
-from app.core.errors import STREAM_BROKEN, GatewayError
+from app.core.errors import STATE_UNAVAILABLE, STREAM_BROKEN, GatewayError
 from app.core.tapes import Readable, Tape, TapeBounds, Taped, TapeEnd, Tapes
 from app.state.answers.leases import Means, Rhythm
 from app.state.answers.redis import RedisAnswers
 from app.state.link.redis import LinkOptions, RedisLink
-from app.state.tapes.entries import key_of
+from app.state.tapes.entries import Begun, key_of, sealed
 from app.state.tapes.sealing import StreamSeal
 from app.state.tapes.sharing import SharedTapes
 from tests.state.sharing import until
@@ -171,6 +171,22 @@ async def test_a_reader_may_be_ahead_of_redis(redis: RedisServer) -> None:
         assert [2, 2] == [each.events for each in (ahead, too_far) if each is not None]
 
 
+async def test_a_reader_may_be_there_first(redis: RedisServer) -> None:
+    """What its process told Redis of a stream was still on its way: it is waited for."""
+    async with replicas(redis, rhythm=Rhythm(letters_s=20.0, heard_s=0.01)) as (one, two):
+        tape_id = "stm_" + "1" * 32
+        looking = asyncio.create_task(two.tapes.find(tape_id, "one"))
+        await asyncio.sleep(0.03)
+
+        seal = StreamSeal(tape_id)
+        begun = sealed(seal, 1, Begun("one", "req_1", "replica0", b""))
+        await one.store.tell(key_of(seal), key_of(seal), (begun,))
+
+        found = await looking
+        assert found is not None
+        assert "req_1" == found.taped.request_id
+
+
 async def test_streams_are_their_tenants(redis: RedisServer) -> None:
     """For anyone else there is none; nor is there one for an id that was made up."""
     async with replicas(redis) as (one, two):
@@ -257,12 +273,13 @@ async def test_redis_may_be_gone_for_a_while() -> None:
             server.freeze()
             await until(lambda: not one.link.up and not two.link.up)
             tape.add(said(2))
-            nothing = await two.tapes.find(tape.id, "one")
+            with pytest.raises(GatewayError) as refused:
+                await two.tapes.find(tape.id, "one")
             server.thaw()
             tape.end(TapeEnd.COMPLETE)
 
             assert told(1, 2) == await reading
-            assert None is nothing
+            assert STATE_UNAVAILABLE is refused.value.kind
 
 
 async def test_redis_may_forget_everything() -> None:
