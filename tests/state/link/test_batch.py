@@ -83,7 +83,7 @@ async def test_what_has_gathered_leaves_in_pipelines_of_bounded_length(wire: Wir
 
     assert answers[TOGETHER_MAX - 1].done()
     assert not answers[TOGETHER_MAX].done()
-    assert await asyncio.gather(*answers) == [str(n) for n in range(3 * TOGETHER_MAX)]
+    assert [int(answer) for answer in await asyncio.gather(*answers)] == [*range(3 * TOGETHER_MAX)]
     assert wire.lost == []
 
 
