@@ -75,14 +75,20 @@ class Bucket(msgspec.Struct):
         """Return the work that is in the queue: the time until the bucket is as good as new."""
         return max(0, self.served_us - now)
 
-    def take(self, now: int, charge_us: int) -> Hold:
-        """Let work in that fits."""
-        self.served_us = max(self.served_us, now) + charge_us
-        return Hold(charge_us, self.served_us, self.moved_us, self.born_us)
+    def take(self, now: int, charge_us: int, room_us: int) -> Hold | None:
+        """Let work in if it fits into a queue of that length; None if it does not."""
+        served_us = max(self.served_us, now) + charge_us
+        if served_us - now > room_us:
+            return None
+        self.served_us = served_us
+        return Hold(charge_us, served_us, self.moved_us, self.born_us)
 
-    def settle(self, now: int, hold: Hold, charge_us: int) -> None:
-        """Replace the work that was let in under `hold` by what it really was: add what is missing, or give back."""
-        owed_us = charge_us - hold.charge_us
+    def undo(self, hold: Hold) -> None:
+        """Take out again what was let in last, as if it had never been there."""
+        self.served_us -= hold.charge_us
+
+    def settle(self, now: int, hold: Hold, owed_us: int) -> None:
+        """Add work that is owed on top of what was let in under `hold`, or give back so much of it (negative)."""
         if owed_us > 0:
             self.served_us = max(self.served_us, now) + owed_us
         elif hold.born_us == self.born_us:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.gcra import US_PER_S, YEAR_US, Bucket, Hold, Rate, wait_us
-from app.core.rules import Claim, Measure, Rule, Standing, owed_us
+from app.core.rules import Claim, Measure, Rule, Standing
 from tests.support.windows import worst_excess
 
 RATES = st.builds(
@@ -49,31 +49,31 @@ def test_a_year_is_the_most_that_anybody_owes() -> None:
     rule = Rule("tokens", Measure.TOKENS, 60, rate)
     standing = Standing(Claim(rule, "b", 1, rate.charge_us(1)), 0, 0, Hold(rate.charge_us(1), 0, 0, 0))
 
-    assert YEAR_US == owed_us(standing, 10**30)
+    assert YEAR_US == standing.settle(10**30)
 
 
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     """Nor does one that stands still."""
     rate = Rate.of(1, 1, 2)
     bucket = Bucket(100, 0, 100)
-    for _ in range(2):
-        assert not wait_us(bucket.used_us(100), rate.charge_us(1), rate.room_us)
-        bucket.take(100, rate.charge_us(1))
+    holds = [bucket.take(100, rate.charge_us(1), rate.room_us) for _ in range(3)]
 
     waits = [wait_us(bucket.used_us(now), rate.charge_us(1), rate.room_us) for now in (100, 50)]
 
+    assert [True, True, False] == [hold is not None for hold in holds]
     assert [US_PER_S, US_PER_S + 50] == waits
 
 
 def test_a_bucket_made_anew_gives_nothing_back() -> None:
     """What was taken from the one before is none of its business; what is owed is."""
-    old = Bucket(0, 0, 0).take(0, 1000)
+    old = Bucket(0, 0, 0).take(0, 1000, YEAR_US)
+    assert old is not None
     bucket = Bucket(10, 0, 10)
-    bucket.take(10, 500)
+    bucket.take(10, 500, YEAR_US)
 
-    bucket.settle(10, old, 0)
+    bucket.settle(10, old, -1000)
     unchanged = bucket.served_us
-    bucket.settle(10, old, 1100)
+    bucket.settle(10, old, 100)
 
     assert (510, 610) == (unchanged, bucket.served_us)
 
@@ -106,10 +106,10 @@ def test_no_window_ever_holds_more_than_it_may(calls: list[tuple[int, int, int, 
         now += pause_s * US_PER_S
         for call in [each for each in under_way if each.ends <= number]:
             under_way.remove(call)
-            bucket.settle(now, call.hold, rate.charge_us(call.needed))
+            bucket.settle(now, call.hold, rate.charge_us(call.needed) - call.hold.charge_us)
             history[call.place] = (history[call.place][0], call.needed)
-        if not wait_us(bucket.used_us(now), rate.charge_us(units), rate.room_us):
-            hold = bucket.take(now, rate.charge_us(units))
+        hold = bucket.take(now, rate.charge_us(units), rate.room_us)
+        if hold is not None:
             under_way.append(_Open(len(history), number + later, hold, units * percent // 100))
             history.append((now, units))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from app.core.clock import Clock
 from app.core.gcra import US_PER_S, YEAR_US, Bucket, wait_us
-from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
+from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, overlooked
 
 BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
 _SWEEP_MIN = 1024
@@ -47,14 +47,15 @@ class MemoryLimits:
 
     def acquire(self, ask: Ask, now_us: int) -> Decision:
         """Take everything that is asked for, or nothing."""
-        for claim in ask.claims:
-            if not self._fits(claim, now_us):
-                return self._acquire_some(ask, now_us)
         till_us = now_us + round(ask.hold_s * US_PER_S)
-        taken = tuple([self._take(claim, now_us, till_us) for claim in ask.claims])
-        if len(self._buckets) > self._sweep_at:
-            self._sweep(now_us)
-        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+        taken: list[Standing] = []
+        for claim in ask.claims:
+            standing = self._take(claim, now_us, till_us)
+            if standing is None:
+                self._undo(taken, now_us)
+                return self._acquire_some(ask, now_us, till_us)
+            taken.append(standing)
+        return Decision(tuple(taken), ask.slot, admitted=True, alone=self._alone)
 
     def fill(self, claim: Claim, work_us: int, now_us: int) -> None:
         """Let there be at least so much work in the bucket of a claim."""
@@ -67,9 +68,8 @@ class MemoryLimits:
         for standing in decision.standings:
             if standing.place:
                 self._leave(standing)
-            elif standing.hold is not None and (owed := owed_us(standing, tokens)):
-                bucket = self._bucket(standing.claim.bucket, now_us)
-                bucket.settle(now_us, standing.hold, standing.hold.charge_us + owed)
+            elif standing.hold is not None and (owed_us := standing.settle(tokens)):
+                self._bucket(standing.claim.bucket, now_us).settle(now_us, standing.hold, owed_us)
 
     def read(self, claim: Claim, now_us: int) -> Standing:
         """Look without touching."""
@@ -83,37 +83,45 @@ class MemoryLimits:
             return Standing(claim, NEVER, used)
         return Standing(claim, wait_us(used, claim.charge_us, rate.room_us), used)
 
-    def _acquire_some(self, ask: Ask, now_us: int) -> Decision:
+    def _acquire_some(self, ask: Ask, now_us: int, till_us: int) -> Decision:
         """Decide about an ask of which something does not fit: rules in shadow do not refuse it."""
-        standings = tuple([self.read(claim, now_us) for claim in ask.claims])
-        if any(each.wait_us and not each.claim.rule.shadow for each in standings):
-            return Decision(standings, ask.slot, admitted=False, alone=self._alone)
-        till_us = now_us + round(ask.hold_s * US_PER_S)
-        taken = tuple([each if each.wait_us else self._take(each.claim, now_us, till_us) for each in standings])
-        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+        standings = [self.read(claim, now_us) for claim in ask.claims]
+        admitted = all(each.claim.rule.shadow for each in standings if each.wait_us)
+        if admitted:
+            standings = [self._take(each.claim, now_us, till_us) or each for each in standings]
+        return Decision(tuple(standings), ask.slot, admitted, overlooked(standings), alone=self._alone)
 
-    def _fits(self, claim: Claim, now_us: int) -> bool:
+    def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing | None:
+        """Take what is asked of one bucket; None if it does not fit."""
         rate = claim.rule.rate
         if rate is None:
-            return self._held(claim.bucket, now_us) < claim.rule.most
-        bucket = self._buckets.get(claim.bucket)
-        used = bucket.served_us - now_us if bucket is not None and bucket.served_us > now_us else 0
-        return used + claim.charge_us <= rate.room_us
+            return self._take_place(claim, now_us, till_us)
+        hold = self._bucket(claim.bucket, now_us).take(now_us, claim.charge_us, rate.room_us)
+        return None if hold is None else Standing(claim, 0, hold.served_us - now_us, hold)
 
-    def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing:
-        if claim.rule.rate is None:
-            self._granted += 1
-            place = f"p{self._granted}"
-            places = self._places.setdefault(claim.bucket, _Places({}, till_us))
-            places.held[place] = till_us
-            places.first_us = min(places.first_us, till_us)
-            return Standing(claim, 0, len(places.held), place=place)
-        hold = self._bucket(claim.bucket, now_us).take(now_us, claim.charge_us)
-        return Standing(claim, 0, hold.served_us - now_us, hold)
+    def _take_place(self, claim: Claim, now_us: int, till_us: int) -> Standing | None:
+        used = self._held(claim.bucket, now_us)
+        if used >= claim.rule.most:
+            return None
+        self._granted += 1
+        place = f"p{self._granted}"
+        places = self._places.setdefault(claim.bucket, _Places({}, till_us))
+        places.held[place] = till_us
+        places.first_us = min(places.first_us, till_us)
+        return Standing(claim, 0, used + 1, place=place)
+
+    def _undo(self, taken: Iterable[Standing], now_us: int) -> None:
+        for standing in taken:
+            if standing.hold is None:
+                self._leave(standing)
+            else:
+                self._bucket(standing.claim.bucket, now_us).undo(standing.hold)
 
     def _bucket(self, name: str, now_us: int) -> Bucket:
         found = self._buckets.get(name)
         if found is None:
+            if len(self._buckets) >= self._sweep_at:
+                self._sweep(now_us)
             found = self._buckets[name] = Bucket(now_us, 0, now_us)
         return found
 

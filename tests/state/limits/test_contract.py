@@ -248,7 +248,7 @@ async def test_a_rule_in_shadow_refuses_nobody(limits: Deciding) -> None:
     decisions = [await limits.acquire(ask(seen, room)) for _ in range(3)]
 
     assert {True} == {decision.admitted for decision in decisions}
-    assert [[], [hidden], [hidden]] == [decision.overlooked for decision in decisions]
+    assert [(), (hidden,), (hidden,)] == [decision.overlooked for decision in decisions]
     assert (0, 1.0) == ((await limits.read(room)).remaining, (await limits.read(room)).reset_s)
 
 
@@ -259,7 +259,7 @@ async def test_a_place_in_shadow_is_not_taken_beyond_the_bound(limits: Deciding)
 
     await limits.settle(over, 0)
 
-    assert [rule] == over.overlooked
+    assert (rule,) == over.overlooked
     assert 0 == (await limits.read(claim(rule))).remaining
 
 

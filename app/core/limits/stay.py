@@ -1,4 +1,4 @@
-"""What an answer used: as its provider counted it, or as far as it was seen."""
+"""From a decision to the end of what it let in: what the answer used, as its provider counted it or as far as seen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from app.core.call import Call, Reply
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
 from app.core.model import Completion
 from app.core.outcome import End, Outcome
+from app.core.ports import Limits
+from app.core.rules import Decision
 from app.core.stream import Batch
 from app.core.usage import Usage
 
@@ -16,25 +18,30 @@ _CACHED: Final = frozenset({"hit", "coalesced"})  # somebody else's answer: this
 _ENVELOPE_BYTES: Final = 300  # of JSON around the text of a whole answer
 
 
-class Meter:
+class Stay:
     """
-    Watches one reply of a call, or of one of its attempts.
+    What a call, or one of its attempts, was let in for by a decision.
 
-    `prompt` is how many tokens were sent, by estimate; it counts as soon as a provider may have read them.
+    `prompt` is how many tokens were sent, by estimate, which count as soon as a provider may have read them; None if
+    nobody counts tokens.
     """
 
-    __slots__ = ("_attempts", "_call", "_chars", "_pieces", "_seen", "_usage", "prompt")
+    __slots__ = ("_attempts", "_call", "_chars", "_decision", "_limits", "_pieces", "_prompt", "_seen", "_usage")
 
-    def __init__(self, call: Call, prompt: int) -> None:
-        self.prompt = prompt
+    def __init__(self, call: Call, limits: Limits, decision: Decision, prompt: int | None) -> None:
         self._call = call
+        self._limits = limits
+        self._decision = decision
+        self._prompt = prompt
         self._attempts = call.journal.attempts
         self._usage: Usage | None = None
         self._seen = False
         self._chars = self._pieces = 0
 
     def watch(self, reply: Reply) -> None:
-        """Look at a reply, and at its events as they pass."""
+        """Look at a reply, and at its events as they pass, if somebody counts its tokens."""
+        if self._prompt is None:
+            return
         self._seen = True
         body = reply.body
         if not isinstance(body, Completion):
@@ -44,16 +51,20 @@ class Meter:
         else:
             self._chars = max(0, len(body.raw) - _ENVELOPE_BYTES)
 
-    def used(self, outcome: Outcome) -> int:
-        """Return the tokens that the call has used, once it ended."""
+    def close(self, outcome: Outcome) -> None:
+        """Settle what was taken."""
+        self._limits.settle(self._decision, 0 if self._prompt is None else self._used(outcome, self._prompt))
+
+    def _used(self, outcome: Outcome, prompt: int) -> int:
+        """Return the tokens that were used."""
         if self._call.journal.cache in _CACHED:
             return 0
         if self._usage is not None:
             return self._usage.total_tokens or self._usage.prompt_tokens + self._usage.completion_tokens
         if self._seen:
-            return self.prompt + max(self._pieces, self._chars // CHARS_PER_TOKEN)
+            return prompt + max(self._pieces, self._chars // CHARS_PER_TOKEN)
         asked = self._call.journal.attempts > self._attempts
-        return self.prompt if asked and _worked(outcome) else 0
+        return prompt if asked and _worked(outcome) else 0
 
     def _look(self, batch: Batch) -> Batch:
         for event in batch:
