@@ -39,9 +39,9 @@ class Rate(msgspec.Struct, frozen=True):
         """Return the work of some units, rounded up: limits may be stricter by a microsecond a call, never looser."""
         return -(-units * self.window_us // self.amount)
 
-    def units(self, work_us: int) -> int:
-        """Return how many whole units fit into so much work."""
-        return work_us * self.amount // self.window_us
+    def left(self, used_us: int) -> int:
+        """Return how many whole units fit into a queue besides the work that is in it; negative if it is too full."""
+        return (self.room_us - used_us) * self.amount // self.window_us
 
     def shared_by(self, replicas: int) -> Rate:
         """Return the part of one of several replicas; a burst smaller than their number is not cut below 1."""

@@ -111,7 +111,8 @@ class Standing(msgspec.Struct):
     def remaining(self) -> int:
         """Return how many units could be taken now."""
         rule = self.claim.rule
-        return max(0, rule.most - self.used if rule.rate is None else rule.rate.units(rule.rate.room_us - self.used))
+        left = rule.most - self.used if rule.rate is None else rule.rate.left(self.used)
+        return max(0, left)
 
     @property
     def reset_s(self) -> float:

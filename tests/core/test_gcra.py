@@ -23,7 +23,7 @@ def test_a_rate_knows_its_work() -> None:
     rate = Rate.of(60, 60, 10)
 
     assert (1_000_000, 5_000_000, 10_000_000) == (rate.charge_us(1), rate.charge_us(5), rate.room_us)
-    assert (10, 9, 0) == (rate.units(10_000_000), rate.units(9_999_999), rate.units(999_999))
+    assert (10, 9, 0) == (rate.left(0), rate.left(1), rate.left(9_000_001))
 
 
 @given(RATES, st.integers(0, 10**9))
