@@ -53,7 +53,6 @@ class Rate(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """Where the work of one call stood in its queue when it was let in; see `Bucket`."""
 
-    charge_us: int
     served_us: int
     moved_us: int
     born_us: int
@@ -81,11 +80,11 @@ class Bucket(msgspec.Struct):
         if served_us - now > room_us:
             return None
         self.served_us = served_us
-        return Hold(charge_us, served_us, self.moved_us, self.born_us)
+        return Hold(served_us, self.moved_us, self.born_us)
 
-    def undo(self, hold: Hold) -> None:
+    def undo(self, charge_us: int) -> None:
         """Take out again what was let in last, as if it had never been there."""
-        self.served_us -= hold.charge_us
+        self.served_us -= charge_us
 
     def settle(self, now: int, hold: Hold, owed_us: int) -> None:
         """Add work that is owed on top of what was let in under `hold`, or give back so much of it (negative)."""

@@ -121,10 +121,10 @@ class Standing(msgspec.Struct):
 
     def settle(self, tokens: int) -> int:
         """Correct what is used, and return how much more work than was taken that is, now that tokens are known."""
-        rule, hold = self.claim.rule, self.hold
-        if hold is None or rule.measure is not Measure.TOKENS or rule.rate is None:
+        rule = self.claim.rule
+        if rule.measure is not Measure.TOKENS or rule.rate is None or self.hold is None:
             return 0
-        owed_us = min(rule.rate.charge_us(tokens) - hold.charge_us, YEAR_US)
+        owed_us = min(rule.rate.charge_us(tokens) - self.claim.charge_us, YEAR_US)
         self.used = max(0, self.used + owed_us)
         return owed_us
 

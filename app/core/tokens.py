@@ -98,7 +98,7 @@ def text_tokens(text: str, family: Family = Family.O200K) -> int:
     """Estimate the tokens of a text."""
     if not text:
         return 0
-    sample = _sample(text)
+    sample = text if len(text) <= _SAMPLES * _SAMPLE_CHARS else _sample(text)
     raw = sample.encode("utf-8", "replace")
     hundredths = _sum(raw.translate(family.low))
     if family.high and not sample.isascii():
@@ -138,11 +138,12 @@ def prompt_parts(request: Request) -> tuple[str, int]:
     texts: list[str] = []
     other = _ANSWER_TOKENS + _MESSAGE_TOKENS * len(fields.messages)
     for message in fields.messages:
-        if isinstance(message.content, str):
-            texts.append(message.content)
-        elif message.content is not None:
-            texts += [text for part in message.content for text in (part.text, part.refusal) if text]
-            other += sum([_part_tokens(part) for part in message.content])
+        content = message.content
+        if isinstance(content, str):
+            texts.append(content)
+        elif content is not None:
+            texts += [text for part in content for text in (part.text, part.refusal) if text]
+            other += sum([_part_tokens(part) for part in content])
         if message.tool_calls is not None:
             texts += _calls(message)
     for tool in fields.tools or ():
@@ -160,8 +161,6 @@ def answer_tokens(request: Request) -> int | None:
 
 
 def _sample(text: str) -> str:
-    if len(text) <= _SAMPLES * _SAMPLE_CHARS:
-        return text
     step = (len(text) - _SAMPLE_CHARS) // (_SAMPLES - 1)
     return "".join([text[at : at + _SAMPLE_CHARS] for at in range(0, _SAMPLES * step, step)])
 

@@ -47,7 +47,7 @@ def test_a_year_is_the_most_that_anybody_owes() -> None:
     """A provider that claims to have used more tokens than there are locks nobody out for good."""
     rate = Rate.of(60, 60, 60)
     rule = Rule("tokens", Measure.TOKENS, 60, rate)
-    standing = Standing(Claim(rule, "b", 1, rate.charge_us(1)), 0, 0, Hold(rate.charge_us(1), 0, 0, 0))
+    standing = Standing(Claim(rule, "b", 1, rate.charge_us(1)), 0, 0, Hold(0, 0, 0))
 
     assert YEAR_US == standing.settle(10**30)
 
@@ -92,6 +92,7 @@ class _Open(msgspec.Struct):
     place: int
     ends: int
     hold: Hold
+    reserved: int
     needed: int
 
 
@@ -106,11 +107,11 @@ def test_no_window_ever_holds_more_than_it_may(calls: list[tuple[int, int, int, 
         now += pause_s * US_PER_S
         for call in [each for each in under_way if each.ends <= number]:
             under_way.remove(call)
-            bucket.settle(now, call.hold, rate.charge_us(call.needed) - call.hold.charge_us)
+            bucket.settle(now, call.hold, rate.charge_us(call.needed) - rate.charge_us(call.reserved))
             history[call.place] = (history[call.place][0], call.needed)
         hold = bucket.take(now, rate.charge_us(units), rate.room_us)
         if hold is not None:
-            under_way.append(_Open(len(history), number + later, hold, units * percent // 100))
+            under_way.append(_Open(len(history), number + later, hold, units, units * percent // 100))
             history.append((now, units))
 
     assert worst_excess(history, rate) <= 0

@@ -103,12 +103,13 @@ class RuleBook:
 class _Entry:
     """A rule with what does not change from call to call; one `of_callers` asks the same of each call of a key."""
 
-    __slots__ = ("_models", "_owners", "_prefix", "_unit_us", "of_callers", "rule")
+    __slots__ = ("_charge_us", "_models", "_owners", "_prefix", "_units", "of_callers", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.of_callers = not rule.models and _OF_CALLERS.issuperset(rule.per)
-        self._unit_us = 0 if rule.rate is None else rule.rate.charge_us(1)
+        self._units = _guess(rule) if rule.measure is Measure.TOKENS else 1
+        self._charge_us = 0 if rule.rate is None else rule.rate.charge_us(self._units)
         self._prefix = bucket_prefix(rule)
         self._owners = tuple(_OWNERS[scope] for scope in rule.per if scope in _OWNERS)
         self._models = AllowList(map(slashed, rule.models)) if rule.models else None
@@ -125,7 +126,7 @@ class _Entry:
             if value is None:
                 return None
             name += f":{value}"
-        return Claim(self.rule, name, 1, self._unit_us)
+        return Claim(self.rule, name, self._units, self._charge_us)
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -167,11 +168,15 @@ def length_of(call: Call) -> Length:
 
 
 def claim_tokens(claim: Claim, length: Length) -> Claim:
-    """Return what a call of this length asks of a bucket of tokens."""
+    """Return what a call of this length asks of a bucket of tokens; `claim` is the guess at an answer, and no prompt."""
     rule = claim.rule
-    likely = min(ANSWER_TOKENS, rule.most // ANSWER_SHARE) if length.answer is None else length.answer
-    units = length.prompt + min(likely, rule.reserve)
+    units = length.prompt + (claim.units if length.answer is None else min(length.answer, rule.reserve))
     return Claim(rule, claim.bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
+
+
+def _guess(rule: Rule) -> int:
+    """Return how many tokens are taken for an answer whose length nobody bounds."""
+    return min(ANSWER_TOKENS, rule.most // ANSWER_SHARE, rule.reserve)
 
 
 def bucket_prefix(rule: Rule) -> str:

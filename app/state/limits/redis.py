@@ -104,7 +104,7 @@ def decision_of(ask: Ask, place: str, answer: Sequence[int]) -> tuple[Decision, 
         elif claim.rule.rate is None:
             standings.append(Standing(claim, 0, used, place=place))
         else:
-            standings.append(Standing(claim, 0, used, Hold(claim.charge_us, served_us, moved_us, born_us)))
+            standings.append(Standing(claim, 0, used, Hold(served_us, moved_us, born_us)))
     return Decision(tuple(standings), ask.slot, answer[0] == 1, overlooked(standings)), tuple(taken)
 
 
