@@ -47,7 +47,7 @@ class Limiter:
         refusal = decision.refusal
         if refusal is not None:
             self._refuse(call, ask, refusal, target)
-        stay = Stay(call, self._limits, decision, ask.prompt)
+        stay = Stay(call, self._limits, decision, ask.prompt, call.journal.attempts)
         return await settle(travels, proceed, stay.close, stay.watch)
 
     async def _again(self, call: Call, ask: Ask, target: Target | None, decision: Decision) -> Decision:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from app.core.call import Call, Reply
 from app.core.errors import TIMEOUT_CONNECT, GatewayError
 from app.core.model import Completion
@@ -18,52 +20,50 @@ _CACHED: Final = frozenset({"hit", "coalesced"})  # somebody else's answer: this
 _ENVELOPE_BYTES: Final = 300  # of JSON around the text of a whole answer
 
 
-class Stay:
+class Stay(msgspec.Struct):
     """
-    What a call, or one of its attempts, was let in for by a decision.
+    What a call, or one of its attempts, was let in for by a decision, after so many `attempts`.
 
     `prompt` is how many tokens were sent, by estimate, which count as soon as a provider may have read them; None if
-    nobody counts tokens.
+    nobody counts tokens. The rest is what was seen of the answer.
     """
 
-    __slots__ = ("_attempts", "_call", "_chars", "_decision", "_limits", "_pieces", "_prompt", "_seen", "_usage")
-
-    def __init__(self, call: Call, limits: Limits, decision: Decision, prompt: int | None) -> None:
-        self._call = call
-        self._limits = limits
-        self._decision = decision
-        self._prompt = prompt
-        self._attempts = call.journal.attempts
-        self._usage: Usage | None = None
-        self._seen = False
-        self._chars = self._pieces = 0
+    call: Call
+    limits: Limits
+    decision: Decision
+    prompt: int | None
+    attempts: int
+    usage: Usage | None = None
+    seen: bool = False
+    chars: int = 0
+    pieces: int = 0
 
     def watch(self, reply: Reply) -> None:
         """Look at a reply, and at its events as they pass, if somebody counts its tokens."""
-        if self._prompt is None:
+        if self.prompt is None:
             return
-        self._seen = True
+        self.seen = True
         body = reply.body
         if not isinstance(body, Completion):
             body.transform(self._look)
         elif body.usage is not None:
-            self._usage = body.usage
+            self.usage = body.usage
         else:
-            self._chars = max(0, len(body.raw) - _ENVELOPE_BYTES)
+            self.chars = max(0, len(body.raw) - _ENVELOPE_BYTES)
 
     def close(self, outcome: Outcome) -> None:
         """Settle what was taken."""
-        self._limits.settle(self._decision, 0 if self._prompt is None else self._used(outcome, self._prompt))
+        self.limits.settle(self.decision, 0 if self.prompt is None else self._used(outcome, self.prompt))
 
     def _used(self, outcome: Outcome, prompt: int) -> int:
         """Return the tokens that were used."""
-        if self._call.journal.cache in _CACHED:
+        if self.call.journal.cache in _CACHED:
             return 0
-        if self._usage is not None:
-            return self._usage.total_tokens or self._usage.prompt_tokens + self._usage.completion_tokens
-        if self._seen:
-            return prompt + max(self._pieces, self._chars // CHARS_PER_TOKEN)
-        asked = self._call.journal.attempts > self._attempts
+        if self.usage is not None:
+            return self.usage.total_tokens or self.usage.prompt_tokens + self.usage.completion_tokens
+        if self.seen:
+            return prompt + max(self.pieces, self.chars // CHARS_PER_TOKEN)
+        asked = self.call.journal.attempts > self.attempts
         return prompt if asked and _worked(outcome) else 0
 
     def _look(self, batch: Batch) -> Batch:
@@ -72,12 +72,12 @@ class Stay:
             if chunk is None:
                 continue
             if chunk.usage is not None:
-                self._usage = chunk.usage
+                self.usage = chunk.usage
             for choice in chunk.choices:
                 said = choice.delta.content or choice.delta.reasoning_content
                 if said:
-                    self._pieces += 1
-                    self._chars += len(said)
+                    self.pieces += 1
+                    self.chars += len(said)
         return batch
 
 
