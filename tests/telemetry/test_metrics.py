@@ -290,6 +290,13 @@ def test_answers_without_clients_are_counted_until_they_end() -> None:
     assert 2 == registry.get_sample_value("wizard_drained_active")
 
 
+def test_an_answer_that_was_resumed_elsewhere_is_no_longer_read_on() -> None:
+    """Another process tells of the reader who came back; here the call only ends, as one with a client."""
+    registry = seen([LEFT, ended(outcome="completed", status=200, drained=None)])
+
+    assert 0 == registry.get_sample_value("wizard_drained_active")
+
+
 def test_attempts_are_counted_by_outcome() -> None:
     """Each try counts for its target, whatever became of the call; a model nobody has gets no series of its own."""
     failed_try = msgspec.structs.replace(ATTEMPT, outcome="failed", code="target_busy")

@@ -170,10 +170,15 @@ class SharedLimits(Follower):
         return decided
 
     def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:
+        """Settle what was granted; places also where nobody knows, which are left whether they are held or not."""
         if arrived(answer):
             decision, _ = decision_of(ask, place, answer.result())
             if decision.admitted:
                 self.settle(decision, 0)
+            return
+        places = tuple([Correction(claim.bucket) for claim in ask.claims if claim.rule.rate is None])
+        if places:
+            self._send(_Settlement(ask.slot, place, places))
 
     def _return_leases(self) -> None:
         for slot, correction in self._blocks.leftovers(self._now_us()):

@@ -8,6 +8,7 @@ replica that dies makes nobody wait for long. While Redis is out of reach each p
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -86,9 +87,9 @@ class SharedRepeats(Follower):
 
     async def beat(self) -> None:
         """Hold the claims of calls that are being answered here."""
-        await self._link.submit(trial(f"{self._prefix}:idem:beat"))
-        for name, token in list(self._held.items()):
-            await self._link.submit(self._command("repeat_end", name, token, "hold", _ms(CLAIM_S), b""))
+        holding = [self._command("repeat_end", *held, "hold", _ms(CLAIM_S), b"") for held in self._held.items()]
+        written = self._link.submit(trial(f"{self._prefix}:idem:beat"))
+        await asyncio.gather(written, *map(self._link.submit, holding))
 
     async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
         match self._tools.fail:

@@ -109,6 +109,21 @@ async def test_a_place_on_its_way_back_is_waited_for(shared_server: RedisServer)
     assert following.admitted
 
 
+async def test_a_place_that_was_granted_too_late_is_left(server: RedisServer) -> None:
+    """Redis may take a place for a call that has given it up and was decided alone; nobody is to wait for its end."""
+    rule = places(2)
+    async with replica(server.url, "late", options=QUICK) as one:
+        server.freeze()
+        said = await one.say(ask(claim(rule), hold_s=600))
+        await until(lambda: not one.link.up)
+        server.thaw()
+
+        await until(lambda: one.link.up)
+        await until(lambda: _left(one, [2]))
+
+    assert "yes" == said
+
+
 async def test_a_caller_who_leaves_while_asking_gives_everything_back(shared_server: RedisServer) -> None:
     """The place and the tokens that Redis grants afterwards are free again at once."""
     place, many = places(1), tokens(100)
