@@ -104,7 +104,7 @@ def test_phrases_tell_apart_what_has_one_type(message: str, expected: Kind) -> N
     ],
 )
 def test_a_status_says_more_than_the_vaguest_type(status: int, expected: Kind) -> None:
-    """Servers that imitate the API call each refusal an invalid request; a refused key is still none of the caller's."""
+    """Servers that imitate the API call each refusal an invalid request; a refused key is still not the caller's."""
     assert refusal(status, body("invalid_request_error")).kind is expected
 
 
