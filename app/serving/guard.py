@@ -30,6 +30,7 @@ from app.core.errors import (
     GatewayError,
 )
 from app.serving.lean import Flow, News, Queue
+from app.serving.unframed import unframe
 
 LOOK_S: Final = 5.0  # between two looks at a body that is still coming
 _HOST: Final = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
@@ -155,6 +156,8 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle = self.under_way
         if cycle is not None and cycle is not before:
             cycle.message_event = News()
+            if self.parser.get_http_version() == "1.0":
+                unframe(cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""
