@@ -19,6 +19,7 @@ from app.core.model import ChatRequest, Message, Part, PlainRequest
 from app.core.nesting import deeper_than
 from app.core.parameters import Quantities, out_of_order, out_of_range, too_many
 from app.core.pipeline import Handler
+from app.core.sessions import is_session_id
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # JSON can only spell a control character as an escape, so most bodies are cleared by one quick look.
@@ -73,17 +74,18 @@ class Validate:
         if not request.model:
             raise GatewayError(INVALID_REQUEST, "'model' must not be empty.", param="model")
         if isinstance(request, ChatRequest):
-            self._check(request)
+            session = call.options.session
+            self.check_chat(request, continued=session is not None and is_session_id(session))
         else:
             self._check_plain(request)
 
-    def _check_plain(self, request: PlainRequest) -> None:
-        if request.media_type == "application/json":
-            self._check_depth(request.raw)
-            _require_single(request.raw)
-        self._check_size(sum(map(len, request.text)), "input")
+    def check_chat(self, request: ChatRequest, *, continued: bool = False) -> None:
+        """
+        Look at a conversation, whatever is to answer it; one that is `continued` has a past that is not there.
 
-    def _check(self, request: ChatRequest) -> None:
+        Raises:
+            GatewayError: As `check` does.
+        """
         options, fields = self._options, request.fields
         if not fields.messages:
             raise GatewayError(INVALID_REQUEST, "'messages' must hold at least one message.", param="messages")
@@ -93,14 +95,20 @@ class Validate:
         self._check_depth(request.raw)
         _require_single(request.raw)
         self._check_text(request)
-        self._check_parameters(request)
+        self._check_parameters(request, continued=continued)
 
-    def _check_parameters(self, request: ChatRequest) -> None:
+    def _check_plain(self, request: PlainRequest) -> None:
+        if request.media_type == "application/json":
+            self._check_depth(request.raw)
+            _require_single(request.raw)
+        self._check_size(sum(map(len, request.text)), "input")
+
+    def _check_parameters(self, request: ChatRequest, *, continued: bool) -> None:
         options, fields = self._options, request.fields
         strict = options.routes.get(request.model, options.strict)
         finding = too_many(fields, options.quantities)
         if strict:
-            finding = finding or out_of_range(fields) or out_of_order(fields.messages)
+            finding = finding or out_of_range(fields) or out_of_order(fields.messages, continued=continued)
         if finding is not None:
             param, message = finding
             raise GatewayError(INVALID_REQUEST, message, param=param)
