@@ -212,7 +212,8 @@ class Endpoint:
         error.param = None if error.param is None else secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
             asked = attempt.call.request
-            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) else ""
+            counted = asked.operation is Operation.COUNT_TOKENS  # which is for messages
+            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) and not counted else ""
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)

@@ -66,7 +66,10 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s
     """Return the failure of a response with a status outside 200 to 299."""
     error = heard_or(_Envelope(), body).error
     kind = _refined(_TYPES.get(error.type) or _STATUSES.get(status) or kind_of_status(status), error)
-    return refused(status, kind, error.message, retry_after_s(headers, wall_s))
+    found = refused(status, kind, error.message, retry_after_s(headers, wall_s))
+    if kind is table.TARGET_MODEL_MISSING and "model" in error.message.lower():
+        found.param = "model"  # else it may be the address that is not there
+    return found
 
 
 def error_in_answer(raw: bytes) -> GatewayError:
