@@ -26,11 +26,12 @@ _UNSHARED: Final = Leading("", "")
 
 
 class RepeatTools(msgspec.Struct, frozen=True):
-    """What sharing needs: the time, names for claims, and what happens without Redis."""
+    """What sharing needs: the time, names for claims and how long they hold, and what happens without Redis."""
 
     clock: Clock
     new_token: Callable[[], str]
     fail: Fail
+    claim_s: float = CLAIM_S
 
 
 class SharedRepeats(Follower):
@@ -49,7 +50,7 @@ class SharedRepeats(Follower):
         """Ask Redis."""
         token = self._tools.new_token()
         try:
-            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, _ms(CLAIM_S))
+            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, _ms(self._tools.claim_s))
         except StateLostError as error:
             return await self._claim_alone(name, fingerprint, error)
         match said:
@@ -88,7 +89,7 @@ class SharedRepeats(Follower):
         """Hold the claims of calls that are being answered here."""
         await self._link.submit(trial(f"{self._prefix}:idem:beat"))
         for name, token in list(self._held.items()):
-            await self._link.submit(self._command("repeat_end", name, token, "hold", _ms(CLAIM_S), b""))
+            await self._link.submit(self._command("repeat_end", name, token, "hold", _ms(self._tools.claim_s), b""))
 
     async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
         match self._tools.fail:
