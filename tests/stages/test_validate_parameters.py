@@ -42,7 +42,7 @@ def talking(*messages: dict[str, object], **fields: Any) -> ChatRequest:  # noqa
 
 
 USER = {"role": "user", "content": "hi"}
-RESULT = {"role": "tool", "content": "42", "tool_call_id": "c1"}
+RESULT: dict[str, object] = {"role": "tool", "content": "42", "tool_call_id": "c1"}
 CALL = {
     "role": "assistant",
     "content": None,
@@ -167,3 +167,25 @@ def test_the_call_of_a_tool_may_stand_in_the_session(
         refused = error
 
     assert (None if refused is None else refused.param) == param
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"previous_response_id": "resp_0"}, None),
+        ({"conversation": {"id": "conv_0"}}, None),
+        ({"previous_response_id": None}, "messages[0].tool_call_id"),
+    ],
+)
+async def test_the_call_of_a_tool_may_stand_in_what_the_provider_keeps(more: dict[str, Any], param: str | None) -> None:
+    """A response that continues another brings the result alone."""
+    found, _ = await judged(talking(RESULT, **more))
+
+    assert found == param
+
+
+async def test_a_past_excuses_nothing_else() -> None:
+    """What is wrong with the messages that are there stays wrong."""
+    found, _ = await judged(talking(RESULT, {"role": "wizard", "content": "a"}, previous_response_id="resp_0"))
+
+    assert found == "messages[1].role"
