@@ -31,6 +31,7 @@ from app.core.errors import (
     GatewayError,
 )
 from app.serving.lean import Flow, News, Queue
+from app.serving.unframed import unframe
 
 LOOK_S: Final = 5.0  # between two looks at a body that is still coming
 _AHEAD: Final = 4  # requests that may wait for the answer to the one before while the connection is still read
@@ -164,6 +165,8 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.message_event = News()
             if 0 < len(self.pipeline) <= _AHEAD:
                 self.flow.resume_reading()  # uvicorn stops, and would not see the client leave
+            if self.parser.get_http_version() == "1.0":
+                unframe(cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""

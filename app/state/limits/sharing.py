@@ -83,6 +83,7 @@ class SharedLimits(Follower):
             bucket = standing.claim.bucket
             if standing.place:
                 place = standing.place
+                self._alone.settle(msgspec.structs.replace(decision, standings=(standing,)), 0, self._now_us())
                 corrections.append(Correction(bucket))
             elif owed := standing.settle(tokens):
                 left_us = self._blocks.settle(standing, owed) if standing.claim.rule.lease else owed
@@ -166,7 +167,11 @@ class SharedLimits(Follower):
         except (StateLostError, asyncio.CancelledError):
             answer.add_done_callback(lambda late: self._give_back(ask, place, late))
             raise
-        self._levels.note(decided[0], self._now_us())
+        now_us = self._now_us()
+        self._levels.note(decided[0], now_us)
+        for standing in decided[0].standings:
+            if standing.place:  # counts for this process's part, should Redis get lost meanwhile
+                self._alone.hold(standing, now_us + round(ask.hold_s * US_PER_S))
         return decided
 
     def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:

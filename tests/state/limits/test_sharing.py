@@ -201,6 +201,26 @@ async def test_alone_a_large_call_is_not_impossible() -> None:
     assert [0, 0] == remaining(levels)
 
 
+async def test_alone_places_count_that_were_taken_before(server: RedisServer) -> None:
+    """Whoever holds its part of the places already grants no more of them until one is given back."""
+    rule = places(4)
+    async with replica(server.url, "held", QUICK) as one, replica(server.url, "held", QUICK) as other:
+        for each in (one, other, one):
+            await each.limits.beat()
+        held = [await one.ask(ask(claim(rule))) for _ in range(2)]
+        server.kill()
+        await until(lambda: not one.link.up and not other.link.up)
+
+        full = await one.say(ask(claim(rule)))
+        one.limits.settle(held[0], 0)
+        room = [await one.say(ask(claim(rule))) for _ in range(2)]
+        others = [await other.say(ask(claim(rule))) for _ in range(3)]
+
+    assert [decision.alone for decision in held] == [False, False]
+    assert (full, room) == ("no", ["yes", "no"])
+    assert others == ["yes", "yes", "no"]
+
+
 @pytest.mark.parametrize(("fail", "said"), [("open", "yes"), ("closed", "state_unavailable")])
 async def test_other_policies_without_redis(fail: Any, said: str) -> None:  # noqa: ANN401 - one of three words
     """Open never refuses, closed always."""
