@@ -81,6 +81,8 @@ def test_a_spent_budget_refuses_or_moves_on(config: dict[str, Any]) -> None:
         moved = ask(gateway, "pair")
         (level,) = [each for each in admin(gateway, "/budgets").json()["budgets"] if each["subject"] == "sim"]
         gateway.wait_for_log("budget_reached", budget="sim", share=0.5)
+        told = [gateway.metric("wizard_budget_refused_total", budget="sim")]
+        told.append(gateway.metric("wizard_budget_reached_total", budget="sim", share="1"))
 
     refused = answers[-1]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -92,6 +94,7 @@ def test_a_spent_budget_refuses_or_moves_on(config: dict[str, Any]) -> None:
         "1",
     )
     assert 0.0002 < level["spent_usd"] < 0.0004
+    assert told == [2, 0]  # it is spent for callers long before its limit is reached
     assert (level["limit_usd"], level["held_usd"]) == (0.00047, 0)
 
 
