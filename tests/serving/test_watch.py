@@ -93,7 +93,7 @@ async def test_each_state_is_told(watched: Watched) -> None:
 
 
 async def test_a_step_back_is_told(watched: Watched) -> None:
-    """The file in use that is put back in place of a bad one looks as it did when it was read, and is news all the same."""
+    """The file in use that takes the place of a bad one looks as it did when it was read, and is news all the same."""
     kept = watched.file.rename(watched.file.with_suffix(".kept"))
     watched.file.write_text("nonsense: 1", encoding="utf-8")
     await watched.clock.more(10)
