@@ -109,7 +109,7 @@ def test_two_gateways_spend_one_budget() -> None:
     cost = float(answers[0].headers["x-wizard-cost-usd"])
     assert 2 <= good
     assert good * cost <= 0.0006
-    assert {answer.status_code for answer in answers[good:]} == {429}
+    assert {answer.status_code for answer in answers} == {200, 429}  # in any order: holds are settled late
 
 
 def test_reports_as_csv_and_bad_questions() -> None:
