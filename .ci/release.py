@@ -63,6 +63,8 @@ def steps() -> Sequence[Step]:
 
 
 CLEAN = 'left=$(git status --porcelain); echo "$left"; test -z "$left"'
+# What make was told for this script is not for the make of a step.
+ALONE = ("env", "-u", "ARGS", "-u", "MAKEFLAGS", "-u", "MFLAGS", "-u", "MAKELEVEL")
 THOROUGH = ("-p", "tests.support.thorough", "-n", "2", "--timeout", "3600")
 
 
@@ -88,7 +90,8 @@ def problem_of(step: Step) -> str | None:
     """Run a step, show what it says, and return the last line of it if it fails; what make adds tells nothing."""
     last = "it said nothing"
     told, both = subprocess.PIPE, subprocess.STDOUT
-    with subprocess.Popen(step.command, cwd=ROOT, stdout=told, stderr=both, text=True) as running:  # noqa: S603 - the table above
+    command = (*ALONE, *step.command)
+    with subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=both, text=True) as running:  # noqa: S603 - the table above
         for line in running.stdout or ():
             print(line, end="", flush=True)
             if line.strip() and not line.startswith("make"):
