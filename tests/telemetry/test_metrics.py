@@ -499,6 +499,7 @@ TYPES = {
     "wizard_unpriced_attempts": "counter",
     "wizard_estimated_attempts": "counter",
     "wizard_budget_reached": "counter",
+    "wizard_budget_refused": "counter",
     "wizard_provider_keys": "gauge",
     "wizard_circuit_in_state_seconds": "gauge",
     "wizard_circuit_failure_ratio": "gauge",

@@ -15,7 +15,7 @@ from app.core.accounts import Account, Ahead, Charge, Hold
 from app.core.clock import SystemClock
 from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
 from app.core.money import Budget
-from app.core.signals import BudgetReached, Signal
+from app.core.signals import BudgetExceeded, BudgetReached, Signal
 from app.core.spending.budgets import account
 from app.state.budgets.memory import LocalBudgets, MemoryAccounts
 from app.state.budgets.redis import RedisAccounts
@@ -108,11 +108,12 @@ async def test_replicas_share_what_is_spent(shared_server: RedisServer, on: Acco
     prefix = f"p{next(_names)}"
     async with replica(shared_server.url, prefix) as one, replica(shared_server.url, prefix) as other:
         found = await asyncio.gather(*[each.spend(on, 1_000) for each in (one, other) for _ in range(10)])
-        await until(lambda: len(one.told) + len(other.told) == 3)
+        await until(lambda: sum(isinstance(each, BudgetReached) for each in [*one.told, *other.told]) == 3)
+        told = [*one.told, *other.told]
 
     assert sorted(found) == [INSUFFICIENT_QUOTA.code] * 10 + ["ok"] * 10
-    shares = [told.share for told in [*one.told, *other.told] if isinstance(told, BudgetReached)]
-    assert sorted(shares) == [0.5, 0.8, 1.0]
+    assert sorted(each.share for each in told if isinstance(each, BudgetReached)) == [0.5, 0.8, 1.0]
+    assert [each.budget for each in told if isinstance(each, BudgetExceeded)] == [on.budget.name] * 10
 
 
 async def test_a_caller_who_leaves_holds_nothing(shared_server: RedisServer, on: Account) -> None:
