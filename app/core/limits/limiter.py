@@ -35,8 +35,8 @@ class Limiter:
         Go on with a call, or an attempt, if all of `ask` is granted; `target` is whom an attempt is going to ask.
 
         Raises:
-            GatewayError: RATE_LIMITED, or if no wait would help REQUEST_OVER_LIMIT (of an attempt: CONTEXT_TOO_LONG, since
-                another target may do); STATE_UNAVAILABLE.
+            GatewayError: RATE_LIMITED, or if no wait would help REQUEST_OVER_LIMIT (of an attempt: CONTEXT_TOO_LONG,
+                since another target may do); STATE_UNAVAILABLE.
         """
         decision = await self._limits.acquire(ask)
         if not decision.admitted:
