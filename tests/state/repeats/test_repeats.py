@@ -19,7 +19,7 @@ from app.state.repeats import RepeatLimits
 from app.state.repeats import redis as module
 from app.state.repeats.memory import LocalRepeats
 from app.state.repeats.redis import RepeatTools, SharedRepeats
-from tests.state.sharing import OPTIONS, until
+from tests.state.sharing import HANGS_S, OPTIONS, until
 from tests.support.redis_server import RedisServer, servers
 
 LIMITS = RepeatLimits(ttl_s=1.0, entries_max=3, entry_max_bytes=1000, total_max_bytes=2000)
@@ -153,7 +153,7 @@ async def test_waiting_ends(repeats: Repeats, ending: str) -> None:
 
 async def test_waiting_for_what_has_ended(repeats: Repeats) -> None:
     """It is over at once, or after a short pause."""
-    await asyncio.wait_for(repeats.wait(Busy("nothing"), 0), 1.0)
+    await asyncio.wait_for(repeats.wait(Busy("nothing"), 0), HANGS_S)
 
 
 async def test_many_at_once_have_one_leader(repeats: Repeats) -> None:
@@ -201,12 +201,12 @@ async def test_claims_are_held_while_the_call_goes_on(
     shared_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With each beat; a replica that is gone holds nothing for long."""
-    monkeypatch.setattr(module, "CLAIM_S", 1.0)
+    monkeypatch.setattr(module, "CLAIM_S", 2.0)
     prefix = f"repeats-{next(_numbers)}"
     async with replica(shared_server.url, prefix) as other:
         async with replica(shared_server.url, prefix) as one:
             await lead(one.repeats)
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(2.5)
             held = await other.repeats.claim("n", b"f")
         await until(partial(_is_free, other.repeats, "n"))
 
