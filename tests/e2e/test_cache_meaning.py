@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import WHOLE, whole
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
+from tests.e2e.support.upstream import Exchange, Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 from tests.support.redis_server import redis_with
 
@@ -40,7 +40,7 @@ def ask(gateway: GatewayProcess, text: str, headers: dict[str, str] | None = Non
     """Ask a question."""
     body = {"model": "box/wise", "messages": [{"role": "user", "content": text}], **fields}
     url = f"{gateway.url}/v1/chat/completions"
-    return httpx2.post(url, json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, headers=headers, **LOCAL)
 
 
 def test_a_similar_question_has_the_same_answer(upstream: Upstream, gateway: GatewayProcess) -> None:

@@ -91,7 +91,7 @@ async def test_a_hundred_streams_are_one_upstream_call(upstream: Upstream, pair:
 def post(gateway: GatewayProcess, model: str, **headers: str) -> httpx2.Response:
     """Make a call."""
     body = {"model": f"box/{model}", **ASKED}
-    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, **LOCAL)
 
 
 def outcome(gateway: GatewayProcess, model: str) -> str:

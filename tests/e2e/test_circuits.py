@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, eventually, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import RedisServer, redis_server
 
 TOKEN = {"authorization": "Bearer canary-token"}
@@ -49,7 +49,7 @@ def pair(redis: RedisServer) -> Iterator[tuple[GatewayProcess, GatewayProcess]]:
 def ask(gateway: GatewayProcess, model: str, **options: object) -> httpx2.Response:
     """Send one call."""
     body = {"model": model, "prompt": "hi", "options": options}
-    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL)
 
 
 def code(answer: httpx2.Response) -> str:
@@ -59,7 +59,7 @@ def code(answer: httpx2.Response) -> str:
 
 def admin(gateway: GatewayProcess, method: str, path: str, headers: dict[str, str] = TOKEN) -> httpx2.Response:
     """Ask the administration."""
-    return httpx2.request(method, f"{gateway.url}/admin{path}", headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.request(method, f"{gateway.url}/admin{path}", headers=headers, **LOCAL)
 
 
 def circuits(gateway: GatewayProcess) -> dict[str, dict[str, Any]]:
@@ -174,7 +174,7 @@ def test_the_administration_refuses(
 ) -> None:
     """Without the token, and for what does not exist, in the JSON of every refusal."""
     raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
-    answer = httpx2.request(method, f"{gateway.url}/admin{path}", headers=raw, **LOCAL, timeout=LIMIT_S)
+    answer = httpx2.request(method, f"{gateway.url}/admin{path}", headers=raw, **LOCAL)
 
     assert (status, found) == (answer.status_code, answer.json()["error"]["code"])
     assert (answer.headers.get("www-authenticate") == "Bearer") == (status == 401)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.e2e.support.answers import whole, word
-from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 CHAT = "/v1/chat/completions"
@@ -63,7 +63,7 @@ def ask(
     """Send a chat request and read its answer."""
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
     headers = {"x-wizard-fallback": "off"} if off else {}
-    return httpx2.post(gateway.url + path, json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(gateway.url + path, json=body, headers=headers, **LOCAL)
 
 
 def told(answer: httpx2.Response) -> tuple[str | None, str, str, str]:
@@ -145,7 +145,7 @@ def test_a_winner_is_watched_like_any_stream(hedging: GatewayProcess) -> None:
     body = {"model": "stalling", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
 
     with (
-        httpx2.stream("POST", hedging.url + CHAT, json=body, **LOCAL, timeout=LIMIT_S) as answer,
+        httpx2.stream("POST", hedging.url + CHAT, json=body, **LOCAL) as answer,
         suppress(httpx2.RemoteProtocolError),  # it is broken off on purpose
     ):
         for part in answer.iter_raw():

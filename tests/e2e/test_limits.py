@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.conftest import openai_client
 from tests.e2e.support.answers import streamed, whole
 from tests.e2e.support.upstream import Upstream
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, eventually, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import RedisServer, redis_server
 
 ADMIN = {"authorization": "Bearer canary-token"}
@@ -73,12 +73,12 @@ def ask(
     body = {"model": model, "messages": [{"role": "user", "content": PROMPT}], **fields}
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     url = f"{gateway.url}/v1/chat/completions"
-    return httpx2.post(url, json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, headers=headers, **LOCAL)
 
 
 def levels(gateway: GatewayProcess, name: str) -> list[dict[str, Any]]:
     """Return how the buckets of one limit stand."""
-    shown = httpx2.get(f"{gateway.url}/admin/limits", headers=ADMIN, **LOCAL, timeout=LIMIT_S).json()["limits"]
+    shown = httpx2.get(f"{gateway.url}/admin/limits", headers=ADMIN, **LOCAL).json()["limits"]
     return [level for limit in shown if limit["name"] == name for level in limit["levels"]]
 
 
@@ -168,7 +168,7 @@ def test_a_stream_that_is_left_is_settled_to_what_was_seen(gateway: GatewayProce
     model = "sim/words?words=500&tokens_per_s=50"
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": True, "max_tokens": 4000}
     with (
-        httpx2.Client(**LOCAL, timeout=LIMIT_S) as client,
+        httpx2.Client(**LOCAL) as client,
         client.stream("POST", f"{gateway.url}/v1/chat/completions", json=body) as answer,
     ):
         lines = answer.iter_lines()
@@ -297,7 +297,7 @@ def test_every_endpoint_is_limited(gateway: GatewayProcess) -> None:
     """In its own dialect: Anthropic's SDK raises what its users expect, embeddings and responses count as well."""
     model = {"model": "sim/echo?id=dialects"}
     messages: Any = [{"role": "user", "content": PROMPT}]
-    plain = httpx2.Client(**LOCAL, timeout=LIMIT_S, base_url=gateway.url)
+    plain = httpx2.Client(**LOCAL, base_url=gateway.url)
     with plain, anthropic.Anthropic(base_url=gateway.url, api_key="sk", max_retries=0) as sdk:
         first = plain.post("/v1/responses", json={**model, "input": PROMPT})
         second = plain.post("/v1/embeddings", json={**model, "input": PROMPT})

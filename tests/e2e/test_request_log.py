@@ -46,7 +46,7 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
 def client(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to a gateway, every time over a connection of its own."""
     limits = httpx2.Limits(max_keepalive_connections=0)
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S, limits=limits) as http:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, limits=limits) as http:
         yield http
 
 
@@ -178,7 +178,7 @@ class Watcher:
     def __init__(self, gateway: GatewayProcess, query: str = "") -> None:
         self.seen: list[tuple[str, dict[str, Any]]] = []
         self._ready = threading.Event()
-        self._http = httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S)
+        self._http = httpx2.Client(base_url=gateway.url, **LOCAL)
         self._query = query
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from tests.e2e.support.answers import DONE, FINISH, WHOLE, refused, whole, word
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
+from tests.e2e.support.upstream import Exchange, Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, eventually, running, wizard
 from tests.support.planting import plant
 
@@ -94,7 +94,7 @@ def crowd() -> Iterator[ThreadPoolExecutor]:
 def ask(gateway: GatewayProcess, model: str, **fields: object) -> httpx2.Response:
     """Send a chat request and read its answer."""
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
-    return httpx2.post(gateway.url + CHAT, json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(gateway.url + CHAT, json=body, **LOCAL)
 
 
 def asked(gateway: GatewayProcess, model: str, **fields: object) -> str:

@@ -19,7 +19,9 @@ from tests.state.sharing import BRIEF, HANGS_S, OPTIONS, POLICY, TARGET, Replica
 from tests.support.redis_server import RedisServer
 
 CLOSED, HALF_OPEN, OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN
-QUICK = LinkOptions(timeout_s=0.2, connect_s=5.0, beat_s=0.02)  # for a Redis that hangs; one that is gone is soon missed
+QUICK = LinkOptions(
+    timeout_s=0.2, connect_s=5.0, beat_s=0.02
+)  # for a Redis that hangs; one that is gone is soon missed
 ALONE = LinkOptions(timeout_s=0.5, connect_s=5.0, beat_s=60.0)
 
 
