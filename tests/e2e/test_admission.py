@@ -185,7 +185,7 @@ def test_no_time_left_to_wait(
     first = crowd.submit(ask, narrow, "first")
     held = upstream.take("held")
 
-    refusal = ask(narrow, "second", stream=stream, x_wizard_timeout_ms="300")
+    refusal = ask(narrow, "second", stream=stream, x_wizard_timeout_ms="2000")
     finish(held)
 
     assert (refusal.status_code, refusal.json()["error"]["code"]) == (503, "overloaded")
