@@ -232,7 +232,7 @@ def test_workers_open_as_many_files_as_they_may() -> None:
 def test_workers_need_one_place_to_write(writable: tuple[str, ...], code: int) -> None:
     """In a container whose files are read-only, shared memory will do; without it the command says what to mount."""
     places = [place for place in ("/dev/shm", "/tmp", "/var/tmp") if place not in writable]  # noqa: S108 - mounted over
-    mounts = [f"mount --bind {place} {place} && mount -o remount,bind,ro {place}" for place in places]
+    mounts = [f"mount --rbind {place} {place} && mount -o remount,bind,ro {place}" for place in places]
     command = shlex.join(wizard("serve", "--port", "0", *TWO))
     script = " && ".join([*mounts, "cd /var/tmp", f"exec {command}"])
     environment = unmeasured_environment({"WIZARD_PROVIDERS__SIM__KIND": "sim", "PYTHONDONTWRITEBYTECODE": "1"})
