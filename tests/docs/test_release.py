@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import __version__
+from tests.support.gateway import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
 RELEASE = ROOT / ".ci" / "release.py"
@@ -18,7 +19,12 @@ RELEASE = ROOT / ".ci" / "release.py"
 def released(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the script."""
     return subprocess.run(
-        [sys.executable, str(RELEASE), *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, str(RELEASE), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
     )
 
 
@@ -73,7 +79,7 @@ def test_properties_are_tried_more_often() -> None:
     asking = "from hypothesis import settings; import tests.support.thorough; print(settings().max_examples)"
 
     done = subprocess.run(
-        [sys.executable, "-c", asking], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", asking], cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S
     )
 
     assert done.stdout.strip() == "10000"

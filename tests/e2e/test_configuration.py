@@ -39,7 +39,7 @@ def gateway() -> Iterator[GatewayProcess]:
 
 def admin(gateway: GatewayProcess, method: str, path: str) -> httpx2.Response:
     """Ask the administration."""
-    return httpx2.request(method, f"{gateway.url}/admin/{path}", headers=ADMIN, **LOCAL, timeout=30)
+    return httpx2.request(method, f"{gateway.url}/admin/{path}", headers=ADMIN, **LOCAL)
 
 
 def test_shows_what_is_in_use(gateway: GatewayProcess) -> None:

@@ -161,11 +161,11 @@ def test_client_that_never_reads_again_is_given_up(upstream: Upstream, gateway: 
     """The total time bounds a call also while it waits for its client: nobody can hold a provider for ever."""
     upstream.hold("flood")
     with connected(gateway.port, receive_buffer_bytes=65_536) as wire:
-        wire.ask("box/flood", {"x-request-id": "left-8", "x-wizard-timeout-ms": "1500"})
+        wire.ask("box/flood", {"x-request-id": "left-8", "x-wizard-timeout-ms": "3000"})
         exchange = upstream.take("flood")
         exchange.begin()
 
         exchange.flood(FRAME, OFFERED, STILL_S)
 
-        assert exchange.peer_left(within_s=5)
-        assert left(gateway, "left-8")["duration_ms"] >= 1500
+        assert exchange.peer_left()
+        assert left(gateway, "left-8")["duration_ms"] >= 3000

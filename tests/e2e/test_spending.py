@@ -12,7 +12,6 @@ import httpx2
 import msgspec
 import pytest
 
-from tests.e2e.support.upstream import LIMIT_S
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 from tests.support.redis_server import redis_server
 
@@ -44,12 +43,12 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str,
 def ask(gateway: GatewayProcess, model: str = "sim/echo", *, stream: bool = False, **more: object) -> httpx2.Response:
     """Send a call of four tokens each way."""
     body = {"model": model, "prompt": "four tokens are here", "stream": stream, "max_tokens": 10, **more}
-    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL)
 
 
 def admin(gateway: GatewayProcess, path: str) -> httpx2.Response:
     """Ask the administration."""
-    return httpx2.get(f"{gateway.url}/admin{path}", headers=ADMIN, **LOCAL, timeout=LIMIT_S)
+    return httpx2.get(f"{gateway.url}/admin{path}", headers=ADMIN, **LOCAL)
 
 
 def test_costs_are_told_and_reported(config: dict[str, Any]) -> None:
@@ -121,7 +120,7 @@ def test_reports_as_csv_and_bad_questions() -> None:
             admin(gateway, f"/usage?{query}")
             for query in ("by=colour", "from=yesterday", "by=", "to=2026-13-01", "to=2020-01-01", "format=xml")
         ]
-        outside = httpx2.get(f"{gateway.url}/admin/usage", **LOCAL, timeout=LIMIT_S)
+        outside = httpx2.get(f"{gateway.url}/admin/usage", **LOCAL)
 
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert table.headers["content-type"].startswith("text/csv")
@@ -136,7 +135,7 @@ def test_a_caller_who_leaves_is_accounted_for() -> None:
     with running(Start(CONFIG)) as gateway:
         body = {"model": "sim/echo?tokens_per_s=20", "prompt": "word " * 200, "stream": True}
         with (
-            httpx2.Client(**LOCAL, timeout=LIMIT_S) as client,
+            httpx2.Client(**LOCAL) as client,
             client.stream("POST", f"{gateway.url}/v1/generate", json=body) as answer,
         ):
             next(answer.iter_lines())

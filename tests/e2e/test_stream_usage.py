@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import DONE, FINISH, ROLE, streamed, word
 from tests.e2e.support.upstream import Exchange, Upstream
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":30,"completion_tokens":4,"total_tokens":34}}\n\n'
 REFUSAL = b'{"error":{"message":"Unrecognized request argument: stream_options","type":"invalid_request_error"}}'
@@ -30,7 +30,7 @@ def never(upstream: Upstream) -> Iterator[GatewayProcess]:
 def ask(gateway: GatewayProcess, model: str, **fields: object) -> httpx2.Response:
     """Make one call for a stream."""
     body = {"model": f"box/{model}", "messages": [{"role": "user", "content": "hi"}], "stream": True, **fields}
-    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL)
 
 
 def options(body: bytes) -> Any:  # noqa: ANN401 - whatever stands there
@@ -100,7 +100,7 @@ def test_completions_are_counted_as_well(
     upstream.on(name, streamed(words, USAGE, DONE))
     body = {"model": f"box/{name}", "prompt": "hi", "stream": True, "stream_options": options}
 
-    answer = httpx2.post(f"{gateway.url}/v1/completions", json=body, **LOCAL, timeout=LIMIT_S)
+    answer = httpx2.post(f"{gateway.url}/v1/completions", json=body, **LOCAL)
     line = gateway.wait_for_log("request_completed", request_id=answer.headers["x-request-id"])
 
     (received,) = upstream.received(name)

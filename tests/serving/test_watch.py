@@ -31,7 +31,7 @@ class Brisk(SystemClock):
     async def more(self, looks: int = 4) -> None:
         """Wait for so many further looks."""
         enough = self.looks + looks
-        async with asyncio.timeout(20), self._looked:
+        async with asyncio.timeout(60), self._looked:
             await self._looked.wait_for(lambda: self.looks >= enough)
 
 

@@ -26,8 +26,12 @@ import msgspec
 import yaml
 
 LIMIT_S = 90.0  # a start takes one second, on a machine with a queue twenty; whatever reaches this limit hangs
-# For clients: through no proxy, and without reading for 20 ms whom to trust, since nothing here speaks TLS.
-LOCAL: Final[Mapping[str, Any]] = {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
+# For clients: through no proxy, without reading for 20 ms whom to trust, since nothing here speaks TLS, and patient.
+LOCAL: Final[Mapping[str, Any]] = {
+    "trust_env": False,
+    "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    "timeout": LIMIT_S,
+}
 _POLL_S = 0.02
 _ADDRESS = re.compile(r"listening on (http://\S+)")
 _NO_OPTIONS: Mapping[str, str] = {}
@@ -125,7 +129,7 @@ class GatewayProcess:
         self.stderr = Printed(self.process.stderr)
         self.url = ""
         # A connection of its own for each request: with several workers, each has its chance.
-        self._http = httpx2.Client(**LOCAL, timeout=LIMIT_S, limits=httpx2.Limits(max_keepalive_connections=0))
+        self._http = httpx2.Client(**LOCAL, limits=httpx2.Limits(max_keepalive_connections=0))
 
     @property
     def port(self) -> int:

@@ -241,7 +241,7 @@ class StalledFile(Blocks):
     def write(self, block: Any, /) -> int:  # noqa: ANN401 - as above
         """Wait for the reader."""
         self.reached.set()
-        self._resumed.wait(10)
+        self._resumed.wait(60)
         return super().write(block)
 
     def resume(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import httpx2
 import msgspec
 
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess
+from tests.support.gateway import LOCAL, GatewayProcess
 
 ADMIN_TOKEN = "canary-token"
 ADMIN: Mapping[str, str] = {"authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -25,9 +25,7 @@ def send(
     """Send one request, with a body unless that is None; bytes go out as they are."""
     content = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
     kind = {} if content is None else {"content-type": "application/json"}
-    return httpx2.request(
-        method, f"{gateway.url}{path}", headers={**kind, **headers}, content=content, **LOCAL, timeout=LIMIT_S
-    )
+    return httpx2.request(method, f"{gateway.url}{path}", headers={**kind, **headers}, content=content, **LOCAL)
 
 
 def chat(

@@ -18,7 +18,7 @@ from app.state.link.redis import RedisLink
 from app.state.repeats import RepeatLimits
 from app.state.repeats.memory import LocalRepeats
 from app.state.repeats.redis import CLAIM_S, RepeatTools, SharedRepeats
-from tests.state.sharing import OPTIONS, until
+from tests.state.sharing import HANGS_S, OPTIONS, until
 from tests.support.redis_server import RedisServer, servers
 
 LIMITS = RepeatLimits(ttl_s=1.0, entries_max=3, entry_max_bytes=1000, total_max_bytes=2000)
@@ -156,7 +156,7 @@ async def test_waiting_ends(repeats: Repeats, ending: str) -> None:
 
 async def test_waiting_for_what_has_ended(repeats: Repeats) -> None:
     """It is over at once, or after a short pause."""
-    await asyncio.wait_for(repeats.wait(Busy("nothing"), 0), 1.0)
+    await asyncio.wait_for(repeats.wait(Busy("nothing"), 0), HANGS_S)
 
 
 async def test_many_at_once_have_one_leader(repeats: Repeats) -> None:
