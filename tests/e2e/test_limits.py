@@ -179,19 +179,20 @@ def test_a_stream_that_is_left_is_settled_to_what_was_seen(gateway: GatewayProce
 
 
 def test_what_could_never_fit_is_refused_for_good(gateway: GatewayProcess) -> None:
-    """A 400 that names the field, since no wait would help."""
+    """A 429 that names the field and no time to wait, since none would help."""
     model = "sim/echo?id=small"
     long_answer = ask(gateway, model, max_tokens=5000)
     long_prompt = ask(gateway, model, messages=[{"role": "user", "content": "word " * 500}])
     fits = ask(gateway, model)
 
-    assert statuses([long_answer, long_prompt, fits]) == [400, 400, 200]
+    assert statuses([long_answer, long_prompt, fits]) == [429, 429, 200]
     errors = [answer.json()["error"] for answer in (long_answer, long_prompt)]
     assert [(error["code"], error["param"], error["limit"]) for error in errors] == [
-        ("invalid_request", "max_tokens", "small"),
-        ("invalid_request", "messages", "small"),
+        ("request_over_limit", "max_tokens", "small"),
+        ("request_over_limit", "messages", "small"),
     ]
     assert long_answer.headers["x-should-retry"] == "false"
+    assert "retry-after" not in long_answer.headers
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -279,11 +280,13 @@ def test_the_administration_lists_limits(gateway: GatewayProcess) -> None:
 
 def test_workers_without_redis_share_a_limit() -> None:
     """Each has its part, so that together they do not let in more."""
-    limit = {"name": "everyone", "requests": 8, "window_s": 3600}
+    limit = {"name": "everyone", "per": "key", "requests": 10, "window_s": 3600}  # of which 5 has fewer digits
     with limited(limit, server={"workers": 2}) as gateway, ThreadPoolExecutor(8) as crowd:
         found = statuses(list(crowd.map(lambda _: ask(gateway), range(40))))
+        shown = levels(gateway, "everyone")
 
-    assert 4 <= found.count(200) <= 8
+    assert 5 <= found.count(200) <= 10
+    assert {level["of"]["key"] for level in shown} <= {"anonymous"}
 
 
 def test_every_endpoint_is_limited(gateway: GatewayProcess) -> None:

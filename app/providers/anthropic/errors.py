@@ -74,7 +74,11 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s
     kind = _TYPES.get(error.type)
     if kind in {None, table.INVALID_REQUEST}:  # servers that imitate it call each refusal so, whatever its status
         kind = _STATUSES.get(status) or kind or kind_of_status(status)
-    return refused(status, _refined(kind, error), error.message, retry_after_s(headers, wall_s))
+    kind = _refined(kind, error)
+    found = refused(status, kind, error.message, retry_after_s(headers, wall_s))
+    if kind is table.TARGET_MODEL_MISSING and "model" in error.message.lower():
+        found.param = "model"  # else it may be the address that is not there
+    return found
 
 
 def error_in_answer(raw: bytes) -> GatewayError:
