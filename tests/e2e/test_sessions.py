@@ -60,8 +60,9 @@ def plain() -> Iterator[GatewayProcess]:
 
 def begin(gateway: GatewayProcess, headers: dict[str, str] = EVE, **body: object) -> str:
     """Begin a session and return its id."""
-    made: dict[str, Any] = send(gateway, "POST", "/v1/sessions", headers, body or None).json()
-    return str(made["id"])
+    made = send(gateway, "POST", "/v1/sessions", headers, body or None)
+    assert made.status_code == httpx2.codes.OK, made.text[:500]
+    return str(made.json()["id"])
 
 
 def generate(gateway: GatewayProcess, session: str, prompt: str, headers: dict[str, str] = EVE, **more: object) -> Any:  # noqa: ANN401 - JSON

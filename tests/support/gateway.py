@@ -79,7 +79,7 @@ class Printed:
         with self._changed:
             self._changed.wait_for(lambda: self._ended or find(self._lines), LIMIT_S)
             found = find(self._lines)
-            assert found, f"not found in what the gateway printed:\n{''.join(self._lines)}"
+            assert found, f"not found in what the gateway printed:\n{''.join(self._lines)[-5000:]}"
             return found
 
     def close(self) -> None:
@@ -167,7 +167,10 @@ class GatewayProcess:
 
     def wait_for_metric(self, name: str, value: float, **labels: str) -> None:
         """Return once a sample of `/metrics` has this value."""
-        eventually(lambda: self.metric(name, **labels) == value, f"{name} never became {value}")
+        try:
+            eventually(lambda: self.metric(name, **labels) == value, f"{name} never became {value}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.metric(name, **labels)}\n{self.stdout.text[-2000:]}") from None
 
     def logs(self) -> list[dict[str, Any]]:
         """Return the log lines so far."""

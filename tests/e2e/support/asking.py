@@ -43,4 +43,7 @@ def admin(gateway: GatewayProcess, method: str, path: str, body: object = None) 
 
 def code(answer: httpx2.Response) -> str:
     """Return the code of a failure, or `ok`."""
-    return "ok" if answer.status_code == httpx2.codes.OK else str(answer.json()["error"]["code"])
+    if answer.status_code == httpx2.codes.OK:
+        return "ok"
+    assert b'"error"' in answer.content, f"{answer.status_code} {answer.text[:500]}"
+    return str(answer.json()["error"]["code"])

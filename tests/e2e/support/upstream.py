@@ -185,7 +185,10 @@ class Upstream:
 
     def take(self, model: str) -> Exchange:
         """Return the next held request for `model`, as soon as it is there."""
-        return self._held[model].get(timeout=LIMIT_S)
+        try:
+            return self._held[model].get(timeout=LIMIT_S)
+        except queue.Empty:
+            raise AssertionError(f"nobody asked for {model!r}") from None
 
     def received(self, model: str) -> list[Received]:
         """Return the requests for `model` since it was scripted."""
