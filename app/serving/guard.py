@@ -119,8 +119,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._guard.connections[self._address]:
             del self._guard.connections[self._address]
         super().connection_lost(exc)
-        running = self._running
-        if running is not None and not running.response_complete:  # uvicorn tells the newest request only
+        if (running := self._running) is not None and not running.response_complete:  # uvicorn tells the newest only
             running.disconnected = True
             running.message_event.set()
 
@@ -288,8 +287,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refused = True
         self._disarm()
-        running = self._running
-        if running is not None and running.response_started:
+        if self._running is not None and self._running.response_started:
             self.transport.abort()  # an answer is under way; ours would be taken for a part of it
             return
         status, headers, body = error_response(error, new_request_id())
@@ -302,6 +300,4 @@ class GuardedProtocol(HttpToolsProtocol):
 
 def _without_port(host: bytes) -> bytes:
     name = host.lower()
-    if name.startswith(b"["):
-        return name[1 : name.index(b"]")]
-    return name.partition(b":")[0]
+    return name[1 : name.index(b"]")] if name.startswith(b"[") else name.partition(b":")[0]
