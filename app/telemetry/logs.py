@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -113,7 +112,9 @@ class LogBook:
         self.flush()
         self._output.close()
 
-    def _lines(self, wall_s: float, signal: Signal) -> Iterator[str]:
-        level = _NAMES[severity(signal)]
-        for name, fields in events(signal):
-            yield self._render({"timestamp": iso(wall_s), "level": level, "event": name, **fields})
+    def _lines(self, wall_s: float, signal: Signal) -> list[str]:
+        stamp, level = iso(wall_s), _NAMES[severity(signal)]
+        return [
+            self._render({"timestamp": stamp, "level": level, "event": name, **fields})
+            for name, fields in events(signal)
+        ]
