@@ -128,7 +128,13 @@ class EventStream:
             raise StopAsyncIteration
         try:
             while True:
-                batch = self._through(self._held.pop(0) if self._held else await anext(self._source))
+                batch = self._held.pop(0) if self._held else await anext(self._source)
+                for step in self._steps:
+                    made = step(batch)
+                    if made is not None:
+                        batch = made
+                if self._rewritten:
+                    batch = [_in_own_words(event) for event in batch]
                 if batch:
                     return batch
                 del batch  # what has been handed on must not wait here for the next
@@ -187,13 +193,6 @@ class EventStream:
 
     def _give_back(self, _outcome: Outcome) -> Awaitable[None] | None:
         return self._release()
-
-    def _through(self, batch: Batch) -> Batch:
-        for step in self._steps:
-            made = step(batch)
-            if made is not None:
-                batch = made
-        return [_in_own_words(event) for event in batch] if self._rewritten else batch
 
 
 def _in_own_words(event: StreamEvent) -> StreamEvent:

@@ -142,11 +142,12 @@ class Endpoint:
         if self._provider.limits is not None:
             self._provider.limits.hear(attempt.target, reply.headers)
         asked, kept = attempt.call.request, False
+        streamed = asked.stream
         try:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if asked.stream and not _is_whole(reply, asked):
+            if streamed and not _is_whole(reply, asked):
                 kept = True  # from here on the stream owns the connection
                 decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
                 return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
@@ -154,7 +155,7 @@ class Endpoint:
             completion = self._provider.codec.decode(body, asked)
             if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
                 completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-            if asked.stream and not _may_ignore(asked):
+            if streamed and not _may_ignore(asked):
                 attempt.call.journal.unshown = completion.usage
                 raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
             return Reply(completion)
@@ -294,5 +295,6 @@ def require_plain(reply: UpstreamReply) -> None:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    if reply.headers.get("content-encoding", "").lower() not in {"", "identity"}:
+    coding = reply.headers.get("content-encoding")
+    if coding is not None and coding.lower() not in {"", "identity"}:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

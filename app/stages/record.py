@@ -68,7 +68,7 @@ class _Story:
         """Report the ending."""
         call, began, journal, now = self._call, self._began, self._call.journal, self._clock.now()
         left, journal.over = journal.left, True
-        target = journal.target or _NOWHERE
+        target, first_s = journal.target or _NOWHERE, self._first_token_s
         kind = CLIENT_CLOSED if left else _kind(outcome)
         self._listener(
             CallEnded(
@@ -86,9 +86,9 @@ class _Story:
                 position=journal.position,
                 duration_s=now - call.started,
                 overhead_s=call.overhead_s(now if self._committed is None else self._committed),
-                first_token_s=self._first_token_s,
-                tokens_per_s=self._rate(),
-                longest_gap_s=None if self._first_token_s is None else self._longest_gap_s,
+                first_token_s=first_s,
+                tokens_per_s=None if first_s is None else self._rate(),
+                longest_gap_s=None if first_s is None else self._longest_gap_s,
                 usage=self._usage,
                 trace_id=self._trace_id,
                 cost_usd=journal.cost.usd,
@@ -99,7 +99,9 @@ class _Story:
 
     def _watch(self, batch: Batch) -> None:
         now = self._clock.now()
-        self._longest_gap_s = max(self._longest_gap_s, now - self._last_event)
+        gap_s = now - self._last_event
+        if gap_s > self._longest_gap_s:
+            self._longest_gap_s = gap_s
         self._last_event = now
         for event in batch:
             if event.chunk is not None and event.chunk.usage is not None:
