@@ -68,7 +68,7 @@ class EventStream:
         media_type: What the frames are; `EVENTS` unless they are something else than events, such as sound.
     """
 
-    __slots__ = ("_finishers", "_held", "_release", "_rewritten", "_settled", "_source", "_steps", "media_type")
+    __slots__ = ("_finishers", "_held", "_release", "_settled", "_source", "_steps", "media_type")
 
     def __init__(self, source: Source, release: Callable[[], Awaitable[None] | None], media_type: str = EVENTS) -> None:
         self.media_type = media_type
@@ -76,7 +76,6 @@ class EventStream:
         self._release = release
         self._held: list[Batch] = []
         self._steps: list[Observer | Transform] = []
-        self._rewritten = False
         self._finishers: list[Finisher] = []
         self._settled = False
 
@@ -111,8 +110,7 @@ class EventStream:
 
         No event of the stream is then forwarded in its provider's own words, which may say what `step` took out.
         """
-        self._steps.append(step)
-        self._rewritten = True
+        self._steps.append(lambda batch: [_in_own_words(event) for event in step(batch)])
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -133,8 +131,6 @@ class EventStream:
                     made = step(batch)
                     if made is not None:
                         batch = made
-                if self._rewritten:
-                    batch = [_in_own_words(event) for event in batch]
                 if batch:
                     return batch
                 del batch  # what has been handed on must not wait here for the next

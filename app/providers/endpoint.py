@@ -48,8 +48,8 @@ class Provider(msgspec.Struct, frozen=True):
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
     `models` are the names known to be there, and `key_header` is how a key is sent (`bearer`, or a header's name).
-    `usage` says which streams have to be made to tell their usage, where any has; `limits` hears what answers say of the provider's own
-    limits, where somebody follows them.
+    `usage` says which streams have to be made to tell their usage, where any has; `limits` hears what answers say of
+    the provider's own limits, where somebody follows them.
     """
 
     name: str
@@ -206,7 +206,7 @@ class Endpoint:
 
 
 class UsageEndpoint:
-    """One provider's end where streams have to be made to tell their usage; any other goes out as its client wrote it."""
+    """One provider's end where streams are made to tell their usage; all else goes out as its client wrote it."""
 
     def __init__(self, usage: StreamUsage, asking: Endpoint, plain: Endpoint) -> None:
         self._usage = usage

@@ -99,9 +99,7 @@ class _Story:
 
     def _watch(self, batch: Batch) -> None:
         now = self._clock.now()
-        gap_s = now - self._last_event
-        if gap_s > self._longest_gap_s:
-            self._longest_gap_s = gap_s
+        self._longest_gap_s = max(self._longest_gap_s, now - self._last_event)
         self._last_event = now
         for event in batch:
             if event.chunk is not None and event.chunk.usage is not None:

@@ -15,7 +15,7 @@ from app.core.call import Attempt, Call, Reply
 from app.core.errors import RATE_LIMITED, TARGET_FAILED, GatewayError
 from app.core.model import Operation, PlainRequest
 from app.core.outcome import Outcome
-from app.core.pipeline import Handler, compose
+from app.core.pipeline import Handler, compose, settle
 from app.core.tracing import within
 from app.telemetry.tracing.attributes import Peer
 from app.telemetry.tracing.composing import Traced
@@ -77,10 +77,7 @@ class Store:
         call.journal.cache = self._state
         if self._answer is not None:
             return self._answer
-        reply = await proceed(call)
-        if (pending := reply.when_done(self._keep)) is not None:
-            await pending
-        return reply
+        return await settle(call, proceed, self._keep)
 
     async def _keep(self, _outcome: Outcome) -> None:
         self.seen.append(self._bench.names())

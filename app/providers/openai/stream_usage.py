@@ -52,7 +52,7 @@ class StreamUsage:
 
 
 class AskingCodec:
-    """A codec of OpenAI's form that makes every stream tell its usage, and hides it from the client, who did not ask."""
+    """A codec of OpenAI's form that makes every stream tell its usage, and hides that from a client who did not ask."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
