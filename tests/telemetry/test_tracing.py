@@ -16,7 +16,6 @@ from app.core.errors import RATE_LIMITED, TARGET_FAILED, GatewayError
 from app.core.model import Operation, PlainRequest
 from app.core.outcome import Outcome
 from app.core.pipeline import Handler, compose, settle
-from app.core.tracing import within
 from app.telemetry.tracing.attributes import Peer
 from app.telemetry.tracing.composing import Traced
 from app.telemetry.tracing.tracer import Tracer
@@ -211,23 +210,3 @@ async def test_a_bug_is_an_internal_error() -> None:
 
     assert bench.told("wizard.generate")["error.type"] == "internal"
     assert "secret" not in repr([(span.attributes, span.events, span.status.description) for span in bench.spans])
-
-
-async def test_work_may_be_a_span_of_its_own() -> None:
-    """Where there is a trace it lasts as long as the work, also if that fails; where there is none it is nothing."""
-    bench = Bench()
-    before: list[list[str]] = []
-
-    async def endpoint(call: Call) -> Reply:
-        with within(call.span, "work"):
-            before.append(bench.names())
-        with pytest.raises(ValueError, match="no"), within(call.span, "failing"):
-            raise ValueError("no")
-        return await answers()(call)
-
-    await compose(bench.traced.call(), endpoint)(a_call())
-    with within(None, "untraced"):
-        before.append(bench.names())
-
-    assert bench.names() == ["work", "failing", "wizard.generate"]
-    assert before == [[], bench.names()]
