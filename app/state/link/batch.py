@@ -12,16 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
 from app.core.time_limit import FairLimit
-from app.state.link import Argument, Command, Plain, StateLostError
+from app.state.link import Command, Plain, StateLostError
+from app.state.link.pipelines import Client, Words, pipeline_to
 from app.state.scripts import Script
-
-Client: TypeAlias = "Redis | RedisCluster"
 
 # How redis-py tells that Redis cannot be used: ValueError where it reads bytes that are no answer of a Redis at all.
 LOSSES: Final = (RedisError, OSError, ValueError)
@@ -41,7 +39,7 @@ class Batch:
     """
 
     def __init__(self, client: Client, timeout_s: float, lost: Callable[[Exception], None]) -> None:
-        self._client = client
+        self._pipeline = pipeline_to(client)
         self._timeout_s = timeout_s
         self._lost = lost
         self._waiting: list[tuple[Command | Plain, asyncio.Future[Any]]] = []
@@ -77,14 +75,7 @@ class Batch:
         Raises:
             RedisError: Or another of `LOSSES`.
         """
-        if isinstance(self._client, RedisCluster):  # to each of its nodes, which pipelines of redis-py cannot do
-            for script in scripts:
-                await self._client.script_load(script.text)
-            return
-        pipeline = self._client.pipeline(transaction=False)
-        for script in scripts:
-            pipeline.execute_command("SCRIPT", "LOAD", script.text)
-        await pipeline.execute()
+        await self._pipeline.load([script.text for script in scripts])
 
     async def aclose(self) -> None:
         """Drop what has not been sent."""
@@ -113,20 +104,14 @@ class Batch:
             self._deliver([answer for _, answer in sent], answers)
 
     async def _execute(self, commands: list[Command | Plain]) -> list[Any]:
-        answers = await self._pipeline(commands)
+        answers = await self._pipeline.execute([_words(command) for command in commands])
         forgotten = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if forgotten:
             again = [commands[n] for n in forgotten]
             await self.load(list({command.script for command in again if isinstance(command, Command)}))
-            for n, answer in zip(forgotten, await self._pipeline(again), strict=True):
+            repeated = await self._pipeline.execute([_words(command) for command in again])
+            for n, answer in zip(forgotten, repeated, strict=True):
                 answers[n] = answer
-        return answers
-
-    async def _pipeline(self, commands: list[Command | Plain]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*_words(command))
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
         return answers
 
     def _deliver(self, waiting: list[asyncio.Future[Any]], answers: list[Any]) -> None:
@@ -148,7 +133,7 @@ class Batch:
                 answer.set_exception(_lost_by(error))
 
 
-def _words(command: Command | Plain) -> tuple[Argument, ...]:
+def _words(command: Command | Plain) -> Words:
     if isinstance(command, Plain):
         return command.words
     return ("EVALSHA", command.script.sha1, len(command.keys), *command.keys, *command.arguments)

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 
-from app.state.link.batch import Client
+from app.state.link.pipelines import Client
 
 _SENTINEL_PORT, _PORT = 26379, 6379
 _CONNECTIONS_MAX = 4  # one is in use at a time; the others are being connected or let go

@@ -27,7 +27,7 @@ class Wire:
     """A batch, and what became of it."""
 
     def __init__(self, port: int, timeout_s: float = 10.0) -> None:
-        self.client = Redis(port=port, protocol=2, decode_responses=True)
+        self.client = Redis(port=port, protocol=2)
         self.lost: list[str] = []
         self.batch = Batch(self.client, timeout_s, lambda error: self.lost.append(type(error).__name__))
 
@@ -59,7 +59,7 @@ async def test_commands_of_one_tick_leave_together(server: RedisServer, wire: Wi
     answers = await asyncio.gather(*(wire.batch.submit(say(str(n))) for n in range(100)))
     packets = reads(server) - idle - 2 * alone
 
-    assert [str(n) for n in range(100)] == answers
+    assert [b"%d" % n for n in range(100)] == answers
     assert packets < 10
 
 
@@ -71,7 +71,7 @@ async def test_commands_behind_a_slow_pipeline_gather(wire: Wire) -> None:
 
     answers = await asyncio.gather(slow, *behind)
 
-    assert ["0", "1", "2", "3", "4"] == answers[1:]
+    assert [b"0", b"1", b"2", b"3", b"4"] == answers[1:]
     assert wire.lost == []
 
 
@@ -87,7 +87,7 @@ async def test_forgotten_scripts_are_given_again(server: RedisServer, wire: Wire
         wire.batch.submit(say("a")), wire.batch.submit(say("", count)), wire.batch.submit(say("b"))
     )
 
-    assert ["a", 2, "b"] == list(answers)
+    assert [b"a", 2, b"b"] == list(answers)
     assert wire.lost == []
 
 
@@ -98,7 +98,7 @@ async def test_a_refusal_is_told_to_its_caller_and_to_the_owner(wire: Wire) -> N
     with pytest.raises(StateLostError):
         await bad
 
-    assert "good" == await good
+    assert b"good" == await good
     assert ["ResponseError"] == wire.lost
 
 
@@ -137,7 +137,7 @@ async def test_the_queue_has_an_end(wire: Wire) -> None:
     with pytest.raises(StateLostError, match="too many"):
         await answers[-1]
 
-    assert {"x"} == set(await asyncio.gather(*answers[:-1]))
+    assert {b"x"} == set(await asyncio.gather(*answers[:-1]))
 
 
 async def test_what_rides_leaves_with_the_next_command(server: RedisServer, wire: Wire) -> None:
@@ -152,7 +152,7 @@ async def test_what_rides_leaves_with_the_next_command(server: RedisServer, wire
     other = await wire.batch.submit(say("other"))
     packets = reads(server) - idle - 3 * alone
 
-    assert (waiting, other, await riding, packets) == (0, "other", "riding", 1)
+    assert (waiting, other, await riding, packets) == (0, b"other", b"riding", 1)
 
 
 async def test_what_rides_may_be_taken_back_until_it_has_left(wire: Wire) -> None:
@@ -162,7 +162,7 @@ async def test_what_rides_may_be_taken_back_until_it_has_left(wire: Wire) -> Non
     taken_back = wire.batch.alight(dropped)
     await wire.batch.submit(say("other"))
 
-    assert await needed == "needed"
+    assert await needed == b"needed"
     assert (taken_back, wire.batch.alight(needed), dropped.done()) == (True, False, False)
 
 
@@ -183,7 +183,7 @@ async def test_an_answer_that_nobody_waits_for_is_dropped(wire: Wire) -> None:
     given_up, other = wire.batch.submit(say("one")), wire.batch.submit(say("two"))
     given_up.cancel()
 
-    assert "two" == await other
+    assert b"two" == await other
 
 
 async def test_plain_commands_travel_beside_decisions(server: RedisServer, wire: Wire) -> None:
@@ -198,5 +198,5 @@ async def test_plain_commands_travel_beside_decisions(server: RedisServer, wire:
     packets = reads(server) - idle - 2 * alone
     answer = await wire.batch.submit(Plain(("GET", "{key}:stored")))
 
-    assert answer == "a value"
+    assert answer == b"a value"
     assert packets <= 2
