@@ -208,7 +208,7 @@ class EventReading:
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
     """Read up to the end of the body behind the last event; a provider that sends more loses its connection."""
     try:
-        with TimeLimit(asyncio.get_running_loop().time() + _DRAIN_S):
+        with TimeLimit(within_s=_DRAIN_S):
             await anext(chunks, None)
     except (TimeoutError, GatewayError):
         return
