@@ -129,8 +129,7 @@ class EventStream:
                 batch = self._held.pop(0) if self._held else await anext(self._source)
                 for step in self._steps:
                     made = step(batch)
-                    if made is not None:
-                        batch = made
+                    batch = batch if made is None else made
                 if batch:
                     return batch
                 del batch  # what has been handed on must not wait here for the next

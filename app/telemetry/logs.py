@@ -41,15 +41,24 @@ class LogBook:
         level: The least severe level that is written.
 
         line_format: `json` or `console`.
+
+        flush_after_s: How old a line may become before it is written, unless there are many.
     """
 
     def __init__(
-        self, file: ByteFile, clock: Clock, *, level: Level = "info", line_format: LineFormat = "json"
+        self,
+        file: ByteFile,
+        clock: Clock,
+        *,
+        level: Level = "info",
+        line_format: LineFormat = "json",
+        flush_after_s: float = FLUSH_AFTER_S,
     ) -> None:
         self._output = Output(file)
         self._clock = clock
         self._threshold = _THRESHOLDS[level]
         self._render = renderer(line_format)
+        self._flush_after_s = flush_after_s
         self._pending: list[tuple[float, Signal]] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -70,7 +79,7 @@ class LogBook:
         pending = self._pending
         pending.append((self._clock.wall(), signal))
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(self._flush_after_s, self.flush)
         elif len(pending) >= FLUSH_AT:
             self.flush()
 
