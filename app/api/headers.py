@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -10,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from app.core.call import Call, Journal, Target
+from app.core.gcra import US_PER_S
 from app.core.requests import Step
 from app.core.rules import Measure, Standing
 
@@ -17,11 +17,11 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 _NAME_MAX_CHARS = 256
 _WAYS_MAX = 1024
 _STORY_MAX_BYTES = 4000  # all headers of an answer have 8 KB in most clients and proxies
-_SHOWN = tuple(
-    (measure, tuple(b"x-ratelimit-%b-%b" % (part, name) for part in (b"limit", b"remaining", b"reset")))
-    for measure, name in ((Measure.REQUESTS, b"requests"), (Measure.TOKENS, b"tokens"))
+_REQUESTS, _TOKENS = (
+    tuple(b"x-ratelimit-%b-%b" % (part, measure) for part in (b"limit", b"remaining", b"reset"))
+    for measure in (b"requests", b"tokens")
 )
-_MINUTE_S, _HOUR_S = 60, 3600
+_SECOND_MS, _MINUTE_S, _HOUR_S = 1000, 60, 3600
 
 
 def answer_headers(call: Call, committed: float) -> Headers:
@@ -73,32 +73,46 @@ def limit_headers(standings: Sequence[Standing]) -> Headers:
 
     The limit is what a full bucket holds; it is reset when the bucket is full again. Rules in shadow keep nobody out.
     """
-    headers: Headers = []
-    for measure, (limit, remaining, reset) in _SHOWN:
-        found = [each for each in standings if each.claim.rule.measure is measure and not each.claim.rule.shadow]
-        if not found:
+    requests: Standing | None = None
+    tokens: Standing | None = None
+    for each in standings:
+        rule = each.claim.rule
+        if rule.shadow:
             continue
-        tightest = found[0] if len(found) == 1 else min(found, key=lambda each: (each.remaining, -each.reset_s))
-        headers += (
-            (limit, b"%d" % tightest.claim.rule.most),
-            (remaining, b"%d" % tightest.remaining),
-            (reset, duration(tightest.reset_s)),
-        )
-    return headers
+        if rule.measure is Measure.REQUESTS:
+            requests = each if requests is None else min(requests, each, key=_tightness)
+        elif rule.measure is Measure.TOKENS:
+            tokens = each if tokens is None else min(tokens, each, key=_tightness)
+    return [*_told(_REQUESTS, requests), *_told(_TOKENS, tokens)]
 
 
-def duration(seconds: float) -> bytes:
-    """Write a duration as OpenAI does: `0s`, `20ms`, `8.64s`, `6m0s`, `24h0m0s`; rounded up."""
-    ms = math.ceil(seconds * 1000)
-    if 0 < ms < 1000:  # noqa: PLR2004 - a second
+def duration(us: int) -> bytes:
+    """Write microseconds as OpenAI does: `0s`, `20ms`, `8.64s`, `6m0s`, `24h0m0s`; rounded up."""
+    ms = -(-us // 1000)
+    if 0 < ms < _SECOND_MS:
         return b"%dms" % ms
-    if ms < _MINUTE_S * 1000:
-        return (b"%.3f" % (ms / 1000)).rstrip(b"0").rstrip(b".") + b"s"
-    whole = math.ceil(seconds)
+    if ms < _MINUTE_S * _SECOND_MS:
+        return (b"%.3f" % (ms / _SECOND_MS)).rstrip(b"0").rstrip(b".") + b"s"
+    whole = -(-us // US_PER_S)
     minutes, rest = divmod(whole, _MINUTE_S)
     if whole < _HOUR_S:
         return b"%dm%ds" % (minutes, rest)
     return b"%dh%dm%ds" % (*divmod(minutes, 60), rest)
+
+
+def _tightness(standing: Standing) -> tuple[int, int]:
+    return standing.remaining, -standing.used
+
+
+def _told(names: Sequence[bytes], standing: Standing | None) -> Sequence[tuple[bytes, bytes]]:
+    if standing is None:
+        return ()
+    limit, remaining, reset = names
+    return (
+        (limit, b"%d" % standing.claim.rule.most),
+        (remaining, b"%d" % standing.remaining),
+        (reset, duration(standing.used)),
+    )
 
 
 def _story(steps: Sequence[Step]) -> bytes:

@@ -39,9 +39,9 @@ class Rate(msgspec.Struct, frozen=True):
         """Return the work of some units, rounded up: limits may be stricter by a microsecond a call, never looser."""
         return -(-units * self.window_us // self.amount)
 
-    def units(self, work_us: int) -> int:
-        """Return how many whole units fit into so much work."""
-        return work_us * self.amount // self.window_us
+    def left(self, used_us: int) -> int:
+        """Return how many whole units fit into a queue besides the work that is in it; negative if it is too full."""
+        return (self.room_us - used_us) * self.amount // self.window_us
 
     def shared_by(self, replicas: int) -> Rate:
         """Return the part of one of several replicas; a burst smaller than their number is not cut below 1."""
@@ -53,7 +53,6 @@ class Rate(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """Where the work of one call stood in its queue when it was let in; see `Bucket`."""
 
-    charge_us: int
     served_us: int
     moved_us: int
     born_us: int
@@ -75,14 +74,20 @@ class Bucket(msgspec.Struct):
         """Return the work that is in the queue: the time until the bucket is as good as new."""
         return max(0, self.served_us - now)
 
-    def take(self, now: int, charge_us: int) -> Hold:
-        """Let work in that fits."""
-        self.served_us = max(self.served_us, now) + charge_us
-        return Hold(charge_us, self.served_us, self.moved_us, self.born_us)
+    def take(self, now: int, charge_us: int, room_us: int) -> Hold | None:
+        """Let work in if it fits into a queue of that length; None if it does not."""
+        served_us = max(self.served_us, now) + charge_us
+        if served_us - now > room_us:
+            return None
+        self.served_us = served_us
+        return Hold(served_us, self.moved_us, self.born_us)
 
-    def settle(self, now: int, hold: Hold, charge_us: int) -> None:
-        """Replace the work that was let in under `hold` by what it really was: add what is missing, or give back."""
-        owed_us = charge_us - hold.charge_us
+    def undo(self, charge_us: int) -> None:
+        """Take out again what was let in last, as if it had never been there."""
+        self.served_us -= charge_us
+
+    def settle(self, now: int, hold: Hold, owed_us: int) -> None:
+        """Add work that is owed on top of what was let in under `hold`, or give back so much of it (negative)."""
         if owed_us > 0:
             self.served_us = max(self.served_us, now) + owed_us
         elif hold.born_us == self.born_us:

@@ -10,7 +10,7 @@ matter are `msgspec.Raw`, so that a value we have not heard of yet is never refu
 from __future__ import annotations
 
 from enum import Enum, IntEnum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
@@ -144,10 +144,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     origin: Native | None = None
     translated: bool = False
 
-    @property
-    def operation(self) -> Operation:
-        """Say what is asked for."""
-        return Operation.CHAT
+    operation: ClassVar[Operation] = Operation.CHAT
 
     @property
     def model(self) -> str:

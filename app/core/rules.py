@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
@@ -91,9 +92,9 @@ class Ask(msgspec.Struct, frozen=True):
     prompt: int | None = None
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct):
     """
-    How a claim was decided, and where its bucket stands now.
+    How a claim was decided, and where its bucket stands since then, if nobody else touched it.
 
     `wait_us` is the time after which the claim would fit (0: it fits; NEVER). `used` is the work in the bucket in
     microseconds, or the places that are taken. What was taken is `hold`, or a place under the name `place`; neither,
@@ -110,24 +111,36 @@ class Standing(msgspec.Struct, frozen=True):
     def remaining(self) -> int:
         """Return how many units could be taken now."""
         rule = self.claim.rule
-        return max(0, rule.most - self.used if rule.rate is None else rule.rate.units(rule.rate.room_us - self.used))
+        left = rule.most - self.used if rule.rate is None else rule.rate.left(self.used)
+        return max(0, left)
 
     @property
     def reset_s(self) -> float:
         """Return the seconds until the bucket is as good as new."""
         return 0.0 if self.claim.rule.rate is None else self.used / US_PER_S
 
+    def settle(self, tokens: int) -> int:
+        """Correct what is used, and return how much more work than was taken that is, now that tokens are known."""
+        rule = self.claim.rule
+        if rule.measure is not Measure.TOKENS or rule.rate is None or self.hold is None:
+            return 0
+        owed_us = min(rule.rate.charge_us(tokens) - self.claim.charge_us, YEAR_US)
+        self.used = max(0, self.used + owed_us)
+        return owed_us
+
 
 class Decision(msgspec.Struct, frozen=True):
     """
-    What became of an ask; handed back to be settled if it was `admitted`.
+    What became of an ask; handed back to be settled if it was `admitted`, once.
 
-    `alone` says that this process decided without the others.
+    `overlooked` are the rules that would have refused the call if they were not in shadow. `alone` says that this
+    process decided without the others.
     """
 
     standings: tuple[Standing, ...]
     slot: str
     admitted: bool
+    overlooked: tuple[Rule, ...] = ()
     alone: bool = False
 
     @property
@@ -138,27 +151,10 @@ class Decision(msgspec.Struct, frozen=True):
         refusing = [each for each in self.standings if each.wait_us and not each.claim.rule.shadow]
         return max(refusing, key=lambda each: (each.wait_us == NEVER, each.wait_us))
 
-    def settled(self, tokens: int) -> tuple[Standing, ...]:
-        """Return how its buckets must stand now that the tokens of the call are known, if nobody else touched them."""
-        return tuple([_settled(each, tokens) for each in self.standings])
 
-    @property
-    def overlooked(self) -> list[Rule]:
-        """Return the rules that would have refused the call if they were not in shadow."""
-        return [each.claim.rule for each in self.standings if each.wait_us and each.claim.rule.shadow]
-
-
-def owed_us(standing: Standing, tokens: int) -> int:
-    """Return by how much the work of a claim differs from what was taken for it, now that its tokens are known."""
-    rule, hold = standing.claim.rule, standing.hold
-    if rule.measure is not Measure.TOKENS or rule.rate is None or hold is None:
-        return 0
-    return min(rule.rate.charge_us(tokens) - hold.charge_us, YEAR_US)
-
-
-def _settled(standing: Standing, tokens: int) -> Standing:
-    owed = owed_us(standing, tokens)
-    return msgspec.structs.replace(standing, used=max(0, standing.used + owed)) if owed else standing
+def overlooked(standings: Iterable[Standing]) -> tuple[Rule, ...]:
+    """Return the rules in shadow that a call does not fit."""
+    return tuple([each.claim.rule for each in standings if each.wait_us and each.claim.rule.shadow])
 
 
 def with_prompt(ask: Ask, prompt: int) -> Ask:

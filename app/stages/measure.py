@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+import msgspec
+
 from app.core.call import Attempt, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, Blame, GatewayError
@@ -31,34 +33,31 @@ class Measure:
     def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """Pass the attempt on unchanged."""
         load = self._loads.of(attempt.target.name)
-        watch = _Watch(attempt, load, self._clock, self._listener)
+        watch = _Watch(attempt, load, self._clock, self._listener, self._clock.now(), attempt.call.request.stream)
         load.in_flight += 1
         return settle(attempt, proceed, watch.close, watch.answered)
 
 
-class _Watch:
+class _Watch(msgspec.Struct):
     """What one attempt's measuring needs to remember until the end."""
 
-    __slots__ = ("_answered", "_attempt", "_began", "_clock", "_listener", "_load", "_stream")
-
-    def __init__(self, attempt: Attempt, load: Load, clock: Clock, listener: Listener) -> None:
-        self._attempt = attempt
-        self._load = load
-        self._clock = clock
-        self._listener = listener
-        self._began = clock.now()
-        self._stream = attempt.call.request.stream
-        self._answered = False
+    attempt: Attempt
+    load: Load
+    clock: Clock
+    listener: Listener
+    began: float
+    stream: bool
+    is_answered: bool = False
 
     def answered(self, _reply: Reply) -> None:
         """Note the first token of a stream, or a whole answer."""
-        self._answered = True
-        now = self._clock.now()
-        self._load.answered(now - self._began, stream=self._stream, now=now)
+        self.is_answered = True
+        now = self.clock.now()
+        self.load.answered(now - self.began, stream=self.stream, now=now)
 
     def close(self, outcome: Outcome) -> None:
         """Count the ending."""
-        attempt, load = self._attempt, self._load
+        attempt, load = self.attempt, self.load
         load.in_flight -= 1
         word, code = outcome.end.word, ""
         if outcome.end is End.COMPLETED:
@@ -67,7 +66,7 @@ class _Watch:
             word, code = self._failed(outcome.end, outcome.error)
         else:
             self._given_up()
-        self._listener(AttemptEnded(attempt.call.id, attempt.target.provider, attempt.target.model, word, code))
+        self.listener(AttemptEnded(attempt.call.id, attempt.target.provider, attempt.target.model, word, code))
 
     def _failed(self, end: End, error: GatewayError) -> tuple[str, str]:
         """Let a failure count for the target, and return it as a word with its code."""
@@ -76,13 +75,13 @@ class _Watch:
         elif error.kind.blame is Blame.CALLER:
             return _REFUSED, error.kind.code
         else:
-            now = self._clock.now()
-            self._load.judge(good=False)
-            self._load.failed(now - self._began, stream=self._stream, now=now)
+            now = self.clock.now()
+            self.load.judge(good=False)
+            self.load.failed(now - self.began, stream=self.stream, now=now)
         return end.word, error.kind.code
 
     def _given_up(self) -> None:
         """Note how long nothing came, if nothing did."""
-        if not self._answered:
-            now = self._clock.now()
-            self._load.waited(now - self._began, stream=self._stream, now=now)
+        if not self.is_answered:
+            now = self.clock.now()
+            self.load.waited(now - self.began, stream=self.stream, now=now)

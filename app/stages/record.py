@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
+import msgspec
+
 from app.core.call import Call, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import CLIENT_CLOSED, INTERNAL, OVERLOADED, GatewayError, Kind
@@ -31,47 +33,45 @@ class Record:
         """Pass the call on unchanged."""
         began = CallStarted(call.id, call.endpoint, call.request.model, call.request.stream)
         self._listener(began)
-        story = _Story(call, began, self._listener, self._clock)
+        trace_id = "" if call.span is None else call.span.trace_id
+        story = _Story(call, began, self._listener, self._clock, trace_id)
         return settle(call, proceed, story.close, story.answered)
 
 
-class _Story:
+class _Story(msgspec.Struct):
     """What one call's record needs to remember until the end."""
 
-    __slots__ = ("_began", "_call", "_clock", "_committed", "_first_token_s", "_last_event", "_listener",
-                 "_longest_gap_s", "_trace_id", "_usage")  # fmt: skip
-
-    def __init__(self, call: Call, began: CallStarted, listener: Listener, clock: Clock) -> None:
-        self._call = call
-        self._began = began
-        self._listener = listener
-        self._clock = clock
-        self._committed: float | None = None
-        self._first_token_s: float | None = None
-        self._last_event = self._longest_gap_s = 0.0
-        self._usage: Usage | None = None
-        self._trace_id = "" if call.span is None else call.span.trace_id
+    call: Call
+    began: CallStarted
+    listener: Listener
+    clock: Clock
+    trace_id: str
+    committed: float | None = None
+    first_token_s: float | None = None
+    last_event: float = 0.0
+    longest_gap_s: float = 0.0
+    usage: Usage | None = None
 
     def answered(self, reply: Reply) -> None:
         """Note the commit point: a whole answer, or a stream about to be shown."""
-        self._committed = committed = self._clock.now()
+        self.committed = committed = self.clock.now()
         body = reply.body
         if isinstance(body, Completion):
-            self._usage = body.usage
+            self.usage = body.usage
             return
-        self._first_token_s = first_s = committed - self._call.started
-        self._last_event = committed
+        self.first_token_s = first_s = committed - self.call.started
+        self.last_event = committed
         body.observe(self._watch)
-        target = self._call.journal.target or _NOWHERE
-        self._listener(StreamStarted(self._began.request_id, target.provider, target.model, first_s, self._trace_id))
+        target = self.call.journal.target or _NOWHERE
+        self.listener(StreamStarted(self.began.request_id, target.provider, target.model, first_s, self.trace_id))
 
     def close(self, outcome: Outcome) -> None:
         """Report the ending."""
-        call, began, journal, now = self._call, self._began, self._call.journal, self._clock.now()
+        call, began, journal, now = self.call, self.began, self.call.journal, self.clock.now()
         left, journal.over = journal.left, True
-        target, first_s = journal.target or _NOWHERE, self._first_token_s
+        target, first_s = journal.target or _NOWHERE, self.first_token_s
         word, status, code, category = _told(outcome, left=left)
-        self._listener(
+        self.listener(
             CallEnded(
                 request_id=began.request_id,
                 endpoint=began.endpoint,
@@ -86,12 +86,12 @@ class _Story:
                 attempts=journal.attempts,
                 position=journal.position,
                 duration_s=now - call.started,
-                overhead_s=call.overhead_s(now if self._committed is None else self._committed),
+                overhead_s=call.overhead_s(now if self.committed is None else self.committed),
                 first_token_s=first_s,
                 tokens_per_s=None if first_s is None else self._rate(),
-                longest_gap_s=None if first_s is None else self._longest_gap_s,
-                usage=self._usage,
-                trace_id=self._trace_id,
+                longest_gap_s=None if first_s is None else self.longest_gap_s,
+                usage=self.usage,
+                trace_id=self.trace_id,
                 cost_usd=journal.cost.usd,
                 cache=journal.cache,
                 drained=outcome.end.word if left else None,
@@ -99,17 +99,17 @@ class _Story:
         )
 
     def _watch(self, batch: Batch) -> None:
-        now = self._clock.now()
-        self._longest_gap_s = max(self._longest_gap_s, now - self._last_event)
-        self._last_event = now
+        now = self.clock.now()
+        self.longest_gap_s = max(self.longest_gap_s, now - self.last_event)
+        self.last_event = now
         for event in batch:
             if event.chunk is not None and event.chunk.usage is not None:
-                self._usage = event.chunk.usage
+                self.usage = event.chunk.usage
 
     def _rate(self) -> float | None:
-        if self._committed is None or self._usage is None or self._last_event <= self._committed:
+        if self.committed is None or self.usage is None or self.last_event <= self.committed:
             return None
-        return self._usage.completion_tokens / (self._last_event - self._committed)
+        return self.usage.completion_tokens / (self.last_event - self.committed)
 
 
 def _told(outcome: Outcome, *, left: bool) -> tuple[str, int, str, str]:

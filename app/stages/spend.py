@@ -58,7 +58,9 @@ class Spend:
         """
         price = self._prices(attempt.target)
         charge = charge_of(self._options.budgets, attempt.call, attempt.target, price, self._clock.wall())
-        meter = _Meter(attempt, price, self._clock, self._listener)
+        journal = attempt.call.journal
+        journal.unshown = None  # that was another attempt's
+        meter = _Meter(attempt, price, self._clock, self._listener, journal.attempts)
         if charge is None:
             return settle(attempt, proceed, meter.close, meter.answered)
         return self._within(charge, meter, attempt, proceed)
@@ -78,27 +80,22 @@ class Spend:
         return await settle(attempt, proceed, close, meter.answered)
 
 
-class _Meter:
-    """What one attempt used."""
+class _Meter(msgspec.Struct):
+    """What one attempt used, `asked` after so many others; `spent_nusd` is that as far as somebody knows its price."""
 
-    __slots__ = ("_answered", "_asked", "_attempt", "_chars", "_clock", "_listener", "_price", "_usage", "spent_nusd")
-
-    def __init__(self, attempt: Attempt, price: Price | None, clock: Clock, listener: Listener) -> None:
-        journal = attempt.call.journal
-        self._attempt = attempt
-        self._price = price
-        self._clock = clock
-        self._listener = listener
-        self._asked = journal.attempts
-        journal.unshown = None  # that was another attempt's
-        self._usage: Usage | None = None
-        self._answered = False
-        self._chars = 0
-        self.spent_nusd = 0  # as far as somebody knows the price
+    attempt: Attempt
+    price: Price | None
+    clock: Clock
+    listener: Listener
+    asked: int
+    usage: Usage | None = None
+    is_answered: bool = False
+    chars: int = 0
+    spent_nusd: int = 0
 
     def answered(self, reply: Reply) -> None:
         """Read the usage of a whole answer, or watch a stream for it."""
-        self._answered = True
+        self.is_answered = True
         body = reply.body
         if isinstance(body, Completion):
             self._know(body.usage)
@@ -107,19 +104,19 @@ class _Meter:
 
     def close(self, outcome: Outcome) -> None:
         """Write the row of the ledger."""
-        call, target = self._attempt.call, self._attempt.target
-        if call.journal.attempts == self._asked:
+        call, target = self.attempt.call, self.attempt.target
+        if call.journal.attempts == self.asked:
             return  # it never came to a request
-        usage = self._usage or call.journal.unshown
+        usage = self.usage or call.journal.unshown
         estimated = usage is None
         if usage is None:
             usage = self._estimate(outcome)
         if usage is None:
             return  # providers do not charge for refusals
-        if usage is not self._usage:  # else it was counted when it was told
+        if usage is not self.usage:  # else it was counted when it was told
             self._know(usage)
         caller = call.caller
-        self._listener(
+        self.listener(
             Spent(
                 request_id=call.id,
                 key=caller.id,
@@ -128,10 +125,10 @@ class _Meter:
                 provider=target.provider,
                 model=target.model,
                 usage=usage,
-                cost_nusd=None if self._price is None else self.spent_nusd,
+                cost_nusd=None if self.price is None else self.spent_nusd,
                 estimated=estimated,
                 outcome=outcome.end.word,
-                at=self._clock.wall(),
+                at=self.clock.wall(),
             )
         )
 
@@ -143,24 +140,24 @@ class _Meter:
             if chunk.usage is not None:
                 self._know(chunk.usage)
             for choice in chunk.choices:
-                self._chars += _chars_of(choice.delta)
+                self.chars += _chars_of(choice.delta)
 
     def _know(self, usage: Usage | None) -> None:
-        self._usage = usage
-        if usage is not None and self._price is not None:
-            cost_nusd = self._price.of(usage)
-            self._attempt.call.journal.cost.add(usd(cost_nusd - self.spent_nusd))
+        self.usage = usage
+        if usage is not None and self.price is not None:
+            cost_nusd = self.price.of(usage)
+            self.attempt.call.journal.cost.add(usd(cost_nusd - self.spent_nusd))
             self.spent_nusd = cost_nusd  # at once, since the last event of a stream tells it
 
     def _estimate(self, outcome: Outcome) -> Usage | None:
         """Guess what a provider charges that did not say; None where it charges nothing."""
         error = outcome.error
-        if not self._answered and isinstance(error, GatewayError):
+        if not self.is_answered and isinstance(error, GatewayError):
             if error.kind is TIMEOUT_CONNECT or error.kind.category not in _SILENT:
                 return None
-        elif not self._answered and outcome.end is End.FAILED:
+        elif not self.is_answered and outcome.end is End.FAILED:
             return None
-        prompt, answer = prompt_of(self._attempt.call), -(-self._chars // _CHARS_PER_TOKEN)
+        prompt, answer = prompt_of(self.attempt.call), -(-self.chars // _CHARS_PER_TOKEN)
         return Usage(prompt, answer, prompt + answer)
 
 

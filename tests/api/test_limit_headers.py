@@ -80,4 +80,4 @@ def test_a_bucket_that_owes_has_nothing_left() -> None:
 )
 def test_durations_are_written_as_openai_writes_them(seconds: float, written: str) -> None:
     """Rounded up, so that whoever waits so long has waited long enough."""
-    assert written == duration(seconds).decode()
+    assert written == duration(round(seconds * US_PER_S)).decode()

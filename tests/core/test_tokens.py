@@ -109,6 +109,15 @@ def test_every_text_has_an_estimate(text: str, family: Family) -> None:
     assert estimate <= 4 * len(text.encode("utf-8", "replace"))
 
 
+@pytest.mark.parametrize(
+    ("text", "family", "tokens"),
+    [("e" * 1000, Family.O200K, 220), ("\n" * 700, Family.CLAUDE, 1036), ("\u00fc" * 500, Family.CLAUDE, 1900)],
+)
+def test_every_character_costs_what_its_kind_costs(text: str, family: Family, tokens: int) -> None:
+    """However many there are, and also if one costs more than a byte can say."""
+    assert tokens == text_tokens(text, family)
+
+
 def test_texts_of_every_kind_count() -> None:
     """Parts, refusals, calls and definitions of tools, and the schema of the answer are part of the prompt."""
     parts = said({"type": "text", "text": ENGLISH}, {"type": "refusal", "refusal": ENGLISH})

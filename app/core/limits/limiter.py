@@ -10,9 +10,8 @@ from typing import Final, NoReturn, TypeVar
 from app.core.call import Call, Reply, Target
 from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
 from app.core.gcra import US_PER_S
-from app.core.limits.meter import Meter
-from app.core.model import ChatRequest, Completion, Request
-from app.core.outcome import Outcome
+from app.core.limits.stay import Stay
+from app.core.model import ChatRequest, Request
 from app.core.pipeline import Handler, settle
 from app.core.ports import Limits, Tokenizer
 from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, with_prompt
@@ -39,24 +38,20 @@ class Limiter:
             GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
                 another target may do); STATE_UNAVAILABLE.
         """
-        decision = await self._decide(call, ask, target)
-        known = len(call.journal.limits)
+        decision = await self._limits.acquire(ask)
+        if not decision.admitted:
+            decision = await self._again(call, ask, target, decision)
         call.journal.limits += decision.standings
         for rule in decision.overlooked:
             self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, None, shadow=True))
         refusal = decision.refusal
         if refusal is not None:
             self._refuse(call, ask, refusal, target)
-        stay = _Stay(self._limits, decision, None if ask.prompt is None else Meter(call, ask.prompt))
-        reply = await settle(travels, proceed, stay.close, stay.watch)
-        if stay.tokens is not None and isinstance(reply.body, Completion):  # its headers are still to be written
-            limits, own = call.journal.limits, decision.settled(stay.tokens)
-            call.journal.limits = limits[:known] + own + limits[known + len(own) :]
-        return reply
+        stay = Stay(call, self._limits, decision, ask.prompt, call.journal.attempts)
+        return await settle(travels, proceed, stay.close, stay.watch)
 
-    async def _decide(self, call: Call, ask: Ask, target: Target | None) -> Decision:
-        """Ask by the estimate; where that is too much, by the exact number of tokens if somebody can count them."""
-        decision = await self._limits.acquire(ask)
+    async def _again(self, call: Call, ask: Ask, target: Target | None, decision: Decision) -> Decision:
+        """Ask by the exact number of tokens where the estimate was too much, if somebody can count them."""
         refusal = decision.refusal
         if refusal is None or self._tokenizer is None or refusal.claim.rule.measure is not Measure.TOKENS:
             return decision
@@ -80,29 +75,6 @@ class Limiter:
             error = GatewayError(RATE_LIMITED, message, retry_after_s=round(wait_s, 3))
         error.provider, error.limit = None if target is None else target.provider, rule.name
         raise error
-
-
-class _Stay:
-    """The time from a decision to the end of what was decided about."""
-
-    __slots__ = ("_decision", "_limits", "_meter", "tokens")
-
-    def __init__(self, limits: Limits, decision: Decision, meter: Meter | None) -> None:
-        self.tokens: int | None = None
-        self._limits = limits
-        self._decision = decision
-        self._meter = meter
-
-    def watch(self, reply: Reply) -> None:
-        """Measure a reply if somebody counts its tokens."""
-        if self._meter is not None:
-            self._meter.watch(reply)
-
-    def close(self, outcome: Outcome) -> None:
-        """Settle; `tokens` are those that were used, where somebody counts them."""
-        if self._meter is not None:
-            self.tokens = self._meter.used(outcome)
-        self._limits.settle(self._decision, self.tokens or 0)
 
 
 def _impossible(request: Request, prompt: int, refusal: Standing, kind: Kind) -> GatewayError:

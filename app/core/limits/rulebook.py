@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -51,8 +51,8 @@ class RuleBook:
         self._entries = _distinct([_Entry(rule) for rule in rules if bool(_OF_TARGETS & set(rule.per)) is of_targets])
         common = _common([entry.rule for entry in self._entries])
         self._slot = None if common is None else _OWNERS[common]
-        self._open: _Plan = [(entry, None) for entry in self._entries]
-        self._of_callers: dict[str, tuple[Caller, _Plan]] = {}
+        self._open = _Plan(tuple(self._entries), None if self._slot else "")
+        self._of_callers: dict[str, _Plan] = {}
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -68,49 +68,48 @@ class RuleBook:
         return self._ask(self._open, attempt.call, attempt.target, now)
 
     def _ask(self, plan: _Plan, call: Call, target: Target | None, now: float) -> Ask | None:
-        claims = []
-        length: Length | None = None
-        for entry, known in plan:
-            claim = entry.claim(call, target) if known is None else known
-            if claim is None:
-                continue
-            if entry.counts_tokens:
-                if call.request.operation is Operation.COUNT_TOKENS:
-                    continue
-                length = length or length_of(call)
-                claim = claim_tokens(claim, length)
-            claims.append(claim)
+        claims, counting = plan.claims, plan.counting
+        if plan.entries:
+            plain, counted = _claims(plan.entries, call, target)
+            claims, counting = claims + plain, counting + counted
+        prompt = None
+        if counting and call.request.operation is not Operation.COUNT_TOKENS:
+            length = length_of(call)
+            prompt = length.prompt
+            claims += tuple([claim_tokens(claim, length) for claim in counting])
         if not claims:
             return None
-        slot = "" if self._slot is None else self._slot(call, target) or ""
-        hold_s = max(0.0, call.deadline - now) + HOLD_SPARE_S
-        return Ask(tuple(claims), slot, hold_s, None if length is None else length.prompt)
+        slot = self._slot_of(call, target) if plan.slot is None else plan.slot
+        return Ask(claims, slot, max(0.0, call.deadline - now) + HOLD_SPARE_S, prompt)
 
     def _plan(self, call: Call) -> _Plan:
-        """Return the rules with those of the caller, and what is the same for all of its calls: made once for each."""
+        """Return the rules with those of the caller, made once for each."""
         caller = call.caller
         found = self._of_callers.get(caller.id)
-        if found is not None and (found[0] is caller or found[0] == caller):
-            return found[1]
+        if found is not None and (found.caller is caller or found.caller == caller):
+            return found
         if len(self._of_callers) >= CALLERS_MAX:
             self._of_callers.clear()
         entries = _distinct([*self._entries, *(_Entry(rule) for rule in caller.limits)])
-        claims = [(entry, entry.claim(call, None) if entry.of_callers else None) for entry in entries]
-        plan = [(entry, claim) for entry, claim in claims if claim is not None or not entry.of_callers]
-        self._of_callers[caller.id] = caller, plan
+        plain, counted = _claims([entry for entry in entries if entry.of_callers], call, None)
+        differing = tuple([entry for entry in entries if not entry.of_callers])
+        plan = self._of_callers[caller.id] = _Plan(differing, self._slot_of(call, None), plain, counted, caller)
         return plan
+
+    def _slot_of(self, call: Call, target: Target | None) -> str:
+        return "" if self._slot is None else self._slot(call, target) or ""
 
 
 class _Entry:
     """A rule with what does not change from call to call; one `of_callers` asks the same of each call of a key."""
 
-    __slots__ = ("_models", "_owners", "_prefix", "_unit_us", "counts_tokens", "of_callers", "rule")
+    __slots__ = ("_charge_us", "_models", "_owners", "_prefix", "_units", "of_callers", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.counts_tokens = rule.measure is Measure.TOKENS
         self.of_callers = not rule.models and _OF_CALLERS.issuperset(rule.per)
-        self._unit_us = 0 if rule.rate is None else rule.rate.charge_us(1)
+        self._units = _guess(rule) if rule.measure is Measure.TOKENS else 1
+        self._charge_us = 0 if rule.rate is None else rule.rate.charge_us(self._units)
         self._prefix = bucket_prefix(rule)
         self._owners = tuple(_OWNERS[scope] for scope in rule.per if scope in _OWNERS)
         self._models = AllowList(map(slashed, rule.models)) if rule.models else None
@@ -127,10 +126,30 @@ class _Entry:
             if value is None:
                 return None
             name += f":{value}"
-        return Claim(self.rule, name, 1, self._unit_us)
+        return Claim(self.rule, name, self._units, self._charge_us)
 
 
-_Plan: TypeAlias = list[tuple[_Entry, Claim | None]]  # None where it differs from call to call
+class _Plan(msgspec.Struct, frozen=True):
+    """
+    What there is to ask: `entries` of each call anew, `claims` and `counting` (in tokens of the call) of each alike.
+
+    `slot` is None if it differs from call to call; `caller` is whose plan it is.
+    """
+
+    entries: tuple[_Entry, ...]
+    slot: str | None
+    claims: tuple[Claim, ...] = ()
+    counting: tuple[Claim, ...] = ()
+    caller: Caller | None = None
+
+
+def _claims(
+    entries: Iterable[_Entry], call: Call, target: Target | None
+) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
+    """Return what a call asks of those that concern it, what is counted in tokens apart."""
+    found = [claim for entry in entries if (claim := entry.claim(call, target)) is not None]
+    counted = tuple([claim for claim in found if claim.rule.measure is Measure.TOKENS])
+    return tuple([claim for claim in found if claim.rule.measure is not Measure.TOKENS]), counted
 
 
 def _distinct(entries: Iterable[_Entry]) -> list[_Entry]:
@@ -149,11 +168,15 @@ def length_of(call: Call) -> Length:
 
 
 def claim_tokens(claim: Claim, length: Length) -> Claim:
-    """Return what a call of this length asks of a bucket of tokens."""
+    """Return what a call of this length asks of a bucket of tokens; `claim` is for a guess at its answer alone."""
     rule = claim.rule
-    likely = min(ANSWER_TOKENS, rule.most // ANSWER_SHARE) if length.answer is None else length.answer
-    units = length.prompt + min(likely, rule.reserve)
+    units = length.prompt + (claim.units if length.answer is None else min(length.answer, rule.reserve))
     return Claim(rule, claim.bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
+
+
+def _guess(rule: Rule) -> int:
+    """Return how many tokens are taken for an answer whose length nobody bounds."""
+    return min(ANSWER_TOKENS, rule.most // ANSWER_SHARE, rule.reserve)
 
 
 def bucket_prefix(rule: Rule) -> str:

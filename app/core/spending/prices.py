@@ -8,6 +8,7 @@ price of the most special part it belongs to. A part without a price of its own 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import msgspec
@@ -21,7 +22,7 @@ ANSWER_TOKENS: Final = 1024  # of an answer that may become as long as it likes
 _NANO_PER_MTOK: Final = 1_000  # a dollar per million tokens is a thousand nano-dollars per token
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, dict=True):
     """
     US dollars per million tokens, and per image and request.
 
@@ -46,7 +47,10 @@ class Price(msgspec.Struct, frozen=True):
         """Return what `usage` and `images` made cost, in nano-dollars."""
         if self.long is not None and usage.prompt_tokens > (self.long_above_tokens or 0):
             return self.long.of(usage, images)
-        tokens = round((self._prompt(usage) + self._answer(usage)) * _NANO_PER_MTOK)
+        millionths = usage.prompt_tokens * self.input + usage.completion_tokens * self.output
+        if self.of_parts:
+            millionths = self._prompt(usage) + self._answer(usage)
+        tokens = round(millionths * _NANO_PER_MTOK)
         extra = self.request_usd + images * self.image_usd
         return tokens + nano(extra) if extra else tokens
 
@@ -77,6 +81,12 @@ class Price(msgspec.Struct, frozen=True):
             + reasoning * _or(self.reasoning, self.output)
             + audio * _or(self.audio_output, self.output)
         )
+
+    @cached_property  # prices outlive the calls that ask for it
+    def of_parts(self) -> bool:
+        """Say whether some part of a prompt or an answer has a price of its own."""
+        parts = (self.cached, self.cache_write, self.reasoning, self.audio_input, self.audio_output)
+        return any(price is not None for price in parts)
 
     @property
     def free(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.core.gcra import US_PER_S, Hold
-from app.core.rules import Ask, Claim, Decision, Standing
+from app.core.rules import Ask, Decision, Standing
 from app.state.limits.redis import Correction, Want
 
 BLOCK_US = US_PER_S
@@ -51,7 +51,8 @@ class Blocks:
             found.append((claim, block))
         for claim, block in found:
             block.left_us -= claim.charge_us
-        return Decision(tuple([_standing(claim, block) for claim, block in found]), ask.slot, admitted=True)
+        standings = tuple([Standing(claim, 0, block.used, block.hold) for claim, block in found])
+        return Decision(standings, ask.slot, admitted=True)
 
     def wants(self, ask: Ask) -> list[Want]:
         """Return what to ask of the buckets instead, new blocks included; `fill` or `give_up` has to follow."""
@@ -114,8 +115,3 @@ class Blocks:
 def leased(ask: Ask) -> bool:
     """Say whether blocks can spare this ask its round trip: a single claim without a lease needs one anyway."""
     return all(claim.rule.lease for claim in ask.claims)
-
-
-def _standing(claim: Claim, block: _Block) -> Standing:
-    hold = block.hold and msgspec.structs.replace(block.hold, charge_us=claim.charge_us)
-    return Standing(claim, 0, block.used, hold)

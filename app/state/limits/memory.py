@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from app.core.clock import Clock
 from app.core.gcra import US_PER_S, YEAR_US, Bucket, wait_us
-from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, owed_us
+from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, overlooked
 
 BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
 _SWEEP_MIN = 1024
@@ -20,6 +21,13 @@ class _Places(msgspec.Struct):
 
     held: dict[str, int]
     first_us: int
+
+    def at(self, now_us: int) -> dict[str, int]:
+        """Return what is held, having freed the places of calls that never came back."""
+        if self.first_us <= now_us:
+            self.held = {place: till_us for place, till_us in self.held.items() if till_us > now_us}
+            self.first_us = min(self.held.values(), default=now_us + YEAR_US)
+        return self.held
 
 
 class MemoryLimits:
@@ -35,10 +43,10 @@ class MemoryLimits:
     def __init__(self, *, alone: bool = False, buckets_max: int = BUCKETS_MAX) -> None:
         self._alone = alone
         self._buckets_max = buckets_max
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = defaultdict[str, Bucket](self._new_bucket)
         self._places: dict[str, _Places] = {}
         self._sweep_at = _SWEEP_MIN
-        self._granted = 0
+        self._granted = self._made = 0
 
     @property
     def held(self) -> int:
@@ -47,19 +55,22 @@ class MemoryLimits:
 
     def acquire(self, ask: Ask, now_us: int) -> Decision:
         """Take everything that is asked for, or nothing."""
-        for claim in ask.claims:
-            if not self._fits(claim, now_us):
-                return self._acquire_some(ask, now_us)
-        till_us = now_us + round(ask.hold_s * US_PER_S)
-        taken = tuple([self._take(claim, now_us, till_us) for claim in ask.claims])
-        if len(self._buckets) > self._sweep_at:
+        if len(self._buckets) >= self._sweep_at:
             self._sweep(now_us)
-        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+        till_us = now_us + round(ask.hold_s * US_PER_S)
+        taken: list[Standing] = []
+        for claim in ask.claims:
+            standing = self._take(claim, now_us, till_us)
+            if standing is None:
+                self._undo(taken)
+                return self._acquire_some(ask, now_us, till_us)
+            taken.append(standing)
+        return Decision(tuple(taken), ask.slot, admitted=True, alone=self._alone)
 
     def fill(self, claim: Claim, work_us: int, now_us: int) -> None:
         """Let there be at least so much work in the bucket of a claim."""
         if work_us:
-            bucket = self._bucket(claim.bucket, now_us)
+            bucket = self._buckets[claim.bucket]
             bucket.served_us = max(bucket.served_us, now_us + work_us)
 
     def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
@@ -67,15 +78,15 @@ class MemoryLimits:
         for standing in decision.standings:
             if standing.place:
                 self._leave(standing)
-            elif standing.hold is not None and (owed := owed_us(standing, tokens)):
-                bucket = self._bucket(standing.claim.bucket, now_us)
-                bucket.settle(now_us, standing.hold, standing.hold.charge_us + owed)
+            elif standing.hold is not None and (owed_us := standing.settle(tokens)):
+                self._buckets[standing.claim.bucket].settle(now_us, standing.hold, owed_us)
 
     def read(self, claim: Claim, now_us: int) -> Standing:
         """Look without touching."""
         rate = claim.rule.rate
         if rate is None:
-            used = self._held(claim.bucket, now_us)
+            places = self._places.get(claim.bucket)
+            used = 0 if places is None else len(places.at(now_us))
             return Standing(claim, 0 if used < claim.rule.most else PLACE_WAIT_US, used)
         bucket = self._buckets.get(claim.bucket)
         used = 0 if bucket is None else bucket.used_us(now_us)
@@ -83,49 +94,46 @@ class MemoryLimits:
             return Standing(claim, NEVER, used)
         return Standing(claim, wait_us(used, claim.charge_us, rate.room_us), used)
 
-    def _acquire_some(self, ask: Ask, now_us: int) -> Decision:
+    def _acquire_some(self, ask: Ask, now_us: int, till_us: int) -> Decision:
         """Decide about an ask of which something does not fit: rules in shadow do not refuse it."""
-        standings = tuple([self.read(claim, now_us) for claim in ask.claims])
-        if any(each.wait_us and not each.claim.rule.shadow for each in standings):
-            return Decision(standings, ask.slot, admitted=False, alone=self._alone)
-        till_us = now_us + round(ask.hold_s * US_PER_S)
-        taken = tuple([each if each.wait_us else self._take(each.claim, now_us, till_us) for each in standings])
-        return Decision(taken, ask.slot, admitted=True, alone=self._alone)
+        standings = [self.read(claim, now_us) for claim in ask.claims]
+        admitted = all(each.claim.rule.shadow for each in standings if each.wait_us)
+        if admitted:
+            standings = [self._take(each.claim, now_us, till_us) or each for each in standings]
+        return Decision(tuple(standings), ask.slot, admitted, overlooked(standings), alone=self._alone)
 
-    def _fits(self, claim: Claim, now_us: int) -> bool:
+    def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing | None:
+        """Take what is asked of one bucket; None if it does not fit."""
         rate = claim.rule.rate
         if rate is None:
-            return self._held(claim.bucket, now_us) < claim.rule.most
-        bucket = self._buckets.get(claim.bucket)
-        used = bucket.served_us - now_us if bucket is not None and bucket.served_us > now_us else 0
-        return used + claim.charge_us <= rate.room_us
+            return self._take_place(claim, now_us, till_us)
+        hold = self._buckets[claim.bucket].take(now_us, claim.charge_us, rate.room_us)
+        return None if hold is None else Standing(claim, 0, hold.served_us - now_us, hold)
 
-    def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing:
-        if claim.rule.rate is None:
-            self._granted += 1
-            place = f"p{self._granted}"
-            places = self._places.setdefault(claim.bucket, _Places({}, till_us))
-            places.held[place] = till_us
-            places.first_us = min(places.first_us, till_us)
-            return Standing(claim, 0, len(places.held), place=place)
-        hold = self._bucket(claim.bucket, now_us).take(now_us, claim.charge_us)
-        return Standing(claim, 0, hold.served_us - now_us, hold)
-
-    def _bucket(self, name: str, now_us: int) -> Bucket:
-        found = self._buckets.get(name)
-        if found is None:
-            found = self._buckets[name] = Bucket(now_us, 0, now_us)
-        return found
-
-    def _held(self, name: str, now_us: int) -> int:
-        """Return how many places are taken, having freed those of calls that never came back."""
-        places = self._places.get(name)
+    def _take_place(self, claim: Claim, now_us: int, till_us: int) -> Standing | None:
+        places = self._places.get(claim.bucket)
         if places is None:
-            return 0
-        if places.first_us <= now_us:
-            places.held = {place: till_us for place, till_us in places.held.items() if till_us > now_us}
-            places.first_us = min(places.held.values(), default=now_us + YEAR_US)
-        return len(places.held)
+            places = self._places[claim.bucket] = _Places({}, till_us)
+        held = places.at(now_us)
+        if len(held) >= claim.rule.most:
+            return None
+        self._granted += 1
+        place = f"p{self._granted}"
+        held[place] = till_us
+        places.first_us = min(places.first_us, till_us)
+        return Standing(claim, 0, len(held), place=place)
+
+    def _undo(self, taken: Iterable[Standing]) -> None:
+        for standing in taken:
+            if standing.hold is None:
+                self._leave(standing)
+            else:
+                self._buckets[standing.claim.bucket].undo(standing.claim.charge_us)
+
+    def _new_bucket(self) -> Bucket:
+        """Return an empty one, born at another time than any before: their number says that as well as the time."""
+        self._made += 1
+        return Bucket(0, 0, self._made)
 
     def _leave(self, standing: Standing) -> None:
         name = standing.claim.bucket
@@ -138,7 +146,7 @@ class MemoryLimits:
     def _sweep(self, now_us: int) -> None:
         """Forget buckets that are as good as new, and the oldest if there are still too many."""
         kept = [(name, bucket) for name, bucket in self._buckets.items() if bucket.served_us > now_us]
-        self._buckets = dict(kept[-self._buckets_max :])
+        self._buckets = defaultdict(self._new_bucket, kept[-self._buckets_max :])
         self._sweep_at = max(_SWEEP_MIN, min(2 * len(self._buckets), self._buckets_max + _SWEEP_MIN))
 
 

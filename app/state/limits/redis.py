@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from app.core.gcra import US_PER_S, Hold
-from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing
+from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, overlooked
 from app.state.link import Argument, Command, Submit
 from app.state.scripts import script
 
@@ -104,8 +104,8 @@ def decision_of(ask: Ask, place: str, answer: Sequence[int]) -> tuple[Decision, 
         elif claim.rule.rate is None:
             standings.append(Standing(claim, 0, used, place=place))
         else:
-            standings.append(Standing(claim, 0, used, Hold(claim.charge_us, served_us, moved_us, born_us)))
-    return Decision(tuple(standings), ask.slot, admitted=answer[0] == 1), tuple(taken)
+            standings.append(Standing(claim, 0, used, Hold(served_us, moved_us, born_us)))
+    return Decision(tuple(standings), ask.slot, answer[0] == 1, overlooked(standings)), tuple(taken)
 
 
 def _wait_us(claim: Claim, wait_us: int) -> int:

@@ -17,7 +17,7 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.gcra import US_PER_S
-from app.core.rules import Ask, Decision, Standing, owed_us
+from app.core.rules import Ask, Decision, Standing
 from app.state.limits.blocks import Blocks, leased
 from app.state.limits.levels import Levels
 from app.state.limits.memory import MemoryLimits, Seen, part_of
@@ -84,7 +84,7 @@ class SharedLimits(Follower):
             if standing.place:
                 place = standing.place
                 corrections.append(Correction(bucket))
-            elif owed := owed_us(standing, tokens):
+            elif owed := standing.settle(tokens):
                 left_us = self._blocks.settle(standing, owed) if standing.claim.rule.lease else owed
                 if left_us:
                     corrections.append(Correction(bucket, left_us, standing.hold))

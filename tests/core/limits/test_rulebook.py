@@ -11,9 +11,9 @@ import pytest
 from app.core.call import Attempt, Call, CallOptions, Target
 from app.core.gcra import Rate
 from app.core.identity import Caller, Credential
-from app.core.limits.rulebook import ANSWER_TOKENS, HOLD_SPARE_S, Length, RuleBook, claim_tokens, length_of, owner_of
+from app.core.limits.rulebook import ANSWER_TOKENS, HOLD_SPARE_S, Length, RuleBook, length_of, owner_of
 from app.core.model import Operation, PlainRequest
-from app.core.rules import Ask, Claim, Measure, Rule, Scope
+from app.core.rules import Ask, Measure, Rule, Scope
 from app.core.tokens import prompt_tokens
 from tests.support.calls import TARGET, a_call, an_attempt, asking
 from tests.support.virtual_time import START_S
@@ -162,7 +162,7 @@ def test_a_bucket_tells_its_owner() -> None:
     found = asked([rule(Scope.USER, Scope.ROUTE), rule(name="all")], calling(ANN, user="a:b c"))
 
     assert found is not None
-    assert [("key_ann", "a:b c", "fast"), ()] == [owner_of(claim) for claim in found.claims]
+    assert {("key_ann", "a:b c", "fast"), ()} == {owner_of(claim) for claim in found.claims}
 
 
 def test_other_numbers_are_another_bucket() -> None:
@@ -292,7 +292,10 @@ def test_a_guess_uses_up_no_small_limit() -> None:
     """Whoever says nothing of the length of the answer takes a tenth of the burst at most."""
     small = Rule("t", Measure.TOKENS, 100, Rate.of(100, 60, 100), reserve=4096)
 
-    assert 20 + 10 == claim_tokens(Claim(small, "b", 1, 0), Length(20, None)).units
+    found = asked([small], calling())
+
+    assert found is not None
+    assert 10 == found.claims[0].units - prompt_tokens(asking())
 
 
 @pytest.mark.parametrize(("operation", "answer"), [(Operation.EMBEDDINGS, 0), (Operation.COMPLETIONS, None)])

@@ -10,7 +10,7 @@ from typing import Protocol
 from redis.asyncio import Redis
 
 from app.core.gcra import US_PER_S, Rate
-from app.core.rules import Ask, Claim, Decision, Measure, Rule, Standing, owed_us
+from app.core.rules import Ask, Claim, Decision, Measure, Rule, Standing
 from app.state.limits.memory import MemoryLimits
 from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.link.batch import Batch
@@ -75,7 +75,7 @@ class InRedis:
             place = place or standing.place
             if standing.place:
                 corrections.append(Correction(standing.claim.bucket))
-            elif owed := owed_us(standing, tokens):
+            elif owed := standing.settle(tokens):
                 corrections.append(Correction(standing.claim.bucket, owed, standing.hold))
         if corrections:
             await self.limits.settling(decision.slot, place, corrections)

@@ -92,6 +92,18 @@ async def test_a_refusal_writes_nothing(limits: Deciding, hand: Hand) -> None:
     assert decision.admitted
 
 
+async def test_a_place_is_not_kept_by_who_is_refused(limits: Deciding) -> None:
+    """Whatever the order: the place that comes before the bucket that is empty is free for the next call."""
+    narrow, house = requests(60, burst=1), places(1)
+    await admitted(limits, claim(narrow))
+
+    refused = await limits.acquire(ask(claim(house), claim(narrow)))
+
+    assert not refused.admitted
+    assert [1, 0] == remaining(refused.standings)
+    await admitted(limits, claim(house))
+
+
 async def test_the_longest_wait_is_the_refusal(limits: Deciding) -> None:
     """Of several rules that refuse, the one that does so for longest is named."""
     minute, hour = requests(60, burst=1), tokens(3600, 3600, burst=10)
@@ -248,7 +260,7 @@ async def test_a_rule_in_shadow_refuses_nobody(limits: Deciding) -> None:
     decisions = [await limits.acquire(ask(seen, room)) for _ in range(3)]
 
     assert {True} == {decision.admitted for decision in decisions}
-    assert [[], [hidden], [hidden]] == [decision.overlooked for decision in decisions]
+    assert [(), (hidden,), (hidden,)] == [decision.overlooked for decision in decisions]
     assert (0, 1.0) == ((await limits.read(room)).remaining, (await limits.read(room)).reset_s)
 
 
@@ -259,7 +271,7 @@ async def test_a_place_in_shadow_is_not_taken_beyond_the_bound(limits: Deciding)
 
     await limits.settle(over, 0)
 
-    assert [rule] == over.overlooked
+    assert (rule,) == over.overlooked
     assert 0 == (await limits.read(claim(rule))).remaining
 
 
