@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from random import SystemRandom
 from typing import Final, Self
 
 import psutil
@@ -124,11 +125,13 @@ def pinned(core: int | None) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Find a port of 127.0.0.1 on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Find a port of 127.0.0.1 on which nobody listens now, below those that the system may give to somebody else."""
+    chance = SystemRandom()
+    while True:
+        port = chance.randrange(10_000, 15_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for_answer(

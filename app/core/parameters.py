@@ -55,19 +55,19 @@ class Quantities(msgspec.Struct, frozen=True):
     max_images: int
 
 
-def unfit(fields: ChatFields, most: Quantities, *, strict: bool) -> Finding | None:
+def unfit(fields: ChatFields, most: Quantities, *, strict: bool, continued: bool = False) -> Finding | None:
     """
     Return what may not be asked for: something of which there is too much.
 
     With `strict` also a number that no model takes, a message of an unknown role, one that says nothing, or the result
-    of a tool that nobody called.
+    of a tool that nobody called; in a conversation that is `continued` the call may stand in what was said before.
     """
     unusual = [each for each in fields.messages if not isinstance(each.content, str) or each.role not in _TALKERS]
     finding = _too_many(fields.tools or (), unusual, most) if unusual or fields.tools else None
     if finding is None and strict:
         finding = _out_of_range(fields)
         if finding is None and unusual:
-            finding = _out_of_order(fields.messages)
+            finding = _out_of_order(fields.messages, continued=continued)
     return finding
 
 
@@ -87,7 +87,7 @@ def _out_of_range(fields: ChatFields) -> Finding | None:
     return None
 
 
-def _out_of_order(messages: list[Message]) -> Finding | None:
+def _out_of_order(messages: list[Message], *, continued: bool) -> Finding | None:
     called: set[str] = set()
     for index, message in enumerate(messages):
         if message.role not in ROLES:
@@ -95,7 +95,8 @@ def _out_of_order(messages: list[Message]) -> Finding | None:
             return f"messages[{index}].role", f"The role of message {index} is none of {known}."
         if message.content is None and message.role in _SPEAKERS:
             return f"messages[{index}].content", f"A message with the role {message.role!r} must have a 'content'."
-        if message.role == "tool" and message.tool_call_id not in called:
+        known_before = continued and message.tool_call_id is not None
+        if message.role == "tool" and message.tool_call_id not in called and not known_before:
             return f"messages[{index}].tool_call_id", _unasked(message)
         if message.tool_calls:
             called.update([call.id for call in message.tool_calls if call.id is not None])

@@ -28,7 +28,7 @@ from app.core.model import Operation, PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
 from app.providers.keyring import KeyRing
-from app.providers.openai.stream_usage import AskingCodec, StreamUsage
+from app.providers.openai.stream_usage import AskingCodec, StreamUsage, UsageEndpoint
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import EventReading, ReadGuard, read_whole
@@ -141,27 +141,32 @@ class Endpoint:
         reply = await self._provider.client.send(request)
         if self._provider.limits is not None:
             self._provider.limits.hear(attempt.target, reply.headers)
-        asked, kept = attempt.call.request, False
-        streamed = asked.stream
+        kept = False
         try:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if streamed and not _is_whole(reply, asked):
-                kept = True  # from here on the stream owns the connection
-                decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
-                return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
-            body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
-            completion = self._provider.codec.decode(body, asked)
-            if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
-                completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-            if streamed and not _may_ignore(asked):
-                attempt.call.journal.unshown = completion.usage
-                raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
-            return Reply(completion)
+            answered = await self._answered(request, reply, attempt)
+            kept = isinstance(answered.body, EventStream)  # which owns the connection from here on
+            return answered
         finally:
             if not kept:
                 await reply.aclose()
+
+    async def _answered(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> Reply:
+        """Read a good answer: whole, or a stream up to its first events."""
+        asked = attempt.call.request
+        if asked.stream and not _is_whole(reply, asked):
+            decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
+            return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
+        body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
+        completion = self._provider.codec.decode(body, asked)
+        if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
+            completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
+        if asked.stream and not _may_ignore(asked):
+            attempt.call.journal.unshown = completion.usage
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
+        return Reply(completion)
 
     async def _streamed(
         self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
@@ -199,31 +204,11 @@ class Endpoint:
         error.param = None if error.param is None else secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
             asked = attempt.call.request
-            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) else ""
+            counted = asked.operation is Operation.COUNT_TOKENS  # which is for messages
+            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) and not counted else ""
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)
-
-
-class UsageEndpoint:
-    """One provider's end where streams are made to tell their usage; all else goes out as its client wrote it."""
-
-    def __init__(self, usage: StreamUsage, asking: Endpoint, plain: Endpoint) -> None:
-        self._usage = usage
-        self._asking = asking
-        self._plain = plain.__call__
-
-    def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
-        """Send the attempt and return the answer; see `Endpoints`."""
-        return self._ask(attempt) if self._usage.is_for(attempt.call.request) else self._plain(attempt)
-
-    async def _ask(self, attempt: Attempt) -> Reply:
-        try:
-            return await self._asking(attempt)
-        except GatewayError as error:
-            if not self._usage.refused(attempt.call.request, error):
-                raise
-        return await self._plain(attempt)
 
 
 def _endpoint(provider: Provider, options: ReadingOptions, clock: Clock) -> Endpoint | UsageEndpoint:
@@ -231,7 +216,7 @@ def _endpoint(provider: Provider, options: ReadingOptions, clock: Clock) -> Endp
     if provider.usage is None:
         return plain
     asking = msgspec.structs.replace(provider, codec=AskingCodec(provider.codec))
-    return UsageEndpoint(provider.usage, Endpoint(asking, options, clock), plain)
+    return UsageEndpoint(provider.usage, Endpoint(asking, options, clock).__call__, plain.__call__)
 
 
 def credential(key_header: str, key: str) -> tuple[str, str]:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md")))
 HOW: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 ADMIN_TOKEN = "canary-of-the-documents"
-LIMIT_S = 60
+LIMIT_S = 200  # several commands, each a start of Python
 BLOCK = re.compile(r"^```(?P<language>bash|console|sh|shell)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 CONFIG: dict[str, Any] = {
     "admin": {"token": "${WIZARD_ADMIN_TOKEN:-}"},
@@ -126,7 +126,7 @@ def folder(tmp_path: Path, gateway: GatewayProcess) -> Path:
     (tmp_path / "config.new.yaml").write_text(yaml.safe_dump({**config, "timeouts": {"total_s": 120}}))
     (tmp_path / "request.json").write_bytes(msgspec.json.encode({"model": "fast", "prompt": "hi"}))
     shutil.copy(ROOT / "tests" / "config" / "litellm" / "balanced.yaml", tmp_path / "litellm.yaml")
-    (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 30\n")
+    (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 90\n")
     return tmp_path
 
 

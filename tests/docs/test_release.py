@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import __version__
+from tests.support.gateway import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
 RELEASE = ROOT / ".ci" / "release.py"
@@ -17,7 +19,12 @@ RELEASE = ROOT / ".ci" / "release.py"
 def released(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the script."""
     return subprocess.run(
-        [sys.executable, str(RELEASE), *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, str(RELEASE), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
     )
 
 
@@ -72,7 +79,22 @@ def test_properties_are_tried_more_often() -> None:
     asking = "from hypothesis import settings; import tests.support.thorough; print(settings().max_examples)"
 
     done = subprocess.run(
-        [sys.executable, "-c", asking], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", asking], cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S
     )
 
     assert done.stdout.strip() == "10000"
+
+
+def test_a_step_does_not_get_the_arguments_of_the_release() -> None:
+    """Else `make release ARGS="--only slo"` would hand `--only slo` on to `make slo`."""
+    script = (
+        "import sys; sys.path.insert(0, '.ci'); from release import Step, problem_of; "
+        "print(problem_of(Step('a', 'b', ('sh', '-c', 'echo [$ARGS$MAKEFLAGS]; false'))))"
+    )
+    given = {**os.environ, "ARGS": "--only slo", "MAKEFLAGS": "-- ARGS=--only\\ slo"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.stdout.splitlines() == ["[]", "[]"]

@@ -68,7 +68,7 @@ def wire(gateway: GatewayProcess) -> Iterator[Wire]:
 @pytest.fixture
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway without an SDK."""
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL) as client:
         yield client
 
 

@@ -31,7 +31,7 @@ def operators(gateway: GatewayProcess) -> httpx2.Client:
     """Return a client of the other port, of whose connections each may be another worker's."""
     found: re.Match[str] = gateway.stdout.wait_for(lambda lines: re.search(r"admin   (\S+)/admin\n", "".join(lines)))
     bare = httpx2.Limits(max_keepalive_connections=0)
-    return httpx2.Client(base_url=found[1], **LOCAL, timeout=30, limits=bare)
+    return httpx2.Client(base_url=found[1], **LOCAL, limits=bare)
 
 
 @pytest.mark.parametrize("path", INSIDE)

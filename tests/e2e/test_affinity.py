@@ -66,7 +66,7 @@ def ask(gateway: GatewayProcess, model: str, text: str = "hi", session: str = ""
     body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
     headers = {"x-wizard-session": session} if session else {}
     url = f"{gateway.url}/v1/chat/completions"
-    return httpx2.post(url, json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, headers=headers, **LOCAL)
 
 
 def target(answer: httpx2.Response) -> str:

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import PROVIDER_KEY
 from tests.e2e.support.answers import whole
 from tests.e2e.support.memory import memory_mb
-from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 UNPACKED_MB = 512
@@ -72,7 +72,7 @@ def http(gateway: GatewayProcess, upstream: Upstream) -> Iterator[httpx2.Client]
     """Talk to the gateway, which has done all of its kinds of work before, and see what memory that took."""
     upstream.on("calm", whole())
     headers = {"authorization": f"Bearer {TOKEN}"}
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, headers=headers) as client:
         for model in ("sim/echo", "box/calm", "far/calm"):
             assert client.post("/v1/chat/completions", json=chat(model)).status_code == 200
         before = memory_mb(gateway)

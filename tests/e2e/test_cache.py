@@ -12,7 +12,8 @@ import pytest
 
 from tests.e2e.conftest import configuration, openai_client
 from tests.e2e.support.answers import DONE, FINISH, ROLE, WHOLE, dies, in_turn, refused, streamed, whole, word
-from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.e2e.support.upstream import Upstream
+from tests.e2e.support.wire import connected
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 ADMIN = {"authorization": "Bearer secret"}
@@ -41,7 +42,7 @@ def client(caching: GatewayProcess) -> Iterator[openai.OpenAI]:
 @pytest.fixture
 def plain(caching: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to it without one."""
-    with httpx2.Client(base_url=caching.url, **LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=caching.url, **LOCAL) as client:
         yield client
 
 
@@ -91,6 +92,18 @@ def test_the_sdk_gets_stored_streams(upstream: Upstream, client: openai.OpenAI) 
     assert answer.usage is not None
     assert answer.usage.total_tokens == 5
     assert len(upstream.received("sdk-stream")) == 1
+
+
+@pytest.mark.parametrize(("reason", "second"), [(b'"stop"', "hit"), (b'"length"', "miss"), (b"null", "miss")])
+def test_whole_legacy_completions(upstream: Upstream, plain: httpx2.Client, reason: bytes, second: str) -> None:
+    """Legacy completions are stored under the same condition as chat: that each choice came to its own end."""
+    model = f"legacy-{reason.decode()}"
+    upstream.on(model, whole(b'{"choices":[{"index":0,"text":"one two","finish_reason":' + reason + b"}]}"))
+
+    answers = [plain.post("/v1/completions", json={"model": f"box/{model}", "prompt": "Say it."}) for _ in range(2)]
+
+    assert [answer.headers["x-wizard-cache"] for answer in answers] == ["miss", second]
+    assert answers[0].content == answers[1].content
 
 
 def test_the_spelling_of_a_request_does_not_matter(upstream: Upstream, plain: httpx2.Client) -> None:
@@ -202,7 +215,7 @@ def test_a_dead_provider_is_stood_in_for(upstream: Upstream, plain: httpx2.Clien
 async def test_calls_at_the_same_time_are_one(upstream: Upstream, caching: GatewayProcess) -> None:
     """Twenty clients ask at once, the first one leaves, and the provider sees one request to its end."""
     upstream.hold("same")
-    async with httpx2.AsyncClient(base_url=caching.url, **LOCAL, timeout=LIMIT_S) as client:
+    async with httpx2.AsyncClient(base_url=caching.url, **LOCAL) as client:
 
         async def ask() -> httpx2.Response:
             return await client.post("/v1/chat/completions", json=asked("same"))
@@ -225,14 +238,11 @@ async def test_calls_at_the_same_time_are_one(upstream: Upstream, caching: Gatew
 def test_the_last_client_that_leaves_ends_the_call(upstream: Upstream, caching: GatewayProcess) -> None:
     """With nobody left the provider is let go at once, as without a cache."""
     upstream.hold("left")
-    timeout = httpx2.Timeout(LIMIT_S, read=0.3)
-    with (
-        httpx2.Client(base_url=caching.url, **LOCAL, timeout=timeout) as client,
-        pytest.raises(httpx2.ReadTimeout),
-    ):
-        client.post("/v1/chat/completions", json=asked("left"))
+    with connected(caching.port) as wire:
+        wire.post("/v1/chat/completions", asked("left"))
+        exchange = upstream.take("left")
 
-    assert upstream.take("left").peer_left()
+    assert exchange.peer_left()
 
 
 def test_the_administration(upstream: Upstream, caching: GatewayProcess, plain: httpx2.Client) -> None:

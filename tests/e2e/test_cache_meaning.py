@@ -10,8 +10,8 @@ import pytest
 
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import WHOLE, whole
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
-from tests.support.gateway import LOCAL, GatewayProcess, Start, running
+from tests.e2e.support.upstream import Exchange, Upstream
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import redis_with
 
 VECTORS = {"How tall is it?": [1, 0], "What is its height?": [0.97, 0.25], "What does it cost?": [0, 1]}
@@ -40,7 +40,7 @@ def ask(gateway: GatewayProcess, text: str, headers: dict[str, str] | None = Non
     """Ask a question."""
     body = {"model": "box/wise", "messages": [{"role": "user", "content": text}], **fields}
     url = f"{gateway.url}/v1/chat/completions"
-    return httpx2.post(url, json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, headers=headers, **LOCAL)
 
 
 def test_a_similar_question_has_the_same_answer(upstream: Upstream, gateway: GatewayProcess) -> None:
@@ -80,7 +80,9 @@ def test_replicas_find_what_others_were_asked(upstream: Upstream) -> None:
             "admin": {"token": "secret"},
         }
         with running(Start(given)) as one, running(Start(given)) as two:
-            first, similar = ask(one, "How tall is it?"), ask(two, "What is its height?")
+            first = ask(one, "How tall is it?")
+            eventually(lambda: redis.do("ZCARD", "{wizard:cache:vectors}:kept"), "the question was never known")
+            similar = ask(two, "What is its height?")
             known = redis.do("ZCARD", "{wizard:cache:vectors}:kept")
             httpx2.delete(f"{two.url}/admin/cache", headers=ADMIN, **LOCAL).raise_for_status()
             again = ask(two, "What is its height?")

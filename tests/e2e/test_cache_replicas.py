@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx2
@@ -92,7 +91,7 @@ async def test_a_hundred_streams_are_one_upstream_call(upstream: Upstream, pair:
 def post(gateway: GatewayProcess, model: str, **headers: str) -> httpx2.Response:
     """Make a call."""
     body = {"model": f"box/{model}", **ASKED}
-    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers, **LOCAL)
 
 
 def outcome(gateway: GatewayProcess, model: str) -> str:
@@ -103,10 +102,20 @@ def outcome(gateway: GatewayProcess, model: str) -> str:
     return found
 
 
-def wait_for(gateway: GatewayProcess) -> None:
-    """Return once a call has come so far that it waits for another replica's."""
-    gateway.wait_for_metric("wizard_active_requests", 1)
-    threading.Event().wait(0.3)
+@contextmanager
+def followed(redis: RedisServer) -> Iterator[None]:
+    """
+    Return once a call that was made inside has come so far that it waits for another replica's.
+
+    It writes a letter to the other replica each second; when the second one comes, the first has been read.
+    """
+
+    def letters() -> int:
+        return int(redis.do("INFO", "commandstats").get("cmdstat_rpush", {"calls": 0})["calls"])
+
+    before = letters()
+    yield
+    eventually(lambda: letters() > before + 1, "the call never waited for that of the other replica")
 
 
 def test_an_answer_is_there_for_all_replicas(upstream: Upstream, pair: list[GatewayProcess]) -> None:
@@ -119,19 +128,21 @@ def test_an_answer_is_there_for_all_replicas(upstream: Upstream, pair: list[Gate
     gone = httpx2.delete(f"{one.url}/admin/cache?model=box/shared", headers=ADMIN, **LOCAL).json()
     eventually(lambda: outcome(two, "shared") == "miss", "the other replica never forgot its copy")
 
-    assert found == ["miss", "hit", "hit"]
+    assert found in (["miss", "hit", "hit"], ["miss", "coalesced", "hit"])  # it may still be on its way to Redis
     assert (shown["store"], shown["shared"]["entries"] >= 1, shown["shared"]["partial"]) == ("redis", True, False)
     assert gone == {"removed": 1}
 
 
-def test_calls_that_are_equal_share_a_failure(upstream: Upstream, pair: list[GatewayProcess]) -> None:
+def test_calls_that_are_equal_share_a_failure(
+    upstream: Upstream, pair: list[GatewayProcess], redis: RedisServer
+) -> None:
     """An error of the one upstream call is told by both replicas; the next call asks again."""
     upstream.hold("failing")
     with ThreadPoolExecutor() as pool:
         calls = [pool.submit(post, pair[0], "failing")]
         exchange = upstream.take("failing")
-        calls.append(pool.submit(post, pair[1], "failing"))
-        wait_for(pair[1])
+        with followed(redis):
+            calls.append(pool.submit(post, pair[1], "failing"))
         exchange.answer(b'{"error":{"message":"No.","type":"x","code":"y"}}', 400)
         answers = [call.result() for call in calls]
         later = pool.submit(post, pair[1], "failing")
@@ -150,8 +161,8 @@ def test_a_replica_that_dies_is_replaced(upstream: Upstream, redis: RedisServer)
         with ThreadPoolExecutor() as pool:
             lost = pool.submit(post, victim, "dying")
             upstream.take("dying")
-            waiting = pool.submit(post, survivor, "dying")
-            wait_for(survivor)
+            with followed(redis):
+                waiting = pool.submit(post, survivor, "dying")
             victim.process.kill()
             upstream.take("dying").answer(WHOLE)
             answer = waiting.result()
@@ -175,4 +186,4 @@ def test_without_redis_calls_go_on(upstream: Upstream, pair: list[GatewayProcess
     again = [outcome(one, "thawed"), outcome(two, "thawed")]
 
     assert found == [["hit"] * 3, ["miss", "hit", "hit"]]
-    assert again == ["miss", "hit"]
+    assert again in (["miss", "hit"], ["miss", "coalesced"])  # as above

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import RedisServer, redis_server
 
 TOKEN = {"authorization": "Bearer canary-token"}
@@ -18,7 +17,7 @@ CONFIG: dict[str, Any] = {
     "models": {
         "pair": {"targets": [{"provider": "sim", "model": "fail?id=pair"}, {"provider": "sim", "model": "echo"}]}
     },
-    "circuit_breaker": {"failure_threshold": 3, "open_s": 1},
+    "circuit_breaker": {"failure_threshold": 3, "open_s": 3},  # some calls fit into it on a busy machine, too
     "retry": {"max_attempts": 1},
     "admin": {"token": "${WIZARD_ADMIN_TOKEN}"},
 }
@@ -42,7 +41,7 @@ def redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def pair(redis: RedisServer) -> Iterator[tuple[GatewayProcess, GatewayProcess]]:
     """Run two gateways on one Redis."""
-    config = {**CONFIG, "redis": redis.patient, "circuit_breaker": {"failure_threshold": 3, "open_s": 3}}
+    config = {**CONFIG, "redis": redis.patient}
     with running(Start(config, variables=VARIABLES)) as one, running(Start(config, variables=VARIABLES)) as other:
         yield one, other
 
@@ -50,7 +49,7 @@ def pair(redis: RedisServer) -> Iterator[tuple[GatewayProcess, GatewayProcess]]:
 def ask(gateway: GatewayProcess, model: str, **options: object) -> httpx2.Response:
     """Send one call."""
     body = {"model": model, "prompt": "hi", "options": options}
-    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL)
 
 
 def code(answer: httpx2.Response) -> str:
@@ -60,7 +59,7 @@ def code(answer: httpx2.Response) -> str:
 
 def admin(gateway: GatewayProcess, method: str, path: str, headers: dict[str, str] = TOKEN) -> httpx2.Response:
     """Ask the administration."""
-    return httpx2.request(method, f"{gateway.url}/admin{path}", headers=headers, **LOCAL, timeout=LIMIT_S)
+    return httpx2.request(method, f"{gateway.url}/admin{path}", headers=headers, **LOCAL)
 
 
 def circuits(gateway: GatewayProcess) -> dict[str, dict[str, Any]]:
@@ -68,14 +67,9 @@ def circuits(gateway: GatewayProcess) -> dict[str, dict[str, Any]]:
     return {shown["target"]: shown for shown in admin(gateway, "GET", "/circuits").json()["circuits"]}
 
 
-def until(happened: Any) -> None:  # noqa: ANN401 - any condition
+def until(happened: Callable[[], object]) -> None:
     """Wait until something is so."""
-    pause = threading.Event()
-    for _ in range(500):
-        if happened():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it never happened")
+    eventually(happened, "it never happened")
 
 
 def test_a_circuit_opens_probes_and_closes(gateway: GatewayProcess) -> None:
@@ -90,8 +84,8 @@ def test_a_circuit_opens_probes_and_closes(gateway: GatewayProcess) -> None:
         code(refused),
         refused.json()["error"]["kind"],
     )
-    assert refused.headers["retry-after"] == "1"
-    assert 0 < refused.json()["error"]["retry_after_s"] <= 1
+    assert refused.headers["retry-after"] in {"1", "2", "3"}
+    assert 0 < refused.json()["error"]["retry_after_s"] <= 3
     for event, reason in (("opened", "failures"), ("half_opened", "probing"), ("closed", "recovered")):
         gateway.wait_for_log(f"circuit_{event}", target_model="echo?times=3&id=a", reason=reason)
 
@@ -180,7 +174,7 @@ def test_the_administration_refuses(
 ) -> None:
     """Without the token, and for what does not exist, in the JSON of every refusal."""
     raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
-    answer = httpx2.request(method, f"{gateway.url}/admin{path}", headers=raw, **LOCAL, timeout=LIMIT_S)
+    answer = httpx2.request(method, f"{gateway.url}/admin{path}", headers=raw, **LOCAL)
 
     assert (status, found) == (answer.status_code, answer.json()["error"]["code"])
     assert (answer.headers.get("www-authenticate") == "Bearer") == (status == 401)

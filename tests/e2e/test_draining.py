@@ -188,7 +188,7 @@ def test_the_calls_own_time_is_the_bound(upstream: Upstream) -> None:
     with running(Start(configuration(upstream))) as gateway:
         upstream.hold("kept")
         with connected(gateway.port) as wire:
-            headers = {"x-request-id": "late", "x-wizard-timeout-ms": "1000"}
+            headers = {"x-request-id": "late", "x-wizard-timeout-ms": "4000"}
             wire.post("/v1/chat/completions", {"model": "kept", "messages": HI, "stream": True}, headers)
             exchange = upstream.take("kept")
             exchange.begin()

@@ -39,7 +39,7 @@ def gateway() -> Iterator[GatewayProcess]:
 def explained(gateway: GatewayProcess, body: object, **query: str) -> httpx2.Response:
     """Ask the administration what would happen to a request."""
     url = f"{gateway.url}/admin/explain"
-    return httpx2.post(url, json=body, params=query, headers=ADMIN, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(url, json=body, params=query, headers=ADMIN, **LOCAL)
 
 
 def ran(*arguments: str, folder: Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.e2e.conftest import PROVIDER_KEY, openai_client
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream, listening
+from tests.e2e.support.upstream import Exchange, Upstream, listening
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 ALL, ONE_MODEL = "wz-of-all", "wz-of-one-model"
@@ -95,7 +95,7 @@ def sdk(gateway: GatewayProcess) -> Iterator[openai.OpenAI]:
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway without an SDK."""
     headers = {"authorization": f"Bearer {ALL}"}
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, headers=headers) as client:
         yield client
 
 

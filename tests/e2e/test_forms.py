@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import PROVIDER_KEY, openai_client
 from tests.e2e.support.answers import refused, streamed, whole
 from tests.e2e.support.memory import memory_mb
-from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 MB = 1_000_000
@@ -128,7 +128,7 @@ def test_a_second_model_is_refused(gateway: GatewayProcess, upstream: Upstream) 
         ("model", (None, "bad")),
     ]
 
-    reply = httpx2.post(f"{gateway.url}/v1/audio/transcriptions", files=files, **LOCAL, timeout=LIMIT_S)
+    reply = httpx2.post(f"{gateway.url}/v1/audio/transcriptions", files=files, **LOCAL)
 
     assert (reply.status_code, reply.json()["error"]["param"]) == (400, "model")
     assert upstream.received("good") == []
@@ -144,7 +144,6 @@ def test_a_form_with_its_file_first(gateway: GatewayProcess, upstream: Upstream)
             url,
             files=[("file", ("a.mp3", SOUND[:size])), model],
             **LOCAL,
-            timeout=LIMIT_S,
         )
         for size in (1_500_000, 3_000_000)
     )
@@ -166,7 +165,7 @@ def test_a_form_of_unknown_length(gateway: GatewayProcess, upstream: Upstream) -
         parts = (head, *[SOUND[:100_000]] * count, b"\r\n--x--\r\n")
         headers = {"content-type": "multipart/form-data; boundary=x"}
         url = f"{gateway.url}/v1/audio/transcriptions"
-        return httpx2.post(url, content=iter(parts), headers=headers, **LOCAL, timeout=LIMIT_S)
+        return httpx2.post(url, content=iter(parts), headers=headers, **LOCAL)
 
     small, over = post(2), post(620)
 
@@ -176,7 +175,7 @@ def test_a_form_of_unknown_length(gateway: GatewayProcess, upstream: Upstream) -
 
 def test_forms_over_the_bound(gateway: GatewayProcess) -> None:
     """What says that it is too large is refused unread."""
-    with httpx2.Client(**LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(**LOCAL) as client:
         request = client.build_request(
             "POST", f"{gateway.url}/v1/audio/transcriptions", data={"model": "box/x"}, files={"file": bytes(61 * MB)}
         )
@@ -192,7 +191,7 @@ def test_what_has_to_be_read_is_held(upstream: Upstream, reader: str) -> None:
     headers = {"idempotency-key": "k"} if reader == "idempotency" else {}
     upstream.on("held", whole(TEXT))
 
-    with running(Start(config)) as process, httpx2.Client(**LOCAL, timeout=LIMIT_S) as client:
+    with running(Start(config)) as process, httpx2.Client(**LOCAL) as client:
         large, small = (
             client.post(
                 f"{process.url}/v1/audio/transcriptions",

@@ -8,7 +8,6 @@ import httpx2
 import pytest
 
 from tests.e2e.support.json_corpus import INVALID, OPEN, VALID
-from tests.e2e.support.upstream import LIMIT_S
 from tests.support.gateway import LOCAL, GatewayProcess
 
 _MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
@@ -27,7 +26,7 @@ paths = pytest.mark.parametrize("path", BODIES)
 def client(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Send JSON."""
     headers = {"content-type": "application/json"}
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, headers=headers) as client:
         yield client
 
 

@@ -21,7 +21,7 @@ USER = [{"role": "user", "content": "a b c"}]
 
 def ask(gateway: GatewayProcess, model: str, request_id: str) -> int:
     """Make a call under an id and return its status."""
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as http:
+    with httpx2.Client(base_url=gateway.url, **LOCAL) as http:
         return http.post(
             CHAT, json={"model": model, "messages": USER}, headers={"x-request-id": request_id}
         ).status_code

@@ -52,7 +52,7 @@ def models_gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
 @pytest.fixture
 def asked(models_gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to it."""
-    with httpx2.Client(base_url=models_gateway.url, **LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=models_gateway.url, **LOCAL) as client:
         yield client
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import openai_client
 from tests.e2e.support.answers import in_turn
 from tests.e2e.support.answers import whole as answering
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Script, Upstream
+from tests.e2e.support.upstream import Exchange, Script, Upstream
 from tests.providers.conformance.dialects import DIALECTS, Dialect, aws_message
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
@@ -72,7 +72,7 @@ def native(native_gateway: GatewayProcess) -> Iterator[openai.OpenAI]:
 @pytest.fixture
 def plain(native_gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to it without an SDK."""
-    with httpx2.Client(base_url=native_gateway.url, **LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=native_gateway.url, **LOCAL) as client:
         yield client
 
 

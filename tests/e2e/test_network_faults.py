@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.e2e.support.answers import STREAM, WHOLE, streamed, whole
 from tests.e2e.support.upstream import Upstream
 from tests.support.fault_proxy import NO_FAULT, Ending, Fault, FaultProxy
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,7 +66,7 @@ async def through(proxy: FaultProxy) -> AsyncIterator[GatewayProcess]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(through: GatewayProcess, proxy: FaultProxy) -> AsyncIterator[Asking]:
     """Ask it; afterwards the network is well again."""
-    async with httpx2.AsyncClient(base_url=through.url, **LOCAL, timeout=LIMIT_S) as http:
+    async with httpx2.AsyncClient(base_url=through.url, **LOCAL) as http:
         yield Asking(http, proxy)
     proxy.fault = NO_FAULT
 

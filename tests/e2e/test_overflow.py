@@ -8,7 +8,7 @@ import httpx2
 
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import DONE, FINISH, ROLE, streamed, word
-from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LOCAL, Start, running
 
 PIECE = word("x" * 65_000)
@@ -26,7 +26,7 @@ def test_the_newest_text_reaches_a_slow_client(upstream: Upstream) -> None:
     body = {"model": "box/endless", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     with (
         running(Start(slow(upstream, "drop_oldest"))) as gateway,
-        httpx2.Client(**LOCAL, timeout=LIMIT_S) as client,
+        httpx2.Client(**LOCAL) as client,
         client.stream("POST", f"{gateway.url}/v1/chat/completions", json=body) as answer,
     ):
         gateway.wait_for_log("stream_completed")
@@ -46,7 +46,7 @@ def test_a_slow_client_is_given_up(upstream: Upstream) -> None:
     ended = ""
     with (
         running(Start(slow(upstream, "error"))) as gateway,
-        httpx2.Client(**LOCAL, timeout=LIMIT_S) as client,
+        httpx2.Client(**LOCAL) as client,
         client.stream("POST", f"{gateway.url}/v1/chat/completions", json=body) as answer,
     ):
         gateway.wait_for_log("request_failed", code="client_too_slow", status=408)

@@ -60,7 +60,7 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway with a key that may use everything."""
     headers = {"authorization": f"Bearer {ALL}"}
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL, headers=headers) as client:
         yield client
 
 
@@ -370,7 +370,7 @@ def test_bodies_have_a_bound(http: httpx2.Client, size: int, media: str) -> None
 )  # fmt: skip
 def test_no_way_out_of_the_providers_address(gateway: GatewayProcess, path: str) -> None:
     """What might lead anywhere but below the provider's own address is refused before anything is sent."""
-    with httpx2.Client(**LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(**LOCAL) as client:
         request = httpx2.Request("GET", gateway.url, headers={"authorization": f"Bearer {ALL}"})
         request.extensions["target"] = path.encode()
         reply = client.send(request)

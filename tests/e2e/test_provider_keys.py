@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.e2e.support.answers import refused, streamed, whole
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Script, Upstream
+from tests.e2e.support.upstream import Exchange, Script, Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 KEYS = ("sk-canary-one", "sk-canary-two", "sk-canary-three")
@@ -50,7 +50,7 @@ def used(upstream: Upstream, model: str) -> list[str]:
 def ask(gateway: GatewayProcess, model: str = "acme/keyed", *, stream: bool = False) -> httpx2.Response:
     """Send a chat request and read its answer."""
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
-    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL)
 
 
 @both_ways

@@ -85,7 +85,7 @@ def ask(
 ) -> httpx2.Response:
     """Send a chat request for a stream and read what comes, whole or broken."""
     body = {"model": model, "messages": unique(), "stream": True, **fields}
-    with httpx2.stream("POST", gateway.url + path, json=body, headers=headers, **LOCAL, timeout=LIMIT_S) as answer:
+    with httpx2.stream("POST", gateway.url + path, json=body, headers=headers, **LOCAL) as answer:
         read = b""
         try:
             for piece in answer.iter_raw():
@@ -370,7 +370,7 @@ def test_a_client_that_leaves_ends_the_continuation(recovering: GatewayProcess, 
     upstream.on("one", dies(ROLE, word(FIRST)))
     upstream.hold("two")
     body = {"model": "pair", "messages": unique(), "stream": True}
-    with httpx2.stream("POST", recovering.url + CHAT, json=body, **LOCAL, timeout=LIMIT_S):
+    with httpx2.stream("POST", recovering.url + CHAT, json=body, **LOCAL):
         exchange = upstream.take("two")
         exchange.begin()
         exchange.part(other("jumps "))

@@ -62,19 +62,19 @@ def recovering(upstream: Upstream) -> Iterator[GatewayProcess]:
 def closed(recovering: GatewayProcess) -> None:
     """Close the circuits that earlier tests have opened."""
     for target in ("box/one", "box/two", "claude/claude-sonnet-4-5"):
-        httpx2.post(f"{recovering.url}/admin/circuits/{target}/reset", headers=ADMIN, **LOCAL, timeout=LIMIT_S)
+        httpx2.post(f"{recovering.url}/admin/circuits/{target}/reset", headers=ADMIN, **LOCAL)
 
 
 def admin(gateway: GatewayProcess, path: str) -> Any:  # noqa: ANN401 - JSON
     """Ask the administration."""
-    return httpx2.get(f"{gateway.url}/admin{path}", headers=ADMIN, **LOCAL, timeout=LIMIT_S).json()
+    return httpx2.get(f"{gateway.url}/admin{path}", headers=ADMIN, **LOCAL).json()
 
 
 def ask(gateway: GatewayProcess, model: str, text: str = "", **more: object) -> httpx2.Response:
     """Send a chat request for a stream and read it to its proper end."""
     text = text or f"Tell me {time.monotonic_ns()}."
     body = {"model": model, "prompt": text, "stream": True, **more}
-    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/generate", json=body, **LOCAL)
 
 
 def said(answer: httpx2.Response) -> str:
@@ -183,7 +183,7 @@ def test_a_session_remembers_the_whole_answer(recovering: GatewayProcess, upstre
     """The next turn is sent with what its caller has read."""
     upstream.on("one", dies(ROLE, word(FIRST)))
     upstream.on("two", streamed(*rest()))
-    made = httpx2.post(f"{recovering.url}/v1/sessions", json={}, **LOCAL, timeout=LIMIT_S).json()
+    made = httpx2.post(f"{recovering.url}/v1/sessions", json={}, **LOCAL).json()
     ask(recovering, "pair", session_id=made["id"])
     upstream.on("one", streamed())
 

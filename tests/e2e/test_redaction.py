@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.e2e.support.answers import DONE, FINISH, ROLE, streamed, whole, word
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Script, Upstream
+from tests.e2e.support.upstream import Exchange, Script, Upstream
 from tests.e2e.support.wire import connected, dechunked
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
@@ -51,7 +51,7 @@ def gateway(upstream: Upstream) -> Iterator[GatewayProcess]:
 def ask(gateway: GatewayProcess, model: str, text: str, **fields: Any) -> httpx2.Response:  # noqa: ANN401 - JSON
     """Send a chat request."""
     body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
-    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL)
 
 
 def echo(exchange: Exchange) -> None:
@@ -193,7 +193,7 @@ def test_no_byte_of_it_leaves(gateway: GatewayProcess, upstream: Upstream, body:
     paths = ["/v1/generate"] if "prompt" in body else ["/v1/generate", "/v1/chat/completions"]
 
     for path in paths:
-        answer = httpx2.post(f"{gateway.url}{path}", json={"model": "acme/m", **body}, **LOCAL, timeout=LIMIT_S)
+        answer = httpx2.post(f"{gateway.url}{path}", json={"model": "acme/m", **body}, **LOCAL)
         assert answer.status_code == 200, answer.text
 
     for received in upstream.received("m"):
@@ -227,7 +227,7 @@ def test_other_operations(
     """Their input is redacted, and what they repeat of it comes back."""
     upstream.on("m", whole(msgspec.json.encode(said_upstream)))
 
-    answer = httpx2.post(f"{gateway.url}/v1/{path}", json={"model": "acme/m", **body}, **LOCAL, timeout=LIMIT_S)
+    answer = httpx2.post(f"{gateway.url}/v1/{path}", json={"model": "acme/m", **body}, **LOCAL)
 
     assert answer.status_code == 200, answer.text
     assert not any(secret.encode() in upstream.received("m")[0].body for secret in SECRETS)
@@ -244,7 +244,7 @@ def test_legacy_completions_in_pieces(gateway: GatewayProcess, upstream: Upstrea
     upstream.on("m", streamed(*frames, DONE))
     body = {"model": "acme/m", "prompt": MAIL, "stream": True}
 
-    answer = httpx2.post(f"{gateway.url}/v1/completions", json=body, **LOCAL, timeout=LIMIT_S)
+    answer = httpx2.post(f"{gateway.url}/v1/completions", json=body, **LOCAL)
 
     lines = [msgspec.json.decode(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
     assert "".join(line["choices"][0]["text"] for line in lines) == f"to {MAIL} now"
@@ -260,7 +260,6 @@ def test_forms(gateway: GatewayProcess, upstream: Upstream) -> None:
         data={"model": "acme/m", "prompt": f"names: {MAIL}"},
         files=files,
         **LOCAL,
-        timeout=LIMIT_S,
     )
 
     assert answer.status_code == 200, answer.text
@@ -281,7 +280,7 @@ def test_other_dialects(gateway: GatewayProcess, upstream: Upstream, stream: boo
     }
     body = {"model": "acme/m", "stream": stream, **forms[path]}
 
-    answer = httpx2.post(f"{gateway.url}/v1/{path}", json=body, **LOCAL, timeout=LIMIT_S)
+    answer = httpx2.post(f"{gateway.url}/v1/{path}", json=body, **LOCAL)
 
     events = [msgspec.json.decode(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
     whole_text = msgspec.json.encode(answer.json()).decode() if not stream else _deltas(events)

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.fault_proxy import NO_FAULT, Ending, Fault, FaultProxy
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 from tests.support.redis_server import RedisServer, redis_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -87,7 +87,7 @@ async def test_calls_are_answered_whatever_comes_from_redis(
 async def answers(gateway: GatewayProcess) -> set[int]:
     """Make some calls at once and return their statuses."""
     body = {"model": "fast", "messages": [{"role": "user", "content": "hi"}]}
-    async with httpx2.AsyncClient(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as client:
+    async with httpx2.AsyncClient(base_url=gateway.url, **LOCAL) as client:
         found = await asyncio.gather(*(client.post("/v1/chat/completions", json=body) for _ in range(CALLS)))
     return {answer.status_code for answer in found}
 

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import streamed, whole
 from tests.e2e.support.mistakes import NOT_JSON, NOT_JSON_INSIDE, TOO_DEEP, WRONG
-from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -236,7 +236,7 @@ def test_a_route_has_the_first_word(upstream: Upstream, stream: bool) -> None:
     }
 
     with running(Start({**configuration(upstream), "models": {"guided": route}})) as gateway:
-        answer = httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL, timeout=LIMIT_S)
+        answer = httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL)
 
     (request,) = upstream.received("told")
     assert answer.status_code == 200

@@ -74,9 +74,9 @@ def read(gateway: GatewayProcess, path: str, headers: Mapping[str, str] | None =
     """Return what comes of a stream, and whether it was ended properly."""
     with connected(gateway.port) as wire:
         wire.send(request_head("GET", f"/v1/streams/{path}", {"connection": "close", **(headers or {})}))
-        head = wire.head()
-        assert (200, "text/event-stream; charset=utf-8") == (head.status, head.headers["content-type"])
-        return dechunked(wire.rest())
+        head, rest = wire.head(), wire.rest()
+        assert (200, "text/event-stream; charset=utf-8") == (head.status, head.headers["content-type"]), rest[:500]
+        return dechunked(rest)
 
 
 def numbered(*frames: bytes, first: int = 1) -> bytes:

@@ -19,7 +19,7 @@ import pytest
 
 from app.state.scripts import script
 from tests.support.fault_proxy import FaultProxy
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.upstream_server import Received, Step, UpstreamServer, whole
 
@@ -66,7 +66,7 @@ class Trips:
         began = len(self._redis.passed)
         body = {"model": self.model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
         headers = {"authorization": f"Bearer {SECRET}"}
-        async with httpx2.AsyncClient(**LOCAL, timeout=LIMIT_S) as client:
+        async with httpx2.AsyncClient(**LOCAL) as client:
             await client.post(f"{self._gateway.url}/v1/chat/completions", json=body, headers=headers)
         await self._redis.wait_until(lambda: any(until in names for names in self._trips(began)))
         asked_at = self.provider.seen_at

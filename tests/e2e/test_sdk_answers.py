@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.support.answers import WHOLE, streamed, whole
 from tests.e2e.support.upstream import LIMIT_S, Upstream
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import LOCAL, GatewayProcess
 
 USER: Any = [{"role": "user", "content": "Say five words, please."}]
 
@@ -19,7 +19,7 @@ USER: Any = [{"role": "user", "content": "Say five words, please."}]
 @pytest.fixture
 async def async_sdk(gateway: GatewayProcess) -> AsyncIterator[openai.AsyncOpenAI]:
     """Talk to the gateway through OpenAI's async client."""
-    plain = openai.DefaultAsyncHttpxClient(trust_env=False)
+    plain = openai.DefaultAsyncHttpxClient(**LOCAL)
     async with openai.AsyncOpenAI(
         base_url=f"{gateway.url}/v1", api_key="sk-of-the-caller", http_client=plain, timeout=LIMIT_S
     ) as client:

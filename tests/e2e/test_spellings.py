@@ -8,7 +8,7 @@ from hashlib import sha256
 import httpx2
 import pytest
 
-from tests.support.gateway import LIMIT_S, LOCAL, Start, running
+from tests.support.gateway import LOCAL, Start, running
 
 CARD = "4111 1111 1111 1111"
 CONFIGURATION = {
@@ -32,9 +32,7 @@ def http() -> Iterator[httpx2.Client]:
     """Run a gateway whose configuration has every name with a colon."""
     with (
         running(Start(CONFIGURATION)) as gateway,
-        httpx2.Client(
-            base_url=gateway.url, headers={"authorization": "Bearer key"}, **LOCAL, timeout=LIMIT_S
-        ) as client,
+        httpx2.Client(base_url=gateway.url, headers={"authorization": "Bearer key"}, **LOCAL) as client,
     ):
         yield client
 

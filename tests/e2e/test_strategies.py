@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,8 +15,8 @@ import httpx2
 import pytest
 
 from tests.e2e.support.answers import DONE, FINISH, WHOLE, refused, whole, word
-from tests.e2e.support.upstream import LIMIT_S, Exchange, Upstream
-from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, running, wizard
+from tests.e2e.support.upstream import Exchange, Upstream
+from tests.support.gateway import LOCAL, GatewayProcess, Start, clean_environment, eventually, running, wizard
 from tests.support.planting import plant
 
 CHAT = "/v1/chat/completions"
@@ -52,10 +51,10 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
             "turns": {"strategy": "round_robin", "targets": [sim(f"echo?id={name}") for name in "abc"]},
             "turns-streamed": {"strategy": "round_robin", "targets": [sim(f"echo?id={name}") for name in "abc"]},
             "busy": {"strategy": "least_busy", "targets": [box("held-1"), box("held-2")]},
-            "quick": {"strategy": "latency", "targets": [sim("echo?first_token_s=0.4"), sim("echo?id=quick")]},
+            "quick": {"strategy": "latency", "targets": [sim("echo?first_token_s=1"), sim("echo?id=quick")]},
             "quick-streamed": {
                 "strategy": "latency",
-                "targets": [sim("echo?first_token_s=0.4&id=s"), sim("echo?id=qs")],
+                "targets": [sim("echo?first_token_s=1&id=s"), sim("echo?id=qs")],
             },
             "cheap": {
                 "strategy": "cost",
@@ -64,6 +63,10 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
                     sim("fail?id=cheapest", input_usd_per_mtok=0, output_usd_per_mtok=0),
                     sim("echo?id=fair", input_usd_per_mtok=0.15, output_usd_per_mtok=0.6),
                 ],
+            },
+            "cheap-elsewhere": {
+                "strategy": "cost",
+                "targets": [box("unpriced"), {"provider": "closed", "model": "gpt-4o"}, box("priced")],
             },
             "able": {
                 "targets": [
@@ -75,6 +78,7 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
             "useful": {"targets": [box("limited"), {"provider": "closed", "model": "any"}]},
         },
         "retry": {"max_attempts": 1},
+        "prices": {"box/priced": {"input": 0.2, "output": 0.7}},
     }
 
 
@@ -95,7 +99,7 @@ def crowd() -> Iterator[ThreadPoolExecutor]:
 def ask(gateway: GatewayProcess, model: str, **fields: object) -> httpx2.Response:
     """Send a chat request and read its answer."""
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
-    return httpx2.post(gateway.url + CHAT, json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(gateway.url + CHAT, json=body, **LOCAL)
 
 
 def asked(gateway: GatewayProcess, model: str, **fields: object) -> str:
@@ -107,12 +111,10 @@ def asked(gateway: GatewayProcess, model: str, **fields: object) -> str:
 
 def until_received(upstream: Upstream, count: int) -> None:
     """Wait until so many requests are held."""
-    pause = threading.Event()
-    for _ in range(500):
-        if len(upstream.received("held-1")) + len(upstream.received("held-2")) >= count:
-            return
-        pause.wait(0.02)
-    pytest.fail(f"{count} requests never came")
+    eventually(
+        lambda: len(upstream.received("held-1")) + len(upstream.received("held-2")) >= count,
+        f"{count} requests never came",
+    )
 
 
 def finish(exchange: Exchange, *, stream: bool) -> None:
@@ -175,6 +177,17 @@ def test_the_cheapest_first_then_the_next(balanced: GatewayProcess, stream: bool
     answer = ask(balanced, "cheap", stream=stream)
 
     assert (answer.headers["x-wizard-model"], answer.headers["x-wizard-fallback"]) == ("echo?id=fair", "1")
+
+
+def test_prices_may_stand_elsewhere_or_nowhere(balanced: GatewayProcess, upstream: Upstream) -> None:
+    """Prices of the section and of the catalogue count as those of targets do; a target without any is asked last."""
+    upstream.on("priced", refused(500))
+    upstream.on("unpriced", whole())
+
+    answer = ask(balanced, "cheap-elsewhere")
+
+    assert (answer.headers["x-wizard-model"], answer.headers["x-wizard-fallback"]) == ("unpriced", "2")
+    assert len(upstream.received("priced")) == 1
 
 
 def test_what_a_target_cannot_do_is_asked_elsewhere(balanced: GatewayProcess) -> None:

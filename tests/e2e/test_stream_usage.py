@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import DONE, FINISH, ROLE, streamed, word
 from tests.e2e.support.upstream import Exchange, Upstream
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":30,"completion_tokens":4,"total_tokens":34}}\n\n'
 REFUSAL = b'{"error":{"message":"Unrecognized request argument: stream_options","type":"invalid_request_error"}}'
@@ -30,7 +30,7 @@ def never(upstream: Upstream) -> Iterator[GatewayProcess]:
 def ask(gateway: GatewayProcess, model: str, **fields: object) -> httpx2.Response:
     """Make one call for a stream."""
     body = {"model": f"box/{model}", "messages": [{"role": "user", "content": "hi"}], "stream": True, **fields}
-    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL, timeout=LIMIT_S)
+    return httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, **LOCAL)
 
 
 def options(body: bytes) -> Any:  # noqa: ANN401 - whatever stands there
@@ -88,3 +88,22 @@ def test_a_provider_need_not_be_asked(never: GatewayProcess, upstream: Upstream)
 
     (received,) = upstream.received("unasked")
     assert options(received.body) is None
+
+
+@pytest.mark.parametrize("options", [None, {"include_usage": True}])
+def test_completions_are_counted_as_well(
+    gateway: GatewayProcess, upstream: Upstream, options: dict[str, bool] | None
+) -> None:
+    """A stream of `/v1/completions` is asked for its usage, and shows it to a client that asked."""
+    words = b'data: {"choices":[{"index":0,"text":"hello","finish_reason":"stop"}]}\n\n'
+    name = "legacy-shown" if options else "legacy"
+    upstream.on(name, streamed(words, USAGE, DONE))
+    body = {"model": f"box/{name}", "prompt": "hi", "stream": True, "stream_options": options}
+
+    answer = httpx2.post(f"{gateway.url}/v1/completions", json=body, **LOCAL)
+    line = gateway.wait_for_log("request_completed", request_id=answer.headers["x-request-id"])
+
+    (received,) = upstream.received(name)
+    assert msgspec.json.decode(received.body)["stream_options"] == {"include_usage": True}
+    assert answer.content == words + (USAGE if options else b"") + DONE
+    assert (line["prompt_tokens"], line["completion_tokens"]) == (30, 4)

@@ -289,7 +289,7 @@ def test_no_comments_before_the_commit(impatient: GatewayProcess, upstream: Upst
     """A comment would commit the status, so none is sent while the provider has said nothing."""
     upstream.hold("held")
     with connected(impatient.port) as wire:
-        wire.ask("box/held", {"x-wizard-timeout-ms": "500"})  # ten times the keep-alive interval
+        wire.ask("box/held", {"x-wizard-timeout-ms": "2000"})  # forty times the keep-alive interval
         exchange = upstream.take("held")
         exchange.begin()
         exchange.part(ROLE)

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import configuration
 from tests.e2e.support.answers import DONE, FINISH, ROLE, in_turn, refused, streamed, whole, word
 from tests.e2e.support.collector import Collector, collecting, collecting_grpc, tree
-from tests.e2e.support.upstream import LIMIT_S, Upstream
+from tests.e2e.support.upstream import Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 
 CHAT = "/v1/chat/completions"
@@ -50,7 +50,7 @@ def gateway(upstream: Upstream, collector: Collector) -> Iterator[GatewayProcess
 @pytest.fixture
 def http(gateway: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to that gateway."""
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL) as client:
         yield client
 
 

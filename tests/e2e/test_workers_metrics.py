@@ -12,7 +12,7 @@ import httpx2
 import psutil
 import pytest
 
-from tests.support.gateway import LIMIT_S, LOCAL, GatewayProcess, Start, eventually, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 
 WORKERS = 4
 TARGET = {"provider": "sim", "model": "echo"}
@@ -32,7 +32,7 @@ def gateway() -> Iterator[GatewayProcess]:
 def ask(gateway: GatewayProcess, number: int) -> int:
     """Make one call over a connection of its own, every third one streamed, and return its status."""
     body = {"model": "sim/echo", "messages": USER, "stream": number % 3 == 0}
-    with httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) as client:
+    with httpx2.Client(base_url=gateway.url, **LOCAL) as client:
         return client.post(CHAT, json=body).status_code
 
 
@@ -77,7 +77,7 @@ def test_gauges_of_what_is_going_on_add_up_as_well(gateway: GatewayProcess) -> N
         "messages": [{"role": "user", "content": "word " * 200}],
         "stream": True,
     }
-    clients = [httpx2.Client(base_url=gateway.url, **LOCAL, timeout=LIMIT_S) for _ in range(6)]
+    clients = [httpx2.Client(base_url=gateway.url, **LOCAL) for _ in range(6)]
     opened = []
     try:
         for client in clients:

@@ -9,6 +9,7 @@ import pytest
 
 from loadtests import fixed, messages
 from loadtests.naive import create_app
+from tests.support.gateway import LOCAL
 
 CHAT = "/v1/chat/completions"
 
@@ -75,7 +76,7 @@ async def test_mock_sends_usage_only_when_asked(mock_port: int) -> None:
     """
     body = {"model": "mock-small", "messages": [], "stream": True}
 
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(**LOCAL) as client:
         answer = await client.post(f"http://127.0.0.1:{mock_port}{CHAT}", json=body)
 
     assert answer.content.count(messages.STAMP) == 5
@@ -96,7 +97,7 @@ async def test_mock_knows_its_paths(mock_port: int, method: str, path: str, body
     """
     The mock lists its model, and refuses unknown paths and bad bodies.
     """
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(**LOCAL) as client:
         answer = await client.request(method, f"http://127.0.0.1:{mock_port}{path}", content=body)
 
     assert answer.status_code == status
@@ -107,7 +108,7 @@ async def test_floor_refuses_what_it_cannot_route(floor_port: int, body: bytes, 
     """
     The floor decodes the body for real: an unknown model or broken JSON is refused, not relayed.
     """
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(**LOCAL) as client:
         answer = await client.post(f"http://127.0.0.1:{floor_port}{CHAT}", content=body)
 
     assert answer.status_code == status

@@ -17,7 +17,7 @@ KINDS = 3
 CONFIG: dict[str, Any] = {
     "server": {"head_timeout_s": 5, "body_min_bytes_per_s": 1000},
     "providers": {"sim": {"kind": "sim"}},
-    "timeouts": {"total_s": 5},
+    "timeouts": {"total_s": 12},
     "logging": {"level": "warning"},
 }
 POST = {"content-type": "application/json", "content-length": "5000"}

@@ -31,7 +31,7 @@ class Brisk(SystemClock):
     async def more(self, looks: int = 4) -> None:
         """Wait for so many further looks."""
         enough = self.looks + looks
-        async with asyncio.timeout(20), self._looked:
+        async with asyncio.timeout(60), self._looked:
             await self._looked.wait_for(lambda: self.looks >= enough)
 
 
@@ -86,6 +86,18 @@ async def test_each_state_is_told(watched: Watched) -> None:
     watched.file.write_text("nonsense: 1", encoding="utf-8")
     await watched.clock.more(10)
     watched.file.write_text(GOOD + "# mended\n", encoding="utf-8")
+    await watched.clock.more(10)
+
+    assert watched.changes == 2
+    await watched.stop()
+
+
+async def test_a_step_back_is_told(watched: Watched) -> None:
+    """The file in use that takes the place of a bad one looks as it did when it was read, and is news all the same."""
+    kept = watched.file.rename(watched.file.with_suffix(".kept"))
+    watched.file.write_text("nonsense: 1", encoding="utf-8")
+    await watched.clock.more(10)
+    kept.replace(watched.file)
     await watched.clock.more(10)
 
     assert watched.changes == 2

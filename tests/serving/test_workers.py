@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from tests.support.gateway import (
+    LIMIT_S,
     LOCAL,
     GatewayProcess,
     Printed,
@@ -85,7 +86,7 @@ def hasty(
     finally:
         process.send_signal(signal.SIGCONT)
         process.terminate()
-        process.wait(30)
+        process.wait(LIMIT_S)
         printed.close()
 
 
@@ -132,8 +133,8 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
 
 def test_a_worker_is_recycled_without_losing_a_call() -> None:
     """Workers that have served enough are replaced one after the other, while calls go on."""
-    config = {**SIM, "server": {"recycle": {"max_requests": 40}, "drain_delay_s": 0.2}}
-    with running(Start(config, flags=TWO, variables={"WIZARD_SERVER__DRAIN_DELAY_S": "0.2"})) as gateway:
+    config = {**SIM, "server": {"recycle": {"max_requests": 40}, "drain_delay_s": 1}}
+    with running(Start(config, flags=TWO, variables={"WIZARD_SERVER__DRAIN_DELAY_S": "1"})) as gateway:
         before = workers(gateway.process.pid)
 
         outcomes = asyncio.run(_called_until(gateway, lambda: workers(gateway.process.pid).isdisjoint(before)))
@@ -154,8 +155,8 @@ async def _called_until(gateway: GatewayProcess, happened: Callable[[], bool]) -
             except httpx2.TransportError as error:
                 outcomes[type(error).__name__] += 1
 
-    async with httpx2.AsyncClient(**LOCAL, timeout=30) as client:
-        await asyncio.wait_for(asyncio.gather(*(keep_calling(client) for _ in range(4))), 60)
+    async with httpx2.AsyncClient(**LOCAL) as client:
+        await asyncio.wait_for(asyncio.gather(*(keep_calling(client) for _ in range(4))), 2 * LIMIT_S)
     return outcomes
 
 
@@ -206,7 +207,7 @@ def test_a_gateway_that_cannot_start_says_so(tmp_path: Path) -> None:
     plant(tmp_path, "wizard_broken", broken, "[wizard.strategies]\nbroken = wizard_broken:strategy\n")
     config = {**SIM, "models": {"r": {"targets": [{"provider": "sim", "model": "echo"}], "strategy": "broken"}}}
     with launched(Start(config, flags=TWO, variables={"PYTHONPATH": str(tmp_path)})) as gateway:
-        assert gateway.process.wait(60) == 3
+        assert gateway.process.wait(LIMIT_S) == 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the limits of another process")
@@ -231,7 +232,7 @@ def test_workers_open_as_many_files_as_they_may() -> None:
 def test_workers_need_one_place_to_write(writable: tuple[str, ...], code: int) -> None:
     """In a container whose files are read-only, shared memory will do; without it the command says what to mount."""
     places = [place for place in ("/dev/shm", "/tmp", "/var/tmp") if place not in writable]  # noqa: S108 - mounted over
-    mounts = [f"mount --bind {place} {place} && mount -o remount,bind,ro {place}" for place in places]
+    mounts = [f"mount --rbind {place} {place} && mount -o remount,bind,ro {place}" for place in places]
     command = shlex.join(wizard("serve", "--port", "0", *TWO))
     script = " && ".join([*mounts, "cd /var/tmp", f"exec {command}"])
     environment = unmeasured_environment({"WIZARD_PROVIDERS__SIM__KIND": "sim", "PYTHONDONTWRITEBYTECODE": "1"})
@@ -242,7 +243,7 @@ def test_workers_need_one_place_to_write(writable: tuple[str, ...], code: int) -
         assert process.stdout is not None
         if any("listening" in line for line in process.stdout):
             process.terminate()
-        told = process.communicate(timeout=60)[1]
+        told = process.communicate(timeout=LIMIT_S)[1]
 
     assert process.returncode == code, told
     assert ("mount a tmpfs at /tmp" in told) is (code != 0)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from app.core.signals import Signal
 from app.state.link.redis import LinkOptions, RedisLink
 from app.state.replicas import SharedReplicas
+from tests.state.sharing import until
 from tests.support.redis_server import RedisServer
 
 OPTIONS = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=0.02)
@@ -40,7 +41,8 @@ async def test_the_others_look(server: RedisServer) -> None:
     """A wish reaches every other process within a beat, once, and not the one that has it."""
     async with processes(server, "told-1") as (one, other):
         one.replicas.reread()
-        await asyncio.sleep(0.3)
+        await until(lambda: other.rereads)
+        await asyncio.sleep(0.1)  # it would be told again with one of the next beats
 
         assert (one.rereads, other.rereads) == (0, 1)
 

@@ -26,8 +26,12 @@ import msgspec
 import yaml
 
 LIMIT_S = 90.0  # a start takes one second, on a machine with a queue twenty; whatever reaches this limit hangs
-# For clients: through no proxy, and without reading for 20 ms whom to trust, since nothing here speaks TLS.
-LOCAL: Final[Mapping[str, Any]] = {"trust_env": False, "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}
+# For clients: through no proxy, without reading for 20 ms whom to trust, since nothing here speaks TLS, and patient.
+LOCAL: Final[Mapping[str, Any]] = {
+    "trust_env": False,
+    "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    "timeout": LIMIT_S,
+}
 _POLL_S = 0.02
 _ADDRESS = re.compile(r"listening on (http://\S+)")
 _NO_OPTIONS: Mapping[str, str] = {}
@@ -75,7 +79,7 @@ class Printed:
         with self._changed:
             self._changed.wait_for(lambda: self._ended or find(self._lines), LIMIT_S)
             found = find(self._lines)
-            assert found, f"not found in what the gateway printed:\n{''.join(self._lines)}"
+            assert found, f"not found in what the gateway printed:\n{''.join(self._lines)[-5000:]}"
             return found
 
     def close(self) -> None:
@@ -125,7 +129,7 @@ class GatewayProcess:
         self.stderr = Printed(self.process.stderr)
         self.url = ""
         # A connection of its own for each request: with several workers, each has its chance.
-        self._http = httpx2.Client(**LOCAL, timeout=LIMIT_S, limits=httpx2.Limits(max_keepalive_connections=0))
+        self._http = httpx2.Client(**LOCAL, limits=httpx2.Limits(max_keepalive_connections=0))
 
     @property
     def port(self) -> int:
@@ -163,7 +167,10 @@ class GatewayProcess:
 
     def wait_for_metric(self, name: str, value: float, **labels: str) -> None:
         """Return once a sample of `/metrics` has this value."""
-        eventually(lambda: self.metric(name, **labels) == value, f"{name} never became {value}")
+        try:
+            eventually(lambda: self.metric(name, **labels) == value, f"{name} never became {value}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.metric(name, **labels)}\n{self.stdout.text[-2000:]}") from None
 
     def logs(self) -> list[dict[str, Any]]:
         """Return the log lines so far."""

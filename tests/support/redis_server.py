@@ -11,7 +11,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -21,13 +20,14 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
+import psutil
 import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.retry import Retry
 
-_TRIES, _PAUSE_S = 500, 0.02
+_TRIES, _PAUSE_S = 3000, 0.02  # a start takes a twentieth of a second
 _SETTINGS = ("--bind", "127.0.0.1", "--loglevel", "warning")
 
 
@@ -46,8 +46,7 @@ class RedisServer:
         self._program = program
         self._folder = folder
         self._settings = settings
-        self.port = _free_port()
-        self.start()
+        self.port = next(port for port in _ports() if self._starts_on(port))
 
     @property
     def url(self) -> str:
@@ -60,26 +59,42 @@ class RedisServer:
         return {"url": self.url, "timeout_s": 2}
 
     def start(self) -> None:
-        """Start it, empty, on its port."""
+        """Start it again, empty, on its port."""
+        pause = threading.Event()
+        for _ in range(_TRIES):
+            if self._starts_on(self.port):
+                return
+            pause.wait(_PAUSE_S)
+        raise AssertionError(f"{self._program} does not start on port {self.port}")
+
+    def _starts_on(self, port: int) -> bool:
+        """Start it, and say whether it got the port; on one that is taken another server would answer."""
+        self.port = port
         self._process = subprocess.Popen(
-            [self._program, *self._settings, "--port", str(self.port), *_SETTINGS],
+            [self._program, *self._settings, "--port", str(port), *_SETTINGS],
             cwd=self._folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         pause = threading.Event()
         for _ in range(_TRIES):
-            if self._answers():
-                return
+            if self._process.poll() is not None:
+                return False
+            if self._listens() and self._answers():
+                return True
             pause.wait(_PAUSE_S)
         self.kill()
-        raise AssertionError(f"{self._program} does not answer on port {self.port}")
+        raise AssertionError(f"{self._program} does not answer on port {port}")
 
     def do(self, *command: str | int) -> Any:  # noqa: ANN401 - whatever Redis answers
         """Send one command and return its answer."""
         calm = Retry(NoBackoff(), 0)
         with Redis("127.0.0.1", self.port, socket_timeout=10, retry=calm, decode_responses=True) as client:
             return client.execute_command(*command)
+
+    def _listens(self) -> bool:
+        found = psutil.Process(self._process.pid).net_connections("tcp")
+        return any(each.status == psutil.CONN_LISTEN for each in found)
 
     def _answers(self) -> bool:
         try:
@@ -145,11 +160,8 @@ def _carried(package: str, name: str) -> str | None:
     return next((str(path) for path in Path(spec.origin).parent.rglob(name) if path.is_file()), None)
 
 
-def _free_port() -> int:
-    """Choose a port below those of outgoing connections; a node of a cluster also takes the one 10,000 above."""
+def _ports() -> Iterator[int]:
+    """Choose ports below those of outgoing connections; a node of a cluster also takes the one 10,000 above."""
     chance = SystemRandom()
     while True:
-        port = chance.randrange(15_000, 22_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        yield chance.randrange(15_000, 22_000)

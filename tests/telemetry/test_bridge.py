@@ -189,7 +189,7 @@ async def test_a_failure_inside_the_event_loop_is_told_without_content(bridged: 
         raise ValueError(SECRET)
 
     asyncio.get_running_loop().call_soon(callback, SECRET)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await reported.wait()
     (line,) = log.lines()
 

@@ -47,7 +47,7 @@ class Source:
 
 async def first(events: AsyncGenerator[Event, None], count: int) -> list[Event]:
     """Return the next events."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [await anext(events) for _ in range(count)]
 
 
@@ -144,7 +144,7 @@ async def test_a_watcher_sees_all_workers(tmp_path: Path) -> None:
 async def _until(again: object, happened: object) -> None:
     assert callable(again)
     assert callable(happened)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not happened():
             again()
             await asyncio.sleep(0.02)

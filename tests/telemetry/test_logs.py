@@ -228,7 +228,7 @@ async def test_lines_are_written_together_a_moment_later() -> None:
     for signal in SIGNALS:
         book(signal)
     before = list(file.written)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await written.wait()
     book.close()
 
@@ -269,7 +269,7 @@ async def test_a_stalled_reader_does_not_hold_up_the_loop() -> None:
 
     book(STARTED)
     book.flush()
-    assert file.reached.wait(10)
+    assert file.reached.wait(60)
     for _ in range(FLUSH_AT):
         book(ENDED)
     file.resume()

@@ -33,7 +33,7 @@ def test_a_stalled_reader_costs_lines_but_never_blocks_the_caller() -> None:
     output = Output(file, backlog_max_bytes=12)
 
     output.write(b"first\n")
-    assert file.reached.wait(10)
+    assert file.reached.wait(60)
     output.write(b"second\n", 3)
     output.write(b"third\n")
     file.resume()
@@ -83,7 +83,7 @@ def test_lines_after_close_are_dropped_when_the_writer_is_stuck() -> None:
     file = StalledFile()
     output = Output(file, close_limit_s=0.01)
     output.write(b"before\n")
-    assert file.reached.wait(10)
+    assert file.reached.wait(60)
 
     output.close()
     output.write(b"after\n")
@@ -140,9 +140,9 @@ def test_a_pipe_that_someone_made_non_blocking_loses_nothing() -> None:
 
     reader = threading.Thread(target=read_all)
     with Pipe(writing, "wb") as file:
-        output = Output(file, close_limit_s=10)
+        output = Output(file, close_limit_s=60)
         output.write(block)
-        assert full.wait(10)
+        assert full.wait(60)
         reader.start()
         output.close()
     reader.join()

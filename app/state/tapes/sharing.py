@@ -34,24 +34,25 @@ class SharedTapes:
         """
         Return a stream of `tenant` that another process has, or had; None if there is none to be had.
 
-        A moment is waited for one that is not there, or seems to have fewer events than `after`: what its process has
-        told Redis may be on its way.
+        One that is not there, or seems to have fewer events than `after`, is waited for, since what its process tells
+        Redis may be on its way: a moment, and as long as one that is under way is behind, the patience of a reader.
 
         Raises:
             GatewayError: STATE_UNAVAILABLE.
         """
         found = FollowedTape(tape_id, self._seal(tape_id), self._means)
-        until = self._means.clock.now() + self._means.rhythm.letters_s
+        clock, rhythm = self._means.clock, self._means.rhythm
+        since = clock.now()
         try:
             await found.catch_up()
-            while not found.begun and self._means.clock.now() < until:
-                await self._means.clock.sleep(self._means.rhythm.heard_s)
+            while not found.begun and clock.now() - since < rhythm.letters_s:
+                await clock.sleep(rhythm.heard_s)
                 await found.catch_up()
         except StateLostError as error:
             raise out_of_reach("The streams of other replicas are found in") from error
         if found.taped.tenant != tenant:
             return None
-        while found.ending is None and found.events < after and self._means.clock.now() < until:
+        while found.ending is None and found.events < after and clock.now() - since < rhythm.patience_s:
             await found.follow()
         return None if found.ending is TapeEnd.LOST else found
 

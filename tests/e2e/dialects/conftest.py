@@ -65,7 +65,7 @@ def gpt(polyglot: GatewayProcess) -> Iterator[openai.OpenAI]:
 def plain(polyglot: GatewayProcess) -> Iterator[httpx2.Client]:
     """Talk to the gateway without an SDK."""
     headers = {"content-type": "application/json"}
-    with httpx2.Client(base_url=polyglot.url, **LOCAL, timeout=LIMIT_S, headers=headers) as client:
+    with httpx2.Client(base_url=polyglot.url, **LOCAL, headers=headers) as client:
         yield client
 
 

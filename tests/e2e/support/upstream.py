@@ -125,10 +125,10 @@ class Exchange:
         return left
 
     def flood(self, frame: bytes, most: int, still_s: float) -> int:
-        """Send `frame` again and again until nobody takes any for `still_s`; return how many were taken whole."""
+        """Send `frame` until nobody takes any for `still_s`, or is there any more; return how many were taken whole."""
         self._connection.settimeout(still_s)
         taken = 0
-        with suppress(TimeoutError):
+        with suppress(OSError):
             while taken < most:
                 self.part(frame)
                 taken += 1
@@ -185,7 +185,10 @@ class Upstream:
 
     def take(self, model: str) -> Exchange:
         """Return the next held request for `model`, as soon as it is there."""
-        return self._held[model].get(timeout=LIMIT_S)
+        try:
+            return self._held[model].get(timeout=LIMIT_S)
+        except queue.Empty:
+            raise AssertionError(f"nobody asked for {model!r}") from None
 
     def received(self, model: str) -> list[Received]:
         """Return the requests for `model` since it was scripted."""

@@ -57,9 +57,7 @@ class Wire:
     def until(self, mark: bytes) -> bytes:
         """Read up to and including `mark`."""
         while mark not in self._read:
-            data = self._socket.recv(65_536)
-            assert data, f"the connection was closed before {mark!r} came; there was {self._read!r}"
-            self._read += data
+            self._read_on(mark)
         found, _, self._read = self._read.partition(mark)
         return found + mark
 
@@ -67,9 +65,7 @@ class Wire:
         """Read the JSON body that belongs to `head`."""
         length = int(head.headers["content-length"])
         while len(self._read) < length:
-            data = self._socket.recv(65_536)
-            assert data, "the connection was closed before the body was complete"
-            self._read += data
+            self._read_on(b"the rest of the body")
         body, self._read = self._read[:length], self._read[length:]
         return msgspec.json.decode(body)
 
@@ -92,6 +88,13 @@ class Wire:
             while data := self._socket.recv(65_536):
                 parts.append(data)
         return b"".join(parts)
+
+    def _read_on(self, wanted: bytes) -> None:
+        with suppress(TimeoutError):
+            if data := self._socket.recv(65_536):
+                self._read += data
+                return
+        raise AssertionError(f"{wanted!r} never came; there was {self._read[-1000:]!r}")
 
     def close(self) -> None:
         """Leave."""

@@ -12,7 +12,7 @@ from app.core.clock import Clock
 from app.core.signals import Listener, LocalModelChanged, Signal
 from app.providers.local.supervisor import LocalModel
 
-LONG_S = 20.0  # how long a busy machine may take to start a Python
+LONG_S = 90.0  # how long a busy machine may take to start a Python
 
 _GREETING = 'import os, sys; print(\'{"url": "http://127.0.0.1:1", "key": "%d"}\' % os.getpid(), flush=True); '
 

@@ -217,12 +217,12 @@ async def test_two_gateways_have_a_model_each(model: LocalModel, client: HttpxCl
     """A second gateway on the same machine has its own model, which comes back when it is killed."""
     ear = Ear()
     async with alive(wheels.child_command(), SystemClock(), ear) as second:
-        before = await second.address(60)
+        before = await second.address(LONG_S)
         _, child = sorted(children_of(os.getpid()), key=psutil.Process.create_time)
 
         child.kill()
         await ear.hears("died")
-        after = await second.address(60)
+        after = await second.address(LONG_S)
         completion = await answer(LocalUpstream(second, client), asking(max_tokens=1))
 
     assert 3 == len({address.key for address in (await model.address(0), before, after)})

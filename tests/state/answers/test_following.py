@@ -46,6 +46,10 @@ class Meeting:
         self.one.flights.finish(self._relay(cast))
         return cast
 
+    async def followed(self) -> None:
+        """Wait until the first replica knows that somebody follows."""
+        await until(lambda: self.flight._passengers > 1)  # noqa: SLF001 - nobody else has to know
+
     async def _relay(self, cast: Broadcast) -> None:
         try:
             await cast.relay(self.tap)
@@ -90,7 +94,7 @@ async def test_a_whole_answer_is_told(redis: RedisServer) -> None:
     """Who follows gets it, also if it is not to be stored."""
     async with meeting(redis, "whole") as call:
         following_it = asyncio.ensure_future(call.remote.landing())
-        await asyncio.sleep(0.2)
+        await call.followed()
         call.lease.done(kept("word " * 2000))
         found = await following_it
         next_one = await call.two.answers.look(KEY, flight())
@@ -136,7 +140,7 @@ async def test_a_stream_that_begins_later_is_told_too(redis: RedisServer) -> Non
     """Who asks while the first token is still to come gets all of it."""
     async with meeting(redis, "early") as call:
         waiting = asyncio.ensure_future(stream_of(call.remote))
-        await asyncio.sleep(0.2)
+        await call.followed()
         call.begin()
         for batch in ([word("a")], [FINISH, DONE], None):
             call.tap.put(batch)
@@ -155,10 +159,10 @@ async def _all_of(waiting: Awaitable[Stored | RemoteStream]) -> None:
 async def test_a_failure_is_told(redis: RedisServer, begun: bool) -> None:
     """Who follows gets the same error, before or in the middle of an answer."""
     error = GatewayError(TARGET_RATE_LIMITED, "slowly", retry_after_s=3.0, param="model").answered_by("acme")
-    error.upstream_status = 429
+    error.upstream_status, error.retries_spent = 429, True
     async with meeting(redis, f"fail{begun}") as call:
         waiting = asyncio.ensure_future(call.remote.landing())
-        await asyncio.sleep(0.2)
+        await call.followed()
         if begun:
             call.begin()
             call.tap.put([word("a")])
@@ -175,7 +179,7 @@ async def test_a_call_that_was_given_up_is_left_to_others(redis: RedisServer) ->
     """Who follows learns that there is nothing to come."""
     async with meeting(redis, "drop") as call:
         waiting = asyncio.ensure_future(call.remote.landing())
-        await asyncio.sleep(0.1)
+        await call.followed()
         call.lease.drop()
         with pytest.raises(LeaderGoneError):
             await waiting
@@ -251,14 +255,13 @@ async def test_what_another_version_says_is_not_understood(redis: RedisServer) -
 
 async def test_a_redis_that_stumbles_breaks_no_stream(fragile: RedisServer) -> None:
     """Who tells and who follows both wait a while for it, and then go on where they were."""
-    async with meeting(fragile, "p", msgspec.structs.replace(LINK, timeout_s=0.3)) as call:
+    async with meeting(fragile, "p", msgspec.structs.replace(LINK, timeout_s=0.5)) as call:
         call.begin()
         call.tap.put([word("a")])
         reading = asyncio.ensure_future(heard(await stream_of(call.remote)))
-        await asyncio.sleep(0.1)
         fragile.freeze()
         call.tap.put([word("b")])
-        await asyncio.sleep(0.5)
+        await until(lambda: not call.one.link.up and not call.two.link.up)
         fragile.thaw()
         for batch in ([word("c"), FINISH, DONE], None):
             call.tap.put(batch)

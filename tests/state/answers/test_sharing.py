@@ -19,7 +19,7 @@ from tests.state.answers.rig import KEY, LINK, ORIGIN, OTHER, flight, kept, pair
 from tests.state.sharing import HANGS_S, until
 from tests.support.redis_server import RedisServer
 
-QUICK = msgspec.structs.replace(LINK, timeout_s=0.05)
+QUICK = msgspec.structs.replace(LINK, timeout_s=0.5)
 
 
 @pytest.mark.parametrize("text", ["short", "word " * 1000])

@@ -19,7 +19,10 @@ from tests.state.sharing import BRIEF, HANGS_S, OPTIONS, POLICY, TARGET, Replica
 from tests.support.redis_server import RedisServer
 
 CLOSED, HALF_OPEN, OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN
-QUICK = LinkOptions(timeout_s=0.05, connect_s=0.2, beat_s=0.02)
+QUICK = LinkOptions(
+    timeout_s=0.2, connect_s=5.0, beat_s=0.02
+)  # for a Redis that hangs; one that is gone is soon missed
+ALONE = LinkOptions(timeout_s=0.5, connect_s=5.0, beat_s=60.0)
 
 
 def commands(server: RedisServer) -> int:
@@ -218,7 +221,7 @@ async def test_an_operators_word_is_shared(shared_server: RedisServer) -> None:
 
 async def test_alone_it_goes_on_from_the_mirror(server: RedisServer) -> None:
     """An open circuit stays open, others open by their own failures, and shared state wins when it is back."""
-    async with replica(server.url, "alone", link=QUICK) as one:
+    async with replica(server.url, "alone") as one:
         await one.fail()
         await until(one.changes)
         server.kill()
@@ -265,7 +268,7 @@ async def test_other_policies_without_redis(fail: Any, said: str) -> None:  # no
 
 async def test_no_call_waits_longer_than_its_timeout(server: RedisServer) -> None:
     """Those who need Redis's word while it is frozen are answered by this process, in time."""
-    async with replica(server.url, "patience", link=LinkOptions(0.05, 0.2, beat_s=60.0)) as one:
+    async with replica(server.url, "patience", link=ALONE) as one:
         await one.fail(policy=BRIEF)
         await until(one.changes)
         await asyncio.sleep(0.05)
@@ -325,7 +328,7 @@ async def test_after_a_recovery_counting_begins_anew(shared_server: RedisServer)
 
 async def test_what_redis_did_not_take_counts_here(server: RedisServer) -> None:
     """Failures whose report is lost open the circuit of this process."""
-    async with replica(server.url, "kept", link=LinkOptions(0.1, 0.2, beat_s=60.0)) as one:
+    async with replica(server.url, "kept", link=ALONE) as one:
         server.freeze()
         await one.fail(policy=POLICY)
         still_up = one.link.up
@@ -341,7 +344,7 @@ async def test_what_redis_did_not_take_counts_here(server: RedisServer) -> None:
 
 async def test_an_operator_sees_this_process_if_redis_hangs(server: RedisServer) -> None:
     """The look does not hang with it, and the change is refused."""
-    async with replica(server.url, "look", link=LinkOptions(0.1, 0.2, beat_s=60.0)) as one:
+    async with replica(server.url, "look", link=ALONE) as one:
         await one.fail(1)
         await until(lambda: _failures(one, 1))
         server.freeze()
@@ -356,7 +359,7 @@ async def test_an_operator_sees_this_process_if_redis_hangs(server: RedisServer)
 
 async def test_a_lost_look_is_answered_from_here(server: RedisServer) -> None:
     """Also if the look itself is what finds Redis hanging."""
-    async with replica(server.url, "lost", link=LinkOptions(0.1, 0.2, beat_s=60.0)) as one:
+    async with replica(server.url, "lost", link=ALONE) as one:
         await one.fail(1)
         await until(lambda: _failures(one, 1))
         server.freeze()

@@ -18,7 +18,9 @@ from app.state.link.redis import LinkOptions, RedisLink
 from tests.support.redis_server import RedisServer
 
 OPTIONS = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=0.02)  # a busy machine must not look like a slow Redis
-QUICK = LinkOptions(timeout_s=0.2, connect_s=0.3, beat_s=0.02)
+QUICK = LinkOptions(
+    timeout_s=0.5, connect_s=5.0, beat_s=0.02
+)  # for a Redis that hangs; one that is gone is soon missed
 RARE = LinkOptions(timeout_s=2.0, connect_s=5.0, beat_s=60.0)
 
 

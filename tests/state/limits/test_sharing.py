@@ -12,7 +12,7 @@ from tests.state.limits.sharing import OPTIONS, QUICK, RARE, Replica, replica, s
 from tests.state.sharing import HANGS_S, until
 from tests.support.redis_server import RedisServer
 
-FEW = requests(60, burst=4)
+FEW, TEN, MANY = requests(60, 3600, burst=4), requests(10, 3600), tokens(1000, 3600)  # nothing comes back meanwhile
 
 
 async def test_replicas_share_a_bucket(shared_server: RedisServer) -> None:
@@ -25,7 +25,7 @@ async def test_replicas_share_a_bucket(shared_server: RedisServer) -> None:
 
 async def test_a_call_costs_one_round_trip_before_and_one_after(server: RedisServer) -> None:
     """However many rules it meets; one without tokens and places costs none after."""
-    plain, whole = ask(claim(requests(10))), ask(claim(requests(10)), claim(tokens(1000), 10), claim(places(5)))
+    plain, whole = ask(claim(TEN)), ask(claim(TEN), claim(MANY, 10), claim(places(5)))
     async with replica(server.url, "trips", RARE) as one:
         before = scripts_run(server)
         one.limits.settle(await one.ask(whole), 7)
@@ -41,12 +41,12 @@ async def test_a_call_costs_one_round_trip_before_and_one_after(server: RedisSer
 
 async def test_a_caller_who_was_refused_is_refused_again_at_once(server: RedisServer) -> None:
     """Without a round trip, with the time that is left; other callers are not concerned."""
-    rule = requests(60, burst=1)
+    rule = requests(60, 3600, burst=1)
     async with replica(server.url, "again", RARE) as one:
         await one.ask(ask(claim(rule)))
         first = await one.ask(ask(claim(rule)))
         trips = scripts_run(server)
-        more = [await one.ask(ask(claim(rule), claim(tokens(1000), 10))) for _ in range(20)]
+        more = [await one.ask(ask(claim(rule), claim(MANY, 10))) for _ in range(20)]
         untouched = scripts_run(server) - trips
         other = await one.ask(ask(claim(rule, of="other")))
 
@@ -60,7 +60,7 @@ async def test_a_caller_who_was_refused_is_refused_again_at_once(server: RedisSe
 
 async def test_a_smaller_call_is_asked_for(shared_server: RedisServer) -> None:
     """A refusal of many tokens says nothing of few, and is forgotten when some come back."""
-    rule = tokens(100)
+    rule = tokens(100, 3600)
     async with replica(shared_server.url, "smaller") as one:
         held = await one.ask(ask(claim(rule, 60)))
         said = [await one.say(ask(claim(rule, units))) for units in (50, 50, 30)]
@@ -73,7 +73,7 @@ async def test_a_smaller_call_is_asked_for(shared_server: RedisServer) -> None:
 
 async def test_a_remembered_refusal_passes(shared_server: RedisServer) -> None:
     """Once its time is over the caller is let in."""
-    rule = requests(1, 1.0, burst=1)
+    rule = requests(1, 3.0, burst=1)
     async with replica(shared_server.url, "passes") as one:
         await one.ask(ask(claim(rule)))
         refused = await one.say(ask(claim(rule)))
@@ -109,9 +109,24 @@ async def test_a_place_on_its_way_back_is_waited_for(shared_server: RedisServer)
     assert following.admitted
 
 
+async def test_a_place_that_was_granted_too_late_is_left(server: RedisServer) -> None:
+    """Redis may take a place for a call that has given it up and was decided alone; nobody is to wait for its end."""
+    rule = places(2)
+    async with replica(server.url, "late", options=QUICK) as one:
+        server.freeze()
+        said = await one.say(ask(claim(rule), hold_s=600))
+        await until(lambda: not one.link.up)
+        server.thaw()
+
+        await until(lambda: one.link.up)
+        await until(lambda: _left(one, [2]))
+
+    assert "yes" == said
+
+
 async def test_a_caller_who_leaves_while_asking_gives_everything_back(shared_server: RedisServer) -> None:
     """The place and the tokens that Redis grants afterwards are free again at once."""
-    place, many = places(1), tokens(100)
+    place, many = places(1), tokens(100, 3600)
     async with replica(shared_server.url, "leaves") as one:
         leaving = asyncio.ensure_future(one.ask(ask(claim(place), claim(many, 100))))
         await asyncio.sleep(0)
@@ -124,8 +139,8 @@ async def test_a_caller_who_leaves_while_asking_gives_everything_back(shared_ser
 
 async def test_without_redis_each_decides_for_its_share(server: RedisServer) -> None:
     """Two replicas know of each other, so each lets half in; what is shared counts again afterwards."""
-    rule = requests(60, burst=8)
-    async with replica(server.url, "alone", QUICK) as one, replica(server.url, "alone", QUICK) as other:
+    rule = requests(60, 36_000, burst=8)
+    async with replica(server.url, "alone") as one, replica(server.url, "alone") as other:
         for each in (one, other):
             await each.limits.beat()
         await one.limits.beat()
@@ -143,7 +158,7 @@ async def test_without_redis_each_decides_for_its_share(server: RedisServer) -> 
 async def test_alone_buckets_are_as_full_as_they_were(server: RedisServer) -> None:
     """Each of two replicas goes on with its part of what was left; of what nobody used it has its whole part."""
     rule = requests(60, 36_000, burst=8)
-    async with replica(server.url, "fresh", QUICK) as one, replica(server.url, "fresh", QUICK) as other:
+    async with replica(server.url, "fresh") as one, replica(server.url, "fresh") as other:
         for each in (one, other, one):
             await each.limits.beat()
         said = [await each.say(ask(claim(rule))) for each in (one, one, one, other)]
@@ -174,7 +189,7 @@ async def test_alone_who_was_refused_stays_refused(server: RedisServer) -> None:
 
 async def test_alone_a_large_call_is_not_impossible() -> None:
     """One that is larger than a replica's share passes if that is untouched; places are shared as well."""
-    big, few = tokens(60, burst=60), places(4)
+    big, few = tokens(60, 3600, burst=60), places(4)
     async with replica("redis://127.0.0.1:1/0", "large", QUICK, replicas=4) as one:
         first, second = [await one.ask(ask(claim(big, 60), claim(few))) for _ in range(2)]
         one.limits.settle(first, 0)
@@ -184,6 +199,26 @@ async def test_alone_a_large_call_is_not_impossible() -> None:
     assert (True, False, True) == (first.admitted, second.admitted, third.admitted)
     assert first.alone
     assert [0, 0] == remaining(levels)
+
+
+async def test_alone_places_count_that_were_taken_before(server: RedisServer) -> None:
+    """Whoever holds its part of the places already grants no more of them until one is given back."""
+    rule = places(4)
+    async with replica(server.url, "held", QUICK) as one, replica(server.url, "held", QUICK) as other:
+        for each in (one, other, one):
+            await each.limits.beat()
+        held = [await one.ask(ask(claim(rule))) for _ in range(2)]
+        server.kill()
+        await until(lambda: not one.link.up and not other.link.up)
+
+        full = await one.say(ask(claim(rule)))
+        one.limits.settle(held[0], 0)
+        room = [await one.say(ask(claim(rule))) for _ in range(2)]
+        others = [await other.say(ask(claim(rule))) for _ in range(3)]
+
+    assert [decision.alone for decision in held] == [False, False]
+    assert (full, room) == ("no", ["yes", "no"])
+    assert others == ["yes", "yes", "no"]
 
 
 @pytest.mark.parametrize(("fail", "said"), [("open", "yes"), ("closed", "state_unavailable")])

@@ -18,7 +18,7 @@ from app.state.requests.book import WAITING_MAX, RequestBook, RequestStore
 from app.state.requests.memory import MemoryRequests
 from app.state.requests.redis import RedisRequests
 from app.state.requests.sqlite import SqliteRequests
-from tests.state.sharing import OPTIONS
+from tests.state.sharing import OPTIONS, until
 from tests.support.redis_server import RedisServer, redis_server
 
 MAX_ENTRIES = 300
@@ -215,12 +215,14 @@ async def test_the_book_writes_by_itself_and_at_the_end() -> None:
 
     async with RequestBook(store, SystemClock()) as book:  # type: ignore[arg-type] # as above
         book.take(entry(1))
-        await SystemClock().sleep(0.7)
-        written = numbers(await store.find(RequestQuery()))
+        await until(lambda: _written(store))
         book.take(entry(2))
 
-    assert written == [1]
     assert numbers(await store.find(RequestQuery())) == [2, 1]
+
+
+async def _written(store: Away) -> bool:
+    return numbers(await store.find(RequestQuery())) == [1]
 
 
 async def test_workers_share_a_file(tmp_path: Path) -> None:

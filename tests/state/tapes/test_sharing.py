@@ -160,7 +160,7 @@ async def test_a_stream_that_is_under_way(redis: RedisServer) -> None:
 
 async def test_a_reader_may_be_ahead_of_redis(redis: RedisServer) -> None:
     """What it has was not yet written when it came back: it is waited for, but not for events that are none."""
-    async with replicas(redis) as (one, two):
+    async with replicas(redis, rhythm=Rhythm(patience_s=3.0)) as (one, two):
         tape = one.begin()
         await two.found(tape)
         tape.add(said(1, 2))
