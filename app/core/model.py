@@ -282,13 +282,6 @@ class Weight(IntEnum):
     ANSWER = 2
 
 
-def weight_of(delta: Delta) -> Weight:
-    """Return how much a piece of a choice carries by itself."""
-    if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
-        return Weight.ANSWER
-    return Weight.THOUGHT if delta.reasoning_content or delta.reasoning else Weight.NOTHING
-
-
 class StreamEvent(msgspec.Struct, frozen=True):
     """
     One event of a streamed answer.

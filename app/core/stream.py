@@ -15,7 +15,7 @@ from typing import Final, Protocol, Self, TypeAlias
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
-from app.core.model import StreamEvent, Weight
+from app.core.model import Delta, StreamEvent, Weight
 from app.core.outcome import COMPLETED, Finisher, Outcome, conclude
 from app.core.usage import Usage
 
@@ -201,3 +201,10 @@ def after_commit(error: GatewayError) -> GatewayError:
     broken = GatewayError(STREAM_BROKEN, error.message)
     broken.provider, broken.from_upstream = error.provider, error.from_upstream
     return broken
+
+
+def weight_of(delta: Delta) -> Weight:
+    """Return how much a piece of a choice carries by itself."""
+    if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
+        return Weight.ANSWER
+    return Weight.THOUGHT if delta.reasoning_content or delta.reasoning else Weight.NOTHING

@@ -26,9 +26,10 @@ from app.core.errors import (
 )
 from app.core.model import Operation, PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
-from app.core.stream import EVENTS, EventStream
+from app.core.stream import EventStream
+from app.providers.answer_kind import is_whole, may_be_whole, media_type_of, require_plain, streamed_type
 from app.providers.keyring import KeyRing
-from app.providers.openai.stream_usage import AskingCodec, StreamUsage
+from app.providers.openai.stream_usage import AskingCodec, StreamUsage, UsageEndpoint
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import EventReading, ReadGuard, read_whole
@@ -38,7 +39,6 @@ ERROR_MAX_BYTES = 64 * 1024
 ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
 BEARER: Final = "bearer"
 GOOD = range(200, 300)
-_WHOLE: Final = ("application/json", "text/html")  # what no stream comes as; the page of a proxy is no broken stream
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
 
 
@@ -156,14 +156,14 @@ class Endpoint:
     async def _answered(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> Reply:
         """Read a good answer: whole, or a stream up to its first events."""
         asked = attempt.call.request
-        if asked.stream and not _is_whole(reply, asked):
+        if asked.stream and not is_whole(reply, asked):
             decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
-            return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
+            return await self._streamed(reply, decoder, attempt, streamed_type(reply, asked), secrets)
         body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
         completion = self._provider.codec.decode(body, asked)
         if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
             completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-        if asked.stream and not _may_ignore(asked):
+        if asked.stream and not may_be_whole(asked):
             attempt.call.journal.unshown = completion.usage
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
         return Reply(completion)
@@ -211,33 +211,12 @@ class Endpoint:
         return error.at(name) if own else error.answered_by(name)
 
 
-class UsageEndpoint:
-    """One provider's end where streams are made to tell their usage; all else goes out as its client wrote it."""
-
-    def __init__(self, usage: StreamUsage, asking: Endpoint, plain: Endpoint) -> None:
-        self._usage = usage
-        self._asking = asking
-        self._plain = plain.__call__
-
-    def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
-        """Send the attempt and return the answer; see `Endpoints`."""
-        return self._ask(attempt) if self._usage.is_for(attempt.call.request) else self._plain(attempt)
-
-    async def _ask(self, attempt: Attempt) -> Reply:
-        try:
-            return await self._asking(attempt)
-        except GatewayError as error:
-            if not self._usage.refused(attempt.call.request, error):
-                raise
-        return await self._plain(attempt)
-
-
 def _endpoint(provider: Provider, options: ReadingOptions, clock: Clock) -> Endpoint | UsageEndpoint:
     plain = Endpoint(provider, options, clock)
     if provider.usage is None:
         return plain
     asking = msgspec.structs.replace(provider, codec=AskingCodec(provider.codec))
-    return UsageEndpoint(provider.usage, Endpoint(asking, options, clock), plain)
+    return UsageEndpoint(provider.usage, Endpoint(asking, options, clock).__call__, plain.__call__)
 
 
 def credential(key_header: str, key: str) -> tuple[str, str]:
@@ -264,43 +243,3 @@ def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str
         return provider
     own = {name for name, _ in encoded}
     return tuple([header for header in provider if header[0] not in own]) + encoded
-
-
-def _is_whole(reply: UpstreamReply, asked: Request) -> bool:
-    if _may_ignore(asked):
-        return not _are_events(reply)
-    return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
-
-
-def _are_events(reply: UpstreamReply) -> bool:
-    return reply.headers.get("content-type", "").lower().startswith("text/event-stream")
-
-
-def _may_ignore(asked: Request) -> bool:
-    """Say whether a provider may answer a request for a stream without one: not all models stream transcripts."""
-    return isinstance(asked, PlainRequest) and asked.operation is Operation.TRANSCRIPTIONS
-
-
-def media_type_of(reply: UpstreamReply, otherwise: str = "application/json") -> str:
-    """Return what an answer is, as its provider says; `otherwise` where it says nothing that can be passed on."""
-    given = reply.headers.get("content-type", "")
-    return given if given.isascii() and given.isprintable() and given else otherwise
-
-
-def _streamed_type(reply: UpstreamReply, asked: Request) -> str:
-    """Return what is streamed: sound as the provider names it, everything else as events."""
-    given = media_type_of(reply, "application/octet-stream")
-    is_speech = isinstance(asked, PlainRequest) and asked.operation is Operation.SPEECH
-    return given if is_speech and not _are_events(reply) else EVENTS
-
-
-def require_plain(reply: UpstreamReply) -> None:
-    """
-    Refuse what only its receiver could unpack.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
-    coding = reply.headers.get("content-encoding")
-    if coding is not None and coding.lower() not in {"", "identity"}:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

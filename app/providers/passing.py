@@ -31,13 +31,9 @@ from app.core.errors import (
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
 from app.core.uploads import whole
+from app.providers.answer_kind import media_type_of
 from app.providers.canonical.heard import heard_or
-from app.providers.endpoint import (
-    Endpoint,
-    Provider,
-    ReadingOptions,
-    media_type_of,
-)
+from app.providers.endpoint import Endpoint, Provider, ReadingOptions
 from app.providers.looking import Resumed, looked
 from app.providers.own_secrets import Blotter, OwnSecrets
 from app.providers.pass_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder

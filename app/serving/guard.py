@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import http
-import re
 from collections import Counter
 from typing import Final
 
@@ -27,16 +26,14 @@ from app.core.errors import (
     INVALID_HTTP,
     OVERLOADED,
     REQUEST_TOO_SLOW,
-    WRONG_HOST,
     GatewayError,
 )
+from app.serving.head import fault_of
 from app.serving.lean import Flow, News, Queue
 from app.serving.unframed import unframe
 
 LOOK_S: Final = 5.0  # between two looks at a body that is still coming
 _AHEAD: Final = 4  # requests that may wait for the answer to the one before while the connection is still read
-_HOST: Final = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
-_SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-type", b"content-length"})
 
 
 class GuardOptions(msgspec.Struct, frozen=True):
@@ -153,7 +150,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_open, self._body_bytes = False, 0
         if self._refused:
             return
-        error = self._judge()
+        error = fault_of(self.headers, self.parser.get_http_version(), self._options.hosts)
         if error is not None:
             self._refuse(error)
             return
@@ -185,26 +182,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._field_bytes += size
         if len(self.headers) > self._options.headers_max or self._field_bytes > self._options.head_max_bytes:
             self._too_large()
-
-    def _judge(self) -> GatewayError | None:
-        names = [name for name, _ in self.headers if name in _SINGLE]
-        if len(set(names)) < len(names):
-            double = next(name for name in names if names.count(name) > 1).decode()
-            return GatewayError(INVALID_HTTP, f"The header {double!r} appears twice.", param=double)
-        version = self.parser.get_http_version()
-        if version not in {"1.0", "1.1"}:
-            return GatewayError(INVALID_HTTP, "The gateway speaks HTTP/1.1.")
-        host = next((value for name, value in self.headers if name == b"host"), None)
-        return None if host is None and version == "1.0" else self._judge_host(host)
-
-    def _judge_host(self, host: bytes | None) -> GatewayError | None:
-        if host is None:
-            return GatewayError(INVALID_HTTP, "The header 'host' is missing.", param="host")
-        if not _HOST.fullmatch(host):
-            return GatewayError(INVALID_HTTP, "The header 'host' is no host name.", param="host")
-        if self._options.hosts and _without_port(host) not in self._options.hosts:
-            return GatewayError(WRONG_HOST, "This gateway is not asked under that name.", param="host")
-        return None
 
     def _too_large(self) -> None:
         options = self._options
@@ -296,8 +273,3 @@ class GuardedProtocol(HttpToolsProtocol):
         lines += [b"content-length: %d" % len(body), b"connection: close", b"", body]
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
-
-
-def _without_port(host: bytes) -> bytes:
-    name = host.lower()
-    return name[1 : name.index(b"]")] if name.startswith(b"[") else name.partition(b":")[0]

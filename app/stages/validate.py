@@ -95,10 +95,10 @@ class Validate:
             raise GatewayError(INVALID_REQUEST, message, param="messages")
         self._check_form(request.raw)
         self._check_text(request)
-        strict = options.routes.get(request.model, options.strict)
+        strict = options.routes.get(fields.model, options.strict)
         finding = unfit(fields, options.quantities, strict=strict)
-        if finding is not None and strict and _has_past(request, session):
-            finding = unfit(fields, options.quantities, strict=True, continued=True)
+        if finding is not None and _has_past(request, session):
+            finding = unfit(fields, options.quantities, strict=strict, continued=True)
         if finding is not None:
             param, message = finding
             raise GatewayError(INVALID_REQUEST, message, param=param)

@@ -7,16 +7,17 @@ else of its request and of the answer is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 import msgspec
 
-from app.core.call import Target
+from app.core.call import Attempt, Reply, Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
 from app.core.members import OBJECT
 from app.core.model import Request, StreamEvent
+from app.core.pipeline import Handler
 from app.core.ports import Codec, Decoder, Encoded
 from app.providers.canonical.heard import CutShortError
 
@@ -63,6 +64,27 @@ class AskingCodec:
     def decoder(self, request: Request) -> Decoder:
         """Return the codec's decoder, made to hide the usage."""
         return _Hiding(self._codec.decoder(request))
+
+
+class UsageEndpoint:
+    """One provider's end where streams are made to tell their usage; all else goes out as its client wrote it."""
+
+    def __init__(self, usage: StreamUsage, asking: Handler[Attempt], plain: Handler[Attempt]) -> None:
+        self._usage = usage
+        self._asking = asking
+        self._plain = plain
+
+    def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
+        """Send the attempt and return the answer; see `providers.endpoint`."""
+        return self._ask(attempt) if self._usage.is_for(attempt.call.request) else self._plain(attempt)
+
+    async def _ask(self, attempt: Attempt) -> Reply:
+        try:
+            return await self._asking(attempt)
+        except GatewayError as error:
+            if not self._usage.refused(attempt.call.request, error):
+                raise
+        return await self._plain(attempt)
 
 
 class _Hiding:
