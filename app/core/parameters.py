@@ -73,8 +73,12 @@ def out_of_range(fields: ChatFields) -> Finding | None:
     return None
 
 
-def out_of_order(messages: list[Message]) -> Finding | None:
-    """Return a message of an unknown role, one that says nothing, or the result of a tool that nobody called."""
+def out_of_order(messages: list[Message], *, continued: bool = False) -> Finding | None:
+    """
+    Return a message of an unknown role, one that says nothing, or the result of a tool that nobody called.
+
+    In a conversation that is `continued` the call may stand in what was said before.
+    """
     if not [message for message in messages if message.content is None or message.role not in _TALKERS]:
         return None  # as in most conversations
     called: set[str] = set()
@@ -84,7 +88,8 @@ def out_of_order(messages: list[Message]) -> Finding | None:
             return f"messages[{index}].role", f"The role of message {index} is none of {known}."
         if message.content is None and message.role in _SPEAKERS:
             return f"messages[{index}].content", f"A message with the role {message.role!r} must have a 'content'."
-        if message.role == "tool" and message.tool_call_id not in called:
+        known_before = continued and message.tool_call_id is not None
+        if message.role == "tool" and message.tool_call_id not in called and not known_before:
             return f"messages[{index}].tool_call_id", _unasked(message)
         if message.tool_calls:
             called.update([call.id for call in message.tool_calls if call.id is not None])

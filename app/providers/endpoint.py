@@ -155,26 +155,32 @@ class Endpoint:
         reply = await self._provider.client.send(request)
         if self._provider.limits is not None:
             self._provider.limits.hear(attempt.target, reply.headers)
-        asked, kept = attempt.call.request, False
+        kept = False
         try:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if asked.stream and not _is_whole(reply, asked):
-                kept = True  # from here on the stream owns the connection
-                decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
-                return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
-            body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
-            completion = self._provider.codec.decode(body, asked)
-            if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
-                completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-            if asked.stream and not _may_ignore(asked):
-                attempt.call.journal.unshown = completion.usage
-                raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
-            return Reply(completion)
+            answered = await self._answered(request, reply, attempt)
+            kept = isinstance(answered.body, EventStream)  # which owns the connection from here on
+            return answered
         finally:
             if not kept:
                 await reply.aclose()
+
+    async def _answered(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> Reply:
+        """Read a good answer: whole, or a stream up to its first events."""
+        asked = attempt.call.request
+        if asked.stream and not _is_whole(reply, asked):
+            decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
+            return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
+        body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
+        completion = self._provider.codec.decode(body, asked)
+        if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
+            completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
+        if asked.stream and not _may_ignore(asked):
+            attempt.call.journal.unshown = completion.usage
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
+        return Reply(completion)
 
     async def _streamed(
         self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
@@ -212,7 +218,8 @@ class Endpoint:
         error.param = None if error.param is None else secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
             asked = attempt.call.request
-            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) else ""
+            counted = asked.operation is Operation.COUNT_TOKENS  # which is for messages
+            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) and not counted else ""
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)

@@ -15,6 +15,7 @@ from collections import Counter
 from typing import Final
 
 import msgspec
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -30,8 +31,10 @@ from app.core.errors import (
     GatewayError,
 )
 from app.serving.lean import Flow, News, Queue
+from app.serving.unframed import unframe
 
 LOOK_S: Final = 5.0  # between two looks at a body that is still coming
+_AHEAD: Final = 4  # requests that may wait for the answer to the one before while the connection is still read
 _HOST: Final = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
 _SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-type", b"content-length"})
 
@@ -76,7 +79,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     # Beside uvicorn's own attributes: more than 30 in one dictionary are too many for connections to share its keys.
     __slots__ = ("_address", "_body_bytes", "_field_bytes", "_guard", "_head_open", "_head_since", "_options",
-                 "_raw_bytes", "_refused", "_timer")  # fmt: skip
+                 "_raw_bytes", "_refused", "_running", "_timer")  # fmt: skip
 
     def __init__(self, guard: Guard, config: Config, server_state: ServerState, app_state: dict[str, object]) -> None:
         super().__init__(config, server_state, app_state)
@@ -88,6 +91,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_since = self.loop.time()
         self._body_bytes = 0
         self._refused = False
+        self._running: RequestResponseCycle | None = None  # `cycle` is the newest: one sent ahead waits behind this
         self._timer: asyncio.TimerHandle | None = None
         self._address = ""
         self.pipeline = Queue()  # type: ignore[assignment]  # has what uvicorn uses of a deque
@@ -115,6 +119,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._guard.connections[self._address]:
             del self._guard.connections[self._address]
         super().connection_lost(exc)
+        running = self._running
+        if running is not None and not running.response_complete:  # uvicorn tells the newest request only
+            running.disconnected = True
+            running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as long as they are worth it."""
@@ -155,6 +163,10 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle = self.under_way
         if cycle is not None and cycle is not before:
             cycle.message_event = News()
+            if 0 < len(self.pipeline) <= _AHEAD:
+                self.flow.resume_reading()  # uvicorn stops, and would not see the client leave
+            if self.parser.get_http_version() == "1.0":
+                unframe(cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""
@@ -205,9 +217,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Let go of the request that has its answer: a client that rests would hold it until the next one."""
         queued = bool(self.pipeline)
+        self._running = None
         super().on_response_complete()
         if not (queued or self.cycle.more_body or self._head_open):  # the next one may be on its way already
             self.scope = self.headers = self.cycle = None  # type: ignore[assignment]  # as in the beginning
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     @property
     def under_way(self) -> RequestResponseCycle | None:
@@ -271,8 +288,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refused = True
         self._disarm()
-        cycle = self.under_way
-        if cycle is not None and cycle.response_started and not cycle.response_complete:
+        running = self._running
+        if running is not None and running.response_started:
             self.transport.abort()  # an answer is under way; ours would be taken for a part of it
             return
         status, headers, body = error_response(error, new_request_id())

@@ -110,9 +110,13 @@ def test_a_changed_file_is_taken_over_by_itself() -> None:
         gateway.write_config({"nonsense": 1})
         gateway.wait_for_log("config_rejected")
         kept = gateway.ask("new").status_code
+        gateway.write_config(config("new"))
+        mended = gateway.wait_for_log("config_reloaded", changes=0)
+        rejected = gateway.metric("wizard_config_rejected")
 
     assert "models.new" in line["changed"]
     assert (taken, kept) == ((200, 404), 200)
+    assert (mended["before"], rejected) == (mended["now"], 0)
     assert gateway.stdout.text.count("config_rejected") == 1
 
 

@@ -148,14 +148,20 @@ async def test_calls_with_other_wishes_do_not_share(clock: VirtualClock) -> None
 
 
 async def test_a_failure_is_shared_by_those_who_wait(clock: VirtualClock) -> None:
-    """Each is told; the next call asks again."""
-    house = House(clock, fails(TARGET_FAILED, after_s=1.0), says("good"))
+    """Each is told, and that the gateway has tried often enough; the next call asks again."""
+
+    async def tries(call: Call) -> Reply:
+        call.journal.retries_spent = True
+        return await fails(TARGET_FAILED, after_s=1.0)(call)
+
+    house = House(clock, tries, says("good"))
     handler = house.handler()
 
     found = await asyncio.gather(*[handler(house.call()) for _ in range(3)], return_exceptions=True)
     later = await outcome(handler, house.call())
 
-    assert [error.kind for error in found if isinstance(error, GatewayError)] == [TARGET_FAILED] * 3
+    told = [(error.kind, error.retries_spent) for error in found if isinstance(error, GatewayError)]
+    assert told == [(TARGET_FAILED, True)] * 3
     assert later == ("good", "miss")
 
 

@@ -16,7 +16,7 @@ import msgspec
 from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatRequest, Request, StreamEvent
+from app.core.model import Request, StreamEvent
 from app.core.ports import Codec, Decoder, Encoded
 from app.providers.canonical.heard import CutShortError
 
@@ -37,10 +37,7 @@ class StreamUsage:
 
     def is_for(self, request: Request) -> bool:
         """Say whether `request` has to be made to ask."""
-        if not request.stream or not self._asking or not isinstance(request, ChatRequest):
-            return False
-        options = request.fields.stream_options
-        return options is None or not options.include_usage
+        return request.stream and self._asking and not request.asks_for_usage
 
     def refused(self, request: Request, error: GatewayError) -> bool:
         """Take note of how a request ended, and say whether it failed only because it was made to ask."""

@@ -109,6 +109,19 @@ def test_a_client_that_asked_sees_it() -> None:
     assert (frames, totals) == (HELLO + STOP + USAGE + DONE, [4])
 
 
+def test_completions_are_made_to_ask() -> None:
+    """As chats are; streams of other operations are left alone."""
+    legacy = PlainRequest(Operation.COMPLETIONS, "fast", b'{"model":"fast"}', stream=True, asks_for_usage=False)
+    picture = PlainRequest(Operation.IMAGES, "fast", b'{"model":"fast"}', stream=True)
+    end = b'data: {"choices":[{"text":"","finish_reason":"stop"}]}\n\n'
+
+    frames, totals = shown(legacy, end, USAGE, DONE)
+
+    assert msgspec.json.decode(sent(legacy))["stream_options"] == ASKING
+    assert sent(picture) == picture.raw
+    assert (frames, totals) == (end + DONE, [4])
+
+
 def test_an_event_that_tells_more_than_usage_is_shown() -> None:
     """Some providers put it into the last piece of the answer."""
     frames, totals = shown(asking(stream=True), HELLO, BOTH, DONE)
