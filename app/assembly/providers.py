@@ -23,7 +23,7 @@ from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai.codec import OpenAiCodec
 from app.providers.openai.quirks import NO_QUIRKS, Quirks
-from app.providers.openai.stream_usage import StreamUsage, UsageCodec
+from app.providers.openai.stream_usage import StreamUsage
 from app.providers.pool import PoolClient, PoolOptions, TlsOptions
 from app.providers.rate_headers import RateHeaders
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
@@ -54,7 +54,7 @@ def followed(settings: Settings) -> frozenset[str]:
 def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None = None) -> Provider:
     """Return one provider; `keys` are those of one with several."""
     usage = StreamUsage(asking=given.usage_in_streams == "auto")
-    codec = UsageCodec(OpenAiCodec(), usage)
+    codec = OpenAiCodec()
     match given.kind:
         case "sim":
             return Provider(name, "http://sim/v1", (), codec, deps.sim, given.models or SIM_MODELS, usage=usage)
@@ -99,7 +99,6 @@ def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None
     if dialect in _ASKED_FOR_USAGE and given.api == "chat":
         takes = preset is None or "stream_options" not in preset.drop
         usage = StreamUsage(asking=takes and given.usage_in_streams == "auto")
-        codec = UsageCodec(codec, usage)
     return Provider(
         name=name,
         base_url=base_of(dialect, base_url),

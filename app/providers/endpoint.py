@@ -28,7 +28,7 @@ from app.core.model import Operation, PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
 from app.core.stream import EVENTS, EventStream
 from app.providers.keyring import KeyRing
-from app.providers.openai.stream_usage import StreamUsage
+from app.providers.openai.stream_usage import AskingCodec, StreamUsage
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import EventReading, ReadGuard, read_whole
@@ -48,8 +48,8 @@ class Provider(msgspec.Struct, frozen=True):
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
     `models` are the names known to be there, and `key_header` is how a key is sent (`bearer`, or a header's name).
-    `usage` is what the codec asks streams for, where it has to; `limits` hears what answers say of the provider's own
-    limits, where somebody follows them.
+    `usage` says which streams have to be made to tell their usage, where any has; `limits` hears what answers say of
+    the provider's own limits, where somebody follows them.
     """
 
     name: str
@@ -77,13 +77,13 @@ class ReadingOptions(msgspec.Struct, frozen=True):
 class Endpoints:
     """The innermost handler: sends each attempt to its target's provider, by the names of `endpoints`."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint | UsageEndpoint]) -> None:
         self._endpoints = {name: endpoint.__call__ for name, endpoint in endpoints.items()}
 
     @classmethod
     def of(cls, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> Self:
         """Return the handler of calls that are translated."""
-        return cls({name: Endpoint(provider, options, clock) for name, provider in providers.items()})
+        return cls({name: _endpoint(provider, options, clock) for name, provider in providers.items()})
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """
@@ -106,20 +106,6 @@ class Endpoint:
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """Send the attempt and return the answer; see `Endpoints`."""
-        usage = self._provider.usage
-        if usage is None or not usage.is_for(attempt.call.request):
-            return self._ask(attempt)
-        return self._ask_for_usage(attempt, usage)
-
-    async def _ask_for_usage(self, attempt: Attempt, usage: StreamUsage) -> Reply:
-        try:
-            return await self._ask(attempt)
-        except GatewayError as error:
-            if not usage.refused(attempt.call.request, error):
-                raise
-        return await self._ask(attempt)  # as the client wrote it
-
-    def _ask(self, attempt: Attempt) -> Awaitable[Reply]:
         provider, call = self._provider, attempt.call
         encoded = encoded_for(provider.codec, call.request, attempt.target)
         call.journal.dropped = encoded.dropped
@@ -225,6 +211,35 @@ class Endpoint:
         return error.at(name) if own else error.answered_by(name)
 
 
+class UsageEndpoint:
+    """One provider's end where streams are made to tell their usage; all else goes out as its client wrote it."""
+
+    def __init__(self, usage: StreamUsage, asking: Endpoint, plain: Endpoint) -> None:
+        self._usage = usage
+        self._asking = asking
+        self._plain = plain.__call__
+
+    def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
+        """Send the attempt and return the answer; see `Endpoints`."""
+        return self._ask(attempt) if self._usage.is_for(attempt.call.request) else self._plain(attempt)
+
+    async def _ask(self, attempt: Attempt) -> Reply:
+        try:
+            return await self._asking(attempt)
+        except GatewayError as error:
+            if not self._usage.refused(attempt.call.request, error):
+                raise
+        return await self._plain(attempt)
+
+
+def _endpoint(provider: Provider, options: ReadingOptions, clock: Clock) -> Endpoint | UsageEndpoint:
+    plain = Endpoint(provider, options, clock)
+    if provider.usage is None:
+        return plain
+    asking = msgspec.structs.replace(provider, codec=AskingCodec(provider.codec))
+    return UsageEndpoint(provider.usage, Endpoint(asking, options, clock), plain)
+
+
 def credential(key_header: str, key: str) -> tuple[str, str]:
     """Return the header that carries a key."""
     return ("authorization", f"Bearer {key}") if key_header == BEARER else (key_header, key)
@@ -286,5 +301,6 @@ def require_plain(reply: UpstreamReply) -> None:
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
     """
-    if reply.headers.get("content-encoding", "").lower() not in {"", "identity"}:
+    coding = reply.headers.get("content-encoding")
+    if coding is not None and coding.lower() not in {"", "identity"}:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

@@ -18,7 +18,7 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import OBJECT, spans
 from app.core.model import ChatRequest, Message, Part, PlainRequest
 from app.core.nesting import deeper_than
-from app.core.parameters import Finding, Quantities, out_of_order, out_of_range, too_many
+from app.core.parameters import Quantities, unfit
 from app.core.pipeline import Handler
 from app.core.sessions import is_session_id
 
@@ -93,31 +93,32 @@ class Validate:
         if len(fields.messages) > options.max_messages:
             message = f"'messages' holds {len(fields.messages)} messages; at most {options.max_messages} are allowed."
             raise GatewayError(INVALID_REQUEST, message, param="messages")
-        self._check_depth(request.raw)
-        _require_single(request.raw)
+        self._check_form(request.raw)
         self._check_text(request)
-        self._check_parameters(request, session)
-
-    def _check_plain(self, request: PlainRequest) -> None:
-        if request.media_type == "application/json":
-            self._check_depth(request.raw)
-            _require_single(request.raw)
-        self._check_size(sum(map(len, request.text)), "input")
-
-    def _check_parameters(self, request: ChatRequest, session: str | None) -> None:
-        options, fields = self._options, request.fields
         strict = options.routes.get(request.model, options.strict)
-        finding = too_many(fields, options.quantities)
-        if strict:
-            finding = finding or out_of_range(fields) or _out_of_order(request, session)
+        finding = unfit(fields, options.quantities, strict=strict)
+        if finding is not None and strict and _has_past(request, session):
+            finding = unfit(fields, options.quantities, strict=True, continued=True)
         if finding is not None:
             param, message = finding
             raise GatewayError(INVALID_REQUEST, message, param=param)
 
-    def _check_depth(self, raw: bytes) -> None:
+    def _check_plain(self, request: PlainRequest) -> None:
+        if request.media_type == "application/json":
+            self._check_form(request.raw)
+        self._check_size(sum(map(len, request.text)), "input")
+
+    def _check_form(self, raw: bytes) -> None:
+        """Refuse a body that is nested too deeply, or says twice what others than the model decide by."""
         depth_max = self._options.max_json_depth
         if deeper_than(raw, depth_max):
             raise GatewayError(INVALID_REQUEST, f"The body is nested more than {depth_max} levels deep.")
+        if len(raw) <= _SEARCHED_MAX_BYTES:
+            names = _ONCE.findall(raw)
+            if len(names) == len(set(names)):
+                return
+        if spans(raw) is None:
+            raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
 
     def _check_text(self, request: ChatRequest) -> None:
         raw = request.raw
@@ -138,22 +139,6 @@ class Validate:
         if chars > most:
             message = f"The {param} hold {chars} characters; at most {most} are allowed."
             raise GatewayError(INVALID_REQUEST, message, param=param)
-
-
-def _require_single(raw: bytes) -> None:
-    """Refuse a body that says twice what others than the model decide by."""
-    if len(raw) <= _SEARCHED_MAX_BYTES:
-        names = _ONCE.findall(raw)
-        if len(names) == len(set(names)):
-            return
-    if spans(raw) is None:
-        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
-
-
-def _out_of_order(request: ChatRequest, session: str | None) -> Finding | None:
-    messages = request.fields.messages
-    finding = out_of_order(messages)
-    return out_of_order(messages, continued=True) if finding and _has_past(request, session) else finding
 
 
 def _has_past(request: ChatRequest, session: str | None) -> bool:

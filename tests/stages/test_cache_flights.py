@@ -19,7 +19,7 @@ from app.core.errors import STATE_UNAVAILABLE, STREAM_BROKEN, TARGET_FAILED, TIM
 from app.core.identity import Caller
 from app.core.model import Completion
 from app.core.outcome import Outcome
-from app.core.pipeline import Handler
+from app.core.pipeline import Handler, settle
 from app.core.stream import Batch
 from tests.core.answers.making import DONE
 from tests.core.caching.making import key_of
@@ -602,9 +602,7 @@ async def test_outer_stages_see_each_reply_end(clock: VirtualClock) -> None:
     house = House(clock, sings("a", "b"))
     handler = house.handler()
     told: list[Outcome] = []
-    replies = [await handler(house.stream()) for _ in range(2)]
-    for reply in replies:
-        reply.when_done(told.append)
+    replies = [await settle(house.stream(), handler, told.append) for _ in range(2)]
     assert not isinstance(replies[0].body, Completion)
 
     await replies[0].body.aclose()

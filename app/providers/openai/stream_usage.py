@@ -48,25 +48,21 @@ class StreamUsage:
         return True
 
 
-class UsageCodec:
-    """A codec of OpenAI's form whose streams report their usage."""
+class AskingCodec:
+    """A codec of OpenAI's form that makes every stream tell its usage, and hides that from a client who did not ask."""
 
-    def __init__(self, codec: Codec, usage: StreamUsage) -> None:
+    def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._usage = usage
         self.decode, self.error = codec.decode, codec.error
 
     def encode(self, request: Request, target: Target) -> Encoded:
-        """Return what the codec makes of the request, made to ask if it does not."""
+        """Return what the codec makes of the request, made to ask."""
         encoded = self._codec.encode(request, target)
-        if not self._usage.is_for(request):
-            return encoded
         return msgspec.structs.replace(encoded, body=made_to_ask(encoded.body))
 
     def decoder(self, request: Request) -> Decoder:
-        """Return the codec's decoder, or one that hides the usage from a client that did not ask."""
-        decoder = self._codec.decoder(request)
-        return _Hiding(decoder) if self._usage.is_for(request) else decoder
+        """Return the codec's decoder, made to hide the usage."""
+        return _Hiding(self._codec.decoder(request))
 
 
 class _Hiding:

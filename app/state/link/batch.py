@@ -93,7 +93,7 @@ class Batch:
             sent += [(command, answer) for answer, command in self._riding.items()]
             self._riding.clear()
             try:
-                with FairLimit(asyncio.get_running_loop().time() + self._timeout_s):
+                with FairLimit(within_s=self._timeout_s):
                     answers = await self._execute([command for command, _ in sent])
             except (*LOSSES, TimeoutError) as error:
                 self._waiting = sent + self._waiting
