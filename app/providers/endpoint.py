@@ -31,7 +31,7 @@ from app.providers.keyring import KeyRing
 from app.providers.openai.stream_usage import AskingCodec, StreamUsage
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
-from app.providers.reading import EventReading, ReadGuard, read_whole
+from app.providers.reading import EventReading, ReadGuard, read_whole, require_plain
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
@@ -292,15 +292,3 @@ def _streamed_type(reply: UpstreamReply, asked: Request) -> str:
     given = media_type_of(reply, "application/octet-stream")
     is_speech = isinstance(asked, PlainRequest) and asked.operation is Operation.SPEECH
     return given if is_speech and not _are_events(reply) else EVENTS
-
-
-def require_plain(reply: UpstreamReply) -> None:
-    """
-    Refuse what only its receiver could unpack.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
-    coding = reply.headers.get("content-encoding")
-    if coding is not None and coding.lower() not in {"", "identity"}:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

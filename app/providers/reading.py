@@ -212,3 +212,15 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
             await anext(chunks, None)
     except (TimeoutError, GatewayError):
         return
+
+
+def require_plain(reply: UpstreamReply) -> None:
+    """
+    Refuse what only its receiver could unpack.
+
+    Raises:
+        GatewayError: BAD_UPSTREAM_REPLY.
+    """
+    coding = reply.headers.get("content-encoding")
+    if coding is not None and coding.lower() not in {"", "identity"}:
+        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")
