@@ -27,7 +27,6 @@ Every way a call can fail: one closed table. `failures.py` says what a row is, a
     session_full                400  session         caller   never
     stream_not_found            404  stream          caller   never
     rate_limited                429  rate_limit      caller   elsewhere  rate_limit
-    request_over_limit          429  rate_limit      caller   never
     insufficient_quota          429  budget          caller   never      budget
     client_closed               499  network         caller   never
     client_too_slow             408  stream          caller   never
@@ -166,10 +165,6 @@ RATE_LIMITED: Final = Kind(
     "rate_limited", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.ELSEWHERE, True,
     "Wait for 'retry_after_s' and send fewer requests, or ask for a higher limit.", "rate_limit",
 )  # fmt: skip
-REQUEST_OVER_LIMIT: Final = Kind(  # 429 as at OpenAI, whose clients look for "too large" among the rate limits
-    "request_over_limit", 429, "rate_limit_error", "rate_limit", Blame.CALLER, Again.NEVER, False,
-    "Send a shorter prompt or a smaller limit for the answer, or ask for a higher rate limit.",
-)  # fmt: skip
 INSUFFICIENT_QUOTA: Final = Kind(
     "insufficient_quota", 429, "insufficient_quota", "budget", Blame.CALLER, Again.NEVER, False,
     "The budget is spent; wait for the next period or ask for a larger one.", "budget",
@@ -276,7 +271,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     FORBIDDEN, UNKNOWN_MODEL, NOT_FOUND, METHOD_NOT_ALLOWED, CONFLICT, LOOP_DETECTED, BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE, UNPROCESSABLE, IDEMPOTENCY_KEY_REUSED, UNSUPPORTED_FEATURE, CONTENT_BLOCKED,
     CONTEXT_TOO_LONG, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, STREAM_NOT_FOUND,
-    RATE_LIMITED, REQUEST_OVER_LIMIT, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
+    RATE_LIMITED, INSUFFICIENT_QUOTA, CLIENT_CLOSED,
     CLIENT_TOO_SLOW, TARGET_RATE_LIMITED, TARGET_QUOTA_SPENT, TARGET_MODEL_MISSING, TARGET_MISCONFIGURED,
     TARGET_UNAVAILABLE, TARGET_FAILED, TARGET_BUSY, BAD_UPSTREAM_REPLY, TARGET_TIMEOUT, TIMEOUT_CONNECT,
     TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_IDLE, TIMEOUT_TOTAL, NOT_CACHED, CIRCUIT_OPEN, OVERLOADED,

@@ -29,7 +29,7 @@ class RateLimit:
         Pass the call on if every rule that it meets lets it.
 
         Raises:
-            GatewayError: RATE_LIMITED, REQUEST_OVER_LIMIT for a call that could never fit, or STATE_UNAVAILABLE.
+            GatewayError: RATE_LIMITED, INVALID_REQUEST for a call that could never fit, or STATE_UNAVAILABLE.
         """
         ask = self._book.of_call(call, self._clock.now())
         if ask is None:

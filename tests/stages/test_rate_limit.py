@@ -9,8 +9,8 @@ import pytest
 from app.core.call import Reply, Target
 from app.core.errors import (
     CONTEXT_TOO_LONG,
+    INVALID_REQUEST,
     RATE_LIMITED,
-    REQUEST_OVER_LIMIT,
     STREAM_BROKEN,
     TARGET_FAILED,
     TARGET_UNAVAILABLE,
@@ -281,7 +281,7 @@ async def test_what_could_never_fit_is_the_callers_mistake(
 
     error = await house.refused(house.call(text, **fields))
 
-    assert (error.kind, error.param, error.limit, error.retry_after_s) == (REQUEST_OVER_LIMIT, param, "tokens", None)
+    assert (error.kind, error.param, error.limit, error.retry_after_s) == (INVALID_REQUEST, param, "tokens", None)
     assert "'tokens' lets at most 1000 through at once" in error.message
     assert house.exceeded() == [("tokens", False)]
 
@@ -295,7 +295,7 @@ async def test_other_operations_name_their_input(clock: VirtualClock) -> None:
 
     error = await house.refused(call)
 
-    assert (error.kind, error.param) == (REQUEST_OVER_LIMIT, "input")
+    assert (error.kind, error.param) == (INVALID_REQUEST, "input")
 
 
 async def test_a_call_too_long_by_the_estimate_is_counted(clock: VirtualClock) -> None:
@@ -319,7 +319,7 @@ async def test_a_count_that_does_not_help_changes_nothing(clock: VirtualClock, c
 
     error = await house.refused(house.call("word " * 2000, max_tokens=5))
 
-    assert (error.kind, error.param, counter.asked != []) == (REQUEST_OVER_LIMIT, "messages", True)
+    assert (error.kind, error.param, counter.asked != []) == (INVALID_REQUEST, "messages", True)
 
 
 async def test_an_attempt_is_counted_by_the_vocabulary_of_its_target(clock: VirtualClock) -> None:

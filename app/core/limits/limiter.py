@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, NoReturn, TypeVar
 
 from app.core.call import Call, Reply, Target
-from app.core.errors import CONTEXT_TOO_LONG, RATE_LIMITED, REQUEST_OVER_LIMIT, GatewayError, Kind
+from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
 from app.core.gcra import US_PER_S
 from app.core.limits.stay import Stay
 from app.core.model import ChatRequest, Request
@@ -35,8 +35,8 @@ class Limiter:
         Go on with a call, or an attempt, if all of `ask` is granted; `target` is whom an attempt is going to ask.
 
         Raises:
-            GatewayError: RATE_LIMITED, or if no wait would help REQUEST_OVER_LIMIT (of an attempt: CONTEXT_TOO_LONG,
-                since another target may do); STATE_UNAVAILABLE.
+            GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
+                another target may do); STATE_UNAVAILABLE.
         """
         decision = await self._limits.acquire(ask)
         if not decision.admitted:
@@ -68,7 +68,7 @@ class Limiter:
         self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, wait_s, shadow=False))
         if wait_s is None:
             error = _impossible(
-                call.request, ask.prompt or 0, refusal, REQUEST_OVER_LIMIT if target is None else CONTEXT_TOO_LONG
+                call.request, ask.prompt or 0, refusal, INVALID_REQUEST if target is None else CONTEXT_TOO_LONG
             )
         else:
             message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached; come back in {_waited(wait_s)} s."
@@ -83,13 +83,14 @@ def _impossible(request: Request, prompt: int, refusal: Standing, kind: Kind) ->
     message = (
         f"This call needs about {units} tokens; the rate limit {rule.name!r} lets at most {rule.most} through at once."
     )
+    advice = "Send a shorter prompt or a smaller limit for the answer, or ask for a higher rate limit."
     if not isinstance(request, ChatRequest):
         param = "input"
     elif prompt > rule.most:
         param = "messages"
     else:
         param = "max_completion_tokens" if request.fields.max_completion_tokens else "max_tokens"
-    return GatewayError(kind, message, param=param, suggestion=REQUEST_OVER_LIMIT.suggestion)
+    return GatewayError(kind, message, param=param, suggestion=advice)
 
 
 def _waited(wait_s: float) -> str:
