@@ -161,8 +161,7 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.message_event = News()
             if 0 < len(self.pipeline) <= _AHEAD:
                 self.flow.resume_reading()  # uvicorn stops, and would not see the client leave
-            if self.parser.get_http_version() == "1.0":
-                unframe(cycle)
+            unframe(cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""
@@ -184,10 +183,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._too_large()
 
     def _too_large(self) -> None:
-        options = self._options
-        message = (
-            f"The head of the request has more than {options.head_max_bytes} bytes or {options.headers_max} fields."
-        )
+        bytes_max, fields_max = self._options.head_max_bytes, self._options.headers_max
+        message = f"The head of the request has more than {bytes_max} bytes or {fields_max} fields."
         self._refuse(GatewayError(HEAD_TOO_LARGE, message))
 
     def on_response_complete(self) -> None:

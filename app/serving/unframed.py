@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 
 def unframe(cycle: RequestResponseCycle) -> None:
-    """Let a request that has not begun yet be one of HTTP/1.0."""
-    cycle.__class__ = _UnframedCycle  # uvicorn lets nobody say of which class it is
-    cycle.waiting_for_100_continue = False
+    """Answer a request that has not begun yet by the rules of HTTP/1.0, if it is one of those."""
+    if cycle.scope["http_version"] == "1.0":
+        cycle.__class__ = _UnframedCycle  # uvicorn lets nobody say of which class it is
+        cycle.waiting_for_100_continue = False
 
 
 class _UnframedCycle(RequestResponseCycle):

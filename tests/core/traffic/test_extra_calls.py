@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from app.core.traffic.extra_calls import RetryBudget, RetryBudgets, Share
+from app.core.traffic.extra_calls import KeptShares, RetryBudget, RetryBudgets, Share
 
 WINDOW_S = 10.0
 START_S = 5_000.0
@@ -185,3 +185,17 @@ def test_calm_hours_are_not_saved_up() -> None:
         share.deposit()
 
     assert sum(share.withdraw() for _ in range(100)) == 10
+
+
+def test_a_reload_forgets_no_share_that_stays_as_it_is() -> None:
+    """A route with another ratio begins anew, as one does that was away."""
+    kept = KeptShares()
+    first = kept.keep({"a": 0.1, "b": 0.2})
+
+    second = kept.keep({"a": 0.1, "b": 0.3})
+    third = kept.keep({"a": 0.1, "c": 0.2})
+
+    assert list(second) == ["a", "b"]
+    assert first["a"] is second["a"] is third["a"]
+    assert first["b"] is not second["b"]
+    assert kept.keep({"b": 0.3})["b"] is not second["b"]
