@@ -44,7 +44,7 @@ from app.core.ports import HttpRequest
 from app.main import make_deps
 from app.serving.process import settle_garbage
 from app.telemetry.fanout import FanOut
-from app.telemetry.logs import LogBook
+from app.telemetry.logs import FLUSH_AFTER_S, LogBook
 from app.telemetry.metrics import Metrics
 from loadtests import messages
 from loadtests.gateways import config_file
@@ -60,6 +60,7 @@ App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 _REQUESTS: Final = 1000
 _STREAMS: Final = 20
 _TOKENS: Final = 200
+_NEVER_S: Final = 86_400.0
 _OK: Final = 200
 
 
@@ -234,9 +235,14 @@ def open_app(
     clock: Clock = SystemClock(),  # noqa: B008 - it holds nothing
     build: Callable[[Loaded, Deps], Gateway] = build_gateway,
 ) -> Iterator[Api]:
-    """Compose the application as `app.main` does, but on `upstream` and with its request log in `log`."""
+    """
+    Compose the application as `app.main` does, but on `upstream` and with its request log in `log`.
+
+    On another clock than the system's, no batch of the log is ever due for its age.
+    """
     loaded = Source(config, {}, {}).read()
-    with closing(LogBook(log, clock, level=loaded.settings.logging.level)) as book:
+    flush_after_s = FLUSH_AFTER_S if isinstance(clock, SystemClock) else _NEVER_S
+    with closing(LogBook(log, clock, level=loaded.settings.logging.level, flush_after_s=flush_after_s)) as book:
         listener = FanOut([Metrics(), book] if loaded.settings.metrics.enabled else [book])
         deps = make_deps(upstream, upstream, listener, clock=clock)
         with closing(Tracers(clock, deps.chance)) as tracers:

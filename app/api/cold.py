@@ -100,7 +100,7 @@ class Health(msgspec.Struct, frozen=True):
         take them all out of service. It is shown, though.
         """
         gateway = self.gateways.current
-        told: dict[str, object] = {"status": "ready", "version": self.version, "config": gateway.digest}
+        told: dict[str, object] = {"status": "ready", "version": self.version, "config_digest": gateway.digest}
         if self.configurations.problems:
             told["rejected"] = len(self.configurations.problems)
         if self.lifecycle.draining:

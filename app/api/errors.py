@@ -94,6 +94,7 @@ def stopping() -> GatewayError:
 
 
 def _should_retry(error: GatewayError, journal: Journal | None) -> bool:
-    if not error.kind.retryable or (journal is not None and journal.retries_spent):
+    spent = error.retries_spent or (journal is not None and journal.retries_spent)
+    if spent or not error.kind.retryable:
         return False
     return error.retry_after_s is None or error.retry_after_s <= SHOWN_WAIT_MAX_S

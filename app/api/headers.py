@@ -26,15 +26,15 @@ _SECOND_MS, _MINUTE_S, _HOUR_S = 1000, 60, 3600
 
 def answer_headers(call: Call, committed: float) -> Headers:
     """Return the headers of an answer whose commit point was at `committed`."""
-    overhead_ms = call.overhead_s(committed) * 1000
-    headers = [
-        (b"x-request-id", call.id.encode()),
-        *journal_headers(call.journal),
-        (b"x-wizard-overhead-ms", b"%.3f" % overhead_ms),
-    ]
+    headers = [(b"x-request-id", call.id.encode()), *journal_headers(call.journal), overhead_header(call, committed)]
     if call.journal.cost.usd is not None and not call.request.stream:  # of a stream it is known only at its end
         headers.append((b"x-wizard-cost-usd", b"%.8f" % call.journal.cost.usd))
     return headers
+
+
+def overhead_header(call: Call, committed: float) -> tuple[bytes, bytes]:
+    """Return what the gateway itself took of a call whose commit point, or end without one, was at `committed`."""
+    return b"x-wizard-overhead-ms", b"%.3f" % (call.overhead_s(committed) * 1000)
 
 
 def journal_headers(journal: Journal) -> Headers:

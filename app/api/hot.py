@@ -16,6 +16,8 @@ import msgspec
 from app.api.asgi import AsgiSink, ClientGoneError, ClientWatch, Receive, Scope, Send, read_body
 from app.api.dialects.port import Dialect, Style
 from app.api.errors import internal_error, stopping
+from app.api.headers import Headers as AnswerHeaders
+from app.api.headers import overhead_header
 from app.api.inbound import FORWARDED, Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
 from app.api.respond import Ready, respond
 from app.api.taping import TapedSink
@@ -120,7 +122,7 @@ class HotRoute:
                 try:
                     await self._respond(ready, out, style)
                 except GatewayError as error:
-                    await out.whole(*self._dialect.refusal(error, call.id, call.journal))
+                    await out.whole(*self._refusal(error, call))
         except asyncio.CancelledError:
             if not self._desk.lifecycle.cutting:
                 raise
@@ -141,9 +143,13 @@ class HotRoute:
     async def _cut_off(self, call: Call, sink: AsgiSink, style: Style) -> None:
         """Say why the answer ends here; an answer of which a part is out is left incomplete."""
         if not sink.begun:
-            await sink.whole(*self._dialect.refusal(stopping(), call.id, call.journal))
+            await sink.whole(*self._refusal(stopping(), call))
         elif sink.streaming:
             await sink.part(style.failure(stopping()))
+
+    def _refusal(self, error: GatewayError, call: Call) -> tuple[int, AnswerHeaders, bytes]:
+        status, headers, body = self._dialect.refusal(error, call.id, call.journal)
+        return status, [*headers, overhead_header(call, self._desk.clock.now())], body
 
     def call(self, arrival: Arrival, body: bytes, edge: EdgeOptions) -> Call:
         """

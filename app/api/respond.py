@@ -93,7 +93,7 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
     except TimeoutError:
         return False
     except GatewayError as error:
-        with suppress(TimeoutError), TimeLimit(asyncio.get_running_loop().time() + _GRACE_S):
+        with suppress(TimeoutError), TimeLimit(within_s=_GRACE_S):
             await sink.part(style.failure(error))
         return False
     return True

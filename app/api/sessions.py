@@ -17,7 +17,6 @@ from app.api.openapi.bodies import takes
 from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
-from app.core.model import Message
 from app.core.session_office import Branch, SessionOrder
 from app.core.sessions import Head, Session
 
@@ -48,10 +47,6 @@ class _NewSession(_Shown, frozen=True, forbid_unknown_fields=True, kw_only=True)
     messages: list[msgspec.Raw] | None = None
     metadata: dict[_Name, msgspec.Raw] | None = None
     ttl_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
-
-
-class _Messages(msgspec.Struct, frozen=True):
-    messages: list[Message] | None = None
 
 
 class _Fork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,13 +155,10 @@ async def _body(request: Request, gateway: Gateway) -> bytes:
 
 def _order(raw: bytes) -> SessionOrder:
     body = decode_as(_NewSession, raw)
-    decode_as(_Messages, raw)  # each must be a message, or the first turn would fail for it
-    messages = [bytes(message) for message in body.messages or ()]
-    if body.system is not None:
-        messages.insert(0, msgspec.json.encode({"role": "system", "content": body.system}))
     return SessionOrder(
-        messages=tuple(messages),
+        messages=tuple([bytes(message) for message in body.messages or ()]),
         model=body.model,
         metadata=msgspec.json.encode(body.metadata or {}),
         ttl_s=body.ttl_s,
+        system=body.system,
     )

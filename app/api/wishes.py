@@ -16,9 +16,9 @@ from app.core.traffic.admission import Priority
 
 N = TypeVar("N", int, float)
 RETRIES_MAX = 10
-_DAY_S = 86_400
-CACHE_TTL_MAX_S = 365 * _DAY_S  # as in the settings
+CACHE_TTL_MAX_S = 365 * 86_400  # as in the settings
 _DIGITS_MAX = 9  # before the number is even read
+_MOST = 10**_DIGITS_MAX - 1
 _TAGS_MAX = 16
 _SESSION_MAX_CHARS, _IDEMPOTENCY_KEY_MAX_CHARS = 256, 255
 _VISIBLE = re.compile(rb"[\x21-\x7e]+")
@@ -64,7 +64,7 @@ def wishes_of(headers: Headers) -> Wishes:
     """
     if _ASKING.isdisjoint(headers) and not _is_sdk_retry(headers):
         return NO_WISHES  # as nearly all requests
-    timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, _DAY_S * 1000)
+    timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, _MOST)  # it may only lower
     retries = _whole(headers, "x-wizard-retries", 0, RETRIES_MAX)
     options = CallOptions(
         retry=not _is_sdk_retry(headers),  # one layer retries: the SDK has begun to

@@ -11,6 +11,8 @@ from app.config.schema import Settings
 from app.core.call import Target
 from app.core.model import Weight
 from app.providers.endpoint import ReadingOptions
+from app.providers.local.wheels import LOCAL_MODELS
+from app.providers.sim.script import SCRIPTS
 from app.stages.bulkhead import Bulkhead
 from app.stages.count_tokens import CountTokens
 from app.stages.hedge import Hedge, HedgeOptions
@@ -20,10 +22,14 @@ from app.stages.timeouts import AttemptTimeout
 
 def count_tokens(settings: Settings) -> CountTokens:
     """Return the stage that counts by an estimate."""
-    given = settings.providers.items()
-    return CountTokens(
-        frozenset(name for name, one in given if dialect_of(one.kind, one.base_url or "") == "anthropic")
-    )
+    given = settings.providers
+    counting = frozenset(name for name, one in given.items() if dialect_of(one.kind, one.base_url or "") == "anthropic")
+
+    def lacks(target: Target) -> bool:
+        kind, name = given[target.provider].kind, target.model.partition("?")[0]
+        return (kind == "sim" and name not in SCRIPTS) or (kind == "local" and name not in LOCAL_MODELS)
+
+    return CountTokens(counting, lacks)
 
 
 def retry(settings: Settings, deps: Deps) -> Retry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.assembly.attempts import attempt_timeout, reading_options
-from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
 from app.assembly.providers import providers
 from app.assembly.spending import spend
@@ -34,11 +33,8 @@ def prober_handler(settings: Settings, deps: Deps) -> Handler[Attempt]:
     """
     Return what makes the calls of probes.
 
-    They count for the circuit of their target, and in the ledger, like any other call; nothing else has a say in them.
+    They count in the ledger like any other call; nothing else has a say in them. A circuit least of all: one that is
+    open would keep the question from being asked that tells when the provider is back.
     """
-    stages: list[Stage[Attempt]] = [
-        *circuit_breaker(settings, deps),
-        spend(settings, deps),
-        attempt_timeout(settings),
-    ]
+    stages: list[Stage[Attempt]] = [spend(settings, deps), attempt_timeout(settings)]
     return compose(stages, Endpoints.of(providers(settings, deps), reading_options(settings), deps.clock))

@@ -14,7 +14,7 @@ from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
-from app.core.ports import Codec, HttpRequest, Signer
+from app.core.ports import Codec, HttpRequest, Signer, UpstreamClient
 from app.providers.canonical.mint import Mint
 from app.providers.discovery import Source
 from app.providers.endpoint import BEARER, Provider, credential
@@ -23,7 +23,7 @@ from app.providers.local.upstream import LOCAL_ORIGIN
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.openai.codec import OpenAiCodec
 from app.providers.openai.quirks import NO_QUIRKS, Quirks
-from app.providers.openai.stream_usage import StreamUsage, UsageCodec
+from app.providers.openai.stream_usage import StreamUsage
 from app.providers.pool import PoolClient, PoolOptions, TlsOptions
 from app.providers.rate_headers import RateHeaders
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
@@ -54,7 +54,7 @@ def followed(settings: Settings) -> frozenset[str]:
 def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None = None) -> Provider:
     """Return one provider; `keys` are those of one with several."""
     usage = StreamUsage(asking=given.usage_in_streams == "auto")
-    codec = UsageCodec(OpenAiCodec(), usage)
+    codec = OpenAiCodec()
     match given.kind:
         case "sim":
             return Provider(name, "http://sim/v1", (), codec, deps.sim, given.models or SIM_MODELS, usage=usage)
@@ -99,13 +99,12 @@ def _remote(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None
     if dialect in _ASKED_FOR_USAGE and given.api == "chat":
         takes = preset is None or "stream_options" not in preset.drop
         usage = StreamUsage(asking=takes and given.usage_in_streams == "auto")
-        codec = UsageCodec(codec, usage)
     return Provider(
         name=name,
         base_url=base_of(dialect, base_url),
         headers=_headers(given, key_header),
         codec=codec,
-        client=deps.client if (way := _way(given)) == Way() else deps.ways.along(way),
+        client=_client(given, deps),
         models=given.models,
         keys=keys,
         signer=_signer(given, dialect, deps),
@@ -122,10 +121,17 @@ def pool_options(given: Upstream) -> PoolOptions:
 
 async def warmed(settings: Settings, deps: Deps) -> None:
     """Open connections to every provider that the pool reaches, so that the first calls find them."""
-    for name, given in settings.providers.items():
-        reached = provider(name, given, deps)
-        if isinstance(reached.client, PoolClient):
-            await reached.client.warm(reached.base_url, settings.upstream.warm, settings.timeouts.connect_s)
+    for given in settings.providers.values():
+        client = None if given.kind in {"sim", "local"} else _client(given, deps)
+        if isinstance(client, PoolClient):
+            base_url = given.base_url or ""
+            base_url = base_of(dialect_of(given.kind, base_url), base_url)
+            await client.warm(base_url, settings.upstream.warm, settings.timeouts.connect_s)
+
+
+def _client(given: ProviderSettings, deps: Deps) -> UpstreamClient:
+    way = _way(given)
+    return deps.client if way == Way() else deps.ways.along(way)
 
 
 def _way(given: ProviderSettings) -> Way:

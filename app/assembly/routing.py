@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
 from app.assembly.deps import Deps
+from app.assembly.spending import prices
 from app.config.plugins import ROUTE_STRATEGIES
 from app.config.routing import Route as RouteSettings
 from app.config.routing import Target as TargetSettings
@@ -16,6 +18,7 @@ from app.core.routing.balancing import STRATEGIES, Guarded, Strategy, Tools
 from app.core.routing.candidates import Candidate
 from app.core.routing.router import Policy
 from app.core.routing.table import Route
+from app.core.spending.prices import Prices
 
 T = TypeVar("T")
 
@@ -30,10 +33,8 @@ def routes(settings: Settings) -> dict[str, Route]:
 
 def policies(settings: Settings, deps: Deps, models: Models) -> dict[str, Policy]:
     """Return the strategy of each route, and what it chooses among."""
-    return {
-        name: Policy(_strategy(name, route, deps), _candidates(route, models, filters=settings.catalogue.filters))
-        for name, route in settings.models.items()
-    }
+    candidates = partial(_candidates, models=models, charged=prices(settings), filters=settings.catalogue.filters)
+    return {name: Policy(_strategy(name, route, deps), candidates(route)) for name, route in settings.models.items()}
 
 
 def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
@@ -43,23 +44,23 @@ def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
     return strategy if route.affinity == "none" else Affinity(COMMON[route.affinity], strategy, tools)
 
 
-def _candidates(route: RouteSettings, models: Models, *, filters: bool) -> tuple[Candidate, ...]:
-    """Return the targets; what a route does not say of them is filled in where the catalogue knows it."""
+def _candidates(route: RouteSettings, *, models: Models, charged: Prices, filters: bool) -> tuple[Candidate, ...]:
+    """Return the targets at the prices that are charged; what is not said of them is filled in from the catalogue."""
     chooses = filters and (len(route.targets) > 1 or bool(route.fallbacks))  # else its provider may as well decide
-    return tuple(
-        [_candidate(given, models.find(given.provider, given.model), chooses=chooses) for given in route.targets]
-    )
+    found = [(given, models.find(given.provider, given.model)) for given in route.targets]
+    return tuple([_candidate(given, known, charged, chooses=chooses) for given, known in found])
 
 
-def _candidate(given: TargetSettings, known: ModelInfo | None, *, chooses: bool) -> Candidate:
-    price = known.price if known is not None else None
+def _candidate(given: TargetSettings, known: ModelInfo | None, charged: Prices, *, chooses: bool) -> Candidate:
+    target = Target(given.provider, given.model)
+    price = charged(target)
     # of others than chat the window is that of each text, and nothing else can be lacking
     filling = known if known is not None and chooses and known.operation == "chat" else ModelInfo()
     return Candidate(
-        Target(given.provider, given.model),
+        target,
         weight=given.weight,
-        input_usd_per_mtok=_first(given.input_usd_per_mtok, None if price is None else price.input),
-        output_usd_per_mtok=_first(given.output_usd_per_mtok, None if price is None else price.output),
+        input_usd_per_mtok=None if price is None else price.input,
+        output_usd_per_mtok=None if price is None else price.output,
         capabilities=_first(given.capabilities, filling.capabilities),
         context_window=_first(given.context_window, filling.context_window),
     )

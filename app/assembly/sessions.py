@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from secrets import token_bytes
 
+from app.assembly.calls import validate
 from app.assembly.catalogue import models
 from app.assembly.deps import Deps
 from app.assembly.routing import routes
@@ -45,7 +46,7 @@ def session_office(settings: Settings, deps: Deps) -> SessionOffice:
     given = settings.sessions
     alone = given.store != "memory" or settings.server.workers == 1
     bounds = SessionBounds(given.max_bytes, given.ttl_s, alone)
-    return SessionOffice(deps.session_store, bounds, deps.clock, token_bytes)
+    return SessionOffice(deps.session_store, bounds, deps.clock, token_bytes, validate(settings).check_chat)
 
 
 def sessions(settings: Settings, deps: Deps) -> Sessions:

@@ -18,6 +18,8 @@ _PLACEHOLDER: Final = re.compile(
     r"|\$\{(?P<source>[a-z][a-z0-9_-]*):(?P<reference>[^}]+)\}"
     r"|(?P<broken>\$\{)"
 )
+_NESTED_MAX: Final = 8  # each in the default of the one before; more is a mistake, and would be read as often
+_UNCLOSED: Final = re.compile(r"(?P<escaped>\$\$\{)|(?P<broken>\$\{)")
 
 
 class Filler:
@@ -56,23 +58,33 @@ class Filler:
             self._report((*loc, str(key)), f"the key {kind_of(key)}", "a text as the key", suggestion)
         return str(key)
 
-    def _text(self, text: str, loc: Loc) -> str:
+    def _text(self, text: str, loc: Loc, depth: int = 0) -> str:
+        if depth > _NESTED_MAX:
+            self._report(
+                loc,
+                "${…",
+                f"at most {_NESTED_MAX} placeholders within each other",
+                "set the variables, and keep the defaults plain",
+            )
+            return text
+
         def replacement(match: re.Match[str]) -> str:
             if match["escaped"]:
                 return "${"
             if match["broken"]:
                 self._report(loc, "${…", "${NAME} or ${NAME:-default}", "write $${ where you mean a literal ${")
                 return match.group()
-            return self._secret(match, loc) if match["source"] else self._variable(match, loc)
+            return self._secret(match, loc) if match["source"] else self._variable(match, loc, depth)
 
-        return _PLACEHOLDER.sub(replacement, text)
+        last = text.rfind("}") + 1  # each that opens behind it would look for its end through all that follows
+        return _PLACEHOLDER.sub(replacement, text[:last]) + _UNCLOSED.sub(replacement, text[last:])
 
-    def _variable(self, match: re.Match[str], loc: Loc) -> str:
+    def _variable(self, match: re.Match[str], loc: Loc, depth: int) -> str:
         name, default = match["name"], match["default"]
         self.names.add(name)
         value = self._environ.get(name)
         if default is not None:
-            return value or self._text(default, loc)
+            return value or self._text(default, loc, depth + 1)
         if value is None:
             close = did_you_mean(name, (known for known in self._environ if "_" in known))
             suggestion = f"export {name}, or write ${{{name}:-}} where it may stay empty"

@@ -17,7 +17,6 @@ import msgspec
 from app.core.allow_list import slashed
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.model import Completion, Request
-from app.core.outcome import COMPLETED, Finisher, conclude
 from app.core.requests import Step
 from app.core.rules import Standing
 from app.core.stream import EventStream
@@ -214,10 +213,3 @@ class Reply(msgspec.Struct, frozen=True):
     """What comes back: a whole answer or a stream of events."""
 
     body: Completion | EventStream
-
-    def when_done(self, finisher: Finisher) -> Awaitable[None] | None:
-        """Run `finisher` once: now for a completion, as `conclude` does, and at the end for a stream."""
-        if isinstance(self.body, Completion):
-            return conclude(finisher, COMPLETED)
-        self.body.when_done(finisher)
-        return None

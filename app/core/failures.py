@@ -85,6 +85,7 @@ class GatewayError(Exception):
         self.provider: str | None = None
         self.from_upstream = False
         self.upstream_status: int | None = None
+        self.retries_spent = False  # by the gateway, in the call that this was shared by
         self.limit: str | None = None
         self.allow: tuple[str, ...] = ()  # methods that the address has, of a method that it has not
 

@@ -28,9 +28,9 @@ def spans(raw: bytes) -> dict[str, tuple[int, int]] | None:
     position = 0
     while key := _KEY.match(raw, position):
         name = _NAME.decode(key[1])
-        value = bytes(values.pop(name, b""))
+        value = memoryview(values.pop(name, b""))  # compared where it stands: a copy of a long prompt takes longer
         position = key.end() + len(value)
-        if not value or raw[key.end() : position] != value:
+        if not value or not raw.startswith(value, key.end()):
             return None
         found[name] = (key.end(), position)
     return found if _END.fullmatch(raw, position) else None

@@ -161,6 +161,12 @@ class ChatRequest(msgspec.Struct, frozen=True):
         """Return whom the client says that it asks for."""
         return self.fields.user
 
+    @property
+    def asks_for_usage(self) -> bool:
+        """Say whether the client wants to see the usage of a stream."""
+        options = self.fields.stream_options
+        return options is not None and options.include_usage is True
+
 
 class PlainRequest(msgspec.Struct, frozen=True):
     """
@@ -169,7 +175,8 @@ class PlainRequest(msgspec.Struct, frozen=True):
     `path` is the end of the address below `/v1` for operations that have several, as in `images/edits`; `media_type` is
     what the body is. `text` is what the body holds of prose, for bounds and estimates; it is never sent anywhere.
     `tokens` is an estimate of how many there are, where that is what is asked for. `upload` is what follows
-    `raw` of a body that is not held in memory.
+    `raw` of a body that is not held in memory. `asks_for_usage` is false of a stream that shall not show it, which only
+    completions can do.
     """
 
     operation: Operation
@@ -183,6 +190,7 @@ class PlainRequest(msgspec.Struct, frozen=True):
     tokens: int = 0
     method: str = "POST"
     upload: Upload | None = None
+    asks_for_usage: bool = True
 
 
 Request: TypeAlias = ChatRequest | PlainRequest
@@ -272,13 +280,6 @@ class Weight(IntEnum):
     NOTHING = 0
     THOUGHT = 1
     ANSWER = 2
-
-
-def weight_of(delta: Delta) -> Weight:
-    """Return how much a piece of a choice carries by itself."""
-    if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
-        return Weight.ANSWER
-    return Weight.THOUGHT if delta.reasoning_content or delta.reasoning else Weight.NOTHING
 
 
 class StreamEvent(msgspec.Struct, frozen=True):

@@ -69,7 +69,7 @@ async def _shielded(pending: Awaitable[None]) -> None:
 
 async def _bounded(pending: Awaitable[None]) -> None:
     try:
-        with TimeLimit(asyncio.get_running_loop().time() + FINISHER_LIMIT_S):
+        with TimeLimit(within_s=FINISHER_LIMIT_S):
             await pending
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above; what it waited for may be cancelled
         _report(error)

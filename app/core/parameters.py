@@ -7,12 +7,13 @@ and a sentence.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
-from app.core.model import ChatFields, Message, Part
+from app.core.model import ChatFields, Message, Part, Tool
 
 Finding: TypeAlias = tuple[str, str]  # the path of the field, and what is wrong with it
 
@@ -54,29 +55,39 @@ class Quantities(msgspec.Struct, frozen=True):
     max_images: int
 
 
-def too_many(fields: ChatFields, most: Quantities) -> Finding | None:
-    """Return what there is too much of."""
-    tools = len(fields.tools or ())
-    if tools > most.max_tools:
-        return "tools", f"'tools' holds {tools} tools; at most {most.max_tools} are allowed."
-    images = sum([_images(message.content) for message in fields.messages if isinstance(message.content, list)])
+def unfit(fields: ChatFields, most: Quantities, *, strict: bool, continued: bool = False) -> Finding | None:
+    """
+    Return what may not be asked for: something of which there is too much.
+
+    With `strict` also a number that no model takes, a message of an unknown role, one that says nothing, or the result
+    of a tool that nobody called; in a conversation that is `continued` the call may stand in what was said before.
+    """
+    unusual = [each for each in fields.messages if not isinstance(each.content, str) or each.role not in _TALKERS]
+    finding = _too_many(fields.tools or (), unusual, most) if unusual or fields.tools else None
+    if finding is None and strict:
+        finding = _out_of_range(fields)
+        if finding is None and unusual:
+            finding = _out_of_order(fields.messages, continued=continued)
+    return finding
+
+
+def _too_many(tools: Sequence[Tool], unusual: Sequence[Message], most: Quantities) -> Finding | None:
+    if len(tools) > most.max_tools:
+        return "tools", f"'tools' holds {len(tools)} tools; at most {most.max_tools} are allowed."
+    images = sum([_images(message.content) for message in unusual if isinstance(message.content, list)])
     if images > most.max_images:
         return "messages", f"The messages hold {images} images; at most {most.max_images} are allowed."
     return None
 
 
-def out_of_range(fields: ChatFields) -> Finding | None:
-    """Return a number that no model takes."""
+def _out_of_range(fields: ChatFields) -> Finding | None:
     for bounds, value in zip(_RANGES, _numbers(fields), strict=True):
         if value is not None and not bounds.least <= value <= bounds.most:
             return bounds.name, f"{bounds.name!r} must be {bounds.words}."
     return None
 
 
-def out_of_order(messages: list[Message]) -> Finding | None:
-    """Return a message of an unknown role, one that says nothing, or the result of a tool that nobody called."""
-    if not [message for message in messages if message.content is None or message.role not in _TALKERS]:
-        return None  # as in most conversations
+def _out_of_order(messages: list[Message], *, continued: bool) -> Finding | None:
     called: set[str] = set()
     for index, message in enumerate(messages):
         if message.role not in ROLES:
@@ -84,7 +95,8 @@ def out_of_order(messages: list[Message]) -> Finding | None:
             return f"messages[{index}].role", f"The role of message {index} is none of {known}."
         if message.content is None and message.role in _SPEAKERS:
             return f"messages[{index}].content", f"A message with the role {message.role!r} must have a 'content'."
-        if message.role == "tool" and message.tool_call_id not in called:
+        known_before = continued and message.tool_call_id is not None
+        if message.role == "tool" and message.tool_call_id not in called and not known_before:
             return f"messages[{index}].tool_call_id", _unasked(message)
         if message.tool_calls:
             called.update([call.id for call in message.tool_calls if call.id is not None])

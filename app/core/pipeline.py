@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 from app.core.call import Reply
-from app.core.outcome import Finisher, Outcome, conclude
+from app.core.model import Completion
+from app.core.outcome import COMPLETED, Finisher, Outcome, conclude
 
 C = TypeVar("C")  # what travels: a Call above the fallback stage, an Attempt below it
 Handler: TypeAlias = Callable[[C], Awaitable[Reply]]
@@ -53,6 +54,9 @@ async def settle(
         if (pending := conclude(finisher, Outcome.of(error))) is not None:
             await pending
         raise
-    if (pending := reply.when_done(finisher)) is not None:
-        await pending
+    if isinstance(reply.body, Completion):
+        if (pending := conclude(finisher, COMPLETED)) is not None:
+            await pending
+    else:
+        reply.body.when_done(finisher)
     return reply

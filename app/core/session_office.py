@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from app.core.bodies import decode_as
 from app.core.clock import Clock
 from app.core.errors import CONFLICT, INVALID_REQUEST, SESSION_FULL, GatewayError
 from app.core.keys.virtual_keys import Entropy
+from app.core.model import ChatFields, ChatRequest
 from app.core.sessions import Head, Raw, Session, SessionStore, new_session_id, not_found, size_of, split
 
 _EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
@@ -14,12 +18,17 @@ METADATA_MAX_BYTES = 16_384  # more than OpenAI's 16 pairs take; what is kept be
 
 
 class SessionOrder(msgspec.Struct, frozen=True):
-    """What a new session shall be; `ttl_s` of None is the longest. Messages may begin with instructions."""
+    """
+    What a new session shall be; `ttl_s` of None is the longest.
+
+    Messages may begin with instructions; `system` comes before them.
+    """
 
     messages: tuple[Raw, ...] = ()
     model: str | None = None
     metadata: Raw = b"{}"
     ttl_s: float | None = None
+    system: str | None = None
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -38,13 +47,25 @@ class SessionBounds(msgspec.Struct, frozen=True):
 
 
 class SessionOffice:
-    """The sessions of everybody; whoever asks sees its own."""
+    """
+    The sessions of everybody; whoever asks sees its own.
 
-    def __init__(self, store: SessionStore, bounds: SessionBounds, clock: Clock, entropy: Entropy) -> None:
+    `check` raises `GatewayError` for a conversation that no turn could go on with.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        bounds: SessionBounds,
+        clock: Clock,
+        entropy: Entropy,
+        check: Callable[[ChatRequest], None],
+    ) -> None:
         self._store = store
         self._bounds = bounds
         self._clock = clock
         self._entropy = entropy
+        self._check = check
 
     async def begin(self, tenant: str, order: SessionOrder) -> Session:
         """
@@ -56,7 +77,10 @@ class SessionOffice:
         if len(order.metadata) > METADATA_MAX_BYTES:
             message = f"The metadata of a session takes {METADATA_MAX_BYTES} bytes at most."
             raise GatewayError(INVALID_REQUEST, message, param="metadata")
-        instructions, messages = split(order.messages)
+        system = [] if order.system is None else [msgspec.json.encode({"role": "system", "content": order.system})]
+        if system or order.messages:
+            self._check(_asked(order.model, [*order.messages, *system]))  # in front it would shift the others' numbers
+        instructions, messages = split([*system, *order.messages])
         return await self._keep(tenant, order, instructions, messages)
 
     async def read(self, tenant: str, session_id: str) -> Session:
@@ -152,3 +176,9 @@ class SessionOffice:
 def full(max_bytes: int) -> GatewayError:
     """Return the refusal of what would make a session too large."""
     return GatewayError(SESSION_FULL, f"A session holds {max_bytes} bytes at most, and this one has no room for more.")
+
+
+def _asked(model: str | None, messages: list[Raw]) -> ChatRequest:
+    """Return the conversation as a call would bring it; the model decides how strictly it is looked at."""
+    raw = msgspec.json.encode({"model": model or "", "messages": [msgspec.Raw(message) for message in messages]})
+    return ChatRequest(decode_as(ChatFields, raw), raw)

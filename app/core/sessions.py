@@ -235,7 +235,11 @@ def too_many() -> GatewayError:
 
 
 def _fitting(past: tuple[Raw, ...], rest: ChatRequest, trim: Trim, estimate: Estimate) -> tuple[Raw, ...]:
-    """Leave out the oldest messages until what stays fits; it begins with what a user says, as providers want it."""
+    """
+    Leave out the oldest messages until what stays fits; it begins with what a user says, as providers want it.
+
+    A tool's result never stays without its call: the turn that it belongs to is sent whole, whatever fits.
+    """
     if trim.tokens is None or not past:
         return past
     room = trim.tokens - trim.answer - estimate(rest)
@@ -246,6 +250,8 @@ def _fitting(past: tuple[Raw, ...], rest: ChatRequest, trim: Trim, estimate: Est
             at -= 1
     while 0 < at < len(past) and _role(past[at]) != "user":
         at += 1
+    if next((message.role for message in rest.fields.messages if message.role not in _INSTRUCTING), "") == "tool":
+        at = min(at, max([number for number, message in enumerate(past) if _role(message) == "user"], default=0))
     return past[at:]
 
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol, Self, TypeAlias
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, STREAM_BROKEN, GatewayError
-from app.core.model import StreamEvent, Weight
+from app.core.model import Delta, StreamEvent, Weight
 from app.core.outcome import COMPLETED, Finisher, Outcome, conclude
 from app.core.usage import Usage
 
@@ -68,7 +68,7 @@ class EventStream:
         media_type: What the frames are; `EVENTS` unless they are something else than events, such as sound.
     """
 
-    __slots__ = ("_finishers", "_held", "_release", "_rewritten", "_settled", "_source", "_steps", "media_type")
+    __slots__ = ("_finishers", "_held", "_release", "_settled", "_source", "_steps", "media_type")
 
     def __init__(self, source: Source, release: Callable[[], Awaitable[None] | None], media_type: str = EVENTS) -> None:
         self.media_type = media_type
@@ -76,7 +76,6 @@ class EventStream:
         self._release = release
         self._held: list[Batch] = []
         self._steps: list[Observer | Transform] = []
-        self._rewritten = False
         self._finishers: list[Finisher] = []
         self._settled = False
 
@@ -111,8 +110,7 @@ class EventStream:
 
         No event of the stream is then forwarded in its provider's own words, which may say what `step` took out.
         """
-        self._steps.append(step)
-        self._rewritten = True
+        self._steps.append(lambda batch: [_in_own_words(event) for event in step(batch)])
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -128,7 +126,10 @@ class EventStream:
             raise StopAsyncIteration
         try:
             while True:
-                batch = self._through(self._held.pop(0) if self._held else await anext(self._source))
+                batch = self._held.pop(0) if self._held else await anext(self._source)
+                for step in self._steps:
+                    made = step(batch)
+                    batch = batch if made is None else made
                 if batch:
                     return batch
                 del batch  # what has been handed on must not wait here for the next
@@ -188,13 +189,6 @@ class EventStream:
     def _give_back(self, _outcome: Outcome) -> Awaitable[None] | None:
         return self._release()
 
-    def _through(self, batch: Batch) -> Batch:
-        for step in self._steps:
-            made = step(batch)
-            if made is not None:
-                batch = made
-        return [_in_own_words(event) for event in batch] if self._rewritten else batch
-
 
 def _in_own_words(event: StreamEvent) -> StreamEvent:
     return event if event.native is None else msgspec.structs.replace(event, native=None)
@@ -207,3 +201,10 @@ def after_commit(error: GatewayError) -> GatewayError:
     broken = GatewayError(STREAM_BROKEN, error.message)
     broken.provider, broken.from_upstream = error.provider, error.from_upstream
     return broken
+
+
+def weight_of(delta: Delta) -> Weight:
+    """Return how much a piece of a choice carries by itself."""
+    if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
+        return Weight.ANSWER
+    return Weight.THOUGHT if delta.reasoning_content or delta.reasoning else Weight.NOTHING

@@ -17,16 +17,17 @@ _MOMENT_S: Final = 0.01  # enough for what has arrived to be read
 
 class TimeLimit:
     """
-    Cancel the block at `when`, seconds of the loop's clock, and raise `TimeoutError` in its place.
+    Cancel the block at `when`, seconds of the loop's clock, or after `within_s`, and raise `TimeoutError` in its place.
 
     A cancellation from elsewhere stays one, also if it comes at the same moment. `expired` tells this limit's own
     `TimeoutError` from one that the block itself raised.
     """
 
-    __slots__ = ("_cancelling", "_loop", "_task", "_timer", "_when", "expired")
+    __slots__ = ("_cancelling", "_loop", "_task", "_timer", "_when", "_within_s", "expired")
 
-    def __init__(self, when: float) -> None:
+    def __init__(self, when: float = 0.0, *, within_s: float | None = None) -> None:
         self._when = when
+        self._within_s = within_s
         self.expired = False
 
     def __enter__(self) -> Self:
@@ -37,6 +38,8 @@ class TimeLimit:
             raise RuntimeError("a time limit needs a task to cancel")
         self._task = task
         self._cancelling = task.cancelling()
+        if self._within_s is not None:
+            self._when = loop.time() + self._within_s
         self._timer = loop.call_at(self._when, self._expire)
         return self
 

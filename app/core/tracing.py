@@ -7,8 +7,7 @@ Only calls that are sampled have one. Stages do not care: those that make spans 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
@@ -54,14 +53,3 @@ class Span(Protocol):
     def end(self, error: BaseException | None = None) -> None:
         """End it, with what it ended by; only the first time counts."""
         ...
-
-
-@contextmanager
-def within(span: Span | None, name: str) -> Iterator[None]:
-    """Let what is done in this block be a span below `span`, if there is one."""
-    child = None if span is None else span.child(name)
-    try:
-        yield
-    finally:
-        if child is not None:
-            child.end()

@@ -84,7 +84,7 @@ class HttpHook:
         headers = (("content-type", "application/json"), ("accept-encoding", "identity"), *options.headers)
         request = HttpRequest("POST", options.url, headers, body, options.timeout_s)
         try:
-            with TimeLimit(asyncio.get_running_loop().time() + options.timeout_s):
+            with TimeLimit(within_s=options.timeout_s):
                 reply = await self._client.send(request)
                 async with aclosing(reply):
                     answer = await _whole(reply)

@@ -26,9 +26,10 @@ from app.core.errors import (
 )
 from app.core.model import Operation, PlainRequest, Request, Weight
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
-from app.core.stream import EVENTS, EventStream
+from app.core.stream import EventStream
+from app.providers.answer_kind import is_whole, may_be_whole, media_type_of, require_plain, streamed_type
 from app.providers.keyring import KeyRing
-from app.providers.openai.stream_usage import StreamUsage
+from app.providers.openai.stream_usage import AskingCodec, StreamUsage, UsageEndpoint
 from app.providers.own_secrets import OwnSecrets
 from app.providers.rate_headers import RateHeaders
 from app.providers.reading import EventReading, ReadGuard, read_whole
@@ -38,7 +39,6 @@ ERROR_MAX_BYTES = 64 * 1024
 ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
 BEARER: Final = "bearer"
 GOOD = range(200, 300)
-_WHOLE: Final = ("application/json", "text/html")  # what no stream comes as; the page of a proxy is no broken stream
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
 
 
@@ -48,8 +48,8 @@ class Provider(msgspec.Struct, frozen=True):
 
     `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
     `models` are the names known to be there, and `key_header` is how a key is sent (`bearer`, or a header's name).
-    `usage` is what the codec asks streams for, where it has to; `limits` hears what answers say of the provider's own
-    limits, where somebody follows them.
+    `usage` says which streams have to be made to tell their usage, where any has; `limits` hears what answers say of
+    the provider's own limits, where somebody follows them.
     """
 
     name: str
@@ -77,13 +77,13 @@ class ReadingOptions(msgspec.Struct, frozen=True):
 class Endpoints:
     """The innermost handler: sends each attempt to its target's provider, by the names of `endpoints`."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint | UsageEndpoint]) -> None:
         self._endpoints = {name: endpoint.__call__ for name, endpoint in endpoints.items()}
 
     @classmethod
     def of(cls, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> Self:
         """Return the handler of calls that are translated."""
-        return cls({name: Endpoint(provider, options, clock) for name, provider in providers.items()})
+        return cls({name: _endpoint(provider, options, clock) for name, provider in providers.items()})
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """
@@ -106,20 +106,6 @@ class Endpoint:
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
         """Send the attempt and return the answer; see `Endpoints`."""
-        usage = self._provider.usage
-        if usage is None or not usage.is_for(attempt.call.request):
-            return self._ask(attempt)
-        return self._ask_for_usage(attempt, usage)
-
-    async def _ask_for_usage(self, attempt: Attempt, usage: StreamUsage) -> Reply:
-        try:
-            return await self._ask(attempt)
-        except GatewayError as error:
-            if not usage.refused(attempt.call.request, error):
-                raise
-        return await self._ask(attempt)  # as the client wrote it
-
-    def _ask(self, attempt: Attempt) -> Awaitable[Reply]:
         provider, call = self._provider, attempt.call
         encoded = encoded_for(provider.codec, call.request, attempt.target)
         call.journal.dropped = encoded.dropped
@@ -155,26 +141,32 @@ class Endpoint:
         reply = await self._provider.client.send(request)
         if self._provider.limits is not None:
             self._provider.limits.hear(attempt.target, reply.headers)
-        asked, kept = attempt.call.request, False
+        kept = False
         try:
             if reply.status not in GOOD:
                 raise await self._refusal(reply, attempt)
             require_plain(reply)
-            if asked.stream and not _is_whole(reply, asked):
-                kept = True  # from here on the stream owns the connection
-                decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
-                return await self._streamed(reply, decoder, attempt, _streamed_type(reply, asked), secrets)
-            body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
-            completion = self._provider.codec.decode(body, asked)
-            if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
-                completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
-            if asked.stream and not _may_ignore(asked):
-                attempt.call.journal.unshown = completion.usage
-                raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
-            return Reply(completion)
+            answered = await self._answered(request, reply, attempt)
+            kept = isinstance(answered.body, EventStream)  # which owns the connection from here on
+            return answered
         finally:
             if not kept:
                 await reply.aclose()
+
+    async def _answered(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> Reply:
+        """Read a good answer: whole, or a stream up to its first events."""
+        asked = attempt.call.request
+        if asked.stream and not is_whole(reply, asked):
+            decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
+            return await self._streamed(reply, decoder, attempt, streamed_type(reply, asked), secrets)
+        body = await read_whole(reply, self._guard(attempt), ANSWER_MAX_BYTES)
+        completion = self._provider.codec.decode(body, asked)
+        if completion.raw is body and isinstance(asked, PlainRequest):  # sound, subtitles, ...
+            completion = msgspec.structs.replace(completion, media_type=media_type_of(reply))
+        if asked.stream and not may_be_whole(asked):
+            attempt.call.journal.unshown = completion.usage
+            raise GatewayError(BAD_UPSTREAM_REPLY, "The provider answered a request for a stream without one.")
+        return Reply(completion)
 
     async def _streamed(
         self, reply: UpstreamReply, decoder: Decoder, attempt: Attempt, media_type: str, secrets: OwnSecrets
@@ -212,10 +204,19 @@ class Endpoint:
         error.param = None if error.param is None else secrets.hidden(error.param)
         if error.kind is TARGET_MODEL_MISSING:
             asked = attempt.call.request
-            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) else ""
+            counted = asked.operation is Operation.COUNT_TOKENS  # which is for messages
+            purpose = f" for {asked.operation.value}" if isinstance(asked, PlainRequest) and not counted else ""
             error.message = f"{name!r} has no model {attempt.target.model!r}{purpose}."
         own = error.kind in _OWN_LIMITS or (error.kind is BODY_TOO_LARGE and error.upstream_status is None)
         return error.at(name) if own else error.answered_by(name)
+
+
+def _endpoint(provider: Provider, options: ReadingOptions, clock: Clock) -> Endpoint | UsageEndpoint:
+    plain = Endpoint(provider, options, clock)
+    if provider.usage is None:
+        return plain
+    asking = msgspec.structs.replace(provider, codec=AskingCodec(provider.codec))
+    return UsageEndpoint(provider.usage, Endpoint(asking, options, clock).__call__, plain.__call__)
 
 
 def credential(key_header: str, key: str) -> tuple[str, str]:
@@ -242,42 +243,3 @@ def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str
         return provider
     own = {name for name, _ in encoded}
     return tuple([header for header in provider if header[0] not in own]) + encoded
-
-
-def _is_whole(reply: UpstreamReply, asked: Request) -> bool:
-    if _may_ignore(asked):
-        return not _are_events(reply)
-    return reply.headers.get("content-type", "").lower().startswith(_WHOLE)
-
-
-def _are_events(reply: UpstreamReply) -> bool:
-    return reply.headers.get("content-type", "").lower().startswith("text/event-stream")
-
-
-def _may_ignore(asked: Request) -> bool:
-    """Say whether a provider may answer a request for a stream without one: not all models stream transcripts."""
-    return isinstance(asked, PlainRequest) and asked.operation is Operation.TRANSCRIPTIONS
-
-
-def media_type_of(reply: UpstreamReply, otherwise: str = "application/json") -> str:
-    """Return what an answer is, as its provider says; `otherwise` where it says nothing that can be passed on."""
-    given = reply.headers.get("content-type", "")
-    return given if given.isascii() and given.isprintable() and given else otherwise
-
-
-def _streamed_type(reply: UpstreamReply, asked: Request) -> str:
-    """Return what is streamed: sound as the provider names it, everything else as events."""
-    given = media_type_of(reply, "application/octet-stream")
-    is_speech = isinstance(asked, PlainRequest) and asked.operation is Operation.SPEECH
-    return given if is_speech and not _are_events(reply) else EVENTS
-
-
-def require_plain(reply: UpstreamReply) -> None:
-    """
-    Refuse what only its receiver could unpack.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
-    if reply.headers.get("content-encoding", "").lower() not in {"", "identity"}:
-        raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

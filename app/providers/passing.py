@@ -31,15 +31,9 @@ from app.core.errors import (
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
 from app.core.uploads import whole
+from app.providers.answer_kind import media_type_of
 from app.providers.canonical.heard import heard_or
-from app.providers.endpoint import (
-    GOOD,
-    Endpoint,
-    Provider,
-    ReadingOptions,
-    media_type_of,
-    require_plain,
-)
+from app.providers.endpoint import Endpoint, Provider, ReadingOptions
 from app.providers.looking import Resumed, looked
 from app.providers.own_secrets import Blotter, OwnSecrets
 from app.providers.pass_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder
@@ -116,29 +110,17 @@ class PassEndpoint(Endpoint):
         super().__init__(provider, options, clock)
         self._body_max_bytes = body_max_bytes
 
-    async def _exchange(self, request: HttpRequest, attempt: Attempt) -> Reply:
-        reply: UpstreamReply = await self._provider.client.send(request)
-        if self._provider.limits is not None:
-            self._provider.limits.hear(attempt.target, reply.headers)
-        kept = False
-        try:
-            if reply.status not in GOOD:
-                raise await self._refusal(reply, attempt)
-            require_plain(reply)
-            secrets = self._known(request)
-            attempt.call.journal.head = _head(reply, secrets)
-            body = await self._small(request, reply, attempt)
-            if isinstance(body, bytes):
-                blotter = secrets.blotter()
-                body = blotter.feed(body) + blotter.end()
-                return Reply(self._provider.codec.decode(body, attempt.call.request))
-            reply = reply if body is None else body
-            kept = True  # from here on the stream owns the connection
-            decoder = _decoder(reply, attempt.call.request, secrets.blotter())
-            return await self._streamed(reply, decoder, attempt, media_type_of(reply), secrets)
-        finally:
-            if not kept:
-                await reply.aclose()
+    async def _answered(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> Reply:
+        secrets = self._known(request)
+        attempt.call.journal.head = _head(reply, secrets)
+        body = await self._small(request, reply, attempt)
+        if isinstance(body, bytes):
+            blotter = secrets.blotter()
+            body = blotter.feed(body) + blotter.end()
+            return Reply(self._provider.codec.decode(body, attempt.call.request))
+        reply = reply if body is None else body
+        decoder = _decoder(reply, attempt.call.request, secrets.blotter())
+        return await self._streamed(reply, decoder, attempt, media_type_of(reply), secrets)
 
     async def _small(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> bytes | Resumed | None:
         """Return the body of an answer that is worth waiting for: none, or a small document, which tells its cost."""

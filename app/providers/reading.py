@@ -37,10 +37,6 @@ class ReadGuard:
     def __init__(self, idle_s: float, deadline: float) -> None:
         self._idle_s = idle_s
         self._deadline = deadline
-        self._reader: asyncio.Task[object] | None = None  # as long as somebody waits
-        self._since = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._expired: GatewayError | None = None
 
     def __enter__(self) -> Self:
         """Start watching."""
@@ -49,8 +45,11 @@ class ReadGuard:
 
     def start(self) -> None:
         """Start watching."""
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_at(min(self._loop.time() + self._idle_s, self._deadline), self._look)
+        self._loop = loop = asyncio.get_running_loop()
+        self._reader: asyncio.Task[object] | None = None  # as long as somebody waits
+        self._expired: GatewayError | None = None
+        self._since = now = loop.time()
+        self._timer = loop.call_at(min(now + self._idle_s, self._deadline), self._look)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -60,8 +59,7 @@ class ReadGuard:
 
     def stop(self) -> None:
         """Stop watching; repeatable."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
 
     async def next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         """
@@ -210,7 +208,7 @@ class EventReading:
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
     """Read up to the end of the body behind the last event; a provider that sends more loses its connection."""
     try:
-        with TimeLimit(asyncio.get_running_loop().time() + _DRAIN_S):
+        with TimeLimit(within_s=_DRAIN_S):
             await anext(chunks, None)
     except (TimeoutError, GatewayError):
         return

@@ -55,9 +55,15 @@ class SseFrames:
         Raises:
             GatewayError: BAD_UPSTREAM_REPLY when a frame grows beyond its bound.
         """
-        if not self._pending and _is_one_plain_frame(data):
+        if (
+            not self._pending
+            and data.startswith(b"data: ")
+            and data.find(b"\n") == len(data) - 2
+            and data.endswith(b"\n\n")
+            and b"\r" not in data
+        ):  # one plain frame, which is what nearly every read of a live stream brings
             self._begun = True
-            return [SseFrame(data, data[6:-2], b"", plain=True)]  # what nearly every read of a live stream brings
+            return [SseFrame(data, data[6:-2], b"", plain=True)]
         if self._pending:
             joint = self._tail + data
             if not _has_border(joint):
@@ -135,15 +141,6 @@ def named_frame(frame: SseFrame, name: str) -> bytes:
     if frame.raw.startswith(start) and frame.raw.find(b"\n", len(start)) == len(frame.raw) - 2:
         return frame.raw
     return b"%b%b\n\n" % (start, frame.data.replace(b"\n", b" "))
-
-
-def _is_one_plain_frame(data: bytes) -> bool:
-    return (
-        data.startswith(b"data: ")
-        and data.find(b"\n") == len(data) - 2
-        and data.endswith(b"\n\n")
-        and b"\r" not in data
-    )
 
 
 def _has_border(data: bytes) -> bool:

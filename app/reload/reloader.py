@@ -105,16 +105,16 @@ class Reloader:
             except ConfigError as error:
                 self._reject(error, asked=asked)
                 raise
-            self._problems = ()
-            return self._use(loaded, asked=asked)
+            mended, self._problems = bool(self._problems), ()
+            return self._use(loaded, told=asked or mended)
 
-    def _use(self, loaded: Loaded, *, asked: bool) -> Exchange:
+    def _use(self, loaded: Loaded, *, told: bool) -> Exchange:
         before = self._holder.loaded
         exchange = Exchange(before.digest, loaded.digest, changes(before.settings, loaded.settings))
         if before.digest != loaded.digest:
             self._holder.exchange(loaded)
             self._parent(asked=False)
-        if asked or before.digest != loaded.digest:
+        if told or before.digest != loaded.digest:
             paths = [change.path for change in exchange.changes]
             named = ", ".join(paths[:_NAMED_MAX])
             self._listener(ConfigReloaded(before.digest, loaded.digest, len(paths), named))

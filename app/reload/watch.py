@@ -38,11 +38,14 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        before = told = self._loaded().seen
+        before, told = self._loaded().seen, None
         while True:
             await self._clock.sleep(EVERY_S)
             now = await asyncio.to_thread(seen, self._loaded().files)
-            if now == before and now not in (told, self._loaded().seen):
-                told = now
+            used = self._loaded().seen
+            if told == used:
+                told = None  # nothing is open: what was told of is in use
+            if now == before and now != told and (now != used or told is not None):
+                told = now  # a bad file that gives way to the old one is news, too
                 self._changed()
             before = now

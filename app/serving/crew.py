@@ -10,6 +10,7 @@ from app.core.clock import Clock
 from app.core.signals import Signal, WorkerReplaced
 from app.serving.children import Child
 from app.serving.ending import Ending
+from app.serving.messages import Reload, Reloaded
 
 START_S: Final = 120.0  # a worker that is still importing says nothing; on a busy machine that takes a while
 SILENT_S: Final = 30.0  # no call may hold up the event loop for so long: whoever does hangs
@@ -66,6 +67,22 @@ class Crew:
     def failed(self) -> bool:
         """Say whether a worker ended before it served."""
         return any(child.exit_code is not None and not child.started for child in self)
+
+    def hear(self) -> bool:
+        """Take note of what workers say, and let all follow one that was told to reload; say whether any has."""
+        changed = False
+        for child in self:
+            said = [message for message in child.hear(self._clock.now()) if isinstance(message, Reloaded)]
+            changed = changed or bool(said)
+            if any(message.asked for message in said):
+                self.reload(child)
+        return changed
+
+    def reload(self, but: Child | None = None) -> None:
+        """Let all workers but one read the configuration again."""
+        for child in self:
+            if child is not but:
+                child.say(Reload())
 
     def mend(self) -> None:
         """See who is gone or hangs, and fill the places."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import http
-import re
 from collections import Counter
 from typing import Final
 
 import msgspec
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -26,14 +26,14 @@ from app.core.errors import (
     INVALID_HTTP,
     OVERLOADED,
     REQUEST_TOO_SLOW,
-    WRONG_HOST,
     GatewayError,
 )
+from app.serving.head import fault_of
 from app.serving.lean import Flow, News, Queue
+from app.serving.unframed import unframe
 
 LOOK_S: Final = 5.0  # between two looks at a body that is still coming
-_HOST: Final = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
-_SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-type", b"content-length"})
+_AHEAD: Final = 4  # requests that may wait for the answer to the one before while the connection is still read
 
 
 class GuardOptions(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     # Beside uvicorn's own attributes: more than 30 in one dictionary are too many for connections to share its keys.
     __slots__ = ("_address", "_body_bytes", "_field_bytes", "_guard", "_head_open", "_head_since", "_options",
-                 "_raw_bytes", "_refused", "_timer")  # fmt: skip
+                 "_raw_bytes", "_refused", "_running", "_timer")  # fmt: skip
 
     def __init__(self, guard: Guard, config: Config, server_state: ServerState, app_state: dict[str, object]) -> None:
         super().__init__(config, server_state, app_state)
@@ -88,6 +88,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_since = self.loop.time()
         self._body_bytes = 0
         self._refused = False
+        self._running: RequestResponseCycle | None = None  # `cycle` is the newest: one sent ahead waits behind this
         self._timer: asyncio.TimerHandle | None = None
         self._address = ""
         self.pipeline = Queue()  # type: ignore[assignment]  # has what uvicorn uses of a deque
@@ -115,6 +116,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._guard.connections[self._address]:
             del self._guard.connections[self._address]
         super().connection_lost(exc)
+        if (running := self._running) is not None and not running.response_complete:  # uvicorn tells the newest only
+            running.disconnected = True
+            running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as long as they are worth it."""
@@ -146,7 +150,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_open, self._body_bytes = False, 0
         if self._refused:
             return
-        error = self._judge()
+        error = fault_of(self.headers, self.parser.get_http_version(), self._options.hosts)
         if error is not None:
             self._refuse(error)
             return
@@ -155,6 +159,10 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle = self.under_way
         if cycle is not None and cycle is not before:
             cycle.message_event = News()
+            if 0 < len(self.pipeline) <= _AHEAD:
+                self.flow.resume_reading()  # uvicorn stops, and would not see the client leave
+            if self.parser.get_http_version() == "1.0":
+                unframe(cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body that somebody waits for."""
@@ -175,26 +183,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.headers) > self._options.headers_max or self._field_bytes > self._options.head_max_bytes:
             self._too_large()
 
-    def _judge(self) -> GatewayError | None:
-        names = [name for name, _ in self.headers if name in _SINGLE]
-        if len(set(names)) < len(names):
-            double = next(name for name in names if names.count(name) > 1).decode()
-            return GatewayError(INVALID_HTTP, f"The header {double!r} appears twice.", param=double)
-        version = self.parser.get_http_version()
-        if version not in {"1.0", "1.1"}:
-            return GatewayError(INVALID_HTTP, "The gateway speaks HTTP/1.1.")
-        host = next((value for name, value in self.headers if name == b"host"), None)
-        return None if host is None and version == "1.0" else self._judge_host(host)
-
-    def _judge_host(self, host: bytes | None) -> GatewayError | None:
-        if host is None:
-            return GatewayError(INVALID_HTTP, "The header 'host' is missing.", param="host")
-        if not _HOST.fullmatch(host):
-            return GatewayError(INVALID_HTTP, "The header 'host' is no host name.", param="host")
-        if self._options.hosts and _without_port(host) not in self._options.hosts:
-            return GatewayError(WRONG_HOST, "This gateway is not asked under that name.", param="host")
-        return None
-
     def _too_large(self) -> None:
         options = self._options
         message = (
@@ -205,9 +193,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Let go of the request that has its answer: a client that rests would hold it until the next one."""
         queued = bool(self.pipeline)
+        self._running = None
         super().on_response_complete()
         if not (queued or self.cycle.more_body or self._head_open):  # the next one may be on its way already
             self.scope = self.headers = self.cycle = None  # type: ignore[assignment]  # as in the beginning
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     @property
     def under_way(self) -> RequestResponseCycle | None:
@@ -271,8 +264,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refused = True
         self._disarm()
-        cycle = self.under_way
-        if cycle is not None and cycle.response_started and not cycle.response_complete:
+        if self._running is not None and self._running.response_started:
             self.transport.abort()  # an answer is under way; ours would be taken for a part of it
             return
         status, headers, body = error_response(error, new_request_id())
@@ -281,10 +273,3 @@ class GuardedProtocol(HttpToolsProtocol):
         lines += [b"content-length: %d" % len(body), b"connection: close", b"", body]
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
-
-
-def _without_port(host: bytes) -> bytes:
-    name = host.lower()
-    if name.startswith(b"["):
-        return name[1 : name.index(b"]")]
-    return name.partition(b":")[0]

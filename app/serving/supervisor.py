@@ -24,7 +24,6 @@ from app.serving.children import Child
 from app.serving.crew import Crew
 from app.serving.ending import Ending
 from app.serving.ground import Ground
-from app.serving.messages import Reload, Reloaded
 from app.serving.notify import Notifier
 
 CANNOT_START: Final = 3  # uvicorn's code for that; whoever supervises the supervisor may try again
@@ -69,7 +68,7 @@ class Supervisor:
             ready = False
             while True:
                 _wait(bell, crew)
-                self._hear(crew)
+                changed = crew.hear()
                 if not ready and crew.complete:
                     ready = True
                     self._outlook.announce()
@@ -82,30 +81,18 @@ class Supervisor:
                     self._end(bell, crew, Ending.QUICK)
                     return CANNOT_START
                 if HANGUP in rung:
-                    self._reload(crew, None)
+                    changed = True
+                    crew.reload()
                 crew.mend()
                 crew.recycle()
+                if changed:
+                    self._reread()  # last: whoever has just been heard is not judged after the time that this takes
                 self._outlook.notifier.alive()
 
     def _begin(self) -> Child:
         """Start a worker, with what is on disk now if that is good."""
         self._reread()
         return Child(self._source, self._loaded, self._ground, self._clock.now())
-
-    def _hear(self, crew: Crew) -> None:
-        for child in crew:
-            for message in child.hear(self._clock.now()):
-                if isinstance(message, Reloaded) and message.asked:
-                    self._reload(crew, child)
-                elif isinstance(message, Reloaded):
-                    self._reread()
-
-    def _reload(self, crew: Crew, but: Child | None) -> None:
-        """Let all workers but one read the configuration again."""
-        self._reread()
-        for child in crew:
-            if child is not but:
-                child.say(Reload())
 
     def _reread(self) -> None:
         """Keep the newest good configuration for workers that are still to come; they report a bad one themselves."""
@@ -123,7 +110,7 @@ class Supervisor:
         told = 1
         while not crew.gone():
             _wait(bell, crew)
-            self._hear(crew)
+            crew.hear()
             for _ in bell.take():
                 told += 1
                 crew.stop(Ending.QUICK)

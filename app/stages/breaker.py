@@ -38,6 +38,7 @@ class Breaker:
 
     def _judged(self, attempt: Attempt, proceed: Handler[Attempt], ticket: Ticket) -> Awaitable[Reply]:
         def judge(outcome: Outcome) -> None:
-            self._circuits.report(ticket, verdict_of(outcome), wished_s(outcome), attempt.call.id)
+            wish_s = 0.0 if outcome.error is None else wished_s(outcome)
+            self._circuits.report(ticket, verdict_of(outcome), wish_s, attempt.call.id)
 
         return settle(attempt, proceed, judge)

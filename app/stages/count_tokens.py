@@ -6,12 +6,12 @@ An estimate is better than a refusal: clients ask before each turn whether the c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from app.core.call import Attempt, Reply
+from app.core.call import Attempt, Reply, Target
 from app.core.errors import TARGET_MODEL_MISSING, UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import Completion, Operation, PlainRequest
 from app.core.pipeline import Handler
@@ -26,10 +26,13 @@ class CountTokens:
 
     Args:
         counting: The names of the providers that can be asked.
+
+        lacks: Says whether a target's model is not there, as far as that is known without asking.
     """
 
-    def __init__(self, counting: AbstractSet[str]) -> None:
+    def __init__(self, counting: AbstractSet[str], lacks: Callable[[Target], bool]) -> None:
         self._counting = counting
+        self._lacks = lacks
 
     def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """Pass everything else on unchanged."""
@@ -39,10 +42,14 @@ class CountTokens:
         return self._count(attempt, proceed, request.tokens)
 
     async def _count(self, attempt: Attempt, proceed: Handler[Attempt], estimate: int) -> Reply:
-        if attempt.target.provider in self._counting:
+        target = attempt.target
+        if target.provider in self._counting:
             try:
                 return await proceed(attempt)
             except GatewayError as error:
-                if error.kind not in _NOT_THERE:
+                if error.kind not in _NOT_THERE or error.param == "model":  # which is what is not there, then
                     raise
+        elif self._lacks(target):
+            message = f"{target.provider!r} has no model {target.model!r}."
+            raise GatewayError(TARGET_MODEL_MISSING, message).answered_by(target.provider)
         return Reply(Completion(msgspec.json.encode({"input_tokens": estimate}), Usage()))

@@ -18,6 +18,7 @@ from app.core.signals import CallEnded, CallStarted, Listener, StreamStarted
 from app.core.stream import Batch
 from app.core.usage import Usage
 
+_OK: Final = 200
 _NOWHERE: Final = Target("", "")  # of calls that reach no target
 
 
@@ -68,8 +69,8 @@ class _Story(msgspec.Struct):
         """Report the ending."""
         call, began, journal, now = self.call, self.began, self.call.journal, self.clock.now()
         left, journal.over = journal.left, True
-        target = journal.target or _NOWHERE
-        kind = CLIENT_CLOSED if left else _kind(outcome)
+        target, first_s = journal.target or _NOWHERE, self.first_token_s
+        word, status, code, category = _told(outcome, left=left)
         self.listener(
             CallEnded(
                 request_id=began.request_id,
@@ -78,17 +79,17 @@ class _Story(msgspec.Struct):
                 provider=target.provider,
                 target_model=target.model,
                 stream=began.stream,
-                outcome=outcome.end.word if kind is None else _ending(kind, outcome),
-                status=200 if kind is None else kind.status,
-                code="" if kind is None else kind.code,
-                category="" if kind is None else kind.category,
+                outcome=word,
+                status=status,
+                code=code,
+                category=category,
                 attempts=journal.attempts,
                 position=journal.position,
                 duration_s=now - call.started,
                 overhead_s=call.overhead_s(now if self.committed is None else self.committed),
-                first_token_s=self.first_token_s,
-                tokens_per_s=self._rate(),
-                longest_gap_s=None if self.first_token_s is None else self.longest_gap_s,
+                first_token_s=first_s,
+                tokens_per_s=None if first_s is None else self._rate(),
+                longest_gap_s=None if first_s is None else self.longest_gap_s,
                 usage=self.usage,
                 trace_id=self.trace_id,
                 cost_usd=journal.cost.usd,
@@ -111,16 +112,16 @@ class _Story(msgspec.Struct):
         return self.usage.completion_tokens / (self.last_event - self.committed)
 
 
-def _ending(kind: Kind, outcome: Outcome) -> str:
-    """Return how a call that has no proper end ended for its client."""
-    if kind is OVERLOADED:
-        return End.FAILED.word
-    return (End.ABANDONED if kind is CLIENT_CLOSED else outcome.end).word
+def _told(outcome: Outcome, *, left: bool) -> tuple[str, int, str, str]:
+    """Return how a call ended for its client: the outcome, and status, code and category of what it failed with."""
+    if outcome.end is End.COMPLETED and not left:
+        return outcome.end.word, _OK, "", ""
+    kind = CLIENT_CLOSED if left else _kind(outcome)
+    end = End.FAILED if kind is OVERLOADED else End.ABANDONED if kind is CLIENT_CLOSED else outcome.end
+    return end.word, kind.status, kind.code, kind.category
 
 
-def _kind(outcome: Outcome) -> Kind | None:
-    if outcome.end is End.COMPLETED:
-        return None
+def _kind(outcome: Outcome) -> Kind:
     if outcome.end is End.ABANDONED:  # by the client, or by the gateway that is being stopped
         return OVERLOADED if outcome.error is not None and outcome.error.args == (CUT_OFF,) else CLIENT_CLOSED
     return outcome.error.kind if isinstance(outcome.error, GatewayError) else INTERNAL

@@ -73,7 +73,7 @@ class AttemptTimeout:
         return self._bounded(attempt, proceed, (attempt.call.deadline - asyncio.get_running_loop().time()) / 2)
 
     async def _bounded(self, attempt: Attempt, proceed: Handler[Attempt], limit_s: float) -> Reply:
-        limit = TimeLimit(asyncio.get_running_loop().time() + limit_s)
+        limit = TimeLimit(within_s=limit_s)
         try:
             with limit:
                 return await proceed(attempt)

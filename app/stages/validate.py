@@ -13,12 +13,14 @@ from types import MappingProxyType
 import msgspec
 
 from app.core.call import Call, Reply
+from app.core.dialects.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.members import spans
+from app.core.members import OBJECT, spans
 from app.core.model import ChatRequest, Message, Part, PlainRequest
 from app.core.nesting import deeper_than
-from app.core.parameters import Quantities, out_of_order, out_of_range, too_many
+from app.core.parameters import Quantities, unfit
 from app.core.pipeline import Handler
+from app.core.sessions import is_session_id
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # JSON can only spell a control character as an escape, so most bodies are cleared by one quick look.
@@ -26,6 +28,7 @@ _ESCAPED_CONTROL = re.compile(rb"\\(?:u00|b|f)")
 
 # Others than the model decide by these: a body that says one of them twice may mean different things to its readers.
 _ONCE = re.compile(rb'"(?:model|messages|stream|max_tokens|n|tools|input)"')
+_KEPT_THERE = ("previous_response_id", "conversation")
 _SEARCHED_MAX_BYTES = 4096  # up to here a search for them is quicker than a walk over the members (measured)
 
 
@@ -73,42 +76,49 @@ class Validate:
         if not request.model:
             raise GatewayError(INVALID_REQUEST, "'model' must not be empty.", param="model")
         if isinstance(request, ChatRequest):
-            self._check(request)
+            self.check_chat(request, call.options.session)
         else:
             self._check_plain(request)
 
-    def _check_plain(self, request: PlainRequest) -> None:
-        if request.media_type == "application/json":
-            self._check_depth(request.raw)
-            _require_single(request.raw)
-        self._check_size(sum(map(len, request.text)), "input")
+    def check_chat(self, request: ChatRequest, session: str | None = None) -> None:
+        """
+        Look at a conversation, whatever is to answer it; that of a `session` has a past that is not there.
 
-    def _check(self, request: ChatRequest) -> None:
+        Raises:
+            GatewayError: As `check` does.
+        """
         options, fields = self._options, request.fields
         if not fields.messages:
             raise GatewayError(INVALID_REQUEST, "'messages' must hold at least one message.", param="messages")
         if len(fields.messages) > options.max_messages:
             message = f"'messages' holds {len(fields.messages)} messages; at most {options.max_messages} are allowed."
             raise GatewayError(INVALID_REQUEST, message, param="messages")
-        self._check_depth(request.raw)
-        _require_single(request.raw)
+        self._check_form(request.raw)
         self._check_text(request)
-        self._check_parameters(request)
-
-    def _check_parameters(self, request: ChatRequest) -> None:
-        options, fields = self._options, request.fields
-        strict = options.routes.get(request.model, options.strict)
-        finding = too_many(fields, options.quantities)
-        if strict:
-            finding = finding or out_of_range(fields) or out_of_order(fields.messages)
+        strict = options.routes.get(fields.model, options.strict)
+        finding = unfit(fields, options.quantities, strict=strict)
+        if finding is not None and _has_past(request, session):
+            finding = unfit(fields, options.quantities, strict=strict, continued=True)
         if finding is not None:
             param, message = finding
             raise GatewayError(INVALID_REQUEST, message, param=param)
 
-    def _check_depth(self, raw: bytes) -> None:
+    def _check_plain(self, request: PlainRequest) -> None:
+        if request.media_type == "application/json":
+            self._check_form(request.raw)
+        self._check_size(sum(map(len, request.text)), "input")
+
+    def _check_form(self, raw: bytes) -> None:
+        """Refuse a body that is nested too deeply, or says twice what others than the model decide by."""
         depth_max = self._options.max_json_depth
         if deeper_than(raw, depth_max):
             raise GatewayError(INVALID_REQUEST, f"The body is nested more than {depth_max} levels deep.")
+        if len(raw) <= _SEARCHED_MAX_BYTES:
+            names = _ONCE.findall(raw)
+            if len(names) == len(set(names)):
+                return
+        if spans(raw) is None:
+            raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
 
     def _check_text(self, request: ChatRequest) -> None:
         raw = request.raw
@@ -131,14 +141,12 @@ class Validate:
             raise GatewayError(INVALID_REQUEST, message, param=param)
 
 
-def _require_single(raw: bytes) -> None:
-    """Refuse a body that says twice what others than the model decide by."""
-    if len(raw) <= _SEARCHED_MAX_BYTES:
-        names = _ONCE.findall(raw)
-        if len(names) == len(set(names)):
-            return
-    if spans(raw) is None:
-        raise GatewayError(INVALID_REQUEST, "A top-level field appears twice in the body.")
+def _has_past(request: ChatRequest, session: str | None) -> bool:
+    """Say whether what was said before is kept: in a session of ours, or by the provider."""
+    if session is not None and is_session_id(session):
+        return True
+    members = OBJECT.decode(request.raw)
+    return any(is_given(members.get(name, ABSENT)) for name in _KEPT_THERE)
 
 
 def _may_hold_control(raw: bytes) -> bool:

@@ -20,6 +20,7 @@ from app.core.signals import (
     AdminActed,
     AdmissionLimitChanged,
     AttemptEnded,
+    BudgetExceeded,
     BudgetReached,
     CallEnded,
     CallForbidden,
@@ -249,5 +250,15 @@ TOLD: Final[Mapping[type[msgspec.Struct], Told]] = MappingProxyType({entry.kind:
 
 # These have no line: they are for the metrics, and the log tells what became of the call, and why.
 SILENT: Final = frozenset(
-    {AttemptEnded, CallQueued, CallUnqueued, CallShed, AdmissionLimitChanged, Spent, SessionTurnKept, CallRepeated}
+    {
+        AttemptEnded,
+        CallQueued,
+        CallUnqueued,
+        CallShed,
+        AdmissionLimitChanged,
+        Spent,
+        BudgetExceeded,
+        SessionTurnKept,
+        CallRepeated,
+    }
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -42,15 +41,24 @@ class LogBook:
         level: The least severe level that is written.
 
         line_format: `json` or `console`.
+
+        flush_after_s: How old a line may become before it is written, unless there are many.
     """
 
     def __init__(
-        self, file: ByteFile, clock: Clock, *, level: Level = "info", line_format: LineFormat = "json"
+        self,
+        file: ByteFile,
+        clock: Clock,
+        *,
+        level: Level = "info",
+        line_format: LineFormat = "json",
+        flush_after_s: float = FLUSH_AFTER_S,
     ) -> None:
         self._output = Output(file)
         self._clock = clock
         self._threshold = _THRESHOLDS[level]
         self._render = renderer(line_format)
+        self._flush_after_s = flush_after_s
         self._pending: list[tuple[float, Signal]] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -71,7 +79,7 @@ class LogBook:
         pending = self._pending
         pending.append((self._clock.wall(), signal))
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(self._flush_after_s, self.flush)
         elif len(pending) >= FLUSH_AT:
             self.flush()
 
@@ -113,7 +121,9 @@ class LogBook:
         self.flush()
         self._output.close()
 
-    def _lines(self, wall_s: float, signal: Signal) -> Iterator[str]:
-        level = _NAMES[severity(signal)]
-        for name, fields in events(signal):
-            yield self._render({"timestamp": iso(wall_s), "level": level, "event": name, **fields})
+    def _lines(self, wall_s: float, signal: Signal) -> list[str]:
+        stamp, level = iso(wall_s), _NAMES[severity(signal)]
+        return [
+            self._render({"timestamp": stamp, "level": level, "event": name, **fields})
+            for name, fields in events(signal)
+        ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import import_module
@@ -25,14 +24,16 @@ _SHORT = VALUE_MAX_BYTES // _UTF8_MAX  # no text of so many characters has more 
 
 def renderer(line_format: LineFormat) -> Renderer:
     """Return what turns the fields of one event, in their order, into the text of one line."""
-    written = _json if line_format == "json" else _console()
+    written, harmless = (_json, _is_harmless_json) if line_format == "json" else (_console(), str.isprintable)
 
     def render(fields: Fields) -> str:
         said = {name: value for name, value in fields.items() if value is not None and value != ""}
-        with suppress(UnicodeEncodeError):  # JSON has no unpaired surrogates
+        try:
             line = written(said)
-            if len(line) <= VALUE_MAX_BYTES and line.isascii() and line.isprintable():
-                return line  # as nearly all: no value in it can be too long or do harm
+        except UnicodeEncodeError:  # JSON has no unpaired surrogates
+            line = ""
+        if line and len(line) <= VALUE_MAX_BYTES and line.isascii() and harmless(line):
+            return line  # as nearly all: no value in it can be too long or do harm
         tame = _tame(said)
         line = written(tame)
         while len(line) > LINE_MAX_BYTES // _UTF8_MAX and len(line.encode()) > LINE_MAX_BYTES and _shorten(tame):
@@ -97,6 +98,11 @@ def _printable(value: str) -> str:
 
 def _json(fields: Fields) -> str:
     return msgspec.json.encode(fields).decode()
+
+
+def _is_harmless_json(line: str) -> bool:
+    """Say whether a line of ASCII is printable: of what is not, JSON escapes all but DEL."""
+    return "\x7f" not in line
 
 
 def _console() -> Renderer:

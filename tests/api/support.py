@@ -115,7 +115,7 @@ class Everybody:
 def no_sessions(clock: VirtualClock) -> SessionOffice:
     """Return where there are no sessions yet."""
     store = MemorySessions(StoreLimits(10, 10_000), clock)
-    return SessionOffice(store, SessionBounds(1000, 60.0, alone=True), clock, bytes)
+    return SessionOffice(store, SessionBounds(1000, 60.0, alone=True), clock, bytes, lambda _conversation: None)
 
 
 class Edge:

@@ -7,7 +7,15 @@ import pytest
 
 from app.api.errors import error_frame, error_response
 from app.core.call import Journal, Target, Tried
-from app.core.errors import KINDS, RATE_LIMITED, TARGET_BUSY, TARGET_FAILED, TIMEOUT_TOTAL, GatewayError, Kind
+from app.core.errors import (
+    KINDS,
+    RATE_LIMITED,
+    TARGET_BUSY,
+    TARGET_FAILED,
+    TIMEOUT_TOTAL,
+    GatewayError,
+    Kind,
+)
 
 UNDERSTOOD = {400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 499, 500, 502, 503, 504, 421, 431}
 FIELDS = [
@@ -67,10 +75,14 @@ def test_waits_beyond_a_minute_are_not_for_sdks() -> None:
 
 @pytest.mark.parametrize(("spent", "told"), [(True, "false"), (False, "true")])
 def test_spent_retries_are_enough(spent: bool, told: str) -> None:
-    """Once the gateway has retried, the client shall not."""
-    headers, error = rendered(GatewayError(TARGET_FAILED, "It failed."), Journal(retries_spent=spent))
+    """Once the gateway has retried, the client shall not, were it for this call or for one that it waited for."""
+    shared = GatewayError(TARGET_FAILED, "It failed.")
+    shared.retries_spent = spent
 
-    assert headers["x-should-retry"] == told
+    headers, error = rendered(GatewayError(TARGET_FAILED, "It failed."), Journal(retries_spent=spent))
+    headers_of_shared, _ = rendered(shared, Journal())
+
+    assert headers["x-should-retry"] == headers_of_shared["x-should-retry"] == told
     assert error["retryable"] is True
 
 

@@ -125,7 +125,12 @@ async def test_any_json_is_a_request_or_a_refusal(body: dict[str, object]) -> No
 
 @pytest.mark.parametrize(
     ("headers", "allowed_s"),
-    [({}, 300.0), ({"x-wizard-timeout-ms": "1500"}, 1.5), ({"x-wizard-timeout-ms": "600000"}, 300.0)],
+    [
+        ({}, 300.0),
+        ({"x-wizard-timeout-ms": "1500"}, 1.5),
+        ({"x-wizard-timeout-ms": "600000"}, 300.0),
+        ({"x-wizard-timeout-ms": "999999999"}, 300.0),
+    ],
 )
 async def test_caller_may_only_lower_the_time(
     clock: VirtualClock, headers: Mapping[str, str], allowed_s: float

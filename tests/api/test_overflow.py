@@ -7,11 +7,11 @@ from typing import Literal
 
 import pytest
 
-from app.core.call import Call, Reply
+from app.core.call import Call
 from app.core.gateway import EdgeOptions
 from app.core.model import StreamEvent, Weight
 from app.core.outcome import End
-from app.core.pipeline import Handler
+from app.core.pipeline import Handler, settle
 from app.core.signals import StreamTrimmed
 from tests.api.support import STREAM, Edge, Server
 from tests.support.calls import FakeProvider, Line, Sent, Witness, done, event, role, streams, usage, word
@@ -33,12 +33,7 @@ class Rig:
         self.edge = Edge(self._told(FakeProvider(streams(self.line))), clock, options)
 
     def _told(self, handler: Handler[Call]) -> Handler[Call]:
-        async def told(call: Call) -> Reply:
-            reply = await handler(call)
-            reply.when_done(self.ended)
-            return reply
-
-        return told
+        return lambda call: settle(call, handler, self.ended)
 
     async def stall(self) -> asyncio.Task[None]:
         """Serve, and let the client stop reading once it has the head."""

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.call import CallOptions, Target
 from app.core.circuits import CircuitPolicy, Verdict
-from app.core.explain.limits import LimitsSection
+from app.core.explain.limits import LimitLevel, LimitsSection
 from app.core.explain.port import Explained, explain
 from app.core.explain.price import PriceSection
 from app.core.explain.redaction import RedactionSection
@@ -264,6 +264,19 @@ async def test_limits_as_they_stand(bench: Bench) -> None:
     assert not levels(fresh, "limits")[1][4]
     assert levels(fresh, "target_limits") == [("box", "requests", 1, 5, True)]
     assert levels(spent, "limits")[0] == ("all", "requests", 1, 0, False)
+
+
+async def test_the_last_room_is_room(bench: Bench) -> None:
+    """What asks for exactly what is left fits; a limit also says how large it is, and if it refuses at all."""
+    gateway = routed(bench, limits=LIMITS)
+    await text_of(await ask(gateway, "fast"))
+
+    explained = await said(gateway, max_tokens=100)
+
+    found = explained.sections["limits"]
+    assert isinstance(found, LimitsSection)
+    assert found.limits[0] == LimitLevel("all", ("global",), "requests", 1, 1, 2, has_room=True, shadow=False)
+    assert (found.limits[1].most, found.limits[1].has_room, found.limits[1].shadow) == (50, False, True)
 
 
 async def test_without_limits_there_is_no_word_of_them(bench: Bench) -> None:

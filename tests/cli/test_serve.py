@@ -127,18 +127,18 @@ def test_gives_up_what_never_ends() -> None:
 def test_hangup_reloads() -> None:
     """SIGHUP reads the file again; one that has become wrong is reported and changes nothing, until it is mended."""
     with running(Start(with_route("old"))) as gateway:
-        first = gateway.get("/readyz").json()["config"]
+        first = gateway.get("/readyz").json()["config_digest"]
 
         gateway.write_config(with_route("new"))
         gateway.send_signal(signal.SIGHUP)
         reloaded = gateway.wait_for_log("config_reloaded")
-        second = gateway.get("/readyz").json()["config"]
+        second = gateway.get("/readyz").json()["config_digest"]
         statuses = gateway.ask("new").status_code, gateway.ask("old").status_code
 
         gateway.write_config({"models": {"fast": {"targets": []}}, "nonsense": 1})
         gateway.send_signal(signal.SIGHUP)
         rejected = gateway.wait_for_log("config_rejected")
-        third = gateway.get("/readyz").json()["config"]
+        third = gateway.get("/readyz").json()["config_digest"]
 
     assert first != second
     assert {first, second} <= set(reloaded.values())

@@ -9,7 +9,7 @@ import pytest
 
 from app.config.catalogue.reading import CatalogueError, read_catalogue
 from app.config.presets import PRESETS
-from tests.config.cases import loaded, problem
+from tests.config.cases import problem
 
 GOOD = '{"version":"2030-01-01","kinds":{"openai":[{"id":"m","price":{"input":9.0}}]}}'
 
@@ -82,18 +82,3 @@ def test_problems_are_named(tmp_path: Path) -> None:
     assert (missing.path, foreign.path) == ("catalogue.file", "catalogue.models.a/b")
     assert "FileNotFoundError" in missing.expected
     assert "a configured provider" in foreign.expected
-
-
-def test_strategy_cost_is_content_with_known_prices(tmp_path: Path) -> None:
-    """Where the catalogue knows a price, the route need not say it."""
-    text = """
-providers: {openai: {kind: openai}, box: {kind: openai}}
-models:
-  cheap:
-    strategy: cost
-    targets:
-      - {provider: openai, model: gpt-4o}
-      - {provider: box, model: own, input_usd_per_mtok: 0, output_usd_per_mtok: 0}
-"""
-
-    assert loaded(tmp_path, text).settings.models["cheap"].strategy == "cost"

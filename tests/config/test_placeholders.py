@@ -152,3 +152,23 @@ def test_keys_must_be_texts(tmp_path: Path, text: str, path: str, value: str, hi
     assert (path, value, "a text as the key") == (found.path, found.value, found.expected)
     assert found.suggestion.startswith("put the key in quotes")
     assert hint == ("YAML reads bare on, off, yes and no as true and false" in found.suggestion)
+
+
+@pytest.mark.parametrize("end", ["", "}", "}}}}", "}" * 50_000], ids=["none", "one", "four", "all"])
+def test_thousands_that_nothing_closes_are_read_at_once(end: str) -> None:
+    """Each would look for its end through all the others: of as many as here, for hours."""
+    filler = Filler({}, "file")
+
+    filler.fill({"text": "${A:-" * 50_000 + end})
+
+    assert [problem.path for problem in filler.problems.values()] == ["text"]
+
+
+def test_defaults_are_nested_within_reason() -> None:
+    """Braces that are never closed can make each default the default of another, without end."""
+    filler = Filler({}, "file")
+
+    filler.fill({"text": "${A:-{{y}" * 2_000 + "}"})
+
+    (found,) = filler.problems.values()
+    assert (found.path, found.expected) == ("text", "at most 8 placeholders within each other")

@@ -11,7 +11,7 @@ from app.assembly.routing import policies
 from app.config.plugins import ROUTE_STRATEGIES, PluginError
 from app.core.routing.balancing import STRATEGIES, Sequential
 from tests.assembly.support import Bench
-from tests.config.cases import loaded, problem, refused
+from tests.config.cases import loaded, problem
 from tests.support.calls import OTHER, TARGET
 from tests.support.planting import plant
 from tests.support.routes import calling, candidates
@@ -107,21 +107,11 @@ def test_a_strategy_that_does_not_work_is_a_problem(tmp_path: Path, name: str, r
         ROUTE_STRATEGIES.load(name)
 
 
-def test_cost_needs_prices(tmp_path: Path) -> None:
-    """Each missing price of a route that compares them is named; zero is a price, and other routes need none."""
-    priced = "model: a, input_usd_per_mtok: 0, output_usd_per_mtok: 0"
+def test_cost_needs_no_prices(tmp_path: Path) -> None:
+    """A route may choose by price before every price is known: the targets without one are the last."""
+    found = loaded(tmp_path, route("cost", "model: a, input_usd_per_mtok: 1", "model: b")).settings
 
-    found = refused(tmp_path, route("cost", priced, "model: b, input_usd_per_mtok: 1", "model: c")).problems
-
-    assert [each.path for each in found] == [
-        "models.fast.targets[1].output_usd_per_mtok",
-        "models.fast.targets[2].input_usd_per_mtok",
-        "models.fast.targets[2].output_usd_per_mtok",
-    ]
-    assert {each.value for each in found} == {"(missing)"}
-    assert found[0].expected == "a price in US dollars per million tokens: strategy cost compares prices"
-    assert found[0].suggestion == ("add output_usd_per_mtok (0 for a model of your own), or choose another strategy")
-    assert loaded(tmp_path, route("cost", priced)).settings.models["fast"].strategy == "cost"
+    assert found.models["fast"].strategy == "cost"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,13 @@ async def test_a_gateway_is_one_reading_of_the_configuration(clock: VirtualClock
     """A gateway holds the pipeline and the models that belong together, and neither can be exchanged."""
     provider, routing = FakeProvider(), RoutingTable({}, {})
 
-    office = SessionOffice(MemorySessions(StoreLimits(1, 1), clock), SessionBounds(1, 1.0, alone=True), clock, bytes)
+    office = SessionOffice(
+        MemorySessions(StoreLimits(1, 1), clock),
+        SessionBounds(1, 1.0, alone=True),
+        clock,
+        bytes,
+        lambda _conversation: None,
+    )
 
     gateway = Gateway(provider, routing, EdgeOptions(1, 1.0, 1.0), "digest", Nobody(), office)
 

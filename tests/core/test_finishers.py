@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
-from app.core.call import Reply
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import Completion
 from app.core.outcome import FINISHER_LIMIT_S, End, Finisher, Outcome, conclude
-from tests.support.calls import Witness
+from app.core.pipeline import settle
+from tests.support.calls import FakeProvider, Witness, a_call, answers
 from tests.support.virtual_time import VirtualClock
 
 DONE = Outcome(End.COMPLETED)
@@ -78,13 +78,12 @@ async def test_a_finisher_is_told_once(waits_s: float | None) -> None:
 
 
 async def test_a_whole_answer_is_settled_at_once() -> None:
-    """The finisher of a whole answer is told of the completion before `when_done` returns."""
+    """The finisher of a whole answer is told of the completion before `settle` returns."""
     witness = Witness(0.5)
 
-    pending = Reply(Completion(b"{}")).when_done(witness)
-    assert pending is not None
-    await pending
+    reply = await settle(a_call(), FakeProvider(answers("hello")), witness)
 
+    assert isinstance(reply.body, Completion)
     assert witness.told == [DONE]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import CONFLICT, INVALID_REQUEST, SESSION_FULL, SESSION_NOT_FOUND, GatewayError
+from app.core.model import ChatRequest
 from app.core.session_office import Branch, SessionBounds, SessionOffice, SessionOrder
 from app.core.sessions import Turn
 from app.state.sessions import StoreLimits
@@ -25,7 +26,10 @@ class Desk:
         self.store = MemorySessions(StoreLimits(10, 100_000), clock)
         numbers = itertools.count(1)
         bounds = SessionBounds(max_bytes=1000, ttl_s=100.0, alone=alone)
-        self.office = SessionOffice(self.store, bounds, clock, lambda count: next(numbers).to_bytes(count, "big"))
+        self.checked: list[ChatRequest] = []
+        self.office = SessionOffice(
+            self.store, bounds, clock, lambda count: next(numbers).to_bytes(count, "big"), self.checked.append
+        )
 
 
 async def refusal(asked: Any) -> GatewayError:  # noqa: ANN401 - a coroutine
@@ -48,6 +52,20 @@ async def test_a_session_begins(clock: VirtualClock) -> None:
     assert (full.head.model, full.head.metadata, full.head.expires) == ("fast", b'{"a":1}', EPOCH_S + 50)
     assert (full.head.messages, full.head.size) == (4, len(RULES) + sum(map(len, PAST)))
     assert await desk.office.read("eve", full.head.id) == full
+
+
+async def test_a_conversation_is_checked_as_a_call_would_be(clock: VirtualClock) -> None:
+    """With the numbers that the messages have in the order; what comes in front of them is checked behind them."""
+    desk = Desk(clock)
+
+    begun = await desk.office.begin("eve", SessionOrder(PAST, "fast", system="Be brief."))
+    await desk.office.begin("eve", SessionOrder())
+
+    (checked,) = desk.checked
+    assert checked.model == "fast"
+    assert [message.content for message in checked.fields.messages] == ["0", "1", "2", "3", "Be brief."]
+    assert begun.instructions == (b'{"role":"system","content":"Be brief."}',)
+    assert begun.messages == PAST
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,20 @@ def test_the_oldest_is_left_out(tokens: int, answer: int, kept: list[str]) -> No
     assert found.trimmed == 6 - len(kept)
 
 
+@pytest.mark.parametrize(("tokens", "kept"), [(9, 8), (8, 6), (6, 4), (4, 2), (3, 2), (0, 2)])
+def test_a_result_keeps_its_call(tokens: int, kept: int) -> None:
+    """The turn that a tool was called in is sent whole, however little room there is; instructions do not hide it."""
+    call = said("assistant", "", tool_calls=[{"id": "c", "function": {"name": "f", "arguments": "{}"}}])
+    past = (*PAST, said("user", "6"), call)
+    request = chat_request(b'{"model":"m","messages":[%b,%b]}' % (RULES, said("tool", "42", tool_call_id="c")))
+
+    found = continued(a_session(*past, instructions=(RULES,)), request, Trim(tokens + 1, 0), one_each)
+
+    texts = [message.content for message in found.request.fields.messages]
+    assert texts == ["be brief", *[str(number) for number in range(8 - kept, 7)], "", "42"]
+    assert found.trimmed == len(past) - kept
+
+
 def test_what_does_not_fit_whole_is_left_out() -> None:
     """No message is cut."""
     found = continued(a_session(*PAST), asking("new"), Trim(7, 0), lambda request: 2 * len(request.fields.messages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,18 @@ def test_properties_are_tried_more_often() -> None:
     )
 
     assert done.stdout.strip() == "10000"
+
+
+def test_a_step_does_not_get_the_arguments_of_the_release() -> None:
+    """Else `make release ARGS="--only slo"` would hand `--only slo` on to `make slo`."""
+    script = (
+        "import sys; sys.path.insert(0, '.ci'); from release import Step, problem_of; "
+        "print(problem_of(Step('a', 'b', ('sh', '-c', 'echo [$ARGS$MAKEFLAGS]; false'))))"
+    )
+    given = {**os.environ, "ARGS": "--only slo", "MAKEFLAGS": "-- ARGS=--only\\ slo"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.stdout.splitlines() == ["[]", "[]"]

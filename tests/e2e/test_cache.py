@@ -94,6 +94,18 @@ def test_the_sdk_gets_stored_streams(upstream: Upstream, client: openai.OpenAI) 
     assert len(upstream.received("sdk-stream")) == 1
 
 
+@pytest.mark.parametrize(("reason", "second"), [(b'"stop"', "hit"), (b'"length"', "miss"), (b"null", "miss")])
+def test_whole_legacy_completions(upstream: Upstream, plain: httpx2.Client, reason: bytes, second: str) -> None:
+    """Legacy completions are stored under the same condition as chat: that each choice came to its own end."""
+    model = f"legacy-{reason.decode()}"
+    upstream.on(model, whole(b'{"choices":[{"index":0,"text":"one two","finish_reason":' + reason + b"}]}"))
+
+    answers = [plain.post("/v1/completions", json={"model": f"box/{model}", "prompt": "Say it."}) for _ in range(2)]
+
+    assert [answer.headers["x-wizard-cache"] for answer in answers] == ["miss", second]
+    assert answers[0].content == answers[1].content
+
+
 def test_the_spelling_of_a_request_does_not_matter(upstream: Upstream, plain: httpx2.Client) -> None:
     """Other order, spaces and defaults are the same question; another field is another one."""
     upstream.on("spelling", whole())

@@ -50,13 +50,13 @@ def test_shows_what_is_in_use(gateway: GatewayProcess) -> None:
     assert told["config"]["providers"]["box"] | {"api_key": "(hidden)"} == told["config"]["providers"]["box"]
     assert told["config"]["server"]["drain_s"] == 30
     assert (told["source"], told["rejected"]) == (str(gateway.config_path), [])
-    assert told["digest"] == gateway.get("/readyz").json()["config"]
+    assert told["digest"] == gateway.get("/readyz").json()["config_digest"]
     assert "canary" not in answer.text
 
 
 def test_a_reload_answers_with_what_is_different(gateway: GatewayProcess) -> None:
     """The administration hears what changed; readiness, metrics and a header show the new digest."""
-    before = gateway.get("/readyz").json()["config"]
+    before = gateway.get("/readyz").json()["config_digest"]
     gateway.write_config(config("old", timeouts={"total_s": 9}, server={"port": 9}))
 
     answer = admin(gateway, "POST", "config/reload")
@@ -65,7 +65,7 @@ def test_a_reload_answers_with_what_is_different(gateway: GatewayProcess) -> Non
     assert (answer.status_code, told["before"]) == (200, before)
     assert told["changes"] == [{"path": "timeouts.total_s", "before": "300", "after": "9", "restart": False}]
     ready = gateway.get("/readyz")
-    assert ready.json()["config"] == ready.headers["x-wizard-config"] == told["digest"] != before
+    assert ready.json()["config_digest"] == ready.headers["x-wizard-config"] == told["digest"] != before
     assert gateway.metric("wizard_config_info", digest=told["digest"]) == 1
     assert gateway.metric("wizard_config_info", digest=before) == 0
     assert gateway.metric("wizard_config_reloads_total", outcome="used") == 1
@@ -110,9 +110,13 @@ def test_a_changed_file_is_taken_over_by_itself() -> None:
         gateway.write_config({"nonsense": 1})
         gateway.wait_for_log("config_rejected")
         kept = gateway.ask("new").status_code
+        gateway.write_config(config("new"))
+        mended = gateway.wait_for_log("config_reloaded", changes=0)
+        rejected = gateway.metric("wizard_config_rejected")
 
     assert "models.new" in line["changed"]
     assert (taken, kept) == ((200, 404), 200)
+    assert (mended["before"], rejected) == (mended["now"], 0)
     assert gateway.stdout.text.count("config_rejected") == 1
 
 
@@ -142,7 +146,7 @@ def test_replicas_are_told_by_redis() -> None:
 
             digest = admin(one, "POST", "config/reload").json()["digest"]
 
-            eventually(lambda: other.get("/readyz").json()["config"] == digest, "the other replica never looked")
+            eventually(lambda: other.get("/readyz").json()["config_digest"] == digest, "the other replica never looked")
             assert other.ask("new").status_code == 200
 
 

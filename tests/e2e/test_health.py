@@ -76,6 +76,22 @@ def test_down_and_up_again(upstream: Upstream, stream: bool) -> None:
     assert (sent["model"], sent["stream"]) == ("pulse", stream)
 
 
+def test_an_open_circuit_is_in_nobodys_way(upstream: Upstream) -> None:
+    """The provider is asked whatever the circuit of the model says, which is left as calls made it."""
+    upstream.on("pulse", refused(500))
+    config = {**configuration(upstream), "circuit_breaker": {"failure_threshold": 1, "open_s": 3600}}
+    with running(Start(config)) as gateway:
+        wait_until(gateway, up=False)
+        closed = admin(gateway, "GET", "/circuits").json()["circuits"]
+        admin(gateway, "POST", "/circuits/box/pulse/open")
+        upstream.on("pulse", whole())
+        wait_until(gateway, up=True)
+        opened = admin(gateway, "GET", "/circuits").json()["circuits"]
+
+    assert [each["state"] for each in closed] in ([], ["closed"])
+    assert [each["state"] for each in opened] == ["open"]
+
+
 def test_a_stream_that_breaks_off_is_a_failure(upstream: Upstream) -> None:
     """What is asked for as a stream is judged at its end."""
     upstream.on("pulse", streamed(STREAM[:400]))

@@ -80,6 +80,25 @@ def test_in_a_whole_answer(wire: Wire, upstream: Upstream, gateway: GatewayProce
     assert left(gateway, "left-4")["status"] == 499
 
 
+@pytest.mark.parametrize("ahead", [1, 3])
+@pytest.mark.parametrize("stream", [True, False])
+def test_with_requests_sent_ahead(
+    wire: Wire, upstream: Upstream, gateway: GatewayProcess, stream: bool, ahead: int
+) -> None:
+    """A client that has sent its next requests already leaves as any other; those are never served."""
+    exchange = held(wire, upstream, f"left-ahead-{ahead}-{stream}", stream=stream)
+    for number in range(ahead):
+        wire.ask("sim/echo", {"x-request-id": f"sent-ahead-{ahead}-{stream}-{number}"})
+
+    wire.close()
+
+    assert exchange.peer_left()
+    assert left(gateway, f"left-ahead-{ahead}-{stream}")["status"] == 499
+    seen = {line.get("request_id") for line in gateway.logs()}
+    assert not {f"sent-ahead-{ahead}-{stream}-{number}" for number in range(ahead)} & seen
+    assert not [line for line in gateway.logs() if line["event"] == "internal_fault"]
+
+
 def test_in_the_pause_between_two_tries(wire: Wire, upstream: Upstream, gateway: GatewayProcess) -> None:
     """While the gateway waits before its next try, leaving means that there is no next try."""
     upstream.on("tired", refused(503, headers=("retry-after: 20",)))

@@ -24,10 +24,12 @@ def mirror(gateway: GatewayProcess, **server: int) -> dict[str, Any]:
 
 def reconfigured(gateway: GatewayProcess, config: dict[str, Any]) -> None:
     """Give a running gateway another configuration."""
-    before = gateway.get("/readyz").json()["config"]
+    before = gateway.get("/readyz").json()["config_digest"]
     gateway.write_config(config)
     gateway.send_signal(signal.SIGHUP)
-    eventually(lambda: gateway.get("/readyz").json()["config"] != before, "the configuration was never taken over")
+    eventually(
+        lambda: gateway.get("/readyz").json()["config_digest"] != before, "the configuration was never taken over"
+    )
 
 
 @pytest.mark.parametrize("passes_max", [1, 3])

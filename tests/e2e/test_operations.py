@@ -41,7 +41,7 @@ def test_ready(http: httpx2.Client, path: str) -> None:
 
     told = answer.json()
     assert (answer.status_code, told["status"], told["version"]) == (200, "ready", __version__)
-    assert len(told["config"]) == 16
+    assert len(told["config_digest"]) == 16
 
 
 def test_alive(http: httpx2.Client) -> None:

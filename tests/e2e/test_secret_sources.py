@@ -29,11 +29,11 @@ def test_a_secret_is_exchanged_by_a_reload(tmp_path: Path, upstream: Upstream) -
     start = Start({"providers": {"box": provider}}, variables={"PYTHONPATH": str(tmp_path)})
 
     with running(start) as gateway:
-        before = gateway.get("/readyz").json()["config"]
+        before = gateway.get("/readyz").json()["config_digest"]
         gateway.ask("box/kept-secret")
         kept.write_text("sk-canary-two", encoding="utf-8")
         gateway.send_signal(signal.SIGHUP)
-        eventually(lambda: gateway.get("/readyz").json()["config"] != before, "the secret was never read again")
+        eventually(lambda: gateway.get("/readyz").json()["config_digest"] != before, "the secret was never read again")
         gateway.ask("box/kept-secret")
 
     keys = [request.headers["authorization"] for request in upstream.received("kept-secret")]

@@ -71,10 +71,14 @@ def generate(gateway: GatewayProcess, session: str, prompt: str, headers: dict[s
     return send(gateway, "POST", "/v1/generate", headers, body)
 
 
+def shown(gateway: GatewayProcess, session: str) -> Any:  # noqa: ANN401 - JSON
+    """Return a session as its owner sees it."""
+    return send(gateway, "GET", f"/v1/sessions/{session}", EVE).json()
+
+
 def texts(gateway: GatewayProcess, session: str) -> list[tuple[str, str]]:
     """Return role and text of what is kept."""
-    found = send(gateway, "GET", f"/v1/sessions/{session}", EVE).json()
-    return [(message["role"], message["content"]) for message in found["messages"]]
+    return [(message["role"], message["content"]) for message in shown(gateway, session)["messages"]]
 
 
 def test_a_conversation(gateway: GatewayProcess) -> None:
@@ -240,6 +244,50 @@ def test_what_is_refused(
     answer = send(plain, method, f"/v1/sessions{path}", EVE, body)
 
     assert (status, param) == (answer.status_code, answer.json()["error"]["param"])
+
+
+CONVERSATIONS: dict[str, list[dict[str, object]]] = {
+    "a role that nobody knows": [{"role": "user", "content": "hi"}, {"role": "wizard", "content": "hello"}],
+    "a message that says nothing": [{"role": "user"}],
+    "a tool that nobody called": [{"role": "tool", "tool_call_id": "call_1", "content": "4"}],
+    "a control character": [{"role": "user", "content": "a\u0000b"}],
+    "a content that is none": [{"role": "user", "content": 5}],
+}
+
+
+@pytest.mark.parametrize("messages", CONVERSATIONS.values(), ids=CONVERSATIONS)
+def test_what_no_call_may_say_no_session_begins_with(plain: GatewayProcess, messages: list[dict[str, object]]) -> None:
+    """The same words for the same field, whether a call brings the conversation or a session begins with it."""
+    of_call = chat(plain, EVE, messages=messages)
+
+    of_session = send(plain, "POST", "/v1/sessions", EVE, {"system": "Be brief.", "messages": messages})
+
+    assert (of_call.status_code, of_session.status_code) == (400, 400)
+    said = [answer.json()["error"] for answer in (of_call, of_session)]
+    assert said[0]["param"].startswith("messages[")
+    assert said[0]["message"] == said[1]["message"]
+    assert said[0]["param"] == said[1]["param"]
+
+
+def test_a_turn_may_answer_a_tool_call_of_the_past(plain: GatewayProcess) -> None:
+    """The call stands in the session, so the turn that brings its result does not repeat it."""
+    tool = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    past = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": None, "tool_calls": [tool]}]
+    session = begin(plain, messages=past)
+
+    answer = chat(
+        plain,
+        {**EVE, "x-wizard-session": session},
+        messages=[{"role": "tool", "tool_call_id": "call_1", "content": "4"}],
+    )
+
+    assert code(answer) == "ok"
+    assert [message["role"] for message in shown(plain, session)["messages"]] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
 
 
 def test_null_is_as_if_it_were_not_there(plain: GatewayProcess) -> None:

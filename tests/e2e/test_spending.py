@@ -80,6 +80,8 @@ def test_a_spent_budget_refuses_or_moves_on(config: dict[str, Any]) -> None:
         moved = ask(gateway, "pair")
         (level,) = [each for each in admin(gateway, "/budgets").json()["budgets"] if each["subject"] == "sim"]
         gateway.wait_for_log("budget_reached", budget="sim", share=0.5)
+        told = [gateway.metric("wizard_budget_refused_total", budget="sim")]
+        told.append(gateway.metric("wizard_budget_reached_total", budget="sim", share="1"))
 
     refused = answers[-1]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -91,6 +93,7 @@ def test_a_spent_budget_refuses_or_moves_on(config: dict[str, Any]) -> None:
         "1",
     )
     assert 0.0002 < level["spent_usd"] < 0.0004
+    assert told == [2, 0]  # it is spent for callers long before its limit is reached
     assert (level["limit_usd"], level["held_usd"]) == (0.00047, 0)
 
 
@@ -105,10 +108,7 @@ def test_two_gateways_spend_one_budget() -> None:
     cost = float(answers[0].headers["x-wizard-cost-usd"])
     assert 2 <= good
     assert good * cost <= 0.0006
-    assert {answer.status_code for answer in answers} == {200, 429}
-    assert [answer.status_code for answer in answers[-4:]] == [
-        429
-    ] * 4  # before, money may have been held a little longer
+    assert {answer.status_code for answer in answers} == {200, 429}  # in any order: holds are settled late
 
 
 def test_reports_as_csv_and_bad_questions() -> None:

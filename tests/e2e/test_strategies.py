@@ -64,6 +64,10 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
                     sim("echo?id=fair", input_usd_per_mtok=0.15, output_usd_per_mtok=0.6),
                 ],
             },
+            "cheap-elsewhere": {
+                "strategy": "cost",
+                "targets": [box("unpriced"), {"provider": "closed", "model": "gpt-4o"}, box("priced")],
+            },
             "able": {
                 "targets": [
                     sim("echo?id=plain", capabilities=[], context_window=100),
@@ -74,6 +78,7 @@ def configuration(upstream: Upstream) -> dict[str, Any]:
             "useful": {"targets": [box("limited"), {"provider": "closed", "model": "any"}]},
         },
         "retry": {"max_attempts": 1},
+        "prices": {"box/priced": {"input": 0.2, "output": 0.7}},
     }
 
 
@@ -172,6 +177,17 @@ def test_the_cheapest_first_then_the_next(balanced: GatewayProcess, stream: bool
     answer = ask(balanced, "cheap", stream=stream)
 
     assert (answer.headers["x-wizard-model"], answer.headers["x-wizard-fallback"]) == ("echo?id=fair", "1")
+
+
+def test_prices_may_stand_elsewhere_or_nowhere(balanced: GatewayProcess, upstream: Upstream) -> None:
+    """Prices of the section and of the catalogue count as those of targets do; a target without any is asked last."""
+    upstream.on("priced", refused(500))
+    upstream.on("unpriced", whole())
+
+    answer = ask(balanced, "cheap-elsewhere")
+
+    assert (answer.headers["x-wizard-model"], answer.headers["x-wizard-fallback"]) == ("unpriced", "2")
+    assert len(upstream.received("priced")) == 1
 
 
 def test_what_a_target_cannot_do_is_asked_elsewhere(balanced: GatewayProcess) -> None:

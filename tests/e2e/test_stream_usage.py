@@ -88,3 +88,22 @@ def test_a_provider_need_not_be_asked(never: GatewayProcess, upstream: Upstream)
 
     (received,) = upstream.received("unasked")
     assert options(received.body) is None
+
+
+@pytest.mark.parametrize("options", [None, {"include_usage": True}])
+def test_completions_are_counted_as_well(
+    gateway: GatewayProcess, upstream: Upstream, options: dict[str, bool] | None
+) -> None:
+    """A stream of `/v1/completions` is asked for its usage, and shows it to a client that asked."""
+    words = b'data: {"choices":[{"index":0,"text":"hello","finish_reason":"stop"}]}\n\n'
+    name = "legacy-shown" if options else "legacy"
+    upstream.on(name, streamed(words, USAGE, DONE))
+    body = {"model": f"box/{name}", "prompt": "hi", "stream": True, "stream_options": options}
+
+    answer = httpx2.post(f"{gateway.url}/v1/completions", json=body, **LOCAL)
+    line = gateway.wait_for_log("request_completed", request_id=answer.headers["x-request-id"])
+
+    (received,) = upstream.received(name)
+    assert msgspec.json.decode(received.body)["stream_options"] == {"include_usage": True}
+    assert answer.content == words + (USAGE if options else b"") + DONE
+    assert (line["prompt_tokens"], line["completion_tokens"]) == (30, 4)

@@ -225,6 +225,18 @@ def test_http_1_0_needs_no_host(wire: Wire) -> None:
     assert wire.head().status == 200
 
 
+def test_nothing_is_said_in_the_middle_of_an_answer(gateway: GatewayProcess, wire: Wire) -> None:
+    """A broken request that was sent ahead ends the connection: its refusal would be taken for a part of the stream."""
+    stream = BODY.replace(b"sim/echo", b"sim/words?words=500&tokens_per_s=50").replace(b"{", b'{"stream":true,', 1)
+    wire.send(request_head("POST", "/v1/chat/completions", {**JSON, "content-length": str(len(stream))}) + stream)
+    wire.until(b"data: ")
+
+    wire.send(request_head("GET", "/livez") + b"hello there\r\n\r\n")
+
+    assert b"HTTP/1.1 400" not in wire.rest()
+    well(gateway)
+
+
 def test_hundreds_of_slow_clients_keep_nobody_waiting(hasty: GatewayProcess) -> None:
     """Each holds a connection for half a second and nothing else; calls go on meanwhile."""
     with contextlib.ExitStack() as held:

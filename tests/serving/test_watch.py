@@ -92,6 +92,18 @@ async def test_each_state_is_told(watched: Watched) -> None:
     await watched.stop()
 
 
+async def test_a_step_back_is_told(watched: Watched) -> None:
+    """The file in use that takes the place of a bad one looks as it did when it was read, and is news all the same."""
+    kept = watched.file.rename(watched.file.with_suffix(".kept"))
+    watched.file.write_text("nonsense: 1", encoding="utf-8")
+    await watched.clock.more(10)
+    kept.replace(watched.file)
+    await watched.clock.more(10)
+
+    assert watched.changes == 2
+    await watched.stop()
+
+
 async def test_what_was_read_for_another_reason_is_known(watched: Watched) -> None:
     """A hang-up was quicker: the watch does not ask for the same once more."""
     watched.file.write_text(GOOD + "# newer\n", encoding="utf-8")

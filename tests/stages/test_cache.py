@@ -13,6 +13,7 @@ from app.core.call import Call, Reply
 from app.core.errors import INVALID_REQUEST, NOT_CACHED, TARGET_FAILED, GatewayError
 from app.core.model import Completion, Native, Operation, PlainRequest
 from app.core.outcome import End, Outcome
+from app.core.pipeline import settle
 from app.core.usage import Usage
 from tests.core.answers.making import DONE
 from tests.stages.caching import FINISH, LIFETIMES, TARGET, House, events_of, line, said, says, sings
@@ -379,8 +380,7 @@ async def test_a_stored_stream_tells_how_it_ended(clock: VirtualClock) -> None:
     await text_of(await handler(house.call()))
     told: list[Outcome] = []
 
-    reply = await handler(house.stream())
-    reply.when_done(told.append)
+    reply = await settle(house.stream(), handler, told.append)
     await events_of(reply)
 
     assert [outcome.end for outcome in told] == [End.COMPLETED]

@@ -19,7 +19,7 @@ from app.core.errors import STATE_UNAVAILABLE, STREAM_BROKEN, TARGET_FAILED, TIM
 from app.core.identity import Caller
 from app.core.model import Completion
 from app.core.outcome import Outcome
-from app.core.pipeline import Handler
+from app.core.pipeline import Handler, settle
 from app.core.stream import Batch
 from tests.core.answers.making import DONE
 from tests.core.caching.making import key_of
@@ -148,14 +148,20 @@ async def test_calls_with_other_wishes_do_not_share(clock: VirtualClock) -> None
 
 
 async def test_a_failure_is_shared_by_those_who_wait(clock: VirtualClock) -> None:
-    """Each is told; the next call asks again."""
-    house = House(clock, fails(TARGET_FAILED, after_s=1.0), says("good"))
+    """Each is told, and that the gateway has tried often enough; the next call asks again."""
+
+    async def tries(call: Call) -> Reply:
+        call.journal.retries_spent = True
+        return await fails(TARGET_FAILED, after_s=1.0)(call)
+
+    house = House(clock, tries, says("good"))
     handler = house.handler()
 
     found = await asyncio.gather(*[handler(house.call()) for _ in range(3)], return_exceptions=True)
     later = await outcome(handler, house.call())
 
-    assert [error.kind for error in found if isinstance(error, GatewayError)] == [TARGET_FAILED] * 3
+    told = [(error.kind, error.retries_spent) for error in found if isinstance(error, GatewayError)]
+    assert told == [(TARGET_FAILED, True)] * 3
     assert later == ("good", "miss")
 
 
@@ -596,9 +602,7 @@ async def test_outer_stages_see_each_reply_end(clock: VirtualClock) -> None:
     house = House(clock, sings("a", "b"))
     handler = house.handler()
     told: list[Outcome] = []
-    replies = [await handler(house.stream()) for _ in range(2)]
-    for reply in replies:
-        reply.when_done(told.append)
+    replies = [await settle(house.stream(), handler, told.append) for _ in range(2)]
     assert not isinstance(replies[0].body, Completion)
 
     await replies[0].body.aclose()

@@ -12,7 +12,7 @@ from app.core.errors import INVALID_REQUEST, TARGET_BUSY, TARGET_MODEL_MISSING, 
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.pipeline import compose
 from app.stages.count_tokens import CountTokens
-from tests.support.calls import FakeProvider, a_call, an_attempt, answers, asking, fails
+from tests.support.calls import FakeProvider, a_call, an_attempt, answers, asking, fails, raises
 
 COUNTING, OTHER = Target("claude", "m"), Target("gpt", "m")
 REQUEST = PlainRequest(Operation.COUNT_TOKENS, "m", b"{}", tokens=42)
@@ -21,7 +21,8 @@ REQUEST = PlainRequest(Operation.COUNT_TOKENS, "m", b"{}", tokens=42)
 async def counted(provider: FakeProvider, target: Target, request: Request = REQUEST) -> Reply:
     """Send a request through the stage."""
     call = msgspec.structs.replace(a_call(asking()), request=request)
-    return await compose([CountTokens(frozenset({"claude"}))], provider)(an_attempt(call, target))
+    stage = CountTokens(frozenset({"claude"}), lambda target: target.model == "nothing")
+    return await compose([stage], provider)(an_attempt(call, target))
 
 
 def told(reply: Reply) -> object:
@@ -63,6 +64,23 @@ async def test_failures_are_failures(kind: Kind) -> None:
         await counted(FakeProvider(fails(kind)), COUNTING)
 
     assert caught.value.kind is kind
+
+
+async def test_a_model_that_its_provider_names_is_missing() -> None:
+    """Then it is not the address that is not there, and an estimate would promise a model."""
+    with pytest.raises(GatewayError) as caught:
+        await counted(FakeProvider(raises(GatewayError(TARGET_MODEL_MISSING, "No model.", param="model"))), COUNTING)
+
+    assert caught.value.kind is TARGET_MODEL_MISSING
+
+
+async def test_a_model_is_missing_that_is_known_not_to_be_there() -> None:
+    """The failure is the provider's, as it is of a message that is sent there."""
+    with pytest.raises(GatewayError) as caught:
+        await counted(FakeProvider(), Target("gpt", "nothing"))
+
+    error = caught.value
+    assert (error.kind, error.provider, error.message) == (TARGET_MODEL_MISSING, "gpt", "'gpt' has no model 'nothing'.")
 
 
 @pytest.mark.parametrize("request_", [asking(), PlainRequest(Operation.EMBEDDINGS, "m", b"{}")])

@@ -17,7 +17,7 @@ from app.core.guards.tripwire import Tripwire
 from app.core.identity import Caller
 from app.core.model import Completion, Operation, PlainRequest, Weight
 from app.core.per_route import PerRoute
-from app.core.pipeline import compose
+from app.core.pipeline import compose, settle
 from app.core.signals import GuardComplained, Signal
 from app.core.stream import EventStream
 from app.inspection.patterns import Re2Patterns
@@ -208,9 +208,8 @@ async def test_a_good_answer_is_shown_whole(stream: bool, hold: bool) -> None:
         says("a word", stream=stream),
     )
 
-    reply = await house(a_call(asking(stream=stream)))
     witness = Witness()
-    reply.when_done(witness)
+    reply = await settle(a_call(asking(stream=stream)), house, witness)
 
     assert await text_of(reply) == "a word"
     assert [outcome.end.value for outcome in witness.told] == ["completed"]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.core.call import CallOptions
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.members import LONG_BYTES
 from app.core.model import ChatRequest, Operation, PlainRequest
@@ -41,6 +42,7 @@ def talking(*messages: dict[str, object], **fields: Any) -> ChatRequest:  # noqa
 
 
 USER = {"role": "user", "content": "hi"}
+RESULT: dict[str, object] = {"role": "tool", "content": "42", "tool_call_id": "c1"}
 CALL = {
     "role": "assistant",
     "content": None,
@@ -141,3 +143,49 @@ async def test_other_operations_are_bounded_too() -> None:
     assert "nested" in (await judged(plain(b'{"input":' + deep + b"}")))[1]
     assert "twice" in (await judged(plain(b'{"input":"a","input":"b"}')))[1]
     assert await judged(plain(deep, media_type="multipart/form-data")) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("session", "message", "param"),
+    [
+        ("sess_" + "0" * 32, RESULT, None),
+        ("sess_" + "0" * 32, {"role": "tool", "content": "42"}, "messages[0].tool_call_id"),
+        ("my-words", RESULT, "messages[0].tool_call_id"),
+        (None, RESULT, "messages[0].tool_call_id"),
+    ],
+)
+def test_the_call_of_a_tool_may_stand_in_the_session(
+    session: str | None, message: dict[str, object], param: str | None
+) -> None:
+    """A turn need not repeat the call that it answers, but says which one that is; other words are no session."""
+    call = a_call(talking(message), options=CallOptions(session=session))
+
+    refused: GatewayError | None = None
+    try:
+        Validate(STRICT).check(call)
+    except GatewayError as error:
+        refused = error
+
+    assert (None if refused is None else refused.param) == param
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"previous_response_id": "resp_0"}, None),
+        ({"conversation": {"id": "conv_0"}}, None),
+        ({"previous_response_id": None}, "messages[0].tool_call_id"),
+    ],
+)
+async def test_the_call_of_a_tool_may_stand_in_what_the_provider_keeps(more: dict[str, Any], param: str | None) -> None:
+    """A response that continues another brings the result alone."""
+    found, _ = await judged(talking(RESULT, **more))
+
+    assert found == param
+
+
+async def test_a_past_excuses_nothing_else() -> None:
+    """What is wrong with the messages that are there stays wrong."""
+    found, _ = await judged(talking(RESULT, {"role": "wizard", "content": "a"}, previous_response_id="resp_0"))
+
+    assert found == "messages[1].role"

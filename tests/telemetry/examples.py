@@ -13,6 +13,7 @@ from app.core.signals import (
     AdminActed,
     AdmissionLimitChanged,
     AttemptEnded,
+    BudgetExceeded,
     BudgetReached,
     CallEnded,
     CallForbidden,
@@ -95,6 +96,7 @@ SPENT = Spent(
     at=WALL_S,
 )
 BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
+NO_ROOM = BudgetExceeded(budget="everyone")
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
 COMPLAINED = GuardComplained(
@@ -180,7 +182,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(REDACTED, COMPLAINED),
     *(ACTED, STRANGER),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
-    *(SPENT, BUDGET, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),
+    *(SPENT, BUDGET, NO_ROOM, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 

@@ -290,6 +290,13 @@ def test_answers_without_clients_are_counted_until_they_end() -> None:
     assert 2 == registry.get_sample_value("wizard_drained_active")
 
 
+def test_an_answer_that_was_resumed_elsewhere_is_no_longer_read_on() -> None:
+    """Another process tells of the reader who came back; here the call only ends, as one with a client."""
+    registry = seen([LEFT, ended(outcome="completed", status=200, drained=None)])
+
+    assert 0 == registry.get_sample_value("wizard_drained_active")
+
+
 def test_attempts_are_counted_by_outcome() -> None:
     """Each try counts for its target, whatever became of the call; a model nobody has gets no series of its own."""
     failed_try = msgspec.structs.replace(ATTEMPT, outcome="failed", code="target_busy")
@@ -492,6 +499,7 @@ TYPES = {
     "wizard_unpriced_attempts": "counter",
     "wizard_estimated_attempts": "counter",
     "wizard_budget_reached": "counter",
+    "wizard_budget_refused": "counter",
     "wizard_provider_keys": "gauge",
     "wizard_circuit_in_state_seconds": "gauge",
     "wizard_circuit_failure_ratio": "gauge",

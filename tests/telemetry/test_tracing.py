@@ -15,8 +15,7 @@ from app.core.call import Attempt, Call, Reply
 from app.core.errors import RATE_LIMITED, TARGET_FAILED, GatewayError
 from app.core.model import Operation, PlainRequest
 from app.core.outcome import Outcome
-from app.core.pipeline import Handler, compose
-from app.core.tracing import within
+from app.core.pipeline import Handler, compose, settle
 from app.telemetry.tracing.attributes import Peer
 from app.telemetry.tracing.composing import Traced
 from app.telemetry.tracing.tracer import Tracer
@@ -77,10 +76,7 @@ class Store:
         call.journal.cache = self._state
         if self._answer is not None:
             return self._answer
-        reply = await proceed(call)
-        if (pending := reply.when_done(self._keep)) is not None:
-            await pending
-        return reply
+        return await settle(call, proceed, self._keep)
 
     async def _keep(self, _outcome: Outcome) -> None:
         self.seen.append(self._bench.names())
@@ -214,23 +210,3 @@ async def test_a_bug_is_an_internal_error() -> None:
 
     assert bench.told("wizard.generate")["error.type"] == "internal"
     assert "secret" not in repr([(span.attributes, span.events, span.status.description) for span in bench.spans])
-
-
-async def test_work_may_be_a_span_of_its_own() -> None:
-    """Where there is a trace it lasts as long as the work, also if that fails; where there is none it is nothing."""
-    bench = Bench()
-    before: list[list[str]] = []
-
-    async def endpoint(call: Call) -> Reply:
-        with within(call.span, "work"):
-            before.append(bench.names())
-        with pytest.raises(ValueError, match="no"), within(call.span, "failing"):
-            raise ValueError("no")
-        return await answers()(call)
-
-    await compose(bench.traced.call(), endpoint)(a_call())
-    with within(None, "untraced"):
-        before.append(bench.names())
-
-    assert bench.names() == ["work", "failing", "wizard.generate"]
-    assert before == [[], bench.names()]

@@ -31,7 +31,7 @@ def live_router(gateways: CurrentGateway) -> APIRouter:
     @router.get("/stats", summary="Show the figures of this moment")
     async def stats(request: Request) -> Response:
         insight = _insight(admitted(request, gateways.current))
-        return json_answer({**await insight.stats(), "config": gateways.current.digest})
+        return json_answer({**await insight.stats(), "config_digest": gateways.current.digest})
 
     @router.get(
         "/events",

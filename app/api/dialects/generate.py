@@ -171,13 +171,14 @@ class WithMetadata(Verbatim):
             "model": journal.target.model if journal.target else None,
             "attempts": journal.attempts,
             "fallback": journal.position,
+            "cache": journal.cache or "bypass",
             "duration_ms": _ms(now - call.started),
         }
         if call.options.session is not None:
             found["session_id"] = call.options.session
         if journal.story is not None:
             found["debug"] = {"steps": [step.shown() for step in journal.story]}
-        named = {"hedge": journal.hedge, "cache": journal.cache, "cost_usd": journal.cost.usd}
+        named = {"hedge": journal.hedge, "cost_usd": journal.cost.usd}
         found.update(given_in(named))
         if journal.recovered:
             found["recovered"] = [seam.shown() for seam in journal.recovered]

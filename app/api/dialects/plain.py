@@ -19,7 +19,7 @@ from app.core.bodies import decode_as
 from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
-from app.core.model import Operation, PlainRequest, Request
+from app.core.model import Operation, PlainRequest, Request, StreamOptions
 from app.core.multipart import FORM, Form
 from app.core.uploads import Upload
 
@@ -33,6 +33,7 @@ class _Fields(msgspec.Struct, frozen=True):
 
     model: str
     stream: bool | None = None
+    stream_options: StreamOptions | None = None
     stream_format: Literal["sse", "audio"] | None = None
     input: msgspec.Raw = msgspec.Raw()
     prompt: msgspec.Raw = msgspec.Raw()
@@ -78,6 +79,7 @@ class PlainDialect(Dialect):
         if self.form and is_form(headers):
             return self.read_form(raw, headers[b"content-type"].decode("latin-1")), NO_WISHES
         fields = decode_as(_Fields, raw)
+        options = fields.stream_options
         request = PlainRequest(
             self._operation,
             fields.model,
@@ -86,6 +88,7 @@ class PlainDialect(Dialect):
             path=self._path,
             text=_prose(fields),
             user=fields.user,
+            asks_for_usage=self._operation is not Operation.COMPLETIONS or bool(options and options.include_usage),
         )
         return request, NO_WISHES
 

@@ -36,7 +36,7 @@ def running(loaded: Loaded, url: str) -> Finding:
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=_PATIENCE_S, trust_env=False)
         told = answer.json()
-        status, digest = str(told["status"]), str(told["config"])
+        status, digest = str(told["status"]), str(told["config_digest"])
     except httpx2.TransportError:
         return fine("gateway", f"none runs at {url}")
     except (ValueError, KeyError, TypeError):

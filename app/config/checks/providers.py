@@ -96,7 +96,7 @@ def _tls(provider: Provider) -> Iterator[tuple[str, Complaint]]:
     if given.key_file and not given.certificate_file:
         yield certificate, Complaint(MISSING, "the certificate that key_file belongs to", f"add {certificate}")
         return
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the system's authorities, which take 18 ms to read
     try:
         if given.ca_file:
             context.load_verify_locations(given.ca_file)

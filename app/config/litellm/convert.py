@@ -43,7 +43,7 @@ def convert(tree: Mapping[str, object]) -> Imported:
     )
     result: Tree = {
         "providers": providers.settings(),
-        "models": Routes(providers, routing, notes).settings(found),
+        "models": Routes(providers, routing).settings(found),
         "limits": limits(found, providers),
         "prices": prices(found, providers),
     }

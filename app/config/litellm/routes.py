@@ -11,12 +11,10 @@ from typing import Final
 
 from app.config.litellm.deployments import SHARES, Deployment
 from app.config.litellm.fallbacks import Fallbacks
-from app.config.litellm.given import Notes
 from app.config.litellm.upstream import Upstream
 from app.config.trees import Tree
 
 _LEAST_WEIGHT: Final = 0.001
-_COST: Final = "cost"
 _WINDOW_S: Final = 60
 
 
@@ -57,10 +55,9 @@ class Routing:
 class Routes:
     """The routes: one for each model name, and one more for each rank (`order`) behind the first."""
 
-    def __init__(self, providers: Providers, routing: Routing, notes: Notes) -> None:
+    def __init__(self, providers: Providers, routing: Routing) -> None:
         self._providers = providers
         self._routing = routing
-        self._notes = notes
 
     def settings(self, found: Sequence[Deployment]) -> Tree:
         """Return the section."""
@@ -82,23 +79,15 @@ class Routes:
             return {name: self._route(ordered, "sequential", fallbacks)}
         names = [name, *(f"{name}.rank-{place}" for place in range(2, len(ranks) + 1))]
         return {
-            names[place]: self._route(rank, self._strategy(rank), [*names[place + 1 : place + 2], *fallbacks])
+            names[place]: self._route(rank, self._routing.strategy, [*names[place + 1 : place + 2], *fallbacks])
             for place, rank in enumerate(ranks)
         }
-
-    def _strategy(self, rank: Sequence[Deployment]) -> str:
-        wanted = self._routing.strategy
-        if wanted == _COST and not all({"input", "output"} <= each.facts.prices.keys() for each in rank):
-            text = "strategy cost needs the price of every target; routes without became weighted"
-            self._notes.add("router_settings.routing_strategy", text)
-            return "weighted"
-        return wanted
 
     def _route(self, rank: Sequence[Deployment], strategy: str, fallbacks: Sequence[str]) -> Tree:
         shares = self._shares(rank) if strategy == "weighted" else [None] * len(rank)
         targets: dict[str, Tree] = {}
         for each, share in zip(rank, shares, strict=True):
-            target = targets.setdefault(self._providers.name(each), self._target(each, strategy))
+            target = targets.setdefault(self._providers.name(each), self._target(each))
             if share is not None:
                 target["weight"] = float(str(target.get("weight", 0))) + share
         route: Tree = {"targets": list(targets.values())}
@@ -108,10 +97,8 @@ class Routes:
             route["fallbacks"] = list(fallbacks)
         return route
 
-    def _target(self, each: Deployment, strategy: str) -> Tree:
+    def _target(self, each: Deployment) -> Tree:
         target: Tree = {"provider": self._providers.names[each.upstream], "model": each.model}
-        if strategy == _COST:
-            target |= {f"{part}_usd_per_mtok": each.facts.prices[part] for part in ("input", "output")}
         if each.facts.context_window is not None:
             target["context_window"] = each.facts.context_window
         most = each.facts.max_in_flight or self._routing.max_in_flight

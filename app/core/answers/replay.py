@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from app.core.answers.pieces import Members
-from app.core.model import Chunk, Completion, StreamEvent, Weight, weight_of
+from app.core.model import Chunk, Completion, StreamEvent, Weight
+from app.core.stream import weight_of
 
 PIECE_CHARS: Final = 128  # of a text, at most: some 25 words, so that a page is not a thousand events
 

@@ -12,15 +12,9 @@ from typing import Any
 import msgspec
 
 from app.core.answers.replay import HEAD
-from app.core.model import ChatRequest, StreamEvent
+from app.core.model import StreamEvent
 from app.core.stream import Batch
 from app.core.usage import Usage
-
-
-def asks_for_usage(request: ChatRequest) -> bool:
-    """Say whether the client wants the usage in its stream."""
-    options = request.fields.stream_options
-    return options is not None and bool(options.include_usage)
 
 
 def usage_hidden(batch: Batch) -> Batch:

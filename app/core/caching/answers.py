@@ -15,7 +15,6 @@ from app.core.call import Call
 from app.core.clock import Clock
 from app.core.model import Completion
 from app.core.ports import Chance
-from app.core.tracing import within
 
 STORING: Final = "wizard.cache.store"  # the span of a traced call
 
@@ -56,7 +55,8 @@ class Answers:
     @property
     def shared(self) -> SharedAnswers | None:
         """Return what replicas share, if they do and it can be reached."""
-        return self._places.shared if self.without is None else None
+        shared = self._places.shared
+        return None if shared is None or shared.without is not None else shared
 
     @property
     def without(self) -> Literal["local", "open", "closed"] | None:
@@ -93,11 +93,20 @@ class Answers:
         """Return what there is to know of an answer, and store that if it is complete and the call lets it."""
         stored = self._made(asked, call, completion, pace)
         if asked.stores and self.policy.stores(call.request.operation, completion):
-            with within(call.span, STORING):
-                self.copy(asked.key, stored)
-                if self.shared is not None:
-                    self.shared.put(asked.key, stored)
+            span = None if call.span is None else call.span.child(STORING)
+            try:
+                self._store(asked.key, stored)
+            finally:
+                if span is not None:
+                    span.end()
         return stored
+
+    def _store(self, key: str, stored: Stored) -> None:
+        shared = self.shared
+        if shared is None or shared.copies:
+            self._places.shelf.put(key, stored)
+        if shared is not None:
+            shared.put(key, stored)
 
     def copy(self, key: str, stored: Stored) -> None:
         """Let this process have an answer at hand."""

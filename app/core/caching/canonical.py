@@ -51,15 +51,15 @@ def canonical(raw: bytes) -> Fields | None:
         body = _DECODER.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
-    fields: Fields = {}
-    for name, value in body.items():
-        if value is None or name in _DELIVERY or (name in _DEFAULTS and _is_default(name, value)):
-            continue
-        fields[name] = _plain(value)
+    fields = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in body.items()
+        if value is not None and name not in _DELIVERY and not (name in _DEFAULTS and _is_default(name, value))
+    }
     if isinstance(fields.get("stop"), str):
         fields["stop"] = [fields["stop"]]
     messages = fields.get("messages")
-    if isinstance(messages, list):
+    if isinstance(messages, list) and b"null" in raw:
         fields["messages"] = [_without_nulls(message) for message in messages]
     return fields
 
@@ -72,10 +72,6 @@ def spelled(fields: Fields) -> bytes:
 def _is_default(name: str, value: object) -> bool:
     default = _DEFAULTS[name]
     return value == default and isinstance(value, bool) == isinstance(default, bool)  # in Python, False equals 0
-
-
-def _plain(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _without_nulls(message: object) -> object:

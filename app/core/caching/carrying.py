@@ -186,6 +186,7 @@ class Carrier:
             lease.done(None if completion is None else self._keep(asked, call, completion, similar, watch))
             broadcast.close(None)
         except GatewayError as error:
+            error.retries_spent = call.journal.retries_spent
             lease.failed(error)
             raise
         except BaseException:

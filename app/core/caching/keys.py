@@ -17,7 +17,7 @@ import msgspec
 from app.core.caching.canonical import Fields, canonical, spelled
 from app.core.call import Call
 from app.core.loops import VIA
-from app.core.model import ChatRequest
+from app.core.model import ChatRequest, Native
 
 Scope: TypeAlias = Literal["key", "team", "global"]
 
@@ -57,7 +57,9 @@ class Keys:
         """Return the key of a call; `fields` are its canonical ones."""
         tenant, token = self.partition(call)
         base = self._base(call.request.operation.value, call.request.model, tenant)
-        parts = [base.seed, token, _headers(call), spelled(self._kept(fields)), self._origin(call)]
+        origin = call.request.origin if isinstance(call.request, ChatRequest) else None
+        asked = b"" if origin is None else self._native(origin)
+        parts = [base.seed, token, _headers(call), spelled(self._kept(fields)), asked]
         return base.label + hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     def partition(self, call: Call) -> tuple[str, bytes]:
@@ -76,11 +78,8 @@ class Keys:
             return fields
         return {name: value for name, value in fields.items() if name not in self._ignored}
 
-    def _origin(self, call: Call) -> bytes:
+    def _native(self, origin: Native) -> bytes:
         """Spell the body in the client's own dialect, which may hold what has no canonical form."""
-        origin = call.request.origin if isinstance(call.request, ChatRequest) else None
-        if origin is None:
-            return b""
         fields = canonical(origin.raw)
         return origin.dialect.encode() + (origin.raw if fields is None else spelled(self._kept(fields)))
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from app.core.answers.replay import replay
-from app.core.answers.usage_shown import UsageShown, asks_for_usage, usage_hidden
+from app.core.answers.usage_shown import UsageShown, usage_hidden
 from app.core.caching.broadcast import Reader
 from app.core.caching.pace import paced
 from app.core.caching.stored import Stored
@@ -57,7 +57,7 @@ def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None]
 def wants_usage(call: Call) -> bool:
     """Say whether a stream shows its usage: only a client that speaks OpenAI's form can do without."""
     request = call.request
-    return not isinstance(request, ChatRequest) or request.translated or asks_for_usage(request)
+    return request.asks_for_usage or (isinstance(request, ChatRequest) and request.translated)
 
 
 async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:

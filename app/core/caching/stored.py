@@ -51,8 +51,9 @@ class Stored(msgspec.Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         """Return how much memory it takes, about."""
-        native = self.completion.native
-        return len(self.completion.raw) + (len(native.raw) if native is not None else 0) + _OVERHEAD_BYTES
+        completion = self.completion
+        size = len(completion.raw) + _OVERHEAD_BYTES
+        return size if completion.native is None else size + len(completion.native.raw)
 
     @property
     def gone_s(self) -> float:

@@ -35,6 +35,7 @@ _SLOTS: Final = (Scope.KEY, Scope.TEAM, Scope.MODEL, Scope.PROVIDER)
 _SPEAKING: Final = (Operation.CHAT, Operation.COMPLETIONS)  # the others answer without words of their own
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@-]{1,64}")
 _SPELLED_MAX_CHARS: Final = 192
+_PREFIX_PARTS: Final = 3  # of the name of a bucket: the rule's name, what it counts, its numbers
 
 
 class Length(msgspec.Struct, frozen=True):
@@ -192,8 +193,7 @@ def bucket_prefix(rule: Rule) -> str:
 
 def owner_of(claim: Claim) -> tuple[str, ...]:
     """Return whose bucket a claim is about: the values of the rule's scopes, as far as they are not global."""
-    rest = claim.bucket[len(bucket_prefix(claim.rule)) + 1 :]
-    return tuple([unquote(value) for value in rest.split(":")]) if rest else ()
+    return tuple([unquote(value) for value in claim.bucket.split(":")[_PREFIX_PARTS:]])
 
 
 def _key(call: Call, _target: Target | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from app.core.signals.attempts import (
     AttemptEnded,
+    BudgetExceeded,
     BudgetReached,
     FellBack,
     HedgeEnded,
@@ -56,6 +57,7 @@ __all__ = [
     "AdminActed",
     "AdmissionLimitChanged",
     "AttemptEnded",
+    "BudgetExceeded",
     "BudgetReached",
     "CallEnded",
     "CallForbidden",

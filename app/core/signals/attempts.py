@@ -115,6 +115,12 @@ class Spent(Signal, frozen=True):
     at: float
 
 
+class BudgetExceeded(Signal, frozen=True):
+    """A budget left no room for a call: it may have spent less, since what a call may cost at most has to fit."""
+
+    budget: str
+
+
 class BudgetReached(Signal, frozen=True):
     """Spending reached the given share of a budget's limit; told once for each share, period and subject."""
 

@@ -31,22 +31,20 @@ class RetryBudget:
 
     def deposit(self, now: float) -> None:
         """Count one call."""
-        self._calls[self._roll(now)] += 1
+        second = int(now)
+        self._calls[second % _SLOTS if second == self._second else self._roll(second)] += 1
 
     def withdraw(self, now: float) -> bool:
         """Take one retry if the budget has it; say whether it had."""
-        slot = self._roll(now)
+        slot = self._roll(int(now))
         calls = sum(self._calls) - self._calls[(slot + 1) % _SLOTS]
         if self._ratio * calls + self._reserve - sum(self._retries) < 1.0 - _ROUNDING:
             return False
         self._retries[slot] += 1
         return True
 
-    def _roll(self, now: float) -> int:
+    def _roll(self, second: int) -> int:
         """Forget the seconds that have left the window and return the slot of the current one."""
-        second = int(now)
-        if second == self._second:  # as for nearly every call
-            return second % _SLOTS
         for passed in range(min(second - self._second, _SLOTS)):
             slot = (second - passed) % _SLOTS
             self._calls[slot] = self._retries[slot] = 0

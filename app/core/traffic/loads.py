@@ -61,10 +61,7 @@ class Recent:
 
     def __init__(self) -> None:
         self._values: deque[float] = deque(maxlen=_RECENT_MAX)
-
-    def add(self, seconds: float) -> None:
-        """Take note of a value."""
-        self._values.append(seconds)
+        self.add = self._values.append  # takes note of a value
 
     def waited(self, seconds: float) -> None:
         """Take note that the value is larger than `seconds`."""

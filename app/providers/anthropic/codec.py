@@ -19,7 +19,7 @@ from app.providers.anthropic.request import UPLOADS_BETA, encode_chat
 from app.providers.anthropic.response import decode_chat
 from app.providers.anthropic.stream import AnthropicDecoder
 from app.providers.anthropic.traits import traits_of
-from app.providers.canonical.asked import read_whole, wants_usage
+from app.providers.canonical.asked import read_whole
 from app.providers.canonical.heard import heard
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
@@ -76,7 +76,7 @@ class AnthropicCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return AnthropicDecoder(request.model, self._mint, include_usage=wants_usage(request))
+        return AnthropicDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
 
     error = staticmethod(error_of_status)
 

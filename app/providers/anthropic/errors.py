@@ -30,7 +30,12 @@ _TYPES: Final[Mapping[str, Kind]] = MappingProxyType(
     }
 )
 _STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(
-    {401: table.TARGET_MISCONFIGURED, 403: table.TARGET_MISCONFIGURED, 422: table.UNPROCESSABLE}
+    {
+        401: table.TARGET_MISCONFIGURED,
+        403: table.TARGET_MISCONFIGURED,
+        404: table.TARGET_MODEL_MISSING,
+        422: table.UNPROCESSABLE,
+    }
 )
 _CODES: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -39,6 +44,7 @@ _CODES: Final[Mapping[str, Kind]] = MappingProxyType(
         "organization_on_hold": table.TARGET_MISCONFIGURED,
     }
 )
+_VAGUE: Final = frozenset({table.INVALID_REQUEST, table.UNPROCESSABLE})
 # `invalid_request_error` says many things; these are not the caller's fault, or have a name of their own.
 _PHRASES: Final = phrases(
     (r"prompt is too long|exceeds? (?:the )?(?:maximum )?context|context (?:window|length)", table.CONTEXT_TOO_LONG),
@@ -65,8 +71,14 @@ class _Envelope(msgspec.Struct, frozen=True):
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
     error = heard_or(_Envelope(), body).error
-    kind = _refined(_TYPES.get(error.type) or _STATUSES.get(status) or kind_of_status(status), error)
-    return refused(status, kind, error.message, retry_after_s(headers, wall_s))
+    kind = _TYPES.get(error.type)
+    if kind in {None, table.INVALID_REQUEST}:  # servers that imitate it call each refusal so, whatever its status
+        kind = _STATUSES.get(status) or kind or kind_of_status(status)
+    kind = _refined(kind, error)
+    found = refused(status, kind, error.message, retry_after_s(headers, wall_s))
+    if kind is table.TARGET_MODEL_MISSING and "model" in error.message.lower():
+        found.param = "model"  # else it may be the address that is not there
+    return found
 
 
 def error_in_answer(raw: bytes) -> GatewayError:
@@ -79,4 +91,4 @@ def _refined(kind: Kind, error: _Error) -> Kind:
     code = (error.details and error.details.error_code) or ""
     if code in _CODES:
         return _CODES[code]
-    return told_by(_PHRASES, error.message, kind) if kind is table.INVALID_REQUEST else kind
+    return told_by(_PHRASES, error.message, kind) if kind in _VAGUE else kind

@@ -15,7 +15,7 @@ from app.providers.bedrock.messages import NAME
 from app.providers.bedrock.request import encode_chat
 from app.providers.bedrock.response import decode_chat
 from app.providers.bedrock.stream import BedrockDecoder
-from app.providers.canonical.asked import read_whole, wants_usage
+from app.providers.canonical.asked import read_whole
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.path_step import path_step
@@ -50,6 +50,6 @@ class BedrockCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return BedrockDecoder(request.model, self._mint, include_usage=wants_usage(request))
+        return BedrockDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
 
     error = staticmethod(error_of_status)

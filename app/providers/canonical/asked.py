@@ -16,7 +16,7 @@ from app.core.bodies import decoded
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.reasoning import ReasoningDetail
 from app.core.members import OBJECT
-from app.core.model import ChatRequest, Request
+from app.core.model import ChatRequest
 
 Thought: TypeAlias = ReasoningDetail
 _ANYTHING = msgspec.Raw(b"{}")
@@ -227,9 +227,3 @@ def read_whole(request: ChatRequest) -> Body:
         GatewayError: INVALID_REQUEST with `param`, for a field that the edge did not look at.
     """
     return Body(decoded(_ASKED.decode, request.raw), OBJECT.decode(request.raw))
-
-
-def wants_usage(request: Request) -> bool:
-    """Say whether the client asked for the usage of a streamed answer."""
-    options = request.fields.stream_options if isinstance(request, ChatRequest) else None
-    return bool(options and options.include_usage)

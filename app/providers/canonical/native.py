@@ -72,6 +72,8 @@ class NativeDecoder(Translating[SseFrame], Generic[E]):
         return self._chunks
 
     def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:
+        if not frame.data:  # some proxies send empty ones to keep a connection alive
+            return
         event = self._read(frame.data)
         native = Native(self._known.dialect, named_frame(frame, event.type))
         for meant in self._meaning(event, frame.data):

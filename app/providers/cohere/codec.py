@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.core.call import Target
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
-from app.providers.canonical.asked import read_whole, wants_usage
+from app.providers.canonical.asked import read_whole
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.cohere.embed import decode_embeddings, decode_rerank, encode_embeddings, encode_rerank
@@ -42,6 +42,6 @@ class CohereCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return CohereDecoder(request.model, self._mint, include_usage=wants_usage(request))
+        return CohereDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
 
     error = staticmethod(error_of_status)

@@ -8,7 +8,7 @@ from app.core.call import Target
 from app.core.dialects.absent import is_given
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
-from app.providers.canonical.asked import read_whole, wants_usage
+from app.providers.canonical.asked import read_whole
 from app.providers.canonical.heard import heard
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
@@ -57,6 +57,6 @@ class GeminiCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return GeminiDecoder(request.model, self._mint, include_usage=wants_usage(request))
+        return GeminiDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
 
     error = staticmethod(error_of_status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.core.call import Target
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
-from app.providers.canonical.asked import read_whole, wants_usage
+from app.providers.canonical.asked import read_whole
 from app.providers.canonical.losses import unsupported
 from app.providers.canonical.mint import Mint
 from app.providers.ollama.embed import decode_embeddings, encode_embeddings
@@ -38,6 +38,6 @@ class OllamaCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return OllamaDecoder(request.model, self._mint, include_usage=wants_usage(request))
+        return OllamaDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
 
     error = staticmethod(error_of_status)

@@ -57,6 +57,10 @@ class _Answer(msgspec.Struct, frozen=True):
     error: msgspec.Raw = msgspec.Raw()
 
 
+class _Ending(msgspec.Struct, frozen=True):
+    finish_reason: str | None = None
+
+
 class _TextChoice(msgspec.Struct, frozen=True):
     index: int = 0
     text: str | None = None
@@ -112,7 +116,7 @@ def decode_plain(body: bytes, request: PlainRequest) -> Completion:
         raise error_in_answer(bytes(answer.error))
     if required is not None and not bytes(getattr(answer, required)).startswith(b"["):
         raise GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer holds no {required!r}.")
-    return Completion(body, usage_of(answer.usage))
+    return Completion(body, usage_of(answer.usage), _finish_reasons(answer.choices))
 
 
 def plain_decoder(request: PlainRequest) -> Decoder:
@@ -187,6 +191,15 @@ class TypedDecoder(Framed[SseFrame]):
             raise error_in_answer(bytes(event.error))
         self._finished |= event.type.endswith(_ENDS)
         return StreamEvent(frame.raw, Chunk([], usage_of(event.usage)), Weight.ANSWER)
+
+
+def _finish_reasons(choices: msgspec.Raw) -> tuple[str, ...]:
+    """Return why each choice of legacy completions ended; nothing of an answer without choices that can be read."""
+    try:
+        endings = msgspec.json.decode(choices, type=list[_Ending])
+    except msgspec.DecodeError:
+        return ()
+    return tuple([ending.finish_reason for ending in endings if ending.finish_reason is not None])
 
 
 def _read_text_chunk(data: bytes) -> Chunk:

@@ -7,16 +7,17 @@ else of its request and of the answer is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 import msgspec
 
-from app.core.call import Target
+from app.core.call import Attempt, Reply, Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
 from app.core.members import OBJECT
-from app.core.model import ChatRequest, Request, StreamEvent
+from app.core.model import Request, StreamEvent
+from app.core.pipeline import Handler
 from app.core.ports import Codec, Decoder, Encoded
 from app.providers.canonical.heard import CutShortError
 
@@ -37,10 +38,7 @@ class StreamUsage:
 
     def is_for(self, request: Request) -> bool:
         """Say whether `request` has to be made to ask."""
-        if not request.stream or not self._asking or not isinstance(request, ChatRequest):
-            return False
-        options = request.fields.stream_options
-        return options is None or not options.include_usage
+        return request.stream and self._asking and not request.asks_for_usage
 
     def refused(self, request: Request, error: GatewayError) -> bool:
         """Take note of how a request ended, and say whether it failed only because it was made to ask."""
@@ -51,25 +49,42 @@ class StreamUsage:
         return True
 
 
-class UsageCodec:
-    """A codec of OpenAI's form whose streams report their usage."""
+class AskingCodec:
+    """A codec of OpenAI's form that makes every stream tell its usage, and hides that from a client who did not ask."""
 
-    def __init__(self, codec: Codec, usage: StreamUsage) -> None:
+    def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._usage = usage
         self.decode, self.error = codec.decode, codec.error
 
     def encode(self, request: Request, target: Target) -> Encoded:
-        """Return what the codec makes of the request, made to ask if it does not."""
+        """Return what the codec makes of the request, made to ask."""
         encoded = self._codec.encode(request, target)
-        if not self._usage.is_for(request):
-            return encoded
         return msgspec.structs.replace(encoded, body=made_to_ask(encoded.body))
 
     def decoder(self, request: Request) -> Decoder:
-        """Return the codec's decoder, or one that hides the usage from a client that did not ask."""
-        decoder = self._codec.decoder(request)
-        return _Hiding(decoder) if self._usage.is_for(request) else decoder
+        """Return the codec's decoder, made to hide the usage."""
+        return _Hiding(self._codec.decoder(request))
+
+
+class UsageEndpoint:
+    """One provider's end where streams are made to tell their usage; all else goes out as its client wrote it."""
+
+    def __init__(self, usage: StreamUsage, asking: Handler[Attempt], plain: Handler[Attempt]) -> None:
+        self._usage = usage
+        self._asking = asking
+        self._plain = plain
+
+    def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
+        """Send the attempt and return the answer; see `providers.endpoint`."""
+        return self._ask(attempt) if self._usage.is_for(attempt.call.request) else self._plain(attempt)
+
+    async def _ask(self, attempt: Attempt) -> Reply:
+        try:
+            return await self._asking(attempt)
+        except GatewayError as error:
+            if not self._usage.refused(attempt.call.request, error):
+                raise
+        return await self._plain(attempt)
 
 
 class _Hiding:

@@ -9,7 +9,7 @@ from app.core.dialects.responses import RESPONSES, Response
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Request
 from app.core.ports import Codec, Decoder, Encoded
-from app.providers.canonical.asked import read_whole, wants_usage
+from app.providers.canonical.asked import read_whole
 from app.providers.canonical.heard import heard
 from app.providers.canonical.mint import Mint
 from app.providers.foreign_thoughts import own_items
@@ -62,6 +62,6 @@ class ResponsesCodec:
         """Return a fresh decoder for one streamed answer."""
         if not isinstance(request, ChatRequest):
             return self._others.decoder(request)
-        return ResponsesDecoder(request.model, self._mint, include_usage=wants_usage(request))
+        return ResponsesDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
 
     error = staticmethod(error_of_status)

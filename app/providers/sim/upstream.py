@@ -74,6 +74,8 @@ class _TextAsked(_Common, frozen=True, kw_only=True):
     """A legacy completion request, with one prompt or several; a token is a word."""
 
     prompt: Texts
+    echo: bool | None = None
+    max_tokens: Annotated[int, Meta(ge=0)] | None = None  # 0: nothing but the echo
 
     @property
     def prompts(self) -> list[str]:
@@ -195,6 +197,7 @@ class SimUpstream:
             include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
             legacy=isinstance(asked, _TextAsked),
             more=tuple(said[1:]),
+            echoed=tuple(prompts) if isinstance(asked, _TextAsked) and asked.echo else (),
         )
 
     def _fail(self, script: Script, status: int) -> SimReply:

@@ -23,7 +23,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     `words` keep their white space, so that joined they are the text; of a tool call they are the arguments.
     `number` is the call's place in the life of the provider; `created` is Unix time. `legacy` answers have the form of
-    completions that are no chat: text alone, `more` of it for further prompts, all of which have as many choices.
+    completions that are no chat: text alone, `more` of it for further prompts, all of which have as many choices, and
+    before each the prompt itself where it is `echoed`.
     """
 
     number: int
@@ -38,12 +39,21 @@ class Answer(msgspec.Struct, frozen=True):
     include_usage: bool
     legacy: bool = False
     more: tuple[list[str], ...] = ()
+    echoed: tuple[str, ...] = ()
 
     @property
     def texts(self) -> list[list[str]]:
         """Return the words of each choice."""
-        each = self.choices // (1 + len(self.more))
-        return [words for words in (self.words, *self.more) for _ in range(each)]
+        return [words for words in (self.words, *self.more) for _ in range(self._each)]
+
+    @property
+    def echoes(self) -> list[str]:
+        """Return what comes before the words of each choice."""
+        return [prompt for prompt in self.echoed for _ in range(self._each)] or [""] * self.choices
+
+    @property
+    def _each(self) -> int:
+        return self.choices // (1 + len(self.more))
 
 
 def completion(answer: Answer) -> bytes:
@@ -90,6 +100,11 @@ class Frames:
         """Yield an event per word and choice: the reasoning, then the text or the tool call (its name first)."""
         answer = self._answer
         if answer.legacy:
+            if answer.echoed:
+                yield from [
+                    before + _encode(prompt) + self._after
+                    for before, prompt in zip(self._before, answer.echoes, strict=True)
+                ]
             for said in zip_longest(*answer.texts):
                 spoken = [(before, word) for before, word in zip(self._before, said, strict=True) if word is not None]
                 yield from [before + _encode(word) + self._after for before, word in spoken]
@@ -127,7 +142,7 @@ def _start(answer: Answer, kind: bytes) -> bytes:
 
 def _content(answer: Answer, index: int) -> bytes:
     if answer.legacy:
-        return b'"text":%b' % _encode("".join(answer.texts[index]))
+        return b'"text":%b' % _encode("".join([answer.echoes[index], *answer.texts[index]]))
     return b'"message":%b' % _message(answer, index)
 
 

@@ -56,6 +56,7 @@ class Failed(msgspec.Struct, frozen=True, tag=4, array_like=True):
     provider: str | None
     from_upstream: bool
     upstream_status: int | None
+    retries_spent: bool = False
 
 
 Entry: TypeAlias = Head | Frames | Done | Whole | Failed | Apart
@@ -104,6 +105,7 @@ def failed(error: GatewayError) -> Failed:
         error.provider,
         error.from_upstream,
         error.upstream_status,
+        error.retries_spent,
     )
 
 
@@ -118,5 +120,5 @@ def error_of(entry: Failed) -> GatewayError:
         suggestion=entry.suggestion,
     )
     error.provider, error.from_upstream = entry.provider, entry.from_upstream
-    error.upstream_status = entry.upstream_status
+    error.upstream_status, error.retries_spent = entry.upstream_status, entry.retries_spent
     return error

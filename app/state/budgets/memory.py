@@ -16,7 +16,7 @@ from app.core.accounts import BUCKETS, HOLD_S, Account, Ahead, Charge, Hold, Lev
 from app.core.clock import Clock
 from app.core.errors import INSUFFICIENT_QUOTA, GatewayError
 from app.core.money import dollars, usd
-from app.core.signals import BudgetReached, Listener
+from app.core.signals import BudgetExceeded, BudgetReached, Listener
 from app.core.spending.budgets import reached
 
 NewId: TypeAlias = Callable[[], str]
@@ -175,6 +175,7 @@ class LocalBudgets:
             GatewayError: INSUFFICIENT_QUOTA, always.
         """
         account, budget = refused.account, refused.account.budget
+        self._listener(BudgetExceeded(budget.name))
         span = f"per {budget.period}" if budget.window_s is None else f"in {budget.window_s:g} s"
         if budget.period == "total" and budget.window_s is None:
             span = "in all"

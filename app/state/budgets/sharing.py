@@ -161,16 +161,17 @@ class SharedBudgets(Follower):
             return await self._local.levels(accounts)
 
     async def beat(self) -> None:
-        """Tell Redis what was spent without it, and see that it takes writes at all."""
+        """Tell Redis what was spent without it, of all accounts together, and see that it takes writes at all."""
         await self._store.beating()
-        owed, self._owed = self._owed, {}
-        for account, amount in owed.values():
-            hold = Hold("owed", (account,), 0)
-            try:
-                await self._store.settling(hold, amount)
-            except StateLostError:
-                self._owe(hold, amount)
-                raise
+        owed, self._owed = [*self._owed.values()], {}
+        told = [self._store.settling(Hold("owed", (account,), 0), amount) for account, amount in owed]
+        lost: BaseException | None = None
+        for (account, amount), answer in zip(owed, await asyncio.gather(*told, return_exceptions=True), strict=True):
+            if isinstance(answer, BaseException):
+                lost = answer
+                self._remember(account, amount)
+        if lost is not None:
+            raise lost
 
     async def _alone(self, charge: Charge) -> Hold:
         match self._fail:
@@ -194,8 +195,11 @@ class SharedBudgets(Follower):
         self._local.settle(hold, amount_nusd)
         if amount_nusd:
             for account in hold.accounts:
-                _, owed = self._owed.get(account.id, (account, 0))
-                self._owed[account.id] = (account, owed + amount_nusd)
+                self._remember(account, amount_nusd)
+
+    def _remember(self, account: Account, amount_nusd: int) -> None:
+        _, owed = self._owed.get(account.id, (account, 0))
+        self._owed[account.id] = (account, owed + amount_nusd)
 
     def _learn(self, changes: Iterable[Change]) -> None:
         for change in changes:

@@ -62,8 +62,9 @@ class Window:
         bucket = now // policy.bucket_ms
         counts = self._buckets.get(bucket)
         if counts is not None:
-            counts[0] += failures
             counts[1] += calls
+            if failures:
+                counts[0] += failures
             return
         self._buckets[bucket] = [failures, calls]
         if len(self._buckets) > BUCKETS:

@@ -56,13 +56,11 @@ class LocalCircuits:
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """Take note at once."""
-        if not ticket.slot:
-            if verdict is Verdict.IGNORED:
-                return
-            if verdict is Verdict.OK:
-                if (circuit := self._circuits.get(ticket.target.name)) is not None:
-                    circuit.succeeded(self._now_ms(), ticket.policy, ticket.generation)
-                return
+        if not ticket.slot and verdict is not Verdict.FAILED:
+            circuit = self._circuits.get(ticket.target.name)
+            if circuit is not None and verdict is Verdict.OK:
+                circuit.succeeded(self._now_ms(), ticket.policy, ticket.generation)
+            return
         finding = finding_of(ticket, verdict, least_open_s, self._means)
         self.take(ticket.target.name, ticket.policy, finding, request_id)
 

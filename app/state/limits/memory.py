@@ -73,6 +73,12 @@ class MemoryLimits:
             bucket = self._buckets[claim.bucket]
             bucket.served_us = max(bucket.served_us, now_us + work_us)
 
+    def hold(self, standing: Standing, till_us: int) -> None:
+        """Count a place that was granted elsewhere, until it is settled here."""
+        places = self._places.setdefault(standing.claim.bucket, _Places({}, till_us))
+        places.held[standing.place] = till_us
+        places.first_us = min(places.first_us, till_us)
+
     def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
         """Give back places, and replace reserved tokens by the true ones."""
         for standing in decision.standings:

@@ -83,6 +83,7 @@ class SharedLimits(Follower):
             bucket = standing.claim.bucket
             if standing.place:
                 place = standing.place
+                self._alone.settle(msgspec.structs.replace(decision, standings=(standing,)), 0, self._now_us())
                 corrections.append(Correction(bucket))
             elif owed := standing.settle(tokens):
                 left_us = self._blocks.settle(standing, owed) if standing.claim.rule.lease else owed
@@ -166,14 +167,23 @@ class SharedLimits(Follower):
         except (StateLostError, asyncio.CancelledError):
             answer.add_done_callback(lambda late: self._give_back(ask, place, late))
             raise
-        self._levels.note(decided[0], self._now_us())
+        now_us = self._now_us()
+        self._levels.note(decided[0], now_us)
+        for standing in decided[0].standings:
+            if standing.place:  # counts for this process's part, should Redis get lost meanwhile
+                self._alone.hold(standing, now_us + round(ask.hold_s * US_PER_S))
         return decided
 
     def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:
+        """Settle what was granted; places also where nobody knows, which are left whether they are held or not."""
         if arrived(answer):
             decision, _ = decision_of(ask, place, answer.result())
             if decision.admitted:
                 self.settle(decision, 0)
+            return
+        places = tuple([Correction(claim.bucket) for claim in ask.claims if claim.rule.rate is None])
+        if places:
+            self._send(_Settlement(ask.slot, place, places))
 
     def _return_leases(self) -> None:
         for slot, correction in self._blocks.leftovers(self._now_us()):

@@ -4,7 +4,8 @@ Sends commands to Redis: those that are asked for in the same tick of the loop l
 What rides is asked for early: it leaves with the next pipeline, but none is sent for its sake.
 
 While one pipeline is under way the next one gathers, so a busy gateway needs one connection and few packets. Each has
-the same short time; what it does not answer in time is lost, and so is whatever waited behind it.
+the same short time, and no more commands than that is enough for; what it does not answer in time is lost, and so is
+whatever waited behind it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from app.state.scripts import Script
 
 # How redis-py tells that Redis cannot be used: ValueError where it reads bytes that are no answer of a Redis at all.
 LOSSES: Final = (RedisError, OSError, ValueError)
+TOGETHER_MAX = 250  # commands in one pipeline: what is done in a few milliseconds, here and in Redis
 WAITING_MAX = 10_000  # commands that may gather behind a slow pipeline, a few megabytes
 
 
@@ -87,11 +89,11 @@ class Batch:
 
     async def _send_all(self) -> None:
         while self._waiting:
-            sent, self._waiting = self._waiting, []
+            sent, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
             sent += [(command, answer) for answer, command in self._riding.items()]
             self._riding.clear()
             try:
-                with FairLimit(asyncio.get_running_loop().time() + self._timeout_s):
+                with FairLimit(within_s=self._timeout_s):
                     answers = await self._execute([command for command, _ in sent])
             except (*LOSSES, TimeoutError) as error:
                 self._waiting = sent + self._waiting

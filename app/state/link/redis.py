@@ -73,7 +73,7 @@ class RedisLink(Beside):
         """Wait for what was asked for, however long the pipelines before it take."""
         unheeded(answer)  # a loss may come too late for whoever asked
         try:
-            with FairLimit(asyncio.get_running_loop().time() + self._options.timeout_s):
+            with FairLimit(within_s=self._options.timeout_s):
                 return await asyncio.shield(answer)
         except TimeoutError as error:
             raise StateLostError("timeout") from error

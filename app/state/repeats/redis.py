@@ -8,6 +8,7 @@ replica that dies makes nobody wait for long. While Redis is out of reach each p
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -26,11 +27,12 @@ _UNSHARED: Final = Leading("", "")
 
 
 class RepeatTools(msgspec.Struct, frozen=True):
-    """What sharing needs: the time, names for claims, and what happens without Redis."""
+    """What sharing needs: the time, names for claims and how long they hold, and what happens without Redis."""
 
     clock: Clock
     new_token: Callable[[], str]
     fail: Fail
+    claim_s: float = CLAIM_S
 
 
 class SharedRepeats(Follower):
@@ -49,7 +51,7 @@ class SharedRepeats(Follower):
         """Ask Redis."""
         token = self._tools.new_token()
         try:
-            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, _ms(CLAIM_S))
+            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, _ms(self._tools.claim_s))
         except StateLostError as error:
             return await self._claim_alone(name, fingerprint, error)
         match said:
@@ -86,9 +88,10 @@ class SharedRepeats(Follower):
 
     async def beat(self) -> None:
         """Hold the claims of calls that are being answered here."""
-        await self._link.submit(trial(f"{self._prefix}:idem:beat"))
-        for name, token in list(self._held.items()):
-            await self._link.submit(self._command("repeat_end", name, token, "hold", _ms(CLAIM_S), b""))
+        claim_ms = _ms(self._tools.claim_s)
+        holding = [self._command("repeat_end", *held, "hold", claim_ms, b"") for held in self._held.items()]
+        written = self._link.submit(trial(f"{self._prefix}:idem:beat"))
+        await asyncio.gather(written, *map(self._link.submit, holding))
 
     async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
         match self._tools.fail:

@@ -44,6 +44,6 @@ class LeavingCounts:
         self._now.discard(signal.request_id)
 
     def _end(self, signal: CallEnded) -> None:
+        self._now.discard(signal.request_id)  # also of a stream that was resumed where another process counts that
         if signal.drained is not None:
-            self._now.discard(signal.request_id)
             self._ended[signal.drained] += 1

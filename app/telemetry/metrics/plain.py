@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.core.signals import (
+    BudgetExceeded,
     BudgetReached,
     CallForbidden,
     CallRepeated,
@@ -120,6 +121,9 @@ def _limits() -> tuple[Part, ...]:
         )
         .bounded(NAMES_MAX)
         .add(LimitExceeded, lambda signal: (signal.limit,), lambda signal: signal.shadow),
+        Counter("wizard_budget_refused", "Calls and attempts that a budget left no room for.", ("budget",))
+        .bounded(NAMES_MAX)
+        .add(BudgetExceeded, lambda signal: (signal.budget,)),
         Counter("wizard_budget_reached", "Shares of budgets that spending reached.", ("budget", "share")).add(
             BudgetReached, lambda signal: (signal.budget, f"{signal.share:g}")
         ),

@@ -51,9 +51,8 @@ class Tracer:
 
 
 def _parent(call: Call) -> SpanContext | None:
-    given = next((value for name, value in call.headers if name == "traceparent"), None) if call.headers else None
-    found = None if given is None else PARENT.fullmatch(given)
-    if found is None:
-        return None
-    trace_id, span_id, flags = (int(part, 16) for part in found.groups())
-    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    for name, value in call.headers:
+        if name == "traceparent" and (found := PARENT.fullmatch(value)) is not None:
+            trace_id, span_id, flags = (int(part, 16) for part in found.groups())
+            return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    return None

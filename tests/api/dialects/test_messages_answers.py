@@ -107,6 +107,18 @@ def test_refusals_have_anthropics_form(kind: Kind) -> None:
     assert (b"request-id", b"req_1") in headers
 
 
+@pytest.mark.parametrize(("said", "told"), [(503, 503), (529, 529), (200, 529), (None, 529)])
+def test_a_provider_that_says_503_is_told_as_that(said: int | None, told: int) -> None:
+    """Whoever is overloaded in other words has Anthropic's own status."""
+    error = GatewayError(TARGET_BUSY, "No.")
+    error.upstream_status = said
+
+    status, _, body = MessagesDialect().refusal(error, "req_1", None)
+
+    assert status == told
+    assert json.loads(body)["error"]["type"] == "overloaded_error"
+
+
 def test_a_full_context_is_said_as_claude_code_reads_it() -> None:
     """Claude Code compacts its conversation when it reads Anthropic's words, whoever said that it is too long."""
     bodies = [

@@ -134,7 +134,7 @@ def test_the_cache_and_its_redis(tmp_path: Path) -> None:
     )
     assert (settings.cache.semantic.enabled, settings.cache.semantic.threshold) == (False, 0.8)
     assert not settings.circuit_breaker.enabled
-    assert settings.models["small"].strategy == "weighted"
+    assert settings.models["small"].strategy == "cost"
 
 
 def test_the_master_key_goes_on_working(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_models_without_a_counterpart(params: Any, word: str) -> None:  # noqa: 
 
 
 def test_prices_that_belong_to_the_strategy() -> None:
-    """Strategy cost stays where every target has both prices, and targets then name them."""
+    """Strategy cost stays, and compares the prices that the import has found."""
     params = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
     entries = [
         {"model_name": "m", "litellm_params": {"model": f"groq/{name}", **params, **more}}
@@ -212,7 +212,7 @@ def test_prices_that_belong_to_the_strategy() -> None:
 
     route = settings["models"]["m"]
     assert route["strategy"] == "cost"
-    assert [target["output_usd_per_mtok"] for target in route["targets"]] == [2, 2]
+    assert {name: price["output"] for name, price in settings["prices"].items()} == {"groq/a+b": 2, "groq/a b": 2}
     assert [limit["name"] for limit in settings["limits"]] == ["groq-a-b-rpm", "groq-a-b-rpm-2"]
 
 

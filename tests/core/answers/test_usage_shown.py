@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.core.answers.usage_shown import UsageShown, asks_for_usage, usage_hidden
+from app.core.answers.usage_shown import UsageShown, usage_hidden
 from app.core.model import Chunk, Native, StreamEvent, Weight
 from app.core.usage import CompletionTokensDetails, Usage
 from tests.core.answers.making import DONE, framed
@@ -22,7 +22,9 @@ HIDDEN = StreamEvent(
 )
 def test_who_asks(options: bytes, asks: bool) -> None:
     """Only `include_usage: true` asks."""
-    assert asks_for_usage(chat_request(b'{"model":"m","messages":[],"stream_options":%b}' % options)) is asks
+    request = chat_request(b'{"model":"m","messages":[],"stream_options":%b}' % options)
+
+    assert request.asks_for_usage is asks
 
 
 def test_a_report_is_hidden_from_who_did_not_ask() -> None:

@@ -195,13 +195,28 @@ def test_a_key_can_be_read() -> None:
 
 def test_many_models_do_not_fill_the_memory() -> None:
     """What is remembered of names is bounded, and forgetting it changes no key."""
-    keys = Keys("key", frozenset(), lambda _model: "")
-    calls = [call_of({**ASKED, "model": f"m{n}"}) for n in range(1030)]
+    asked: list[str] = []
 
-    first = [keys.key(call, canonical(call.request.raw) or {}) for call in calls]
+    def fingerprint(model: str) -> str:
+        asked.append(model)
+        return ""
 
-    assert [keys.key(call, canonical(call.request.raw) or {}) for call in calls] == first
-    assert len(set(first)) == len(calls)
+    keys = Keys("key", frozenset(), fingerprint)
+
+    def keys_of(models: int) -> list[str]:
+        calls = [call_of({**ASKED, "model": f"m{number}"}) for number in range(models)]
+        return [keys.key(call, canonical(call.request.raw) or {}) for call in calls]
+
+    first = keys_of(1024)
+    again = keys_of(1024)
+    remembered = len(asked)
+    more = keys_of(1025)
+    forgotten = keys_of(1)
+
+    assert len(set(first)) == remembered == 1024
+    assert first == again == more[:1024]
+    assert asked[1024:] == ["m1024", "m0"]
+    assert forgotten == first[:1]
 
 
 @pytest.mark.parametrize("raw", [b"", b"[1]", b"{", b"--boundary", b"[" * 100_000])

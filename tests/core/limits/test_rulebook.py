@@ -15,6 +15,7 @@ from app.core.limits.rulebook import ANSWER_TOKENS, HOLD_SPARE_S, Length, RuleBo
 from app.core.model import Operation, PlainRequest
 from app.core.rules import Ask, Measure, Rule, Scope
 from app.core.tokens import prompt_tokens
+from app.state.limits.memory import part_of
 from tests.support.calls import TARGET, a_call, an_attempt, asking
 from tests.support.virtual_time import START_S
 
@@ -163,6 +164,15 @@ def test_a_bucket_tells_its_owner() -> None:
 
     assert found is not None
     assert {("key_ann", "a:b c", "fast"), ()} == {owner_of(claim) for claim in found.claims}
+
+
+@pytest.mark.parametrize("measure", [Measure.REQUESTS, Measure.CONCURRENCY])
+def test_a_part_of_a_limit_tells_its_owner(measure: Measure) -> None:
+    """Of several processes that cannot agree each has smaller numbers for a bucket of the same name."""
+    found = asked([rule(Scope.USER, measure=measure)], calling(ANN, user="ann"))
+
+    assert found is not None
+    assert [("key_ann", "ann")] == [owner_of(claim) for claim in part_of(found, 2).claims]
 
 
 def test_other_numbers_are_another_bucket() -> None:

@@ -111,6 +111,8 @@ def test_a_clean_body_is_the_same_object() -> None:
         ({"stop": ["\n", MAIL]}, "stop[1]"),
         ({"prediction": {"type": "content", "content": MAIL}}, "prediction.content"),
         ({"some_day": {"new": [[MAIL]]}}, "some_day.new[0][0]"),
+        ({"note": f"data: {MAIL}"}, "note"),
+        ({"note": f"{MAIL} is ;base64, or not"}, "note"),
     ],
 )
 def test_every_text_is_looked_at(fields: dict[str, object], path: str) -> None:

@@ -43,6 +43,7 @@ NO_CREDIT = Told(anthropic.RateLimitError, 429, "rate_limit_error", "target_quot
 LOCKED_OUT = Told(anthropic.InternalServerError, 502, "api_error", "target_misconfigured")
 FAILED = Told(anthropic.InternalServerError, 502, "api_error", "target_failed", 3)
 BUSY = Told(anthropic.OverloadedError, 529, "overloaded_error", "target_busy", 3)
+BUSY_503 = Told(anthropic.ServiceUnavailableError, 503, "overloaded_error", "target_busy", 3)
 LATE = Told(anthropic.GatewayTimeoutError, 504, "timeout_error", "target_timeout", 3)
 NONSENSE = Told(anthropic.InternalServerError, 502, "api_error", "bad_upstream_reply", 3)
 
@@ -87,12 +88,12 @@ REFUSALS: dict[str, tuple[str, Script, Told]] = {
     "openai rate limit": ("chat", openai_refuses(429, "rate_limit_exceeded", headers=SOON), LIMITED),
     "openai no credit": ("chat", openai_refuses(429, "insufficient_quota", kind="insufficient_quota"), NO_CREDIT),
     "openai failure": ("chat", openai_refuses(500), FAILED),
-    "openai overloaded": ("chat", openai_refuses(503, headers=SOON), BUSY),
+    "openai overloaded": ("chat", openai_refuses(503, headers=SOON), BUSY_503),
     "openai timeout": ("chat", openai_refuses(504), LATE),
     "openai no answer": ("chat", whole(b"{}"), NONSENSE),
     "responses bad request": ("responses", openai_refuses(400), BAD_REQUEST),
     "responses context": ("responses", openai_refuses(400, "context_length_exceeded", "At most 8."), TOO_LONG),
-    "responses overloaded": ("responses", openai_refuses(503, headers=SOON), BUSY),
+    "responses overloaded": ("responses", openai_refuses(503, headers=SOON), BUSY_503),
 }
 
 

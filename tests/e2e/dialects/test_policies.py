@@ -164,3 +164,18 @@ def test_tokens_are_estimated_if_the_provider_cannot_count(claude: anthropic.Ant
         claude.messages.count_tokens(model="anthropic/picky", messages=USER)
 
     assert 1 <= counted.input_tokens < 20
+
+
+@pytest.mark.parametrize("model", ["nothing", "nobody/nothing", "sim/nothing", "anthropic/nothing"])
+def test_tokens_are_counted_for_models_that_are_there(plain: httpx2.Client, upstream: Upstream, model: str) -> None:
+    """Who counts for a model that nobody has is told so, in the words in which messages are refused."""
+    missing = {"type": "not_found_error", "message": "model: nothing"}
+    upstream.on("nothing", whole(json.dumps({"type": "error", "error": missing}).encode(), 404))
+    body = {"model": model, "messages": USER}
+
+    asked = plain.post("/v1/messages", json={**body, "max_tokens": 9})
+    counted = plain.post("/v1/messages/count_tokens", json=body)
+
+    assert (asked.status_code, counted.status_code) == (404, 404)
+    said = [{**answer.json()["error"], "request_id": ""} for answer in (asked, counted)]
+    assert said[0] == said[1]

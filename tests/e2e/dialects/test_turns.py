@@ -404,3 +404,19 @@ def pictures(dialect: str, body: dict[str, Any]) -> list[Any]:
             return [block["source"] for block in body["messages"][0]["content"]]
         case _:
             return [part["image_url"] for part in body["input"][0]["content"]]
+
+
+@pytest.mark.parametrize("more", [{}, {"input": ""}], ids=["a result", "nothing"])
+def test_a_turn_goes_on_with_what_the_provider_keeps(
+    gpt: openai.OpenAI, upstream: Upstream, more: dict[str, Any]
+) -> None:
+    """The tool was called in a response that the provider has, so its result comes alone; so may a stored prompt."""
+    upstream.on("keeper", script("responses", "text", stream=False))
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "Noon"}
+    asked: Any = {"model": "responses/keeper", "previous_response_id": "resp_0", "input": [result], **more}
+
+    answer = gpt.responses.create(**asked)
+
+    sent = last_body(upstream, "keeper")
+    assert answer.output_text
+    assert (sent["previous_response_id"], sent["input"]) == ("resp_0", asked["input"])

@@ -93,6 +93,21 @@ def test_phrases_tell_apart_what_has_one_type(message: str, expected: Kind) -> N
     assert (error.message == message) is (expected.blame is Blame.CALLER)
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, table.TARGET_MISCONFIGURED),
+        (403, table.TARGET_MISCONFIGURED),
+        (404, table.TARGET_MODEL_MISSING),
+        (422, table.UNPROCESSABLE),
+        (418, table.INVALID_REQUEST),
+    ],
+)
+def test_a_status_says_more_than_the_vaguest_type(status: int, expected: Kind) -> None:
+    """Servers that imitate the API call each refusal an invalid request; a refused key is still not the caller's."""
+    assert refusal(status, body("invalid_request_error")).kind is expected
+
+
 def test_a_spent_limit_is_no_rate_limit() -> None:
     """A limit of money is told apart from one of speed by its code."""
     error = refusal(429, body("rate_limit_error", code="enforced_spend_limit_reached"), retry_after="9")

@@ -49,6 +49,15 @@ def usage_of(events: list[StreamEvent]) -> Usage | None:
     return found[-1] if found else None
 
 
+def test_frames_without_data_are_left_out() -> None:
+    """An empty `data:`, which some proxies send to keep a connection alive, does not break a stream."""
+    name = NAMES[0]
+
+    events, ended = decoded([b"data:\n\n", sent(name)])
+
+    assert (events, ended) == decoded([sent(name)])
+
+
 @ALL
 def test_means_what_was_recorded(name: str) -> None:
     """A client of OpenAI's form sees OpenAI's chunks."""

@@ -79,6 +79,24 @@ def test_reads_answers(operation: Operation, body: bytes, usage: Usage | None) -
 
 
 @pytest.mark.parametrize(
+    ("choices", "reasons"),
+    [
+        (b'[{"text":"a","finish_reason":"stop"},{"text":"b","finish_reason":"length"}]', ("stop", "length")),
+        (b'[{"text":"a","finish_reason":null},{"text":"b"}]', ()),
+        (b'[{"text":"a","finish_reason":7}]', ()),
+        (b'["odd"]', ()),
+    ],
+)
+def test_why_a_completion_ended(choices: bytes, reasons: tuple[str, ...]) -> None:
+    """The reasons are those of the choices; a choice without one, or an odd one, is no error."""
+    body = b'{"choices":' + choices + b"}"
+
+    completion = OpenAiCodec().decode(body, asked(Operation.COMPLETIONS))
+
+    assert (completion.raw, completion.finish_reasons) == (body, reasons)
+
+
+@pytest.mark.parametrize(
     ("operation", "body"),
     [
         (Operation.EMBEDDINGS, b"{}"),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, TARGET_FAILED, UNPROCESSABLE, GatewayError, Kind
 from app.core.model import Completion, Operation, PlainRequest, Request
+from app.core.ports import Codec
 from app.providers.openai.codec import OpenAiCodec
-from app.providers.openai.stream_usage import StreamUsage, UsageCodec, made_to_ask
+from app.providers.openai.stream_usage import AskingCodec, StreamUsage, made_to_ask
 from tests.support.calls import asking, chat_request
 
 TARGET = Target("acme", "fast")
@@ -23,20 +24,20 @@ BOTH = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"total_
 DONE = b"data: [DONE]\n\n"
 
 
-def codec(*, asking: bool = True) -> tuple[UsageCodec, StreamUsage]:
-    """Return OpenAI's codec made to ask."""
-    usage = StreamUsage(asking=asking)
-    return UsageCodec(OpenAiCodec(), usage), usage
+def codec_for(request: Request, usage: StreamUsage | None = None) -> Codec:
+    """Return what speaks for a request to a provider that is asked."""
+    asked = (usage or StreamUsage(asking=True)).is_for(request)
+    return AskingCodec(OpenAiCodec()) if asked else OpenAiCodec()
 
 
-def sent(request: Request, *, asking: bool = True) -> bytes:
+def sent(request: Request, usage: StreamUsage | None = None) -> bytes:
     """Return the body that goes to the provider."""
-    return codec(asking=asking)[0].encode(request, TARGET).body
+    return codec_for(request, usage).encode(request, TARGET).body
 
 
 def shown(request: Request, *frames: bytes) -> tuple[bytes, list[int]]:
     """Return what a client sees of a stream, and the totals that observers see."""
-    decoder = codec()[0].decoder(request)
+    decoder = codec_for(request).decoder(request)
     events = [event for frame in frames for event in decoder.feed(frame)]
     events += [] if decoder.done else decoder.end()
     totals = [event.chunk.usage.total_tokens for event in events if event.chunk is not None and event.chunk.usage]
@@ -84,7 +85,7 @@ def test_a_provider_that_is_not_to_be_asked_is_not() -> None:
     """`usage_in_streams: never`."""
     request = asking(stream=True)
 
-    assert sent(request, asking=False) == request.raw
+    assert sent(request, StreamUsage(asking=False)) == request.raw
 
 
 @given(st.text(max_size=30).map(lambda text: {"model": "m", "messages": [], "stream": True, "k": text}))
@@ -107,6 +108,19 @@ def test_a_client_that_asked_sees_it() -> None:
     frames, totals = shown(asking(stream=True, stream_options=ASKING), HELLO, STOP, USAGE, DONE)
 
     assert (frames, totals) == (HELLO + STOP + USAGE + DONE, [4])
+
+
+def test_completions_are_made_to_ask() -> None:
+    """As chats are; streams of other operations are left alone."""
+    legacy = PlainRequest(Operation.COMPLETIONS, "fast", b'{"model":"fast"}', stream=True, asks_for_usage=False)
+    picture = PlainRequest(Operation.IMAGES, "fast", b'{"model":"fast"}', stream=True)
+    end = b'data: {"choices":[{"text":"","finish_reason":"stop"}]}\n\n'
+
+    frames, totals = shown(legacy, end, USAGE, DONE)
+
+    assert msgspec.json.decode(sent(legacy))["stream_options"] == ASKING
+    assert sent(picture) == picture.raw
+    assert (frames, totals) == (end + DONE, [4])
 
 
 def test_an_event_that_tells_more_than_usage_is_shown() -> None:
@@ -133,18 +147,18 @@ def test_a_stream_that_ends_early_is_still_broken() -> None:
 )
 def test_a_provider_may_refuse_to_be_asked(kind: Kind, message: str, param: str | None, refused: bool) -> None:
     """Then it is asked no more; other failures change nothing."""
-    wrapped, usage = codec()
+    usage = StreamUsage(asking=True)
     request = asking(stream=True)
 
     found = usage.refused(request, GatewayError(kind, message, param=param))
 
     assert found == refused
-    assert (wrapped.encode(request, TARGET).body == request.raw) == refused
+    assert (sent(request, usage) == request.raw) == refused
 
 
 def test_what_the_client_asked_itself_is_its_own_affair() -> None:
     """The provider's refusal is then the answer."""
-    _, usage = codec()
+    usage = StreamUsage(asking=True)
 
     assert not usage.refused(
         asking(stream=True, stream_options=ASKING), GatewayError(INVALID_REQUEST, "stream_options")
@@ -153,7 +167,7 @@ def test_what_the_client_asked_itself_is_its_own_affair() -> None:
 
 def test_everything_else_is_the_codecs() -> None:
     """Whole answers, errors and other operations pass through."""
-    wrapped, usage = codec()
+    wrapped = AskingCodec(OpenAiCodec())
     body = b'{"choices":[{"finish_reason":"stop"}],"usage":{"total_tokens":4}}'
     plain = PlainRequest(Operation.EMBEDDINGS, "m", b"{}", stream=True)
 
@@ -161,4 +175,4 @@ def test_everything_else_is_the_codecs() -> None:
 
     assert completion == Completion(body, completion.usage, ("stop",))
     assert wrapped.error(404, {}, b"", 0.0).kind == OpenAiCodec().error(404, {}, b"", 0.0).kind
-    assert not usage.is_for(plain)
+    assert not StreamUsage(asking=True).is_for(plain)

@@ -96,6 +96,24 @@ async def test_completions_are_text(sim: SimUpstream) -> None:
     assert found["choices"] == [{"index": 0, "text": "one two ", "logprobs": None, "finish_reason": "length"}]
 
 
+@pytest.mark.parametrize(("most", "said"), [(2, ["all good ", "all good "]), (0, ["", ""])])
+async def test_an_echo_is_the_prompt_before_the_text(sim: SimUpstream, most: int, said: list[str]) -> None:
+    """Of each choice; it counts as prompt alone, and `max_tokens` cuts only what follows, down to nothing."""
+    asked = {"model": "words?words=5", "prompt": ["one two: ", "three: "], "echo": True, "max_tokens": most}
+
+    found = await answer(sim, "completions", **asked)
+    frames = (await whole(sim, plain("completions", **asked, stream=True))).split(b"\n\n")[:-2]
+
+    texts = {choice["index"]: choice["text"] for choice in found["choices"]}
+    assert texts == {0: f"one two: {said[0]}", 1: f"three: {said[1]}"}
+    assert {choice["finish_reason"] for choice in found["choices"]} == {"length"}
+    assert (found["usage"]["prompt_tokens"], found["usage"]["completion_tokens"]) == (3, 2 * most)
+    streamed = {0: "", 1: ""}
+    for choice in [choice for frame in frames for choice in msgspec.json.decode(frame[6:])["choices"]]:
+        streamed[choice["index"]] += choice["text"]
+    assert streamed == texts
+
+
 @pytest.mark.parametrize("prompt", [["1 2 3", "4"], [[1, 2, 3], [4]]], ids=["texts", "tokens"])
 async def test_each_prompt_has_its_choices(sim: SimUpstream, prompt: object) -> None:
     """Several prompts are answered one after the other, each as often as asked for, whole and streamed."""

@@ -159,7 +159,7 @@ async def _all_of(waiting: Awaitable[Stored | RemoteStream]) -> None:
 async def test_a_failure_is_told(redis: RedisServer, begun: bool) -> None:
     """Who follows gets the same error, before or in the middle of an answer."""
     error = GatewayError(TARGET_RATE_LIMITED, "slowly", retry_after_s=3.0, param="model").answered_by("acme")
-    error.upstream_status = 429
+    error.upstream_status, error.retries_spent = 429, True
     async with meeting(redis, f"fail{begun}") as call:
         waiting = asyncio.ensure_future(call.remote.landing())
         await call.followed()

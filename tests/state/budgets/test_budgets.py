@@ -15,13 +15,15 @@ from app.core.accounts import Account, Ahead, Charge, Hold
 from app.core.clock import SystemClock
 from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
 from app.core.money import Budget
-from app.core.signals import BudgetReached, Signal
+from app.core.signals import BudgetExceeded, BudgetReached, Signal
 from app.core.spending.budgets import account
 from app.state.budgets.memory import LocalBudgets, MemoryAccounts
 from app.state.budgets.redis import RedisAccounts
 from app.state.budgets.sharing import AHEAD_MAX, SharedBudgets
+from app.state.link.batch import TOGETHER_MAX
 from app.state.link.redis import RedisLink
 from tests.state.sharing import OPTIONS, until
+from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_server import RedisServer
 
 LIMIT = 10_000
@@ -106,11 +108,12 @@ async def test_replicas_share_what_is_spent(shared_server: RedisServer, on: Acco
     prefix = f"p{next(_names)}"
     async with replica(shared_server.url, prefix) as one, replica(shared_server.url, prefix) as other:
         found = await asyncio.gather(*[each.spend(on, 1_000) for each in (one, other) for _ in range(10)])
-        await until(lambda: len(one.told) + len(other.told) == 3)
+        await until(lambda: sum(isinstance(each, BudgetReached) for each in [*one.told, *other.told]) == 3)
+        told = [*one.told, *other.told]
 
     assert sorted(found) == [INSUFFICIENT_QUOTA.code] * 10 + ["ok"] * 10
-    shares = [told.share for told in [*one.told, *other.told] if isinstance(told, BudgetReached)]
-    assert sorted(shares) == [0.5, 0.8, 1.0]
+    assert sorted(each.share for each in told if isinstance(each, BudgetReached)) == [0.5, 0.8, 1.0]
+    assert [each.budget for each in told if isinstance(each, BudgetExceeded)] == [on.budget.name] * 10
 
 
 async def test_a_caller_who_leaves_holds_nothing(shared_server: RedisServer, on: Account) -> None:
@@ -147,6 +150,50 @@ async def test_without_redis_a_small_share_may_be_spent(server: RedisServer, on:
 
     assert alone == ["ok", "ok", INSUFFICIENT_QUOTA.code, INSUFFICIENT_QUOTA.code]
     assert known == 5_080
+
+
+async def test_what_many_spent_without_redis_is_told_at_once(server: RedisServer) -> None:
+    """However many they are: a round trip for each would keep a replica away for as long as that takes."""
+    accounts = [an_account() for _ in range(3 * TOGETHER_MAX)]
+    async with FaultProxy(server.port) as proxy, replica(f"redis://127.0.0.1:{proxy.port}/0", "many") as one:
+        server.freeze()
+        await one.spend(accounts[0], 40)
+        await until(lambda: not one.link.up)
+        for each in accounts:
+            assert await one.spend(each, 40) == "ok"
+        proxy.passed.clear()
+        server.thaw()
+        await until(lambda: one.link.up)
+        packets = sum(piece.answer for piece in proxy.passed)
+
+        async def told() -> bool:
+            return [level.spent_nusd for level in await one.budgets.levels(accounts[1:])] == [40] * (len(accounts) - 1)
+
+        await until(told)
+
+    assert packets < len(accounts) / 2
+
+
+async def test_what_redis_does_not_take_of_one_is_told_of_the_others(server: RedisServer) -> None:
+    """If it refuses one account, or goes again in the middle, nobody's spending is forgotten."""
+    refused, *others = accounts = [an_account() for _ in range(4)]
+    prefix = f"p{next(_names)}"
+    key = f"{{{prefix}:spend}}:{refused.id}"
+    async with FaultProxy(server.port) as proxy, replica(f"redis://127.0.0.1:{proxy.port}/0", prefix) as one:
+        server.do("SET", key, "no hash")
+        for each in accounts:
+            assert await one.spend(each, 40) == "ok"
+        await proxy.wait_until(lambda: sum(b"WRONGTYPE" in piece.data for piece in proxy.passed) > 1)
+        for each in others:
+            assert await one.spend(each, 2) == "ok"
+
+        server.do("DEL", key)
+        await until(lambda: one.link.up)
+
+        async def told() -> bool:
+            return [level.spent_nusd for level in await one.budgets.levels(accounts)] == [40, 42, 42, 42]
+
+        await until(told)
 
 
 @pytest.mark.parametrize(("fail", "code"), [("open", "ok"), ("closed", STATE_UNAVAILABLE.code)])

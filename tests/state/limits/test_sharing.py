@@ -109,6 +109,21 @@ async def test_a_place_on_its_way_back_is_waited_for(shared_server: RedisServer)
     assert following.admitted
 
 
+async def test_a_place_that_was_granted_too_late_is_left(server: RedisServer) -> None:
+    """Redis may take a place for a call that has given it up and was decided alone; nobody is to wait for its end."""
+    rule = places(2)
+    async with replica(server.url, "late", options=QUICK) as one:
+        server.freeze()
+        said = await one.say(ask(claim(rule), hold_s=600))
+        await until(lambda: not one.link.up)
+        server.thaw()
+
+        await until(lambda: one.link.up)
+        await until(lambda: _left(one, [2]))
+
+    assert "yes" == said
+
+
 async def test_a_caller_who_leaves_while_asking_gives_everything_back(shared_server: RedisServer) -> None:
     """The place and the tokens that Redis grants afterwards are free again at once."""
     place, many = places(1), tokens(100, 3600)
@@ -184,6 +199,26 @@ async def test_alone_a_large_call_is_not_impossible() -> None:
     assert (True, False, True) == (first.admitted, second.admitted, third.admitted)
     assert first.alone
     assert [0, 0] == remaining(levels)
+
+
+async def test_alone_places_count_that_were_taken_before(server: RedisServer) -> None:
+    """Whoever holds its part of the places already grants no more of them until one is given back."""
+    rule = places(4)
+    async with replica(server.url, "held", QUICK) as one, replica(server.url, "held", QUICK) as other:
+        for each in (one, other, one):
+            await each.limits.beat()
+        held = [await one.ask(ask(claim(rule))) for _ in range(2)]
+        server.kill()
+        await until(lambda: not one.link.up and not other.link.up)
+
+        full = await one.say(ask(claim(rule)))
+        one.limits.settle(held[0], 0)
+        room = [await one.say(ask(claim(rule))) for _ in range(2)]
+        others = [await other.say(ask(claim(rule))) for _ in range(3)]
+
+    assert [decision.alone for decision in held] == [False, False]
+    assert (full, room) == ("no", ["yes", "no"])
+    assert others == ["yes", "yes", "no"]
 
 
 @pytest.mark.parametrize(("fail", "said"), [("open", "yes"), ("closed", "state_unavailable")])

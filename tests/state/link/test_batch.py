@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.state.link import Command, Plain, StateLostError
-from app.state.link.batch import WAITING_MAX, Batch
+from app.state.link.batch import TOGETHER_MAX, WAITING_MAX, Batch
 from app.state.scripts import Script
 from tests.support.redis_server import RedisServer
 
@@ -72,6 +72,18 @@ async def test_commands_behind_a_slow_pipeline_gather(wire: Wire) -> None:
     answers = await asyncio.gather(slow, *behind)
 
     assert [b"0", b"1", b"2", b"3", b"4"] == answers[1:]
+    assert wire.lost == []
+
+
+async def test_what_has_gathered_leaves_in_pipelines_of_bounded_length(wire: Wire) -> None:
+    """Each has its own time, so that what was saved up while Redis was away is not lost again for being much."""
+    answers = [wire.batch.submit(say(str(n))) for n in range(3 * TOGETHER_MAX)]
+
+    await answers[0]
+
+    assert answers[TOGETHER_MAX - 1].done()
+    assert not answers[TOGETHER_MAX].done()
+    assert [int(answer) for answer in await asyncio.gather(*answers)] == [*range(3 * TOGETHER_MAX)]
     assert wire.lost == []
 
 

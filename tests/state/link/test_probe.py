@@ -29,6 +29,25 @@ async def test_a_redis_that_is_well(server: RedisServer) -> None:
     assert server.do("PTTL", "wizard:doctor") <= 1000
 
 
+class Slow(SystemClock):
+    """A clock for which each look at it takes a thousand seconds."""
+
+    looks = 0
+
+    def now(self) -> float:
+        """Return the time since the first look."""
+        self.looks += 1
+        return 1000.0 * self.looks
+
+
+async def test_the_clocks_are_compared_at_half_time(server: RedisServer) -> None:
+    """Redis has told its time in the middle of the wait for it."""
+    found = await probe_redis(server.url, "wizard", Slow())
+
+    assert found.latency_s == 1000
+    assert found.ahead_s == pytest.approx(500, abs=60)
+
+
 async def test_a_redis_that_takes_no_writes(server: RedisServer) -> None:
     """What cannot be written to is of no use, and is named so."""
     server.do("REPLICAOF", "127.0.0.1", 1)

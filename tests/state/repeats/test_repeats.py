@@ -14,11 +14,10 @@ from app.core.clock import SystemClock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.idempotency import Answered, Busy, Different, Leading, Repeats, fingerprint_of, name_of
 from app.core.model import Completion, Native
-from app.state.link.redis import LinkOptions, RedisLink
+from app.state.link.redis import RedisLink
 from app.state.repeats import RepeatLimits
-from app.state.repeats import redis as module
 from app.state.repeats.memory import LocalRepeats
-from app.state.repeats.redis import RepeatTools, SharedRepeats
+from app.state.repeats.redis import CLAIM_S, RepeatTools, SharedRepeats
 from tests.state.sharing import HANGS_S, OPTIONS, until
 from tests.support.redis_server import RedisServer, servers
 
@@ -35,19 +34,19 @@ def tokens() -> Callable[[], str]:
 class Replica:
     """What one gateway has of it."""
 
-    def __init__(self, url: str, prefix: str, fail: str = "local", link: LinkOptions = OPTIONS) -> None:
-        self.link = RedisLink(url, link, lambda: 0.0, lambda _signal: None)
+    def __init__(self, url: str, prefix: str, fail: str, claim_s: float) -> None:
+        self.link = RedisLink(url, OPTIONS, lambda: 0.0, lambda _signal: None)
         name = f"r{next(_numbers)}-"
         made = tokens()
-        tools = RepeatTools(SystemClock(), lambda: name + made(), fail)  # type: ignore[arg-type] # one of the words
+        tools = RepeatTools(SystemClock(), lambda: name + made(), fail, claim_s)  # type: ignore[arg-type] # of the words
         local = LocalRepeats(LIMITS, SystemClock(), tools.new_token)
         self.repeats = SharedRepeats(self.link, prefix, LIMITS, local, tools)
 
 
 @asynccontextmanager
-async def replica(url: str, prefix: str, fail: str = "local", link: LinkOptions = OPTIONS) -> AsyncIterator[Replica]:
+async def replica(url: str, prefix: str, fail: str = "local", claim_s: float = CLAIM_S) -> AsyncIterator[Replica]:
     """Run a replica."""
-    found = Replica(url, prefix, fail, link)
+    found = Replica(url, prefix, fail, claim_s)
     async with found.link:
         yield found
 
@@ -65,6 +64,10 @@ async def repeats(request: pytest.FixtureRequest, all_servers: dict[str, RedisSe
 def answered(text: bytes = b"{}", fingerprint: bytes = b"f") -> Answered:
     """Return an answer."""
     return Answered(fingerprint, Completion(text))
+
+
+async def _holds_for(server: RedisServer, key: str, milliseconds: int) -> bool:
+    return bool(server.do("PTTL", key) >= milliseconds)
 
 
 async def _is_free(repeats: Repeats, name: str) -> bool:
@@ -197,20 +200,24 @@ async def test_replicas_share(shared_server: RedisServer) -> None:
     assert found == answered(b"one")
 
 
-async def test_claims_are_held_while_the_call_goes_on(
-    shared_server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With each beat; a replica that is gone holds nothing for long."""
-    monkeypatch.setattr(module, "CLAIM_S", 2.0)
+async def test_claims_are_held_while_the_call_goes_on(shared_server: RedisServer) -> None:
+    """With each beat they hold for their whole time again."""
+    prefix = f"repeats-{next(_numbers)}"
+    async with replica(shared_server.url, prefix, claim_s=60.0) as one:
+        await lead(one.repeats)
+        shared_server.do("PEXPIRE", f"{{{prefix}:idem:n}}", 30_000)
+
+        await until(partial(_holds_for, shared_server, f"{{{prefix}:idem:n}}", 30_001))
+
+
+async def test_a_replica_that_is_gone_holds_nothing_for_long(shared_server: RedisServer) -> None:
+    """Its claims end by themselves."""
     prefix = f"repeats-{next(_numbers)}"
     async with replica(shared_server.url, prefix) as other:
-        async with replica(shared_server.url, prefix) as one:
+        async with replica(shared_server.url, prefix, claim_s=0.3) as one:
             await lead(one.repeats)
-            await asyncio.sleep(2.5)
-            held = await other.repeats.claim("n", b"f")
-        await until(partial(_is_free, other.repeats, "n"))
 
-        assert isinstance(held, Busy)
+        await until(partial(_is_free, other.repeats, "n"))
 
 
 async def test_without_redis_each_process_goes_by_what_it_knows(server: RedisServer) -> None:

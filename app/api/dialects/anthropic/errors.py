@@ -47,7 +47,8 @@ def message_error_frame(error: GatewayError, request_id: str, journal: Journal) 
 
 def status_of(error: GatewayError) -> int:
     """Return the status by which the SDKs choose their exception."""
-    return _OVERLOADED if error.kind is TARGET_BUSY else error.kind.status
+    busy = error.kind is TARGET_BUSY and error.upstream_status != error.kind.status  # who says 503 is told as that
+    return _OVERLOADED if busy else error.kind.status
 
 
 def _envelope(error: GatewayError, request_id: str, journal: Journal | None) -> dict[str, object]:
