@@ -20,8 +20,8 @@ from app.core.guards.injection import Injection
 from app.core.model import Chunk, StreamEvent, Weight
 from app.core.redaction.answers import Form
 from app.core.redaction.body import CHAT
-from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Plain, Rewriter
+from app.core.redaction.hold_back import Cut
 from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.redactor import Action, Redactor
 from app.core.redaction.streams import RewriteEvents

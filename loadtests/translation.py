@@ -27,7 +27,7 @@ from app.api.dialects.responses.stream import ResponseEvents
 from app.core.call import Target
 from app.core.model import ChatFields, ChatRequest
 from app.core.ports import Codec
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.openai.codec import OpenAiCodec
 from app.providers.registry import CODECS, Build
 from loadtests.yardstick import QUIET_US, yardstick_us

@@ -41,8 +41,8 @@ from app.api.moderations import ModerationsRoute
 from app.api.openapi.cold import corrected
 from app.api.openapi.hot import hot_paths
 from app.api.page import page_router
-from app.api.passing import PassRoute
-from app.api.places import PREFIX, Anywhere, Kept
+from app.api.passthrough import PassRoute
+from app.api.passthrough_places import PREFIX, Anywhere, Kept
 from app.api.roles import is_inside, with_roles
 from app.api.sessions import sessions_router
 from app.api.streams import streams_router

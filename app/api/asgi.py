@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from app.core.disconnects import Departure
 from app.core.errors import BODY_TOO_LARGE, GatewayError
-from app.core.leaving import Departure
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]

@@ -14,16 +14,16 @@ from app.api.asgi import ClientGoneError, Receive, Scope, declared_bytes, too_la
 from app.api.dialects.plain import PlainDialect, is_form
 from app.api.hot import Arrival, Desk, HotRoute
 from app.api.inbound import Headers
+from app.api.request_options import RequestOptions
 from app.api.respond import Ready
 from app.api.uploading import Incoming
-from app.api.wishes import Wishes
 from app.core.call import CallOptions
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.multipart import Form, FormTail
 
 SMALL_BYTES: Final = 1_048_576  # below, a second try is worth more than the memory
 _FIELDS_MAX_BYTES: Final = 262_144  # of what stands before the first file
-_ONCE: Final = Wishes(options=CallOptions(retry=False, fallback=False, caching=False))
+_ONCE: Final = RequestOptions(options=CallOptions(retry=False, fallback=False, caching=False))
 
 
 class FormRoute(HotRoute):

@@ -10,7 +10,7 @@ import msgspec
 
 from app.core.call import Call, Journal, Target
 from app.core.gcra import US_PER_S
-from app.core.requests import Step
+from app.core.request_log import Step
 from app.core.rules import Measure, Standing
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]

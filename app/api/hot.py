@@ -19,16 +19,16 @@ from app.api.errors import internal_error, stopping
 from app.api.headers import Headers as AnswerHeaders
 from app.api.headers import overhead_header
 from app.api.inbound import FORWARDED, Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
+from app.api.request_options import NO_WISHES, RequestOptions, merged, request_options_of, sdk_patience_s
 from app.api.respond import Ready, respond
 from app.api.taping import TapedSink
-from app.api.wishes import NO_WISHES, Wishes, merged, sdk_patience_s, wishes_of
 from app.core.call import Call, Journal
 from app.core.clock import Clock, SystemClock
+from app.core.disconnects import Departure, Departures
 from app.core.errors import NOT_CACHED, GatewayError
 from app.core.gateway import CurrentGateway, EdgeOptions, Gateway
 from app.core.idempotency import fingerprint_of
 from app.core.identity import Caller, Credential
-from app.core.leaving import Departure, Departures
 from app.core.lifecycle import Lifecycle
 from app.core.model import Request
 from app.core.ports import Sink
@@ -160,10 +160,10 @@ class HotRoute:
         """
         return self._call_of(arrival, body, self._dialect.read(body, arrival.headers), edge)
 
-    def _call_of(self, arrival: Arrival, body: bytes, read: tuple[Request, Wishes], edge: EdgeOptions) -> Call:
+    def _call_of(self, arrival: Arrival, body: bytes, read: tuple[Request, RequestOptions], edge: EdgeOptions) -> Call:
         """Return the call for a request and the wishes that were `read` in its body."""
         request, said = read
-        wishes = wishes_of(arrival.headers)
+        wishes = request_options_of(arrival.headers)
         if said is not NO_WISHES:
             wishes = merged(wishes, said)
         options = wishes.options

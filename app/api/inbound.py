@@ -1,4 +1,4 @@
-"""What a request's headers say: who asks, under which id, and in which form; `wishes.py` reads what it asks for."""
+"""What a request's headers say: who asks, under which id, in which form; `request_options.py` reads what it asks for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from app.api.asgi import Scope
 from app.core.errors import UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.identity import Credential
-from app.core.loops import VIA, Loop
+from app.core.loop_detection import VIA, Loop
 from app.core.tracing import PARENT
 
 Headers: TypeAlias = Mapping[bytes, bytes]

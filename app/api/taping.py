@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from app.api.asgi import AsgiSink
-from app.core.leaving import Departure
+from app.core.disconnects import Departure
 from app.core.stream import EVENTS
 from app.core.tapes import Tape, TapeEnd
 

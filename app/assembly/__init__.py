@@ -16,9 +16,9 @@ from app.assembly.explaining import explainers
 from app.assembly.health import prober_handler, probings
 from app.assembly.identity import directory
 from app.assembly.opening import open_state
-from app.assembly.passing import pass_on
+from app.assembly.passthrough import pass_on
 from app.assembly.providers import providers, sources
-from app.assembly.recovering import recovering
+from app.assembly.recovery import recovering
 from app.assembly.routing import policies, routes
 from app.assembly.sessions import session_office
 from app.assembly.stages import attempt_stages, call_stages

@@ -9,11 +9,11 @@ from app.config.schema import Settings
 from app.core.allow_list import slashed
 from app.core.caching.answers import Answers, Lifetimes, Places
 from app.core.caching.broadcast import BroadcastBounds
-from app.core.caching.carrying import Carrier
+from app.core.caching.flight_carrier import Carrier
 from app.core.caching.keys import Keys
-from app.core.caching.meaning import Semantics
 from app.core.caching.policy import CachePolicy
 from app.core.caching.ports import CacheDesk, SharedAnswers
+from app.core.caching.semantic import Semantics
 from app.core.model import Operation
 from app.stages.cache import Cache, CacheOptions
 from app.state.answers.caching import Caching, LocalDesk

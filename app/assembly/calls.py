@@ -7,7 +7,7 @@ from app.config.schema import Settings
 from app.core.parameters import Quantities
 from app.core.traffic.admission import Bounds
 from app.stages.admission import Admission, AdmissionOptions
-from app.stages.instruct import Instruct, InstructOptions
+from app.stages.system_prompt import SystemPrompt, SystemPromptOptions
 from app.stages.validate import Validate, ValidateOptions
 
 
@@ -26,14 +26,14 @@ def validate(settings: Settings) -> Validate:
     return Validate(options)
 
 
-def instruct(settings: Settings) -> list[Instruct]:
+def instruct(settings: Settings) -> list[SystemPrompt]:
     """Return the stage for system messages, if any route has something to say about them."""
     routes = {
-        name: InstructOptions(route.system.prompt, route.system.callers)
+        name: SystemPromptOptions(route.system.prompt, route.system.callers)
         for name, route in settings.models.items()
         if route.system.prompt is not None or route.system.callers != "keep"
     }
-    return [Instruct(routes)] if routes else []
+    return [SystemPrompt(routes)] if routes else []
 
 
 def admission(settings: Settings, deps: Deps) -> list[Admission]:

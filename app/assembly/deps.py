@@ -12,6 +12,7 @@ from app.core.accounts import Budgets
 from app.core.circuits import Resting
 from app.core.clock import Clock, SystemClock
 from app.core.configuration import NoReplicas, Replicas
+from app.core.decision_trace import DecisionTraces, Hearing
 from app.core.health import Alone, ProviderHealth, Rota
 from app.core.idempotency import Repeats
 from app.core.insight import Insight
@@ -21,19 +22,18 @@ from app.core.ports import Chance, Circuits, Limits, UpstreamClient
 from app.core.provider_keys import KeyPools
 from app.core.sessions import SessionStore
 from app.core.signals import Listener
-from app.core.stories import Hearing, Stories
 from app.core.tapes import Tapes
-from app.core.traffic.extra_calls import KeptBudgets, KeptShares
 from app.core.traffic.memory import Traffic
+from app.core.traffic.retry_budget import KeptBudgets, KeptShares
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
-from app.providers.ways import Ways
+from app.providers.special_clients import Ways
 from app.state.answers.caching import Caching
+from app.state.idempotency import RepeatLimits
+from app.state.idempotency.memory import LocalRepeats
 from app.state.keys.memory import LocalKeys
 from app.state.limits.memory import LocalLimits
-from app.state.repeats import RepeatLimits
-from app.state.repeats.memory import LocalRepeats
-from app.state.requests.book import RequestBook
+from app.state.request_log.book import RequestBook
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
 from app.state.usage.book import UsageBook
@@ -97,6 +97,6 @@ class Deps(msgspec.Struct, frozen=True):
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
     tracers: Tracers | None = None  # without them no call is traced, whatever the configuration says
     hearing: Hearing | None = None  # where listeners come and go
-    stories: Stories | None = None
+    stories: DecisionTraces | None = None
     requests: RequestBook | None = None
     insight: Insight | None = None

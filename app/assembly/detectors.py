@@ -9,7 +9,7 @@ from app.config.features.redaction import Redaction
 from app.core.redaction.detectors import own_detectors
 from app.core.redaction.finding import Detector, Patterns
 from app.core.redaction.inspector import Inspector
-from app.inspection.own import OwnPattern
+from app.inspection.custom_patterns import OwnPattern
 
 
 class DetectorKit:

@@ -9,9 +9,9 @@ from app.config.checks.passthrough import is_looked_at
 from app.config.load import digest
 from app.config.presets import PRESETS
 from app.config.schema import Settings
+from app.core.disconnects import DisconnectOptions
 from app.core.gateway import EdgeOptions
-from app.core.leaving import LeavingOptions
-from app.core.loops import Loop
+from app.core.loop_detection import Loop
 from app.core.routing.table import RoutingTable
 from app.core.tapes import TapeBounds
 
@@ -52,7 +52,7 @@ def _moderation_model(settings: Settings, routing: RoutingTable) -> str | None:
     return next((model for model, usual in at_home.items() if usual), next(iter(at_home), None))
 
 
-def _leaving(settings: Settings) -> LeavingOptions | None:
+def _leaving(settings: Settings) -> DisconnectOptions | None:
     """Return which calls go on without their clients; None if there are none."""
     given = settings.streaming
     routes = {name: route.streaming.on_disconnect or given.on_disconnect for name, route in settings.models.items()}
@@ -60,7 +60,7 @@ def _leaving(settings: Settings) -> LeavingOptions | None:
     if resume is None and "drain" not in {given.on_disconnect, *routes.values()}:
         return None
     drains = {name: how == "drain" for name, how in routes.items()}
-    return LeavingOptions(drains, given.on_disconnect == "drain", given.drain_max, resume)
+    return DisconnectOptions(drains, given.on_disconnect == "drain", given.drain_max, resume)
 
 
 def _resume(settings: Settings) -> TapeBounds | None:

@@ -20,7 +20,7 @@ from app.core.per_route import PerRoute
 from app.inspection.classifier import Classifier
 from app.inspection.hook import HookOptions, HttpHook
 from app.stages.guards import Guards, Rule, Rules
-from app.stages.mark import Mark, Marks
+from app.stages.spotlight import MarkPrompt, PromptMarks
 
 
 def guards(settings: Settings, deps: Deps) -> list[Guards]:
@@ -33,11 +33,11 @@ def guards(settings: Settings, deps: Deps) -> list[Guards]:
     return [Guards(rules, deps.listener)] if any(rules.all()) else []
 
 
-def mark(settings: Settings, deps: Deps) -> list[Mark]:
+def mark(settings: Settings, deps: Deps) -> list[MarkPrompt]:
     """Return the stage that marks prompts, if any route wants that."""
     by_route = {name: _marks(merged, deps) for name, merged in _by_route(settings.guards).items()}
     marks = PerRoute(_marks(settings.guards, deps), by_route)
-    return [Mark(marks)] if any(marks.all()) else []
+    return [MarkPrompt(marks)] if any(marks.all()) else []
 
 
 def _by_route(given: GuardSettings) -> dict[str, GuardSettings]:
@@ -48,10 +48,10 @@ def _by_route(given: GuardSettings) -> dict[str, GuardSettings]:
     }
 
 
-def _marks(given: GuardSettings, deps: Deps) -> Marks | None:
+def _marks(given: GuardSettings, deps: Deps) -> PromptMarks | None:
     how, key = Spotlight(given.spotlight), _key(given, deps)
     tripwire = None if given.tripwire.policy == "none" else Tripwire(key)
-    return None if how is Spotlight.NONE and tripwire is None else Marks(how, tripwire, key)
+    return None if how is Spotlight.NONE and tripwire is None else PromptMarks(how, tripwire, key)
 
 
 def _key(given: GuardSettings, deps: Deps) -> bytes:

@@ -11,12 +11,12 @@ from app.core.call import Attempt
 from app.core.health import Probing
 from app.core.pipeline import Handler, Stage, compose
 from app.providers.endpoint import Endpoints
-from app.stages.healthy import Healthy
+from app.stages.health import Health
 
 
-def healthy(settings: Settings, deps: Deps) -> list[Healthy]:
+def healthy(settings: Settings, deps: Deps) -> list[Health]:
     """Return the stage that leaves providers alone that are down, if any is asked."""
-    return [Healthy(deps.health, deps.clock)] if probings(settings) else []
+    return [Health(deps.health, deps.clock)] if probings(settings) else []
 
 
 def probings(settings: Settings) -> tuple[Probing, ...]:

@@ -6,10 +6,10 @@ from app.assembly.deps import Deps, new_id
 from app.config.schema import Settings
 from app.core.idempotency import Repeats
 from app.stages.idempotency import Idempotency
+from app.state.idempotency import RepeatLimits
+from app.state.idempotency.memory import LocalRepeats
+from app.state.idempotency.redis import RepeatTools, SharedRepeats
 from app.state.link import Shared
-from app.state.repeats import RepeatLimits
-from app.state.repeats.memory import LocalRepeats
-from app.state.repeats.redis import RepeatTools, SharedRepeats
 
 
 def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Repeats:

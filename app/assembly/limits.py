@@ -16,7 +16,7 @@ from app.core.limits.rulebook import RuleBook
 from app.core.ports import Limits
 from app.core.rules import Rule, Scope
 from app.providers.tokenizer import ExactTokens, tiktoken_encoding
-from app.stages.follow import FollowLimits
+from app.stages.provider_quota import ProviderQuota
 from app.stages.rate_limit import RateLimit
 from app.stages.target_limit import TargetLimit
 from app.state.limits.memory import LocalLimits
@@ -41,10 +41,10 @@ def target_limit(settings: Settings, deps: Deps) -> list[TargetLimit]:
     return [TargetLimit(book, _limiter(settings, deps), deps.clock)] if book.rules else []
 
 
-def follow_limits(settings: Settings, deps: Deps) -> list[FollowLimits]:
+def follow_limits(settings: Settings, deps: Deps) -> list[ProviderQuota]:
     """Return the stage that knows what is left of the limits of providers, if any are followed."""
     providers = followed(settings)
-    return [FollowLimits(deps.quotas, providers, deps.clock)] if providers else []
+    return [ProviderQuota(deps.quotas, providers, deps.clock)] if providers else []
 
 
 def gateway_rules(settings: Settings) -> tuple[Rule, ...]:

@@ -13,14 +13,14 @@ from app.assembly.deps import Deps
 from app.assembly.idempotency import open_repeats
 from app.assembly.identity import shared_keys
 from app.assembly.limits import open_limits
-from app.assembly.requests import open_requests
+from app.assembly.request_log import open_requests
 from app.assembly.sessions import open_sessions
 from app.assembly.spending import open_usage, shared_budgets
 from app.assembly.tapes import shared_tapes
 from app.config.schema import Settings
+from app.state.health_rota import SharedRota
 from app.state.link import Shared
 from app.state.replicas import SharedReplicas
-from app.state.rota import SharedRota
 
 
 def open_state(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:

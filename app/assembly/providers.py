@@ -15,7 +15,7 @@ from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
 from app.core.ports import Codec, HttpRequest, Signer, UpstreamClient
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.discovery import Source
 from app.providers.endpoint import BEARER, Provider, credential
 from app.providers.keyring import KeyRing
@@ -28,7 +28,7 @@ from app.providers.pool import PoolClient, PoolOptions, TlsOptions
 from app.providers.rate_headers import RateHeaders
 from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_codec
 from app.providers.sim import SIM_MODELS
-from app.providers.ways import Way
+from app.providers.special_clients import Way
 
 _ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects tell it by themselves
 _COMPATIBLE_TAKES: Final = frozenset(

@@ -20,7 +20,7 @@ from app.core.clock import Clock
 from app.core.money import Budget, nano
 from app.core.signals import Listener
 from app.core.spending.prices import Price, Prices
-from app.stages.foresee import FirstTargets, Foresee
+from app.stages.reserve_budget import FirstTargets, ReserveBudget
 from app.stages.spend import Spend, SpendOptions
 from app.state.budgets.memory import LocalBudgets
 from app.state.budgets.redis import RedisAccounts
@@ -43,11 +43,11 @@ def spend(settings: Settings, deps: Deps) -> Spend:
     return Spend(options, prices(settings), deps.budgets, deps.clock, deps.listener)
 
 
-def foresee(settings: Settings, deps: Deps, first: FirstTargets) -> list[Foresee]:
+def foresee(settings: Settings, deps: Deps, first: FirstTargets) -> list[ReserveBudget]:
     """Return the stage that asks budgets early, where they are shared; keys made at run time may have some, too."""
     if settings.redis.url is None:
         return []
-    return [Foresee(first, rules(settings), prices(settings), deps.budgets, deps.clock)]
+    return [ReserveBudget(first, rules(settings), prices(settings), deps.budgets, deps.clock)]
 
 
 def rules(settings: Settings) -> tuple[Budget, ...]:

@@ -18,17 +18,17 @@ from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
 from app.assembly.limits import follow_limits, rate_limit, target_limit
 from app.assembly.redaction import redact
-from app.assembly.requests import tell
+from app.assembly.request_log import tell
 from app.assembly.sessions import sessions
 from app.assembly.spending import foresee, spend
 from app.assembly.tracing import UNTRACED, Composing
 from app.config.schema import Settings
 from app.core.call import Attempt, Call, Target
 from app.core.pipeline import Stage
-from app.stages.foresee import FirstTargets
 from app.stages.keep_turn import KeepTurn
 from app.stages.measure import Measure
 from app.stages.record import Record
+from app.stages.reserve_budget import FirstTargets
 from app.stages.timeouts import TotalTimeout
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from app.assembly import Deps, attempt_stages, call_stages
-from app.assembly.passing import passes_on
-from app.assembly.recovering import recovering_routes
+from app.assembly.passthrough import passes_on
+from app.assembly.recovery import recovering_routes
 from app.assembly.stages import passing_attempt_stages, passing_call_stages
 from app.cli.output import print_json
 from app.cli.reading import Offline

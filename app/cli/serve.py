@@ -14,7 +14,7 @@ import msgspec
 from pydantic import ValidationError
 
 from app.cli.banner import banner
-from app.cli.found import found_here
+from app.cli.embedded_default import found_here
 from app.cli.verbs import CommandError, Verbs, add_config, add_verb
 from app.config.listening import Place, places
 from app.config.load import find

@@ -17,7 +17,7 @@ import msgspec
 from app.core.allow_list import slashed
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.model import Completion, Request
-from app.core.requests import Step
+from app.core.request_log import Step
 from app.core.rules import Standing
 from app.core.stream import EventStream
 from app.core.tracing import Span

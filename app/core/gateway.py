@@ -13,13 +13,13 @@ from app.core.catalogue import Models, no_models
 from app.core.circuits import CircuitPolicy
 from app.core.clock import Clock
 from app.core.configuration import Shown
+from app.core.disconnects import DisconnectOptions
 from app.core.explain.port import Explainer
 from app.core.health import ProviderHealth
 from app.core.identity import Identities
 from app.core.insight import Insight
 from app.core.keys.office import KeyOffice
-from app.core.leaving import LeavingOptions
-from app.core.loops import Loop
+from app.core.loop_detection import Loop
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Circuits, Limits
@@ -48,7 +48,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
     buffer_bytes: int = 65_536
     upload_max_bytes: int = 10_485_760
     hands_forms_on: bool = False
-    leaving: LeavingOptions | None = None
+    leaving: DisconnectOptions | None = None
     loop: Loop = Loop("")
     caches: bool = True
     moderation_model: str | None = None

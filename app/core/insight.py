@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from app.core.requests import RequestLog
+from app.core.request_log import RequestLog
 
 Figures: TypeAlias = Mapping[str, object]  # as JSON has it
 

@@ -28,19 +28,19 @@ from app.config.source import Source
 from app.core.clock import SystemClock
 from app.core.lifecycle import Lifecycle
 from app.main.deps import make_deps
-from app.main.lookout import Lookout
 from app.main.telemetry import Telemetry
+from app.main.worker_views import WorkerViews
 from app.providers.discovery import Discoverer
 from app.providers.health import Prober
 from app.providers.local.supervisor import LocalModel
 from app.providers.local.upstream import AbsentModel, LocalUpstream
 from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient
-from app.providers.ways import Ways
+from app.providers.special_clients import Ways
 from app.reload import Holder, Parent, Reloader, Watch
-from app.telemetry.metrics.asked import Asked, cache, config_in_use, provider_keys, provider_limits, providers_up
+from app.telemetry.metrics.on_scrape import OnScrape, cache, config_in_use, provider_keys, provider_limits, providers_up
 from app.telemetry.metrics.part import Part
-from app.telemetry.metrics.standing import Admitted, circuit_standings, reliabilities
+from app.telemetry.metrics.target_state import Admitted, circuit_standings, reliabilities
 
 
 class Service:
@@ -84,7 +84,7 @@ class Service:
         )
         deps, self._link = open_state(made, loaded.settings)
         self.listener.add(deps.usage)
-        self._lookout = Lookout(self._telemetry, deps, self._asked(deps), meeting)
+        self._lookout = WorkerViews(self._telemetry, deps, self._asked(deps), meeting)
         self._deps = msgspec.structs.replace(deps, insight=self._lookout.insight)
         self._discoverer = Discoverer(self._deps.discovered, clock)
         self._prober = Prober(self._deps.health, clock, self.listener, self._deps.rota)
@@ -155,13 +155,13 @@ class Service:
     def _asked(self, deps: Deps) -> list[Part]:
         """Return the parts of the metrics that ask somebody for numbers when they are shown."""
         return [
-            Asked(config_in_use, lambda: self._holder.current.digest),
-            Asked(cache, deps.caching.tally, deps.caching.view),
-            Asked(provider_keys, lambda: deps.keys.counts(self._clock.now())),
-            Asked(provider_limits, deps.quotas.lowest),
-            Asked(providers_up, deps.health.views),
-            Asked(circuit_standings, Admitted(), lambda: deps.circuits.glance(circuit_policy(self.settings))),
-            Asked(reliabilities, Admitted(), deps.traffic.loads.reliabilities),
+            OnScrape(config_in_use, lambda: self._holder.current.digest),
+            OnScrape(cache, deps.caching.tally, deps.caching.view),
+            OnScrape(provider_keys, lambda: deps.keys.counts(self._clock.now())),
+            OnScrape(provider_limits, deps.quotas.lowest),
+            OnScrape(providers_up, deps.health.views),
+            OnScrape(circuit_standings, Admitted(), lambda: deps.circuits.glance(circuit_policy(self.settings))),
+            OnScrape(reliabilities, Admitted(), deps.traffic.loads.reliabilities),
         ]
 
 

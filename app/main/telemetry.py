@@ -13,7 +13,7 @@ from app.telemetry.alerts import Alerts
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import LogBook
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Asked, build, foreign_registry
+from app.telemetry.metrics.on_scrape import OnScrape, build, foreign_registry
 from app.telemetry.metrics.part import Part
 from app.telemetry.output import standard_output
 
@@ -48,7 +48,7 @@ class Telemetry:
     @property
     def parts(self) -> Sequence[Part]:
         """Return the parts of the metrics that count, and the version."""
-        return [Asked(build, __version__), *self._metrics.parts]
+        return [OnScrape(build, __version__), *self._metrics.parts]
 
     def follow(self, settings: Settings) -> None:
         """Take over newer settings."""

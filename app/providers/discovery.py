@@ -16,7 +16,7 @@ from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, Signer, UpstreamClient
 from app.providers.background import Background
-from app.providers.canonical.heard import UNREADABLE
+from app.providers.canonical.decoding import UNREADABLE
 from app.providers.fetch import ask
 
 PROBE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer

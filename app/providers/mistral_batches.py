@@ -20,8 +20,8 @@ from app.core.call import Target
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Encoded
-from app.providers.canonical.heard import UNREADABLE
-from app.providers.passing import PassCodec
+from app.providers.canonical.decoding import UNREADABLE
+from app.providers.passthrough import PassCodec
 
 _JOBS: Final = "/batch/jobs"
 _LISTED_MAX: Final = 100  # jobs on a page: some 100 KB, which is read whole

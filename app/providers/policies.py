@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from app.core.call import Target
-from app.core.members import OBJECT
+from app.core.json_members import OBJECT
 from app.core.model import ChatRequest, Request
 from app.core.ports import Codec, Encoded
-from app.providers.canonical.losses import unsupported, with_extras
+from app.providers.canonical.unsupported import unsupported, with_extras
 
 Policy: TypeAlias = Literal["drop", "error", "pass"]
 

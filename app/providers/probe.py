@@ -10,7 +10,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
-from app.providers.canonical.heard import heard_or
+from app.providers.canonical.decoding import heard_or
 from app.providers.discovery import LIST_MAX_BYTES, Models
 from app.providers.fetch import ask
 

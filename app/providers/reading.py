@@ -16,7 +16,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, TIMEOUT_IDLE, TIMEOUT_TOTAL, Gat
 from app.core.ports import Decoder, UpstreamReply
 from app.core.stream import Batch
 from app.core.time_limit import TimeLimit
-from app.providers.canonical.heard import CutShortError
+from app.providers.canonical.decoding import CutShortError
 
 F = TypeVar("F", bound=BaseException)
 

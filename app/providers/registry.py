@@ -17,7 +17,7 @@ import msgspec
 from app.core.ports import Codec
 from app.providers.anthropic.codec import AnthropicCodec
 from app.providers.bedrock.codec import BedrockCodec
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.cohere.codec import CohereCodec
 from app.providers.gemini.codec import GeminiCodec
 from app.providers.ollama.codec import OllamaCodec

@@ -13,7 +13,7 @@ import uvicorn
 from app.config.listening import Place
 from app.config.sections import Server
 from app.main import Service
-from app.serving.guard import Guard, GuardOptions
+from app.serving.guarded_protocol import Guard, GuardOptions
 
 BACKLOG: Final = 4096
 _KEEP_ALIVE_S: Final = (

@@ -24,7 +24,7 @@ from app.core.lifecycle import CUT_OFF
 from app.core.signals import DrainEnded, DrainStarted
 from app.main import Service
 from app.serving.ending import Ending
-from app.serving.guard import GuardedProtocol
+from app.serving.guarded_protocol import GuardedProtocol
 
 BEAT_S: Final = 1.0  # between two signs of life
 BODY_GRACE_S: Final = 1.0  # after which a request whose body is still not there has no claim to be waited for

@@ -12,7 +12,7 @@ from app.config.surroundings import supervision
 from app.core.clock import SystemClock
 from app.core.configuration import ConfigError, Problem
 from app.main import Service
-from app.serving.ground import Ground
+from app.serving.listening import Listening
 from app.serving.notify import Notifier
 from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
@@ -31,7 +31,7 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
 
         loaded: The configuration to begin with.
 
-        listening: As in `Ground`.
+        listening: As in `Listening`.
 
         announce: Called once calls are served.
 
@@ -53,7 +53,7 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
             meeting = opened.enter_context(workers_directory())
         except OSError as error:
             raise ConfigError([_no_place_for(server.workers)]) from error
-        ground, outlook = Ground(listening, meeting), Outlook(announce, book.note, notifier)
+        ground, outlook = Listening(listening, meeting), Outlook(announce, book.note, notifier)
         return Supervisor(source, loaded, ground, outlook, clock).run()
 
 

@@ -19,12 +19,12 @@ from app.config.source import Source
 from app.core.clock import Clock
 from app.core.configuration import ConfigError
 from app.core.signals import Signal
-from app.serving.bell import HANGUP, Bell
 from app.serving.children import Child
-from app.serving.crew import Crew
 from app.serving.ending import Ending
-from app.serving.ground import Ground
+from app.serving.listening import Listening
 from app.serving.notify import Notifier
+from app.serving.signals import HANGUP, SignalQueue
+from app.serving.workers import Workers
 
 CANNOT_START: Final = 3  # uvicorn's code for that; whoever supervises the supervisor may try again
 _TURN_S: Final = 0.5
@@ -54,7 +54,7 @@ class Supervisor:
         clock: Source of time.
     """
 
-    def __init__(self, source: Source, loaded: Loaded, ground: Ground, outlook: Outlook, clock: Clock) -> None:
+    def __init__(self, source: Source, loaded: Loaded, ground: Listening, outlook: Outlook, clock: Clock) -> None:
         self._source = source
         self._loaded = loaded
         self._ground = ground
@@ -63,8 +63,8 @@ class Supervisor:
 
     def run(self) -> int:
         """Keep the workers running until a signal ends it, and return the exit code."""
-        with Bell() as bell:
-            crew = Crew(self._begin, lambda: self._loaded.settings.server, self._outlook.note, self._clock)
+        with SignalQueue() as bell:
+            crew = Workers(self._begin, lambda: self._loaded.settings.server, self._outlook.note, self._clock)
             ready = False
             while True:
                 _wait(bell, crew)
@@ -101,7 +101,7 @@ class Supervisor:
         except ConfigError:
             return
 
-    def _end(self, bell: Bell, crew: Crew, how: Ending) -> None:
+    def _end(self, bell: SignalQueue, crew: Workers, how: Ending) -> None:
         """Let everybody end in order; each further signal makes it quicker, the second one for good."""
         self._outlook.notifier.stopping()
         for listening in self._ground.listening:
@@ -120,7 +120,7 @@ class Supervisor:
             child.close()
 
 
-def _wait(bell: Bell, crew: Crew) -> None:
+def _wait(bell: SignalQueue, crew: Workers) -> None:
     """Return when a signal came, a worker said something or ended, or a turn is over."""
     lines = [child.line for child in crew if not child.line.closed]
     ends = [child.process.sentinel for child in crew if child.exit_code is None]

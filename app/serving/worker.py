@@ -14,15 +14,15 @@ from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.main import Service
-from app.serving.bell import HANGUP
 from app.serving.ending import Ending
-from app.serving.ground import Ground
+from app.serving.listening import Listening
 from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
 from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
+from app.serving.signals import HANGUP
 
 
-def work(source: Source, loaded: Loaded, ground: Ground, line: Connection) -> None:
+def work(source: Source, loaded: Loaded, ground: Listening, line: Connection) -> None:
     """
     Serve in this process until the parent says otherwise, or is gone.
 

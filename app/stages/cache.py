@@ -2,8 +2,8 @@
 Answer from what was answered before, and let calls that ask the same at the same time share one upstream call.
 
 Stored is only what is complete, by `CachePolicy`; who asks decides how old it may be. A call without wishes of its own
-runs in a flight (`app/core/caching/flight.py`), which others may board; any other runs by itself, and may still leave
-its answer behind.
+runs in a flight (`app/core/caching/single_flight.py`), which others may board; any other runs by itself, and may still
+leave its answer behind.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Final
 
 import msgspec
 
-from app.core.caching.asked import Asked, asked_for, declines
 from app.core.caching.broadcast import Broadcast, Reader
 from app.core.caching.canonical import canonical
-from app.core.caching.carrying import Carrier
-from app.core.caching.flight import Flight, Flights, Landed
+from app.core.caching.directives import Directives, asked_for, declines
+from app.core.caching.flight_carrier import Carrier
 from app.core.caching.keys import Keys
-from app.core.caching.meaning import meaning_of
 from app.core.caching.ports import CacheOutcome, Tally
+from app.core.caching.semantic import meaning_of
 from app.core.caching.serving import NOT_REVALIDATED, STALE, as_wanted, reader_reply, stored_reply
+from app.core.caching.single_flight import Flight, Flights, Landed
 from app.core.caching.stored import Stored
 from app.core.call import Call, Journal, Reply
 from app.core.errors import NOT_CACHED, STATE_UNAVAILABLE, TIMEOUT_TOTAL, Blame, GatewayError
@@ -78,7 +78,7 @@ class Cache:
             return await self._travel(asked, call, proceed, stored)
         return await self._go_alone(asked, call, proceed)
 
-    def explain(self, call: Call) -> Asked | None:
+    def explain(self, call: Call) -> Directives | None:
         """
         Return what a call would want of the cache, and under which key; None if nothing.
 
@@ -87,7 +87,7 @@ class Cache:
         """
         return self._asked(call)
 
-    def _asked(self, call: Call) -> Asked | None:
+    def _asked(self, call: Call) -> Directives | None:
         """Return what the call wants of the cache; None if that is nothing, or not to be had."""
         if declines(call.options):
             return None
@@ -104,7 +104,7 @@ class Cache:
             call.journal.notes["x-wizard-cache-key"] = key
         return asked_for(key, call.options, meaning)
 
-    async def _go_alone(self, asked: Asked, call: Call, proceed: Handler[Call]) -> Reply:
+    async def _go_alone(self, asked: Directives, call: Call, proceed: Handler[Call]) -> Reply:
         """Answer a call that has wishes of its own."""
         stored = await self._answers.anywhere(asked)
         if stored is not None and self._answers.is_fresh(asked, stored):
@@ -123,7 +123,7 @@ class Cache:
 
     # --- calls that share ------------------------------------------------------------------------------------------
 
-    async def _travel(self, asked: Asked, call: Call, proceed: Handler[Call], stored: Stored | None) -> Reply:
+    async def _travel(self, asked: Directives, call: Call, proceed: Handler[Call], stored: Stored | None) -> Reply:
         """Board a flight, or let one begin."""
         names = _names(asked, call)
         for _ in range(_FLIGHTS_MAX):
@@ -148,12 +148,12 @@ class Cache:
                 return flight
         return None
 
-    def _begin(self, name: str, asked: Asked, call: Call, proceed: Handler[Call]) -> Flight:
+    def _begin(self, name: str, asked: Directives, call: Call, proceed: Handler[Call]) -> Flight:
         flight = Flight(call.deadline, patient=call.deadline - call.started >= self._options.total_s)
         self._flights.begin(name, flight, lambda flight: self._carrier.fly(flight, asked, call, proceed))
         return flight
 
-    async def _ride(self, flight: Flight, asked: Asked, call: Call, *, began: bool) -> Reply | None:
+    async def _ride(self, flight: Flight, asked: Directives, call: Call, *, began: bool) -> Reply | None:
         """Return what the flight brings; None if that was nothing, because it ended before this call's time."""
         boarded, stays = self._answers.clock.now(), False
         try:
@@ -177,7 +177,7 @@ class Cache:
             if not stays and (closing := flight.leave()) is not None:
                 await closing
 
-    def _landed(self, call: Call, asked: Asked, landing: Landed, boarded: float, *, began: bool) -> Reply:
+    def _landed(self, call: Call, asked: Directives, landing: Landed, boarded: float, *, began: bool) -> Reply:
         stored = landing.stored
         if landing.how == "hit":
             warning = None if self._answers.is_fresh(asked, stored) else STALE
@@ -185,7 +185,7 @@ class Cache:
         self._share(call, landing, boarded, began=began)
         return as_wanted(call, stored, self._answers.clock)
 
-    def _refresh(self, asked: Asked, call: Call, proceed: Handler[Call]) -> None:
+    def _refresh(self, asked: Directives, call: Call, proceed: Handler[Call]) -> None:
         """Let a new answer be fetched, unless that is under way; nobody waits for it."""
         name = _names(asked, call)[0]
         if self._flights.find(name, call.deadline) is None:
@@ -195,7 +195,7 @@ class Cache:
 
     # --- what is told -----------------------------------------------------------------------------------------------
 
-    def _rescued(self, asked: Asked, call: Call, stored: Stored | None, error: GatewayError) -> Reply:
+    def _rescued(self, asked: Directives, call: Call, stored: Stored | None, error: GatewayError) -> Reply:
         """Return a stale answer where there should have been a new one, if that is allowed; else raise the error."""
         if stored is None or error.kind.blame is Blame.CALLER or not self._answers.rescues(asked, stored):
             if call.journal.cache is None:
@@ -225,7 +225,7 @@ class Cache:
         self._tally.count(outcome, stale=stale)
 
 
-def _names(asked: Asked, call: Call) -> tuple[str, ...]:
+def _names(asked: Directives, call: Call) -> tuple[str, ...]:
     """
     Name the flights that a call may take, its own first: a whole answer may also be had from one that brings a stream.
 

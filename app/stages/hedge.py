@@ -22,8 +22,8 @@ from app.core.outcome import outlast
 from app.core.pipeline import Handler
 from app.core.routing.router import Targets
 from app.core.signals import HedgeEnded, HedgeStarted, Listener
-from app.core.traffic.extra_calls import Share
 from app.core.traffic.loads import Loads
+from app.core.traffic.retry_budget import Share
 
 _BOTH = 2
 

@@ -20,9 +20,9 @@ from app.core.per_route import PerRoute
 from app.core.pipeline import Handler
 from app.core.redaction.answers import Form, rewrite_whole
 from app.core.redaction.body import CHAT, PLAIN, Rule
-from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Chain, Editor, InJson, Plain, Rewriter
 from app.core.redaction.forms import is_form, texts_in, with_texts
+from app.core.redaction.hold_back import Cut
 from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.redactor import Action, Found, Hit, Redactor, blocked_by
 from app.core.redaction.redactor import Redacted as Done

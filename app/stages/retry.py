@@ -15,7 +15,7 @@ from app.core.errors import CIRCUIT_OPEN, OVERLOADED, Again, GatewayError
 from app.core.pipeline import Handler
 from app.core.ports import Chance
 from app.core.signals import Listener, RetryScheduled
-from app.core.traffic.extra_calls import RetryBudgets
+from app.core.traffic.retry_budget import RetryBudgets
 
 _NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)  # refused on this side of the target: the caller is told at once
 

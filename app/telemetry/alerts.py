@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.beside import Beside
+from app.core.background import BackgroundWork
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
@@ -27,7 +27,7 @@ ANSWER_S: Final = 10.0
 _GOOD: Final = range(200, 300)
 
 
-class Alerts(Beside):
+class Alerts(BackgroundWork):
     """
     A listener, which sends while its context lasts; what still waits at the end is given up.
 

@@ -1,7 +1,7 @@
 """
 Which log events a signal becomes, how severe they are, and with which fields. A table; no I/O.
 
-`told.py` has the rule for lines that have a signal's own fields; the others are made by the functions here.
+`event_spec.py` has the rule for lines that have a signal's own fields; the others are made by the functions here.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ from app.core.signals import (
     TokenKeysChanged,
     WorkerReplaced,
 )
+from app.telemetry.event_spec import Event, EventSpec, line, ms, told
 from app.telemetry.rendering import Fields
-from app.telemetry.told import Event, Told, line, ms, told
 
 _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
 _COMPLETED, _FAILED, _ABANDONED = (End.COMPLETED.word, End.FAILED.word, End.ABANDONED.word)
@@ -246,7 +246,7 @@ _TABLE: Final = (
     line(GuardComplained, lambda signal: _WARNING if signal.action == "block" else _INFO, "guard_complained"),
     told(AdminActed, lambda signal: _INFO if signal.admitted else _WARNING, _administration),
 )
-TOLD: Final[Mapping[type[msgspec.Struct], Told]] = MappingProxyType({entry.kind: entry for entry in _TABLE})
+TOLD: Final[Mapping[type[msgspec.Struct], EventSpec]] = MappingProxyType({entry.kind: entry for entry in _TABLE})
 
 # These have no line: they are for the metrics, and the log tells what became of the call, and why.
 SILENT: Final = frozenset(

@@ -14,7 +14,7 @@ from app.api.asgi import ClientGoneError, Message, read_body
 from app.api.dialects.chat import ChatDialect
 from app.api.dialects.generate import read_generate
 from app.api.inbound import is_foreign_page
-from app.api.wishes import Wishes, merged, wishes_of
+from app.api.request_options import RequestOptions, merged, request_options_of
 from app.core.call import Call, CallOptions
 from app.core.errors import GatewayError
 from app.core.gateway import EdgeOptions
@@ -30,9 +30,9 @@ def piece(body: bytes, *, more: bool) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def asks(**options: Any) -> Wishes:  # noqa: ANN401 - whatever `CallOptions` takes
+def asks(**options: Any) -> RequestOptions:  # noqa: ANN401 - whatever `CallOptions` takes
     """Return wishes with these options."""
-    return Wishes(options=CallOptions(**options))
+    return RequestOptions(options=CallOptions(**options))
 
 
 async def body_of(messages: list[Message], declared: bytes | None = None) -> bytes:
@@ -149,18 +149,18 @@ async def test_caller_may_only_lower_the_time(
 @pytest.mark.parametrize("session", [b"s", b"a" * 256, b"user:17/conversation#3"])
 def test_a_session_has_a_name(session: bytes) -> None:
     """Any short printable name is taken as it is, and reaches the stages."""
-    wishes = wishes_of({b"x-wizard-session": session})
+    wishes = request_options_of({b"x-wizard-session": session})
 
     assert wishes.options.session == session.decode()
     assert merged(wishes, asks(retry=False)).options.session == session.decode()
-    assert wishes_of({}).options.session is None
+    assert request_options_of({}).options.session is None
 
 
 @pytest.mark.parametrize("session", [b"", b"two words", b"a" * 257, b"\xe9", b"a\tb"])
 def test_a_session_that_is_no_name_is_refused(session: bytes) -> None:
     """What could not be told apart or shown is refused, and the header is named."""
     with pytest.raises(GatewayError) as raised:
-        wishes_of({b"x-wizard-session": session})
+        request_options_of({b"x-wizard-session": session})
 
     assert (raised.value.kind.code, raised.value.param) == ("invalid_request", "x-wizard-session")
 
@@ -168,15 +168,15 @@ def test_a_session_that_is_no_name_is_refused(session: bytes) -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "both"),
     [
-        (Wishes(timeout_s=2.0), Wishes(timeout_s=1.0), Wishes(timeout_s=1.0)),
-        (Wishes(timeout_s=1.0), asks(max_attempts=2), Wishes(1.0, CallOptions(max_attempts=2))),
+        (RequestOptions(timeout_s=2.0), RequestOptions(timeout_s=1.0), RequestOptions(timeout_s=1.0)),
+        (RequestOptions(timeout_s=1.0), asks(max_attempts=2), RequestOptions(1.0, CallOptions(max_attempts=2))),
         (asks(max_attempts=1), asks(max_attempts=5), asks(max_attempts=1)),
         (asks(fallback=False), asks(retry=False), asks(fallback=False, retry=False)),
         (asks(caching=False), asks(cache_ttl_s=5), asks(caching=False, cache_ttl_s=5)),
-        (Wishes(), Wishes(), Wishes()),
+        (RequestOptions(), RequestOptions(), RequestOptions()),
     ],
 )
-def test_headers_and_body_together(headers: Wishes, body: Wishes, both: Wishes) -> None:
+def test_headers_and_body_together(headers: RequestOptions, body: RequestOptions, both: RequestOptions) -> None:
     """Of two wishes the narrower one wins, wherever it was made."""
     assert merged(headers, body) == both
     assert merged(body, headers) == both
@@ -193,23 +193,23 @@ def test_headers_and_body_together(headers: Wishes, body: Wishes, both: Wishes) 
 )
 def test_cache_control(given: bytes, found: dict[str, int | None]) -> None:
     """The four directives that a cache of answers knows are read; all others are left out, whatever they are."""
-    assert wishes_of({b"cache-control": given}).options.directives == found
+    assert request_options_of({b"cache-control": given}).options.directives == found
 
 
 def test_tags() -> None:
     """Tags are words joined by commas; what is none is refused, and the header is named."""
-    assert wishes_of({b"x-wizard-tags": b"team=red, nightly"}).options.tags == ("team=red", "nightly")
+    assert request_options_of({b"x-wizard-tags": b"team=red, nightly"}).options.tags == ("team=red", "nightly")
     for bad in (b"", b"a,,b", b"two words", b",".join([b"t"] * 17)):
         with pytest.raises(GatewayError) as raised:
-            wishes_of({b"x-wizard-tags": bad})
+            request_options_of({b"x-wizard-tags": bad})
         assert raised.value.param == "x-wizard-tags"
 
 
 def test_an_idempotency_key_is_short_and_visible() -> None:
     """A key that could not be told apart or shown is refused."""
-    assert wishes_of({b"idempotency-key": b"k-1"}).options.idempotency_key == "k-1"
+    assert request_options_of({b"idempotency-key": b"k-1"}).options.idempotency_key == "k-1"
     with pytest.raises(GatewayError) as raised:
-        wishes_of({b"idempotency-key": b"x" * 256})
+        request_options_of({b"idempotency-key": b"x" * 256})
     assert raised.value.param == "idempotency-key"
 
 

@@ -7,16 +7,16 @@ import asyncio
 import msgspec
 import pytest
 
+from app.core.disconnects import DisconnectOptions
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.gateway import EdgeOptions
-from app.core.leaving import LeavingOptions
 from app.core.tapes import Readable, TapeBounds, TapeEnd
 from tests.api.support import BODY, STREAM, Edge, Server
 from tests.support.calls import FakeProvider, Line, answers, done, role, streams, word
 from tests.support.virtual_time import VirtualClock
 
 BOUNDS = TapeBounds(window_s=60.0, streams_max=9, stream_max_bytes=10_000, total_max_bytes=90_000)
-LEAVING = LeavingOptions({}, otherwise=False, drain_max=1, resume=BOUNDS)
+LEAVING = DisconnectOptions({}, otherwise=False, drain_max=1, resume=BOUNDS)
 OPTIONS = EdgeOptions(body_max_bytes=10_000, total_s=300.0, keep_alive_s=15.0, leaving=LEAVING)
 
 

@@ -15,8 +15,8 @@ from app.core.guards.spotlight import Spotlight
 from app.core.model import Completion
 from app.core.signals import Redacted
 from app.stages.guards import NOTE, Guards, Rules
-from app.stages.mark import Marks
 from app.stages.redact import Redact
+from app.stages.spotlight import PromptMarks
 from tests.assembly.support import Bench, call, loaded
 from tests.support.calls import text_of
 from tests.support.planted_guards import plant_guards
@@ -39,7 +39,7 @@ def rules(clock: VirtualClock, model: str = "x", **sections: Any) -> Rules:  # n
     return found
 
 
-def marks(clock: VirtualClock, model: str = "x", **sections: Any) -> Marks | None:  # noqa: ANN401
+def marks(clock: VirtualClock, model: str = "x", **sections: Any) -> PromptMarks | None:  # noqa: ANN401
     """Return how prompts for a model are marked."""
     found = mark(loaded(**sections).settings, Bench(clock).deps)
     return found[0]._marks.of(model) if found else None  # noqa: SLF001 - as above

@@ -15,8 +15,8 @@ import yaml
 
 from app.state.answers.caching import Caching
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Asked, build, cache, config_in_use, losses, provider_keys, providers_up
 from app.telemetry.metrics.families import CounterFamily, HistogramFamily
+from app.telemetry.metrics.on_scrape import OnScrape, build, cache, config_in_use, losses, provider_keys, providers_up
 
 ROOT = Path(__file__).parents[2]
 RULES = ("recording.rules.yml", "alerts.rules.yml")
@@ -35,13 +35,13 @@ def exported() -> set[str]:
     """Return every series name that the gateway can export."""
     caching = Caching()
     parts = [
-        Asked(build, "1"),
+        OnScrape(build, "1"),
         *Metrics().parts,
-        Asked(provider_keys, lambda: ()),
-        Asked(providers_up, list),
-        Asked(config_in_use, str),
-        Asked(losses, {}),
-        Asked(cache, caching.tally, caching.view),
+        OnScrape(provider_keys, lambda: ()),
+        OnScrape(providers_up, list),
+        OnScrape(config_in_use, str),
+        OnScrape(losses, {}),
+        OnScrape(cache, caching.tally, caching.view),
     ]
     names: set[str] = set()
     for family in (family for part in parts for family in part.families()):

@@ -21,7 +21,7 @@ from app.api.dialects.responses.answer import Frame, response_of
 from app.api.dialects.responses.stream import ResponseEvents
 from app.core.model import ChatRequest, Completion, StreamEvent
 from app.core.ports import Codec
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.openai.codec import OpenAiCodec
 from app.providers.registry import CODECS, Build
 from tests.dialects.talking import ARGUMENTS, ENCRYPTED, SIGNED, TEXT, WORD, Json, request

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app.core.call import Target
 from app.core.ports import Codec
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.registry import CODECS, Build
 from tests.dialects.reading import from_bedrock, from_cohere, from_gemini, from_ollama
 from tests.dialects.talking import (

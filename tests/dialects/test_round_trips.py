@@ -17,7 +17,7 @@ from app.api.dialects.responses.request import responses_request
 from app.core.call import Target
 from app.core.model import ChatRequest
 from app.providers.anthropic.codec import AnthropicCodec
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.openai.codec import OpenAiCodec
 from app.providers.responses.codec import ResponsesCodec
 from tests.dialects.talking import (

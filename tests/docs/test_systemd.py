@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from app.config.schema import Settings
-from app.serving.crew import LEAVE_S
+from app.serving.workers import LEAVE_S
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "wizard.service"
 

@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 
-from app.api.wishes import sdk_patience_s
+from app.api.request_options import sdk_patience_s
 from tests.e2e.support.answers import refused, whole
 from tests.e2e.support.upstream import LIMIT_S, Upstream
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running

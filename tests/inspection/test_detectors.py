@@ -7,7 +7,7 @@ import time
 import pytest
 
 from app.core.redaction.finding import Detector
-from app.inspection.own import OwnPattern
+from app.inspection.custom_patterns import OwnPattern
 from app.inspection.patterns import PatternError, Re2Patterns
 from app.inspection.phone import Phone
 from tests.core.redaction.corpus import samples

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.core.call import Target
 from app.core.errors import GatewayError
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.endpoint import encoded_for
 from app.providers.registry import CODECS, Build, make_codec
 from tests.support.calls import chat_request

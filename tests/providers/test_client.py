@@ -7,7 +7,7 @@ import pytest
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest
 from app.providers.client import HttpxClient
-from app.providers.ways import Way, Ways
+from app.providers.special_clients import Way, Ways
 from tests.providers.contract.adapters import call, closed_port, request
 from tests.support.upstream_server import UpstreamServer, always, whole
 

@@ -8,8 +8,8 @@ import uvicorn
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.main import Service
-from app.serving.crew import SILENT_S
 from app.serving.server import GatewayServer
+from app.serving.workers import SILENT_S
 
 
 class HandClock(SystemClock):

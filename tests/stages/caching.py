@@ -10,12 +10,12 @@ import msgspec
 
 from app.core.caching.answers import Answers, Lifetimes, Places
 from app.core.caching.broadcast import BroadcastBounds
-from app.core.caching.carrying import Carrier
-from app.core.caching.flight import Flight
+from app.core.caching.flight_carrier import Carrier
 from app.core.caching.keys import Keys
-from app.core.caching.meaning import Semantics
 from app.core.caching.policy import CachePolicy
 from app.core.caching.ports import LeaderGoneError, Looked, RemoteStream, SharedView, Shelf, Tally
+from app.core.caching.semantic import Semantics
+from app.core.caching.single_flight import Flight
 from app.core.caching.stored import Selection, Stored
 from app.core.call import Call, CallOptions, Reply, Target
 from app.core.errors import GatewayError

@@ -13,8 +13,8 @@ from app.core.errors import GatewayError
 from app.core.outcome import Outcome
 from app.core.pipeline import Handler, Stage, compose, settle
 from app.core.signals import HedgeEnded, HedgeStarted, Signal
-from app.core.traffic.extra_calls import Share
 from app.core.traffic.loads import Loads
+from app.core.traffic.retry_budget import Share
 from app.stages.fallback import Fallback
 from app.stages.hedge import Hedge, HedgeOptions
 from app.stages.measure import Measure

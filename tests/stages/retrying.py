@@ -8,7 +8,7 @@ from app.core.call import Attempt, Reply
 from app.core.errors import GatewayError
 from app.core.pipeline import compose
 from app.core.signals import Signal
-from app.core.traffic.extra_calls import RetryBudgets
+from app.core.traffic.retry_budget import RetryBudgets
 from app.stages.retry import Retry, RetryOptions
 from tests.support.calls import FakeProvider, Step
 from tests.support.virtual_time import VirtualClock

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.caching.flight import Flight
 from app.core.caching.ports import Looked, RemoteStream
+from app.core.caching.single_flight import Flight
 from app.core.caching.stored import Origin, Selection, Stored
 from app.core.call import Call, Reply, Target
 from app.core.errors import STATE_UNAVAILABLE, STREAM_BROKEN, TARGET_FAILED, TIMEOUT_TOTAL, GatewayError

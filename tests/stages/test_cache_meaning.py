@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.caching.meaning import Semantics
+from app.core.caching.semantic import Semantics
 from app.core.caching.stored import Selection
 from app.core.call import Call, Reply
 from app.core.errors import TARGET_FAILED, GatewayError

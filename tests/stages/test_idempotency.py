@@ -18,8 +18,8 @@ from app.core.signals import CallRepeated, Signal
 from app.core.stream import EventStream
 from app.stages.idempotency import Idempotency
 from app.stages.timeouts import TotalTimeout
-from app.state.repeats import RepeatLimits
-from app.state.repeats.memory import LocalRepeats
+from app.state.idempotency import RepeatLimits
+from app.state.idempotency.memory import LocalRepeats
 from tests.support.calls import (
     TARGET,
     FakeProvider,

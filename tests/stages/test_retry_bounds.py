@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.call import CallOptions
 from app.core.errors import TARGET_FAILED, TARGET_RATE_LIMITED
-from app.core.traffic.extra_calls import RetryBudgets
+from app.core.traffic.retry_budget import RetryBudgets
 from app.stages.retry import RetryOptions
 from tests.stages.retrying import Bench
 from tests.support.calls import OTHER, a_call, an_attempt, answers, fails

@@ -7,7 +7,7 @@ import pytest
 from app.core.errors import CIRCUIT_OPEN, TARGET_FAILED, GatewayError
 from app.core.pipeline import compose
 from app.core.signals import Signal
-from app.core.traffic.extra_calls import RetryBudgets
+from app.core.traffic.retry_budget import RetryBudgets
 from app.stages.retry import Retry, RetryOptions
 from tests.support.calls import FakeProvider, Step, a_call, an_attempt, fails
 from tests.support.virtual_time import VirtualClock

@@ -21,7 +21,7 @@ from app.core.errors import (
     Kind,
 )
 from app.core.pipeline import Handler, compose
-from app.core.traffic.extra_calls import RetryBudgets
+from app.core.traffic.retry_budget import RetryBudgets
 from app.stages.retry import Retry, RetryOptions
 from tests.support.calls import FakeProvider, a_call, an_attempt, fails
 from tests.support.virtual_time import VirtualClock

@@ -9,7 +9,7 @@ import pytest
 from app.core.call import Attempt, Call, Reply
 from app.core.errors import TARGET_FAILED, TIMEOUT_FIRST_TOKEN, TIMEOUT_RESPONSE, TIMEOUT_TOTAL, GatewayError
 from app.core.pipeline import Handler, Stage, compose
-from app.core.traffic.extra_calls import RetryBudgets
+from app.core.traffic.retry_budget import RetryBudgets
 from app.stages.fallback import Fallback
 from app.stages.retry import Retry, RetryOptions
 from app.stages.timeouts import AttemptTimeout, TotalTimeout

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from app.core.caching.ports import ShelfView, Tally
-from app.telemetry.metrics.asked import Asked, cache
+from app.telemetry.metrics.on_scrape import OnScrape, cache
 
 
-def values(part: Asked) -> dict[str, float]:
+def values(part: OnScrape) -> dict[str, float]:
     """Return each metric's only value."""
     return {family.name: family.rows[0][1] for family in part.families()}  # type: ignore[misc]
 
 
 def test_they_are_those_of_the_contract() -> None:
     """What was counted and how full the memory is, without labels."""
-    part = Asked(cache, Tally(7, 5, 3, 2, 1), lambda: ShelfView(4, 1000, 4096, 9999, 6))
+    part = OnScrape(cache, Tally(7, 5, 3, 2, 1), lambda: ShelfView(4, 1000, 4096, 9999, 6))
 
     assert part.counts() == ()
     assert values(part) == {
@@ -32,4 +32,4 @@ def test_they_are_those_of_the_contract() -> None:
 
 def test_without_a_cache_all_are_zero() -> None:
     """The same names are there at any time."""
-    assert set(values(Asked(cache, Tally(), lambda: None)).values()) == {0}
+    assert set(values(OnScrape(cache, Tally(), lambda: None)).values()) == {0}

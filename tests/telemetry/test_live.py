@@ -22,9 +22,9 @@ from app.telemetry.live.recent import Recent, Window
 from app.telemetry.live.stats import figures
 from app.telemetry.live.totals import Spread, Totals, spread_of, totals_of
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import Asked, build
 from app.telemetry.metrics.gathering import shown
 from app.telemetry.metrics.histograms import DURATION_S, Histogram
+from app.telemetry.metrics.on_scrape import OnScrape, build
 from app.telemetry.workers.answering import Answering
 from app.telemetry.workers.directory import place_in
 from tests.telemetry.examples import ATTEMPT, ENDED, FELL_BACK, OPENED, SIGNALS, STARTED, ended
@@ -257,7 +257,7 @@ def test_figures_show_what_the_metrics_count() -> None:
     windows = [Window(10.0, Totals(calls=20, failed=5, prompt_tokens=30))] * 3
 
     found = msgspec.json.decode(
-        msgspec.json.encode(figures([*shown([Asked(build, "1.2.3"), *metrics.parts])], windows))
+        msgspec.json.encode(figures([*shown([OnScrape(build, "1.2.3"), *metrics.parts])], windows))
     )
 
     assert (found["version"], found["workers"]) == ("1.2.3", 1)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from prometheus_client import Counter, Gauge, Summary
 
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.asked import foreign, foreign_registry
 from app.telemetry.metrics.collector import render
 from app.telemetry.metrics.families import CounterFamily, Family, GaugeFamily, HistogramFamily, Merge, Sampled
 from app.telemetry.metrics.gathering import shown
 from app.telemetry.metrics.histograms import DURATION_S, Histogram, MarkedHistogram, Reading
-from app.telemetry.metrics.kept import KeptCounts, encoded
 from app.telemetry.metrics.merging import lasting, merged
+from app.telemetry.metrics.on_scrape import foreign, foreign_registry
+from app.telemetry.metrics.retired import KeptCounts, encoded
 from tests.telemetry.examples import ENDED, SIGNALS, STARTED, ended
 
 LABELS = st.sampled_from([("a",), ("b",), ("c",)])

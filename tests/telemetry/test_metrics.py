@@ -19,12 +19,12 @@ from app.core.provider_keys import KeyState
 from app.core.signals import CircuitChanged, Signal
 from app.core.usage import Usage
 from app.telemetry.metrics import UNCOUNTED, Metrics
-from app.telemetry.metrics.asked import Asked, build, losses, provider_keys
 from app.telemetry.metrics.collector import render
 from app.telemetry.metrics.families import GaugeFamily
 from app.telemetry.metrics.gathering import shown
+from app.telemetry.metrics.on_scrape import OnScrape, build, losses, provider_keys
 from app.telemetry.metrics.plain import NAMES_MAX
-from app.telemetry.metrics.standing import Admitted, circuit_standings, reliabilities
+from app.telemetry.metrics.target_state import Admitted, circuit_standings, reliabilities
 from tests.telemetry.examples import (
     ATTEMPT,
     CLOSED,
@@ -63,16 +63,16 @@ class Scrape:
     """What a scraper sees of `metrics`, and of parts that ask, whenever it looks."""
 
     def __init__(self, metrics: Metrics) -> None:
-        lost = Asked(losses, {"logs": lambda: 7, "fanout": lambda: 0})
-        keys = Asked(provider_keys, lambda: [("openai", KeyState.COOLING, 2)])
+        lost = OnScrape(losses, {"logs": lambda: 7, "fanout": lambda: 0})
+        keys = OnScrape(provider_keys, lambda: [("openai", KeyState.COOLING, 2)])
         views = [
             CircuitView("openai/gpt", CircuitState.CLOSED, forced=False, failures=1, calls=4, age_s=7.5, wait_s=0.0),
             CircuitView("openai/down", CircuitState.OPEN, forced=False, failures=0, calls=0, age_s=2.0, wait_s=1.0),
             CircuitView("openai/guess", CircuitState.CLOSED, forced=False, failures=0, calls=0, age_s=1.0, wait_s=0.0),
         ]
-        circuits = Asked(circuit_standings, Admitted(), lambda: views)
-        scores = Asked(reliabilities, Admitted(), lambda: [("openai/gpt", 0.9)])
-        self._parts = (Asked(build, "1.2.3"), *metrics.parts, keys, circuits, scores, lost)
+        circuits = OnScrape(circuit_standings, Admitted(), lambda: views)
+        scores = OnScrape(reliabilities, Admitted(), lambda: [("openai/gpt", 0.9)])
+        self._parts = (OnScrape(build, "1.2.3"), *metrics.parts, keys, circuits, scores, lost)
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """Return content type and body."""
@@ -129,7 +129,7 @@ def test_targets_are_shown_as_they_stand() -> None:
 def test_no_more_targets_are_shown_than_there_is_room_for() -> None:
     """Made-up names do not become series without end, and those that came first stay."""
     found: list[tuple[str, float]] = [("acme/a", 0.1), ("acme/b\n", 0.2), ("acme/c", 0.3), ("acme/d", 0.4)]
-    part = Asked(reliabilities, Admitted(2), lambda: found)
+    part = OnScrape(reliabilities, Admitted(2), lambda: found)
     list(part.families())
     found.insert(0, ("acme/new", 0.5))
 

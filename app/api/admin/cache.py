@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import Json, admitted, json_answer
+from app.api.admin.access import Json, admitted, json_answer
 from app.core.caching.ports import CacheView, Tally
 from app.core.caching.stored import Selection
 from app.core.errors import INVALID_REQUEST, GatewayError

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import Json, admitted, json_answer
+from app.api.admin.access import Json, admitted, json_answer
 from app.api.errors import error_object
 from app.api.inbound import headers_of, request_id_of
 from app.core.configuration import ConfigError, Configurations

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import admitted, json_answer
+from app.api.admin.access import admitted, json_answer
 from app.api.asgi import ClientGoneError, read_body
 from app.api.hot import Arrival, HotRoute
 from app.api.inbound import credential_of, headers_of, request_id_of

@@ -13,7 +13,7 @@ from typing import Final
 from fastapi import Request
 from starlette.routing import Route
 
-from app.api.admin.door import admitted
+from app.api.admin.access import admitted
 from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
 from app.api.errors import error_response, nothing_at
 from app.api.inbound import headers_of, request_id_of

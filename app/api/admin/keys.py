@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import Json, admitted, json_answer
+from app.api.admin.access import Json, admitted, json_answer
 from app.api.asgi import read_body
 from app.api.inbound import headers_of
 from app.api.openapi.bodies import takes

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import Json, admitted, json_answer
+from app.api.admin.access import Json, admitted, json_answer
 from app.core.gateway import CurrentGateway
 from app.core.gcra import US_PER_S
 from app.core.limits.rulebook import owner_of

@@ -10,7 +10,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from app.api.admin.door import admitted, described, json_answer
+from app.api.admin.access import admitted, described, json_answer
 from app.core.errors import NOT_FOUND, GatewayError
 from app.core.gateway import AdminOptions, CurrentGateway
 from app.core.insight import EventsQuery, Insight

@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import Json, admitted, described, json_answer
+from app.api.admin.access import Json, admitted, described, json_answer
 from app.core.errors import INVALID_REQUEST, NOT_FOUND, GatewayError
 from app.core.gateway import AdminOptions, CurrentGateway
-from app.core.requests import RequestEntry, RequestLog, RequestQuery
+from app.core.request_log import RequestEntry, RequestLog, RequestQuery
 
 LIMIT_MAX: Final = 1000
 _ADVICE: Final = "No request log is kept: set request_log.enabled, and start the gateway anew."

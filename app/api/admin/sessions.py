@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import admitted, json_answer
+from app.api.admin.access import admitted, json_answer
 from app.api.sessions import checked_limit, outline, whole
 from app.core.gateway import CurrentGateway
 

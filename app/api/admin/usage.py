@@ -10,7 +10,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.door import Json, admitted, json_answer
+from app.api.admin.access import Json, admitted, json_answer
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Spending
 from app.core.money import Budget, usd

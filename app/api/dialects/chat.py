@@ -13,7 +13,7 @@ from app.api.dialects.port import Dialect, Style
 from app.api.errors import error_frame
 from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers
-from app.api.wishes import NO_WISHES, Wishes
+from app.api.request_options import NO_WISHES, RequestOptions
 from app.core.bodies import decoded
 from app.core.call import Call
 from app.core.clock import Clock
@@ -30,7 +30,7 @@ class ChatDialect(Dialect):
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(ChatFields).decode
 
-    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:  # noqa: ARG002 - the port's
         """Decode the body, which has no word for wishes."""
         return ChatRequest(decoded(self._decode, raw), raw), NO_WISHES
 

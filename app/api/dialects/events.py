@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
-from app.api.dialects.one_at_a_time import OneAtATime
+from app.api.dialects.sequential_tool_calls import OneAtATime
 from app.core.model import Chunk, ChunkChoice, ToolDelta
 from app.core.stream import Batch
 from app.core.usage import Usage

@@ -13,7 +13,7 @@ import msgspec
 from app.api.dialects.chat import ChatDialect, Verbatim
 from app.api.dialects.port import Style
 from app.api.inbound import Headers
-from app.api.wishes import CACHE_TTL_MAX_S, RETRIES_MAX, Wishes
+from app.api.request_options import CACHE_TTL_MAX_S, RETRIES_MAX, RequestOptions
 from app.core.bodies import decode_as
 from app.core.call import Call, CallOptions
 from app.core.clock import Clock
@@ -33,7 +33,7 @@ class GenerateDialect(ChatDialect):
 
     endpoint = "generate"
 
-    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """Take the body's own fields out and decode the rest; who accepts nothing but events wants a stream."""
         body, wishes = read_generate(raw, stream=headers.get(b"accept", b"").strip() == _EVENTS)
         request, _ = super().read(body, headers)
@@ -72,7 +72,7 @@ class _Own(msgspec.Struct, frozen=True):
     messages: msgspec.Raw = msgspec.Raw()
 
 
-def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, Wishes]:
+def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, RequestOptions]:
     """
     Return the equivalent chat body, its other fields untouched, and what `options` asks for.
 
@@ -98,7 +98,7 @@ def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, Wishes]:
     return msgspec.json.encode(fields), _wishes(own.options or GenerateOptions(), own.session_id)
 
 
-def _wishes(asked: GenerateOptions, session: str | None) -> Wishes:
+def _wishes(asked: GenerateOptions, session: str | None) -> RequestOptions:
     options = CallOptions(
         session=session,
         retry=asked.retry is not False,
@@ -109,7 +109,7 @@ def _wishes(asked: GenerateOptions, session: str | None) -> Wishes:
         cache_ttl_s=asked.cache_ttl_s,
         cache_similarity=asked.cache_similarity,
     )
-    return Wishes(asked.timeout_s, options)
+    return RequestOptions(asked.timeout_s, options)
 
 
 def _messages(own: _Own) -> list[dict[str, str]]:

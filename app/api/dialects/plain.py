@@ -14,7 +14,7 @@ import msgspec
 from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
 from app.api.inbound import Headers, is_foreign_page, require_json
-from app.api.wishes import NO_WISHES, Wishes
+from app.api.request_options import NO_WISHES, RequestOptions
 from app.core.bodies import decode_as
 from app.core.call import Call
 from app.core.clock import Clock
@@ -74,7 +74,7 @@ class PlainDialect(Dialect):
         elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
 
-    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """Read the few fields that matter here; these bodies have no word for wishes."""
         if self.form and is_form(headers):
             return self.read_form(raw, headers[b"content-type"].decode("latin-1")), NO_WISHES

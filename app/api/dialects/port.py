@@ -8,7 +8,7 @@ from typing import Protocol
 from app.api.errors import error_response
 from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers, require_json
-from app.api.wishes import Wishes
+from app.api.request_options import RequestOptions
 from app.core.call import Call, Journal
 from app.core.clock import Clock
 from app.core.errors import GatewayError
@@ -52,7 +52,7 @@ class Dialect(ABC):
         require_json(headers)
 
     @abstractmethod
-    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """
         Return the request in its canonical form, and what its body asks to be done differently.
 

@@ -24,8 +24,8 @@ from app.api.openapi.parts import (
     listed,
     operation,
 )
-from app.api.openapi.passing import passing_paths
-from app.api.wishes import CACHE_TTL_MAX_S, RETRIES_MAX
+from app.api.openapi.passthrough import passing_paths
+from app.api.request_options import CACHE_TTL_MAX_S, RETRIES_MAX
 from app.core.parameters import ROLES
 
 _NAMED: Mapping[str, object] = {"type": "string", "description": "A route name or `provider/model`."}

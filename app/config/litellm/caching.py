@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from app.config.litellm.given import Given
+from app.config.litellm.mappings import Given
 from app.config.trees import Tree
 
 _OPERATIONS: Final[Mapping[str, str]] = MappingProxyType(

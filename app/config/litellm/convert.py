@@ -9,8 +9,8 @@ from typing import Final
 from app.config.litellm.caching import caching
 from app.config.litellm.deployments import deployments
 from app.config.litellm.fallbacks import Fallbacks
-from app.config.litellm.given import Given, Note, Notes
-from app.config.litellm.house import house
+from app.config.litellm.general_settings import house
+from app.config.litellm.mappings import Given, Note, Notes
 from app.config.litellm.reliability import reliability, strategy
 from app.config.litellm.routes import Providers, Routes, Routing, limits, prices
 from app.config.sections import DEFAULT_TRIGGERS

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.config.litellm.given import Given, Notes
+from app.config.litellm.mappings import Given, Notes
 from app.config.litellm.naming import Named, NoCounterpartError, named
 from app.config.litellm.upstream import Upstream, upstreams
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from app.config.litellm.given import Given, Notes
 from app.config.litellm.known import PROVIDERS
+from app.config.litellm.mappings import Given, Notes
 
 _ONE_LIST: Final = (
     "a route has one list of fallbacks, whatever the failure (fallback.triggers): these stand behind the general ones"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from app.config.litellm.given import Given
+from app.config.litellm.mappings import Given
 from app.config.trees import Tree
 
 _STRATEGIES: Final[Mapping[str, str]] = MappingProxyType(

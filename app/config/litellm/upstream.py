@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-from app.config.litellm.given import Given, filled
+from app.config.litellm.mappings import Given, filled
 from app.config.litellm.naming import Named
 from app.config.trees import Tree
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from app.core.caching.asked import Asked
+from app.core.caching.directives import Directives
 from app.core.caching.policy import CachePolicy
 from app.core.caching.ports import SharedAnswers, Shelf
 from app.core.caching.stored import Origin, Pace, Stored
@@ -63,11 +63,11 @@ class Answers:
         """Return what to do while that cannot be reached; None if it can, or if nothing is shared."""
         return None if self._places.shared is None else self._places.shared.without
 
-    def here(self, asked: Asked) -> Stored | None:
+    def here(self, asked: Directives) -> Stored | None:
         """Return what this process has, fresh or stale, for a call that takes stored answers at all."""
         return self._places.shelf.get(asked.key) if asked.reads and self._has_copies else None
 
-    async def anywhere(self, asked: Asked) -> Stored | None:
+    async def anywhere(self, asked: Directives) -> Stored | None:
         """Return what this process or the replicas have, fresh or stale."""
         stored = self.here(asked)
         if not asked.reads or self.shared is None or (stored is not None and self.is_fresh(asked, stored)):
@@ -77,19 +77,19 @@ class Answers:
             self.copy(asked.key, found)
         return found or stored
 
-    def is_fresh(self, asked: Asked, stored: Stored) -> bool:
+    def is_fresh(self, asked: Directives, stored: Stored) -> bool:
         """Say whether a call can take an answer without a question."""
         return asked.accepts(stored, self.clock.wall())
 
-    def bridges(self, asked: Asked, stored: Stored) -> bool:
+    def bridges(self, asked: Directives, stored: Stored) -> bool:
         """Say whether a stale answer may be given while a new one is fetched."""
         return self._stale_for(asked, stored, self._lifetimes.revalidate_s)
 
-    def rescues(self, asked: Asked, stored: Stored) -> bool:
+    def rescues(self, asked: Directives, stored: Stored) -> bool:
         """Say whether a stale answer may be given because there is no new one."""
         return self._stale_for(asked, stored, self._lifetimes.on_error_s)
 
-    def keep(self, asked: Asked, call: Call, completion: Completion, pace: Pace = ()) -> Stored:
+    def keep(self, asked: Directives, call: Call, completion: Completion, pace: Pace = ()) -> Stored:
         """Return what there is to know of an answer, and store that if it is complete and the call lets it."""
         stored = self._made(asked, call, completion, pace)
         if asked.stores and self.policy.stores(call.request.operation, completion):
@@ -118,10 +118,10 @@ class Answers:
         shared = self.shared
         return shared is None or shared.copies
 
-    def _stale_for(self, asked: Asked, stored: Stored, seconds: float) -> bool:
+    def _stale_for(self, asked: Directives, stored: Stored, seconds: float) -> bool:
         return asked.max_age_s is None and stored.age_s(self.clock.wall()) < stored.fresh_s + seconds
 
-    def _made(self, asked: Asked, call: Call, completion: Completion, pace: Pace) -> Stored:
+    def _made(self, asked: Directives, call: Call, completion: Completion, pace: Pace) -> Stored:
         given = self._lifetimes
         ttl_s = given.by_model.get(call.request.model, given.ttl_s)
         fresh_s = asked.ttl_s or ttl_s * (1.0 - given.jitter * self._places.chance())

@@ -16,7 +16,7 @@ import msgspec
 
 from app.core.caching.canonical import Fields, canonical, spelled
 from app.core.call import Call
-from app.core.loops import VIA
+from app.core.loop_detection import VIA
 from app.core.model import ChatRequest, Native
 
 Scope: TypeAlias = Literal["key", "team", "global"]

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from app.core.caching.broadcast import Broadcast
-from app.core.caching.flight import Flight
+from app.core.caching.single_flight import Flight
 from app.core.caching.stored import Origin, Selection, Stored
 from app.core.errors import GatewayError
 from app.core.stream import Batch

@@ -9,7 +9,7 @@ from typing import Final
 from app.core.answers.replay import replay
 from app.core.answers.usage_shown import UsageShown, usage_hidden
 from app.core.caching.broadcast import Reader
-from app.core.caching.pace import paced
+from app.core.caching.replay_pace import paced
 from app.core.caching.stored import Stored
 from app.core.call import Call, Reply
 from app.core.clock import Clock

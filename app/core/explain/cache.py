@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from app.core.caching.asked import Asked
+from app.core.caching.directives import Directives
 from app.core.call import Call, Reply
 from app.core.explain.port import Inquiry
 from app.core.model import Completion
@@ -36,7 +36,7 @@ class ExplainCache(msgspec.Struct, frozen=True):
     the cache that change what is asked.
     """
 
-    asked: Callable[[Call], Asked | None]
+    asked: Callable[[Call], Directives | None]
     before: Sequence[Stage[Call]]
     section: ClassVar[str] = "cache"
 

@@ -16,7 +16,7 @@ from app.core.guards.checks import Quiet
 from app.core.guards.guard import Ask, Complaint, Passage, Prompt
 from app.core.guards.signs import COMMON, IN_TOOL_RESULTS, Sign
 from app.core.redaction.finding import Patterns, Scanner
-from app.core.redaction.folding import fold
+from app.core.redaction.normalization import fold
 
 # What shows nothing and hides words from patterns: zero-width characters, soft hyphens, marks of direction.
 _HIDDEN: Final = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")

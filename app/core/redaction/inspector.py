@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from app.core.redaction.finding import Detector, Finding, Patterns, merged
-from app.core.redaction.folding import fold
+from app.core.redaction.normalization import fold
 
 _ESCAPED: Final = r"\\u[0-9a-fA-F]{4}"  # JSON text in which characters are spelled by number hides what it holds
 _NOTHING: Final[Sequence[Finding]] = ()

@@ -10,7 +10,7 @@ from app.core.model import Chunk, StreamEvent, Weight
 from app.core.redaction.answers import Form, MakeRewriter
 from app.core.redaction.body import DETAILS, rewritten
 from app.core.redaction.editing import Rewriter
-from app.core.redaction.pieces import (
+from app.core.redaction.event_texts import (
     CALL,
     CALLS,
     DELTA,

@@ -19,11 +19,11 @@ from app.providers.anthropic.request import UPLOADS_BETA, encode_chat
 from app.providers.anthropic.response import decode_chat
 from app.providers.anthropic.stream import AnthropicDecoder
 from app.providers.anthropic.traits import traits_of
-from app.providers.canonical.asked import read_whole
-from app.providers.canonical.heard import heard
-from app.providers.canonical.losses import unsupported
-from app.providers.canonical.mint import Mint
-from app.providers.foreign_thoughts import own_messages
+from app.providers.canonical.chat_request import read_whole
+from app.providers.canonical.decoding import heard
+from app.providers.canonical.stamps import Mint
+from app.providers.canonical.unsupported import unsupported
+from app.providers.foreign_reasoning import own_messages
 from app.providers.splice import replace_model
 
 # The newest version that knows every parameter which older models take; later ones refuse `temperature` and its kin.

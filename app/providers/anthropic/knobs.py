@@ -11,9 +11,9 @@ import msgspec
 from app.core.dialects.anthropic import Block, OutputConfig, OutputFormat, Thinking
 from app.providers.anthropic.messages import NAME, has_unsigned_calls
 from app.providers.anthropic.traits import Traits
-from app.providers.canonical.asked import Asked
-from app.providers.canonical.choice import Choice
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical.chat_request import Asked
+from app.providers.canonical.tool_choice import Choice
+from app.providers.canonical.unsupported import unsupported
 
 _THINKING_MIN_TOKENS: Final = 1024  # https://platform.claude.com/docs/en/build-with-claude/extended-thinking
 _THINKING_TOP_P_MIN: Final = 0.95  # likewise

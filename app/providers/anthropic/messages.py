@@ -13,10 +13,10 @@ from app.core.dialects.absent import ABSENT, is_given, present
 from app.core.dialects.anthropic import ANTHROPIC, Block, Source
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Called, InputFile, Piece, Turn
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Called, InputFile, Piece, Turn
 from app.providers.canonical.media import inline
+from app.providers.canonical.unsupported import unsupported
 
 Content: TypeAlias = Block | msgspec.Raw
 
@@ -61,7 +61,7 @@ def conversation_of(turns: Sequence[Turn], *, late_system: bool) -> Conversation
     found = Conversation()
     for place, turn in enumerate(turns):
         where = f"messages[{place}]"
-        talk.require_turn(turn, where, NAME)
+        conversation.require_turn(turn, where, NAME)
         if turn.name and turn.role != "tool":
             found.lost.append("name")
         match turn.role:
@@ -157,7 +157,7 @@ def _part(piece: Piece, where: str, found: Conversation) -> Content:
         case _ if piece.dialect == ANTHROPIC:
             return piece.block
         case _:
-            raise talk.no_part(piece, where, NAME)
+            raise conversation.no_part(piece, where, NAME)
 
 
 def _mark(piece: Piece) -> msgspec.Raw | None:
@@ -217,18 +217,18 @@ def _source(source: Source) -> msgspec.Raw:
 
 
 def _use(call: Called, where: str) -> Block:
-    function = talk.function_in(call, where, NAME)
+    function = conversation.function_in(call, where, NAME)
     return Block(
         "tool_use",
         id=_id(call.id),
         name=function.name,
-        input=talk.arguments_of(function, where),
+        input=conversation.arguments_of(function, where),
         cache_control=present(call.cache_control),
     )
 
 
 def _result(turn: Turn, where: str, found: Conversation) -> Block:
-    call_id = talk.answered(turn, where)
+    call_id = conversation.answered(turn, where)
     content = ABSENT
     if isinstance(turn.content, str):
         content = msgspec.Raw(msgspec.json.encode(turn.content))

@@ -15,10 +15,10 @@ from app.providers.anthropic.knobs import Knobs, Wanted, knobs_of
 from app.providers.anthropic.messages import NAME, Conversation, conversation_of
 from app.providers.anthropic.tools import tool_choice_of, tools_of
 from app.providers.anthropic.traits import Traits
-from app.providers.canonical.asked import Asked, Body
-from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, require_one_choice, require_text, written
+from app.providers.canonical.chat_request import Asked, Body
 from app.providers.canonical.search import lost_of_search, web_search
+from app.providers.canonical.tool_choice import read_choice
+from app.providers.canonical.unsupported import dropped, require_one_choice, require_text, written
 
 EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
 UPLOADS_BETA: Final = "files-api-2025-04-14"

@@ -14,8 +14,8 @@ from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 from app.providers.canonical.answer import Choice, annotated, cited, completion, said_call
 from app.providers.canonical.answer import Message as Said
-from app.providers.canonical.asked import Thought
-from app.providers.canonical.mint import Stamp
+from app.providers.canonical.chat_request import Thought
+from app.providers.canonical.stamps import Stamp
 
 Json: TypeAlias = dict[str, object]
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(

@@ -17,8 +17,8 @@ from app.core.model import StreamEvent
 from app.providers.anthropic.errors import error_in_answer
 from app.providers.anthropic.response import annotations_of, finish_of, merged, thought_of, usage_of
 from app.providers.canonical.chunks import CallPiece
-from app.providers.canonical.mint import Mint
-from app.providers.canonical.native import Events, NativeDecoder
+from app.providers.canonical.stamps import Mint
+from app.providers.canonical.typed_events import Events, NativeDecoder
 
 _UNDERSTOOD: Final = frozenset(
     {

@@ -10,13 +10,13 @@ import msgspec
 
 from app.core.dialects.absent import ABSENT, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
-from app.core.members import OBJECT
+from app.core.json_members import OBJECT
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Offered, OfferedFunction
-from app.providers.canonical.choice import Choice
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Offered, OfferedFunction
+from app.providers.canonical.tool_choice import Choice
+from app.providers.canonical.unsupported import unsupported
 
 _WORDS: Final = MappingProxyType({"auto": "auto", "required": "any", "none": "none"})
 
@@ -60,7 +60,7 @@ def _function(tool: Offered, function: OfferedFunction, traits: Traits, lost: li
     return Tool(
         name=function.name,
         description=function.description,
-        input_schema=_parameters(talk.parameters_of(function)),
+        input_schema=_parameters(conversation.parameters_of(function)),
         strict=True if function.strict and traits.structured else None,
         cache_control=present(tool.cache_control),
         defer_loading=present(tool.defer_loading),

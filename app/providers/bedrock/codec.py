@@ -15,9 +15,9 @@ from app.providers.bedrock.messages import NAME
 from app.providers.bedrock.request import encode_chat
 from app.providers.bedrock.response import decode_chat
 from app.providers.bedrock.stream import BedrockDecoder
-from app.providers.canonical.asked import read_whole
-from app.providers.canonical.losses import unsupported
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.chat_request import read_whole
+from app.providers.canonical.stamps import Mint
+from app.providers.canonical.unsupported import unsupported
 from app.providers.path_step import path_step
 
 _MODELS_KEPT: Final = 256  # whose addresses and traits are known without looking; callers may name any

@@ -10,8 +10,8 @@ from app.core.dialects.absent import ABSENT, given_in
 from app.core.errors import BAD_UPSTREAM_REPLY, INVALID_REQUEST, GatewayError
 from app.core.model import Completion, PlainRequest
 from app.providers.bedrock.messages import NAME
-from app.providers.canonical.heard import UNREADABLE
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical.decoding import UNREADABLE
+from app.providers.canonical.unsupported import unsupported
 from app.providers.canonical.vectors import embeddings, read_embeddings
 
 _INPUT_TYPE: Final = "search_document"  # Cohere demands one; this is what an index of documents is made of

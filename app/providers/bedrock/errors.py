@@ -11,7 +11,7 @@ import msgspec
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
 from app.providers.bedrock.eventstream import Message
-from app.providers.canonical.heard import heard_or
+from app.providers.canonical.decoding import heard_or
 from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 _EXCEPTIONS: Final[Mapping[str, Kind]] = MappingProxyType(

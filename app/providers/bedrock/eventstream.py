@@ -20,7 +20,7 @@ from zlib import crc32
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
-from app.providers.canonical.heard import broken_off
+from app.providers.canonical.decoding import broken_off
 
 MESSAGE_MAX_BYTES: Final = 16_777_216  # as much as the format allows
 _PRELUDE = struct.Struct(">III")

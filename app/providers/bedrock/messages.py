@@ -11,10 +11,10 @@ import msgspec
 
 from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Called, InputFile, Piece, Thought, Turn
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Called, InputFile, Piece, Thought, Turn
 from app.providers.canonical.media import inline
+from app.providers.canonical.unsupported import unsupported
 
 Json: TypeAlias = dict[str, Any]
 
@@ -41,7 +41,7 @@ def system_of(turns: Sequence[Turn], *, caches: bool) -> list[Json]:
     """Return the system prompt: every system message, wherever it stands; see `messages_of`."""
     blocks: list[Json] = []
     for turn in turns:
-        if turn.role in talk.SYSTEM:
+        if turn.role in conversation.SYSTEM:
             for piece in turn.pieces():
                 blocks += [{"text": piece.text}] if piece.text else []
                 blocks += marks(piece.cache_control)
@@ -63,10 +63,10 @@ def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Json]:
     """
     said: list[tuple[str, list[Json]]] = []
     for place, turn in enumerate(turns):
-        if turn.role not in talk.SYSTEM:
+        if turn.role not in conversation.SYSTEM:
             blocks = [block for block in _blocks(turn, f"messages[{place}]") if caches or _MARK not in block]
             said.append(("assistant" if turn.role == "assistant" else "user", blocks))
-    return [{"role": role, "content": blocks} for role, blocks in talk.alternating(said)]
+    return [{"role": role, "content": blocks} for role, blocks in conversation.alternating(said)]
 
 
 def marks(given: msgspec.Raw) -> list[Json]:
@@ -80,7 +80,7 @@ def _blocks(turn: Turn, where: str) -> Iterator[Json]:
         given = [turn.cache_control, *[piece.cache_control for piece in turn.pieces()]]
         yield from [mark for each in given for mark in marks(each)][:1]  # inside there is no place for one
         return
-    talk.require_turn(turn, where, NAME)
+    conversation.require_turn(turn, where, NAME)
     yield from _thoughts(turn.reasoning_details or ())
     if turn.refusal:
         yield {"text": turn.refusal}
@@ -121,7 +121,7 @@ def _block(piece: Piece, where: str) -> Json:
         case "file":
             raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
         case _:
-            raise talk.no_part(piece, where, NAME)
+            raise conversation.no_part(piece, where, NAME)
 
 
 def _media(form: str, source: Json) -> Json:
@@ -159,12 +159,14 @@ def _document(piece: Piece, file: InputFile, param: str) -> Json:
 
 
 def _use(call: Called, where: str) -> Json:
-    function = talk.function_in(call, where, NAME)
-    return {"toolUse": {"toolUseId": call.id, "name": function.name, "input": talk.arguments_of(function, where)}}
+    function = conversation.function_in(call, where, NAME)
+    return {
+        "toolUse": {"toolUseId": call.id, "name": function.name, "input": conversation.arguments_of(function, where)}
+    }
 
 
 def _result(turn: Turn, where: str) -> Json:
-    call_id = talk.answered(turn, where)
+    call_id = conversation.answered(turn, where)
     blocks = [_result_block(piece, f"{where}.content[{index}]") for index, piece in enumerate(turn.pieces())]
     status = {"status": "error"} if turn.is_error else {}
     return {"toolResult": {"toolUseId": call_id, "content": blocks or [{"text": ""}], **status}}
@@ -174,6 +176,6 @@ def _result_block(piece: Piece, where: str) -> Json:
     if piece.type == "image_url" and piece.image_url is not None:
         return {"image": _picture(piece.image_url.url, f"{where}.image_url.url")}
     if piece.type != "text":
-        raise talk.no_part(piece, where, NAME)
-    found = talk.raw_object(piece.text)
+        raise conversation.no_part(piece, where, NAME)
+    found = conversation.raw_object(piece.text)
     return {"text": piece.text} if found is None else {"json": found}

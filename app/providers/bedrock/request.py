@@ -12,10 +12,10 @@ from app.core.dialects.absent import ABSENT, given_in, is_given
 from app.providers.anthropic.knobs import JSON_ONLY, Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import Traits
 from app.providers.bedrock.messages import NAME, Json, marks, messages_of, system_of
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body, Format
-from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, written
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Asked, Body, Format
+from app.providers.canonical.tool_choice import Choice, read_choice
+from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, unsupported, written
 
 EXTRAS: Final = "bedrock"  # the member of a body that holds what only this dialect knows
 _CARRIED: Final = frozenset(
@@ -70,9 +70,9 @@ def _tool_config(asked: Asked, choice: Choice, *, caches: bool) -> Json | None:
             )
         return None
     tools: list[Json] = []
-    for tool, function in talk.functions_in(asked.tools or (), choice.only, NAME):
+    for tool, function in conversation.functions_in(asked.tools or (), choice.only, NAME):
         more = {"description": function.description or None, "strict": function.strict or None}
-        schema = {"json": talk.parameters_of(function)}
+        schema = {"json": conversation.parameters_of(function)}
         tools.append({"toolSpec": {"name": function.name, "inputSchema": schema, **given_in(more)}})
         tools += marks(tool.cache_control) if caches else []
     if not tools:
@@ -98,7 +98,7 @@ def _knobs(body: Body, choice: Choice, model: str, traits: Traits | None) -> Kno
     """Return sampling and thinking: for Claude as Anthropic's own API takes them, for others as far as they go."""
     asked, thinking = body.asked, body.members.get("thinking", ABSENT)
     effort = asked.reasoning_effort
-    talk.require_effort(effort, _EFFORTS)
+    conversation.require_effort(effort, _EFFORTS)
     if traits is not None:
         bound = asked.most_tokens or traits.answer_max_tokens
         plain = msgspec.structs.replace(asked, response_format=None)  # Converse has its own place for it

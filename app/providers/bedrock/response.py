@@ -23,9 +23,9 @@ from app.providers.canonical.answer import (
     object_text,
     said_call,
 )
-from app.providers.canonical.asked import Thought
-from app.providers.canonical.heard import heard
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.chat_request import Thought
+from app.providers.canonical.decoding import heard
+from app.providers.canonical.stamps import Mint
 
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -9,10 +9,10 @@ from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
 from app.providers.bedrock.response import annotation_of, finish_of, thought_of, usage_of
 from app.providers.bedrock.wire import WHOSE, Event, Reasoning, ReasoningDelta, ReasoningText, TokenUsage
-from app.providers.canonical.asked import Thought
+from app.providers.canonical.chat_request import Thought
 from app.providers.canonical.chunks import CallPiece
-from app.providers.canonical.heard import broken_off, heard
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.decoding import broken_off, heard
+from app.providers.canonical.stamps import Mint
 from app.providers.canonical.translating import Translating
 
 

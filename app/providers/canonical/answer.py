@@ -10,8 +10,8 @@ import msgspec
 from app.core.dialects.absent import ABSENT
 from app.core.model import Completion
 from app.core.usage import Usage
-from app.providers.canonical.asked import CalledCustom, CalledFunction, Thought
-from app.providers.canonical.mint import Stamp
+from app.providers.canonical.chat_request import CalledCustom, CalledFunction, Thought
+from app.providers.canonical.stamps import Stamp
 
 _NULL = msgspec.Raw(b"null")
 

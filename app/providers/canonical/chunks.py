@@ -11,8 +11,8 @@ from app.core.dialects.absent import ABSENT
 from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionCall, StreamEvent, ToolDelta, Weight
 from app.core.usage import Usage
 from app.providers.canonical.answer import shown_usage
-from app.providers.canonical.asked import Thought
-from app.providers.canonical.mint import Stamp
+from app.providers.canonical.chat_request import Thought
+from app.providers.canonical.stamps import Stamp
 
 DONE: Final = StreamEvent(b"data: [DONE]\n\n", None, Weight.ANSWER, done=True)
 _NULL = b"null"

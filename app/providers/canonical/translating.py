@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from app.providers.canonical.chunks import Chunks
-from app.providers.canonical.heard import Framed, Frames
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.decoding import Framed, Frames
+from app.providers.canonical.stamps import Mint
 
 F = TypeVar("F")
 

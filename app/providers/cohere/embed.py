@@ -8,9 +8,9 @@ import msgspec
 
 from app.core.dialects.absent import given_in
 from app.core.model import Completion, PlainRequest
-from app.providers.canonical.heard import heard
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.decoding import heard
 from app.providers.canonical.ranking import Rank, ranking, read_rerank
+from app.providers.canonical.stamps import Mint
 from app.providers.canonical.vectors import embeddings, read_embeddings
 from app.providers.cohere.request import NAME
 from app.providers.cohere.response import WHOSE

@@ -11,7 +11,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.canonical.heard import heard_or
+from app.providers.canonical.decoding import heard_or
 from app.providers.refusals import kind_of_status, phrases, refused, retry_after_s, told_by
 
 _STATUSES: Final[Mapping[int, Kind]] = MappingProxyType(

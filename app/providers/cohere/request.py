@@ -9,11 +9,11 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.core.dialects.absent import ABSENT, given_in, present
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Body, Called, Format, Piece, Turn
-from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, written
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Body, Called, Format, Piece, Turn
 from app.providers.canonical.media import inline
+from app.providers.canonical.tool_choice import read_choice
+from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, written
 
 Json: TypeAlias = dict[str, Any]
 
@@ -44,7 +44,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
     choice = read_choice(asked)
     # Cohere can demand some call, but not a certain one: that one is then the only one it is offered.
-    tools = talk.openai_tools(asked.tools or (), choice.only if choice.name is None else {choice.name}, NAME)
+    tools = conversation.openai_tools(asked.tools or (), choice.only if choice.name is None else {choice.name}, NAME)
     request = {
         "model": model,
         "messages": [_message(turn, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
@@ -67,7 +67,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _message(turn: Turn, where: str) -> Json:
-    talk.require_turn(turn, where, NAME)
+    conversation.require_turn(turn, where, NAME)
     parts = [_part(piece, f"{where}.content[{index}]") for index, piece in enumerate(turn.pieces())]
     if turn.role == "assistant" and turn.refusal:
         parts.append(_text(turn.refusal))
@@ -80,7 +80,7 @@ def _message(turn: Turn, where: str) -> Json:
     if calls:
         message["tool_calls"] = calls
     if turn.role == "tool":
-        message["tool_call_id"] = talk.answered(turn, where)
+        message["tool_call_id"] = conversation.answered(turn, where)
     if calls and turn.reasoning_content:
         message["tool_plan"] = turn.reasoning_content  # sent back, as it led to the calls
     return message
@@ -94,7 +94,7 @@ def _part(piece: Piece, where: str) -> Json:
             inline(piece.image_url.url, f"{where}.image_url.url")  # for its refusal alone: the URL is sent as it is
             return {"type": "image_url", "image_url": given_in(msgspec.structs.asdict(piece.image_url))}
         case _:
-            raise talk.no_part(piece, where, NAME)
+            raise conversation.no_part(piece, where, NAME)
 
 
 def _text(text: str) -> Json:
@@ -102,7 +102,7 @@ def _text(text: str) -> Json:
 
 
 def _call(call: Called, where: str) -> Json:
-    function = talk.function_in(call, where, NAME)
+    function = conversation.function_in(call, where, NAME)
     given = {"name": function.name, "arguments": function.arguments or "{}"}
     return {"id": call.id, "type": "function", "function": given}
 
@@ -119,5 +119,5 @@ def _thinking(effort: str | None) -> Json | None:
         return None
     if effort == "none":
         return {"type": "disabled"}
-    talk.require_effort(effort, ("none", *_BUDGETS))
+    conversation.require_effort(effort, ("none", *_BUDGETS))
     return {"type": "enabled", "token_budget": _BUDGETS[effort]}

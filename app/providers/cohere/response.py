@@ -10,8 +10,8 @@ from app.core.errors import TARGET_FAILED, TARGET_TIMEOUT, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
 from app.providers.canonical.answer import Choice, Message, annotated, cited, completion, said_call
-from app.providers.canonical.heard import heard
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.decoding import heard
+from app.providers.canonical.stamps import Mint
 from app.providers.cohere import wire
 
 WHOSE: Final = "Cohere's"

@@ -8,10 +8,10 @@ from app.core.call import Target
 from app.core.dialects.absent import is_given
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
-from app.providers.canonical.asked import read_whole
-from app.providers.canonical.heard import heard
-from app.providers.canonical.losses import unsupported
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.chat_request import read_whole
+from app.providers.canonical.decoding import heard
+from app.providers.canonical.stamps import Mint
+from app.providers.canonical.unsupported import unsupported
 from app.providers.gemini.embed import decode_embeddings, encode_embeddings
 from app.providers.gemini.errors import error_in_answer, error_of_status
 from app.providers.gemini.messages import NAME

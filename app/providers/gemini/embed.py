@@ -9,7 +9,7 @@ import msgspec
 from app.core.dialects.absent import given_in
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion, PlainRequest
-from app.providers.canonical.heard import heard
+from app.providers.canonical.decoding import heard
 from app.providers.canonical.vectors import embeddings, read_embeddings
 from app.providers.gemini.messages import NAME
 from app.providers.gemini.wire import WHOSE, Wire

@@ -11,7 +11,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.canonical.heard import UNREADABLE
+from app.providers.canonical.decoding import UNREADABLE
 from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 # https://cloud.google.com/apis/design/errors#handling_errors

@@ -7,10 +7,10 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Called, Piece, Turn
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Called, Piece, Turn
 from app.providers.canonical.media import audio_type, guessed_type, inline
+from app.providers.canonical.unsupported import unsupported
 
 Json: TypeAlias = dict[str, Any]
 
@@ -30,7 +30,7 @@ class _Extra(msgspec.Struct, frozen=True):
 
 def system_of(turns: Sequence[Turn]) -> Json | None:
     """Return the system instruction: every system message, wherever it stands, as Gemini has one place for them."""
-    pieces = [piece for turn in turns if turn.role in talk.SYSTEM for piece in turn.pieces()]
+    pieces = [piece for turn in turns if turn.role in conversation.SYSTEM for piece in turn.pieces()]
     parts = [{"text": piece.text} for piece in pieces if piece.text]
     return {"parts": parts} if parts else None
 
@@ -47,19 +47,19 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Json]:
     Raises:
         GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
-    names = talk.called_functions(turns)
+    names = conversation.called_functions(turns)
     said: list[tuple[str, list[Json]]] = []
     for place, turn in enumerate(turns):
         where = f"messages[{place}]"
         if turn.role == "tool":
             said.append(("user", list(_result(turn, names, where))))
-        elif turn.role not in talk.SYSTEM:
+        elif turn.role not in conversation.SYSTEM:
             said.append(("model" if turn.role == "assistant" else "user", list(_parts(turn, where, signed=signed))))
-    return [{"parts": parts, "role": role} for role, parts in talk.alternating(said)]
+    return [{"parts": parts, "role": role} for role, parts in conversation.alternating(said)]
 
 
 def _parts(turn: Turn, where: str, *, signed: bool) -> Iterator[Json]:
-    talk.require_turn(turn, where, NAME)
+    conversation.require_turn(turn, where, NAME)
     if turn.refusal:
         yield {"text": turn.refusal}
     pieces = turn.pieces()
@@ -86,7 +86,7 @@ def _part(piece: Piece, where: str) -> Json:
         case "file":
             raise unsupported(f"{where}.file.file_id", NAME, "files of another provider are not there")
         case _:
-            raise talk.no_part(piece, where, NAME)
+            raise conversation.no_part(piece, where, NAME)
 
 
 def _at(url: str, param: str, otherwise: str) -> Json:
@@ -97,8 +97,8 @@ def _at(url: str, param: str, otherwise: str) -> Json:
 
 
 def _call(call: Called, where: str, *, demanded: bool) -> Json:
-    function = talk.function_in(call, where, NAME)
-    given = {"name": function.name, "args": talk.arguments_of(function, where)}
+    function = conversation.function_in(call, where, NAME)
+    given = {"name": function.name, "args": conversation.arguments_of(function, where)}
     signature = _signature(call.extra_content) or (FOREIGN_SIGNATURE if demanded else None)
     signed = {"thoughtSignature": signature} if signature else {}
     return {**signed, "functionCall": given}
@@ -116,10 +116,10 @@ def _result(turn: Turn, names: Mapping[str, str], where: str) -> Iterator[Json]:
     """Yield what a tool returned, which must be an object; what is no text follows it, as there is no place inside."""
     name = names.get(turn.tool_call_id or "") or turn.name
     if not name:
-        raise talk.no_call(where)
+        raise conversation.no_call(where)
     text = turn.text()
     member = "error" if turn.is_error else "result"
-    yield {"functionResponse": {"name": name, "response": talk.raw_object(text) or {member: text}}}
+    yield {"functionResponse": {"name": name, "response": conversation.raw_object(text) or {member: text}}}
     for index, piece in enumerate(turn.pieces()):
         if piece.type != "text":
             yield _part(piece, f"{where}.content[{index}]")

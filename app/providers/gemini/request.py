@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Final
 
 from app.core.dialects.absent import given_in, present
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body, Offered
-from app.providers.canonical.choice import Choice, read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, unsupported, written
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Asked, Body, Offered
 from app.providers.canonical.search import lost_of_search, web_search
+from app.providers.canonical.tool_choice import Choice, read_choice
+from app.providers.canonical.unsupported import dropped, dropped_inside, unsupported, written
 from app.providers.gemini.messages import NAME, Json, contents_of, system_of
 
 EXTRAS: Final = "google"  # the member of a body that holds what only this dialect knows
@@ -96,7 +96,7 @@ def _config(asked: Asked, *, by_budget: bool) -> Json:
 def _thinking(effort: str | None, *, by_budget: bool) -> Json | None:
     if effort is None:
         return None
-    talk.require_effort(effort, _BUDGETS)
+    conversation.require_effort(effort, _BUDGETS)
     amount: Json = {"thinkingBudget": _BUDGETS[effort]} if by_budget else {"thinkingLevel": _LEVELS[effort]}
     return amount if effort == "none" else {"includeThoughts": True, **amount}
 
@@ -112,7 +112,7 @@ def _modalities(asked: Asked) -> list[str]:
 def _tools(offered: Sequence[Offered], only: frozenset[str] | None) -> list[Json]:
     declared = [
         given_in({"name": each.name, "description": each.description, "parametersJsonSchema": present(each.parameters)})
-        for _, each in talk.functions_in(offered, only, NAME)
+        for _, each in conversation.functions_in(offered, only, NAME)
     ]
     return [{"functionDeclarations": declared}] if declared else []
 

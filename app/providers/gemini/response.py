@@ -23,7 +23,7 @@ from app.providers.canonical.answer import (
     object_text,
     said_call,
 )
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.gemini.wire import (
     Candidate,
     GenerateResponse,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from app.core.call import Target
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
-from app.providers.canonical.asked import read_whole
-from app.providers.canonical.losses import unsupported
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.chat_request import read_whole
+from app.providers.canonical.stamps import Mint
+from app.providers.canonical.unsupported import unsupported
 from app.providers.ollama.embed import decode_embeddings, encode_embeddings
 from app.providers.ollama.errors import error_of_status
 from app.providers.ollama.request import NAME, encode_chat

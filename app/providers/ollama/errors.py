@@ -9,7 +9,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.canonical.heard import heard_or
+from app.providers.canonical.decoding import heard_or
 from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 _PHRASES: Final = phrases(

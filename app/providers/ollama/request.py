@@ -9,11 +9,11 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from app.core.dialects.absent import given_in, is_given
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body, Called, Format, Piece, Turn
-from app.providers.canonical.choice import read_choice
-from app.providers.canonical.losses import dropped, dropped_inside, require_one_choice, unsupported, written
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Asked, Body, Called, Format, Piece, Turn
 from app.providers.canonical.media import inline
+from app.providers.canonical.tool_choice import read_choice
+from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, unsupported, written
 
 Json: TypeAlias = dict[str, Any]
 
@@ -45,12 +45,14 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     choice = read_choice(asked)
     if choice.name is not None or choice.mode == "required":
         raise unsupported("tool_choice", NAME, "it cannot make a model call a tool")
-    names = talk.called_functions(asked.messages)
+    names = conversation.called_functions(asked.messages)
     request = {
         "model": model,
         "messages": [_message(turn, names, f"messages[{place}]") for place, turn in enumerate(asked.messages)],
         "stream": bool(asked.stream),  # which is true for those who do not say
-        "tools": None if choice.mode == "none" else talk.openai_tools(asked.tools or (), choice.only, NAME) or None,
+        "tools": None
+        if choice.mode == "none"
+        else conversation.openai_tools(asked.tools or (), choice.only, NAME) or None,
         "format": _format(asked.response_format),
         "options": _options(asked) or None,
         "think": _think(asked.reasoning_effort),
@@ -61,7 +63,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _message(turn: Turn, names: Mapping[str, str], where: str) -> Json:
-    talk.require_turn(turn, where, NAME)
+    conversation.require_turn(turn, where, NAME)
     texts, images = [turn.refusal] if turn.refusal else [], []
     for index, piece in enumerate(turn.pieces()):
         if piece.type == "image_url":
@@ -69,7 +71,7 @@ def _message(turn: Turn, names: Mapping[str, str], where: str) -> Json:
         elif piece.type in {"text", "refusal"}:
             texts.append(piece.text or piece.refusal)
         else:
-            raise talk.no_part(piece, f"{where}.content[{index}]", NAME)
+            raise conversation.no_part(piece, f"{where}.content[{index}]", NAME)
     calls = [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(turn.tool_calls or ())]
     message: Json = {"role": "system" if turn.role == "developer" else turn.role, "content": "\n".join(texts)}
     if turn.role == "assistant" and turn.reasoning_content is not None:
@@ -93,8 +95,8 @@ def _image(piece: Piece, where: str) -> str:
 
 
 def _call(call: Called, where: str) -> Json:
-    function = talk.function_in(call, where, NAME)
-    given = {"name": function.name, "arguments": talk.arguments_of(function, where)}
+    function = conversation.function_in(call, where, NAME)
+    given = {"name": function.name, "arguments": conversation.arguments_of(function, where)}
     return {"function": given, "id": call.id} if call.id else {"function": given}
 
 
@@ -122,5 +124,5 @@ def _options(asked: Asked) -> Json:
 def _think(effort: str | None) -> bool | str | None:
     if effort is None:
         return None
-    talk.require_effort(effort, _THINK)
+    conversation.require_effort(effort, _THINK)
     return _THINK[effort]

@@ -10,8 +10,8 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Completion
 from app.core.usage import Usage
 from app.providers.canonical.answer import Choice, Message, completion, object_text, said_call
-from app.providers.canonical.heard import heard
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.decoding import heard
+from app.providers.canonical.stamps import Mint
 from app.providers.ollama import wire
 from app.providers.ollama.errors import error_in_answer
 

@@ -14,7 +14,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Chunk, Completion, PlainRequest, Request
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
-from app.providers.canonical.heard import UNREADABLE, require_text
+from app.providers.canonical.decoding import UNREADABLE, require_text
 from app.providers.openai.errors import error_in_answer, error_of_status
 from app.providers.openai.events import NO_ERROR, ChunkDecoder, loosely
 from app.providers.openai.plain import decode_plain, encode_plain, plain_decoder

@@ -12,7 +12,7 @@ import msgspec
 
 from app.core import errors as table
 from app.core.errors import GatewayError, Kind
-from app.providers.canonical.heard import UNREADABLE
+from app.providers.canonical.decoding import UNREADABLE
 from app.providers.refusals import in_answer, kind_of_status, phrases, refused, retry_after_s, told_by
 
 _STATUS_MAX = 999

@@ -9,7 +9,7 @@ import msgspec
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Chunk, StreamEvent, Weight
 from app.core.stream import weight_of
-from app.providers.canonical.heard import UNREADABLE, Framed
+from app.providers.canonical.decoding import UNREADABLE, Framed
 from app.providers.openai.errors import error_in_answer
 from app.providers.sse import SseFrame, SseFrames
 

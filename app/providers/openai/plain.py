@@ -19,7 +19,7 @@ from app.core.model import Chunk, ChunkChoice, Completion, Delta, Operation, Pla
 from app.core.multipart import FORM, Form
 from app.core.ports import Decoder, Encoded
 from app.core.usage import Usage
-from app.providers.canonical.heard import UNREADABLE, Framed, broken_off, heard, require_text
+from app.providers.canonical.decoding import UNREADABLE, Framed, broken_off, heard, require_text
 from app.providers.openai.errors import error_in_answer
 from app.providers.openai.events import NO_ERROR, ChunkDecoder
 from app.providers.splice import replace_model

@@ -15,11 +15,11 @@ import msgspec
 
 from app.core.call import Attempt, Reply, Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
-from app.core.members import OBJECT
+from app.core.json_members import OBJECT
 from app.core.model import Request, StreamEvent
 from app.core.pipeline import Handler
 from app.core.ports import Codec, Decoder, Encoded
-from app.providers.canonical.heard import CutShortError
+from app.providers.canonical.decoding import CutShortError
 
 _FIELD: Final = "stream_options"
 _KEY: Final = b'"stream_options"'

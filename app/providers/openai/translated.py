@@ -14,9 +14,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.members import OBJECT
+from app.core.json_members import OBJECT
 from app.core.model import ChatRequest
-from app.providers.canonical.losses import dropped, unsupported
+from app.providers.canonical.unsupported import dropped, unsupported
 from app.providers.openai.models import bounds_completions, reasons
 
 Json: TypeAlias = dict[str, Any]

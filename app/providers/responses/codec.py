@@ -9,10 +9,10 @@ from app.core.dialects.responses import RESPONSES, Response
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import ChatRequest, Completion, Native, Request
 from app.core.ports import Codec, Decoder, Encoded
-from app.providers.canonical.asked import read_whole
-from app.providers.canonical.heard import heard
-from app.providers.canonical.mint import Mint
-from app.providers.foreign_thoughts import own_items
+from app.providers.canonical.chat_request import read_whole
+from app.providers.canonical.decoding import heard
+from app.providers.canonical.stamps import Mint
+from app.providers.foreign_reasoning import own_items
 from app.providers.openai.errors import error_of_status
 from app.providers.responses.request import encode_chat
 from app.providers.responses.response import decode_chat

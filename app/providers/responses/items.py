@@ -11,10 +11,10 @@ import msgspec
 from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import RESPONSES
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Called, Piece, Turn
-from app.providers.canonical.losses import unsupported
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Called, Piece, Turn
 from app.providers.canonical.media import inline
+from app.providers.canonical.unsupported import unsupported
 
 Json: TypeAlias = dict[str, Any]
 Item: TypeAlias = Json | msgspec.Raw
@@ -34,7 +34,7 @@ def items_of(turns: Sequence[Turn], lost: list[str]) -> list[Item]:
 
 
 def _items(turn: Turn, where: str, custom: set[str], lost: list[str]) -> Iterator[Item]:
-    talk.require_turn(turn, where, NAME)
+    conversation.require_turn(turn, where, NAME)
     if turn.name and turn.role != "tool":
         lost.append("name")
     if turn.role == "tool":
@@ -105,7 +105,7 @@ def _call(call: Called, where: str) -> Item:
 
 
 def _output(turn: Turn, where: str, custom: set[str]) -> Item:
-    call_id = talk.answered(turn, where)
+    call_id = conversation.answered(turn, where)
     kind = "custom_tool_call_output" if call_id in custom else "function_call_output"
     output = turn.content if isinstance(turn.content, str) else _parts(turn.pieces(), where)
     return {"type": kind, "call_id": call_id, "output": output or ""}
@@ -134,7 +134,7 @@ def _part(piece: Piece, where: str) -> Item:
         case _ if piece.dialect == RESPONSES:
             return piece.block
         case _:
-            raise talk.no_part(piece, where, NAME)
+            raise conversation.no_part(piece, where, NAME)
     if is_given(piece.prompt_cache_breakpoint):
         found["prompt_cache_breakpoint"] = piece.prompt_cache_breakpoint
     elif is_given(piece.cache_control):

@@ -10,11 +10,11 @@ import msgspec
 from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.providers.canonical import talk
-from app.providers.canonical.asked import Asked, Body, Format, Offered
-from app.providers.canonical.choice import WORDS, wrong_choice
-from app.providers.canonical.losses import dropped, require_one_choice, require_text, unsupported
+from app.providers.canonical import conversation
+from app.providers.canonical.chat_request import Asked, Body, Format, Offered
 from app.providers.canonical.search import web_search
+from app.providers.canonical.tool_choice import WORDS, wrong_choice
+from app.providers.canonical.unsupported import dropped, require_one_choice, require_text, unsupported
 from app.providers.openai.models import reasons
 from app.providers.responses.items import NAME, items_of
 
@@ -94,7 +94,7 @@ def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
     found: Json = {"type": "function", "name": function.name}
     if function.description is not None:
         found["description"] = function.description
-    found["parameters"] = talk.parameters_of(function)
+    found["parameters"] = conversation.parameters_of(function)
     # A function without the word is strict here, and is not in chat completions.
     found["strict"] = bool(function.strict)
     return found

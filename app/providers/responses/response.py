@@ -16,9 +16,9 @@ from app.core.errors import GatewayError, Kind
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 from app.providers.canonical.answer import Choice, Message, SaidCall, annotated, completion, said_call
-from app.providers.canonical.asked import CalledCustom, Thought
-from app.providers.canonical.heard import heard_or
-from app.providers.canonical.mint import Stamp
+from app.providers.canonical.chat_request import CalledCustom, Thought
+from app.providers.canonical.decoding import heard_or
+from app.providers.canonical.stamps import Stamp
 from app.providers.refusals import in_answer
 
 Json: TypeAlias = dict[str, Any]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from app.core.caching.flight import Flights
-from app.core.caching.meaning import VectorIndex
 from app.core.caching.ports import CacheView, ShelfView, Tally
+from app.core.caching.semantic import VectorIndex
+from app.core.caching.single_flight import Flights
 from app.core.caching.stored import Selection
 from app.core.clock import Clock
 from app.state.answers.memory import MemoryShelf, ShelfBounds

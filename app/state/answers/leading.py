@@ -8,7 +8,7 @@ from typing import Final
 
 from app.core.answers.usage_shown import UsageShown
 from app.core.caching.broadcast import Broadcast, Reader
-from app.core.caching.flight import Flight
+from app.core.caching.single_flight import Flight
 from app.core.caching.stored import Origin, Stored
 from app.core.errors import GatewayError
 from app.state.answers.entries import Apart, Done, Entry, Frames, Head, Whole, failed, packed, written

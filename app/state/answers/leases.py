@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.core.caching.flight import Flights
+from app.core.caching.single_flight import Flights
 from app.core.clock import Clock
 from app.state.answers.redis import RedisAnswers
 from app.state.link import Link, StateLostError, unheeded

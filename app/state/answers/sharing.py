@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.caching.flight import Flight, Flights
 from app.core.caching.ports import Looked, SharedView, Shelf, Tally
+from app.core.caching.single_flight import Flight, Flights
 from app.core.caching.stored import Label, Selection, Stored
 from app.core.clock import Clock
 from app.state.answers.entries import packed, unpacked

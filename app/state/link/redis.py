@@ -16,7 +16,7 @@ from typing import Any, Self
 import msgspec
 from redis.exceptions import RedisError
 
-from app.core.beside import Beside
+from app.core.background import BackgroundWork
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
 from app.core.time_limit import FairLimit
@@ -42,7 +42,7 @@ class LinkOptions(msgspec.Struct, frozen=True):
     beat_s: float = BEAT_S
 
 
-class RedisLink(Beside):
+class RedisLink(BackgroundWork):
     """
     The `Link` itself, to the Redis at `url` (`connecting.py`).
 

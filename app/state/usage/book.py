@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
-from app.core.beside import Beside
+from app.core.background import BackgroundWork
 from app.core.clock import Clock
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
 from app.core.signals import Signal, Spent
@@ -55,7 +55,7 @@ class UsageStore(Protocol):
         ...
 
 
-class UsageBook(Beside):
+class UsageBook(BackgroundWork):
     """
     A listener, and a context manager whose task writes; leaving it writes what is left, and closes the store.
 

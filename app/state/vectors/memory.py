@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.core.caching.meaning import Near
+from app.core.caching.semantic import Near
 
 _Rows: TypeAlias = npt.NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from app.core.caching.meaning import Near, VectorIndex
+from app.core.caching.semantic import Near, VectorIndex
 from app.state.link import Command, Follower, Link, Plain, StateLostError, unheeded
 from app.state.scripts import script
 

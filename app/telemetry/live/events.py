@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 
 from app.core.clock import Clock
+from app.core.decision_trace import Hearing, facts_of, name_of
 from app.core.insight import Event, EventsQuery
 from app.core.signals import DrainStarted, Signal
-from app.core.stories import Hearing, facts_of, name_of
 from app.telemetry.events import SILENT, events
 from app.telemetry.rendering import iso
 from app.telemetry.workers.asking import frames

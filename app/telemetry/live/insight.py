@@ -9,7 +9,7 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.insight import Event, EventsQuery, Figures
-from app.core.requests import RequestEntry, RequestLog, RequestQuery
+from app.core.request_log import RequestEntry, RequestLog, RequestQuery
 from app.telemetry.live.events import EVENTS, Watching, WatchingAll
 from app.telemetry.live.recent import RECENT, Recent, Window
 from app.telemetry.live.stats import figures

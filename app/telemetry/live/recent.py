@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.beside import Beside
+from app.core.background import BackgroundWork
 from app.core.clock import Clock
 from app.telemetry.live.totals import Totals
 
@@ -27,7 +27,7 @@ class Window(msgspec.Struct, frozen=True):
         return Window(max(self.seconds, other.seconds), self.totals + other.totals)
 
 
-class Recent(Beside):
+class Recent(BackgroundWork):
     """
     Remembers the totals of the last minutes, as long as its context lasts; costs calls nothing.
 

@@ -28,7 +28,7 @@ from app.core.signals import (
 from app.telemetry.metrics.admission import AdmissionCounts
 from app.telemetry.metrics.calls import CallCounts
 from app.telemetry.metrics.circuits import CircuitCounts
-from app.telemetry.metrics.leaving import LeavingCounts
+from app.telemetry.metrics.disconnects import DisconnectCounts
 from app.telemetry.metrics.part import Counted, Part
 from app.telemetry.metrics.plain import plain_parts
 from app.telemetry.metrics.targets import LABEL_SETS_MAX
@@ -63,7 +63,7 @@ class Metrics:
             CallCounts(label_sets_max),
             CircuitCounts(),
             AdmissionCounts(),
-            LeavingCounts(),
+            DisconnectCounts(),
             *plain_parts(label_sets_max),
         )
         self._counts = _by_kind(entry for part in self.parts for entry in part.counts())

@@ -9,12 +9,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from app.core.beside import Beside
+from app.core.background import BackgroundWork
 from app.core.clock import Clock
 from app.telemetry.metrics.families import Family
-from app.telemetry.metrics.kept import KeptCounts, Retired, encoded
 from app.telemetry.metrics.merging import merged
 from app.telemetry.metrics.part import Part
+from app.telemetry.metrics.retired import KeptCounts, Retired, encoded
 from app.telemetry.workers.asking import Heard, Missing, ask_all
 from app.telemetry.workers.directory import Place
 
@@ -41,7 +41,7 @@ class Alone:
         return await asyncio.to_thread(shown, self._parts)
 
 
-class Together(Beside):
+class Together(BackgroundWork):
     """
     One of several workers: asks the others, and keeps what it counts where it outlives this process.
 

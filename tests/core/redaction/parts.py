@@ -9,7 +9,7 @@ from app.core.redaction.detectors import own_detectors
 from app.core.redaction.finding import Detector
 from app.core.redaction.inspector import Inspector
 from app.core.redaction.redactor import Action, Redacted, Redactor
-from app.inspection.own import OwnPattern
+from app.inspection.custom_patterns import OwnPattern
 from app.inspection.patterns import Re2Patterns
 from app.inspection.phone import Phone
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from app.core.model import Chunk, Completion, Native, StreamEvent, Weight
 from app.core.redaction.answers import Form, MakeRewriter, rewrite_whole
-from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import Chain, InJson, Plain, Rewriter
+from app.core.redaction.hold_back import Cut
 from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.streams import RewriteEvents
 from tests.core.redaction.parts import EVERYTHING

@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from app.serving.guard import Guard, GuardOptions
+from app.serving.guarded_protocol import Guard, GuardOptions
 from tests.fuzz.targets.pieces import chosen, cut
 from tests.fuzz.targets.target import Target
 

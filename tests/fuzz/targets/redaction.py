@@ -13,8 +13,8 @@ import msgspec
 
 from app.core.errors import GatewayError
 from app.core.redaction.body import CHAT
-from app.core.redaction.cutting import Cut
 from app.core.redaction.editing import InJson, Plain, Rewriter, in_json
+from app.core.redaction.hold_back import Cut
 from app.core.redaction.placeholders import Restore, Vault, meanings_in
 from tests.core.redaction.corpus import samples
 from tests.core.redaction.parts import EVERYTHING, redactor

@@ -15,11 +15,11 @@ from app.api.dialects.plain import plain_dialects
 from app.api.dialects.port import Dialect
 from app.api.dialects.responses.dialect import ResponsesDialect
 from app.api.inbound import FORWARDED, Headers, credential_of, forwarded, is_foreign_page, request_id_of
-from app.api.wishes import wishes_of
+from app.api.request_options import request_options_of
 from app.core.caching.canonical import canonical, spelled
 from app.core.call import Target as Aim
 from app.core.errors import GatewayError
-from app.core.loops import Loop
+from app.core.loop_detection import Loop
 from app.core.model import ChatRequest, Request
 from app.core.parameters import Quantities
 from app.core.tokens import prompt_tokens
@@ -72,7 +72,7 @@ def _read(dialect: Dialect, body: bytes, headers: Headers) -> None:
     request, _ = dialect.read(body, headers)
     VALIDATE.check(a_call(request))
     with suppress(GatewayError):
-        wishes_of(headers)
+        request_options_of(headers)
     if (fields := canonical(request.raw)) is not None:
         spelled(fields)
     if isinstance(request, ChatRequest):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.dialects.reasoning import ReasoningDetail, sealed
-from app.providers.foreign_thoughts import own_messages
+from app.providers.foreign_reasoning import own_messages
 
 USER = {"role": "user", "content": "Hi"}
 TEXT = {"type": "text", "text": "Hello"}

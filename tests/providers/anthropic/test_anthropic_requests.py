@@ -14,7 +14,7 @@ from app.core.errors import INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError
 from app.core.model import ChatFields, ChatRequest, Native, Operation, PlainRequest
 from app.core.ports import Encoded
 from app.providers.anthropic.codec import AnthropicCodec
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from tests.support.golden import agrees, names_in, recorded
 
 GOLDEN = Path(__file__).parents[1] / "golden/anthropic/requests"

@@ -16,7 +16,7 @@ from zlib import crc32
 import msgspec
 
 from app.core.ports import Codec
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.registry import CODECS, Build
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -7,7 +7,7 @@ import pytest
 
 from app.config.presets import PRESETS
 from app.core.call import Target
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.openai.quirks import Quirks
 from app.providers.registry import CODECS, Build
 from tests.providers.conformance.corpus import request

@@ -16,7 +16,7 @@ from app.core.call import Target
 from app.core.errors import INVALID_REQUEST, UNSUPPORTED_FEATURE, GatewayError, Kind
 from app.core.model import ChatFields, ChatRequest, Completion, Native, Operation, PlainRequest
 from app.core.ports import Encoded
-from app.providers.canonical.mint import Mint
+from app.providers.canonical.stamps import Mint
 from app.providers.openai.codec import OpenAiCodec
 from app.providers.responses.codec import ResponsesCodec
 from tests.support.golden import agrees, names_in, recorded

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from app.core.dialects.reasoning import ReasoningDetail, sealed
-from app.providers.foreign_thoughts import own_items
+from app.providers.foreign_reasoning import own_items
 
 USER = {"role": "user", "content": "Hi"}
 OWN = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}

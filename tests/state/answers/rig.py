@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.core.caching.broadcast import Broadcast, BroadcastBounds
-from app.core.caching.flight import Flight, Flights
 from app.core.caching.ports import Tally
+from app.core.caching.single_flight import Flight, Flights
 from app.core.caching.stored import Origin, Stored
 from app.core.call import Target
 from app.core.clock import SystemClock

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from app.core.caching.broadcast import Broadcast
-from app.core.caching.flight import Flight
 from app.core.caching.ports import LeaderGoneError, Lease, Remote, RemoteStream
+from app.core.caching.single_flight import Flight
 from app.core.caching.stored import Stored
 from app.core.errors import STREAM_BROKEN, TARGET_RATE_LIMITED, GatewayError
 from app.core.model import StreamEvent

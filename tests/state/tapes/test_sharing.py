@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 import pytest
 from redis import Redis
 
-from app.core.caching.flight import Flights
+from app.core.caching.single_flight import Flights
 from app.core.clock import SystemClock
 from app.core.errors import STATE_UNAVAILABLE, STREAM_BROKEN, GatewayError
 from app.core.tapes import Readable, Tape, TapeBounds, Taped, TapeEnd, Tapes

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.caching.meaning import VectorIndex
+from app.core.caching.semantic import VectorIndex
 from app.state.answers.caching import Caching
 from app.state.link.redis import LinkOptions, RedisLink
 from app.state.vectors.memory import MemoryVectors

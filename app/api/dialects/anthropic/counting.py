@@ -6,7 +6,7 @@ from app.api.dialects.anthropic.dialect import MessagesDialect, MessagesStyle
 from app.api.dialects.anthropic.request import messages_request
 from app.api.dialects.port import Style
 from app.api.inbound import Headers
-from app.api.wishes import NO_WISHES, Wishes
+from app.api.request_options import NO_WISHES, RequestOptions
 from app.core.call import Call
 from app.core.clock import Clock
 from app.core.model import Completion, Operation, PlainRequest, Request
@@ -18,7 +18,7 @@ class CountDialect(MessagesDialect):
 
     endpoint = "count_tokens"
 
-    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:  # noqa: ARG002 - the port's
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:  # noqa: ARG002 - the port's
         """Read the body as if it were to be answered; for those who cannot ask its provider, with an estimate."""
         chat = messages_request(raw, counting=True)
         request = PlainRequest(Operation.COUNT_TOKENS, chat.model, raw, user=chat.user, tokens=prompt_tokens(chat))

@@ -14,7 +14,7 @@ from app.api.dialects.port import Dialect, Style
 from app.api.dialects.translated import TranslatedStyle
 from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers
-from app.api.wishes import NO_WISHES, Wishes
+from app.api.request_options import NO_WISHES, RequestOptions
 from app.core.call import Call, CallOptions, Journal
 from app.core.clock import Clock
 from app.core.dialects.anthropic import ANTHROPIC
@@ -31,7 +31,7 @@ class MessagesDialect(Dialect):
 
     endpoint = "messages"
 
-    def read(self, raw: bytes, headers: Headers) -> tuple[Request, Wishes]:
+    def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """Translate the body; Claude Code's session is the gateway's, unless another is named."""
         request = messages_request(raw)
         kept = tuple([(name, headers[key].decode("latin-1")) for key, name in _OF_THE_BODY if key in headers])
@@ -39,7 +39,7 @@ class MessagesDialect(Dialect):
             request = msgspec.structs.replace(request, origin=Native(ANTHROPIC, raw, kept))
         session = headers.get(b"x-claude-code-session-id", b"")
         if _SESSION.fullmatch(session):
-            return request, Wishes(options=CallOptions(session=session.decode()))
+            return request, RequestOptions(options=CallOptions(session=session.decode()))
         return request, NO_WISHES
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's

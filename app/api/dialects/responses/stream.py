@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from app.api.dialects.events import EventWriter
 from app.api.dialects.responses.answer import Frame, Json, incomplete_of, logprobs_of, status_of, usage_of
-from app.api.dialects.responses.growing import Calling, Growing, Saying, Thinking, Told
+from app.api.dialects.responses.growing_items import Calling, Growing, Saying, Thinking, Told
 from app.core.dialects.absent import is_given
 from app.core.dialects.chat import details_of, text_of
 from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, hidden_extra, sealed

@@ -1,0 +1,169 @@
+"""
+The routes whose requests are passed on to a provider as their callers wrote them: `/pass/{provider}/*`, files, batches.
+
+They go through the pipeline of such calls (`Gateway.passing`): key, limits, admission, circuits, the ledger. A body is
+read whole only if it is JSON; any other is handed on while it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from app.api.asgi import Receive, Scope, declared_bytes, read_body
+from app.api.dialects.chat import ChatDialect, Verbatim
+from app.api.dialects.port import Style
+from app.api.headers import answer_headers
+from app.api.hot import Arrival, Desk, HotRoute
+from app.api.inbound import Headers, is_foreign_page
+from app.api.passthrough_places import Place, Places
+from app.api.request_options import NO_WISHES
+from app.api.respond import NEVER_S, Ready, relay
+from app.api.uploading import Incoming
+from app.core.addresses import asked_in
+from app.core.allow_list import AllowList
+from app.core.call import AnswerHead, Call
+from app.core.clock import Clock
+from app.core.errors import FORBIDDEN, UNSUPPORTED_MEDIA_TYPE, GatewayError
+from app.core.gateway import Gateway
+from app.core.model import Completion, Operation, PlainRequest
+from app.core.ports import Sink
+from app.core.routing.table import RoutingTable
+from app.core.signals import CallForbidden
+from app.core.uploads import Upload
+
+# The only request headers that are passed on, besides the type of the body. No credential is among them, nothing that
+# chooses an account at the provider, and nothing that makes it call somebody.
+_FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType({
+    name.encode(): name
+    for name in (
+        "accept", "anthropic-beta", "anthropic-version", "idempotency-key", "if-match", "openai-beta", "range",
+        "traceparent", "tracestate",
+    )
+})  # fmt: skip
+_OWN_LENGTH: Final = "content-length"
+_PLAIN: Final = AnswerHead(200, ())
+
+
+class PassRoute(HotRoute):
+    """Everything below some path."""
+
+    forwards = _FORWARDED
+
+    def __init__(self, desk: Desk, places: Places) -> None:
+        super().__init__(desk, _PassDialect(places.endpoint))
+        self._places = places
+
+    async def _read(self, arrival: Arrival, scope: Scope, receive: Receive, gateway: Gateway) -> Ready:
+        headers, edge = arrival.headers, gateway.edge
+        passing, place = self._places.find(scope, headers, gateway)
+        self._require(arrival, place, gateway.routing)
+        raw, upload, client = b"", None, receive
+        length = declared_bytes(headers)
+        if _is_json(headers):
+            raw = await read_body(receive, headers, edge.body_max_bytes)
+        elif length or b"transfer-encoding" in headers:
+            is_file = place.operation is Operation.FILES
+            upload = Incoming(receive, length, passing.file_max_bytes if is_file else edge.upload_max_bytes)
+            client = upload.watched
+        call = self._call_of(arrival, raw, (_request(place, headers, raw, upload), NO_WISHES), edge)
+        bound = msgspec.structs.replace(edge, leaving=None)  # nobody would know what to make of the rest of an answer
+        return Ready(call, passing.handler, bound, client)
+
+    def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
+        return _pass_on(ready, sink, style, self._desk.clock)
+
+    def _require(self, arrival: Arrival, place: Place, routing: RoutingTable) -> None:
+        """Refuse a key that may not use everything that the provider has, and pages of others."""
+        caller, headers = arrival.caller, arrival.headers
+        allowed = AllowList(("*",) if caller.models is None else map(routing.canonical, caller.models))
+        if not allowed.allows(f"{place.provider}/*"):
+            self._desk.listener(CallForbidden(arrival.request_id, caller.id))
+            message = f"This key may not use everything at {place.provider!r}: it needs the model '{place.provider}/*'."
+            raise GatewayError(FORBIDDEN, message)
+        if caller.roles is not None:  # nobody reads what is passed on, so nobody could hold it to them
+            self._desk.listener(CallForbidden(arrival.request_id, caller.id))
+            raise GatewayError(FORBIDDEN, "This key may only send messages of certain roles, and nothing else.")
+        if is_foreign_page(headers):
+            raise GatewayError(FORBIDDEN, "A web page of another origin may not use the gateway without a key.")
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
+
+
+class _PassDialect(ChatDialect):
+    """OpenAI's refusals, and answers as they are; the route reads requests by itself."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__()
+        self.endpoint = endpoint
+
+    def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
+        """Return what forwards the answer."""
+        return _AsItIs(call)
+
+
+class _AsItIs(Verbatim):
+    """An answer of any type: only a stream of events has a place for an error."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self._journal = call.journal
+
+    def failure(self, error: GatewayError) -> bytes:
+        """Return the error as an event of its own, whatever was being said."""
+        head = self._journal.head or _PLAIN
+        is_events = dict(head.headers).get("content-type", "").lower().startswith("text/event-stream")
+        return b"\n\n" + super().failure(error) if is_events else b""
+
+
+def _request(place: Place, headers: Headers, raw: bytes, upload: Upload | None) -> PlainRequest:
+    """Return what is passed on; of its body only the model's name is looked at."""
+    model, stream = asked_in(place.path, raw) if place.metered else ("*", False)
+    return PlainRequest(
+        place.operation,
+        f"{place.provider}/{model}",
+        raw,
+        stream=stream,
+        path=place.path,
+        media_type=headers.get(b"content-type", b"").decode("latin-1") if raw or upload else "",
+        method=place.method,
+        upload=upload,
+    )
+
+
+async def _pass_on(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None:
+    """
+    Send the provider's answer into `sink`.
+
+    Raises:
+        GatewayError: The call failed and nothing has been sent yet.
+    """
+    call = ready.call
+    reply = await ready.handler(call)
+    head = call.journal.head or _PLAIN
+    given = [(name.encode(), value.encode("latin-1", "replace")) for name, value in head.headers]
+    headers = [*given, (b"cache-control", b"no-store"), *answer_headers(call, clock.now())]
+    body = reply.body
+    if isinstance(body, Completion):
+        if body.raw:
+            await sink.whole(head.status, [each for each in headers if each[0] != _OWN_LENGTH.encode()], body.raw)
+        else:  # nothing, or the answer to a HEAD, whose length is that of what it speaks of
+            await sink.head(head.status, headers)
+            await sink.end()
+        return
+    async with aclosing(body):
+        await sink.head(head.status, headers)
+        complete = await relay(body, call, sink, style, NEVER_S)
+    if complete:
+        await sink.end()
+    else:
+        await sink.abort()
+
+
+def _is_json(headers: Headers) -> bool:
+    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return media == b"application/json" or media.endswith(b"+json")

@@ -1,0 +1,70 @@
+"""Which calls are remembered, and who may see the story of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+import msgspec
+
+from app.assembly.deps import Deps
+from app.config.listening import places
+from app.config.schema import Settings
+from app.core.decision_trace import DecisionTraces
+from app.core.identity import Caller
+from app.stages.decision_trace import DecisionTrace
+from app.state.link import Shared
+from app.state.request_log.book import RequestBook, RequestStore
+from app.state.request_log.memory import MemoryRequests
+from app.state.request_log.redis import RedisRequests
+
+
+def tell(settings: Settings, deps: Deps) -> list[DecisionTrace]:
+    """Return the stage that lets the stories of calls be told, if anybody wants to hear or see one."""
+    if deps.stories is None or (deps.requests is None and settings.request_log.debug == "never"):
+        return []
+    return [DecisionTrace(deps.stories, may_see(settings), everybody=deps.requests is not None)]
+
+
+def may_see(settings: Settings) -> Callable[[Caller], bool]:
+    """
+    Return who may see the story of a call.
+
+    It names targets and limits that not every caller should know of. Where it is left to itself, they are those whose
+    keys say so, and everybody where no key is needed and only this machine can call.
+    """
+    match settings.request_log.debug:
+        case "always":
+            return lambda _caller: True
+        case "never":
+            return lambda _caller: False
+        case "auto":
+            anybody = not settings.auth.required and not any(place.shared for place in places(settings))
+            return lambda caller: anybody or caller.debug
+
+
+def open_requests(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
+    """Return the deps with the request log that is configured, and with what puts stories together."""
+    if deps.hearing is None:
+        return deps
+    given = settings.request_log
+    if not given.enabled:
+        return msgspec.structs.replace(deps, stories=DecisionTraces(deps.clock, deps.hearing))
+    book = RequestBook(_store(settings, shared), deps.clock)
+    stories = DecisionTraces(deps.clock, deps.hearing, book.take)
+    deps.hearing.add(stories)
+    return msgspec.structs.replace(deps, stories=stories, requests=book)
+
+
+def _store(settings: Settings, shared: Shared | None) -> RequestStore:
+    given = settings.request_log
+    match given.store:
+        case "sqlite" if given.path is not None:
+            store: RequestStore = import_module("app.state.request_log.sqlite").SqliteRequests(
+                given.path, given.max_entries
+            )
+            return store
+        case "redis" if shared is not None:
+            return RedisRequests(shared.link, shared.key_prefix, given.max_entries)
+        case _:
+            return MemoryRequests(given.max_entries)

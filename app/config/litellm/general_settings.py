@@ -1,0 +1,103 @@
+"""`general_settings` and what belongs to the whole proxy: its keys, its bounds, what it tells, what it may spend."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from app.config.litellm.mappings import Given
+from app.config.trees import Tree
+
+_PORT: Final = 4000  # LiteLLM's, so that callers keep their address
+_MIB: Final = 1_048_576
+_PERIODS: Final[Mapping[str, str]] = MappingProxyType(
+    {"1h": "hour", "24h": "day", "1d": "day", "7d": "week", "1w": "week", "30d": "month", "1mo": "month"}
+)
+_UNITS: Final[Mapping[str, int]] = MappingProxyType(
+    {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "mo": 2_592_000}
+)
+_REPORTS: Final = ("callbacks", "success_callback", "failure_callback", "service_callbacks")
+
+
+def house(general: Given, settings: Given) -> Tree:
+    """Take what is about the proxy itself, and return its sections."""
+    found: Tree = {"server": {"port": _PORT}}
+    found |= _callers(general, found)
+    size_mb = general.number("max_request_size_mb")
+    most = general.whole("global_max_parallel_requests")
+    if size_mb is not None:
+        found["server"] = {**_server(found), "body_max_bytes": int(size_mb * _MIB)}
+    if most is not None:
+        general.note("global_max_parallel_requests", "each process counts for itself; beyond it calls wait (admission)")
+        found["admission"] = {"max_in_flight": most}
+    found["tracing"] = {"enabled": True} if _reports(settings) else {}
+    found["logging"] = {"level": "debug"} if settings.flag("set_verbose") or general.flag("set_verbose") else {}
+    found["budgets"] = _budgets(settings)
+    return found
+
+
+def _server(found: Tree) -> Tree:
+    server = found["server"]
+    return server if isinstance(server, dict) else {}
+
+
+def _callers(general: Given, found: Tree) -> Tree:
+    """The master key opens the administration and, as a virtual key, the gateway."""
+    key = general.text("master_key")
+    if key is None:
+        general.note("master_key", "there is none, so nobody needs a key, and server.host is this machine alone")
+        return {}
+    result: Tree = {
+        "server": {"host": "0.0.0.0", **_server(found)},  # noqa: S104 - as LiteLLM does, and every call needs a key
+        "auth": {"required": True},
+        "admin": {"token": key},
+    }
+    if key.startswith("${"):
+        general.note(
+            "master_key",
+            "it opens the administration (admin.token). As a key for calls it is not taken over: make keys with"
+            " wizard keys new, or bring LiteLLM's along (docs/keys.md)",
+        )
+        return result
+    general.note(
+        "master_key",
+        "it stands in the file as in LiteLLM's, opens the administration, and is a key for all models: replace it",
+    )
+    literal = key.replace("$${", "${")
+    digest = hashlib.sha256(literal.encode()).hexdigest()
+    return result | {"keys": [{"name": "master", "hash": f"sha256:{digest}"}]}
+
+
+def _reports(settings: Given) -> bool:
+    """Take the callbacks that need nothing else here; say whether OpenTelemetry is one of them."""
+    traced = False
+    for name in _REPORTS:
+        others = []
+        for callback in settings.several(name):
+            traced |= callback == "otel"
+            if callback not in {"otel", "prometheus"}:
+                others.append(str(callback))
+        if others:
+            settings.note(
+                name,
+                f"{', '.join(others)}: the gateway reports by /metrics, OpenTelemetry, its log and its request log",
+            )
+    if traced:
+        settings.note("callbacks", "otel: name the collector in tracing.endpoint or OTEL_EXPORTER_OTLP_ENDPOINT")
+    return traced
+
+
+def _budgets(settings: Given) -> list[Tree]:
+    usd, duration = settings.number("max_budget"), settings.text("budget_duration")
+    if not usd:
+        return []
+    budget: Tree = {"name": "proxy", "per": "global", "usd": usd, "period": "total"}
+    if duration is not None and duration in _PERIODS:
+        return [{**budget, "period": _PERIODS[duration]}]
+    found = re.fullmatch(r"(\d+)(s|m|h|d|w|mo)", duration or "")
+    if duration is not None and found is None:
+        settings.note("budget_duration", "it is no length of time; the budget never starts anew")
+    return [budget if found is None else {**budget, "window_s": int(found[1]) * _UNITS[found[2]]}]

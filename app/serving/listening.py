@@ -1,0 +1,19 @@
+"""What all workers of a gateway stand on."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import msgspec
+
+
+class Listening(msgspec.Struct, frozen=True):
+    """
+    The sockets that all of them accept from, and the directory in which they find each other.
+
+    The first takes calls; the second, if there is one, is that of `admin.port`.
+    """
+
+    listening: tuple[socket.socket, ...]
+    meeting: Path

@@ -1,0 +1,173 @@
+"""The workers of one parent: who serves, who is about to take a place over, and who leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from app.config.sections import Server
+from app.core.clock import Clock
+from app.core.signals import Signal, WorkerReplaced
+from app.serving.children import Child
+from app.serving.ending import Ending
+from app.serving.messages import Reload, Reloaded
+
+START_S: Final = 120.0  # a worker that is still importing says nothing; on a busy machine that takes a while
+SILENT_S: Final = 30.0  # no call may hold up the event loop for so long: whoever does hangs
+LEAVE_S: Final = 15.0  # beyond the drain, until a worker that was told to end is killed
+_PAUSE_S, _PAUSE_MAX_S = 1.0, 30.0  # before the next try, in a place where a worker could not start
+
+
+class _Place:
+    """Where one worker is to serve; `heir` takes over once it serves. `retry_at` is for a place that is empty."""
+
+    def __init__(self, child: Child) -> None:
+        self.child: Child | None = child
+        self.heir: Child | None = None
+        self.retry_at = 0.0
+        self.pause_s = _PAUSE_S
+
+
+class Workers:
+    """
+    Replaces workers that die, hang or are due.
+
+    Args:
+        begin: Starts a worker.
+
+        server: Returns the settings in use.
+
+        note: Told of every replacement.
+
+        clock: Source of time.
+    """
+
+    def __init__(
+        self, begin: Callable[[], Child], server: Callable[[], Server], note: Callable[[Signal], None], clock: Clock
+    ) -> None:
+        self._begin = begin
+        self._server = server
+        self._note = note
+        self._clock = clock
+        self._places = [_Place(begin()) for _ in range(server().workers)]
+        self._leaving: list[Child] = []
+
+    def __iter__(self) -> Iterator[Child]:
+        """Visit every worker that has not ended, and those whose end nobody has seen yet."""
+        for place in self._places:
+            yield from [child for child in (place.child, place.heir) if child is not None]
+        yield from self._leaving
+
+    @property
+    def complete(self) -> bool:
+        """Say whether a worker serves in every place."""
+        return all(place.child is not None and place.child.started for place in self._places)
+
+    @property
+    def failed(self) -> bool:
+        """Say whether a worker ended before it served."""
+        return any(child.exit_code is not None and not child.started for child in self)
+
+    def hear(self) -> bool:
+        """Take note of what workers say, and let all follow one that was told to reload; say whether any has."""
+        changed = False
+        for child in self:
+            said = [message for message in child.hear(self._clock.now()) if isinstance(message, Reloaded)]
+            changed = changed or bool(said)
+            if any(message.asked for message in said):
+                self.reload(child)
+        return changed
+
+    def reload(self, but: Child | None = None) -> None:
+        """Let all workers but one read the configuration again."""
+        for child in self:
+            if child is not but:
+                child.say(Reload())
+
+    def mend(self) -> None:
+        """See who is gone or hangs, and fill the places."""
+        now = self._clock.now()
+        for place in self._places:
+            place.child = self._kept(place, place.child, now)
+            place.heir = self._kept(place, place.heir, now)
+            if place.heir is not None and place.heir.started:
+                self._hand_over(place, now)
+            if place.child is None and place.heir is None and now >= place.retry_at:
+                place.child = self._begin()
+        self._bury()
+
+    def recycle(self) -> None:
+        """Begin to replace one worker that is due; the next one has to wait until that is done."""
+        if any(place.heir is not None for place in self._places):
+            return
+        for place in self._places:
+            reason = None if place.child is None else self._due(place.child)
+            if place.child is not None and reason is not None:
+                place.heir = self._begin()
+                self._note(WorkerReplaced(place.child.pid, reason, None))
+                return
+
+    def stop(self, how: Ending) -> None:
+        """Let everybody end; said again, at once."""
+        for child in self:
+            child.stop(self._clock.now(), how)
+
+    def kill(self) -> None:
+        """End everybody, whatever they do."""
+        for child in self:
+            if child.exit_code is None:
+                child.kill()
+
+    def gone(self) -> bool:
+        """Say whether everybody has ended; whoever takes too long is killed."""
+        for child in self:
+            if child.exit_code is None and self._overdue(child):
+                child.kill()
+        return all(child.exit_code is not None for child in self)
+
+    def _kept(self, place: _Place, child: Child | None, now: float) -> Child | None:
+        """Return the worker if it is well; else take note of its end."""
+        if child is None:
+            return None
+        silent_s = SILENT_S if child.started else START_S
+        hangs = now - child.heard > silent_s
+        if child.exit_code is None and not hangs:
+            if child.started:
+                place.pause_s = _PAUSE_S
+            return child
+        if child.exit_code is None:
+            child.kill()
+        if not child.started:
+            place.retry_at = now + place.pause_s
+            place.pause_s = min(2 * place.pause_s, _PAUSE_MAX_S)
+        reason = "hung" if hangs else "died" if child.started else "failed"
+        self._note(WorkerReplaced(child.pid, reason, child.exit_code))
+        child.close()
+        return None
+
+    def _hand_over(self, place: _Place, now: float) -> None:
+        if place.child is not None:
+            place.child.stop(now, Ending.RELIEVED)
+            self._leaving.append(place.child)
+        place.child, place.heir = place.heir, None
+
+    def _due(self, child: Child) -> str | None:
+        given = self._server().recycle
+        if not child.started:
+            return None
+        if given.max_requests is not None and child.requests >= given.max_requests:
+            return "requests"
+        return "memory" if given.max_bytes is not None and child.memory_bytes() > given.max_bytes else None
+
+    def _bury(self) -> None:
+        for child in [*self._leaving]:
+            if child.exit_code is None and self._overdue(child):
+                child.kill()
+            if child.exit_code is not None:
+                child.close()
+                self._leaving.remove(child)
+
+    def _overdue(self, child: Child) -> bool:
+        given = self._server()
+        patience_s = given.drain_delay_s + given.drain_s + LEAVE_S
+        return child.told_to_stop is not None and self._clock.now() - child.told_to_stop > patience_s

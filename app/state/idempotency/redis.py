@@ -1,0 +1,120 @@
+"""
+Calls that repeat others, shared by replicas through Redis.
+
+A claim holds for a few seconds and is renewed with each beat of the link while its call is being answered, so that a
+replica that dies makes nobody wait for long. While Redis is out of reach each process goes by what it knows alone
+(`fail: local`), lets every call be its own (`open`), or refuses (`closed`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.idempotency import Answered, Busy, Claim, Different, Leading
+from app.state.idempotency import RepeatLimits
+from app.state.idempotency.memory import LocalRepeats
+from app.state.link import Argument, Command, Fail, Follower, Link, StateLostError, out_of_reach, trial
+from app.state.scripts import script
+
+CLAIM_S: Final = 6.0  # a dozen beats
+_FIRST_LOOK_S, _LOOK_MAX_S, _DOUBLINGS_MAX = 0.05, 0.5, 8  # pauses between looks at a call that another replica answers
+_UNSHARED: Final = Leading("", "")
+
+
+class RepeatTools(msgspec.Struct, frozen=True):
+    """What sharing needs: the time, names for claims and how long they hold, and what happens without Redis."""
+
+    clock: Clock
+    new_token: Callable[[], str]
+    fail: Fail
+    claim_s: float = CLAIM_S
+
+
+class SharedRepeats(Follower):
+    """The `Repeats` of one replica among several; follows `link`."""
+
+    def __init__(self, link: Link, prefix: str, limits: RepeatLimits, local: LocalRepeats, tools: RepeatTools) -> None:
+        self._link = link
+        self._prefix = prefix
+        self._limits = limits
+        self._local = local
+        self._tools = tools
+        self._held: dict[str, str] = {}
+        link.follow(self)
+
+    async def claim(self, name: str, fingerprint: bytes) -> Claim:
+        """Ask Redis."""
+        token = self._tools.new_token()
+        try:
+            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, _ms(self._tools.claim_s))
+        except StateLostError as error:
+            return await self._claim_alone(name, fingerprint, error)
+        match said:
+            case b"leading":
+                self._held[name] = token
+                return Leading(name, token)
+            case b"answered":
+                return msgspec.msgpack.decode(answer[0], type=Answered)
+            case b"different":
+                return Different()
+            case _:
+                return Busy(name)
+
+    async def wait(self, busy: Busy, looks: int) -> None:
+        """Wait for a call of this process until it ends, for one of another a little, longer each time."""
+        await self._local.wait(busy, looks)
+        await self._tools.clock.sleep(min(_FIRST_LOOK_S * 2 ** min(looks, _DOUBLINGS_MAX), _LOOK_MAX_S))
+
+    async def keep(self, leading: Leading, answered: Answered) -> None:
+        """Give the answer to Redis; what it does not take is given up."""
+        if self._held.get(leading.name) != leading.token:
+            await self._local.keep(leading, answered)
+        elif answered.size > self._limits.entry_max_bytes:
+            await self.give_up(leading)
+        else:
+            await self._release(leading, "keep", _ms(self._limits.ttl_s), msgspec.msgpack.encode(answered))
+
+    async def give_up(self, leading: Leading) -> None:
+        """Tell Redis; if it cannot be told, the claim ends by itself."""
+        if self._held.get(leading.name) != leading.token:
+            await self._local.give_up(leading)
+        else:
+            await self._release(leading, "drop", 0, b"")
+
+    async def beat(self) -> None:
+        """Hold the claims of calls that are being answered here."""
+        claim_ms = _ms(self._tools.claim_s)
+        holding = [self._command("repeat_end", *held, "hold", claim_ms, b"") for held in self._held.items()]
+        written = self._link.submit(trial(f"{self._prefix}:idem:beat"))
+        await asyncio.gather(written, *map(self._link.submit, holding))
+
+    async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
+        match self._tools.fail:
+            case "local":
+                return await self._local.claim(name, fingerprint)
+            case "open":
+                return _UNSHARED
+            case "closed":
+                raise out_of_reach("Idempotency keys are shared through") from error
+
+    async def _release(self, leading: Leading, what: str, lasting_ms: int, packed: bytes) -> None:
+        del self._held[leading.name]
+        try:
+            await self._asked("repeat_end", leading.name, leading.token, what, lasting_ms, packed)
+        except StateLostError:
+            return
+
+    async def _asked(self, decision: str, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
+        return await self._link.decide(self._command(decision, name, *arguments))
+
+    def _command(self, decision: str, name: str, *arguments: Argument) -> Command:
+        return Command(script(decision), (f"{{{self._prefix}:idem:{name}}}",), arguments)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

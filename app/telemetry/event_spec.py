@@ -1,0 +1,77 @@
+"""
+What becomes of the signals of one type: events, their names, their fields, how severe they are.
+
+As a rule it is one event with the signal's own fields, seconds as milliseconds (`pause_s` as `pause_ms`) and a few by
+other names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+from app.core.signals import Signal
+from app.telemetry.rendering import Fields
+
+S = TypeVar("S", bound=Signal)
+Event: TypeAlias = tuple[str, Fields]  # its name and its fields; those that say nothing hold None or are empty
+
+_CALLED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "category": "kind",
+        "first_token_s": "ttft_ms",
+        "key_id": "key",
+        "lasted_s": "duration_ms",
+        "onward": "to",
+        "origin": "from",
+    }
+)
+
+
+class EventSpec(msgspec.Struct, frozen=True):
+    """
+    What becomes of the signals of one type.
+
+    `level` is what the standard library numbers so, none below INFO, or the function that finds it; `events` returns
+    the events of a signal in order.
+    """
+
+    kind: type[msgspec.Struct]
+    level: int | Callable[[Any], int]
+    events: Callable[[Any], list[Event]]
+
+
+def told(kind: type[S], level: int | Callable[[S], int], found: Callable[[S], list[Event]]) -> EventSpec:
+    """Say what becomes of signals of type `kind`, of which `found` makes the events."""
+    return EventSpec(kind, level, found)
+
+
+def line(
+    kind: type[S], level: int | Callable[[S], int], event: str | Callable[[S], str], **names: str | None
+) -> EventSpec:
+    """Say that signals of type `kind` become one event; `names` are what fields are called, None leaves one out."""
+    called = {field: _called(field) for field in kind.__struct_fields__} | names
+    fields = [(name, _reading(field)) for field, name in called.items() if name is not None]
+
+    def found(signal: S) -> list[Event]:
+        return [(event if isinstance(event, str) else event(signal), {name: read(signal) for name, read in fields})]
+
+    return EventSpec(kind, level, found)
+
+
+def ms(seconds: float | None) -> float | None:
+    """Return milliseconds with three places; several times as fast as rounding to three places."""
+    return None if seconds is None else round(seconds * 1_000_000) / 1000
+
+
+def _called(field: str) -> str | None:
+    return _CALLED.get(field, f"{field.removesuffix('_s')}_ms" if field.endswith("_s") else field)
+
+
+def _reading(field: str) -> Callable[[Any], Any]:
+    read = attrgetter(field)
+    return (lambda signal: ms(read(signal))) if field.endswith("_s") else read
