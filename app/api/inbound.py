@@ -1,4 +1,4 @@
-"""What a request's headers say: who asks, under which id, in which form; `request_options.py` reads what it asks for."""
+"""What a request's headers say: who asks, under which id, in which form; what it asks for is `request_options.py`'s."""
 
 from __future__ import annotations
 
