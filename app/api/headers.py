@@ -83,7 +83,7 @@ def limit_headers(standings: Sequence[Standing]) -> Headers:
             requests = each if requests is None else min(requests, each, key=_tightness)
         elif rule.measure is Measure.TOKENS:
             tokens = each if tokens is None else min(tokens, each, key=_tightness)
-    return [*_told(_REQUESTS, requests), *_told(_TOKENS, tokens)]
+    return [*_bucket_headers(_REQUESTS, requests), *_bucket_headers(_TOKENS, tokens)]
 
 
 def duration(us: int) -> bytes:
@@ -104,7 +104,7 @@ def _tightness(standing: Standing) -> tuple[int, int]:
     return standing.remaining, -standing.used
 
 
-def _told(names: Sequence[bytes], standing: Standing | None) -> Sequence[tuple[bytes, bytes]]:
+def _bucket_headers(names: Sequence[bytes], standing: Standing | None) -> Sequence[tuple[bytes, bytes]]:
     if standing is None:
         return ()
     limit, remaining, reset = names

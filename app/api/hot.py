@@ -19,7 +19,7 @@ from app.api.errors import internal_error, stopping
 from app.api.headers import Headers as AnswerHeaders
 from app.api.headers import overhead_header
 from app.api.inbound import FORWARDED, Headers, RequestIds, credential_of, forwarded, headers_of, request_id_of
-from app.api.request_options import NO_WISHES, RequestOptions, merged, request_options_of, sdk_patience_s
+from app.api.request_options import NOTHING_ASKED, RequestOptions, merged, request_options_of, sdk_patience_s
 from app.api.respond import Ready, respond
 from app.api.taping import TapedSink
 from app.core.call import Call, Journal
@@ -163,15 +163,15 @@ class HotRoute:
     def _call_of(self, arrival: Arrival, body: bytes, read: tuple[Request, RequestOptions], edge: EdgeOptions) -> Call:
         """Return the call for a request and the wishes that were `read` in its body."""
         request, said = read
-        wishes = request_options_of(arrival.headers)
-        if said is not NO_WISHES:
-            wishes = merged(wishes, said)
-        options = wishes.options
+        wanted = request_options_of(arrival.headers)
+        if said is not NOTHING_ASKED:
+            wanted = merged(wanted, said)
+        options = wanted.options
         if not edge.caches and "only-if-cached" in options.directives:
             raise GatewayError(NOT_CACHED, "There is no cache, and so no stored answer.")
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
-        allowed_s = min(edge.total_s, wishes.timeout_s or inf, patience_s or inf)  # a caller may only lower it
+        allowed_s = min(edge.total_s, wanted.timeout_s or inf, patience_s or inf)  # a caller may only lower it
         return Call(
             id=arrival.request_id,
             endpoint=self._dialect.endpoint,

@@ -21,7 +21,7 @@ from app.api.headers import answer_headers
 from app.api.hot import Arrival, Desk, HotRoute
 from app.api.inbound import Headers, is_foreign_page
 from app.api.passthrough_places import Place, Places
-from app.api.request_options import NO_WISHES
+from app.api.request_options import NOTHING_ASKED
 from app.api.respond import NEVER_S, Ready, relay
 from app.api.uploading import Incoming
 from app.core.addresses import asked_in
@@ -70,7 +70,7 @@ class PassRoute(HotRoute):
             is_file = place.operation is Operation.FILES
             upload = Incoming(receive, length, passing.file_max_bytes if is_file else edge.upload_max_bytes)
             client = upload.watched
-        call = self._call_of(arrival, raw, (_request(place, headers, raw, upload), NO_WISHES), edge)
+        call = self._call_of(arrival, raw, (_request(place, headers, raw, upload), NOTHING_ASKED), edge)
         bound = msgspec.structs.replace(edge, leaving=None)  # nobody would know what to make of the rest of an answer
         return Ready(call, passing.handler, bound, client)
 

@@ -37,7 +37,7 @@ class RequestOptions(msgspec.Struct, frozen=True):
     options: CallOptions = CallOptions()
 
 
-NO_WISHES = RequestOptions()
+NOTHING_ASKED = RequestOptions()
 _ASKING = frozenset(
     (
         b"x-wizard-timeout-ms",
@@ -63,7 +63,7 @@ def request_options_of(headers: Headers) -> RequestOptions:
         GatewayError: INVALID_REQUEST with `param` naming the header.
     """
     if _ASKING.isdisjoint(headers) and not _is_sdk_retry(headers):
-        return NO_WISHES  # as nearly all requests
+        return NOTHING_ASKED  # as nearly all requests
     timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, _MOST)  # it may only lower
     retries = _whole(headers, "x-wizard-retries", 0, RETRIES_MAX)
     options = CallOptions(

@@ -26,7 +26,7 @@ def validate(settings: Settings) -> Validate:
     return Validate(options)
 
 
-def instruct(settings: Settings) -> list[SystemPrompt]:
+def system_prompt(settings: Settings) -> list[SystemPrompt]:
     """Return the stage for system messages, if any route has something to say about them."""
     routes = {
         name: SystemPromptOptions(route.system.prompt, route.system.callers)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from app.assembly.caching import cache
-from app.assembly.calls import instruct, validate
+from app.assembly.calls import system_prompt, validate
 from app.assembly.catalogue import models
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
-from app.assembly.guards import mark
+from app.assembly.guards import mark_prompt
 from app.assembly.limits import gateway_rules
 from app.assembly.redaction import redact
 from app.assembly.routing import policies
@@ -35,7 +35,7 @@ def explainers(settings: Settings, deps: Deps, routing: RoutingTable) -> tuple[E
     watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
     router = Router(routing, policies(settings, watching, models(settings)))
     limits = gateway_rules(settings)
-    before: list[Stage[Call]] = [*instruct(settings), *mark(settings, deps)]
+    before: list[Stage[Call]] = [*system_prompt(settings), *mark_prompt(settings, deps)]
     return (
         ExplainRequest(validate(settings).check),
         *[ExplainRedaction(stage.explain) for stage in redact(settings, deps)],

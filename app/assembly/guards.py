@@ -20,7 +20,7 @@ from app.core.per_route import PerRoute
 from app.inspection.classifier import Classifier
 from app.inspection.hook import HookOptions, HttpHook
 from app.stages.guards import Guards, Rule, Rules
-from app.stages.spotlight import MarkPrompt, PromptMarks
+from app.stages.mark_prompt import MarkPrompt, PromptMarks
 
 
 def guards(settings: Settings, deps: Deps) -> list[Guards]:
@@ -33,7 +33,7 @@ def guards(settings: Settings, deps: Deps) -> list[Guards]:
     return [Guards(rules, deps.listener)] if any(rules.all()) else []
 
 
-def mark(settings: Settings, deps: Deps) -> list[MarkPrompt]:
+def mark_prompt(settings: Settings, deps: Deps) -> list[MarkPrompt]:
     """Return the stage that marks prompts, if any route wants that."""
     by_route = {name: _marks(merged, deps) for name, merged in _by_route(settings.guards).items()}
     marks = PerRoute(_marks(settings.guards, deps), by_route)

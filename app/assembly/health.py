@@ -14,7 +14,7 @@ from app.providers.endpoint import Endpoints
 from app.stages.health import Health
 
 
-def healthy(settings: Settings, deps: Deps) -> list[Health]:
+def health(settings: Settings, deps: Deps) -> list[Health]:
     """Return the stage that leaves providers alone that are down, if any is asked."""
     return [Health(deps.health, deps.clock)] if probings(settings) else []
 

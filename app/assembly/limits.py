@@ -41,7 +41,7 @@ def target_limit(settings: Settings, deps: Deps) -> list[TargetLimit]:
     return [TargetLimit(book, _limiter(settings, deps), deps.clock)] if book.rules else []
 
 
-def follow_limits(settings: Settings, deps: Deps) -> list[ProviderQuota]:
+def provider_quota(settings: Settings, deps: Deps) -> list[ProviderQuota]:
     """Return the stage that knows what is left of the limits of providers, if any are followed."""
     providers = followed(settings)
     return [ProviderQuota(deps.quotas, providers, deps.clock)] if providers else []

@@ -19,7 +19,7 @@ from app.state.request_log.memory import MemoryRequests
 from app.state.request_log.redis import RedisRequests
 
 
-def tell(settings: Settings, deps: Deps) -> list[DecisionTrace]:
+def decision_trace(settings: Settings, deps: Deps) -> list[DecisionTrace]:
     """Return the stage that lets the stories of calls be told, if anybody wants to hear or see one."""
     if deps.stories is None or (deps.requests is None and settings.request_log.debug == "never"):
         return []

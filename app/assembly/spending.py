@@ -43,7 +43,7 @@ def spend(settings: Settings, deps: Deps) -> Spend:
     return Spend(options, prices(settings), deps.budgets, deps.clock, deps.listener)
 
 
-def foresee(settings: Settings, deps: Deps, first: FirstTargets) -> list[ReserveBudget]:
+def reserve_budget(settings: Settings, deps: Deps, first: FirstTargets) -> list[ReserveBudget]:
     """Return the stage that asks budgets early, where they are shared; keys made at run time may have some, too."""
     if settings.redis.url is None:
         return []

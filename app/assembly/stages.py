@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from app.assembly.attempts import attempt_timeout, bulkhead, count_tokens, retry
 from app.assembly.caching import cache
-from app.assembly.calls import admission, instruct, validate
+from app.assembly.calls import admission, system_prompt, validate
 from app.assembly.circuits import circuit_breaker
 from app.assembly.deps import Deps
-from app.assembly.guards import guards, mark
-from app.assembly.health import healthy
+from app.assembly.guards import guards, mark_prompt
+from app.assembly.health import health
 from app.assembly.idempotency import idempotency
 from app.assembly.identity import authorize
-from app.assembly.limits import follow_limits, rate_limit, target_limit
+from app.assembly.limits import provider_quota, rate_limit, target_limit
 from app.assembly.redaction import redact
-from app.assembly.request_log import tell
+from app.assembly.request_log import decision_trace
 from app.assembly.sessions import sessions
-from app.assembly.spending import foresee, spend
+from app.assembly.spending import reserve_budget, spend
 from app.assembly.tracing import UNTRACED, Composing
 from app.config.schema import Settings
 from app.core.call import Attempt, Call, Target
@@ -46,15 +46,17 @@ def call_stages(
         TotalTimeout(),  # bounds all below, pauses between tries included
         *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
         validate(settings),  # cheap refusals before any shared state is touched
-        *tell(settings, deps),  # inside all that finds out who calls
+        *decision_trace(settings, deps),  # inside all that finds out who calls
         KeepTurn(),  # outside of the guards: a turn that they refuse, or ask for again, is none
         *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
         *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
         *idempotency(settings, deps),  # everything below sees calls that repeat each other as one
         sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
-        *instruct(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
-        *mark(settings, deps),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
-        *foresee(settings, deps, first),  # around the limits, to share their round trip
+        *system_prompt(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
+        *mark_prompt(
+            settings, deps
+        ),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
+        *reserve_budget(settings, deps, first),  # around the limits, to share their round trip
         # before the cache: it protects us, not only them
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
         # a hit skips everything below, and of calls that share an answer only one goes on
@@ -71,10 +73,10 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
         *trace.attempt(),  # inside the retry: each try has a span of its own
-        *healthy(settings, deps),  # before the circuits: of a provider that is down, none needs to find out by itself
+        *health(settings, deps),  # before the circuits: of a provider that is down, none needs to find out by itself
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
         *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
-        *follow_limits(settings, deps),  # before our own: what the provider would refuse costs none of them
+        *provider_quota(settings, deps),  # before our own: what the provider would refuse costs none of them
         *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
@@ -91,8 +93,8 @@ def passing_call_stages(
         Record(deps.listener, deps.clock),
         TotalTimeout(),
         *authorize(settings, deps),
-        *tell(settings, deps),
-        *foresee(settings, deps, first),
+        *decision_trace(settings, deps),
+        *reserve_budget(settings, deps, first),
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
         *trace.entry("wizard.admission.acquire", admission(settings, deps)),
     ]
@@ -103,10 +105,10 @@ def passing_attempt_stages(settings: Settings, deps: Deps, trace: Composing = UN
     return [
         *trace.target(),
         *trace.attempt(),
-        *healthy(settings, deps),
+        *health(settings, deps),
         *circuit_breaker(settings, deps),
         *bulkhead(settings, deps),
-        *follow_limits(settings, deps),
+        *provider_quota(settings, deps),
         *target_limit(settings, deps),
         spend(settings, deps),
         Measure(deps.traffic.loads, deps.clock, deps.listener),

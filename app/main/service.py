@@ -84,8 +84,8 @@ class Service:
         )
         deps, self._link = open_state(made, loaded.settings)
         self.listener.add(deps.usage)
-        self._lookout = WorkerViews(self._telemetry, deps, self._asked(deps), meeting)
-        self._deps = msgspec.structs.replace(deps, insight=self._lookout.insight)
+        self._views = WorkerViews(self._telemetry, deps, self._asked(deps), meeting)
+        self._deps = msgspec.structs.replace(deps, insight=self._views.insight)
         self._discoverer = Discoverer(self._deps.discovered, clock)
         self._prober = Prober(self._deps.health, clock, self.listener, self._deps.rota)
         self._holder = Holder(loaded, self._deps, self._follow)
@@ -110,7 +110,7 @@ class Service:
     async def _lifespan(self, _app: Api) -> AsyncGenerator[None]:
         """Open what lives as long as the process, and close it in the opposite order."""
         async with AsyncExitStack() as opened:
-            await opened.enter_async_context(self._lookout.open())
+            await opened.enter_async_context(self._views.open())
             for closing in (self._client, self._deps.ways, self._deps.key_sets, self._deps.session_store):
                 opened.push_async_callback(closing.aclose)
             for each in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
@@ -150,7 +150,7 @@ class Service:
         bare = Door(__version__, self._clock.wall(), None, None, self._reloader, admin_port)
         if not self.settings.metrics.enabled:
             return bare
-        return msgspec.structs.replace(bare, registry=self._telemetry.registry, exposition=self._lookout.exposition)
+        return msgspec.structs.replace(bare, registry=self._telemetry.registry, exposition=self._views.exposition)
 
     def _asked(self, deps: Deps) -> list[Part]:
         """Return the parts of the metrics that ask somebody for numbers when they are shown."""

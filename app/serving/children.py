@@ -11,9 +11,9 @@ from pathlib import Path
 from app.config.load import Loaded
 from app.config.source import Source
 from app.serving.ending import Ending
-from app.serving.listening import Listening
 from app.serving.messages import Beat, Downwards, Reloaded, Started, Stop, Upwards, from_worker, say
 from app.serving.worker import work
+from app.serving.worker_setup import WorkerSetup
 
 
 class Child:
@@ -24,10 +24,10 @@ class Child:
     when it was told to end (all in clock seconds; None: it was not).
     """
 
-    def __init__(self, source: Source, loaded: Loaded, ground: Listening, now: float) -> None:
+    def __init__(self, source: Source, loaded: Loaded, setup: WorkerSetup, now: float) -> None:
         spawning = get_context("spawn")
         self.line, theirs = spawning.Pipe()
-        self.process = spawning.Process(target=work, args=(source, loaded, ground, theirs))
+        self.process = spawning.Process(target=work, args=(source, loaded, setup, theirs))
         self.process.start()
         theirs.close()
         self.started = False

@@ -12,11 +12,11 @@ from app.config.surroundings import supervision
 from app.core.clock import SystemClock
 from app.core.configuration import ConfigError, Problem
 from app.main import Service
-from app.serving.listening import Listening
 from app.serving.notify import Notifier
 from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 from app.serving.supervisor import Outlook, Supervisor
+from app.serving.worker_setup import WorkerSetup
 from app.telemetry.logs import LogBook
 from app.telemetry.output import standard_output
 from app.telemetry.workers.directory import workers_directory
@@ -31,7 +31,7 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
 
         loaded: The configuration to begin with.
 
-        listening: As in `Listening`.
+        listening: As in `WorkerSetup`.
 
         announce: Called once calls are served.
 
@@ -53,8 +53,8 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
             meeting = opened.enter_context(workers_directory())
         except OSError as error:
             raise ConfigError([_no_place_for(server.workers)]) from error
-        ground, outlook = Listening(listening, meeting), Outlook(announce, book.note, notifier)
-        return Supervisor(source, loaded, ground, outlook, clock).run()
+        setup, outlook = WorkerSetup(listening, meeting), Outlook(announce, book.note, notifier)
+        return Supervisor(source, loaded, setup, outlook, clock).run()
 
 
 class Alone:

@@ -21,9 +21,9 @@ from app.core.configuration import ConfigError
 from app.core.signals import Signal
 from app.serving.children import Child
 from app.serving.ending import Ending
-from app.serving.listening import Listening
 from app.serving.notify import Notifier
 from app.serving.signals import HANGUP, SignalQueue
+from app.serving.worker_setup import WorkerSetup
 from app.serving.workers import Workers
 
 CANNOT_START: Final = 3  # uvicorn's code for that; whoever supervises the supervisor may try again
@@ -47,44 +47,44 @@ class Supervisor:
 
         loaded: The configuration to begin with.
 
-        ground: What all workers stand on; its sockets are closed at the end.
+        setup: What all workers share; its sockets are closed at the end.
 
         outlook: Told how things are.
 
         clock: Source of time.
     """
 
-    def __init__(self, source: Source, loaded: Loaded, ground: Listening, outlook: Outlook, clock: Clock) -> None:
+    def __init__(self, source: Source, loaded: Loaded, setup: WorkerSetup, outlook: Outlook, clock: Clock) -> None:
         self._source = source
         self._loaded = loaded
-        self._ground = ground
+        self._setup = setup
         self._outlook = outlook
         self._clock = clock
 
     def run(self) -> int:
         """Keep the workers running until a signal ends it, and return the exit code."""
-        with SignalQueue() as bell:
-            crew = Workers(self._begin, lambda: self._loaded.settings.server, self._outlook.note, self._clock)
+        with SignalQueue() as signals:
+            workers = Workers(self._begin, lambda: self._loaded.settings.server, self._outlook.note, self._clock)
             ready = False
             while True:
-                _wait(bell, crew)
-                changed = crew.hear()
-                if not ready and crew.complete:
+                _wait(signals, workers)
+                changed = workers.hear()
+                if not ready and workers.complete:
                     ready = True
                     self._outlook.announce()
                     self._outlook.notifier.ready()
-                rung = bell.take()
+                rung = signals.take()
                 if signal.SIGTERM in rung or signal.SIGINT in rung:
-                    self._end(bell, crew, Ending.QUICK if signal.SIGINT in rung else Ending.ORDERLY)
+                    self._end(signals, workers, Ending.QUICK if signal.SIGINT in rung else Ending.ORDERLY)
                     return 0
-                if not ready and crew.failed:
-                    self._end(bell, crew, Ending.QUICK)
+                if not ready and workers.failed:
+                    self._end(signals, workers, Ending.QUICK)
                     return CANNOT_START
                 if HANGUP in rung:
                     changed = True
-                    crew.reload()
-                crew.mend()
-                crew.recycle()
+                    workers.reload()
+                workers.mend()
+                workers.recycle()
                 if changed:
                     self._reread()  # last: whoever has just been heard is not judged after the time that this takes
                 self._outlook.notifier.alive()
@@ -92,7 +92,7 @@ class Supervisor:
     def _begin(self) -> Child:
         """Start a worker, with what is on disk now if that is good."""
         self._reread()
-        return Child(self._source, self._loaded, self._ground, self._clock.now())
+        return Child(self._source, self._loaded, self._setup, self._clock.now())
 
     def _reread(self) -> None:
         """Keep the newest good configuration for workers that are still to come; they report a bad one themselves."""
@@ -101,27 +101,27 @@ class Supervisor:
         except ConfigError:
             return
 
-    def _end(self, bell: SignalQueue, crew: Workers, how: Ending) -> None:
+    def _end(self, signals: SignalQueue, workers: Workers, how: Ending) -> None:
         """Let everybody end in order; each further signal makes it quicker, the second one for good."""
         self._outlook.notifier.stopping()
-        for listening in self._ground.listening:
+        for listening in self._setup.listening:
             listening.close()
-        crew.stop(how)
+        workers.stop(how)
         told = 1
-        while not crew.gone():
-            _wait(bell, crew)
-            crew.hear()
-            for _ in bell.take():
+        while not workers.gone():
+            _wait(signals, workers)
+            workers.hear()
+            for _ in signals.take():
                 told += 1
-                crew.stop(Ending.QUICK)
+                workers.stop(Ending.QUICK)
                 if told > 2:  # noqa: PLR2004 - those who did not obey two will not obey the third
-                    crew.kill()
-        for child in [*crew]:
+                    workers.kill()
+        for child in [*workers]:
             child.close()
 
 
-def _wait(bell: SignalQueue, crew: Workers) -> None:
+def _wait(signals: SignalQueue, workers: Workers) -> None:
     """Return when a signal came, a worker said something or ended, or a turn is over."""
-    lines = [child.line for child in crew if not child.line.closed]
-    ends = [child.process.sentinel for child in crew if child.exit_code is None]
-    wait([bell.fileno(), *lines, *ends], _TURN_S)
+    lines = [child.line for child in workers if not child.line.closed]
+    ends = [child.process.sentinel for child in workers if child.exit_code is None]
+    wait([signals.fileno(), *lines, *ends], _TURN_S)

@@ -15,14 +15,14 @@ from app.config.source import Source
 from app.core.clock import SystemClock
 from app.main import Service
 from app.serving.ending import Ending
-from app.serving.listening import Listening
 from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
 from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 from app.serving.signals import HANGUP
+from app.serving.worker_setup import WorkerSetup
 
 
-def work(source: Source, loaded: Loaded, ground: Listening, line: Connection) -> None:
+def work(source: Source, loaded: Loaded, setup: WorkerSetup, line: Connection) -> None:
     """
     Serve in this process until the parent says otherwise, or is gone.
 
@@ -31,7 +31,7 @@ def work(source: Source, loaded: Loaded, ground: Listening, line: Connection) ->
 
         loaded: The configuration to start with.
 
-        ground: What all workers stand on.
+        setup: What all workers share.
 
         line: The worker's end of the pipe to its parent.
     """
@@ -40,10 +40,10 @@ def work(source: Source, loaded: Loaded, ground: Listening, line: Connection) ->
         signal.signal(HANGUP, signal.SIG_IGN)  # until the loop has a handler; else it would end the process
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))  # until the server has one
     parent = Parent(line)
-    service = Service(source, loaded, parent.reloaded, ground.meeting, admin_port_of(ground.listening))
+    service = Service(source, loaded, parent.reloaded, setup.meeting, admin_port_of(setup.listening))
     settle_garbage()
     server = WorkerServer(service, parent)
-    server.run(sockets=[*ground.listening])
+    server.run(sockets=[*setup.listening])
 
 
 class Parent:

@@ -15,7 +15,7 @@ import msgspec
 from app.core.call import Call, CallOptions, Journal, Reply
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.guards.guard import Ask, Complaint, Guard, Policy, Prompt, Said
-from app.core.guards.seen import Listening, prompt_of, said_in
+from app.core.guards.seen import WorkerSetup, prompt_of, said_in
 from app.core.guards.watching import Sharp, Watch
 from app.core.model import ChatRequest, Completion, Operation, PlainRequest, StreamEvent
 from app.core.per_route import PerRoute
@@ -142,7 +142,7 @@ class _Trial:
 
     async def _judged(self, stream: EventStream) -> AsyncGenerator[Batch, None]:
         """Pass on what comes, but nothing that finishes the answer before it was judged."""
-        listening = Listening()
+        listening = WorkerSetup()
         held: list[Batch] = []
         async for batch in stream:
             listening.hear(batch)
@@ -206,7 +206,7 @@ async def _heard(reply: Reply, *, chat: bool) -> tuple[Reply, Said]:
             raise GatewayError(
                 BAD_UPSTREAM_REPLY, "The provider's answer has a form that no guard can judge."
             ) from error
-    listening = Listening()
+    listening = WorkerSetup()
     batches: list[Batch] = []
     async for batch in body:
         listening.hear(batch)

@@ -45,7 +45,7 @@ class EventSpec(msgspec.Struct, frozen=True):
     events: Callable[[Any], list[Event]]
 
 
-def told(kind: type[S], level: int | Callable[[S], int], found: Callable[[S], list[Event]]) -> EventSpec:
+def lines(kind: type[S], level: int | Callable[[S], int], found: Callable[[S], list[Event]]) -> EventSpec:
     """Say what becomes of signals of type `kind`, of which `found` makes the events."""
     return EventSpec(kind, level, found)
 

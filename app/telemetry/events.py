@@ -64,7 +64,7 @@ from app.core.signals import (
     TokenKeysChanged,
     WorkerReplaced,
 )
-from app.telemetry.event_spec import Event, EventSpec, line, ms, told
+from app.telemetry.event_spec import Event, EventSpec, line, lines, ms
 from app.telemetry.rendering import Fields
 
 _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
@@ -82,7 +82,7 @@ _DUE: Final = frozenset({"requests", "memory"})  # reasons to replace a worker w
 
 def severity(signal: Signal) -> int:
     """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
-    entry = TOLD.get(type(signal))
+    entry = SPECS.get(type(signal))
     if entry is None:
         return logging.INFO
     level = entry.level
@@ -91,7 +91,7 @@ def severity(signal: Signal) -> int:
 
 def events(signal: Signal) -> list[Event]:
     """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
-    entry = TOLD.get(type(signal))
+    entry = SPECS.get(type(signal))
     return [] if entry is None else entry.events(signal)
 
 
@@ -197,7 +197,7 @@ def _administration(signal: AdminActed) -> list[Event]:
 _TABLE: Final = (
     line(CallStarted, _INFO, "request_started"),
     line(StreamStarted, _INFO, "stream_started", model="target_model", trace_id=None),
-    told(CallEnded, _ended_level, _ended),
+    lines(CallEnded, _ended_level, _ended),
     line(CallRefused, _INFO, "request_failed"),
     line(InternalFault, _ERROR, "internal_fault"),
     line(StreamTrimmed, _WARNING, "stream_trimmed"),
@@ -205,13 +205,13 @@ _TABLE: Final = (
     line(ClientLeft, _INFO, "client_left"),
     line(RetryScheduled, _INFO, "retry_attempt", model="target_model"),
     line(FellBack, _WARNING, "fallback_triggered", code="reason"),
-    told(HedgeStarted, _INFO, _hedge_started),
+    lines(HedgeStarted, _INFO, _hedge_started),
     line(HedgeEnded, _INFO, "hedge"),
     line(StreamRecovered, _WARNING, "stream_recovered", code="reason"),
     line(StreamNotRecovered, _WARNING, "stream_not_recovered"),
     line(Overloaded, _WARNING, "call_refused_overload"),
-    told(LimitExceeded, _WARNING, _limited),
-    told(CircuitChanged, lambda signal: _WARNING if signal.now == CircuitState.OPEN.value else _INFO, _circuit),
+    lines(LimitExceeded, _WARNING, _limited),
+    lines(CircuitChanged, lambda signal: _WARNING if signal.now == CircuitState.OPEN.value else _INFO, _circuit),
     line(KeySetAside, _WARNING, "provider_key_set_aside", position="key"),
     line(
         ProviderHealthChanged,
@@ -228,7 +228,7 @@ _TABLE: Final = (
         degraded=None,
     ),
     line(CredentialRefused, _INFO, "auth_refused"),
-    told(CallForbidden, _INFO, _forbidden),
+    lines(CallForbidden, _INFO, _forbidden),
     line(KeyChanged, _INFO, lambda signal: f"key_{signal.action}", action=None),
     line(
         TokenKeysChanged,
@@ -241,12 +241,12 @@ _TABLE: Final = (
     line(DrainStarted, _INFO, "drain_started"),
     line(DrainEnded, lambda signal: _WARNING if signal.cut else _INFO, "drain_ended"),
     line(WorkerReplaced, lambda signal: _INFO if signal.reason in _DUE else _ERROR, "worker_replaced"),
-    told(BudgetReached, _WARNING, _budget),
+    lines(BudgetReached, _WARNING, _budget),
     line(Redacted, _INFO, "content_redacted"),
     line(GuardComplained, lambda signal: _WARNING if signal.action == "block" else _INFO, "guard_complained"),
-    told(AdminActed, lambda signal: _INFO if signal.admitted else _WARNING, _administration),
+    lines(AdminActed, lambda signal: _INFO if signal.admitted else _WARNING, _administration),
 )
-TOLD: Final[Mapping[type[msgspec.Struct], EventSpec]] = MappingProxyType({entry.kind: entry for entry in _TABLE})
+SPECS: Final[Mapping[type[msgspec.Struct], EventSpec]] = MappingProxyType({entry.kind: entry for entry in _TABLE})
 
 # These have no line: they are for the metrics, and the log tells what became of the call, and why.
 SILENT: Final = frozenset(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app.api.inbound import credential_of
-from app.api.request_options import NO_WISHES, RequestOptions, merged
+from app.api.request_options import NOTHING_ASKED, RequestOptions, merged
 from app.core.call import Call, CallOptions
 from app.core.identity import Caller, Credential
 from app.core.traffic.admission import Priority
@@ -53,7 +53,7 @@ async def test_unknown_priority(clock: VirtualClock, value: str) -> None:
     assert server.error["message"] == "'x-wizard-priority' must be 'high', 'normal' or 'low'."
 
 
-@pytest.mark.parametrize("body", [NO_WISHES, RequestOptions(timeout_s=1.0)])
+@pytest.mark.parametrize("body", [NOTHING_ASKED, RequestOptions(timeout_s=1.0)])
 def test_the_body_does_not_change_the_priority(body: RequestOptions) -> None:
     """The header decides, also for `/v1/generate` with options of its own."""
     asked = RequestOptions(options=CallOptions(priority=Priority.HIGH))

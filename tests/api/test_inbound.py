@@ -149,10 +149,10 @@ async def test_caller_may_only_lower_the_time(
 @pytest.mark.parametrize("session", [b"s", b"a" * 256, b"user:17/conversation#3"])
 def test_a_session_has_a_name(session: bytes) -> None:
     """Any short printable name is taken as it is, and reaches the stages."""
-    wishes = request_options_of({b"x-wizard-session": session})
+    wanted = request_options_of({b"x-wizard-session": session})
 
-    assert wishes.options.session == session.decode()
-    assert merged(wishes, asks(retry=False)).options.session == session.decode()
+    assert wanted.options.session == session.decode()
+    assert merged(wanted, asks(retry=False)).options.session == session.decode()
     assert request_options_of({}).options.session is None
 
 

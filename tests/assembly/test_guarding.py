@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.assembly.guards import guards, mark
+from app.assembly.guards import guards, mark_prompt
 from app.assembly.redaction import redact, redaction_rules
 from app.core.errors import GatewayError
 from app.core.guards.spotlight import Spotlight
 from app.core.model import Completion
 from app.core.signals import Redacted
 from app.stages.guards import NOTE, Guards, Rules
+from app.stages.mark_prompt import PromptMarks
 from app.stages.redact import Redact
-from app.stages.spotlight import PromptMarks
 from tests.assembly.support import Bench, call, loaded
 from tests.support.calls import text_of
 from tests.support.planted_guards import plant_guards
@@ -41,7 +41,7 @@ def rules(clock: VirtualClock, model: str = "x", **sections: Any) -> Rules:  # n
 
 def marks(clock: VirtualClock, model: str = "x", **sections: Any) -> PromptMarks | None:  # noqa: ANN401
     """Return how prompts for a model are marked."""
-    found = mark(loaded(**sections).settings, Bench(clock).deps)
+    found = mark_prompt(loaded(**sections).settings, Bench(clock).deps)
     return found[0]._marks.of(model) if found else None  # noqa: SLF001 - as above
 
 

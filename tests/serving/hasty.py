@@ -15,10 +15,10 @@ from app.config.source import Source
 from app.config.surroundings import supervision
 from app.core.clock import SystemClock
 from app.core.signals import Signal
-from app.serving.listening import Listening
 from app.serving.notify import Notifier
 from app.serving.process import listen, port_of
 from app.serving.supervisor import Outlook, Supervisor
+from app.serving.worker_setup import WorkerSetup
 from app.telemetry.workers.directory import workers_directory
 
 FACTOR = 10.0
@@ -55,5 +55,5 @@ def main(path: str) -> None:
 
     outlook = Outlook(announce, note, Notifier(supervision(), clock))
     with workers_directory() as meeting:
-        code = Supervisor(source, loaded, Listening((listening,), meeting), outlook, clock).run()
+        code = Supervisor(source, loaded, WorkerSetup((listening,), meeting), outlook, clock).run()
     sys.exit(code)

@@ -38,9 +38,9 @@ def crew_of(*workers: Said) -> Workers:
 def test_reloads_are_passed_on_and_told_once() -> None:
     """However many a worker has made, its parent reads the file once, and the others once more."""
     asked, other = Said(Beat(1), *[Reloaded(asked=True)] * 20, Beat(2)), Said(Beat(1))
-    crew = crew_of(asked, other)
+    workers = crew_of(asked, other)
 
-    heard = [crew.hear(), crew.hear()]
+    heard = [workers.hear(), workers.hear()]
 
     assert heard == [True, False]
     assert (asked.told, other.told) == ([], [Reload()])
@@ -49,9 +49,9 @@ def test_reloads_are_passed_on_and_told_once() -> None:
 def test_those_who_follow_are_not_passed_on() -> None:
     """Or reloads would never end."""
     one, other = Said(Reloaded(asked=False)), Said()
-    crew = crew_of(one, other)
+    workers = crew_of(one, other)
 
-    assert crew.hear()
+    assert workers.hear()
     assert (one.told, other.told) == ([], [])
 
 

@@ -13,7 +13,7 @@ from app.api.dialects.port import Dialect, Style
 from app.api.errors import error_frame
 from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers
-from app.api.request_options import NO_WISHES, RequestOptions
+from app.api.request_options import NOTHING_ASKED, RequestOptions
 from app.core.bodies import decoded
 from app.core.call import Call
 from app.core.clock import Clock
@@ -32,7 +32,7 @@ class ChatDialect(Dialect):
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:  # noqa: ARG002 - the port's
         """Decode the body, which has no word for wishes."""
-        return ChatRequest(decoded(self._decode, raw), raw), NO_WISHES
+        return ChatRequest(decoded(self._decode, raw), raw), NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
         """Return what forwards the answer."""

@@ -35,9 +35,9 @@ class GenerateDialect(ChatDialect):
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """Take the body's own fields out and decode the rest; who accepts nothing but events wants a stream."""
-        body, wishes = read_generate(raw, stream=headers.get(b"accept", b"").strip() == _EVENTS)
+        body, wanted = read_generate(raw, stream=headers.get(b"accept", b"").strip() == _EVENTS)
         request, _ = super().read(body, headers)
-        return request, wishes
+        return request, wanted
 
     def style(self, call: Call, clock: Clock) -> Style:
         """Return what adds the metadata."""
@@ -95,10 +95,10 @@ def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, RequestOp
         raise GatewayError(INVALID_REQUEST, "Send either 'prompt' or 'messages'.", param="prompt")
     elif own.system is not None:
         raise GatewayError(INVALID_REQUEST, "'system' goes with 'prompt'; put it into 'messages'.", param="system")
-    return msgspec.json.encode(fields), _wishes(own.options or GenerateOptions(), own.session_id)
+    return msgspec.json.encode(fields), _request_options(own.options or GenerateOptions(), own.session_id)
 
 
-def _wishes(asked: GenerateOptions, session: str | None) -> RequestOptions:
+def _request_options(asked: GenerateOptions, session: str | None) -> RequestOptions:
     options = CallOptions(
         session=session,
         retry=asked.retry is not False,

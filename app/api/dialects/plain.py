@@ -14,7 +14,7 @@ import msgspec
 from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
 from app.api.inbound import Headers, is_foreign_page, require_json
-from app.api.request_options import NO_WISHES, RequestOptions
+from app.api.request_options import NOTHING_ASKED, RequestOptions
 from app.core.bodies import decode_as
 from app.core.call import Call
 from app.core.clock import Clock
@@ -77,7 +77,7 @@ class PlainDialect(Dialect):
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """Read the few fields that matter here; these bodies have no word for wishes."""
         if self.form and is_form(headers):
-            return self.read_form(raw, headers[b"content-type"].decode("latin-1")), NO_WISHES
+            return self.read_form(raw, headers[b"content-type"].decode("latin-1")), NOTHING_ASKED
         fields = decode_as(_Fields, raw)
         options = fields.stream_options
         request = PlainRequest(
@@ -90,7 +90,7 @@ class PlainDialect(Dialect):
             user=fields.user,
             asks_for_usage=self._operation is not Operation.COMPLETIONS or bool(options and options.include_usage),
         )
-        return request, NO_WISHES
+        return request, NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
         """Return what forwards the answer."""

@@ -47,9 +47,10 @@ class Price(msgspec.Struct, frozen=True, dict=True):
         """Return what `usage` and `images` made cost, in nano-dollars."""
         if self.long is not None and usage.prompt_tokens > (self.long_above_tokens or 0):
             return self.long.of(usage, images)
-        millionths = usage.prompt_tokens * self.input + usage.completion_tokens * self.output
         if self.of_parts:
             millionths = self._prompt(usage) + self._answer(usage)
+        else:
+            millionths = usage.prompt_tokens * self.input + usage.completion_tokens * self.output
         tokens = round(millionths * _NANO_PER_MTOK)
         extra = self.request_usd + images * self.image_usd
         return tokens + nano(extra) if extra else tokens

@@ -101,8 +101,10 @@ class _ToOne:
 
     async def _let_go(self, wire: _Wire) -> None:
         self._wire = None
-        await wire.connection.disconnect(nowait=True)
-        await self._pool.release(wire.connection)
+        try:
+            await wire.connection.disconnect(nowait=True)
+        finally:  # the pool has few, and one that is not given back is lost to it
+            await self._pool.release(wire.connection)
 
 
 class _Wire:

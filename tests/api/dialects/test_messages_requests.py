@@ -53,17 +53,17 @@ def test_keeps_the_original_bytes() -> None:
 
 def test_takes_claude_codes_session() -> None:
     """Calls of one session of Claude Code belong together."""
-    _, wishes = MessagesDialect().read(body(), {b"x-claude-code-session-id": b"s-1"})
+    _, wanted = MessagesDialect().read(body(), {b"x-claude-code-session-id": b"s-1"})
 
-    assert wishes.options.session == "s-1"
+    assert wanted.options.session == "s-1"
 
 
 @pytest.mark.parametrize("header", [b"", b"a b", b"x" * 300, b"\xff"])
 def test_ignores_an_odd_session(header: bytes) -> None:
     """A session that could not be one of the gateway's is none."""
-    _, wishes = MessagesDialect().read(body(), {b"x-claude-code-session-id": header})
+    _, wanted = MessagesDialect().read(body(), {b"x-claude-code-session-id": header})
 
-    assert wishes.options.session is None
+    assert wanted.options.session is None
 
 
 def test_counting_needs_no_bound() -> None:

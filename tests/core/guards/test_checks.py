@@ -13,7 +13,7 @@ from app.core.errors import CHECK_UNAVAILABLE, TARGET_FAILED, GatewayError
 from app.core.guards.checks import Leak, Length, Quiet, Refusal, Terms, Tools
 from app.core.guards.guard import Guard, Prompt, Said
 from app.core.guards.moderation import Moderation
-from app.core.guards.seen import Listening, prompt_of, said_in
+from app.core.guards.seen import WorkerSetup, prompt_of, said_in
 from app.core.guards.spotlight import Spotlight, spotlit
 from app.core.guards.tripwire import Tripwire
 from app.core.guards.watching import Sharp, Watch
@@ -349,7 +349,7 @@ def test_what_a_whole_answer_says() -> None:
 
 def test_what_a_stream_says() -> None:
     """The same, put together from its events."""
-    listening = Listening()
+    listening = WorkerSetup()
     deltas = [
         {"reasoning_content": "r"},
         {"content": "a"},
@@ -417,7 +417,7 @@ def test_watching(guards: list[Sharp], text: str, name: str | None) -> None:
 
 def test_words_of_the_support_module() -> None:
     """An ordinary event is heard as its text."""
-    listening = Listening()
+    listening = WorkerSetup()
 
     listening.hear([word("hello")])
 

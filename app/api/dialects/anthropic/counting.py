@@ -6,7 +6,7 @@ from app.api.dialects.anthropic.dialect import MessagesDialect, MessagesStyle
 from app.api.dialects.anthropic.request import messages_request
 from app.api.dialects.port import Style
 from app.api.inbound import Headers
-from app.api.request_options import NO_WISHES, RequestOptions
+from app.api.request_options import NOTHING_ASKED, RequestOptions
 from app.core.call import Call
 from app.core.clock import Clock
 from app.core.model import Completion, Operation, PlainRequest, Request
@@ -22,7 +22,7 @@ class CountDialect(MessagesDialect):
         """Read the body as if it were to be answered; for those who cannot ask its provider, with an estimate."""
         chat = messages_request(raw, counting=True)
         request = PlainRequest(Operation.COUNT_TOKENS, chat.model, raw, user=chat.user, tokens=prompt_tokens(chat))
-        return request, NO_WISHES
+        return request, NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
         """Return what passes the count on."""

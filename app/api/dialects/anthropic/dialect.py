@@ -14,7 +14,7 @@ from app.api.dialects.port import Dialect, Style
 from app.api.dialects.translated import TranslatedStyle
 from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers
-from app.api.request_options import NO_WISHES, RequestOptions
+from app.api.request_options import NOTHING_ASKED, RequestOptions
 from app.core.call import Call, CallOptions, Journal
 from app.core.clock import Clock
 from app.core.dialects.anthropic import ANTHROPIC
@@ -40,7 +40,7 @@ class MessagesDialect(Dialect):
         session = headers.get(b"x-claude-code-session-id", b"")
         if _SESSION.fullmatch(session):
             return request, RequestOptions(options=CallOptions(session=session.decode()))
-        return request, NO_WISHES
+        return request, NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
         """Return what writes messages and their events."""

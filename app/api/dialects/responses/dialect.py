@@ -9,7 +9,7 @@ from app.api.dialects.responses.stream import ResponseEvents
 from app.api.dialects.translated import TranslatedStyle
 from app.api.errors import error_object
 from app.api.inbound import Headers
-from app.api.request_options import NO_WISHES, RequestOptions
+from app.api.request_options import NOTHING_ASKED, RequestOptions
 from app.core.call import Call
 from app.core.clock import Clock
 from app.core.dialects.responses import RESPONSES
@@ -24,7 +24,7 @@ class ResponsesDialect(Dialect):
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:  # noqa: ARG002 - the port's
         """Translate the body, which has no word for wishes."""
-        return responses_request(raw), NO_WISHES
+        return responses_request(raw), NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:
         """Return what writes responses and their events."""

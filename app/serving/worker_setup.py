@@ -1,4 +1,4 @@
-"""What all workers of a gateway stand on."""
+"""What all workers of a gateway share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 
-class Listening(msgspec.Struct, frozen=True):
+class WorkerSetup(msgspec.Struct, frozen=True):
     """
     The sockets that all of them accept from, and the directory in which they find each other.
 

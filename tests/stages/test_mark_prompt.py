@@ -10,7 +10,7 @@ from app.core.guards.tripwire import Tripwire
 from app.core.model import Operation, PlainRequest
 from app.core.per_route import PerRoute
 from app.core.pipeline import compose
-from app.stages.spotlight import MarkPrompt, PromptMarks
+from app.stages.mark_prompt import MarkPrompt, PromptMarks
 from tests.support.calls import FakeProvider, a_call, answers, asking
 
 TRIPWIRE = Tripwire(b"k")
