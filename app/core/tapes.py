@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import msgspec
 
 from app.core.clock import Clock
-from app.core.failures import GatewayError
+from app.core.errors import GatewayError
 
 BORDER: Final = b"\n\n"  # the end of every event
 _ID_BYTES: Final = 16
