@@ -17,7 +17,7 @@ from app.api.openapi.bodies import takes
 from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
-from app.core.session_office import Branch, SessionOrder
+from app.core.session_manager import Branch, SessionSpec
 from app.core.sessions import Head, Session
 
 Json: TypeAlias = dict[str, object]
@@ -65,8 +65,8 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     @router.post("", summary="Begin a session, also with messages of another", openapi_extra=_BEGINS)
     async def begin(request: Request) -> Response:
         gateway, tenant = await _asked(request, gateways)
-        order = _order(await _body(request, gateway))
-        return answer(whole(await gateway.sessions.begin(tenant, order)))
+        spec = _spec(await _body(request, gateway))
+        return answer(whole(await gateway.sessions.begin(tenant, spec)))
 
     @router.get("", summary="List the sessions of the caller's key, those used last first")
     async def list_sessions(request: Request, limit: str = _LISTED) -> Response:
@@ -153,9 +153,9 @@ async def _body(request: Request, gateway: Gateway) -> bytes:
     return body
 
 
-def _order(raw: bytes) -> SessionOrder:
+def _spec(raw: bytes) -> SessionSpec:
     body = decode_as(_NewSession, raw)
-    return SessionOrder(
+    return SessionSpec(
         messages=tuple([bytes(message) for message in body.messages or ()]),
         model=body.model,
         metadata=msgspec.json.encode(body.metadata or {}),

@@ -17,7 +17,7 @@ _EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
 METADATA_MAX_BYTES = 16_384  # more than OpenAI's 16 pairs take; what is kept beside messages is counted nowhere else
 
 
-class SessionOrder(msgspec.Struct, frozen=True):
+class SessionSpec(msgspec.Struct, frozen=True):
     """
     What a new session shall be; `ttl_s` of None is the longest.
 
@@ -46,7 +46,7 @@ class SessionBounds(msgspec.Struct, frozen=True):
     alone: bool
 
 
-class SessionOffice:
+class SessionManager:
     """
     The sessions of everybody; whoever asks sees its own.
 
@@ -67,21 +67,21 @@ class SessionOffice:
         self._entropy = entropy
         self._check = check
 
-    async def begin(self, tenant: str, order: SessionOrder) -> Session:
+    async def begin(self, tenant: str, spec: SessionSpec) -> Session:
         """
         Begin a session.
 
         Raises:
             GatewayError: SESSION_FULL, INVALID_REQUEST, CONFLICT, STATE_UNAVAILABLE.
         """
-        if len(order.metadata) > METADATA_MAX_BYTES:
+        if len(spec.metadata) > METADATA_MAX_BYTES:
             message = f"The metadata of a session takes {METADATA_MAX_BYTES} bytes at most."
             raise GatewayError(INVALID_REQUEST, message, param="metadata")
-        system = [] if order.system is None else [msgspec.json.encode({"role": "system", "content": order.system})]
-        if system or order.messages:
-            self._check(_asked(order.model, [*order.messages, *system]))  # in front it would shift the others' numbers
-        instructions, messages = split([*system, *order.messages])
-        return await self._keep(tenant, order, instructions, messages)
+        system = [] if spec.system is None else [msgspec.json.encode({"role": "system", "content": spec.system})]
+        if system or spec.messages:
+            self._check(_asked(spec.model, [*spec.messages, *system]))  # in front it would shift the others' numbers
+        instructions, messages = split([*system, *spec.messages])
+        return await self._keep(tenant, spec, instructions, messages)
 
     async def read(self, tenant: str, session_id: str) -> Session:
         """
@@ -106,8 +106,8 @@ class SessionOffice:
         if branch.last is not None:
             messages = messages[max(0, len(messages) - branch.last) :]
         head = origin.head
-        order = SessionOrder(model=head.model, metadata=head.metadata, ttl_s=head.ttl_s)
-        return await self._keep(tenant, order, origin.instructions, messages)
+        spec = SessionSpec(model=head.model, metadata=head.metadata, ttl_s=head.ttl_s)
+        return await self._keep(tenant, spec, origin.instructions, messages)
 
     async def end(self, tenant: str, session_id: str) -> None:
         """
@@ -140,11 +140,11 @@ class SessionOffice:
         raise not_found(session_id)
 
     async def _keep(
-        self, tenant: str, order: SessionOrder, instructions: tuple[Raw, ...], messages: tuple[Raw, ...]
+        self, tenant: str, spec: SessionSpec, instructions: tuple[Raw, ...], messages: tuple[Raw, ...]
     ) -> Session:
         self._require_one_memory()
         bounds, now_wall = self._bounds, self._clock.wall()
-        ttl_s = bounds.ttl_s if order.ttl_s is None else order.ttl_s
+        ttl_s = bounds.ttl_s if spec.ttl_s is None else spec.ttl_s
         if ttl_s > bounds.ttl_s:
             message = f"A session lives for {bounds.ttl_s:g} s without use at most."
             raise GatewayError(INVALID_REQUEST, message, param="ttl_s")
@@ -157,8 +157,8 @@ class SessionOffice:
             created=now_wall,
             expires=now_wall + ttl_s,
             ttl_s=ttl_s,
-            model=order.model,
-            metadata=order.metadata,
+            model=spec.model,
+            metadata=spec.metadata,
             messages=len(messages),
             size=size,
         )
