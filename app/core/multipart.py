@@ -7,6 +7,7 @@ Only the small fields are read; files stay where they are in the body. Nothing h
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,12 +15,18 @@ import msgspec
 from app.core.errors import INVALID_REQUEST, GatewayError
 
 FORM: Final = "multipart/form-data"
+_MODEL: Final = "model"  # the one field that the gateway itself acts on
 FIELDS_MAX: Final = 64
 _HEAD_MAX_BYTES: Final = 8192
 _BOUNDARY = re.compile(r"""boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.IGNORECASE)
 _DISPOSITION = re.compile(rb"content-disposition:\s*form-data\s*;([^\r\n]*)", re.IGNORECASE)
 _NAME = re.compile(rb'(?:^|;)\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _FILENAME = re.compile(rb"(?:^|;)\s*filename\*?=", re.IGNORECASE)
+
+
+def is_form(media_type: str) -> bool:
+    """Say whether a body of this type is a form."""
+    return media_type.lower().startswith(FORM)
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -66,11 +73,27 @@ class Form:
 
     def replaced(self, name: str, value: str) -> bytes:
         """Return the body with another text in every field of that name; every other byte stays."""
+        return self._spliced([(field, value) for field in self.fields if field.name == name])
+
+    def texts(self) -> bytes:
+        """Return the fields that are texts, but the model, as a JSON list of objects with one member."""
+        texts = [{field.name: self._raw[field.start : field.end].decode(errors="replace")} for field in self._prose()]
+        return msgspec.json.encode(texts)
+
+    def with_texts(self, texts: bytes) -> bytes:
+        """Return the body with other texts, in the form of `texts`; files, names and everything else stay."""
+        new = msgspec.json.decode(texts, type=list[dict[str, str]])
+        return self._spliced(zip(self._prose(), ["".join(each.values()) for each in new], strict=True))
+
+    def _prose(self) -> list[Field]:
+        return [field for field in self.fields if not field.is_file and field.name != _MODEL]
+
+    def _spliced(self, values: Iterable[tuple[Field, str]]) -> bytes:
+        """Return the body with other values of some fields."""
         pieces, place = [], 0
-        for field in self.fields:
-            if field.name == name:
-                pieces += [self._raw[place : field.start], value.encode()]
-                place = field.end
+        for field, value in values:
+            pieces += [self._raw[place : field.start], value.encode()]
+            place = field.end
         return b"".join([*pieces, self._raw[place:]])
 
 
@@ -107,9 +130,9 @@ class FormTail:
             if end < 0:
                 self._wait(seen[found:])
                 return
-            if _field(seen[start:end], 0, 0).name == "model":
+            if _field(seen[start:end], 0, 0).name == _MODEL:
                 message = "The field 'model' must stand before the files, and only there."
-                raise GatewayError(INVALID_REQUEST, message, param="model")
+                raise GatewayError(INVALID_REQUEST, message, param=_MODEL)
             place = end
         self._left = seen[max(place, len(seen) - len(border) + 1) :]
 

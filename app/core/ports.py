@@ -11,13 +11,13 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from app.core.bodies import Upload
 from app.core.call import Target
 from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
 from app.core.errors import GatewayError
 from app.core.model import Completion, Request, StreamEvent
 from app.core.rules import Ask, Decision, Standing
 from app.core.tokens import Family
-from app.core.uploads import Upload
 
 Chance: TypeAlias = Callable[[], float]  # uniform numbers in [0, 1)
 

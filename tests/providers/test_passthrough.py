@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from app.core.bodies import Upload
 from app.core.call import Attempt, Target
 from app.core.clock import SystemClock
 from app.core.errors import (
@@ -19,7 +20,6 @@ from app.core.errors import (
 from app.core.model import Completion, Operation, PlainRequest, Weight
 from app.core.ports import HttpRequest, Signer, UpstreamClient
 from app.core.provider_keys import Key, KeyPool
-from app.core.uploads import Upload
 from app.core.usage import Usage
 from app.providers.endpoint import Provider, ReadingOptions
 from app.providers.keyring import KeyRing

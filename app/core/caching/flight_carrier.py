@@ -15,8 +15,8 @@ from app.core.caching.answers import Answers
 from app.core.caching.broadcast import Broadcast, BroadcastBounds
 from app.core.caching.directives import Directives
 from app.core.caching.ports import LeaderGoneError, Lease, Looked, Remote, RemoteStream
-from app.core.caching.replay_pace import Stopwatch
 from app.core.caching.semantic import Semantics
+from app.core.caching.serving import Stopwatch
 from app.core.caching.single_flight import Flight, Landed
 from app.core.caching.stored import Origin, Stored
 from app.core.call import Call, Reply

@@ -122,7 +122,7 @@ def _content(choice: _Choice) -> str:
     return content or choice.text or ""
 
 
-class WorkerSetup:
+class Transcript:
     """Collects what the events of a stream say."""
 
     def __init__(self) -> None:
