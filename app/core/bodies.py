@@ -76,12 +76,10 @@ class Upload(Protocol):
     @property
     def length(self) -> int | None:
         """Return how many bytes it has, None where the caller did not say."""
-        ...
 
     @property
     def begun(self) -> bool:
         """Say whether any of it was handed out."""
-        ...
 
     async def next(self) -> bytes | None:
         """
@@ -90,7 +88,6 @@ class Upload(Protocol):
         Raises:
             GatewayError: BODY_TOO_LARGE.
         """
-        ...
 
 
 async def whole(held: bytes, upload: Upload, max_bytes: int) -> bytes | None:

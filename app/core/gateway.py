@@ -129,4 +129,3 @@ class CurrentGateway(Protocol):
     @property
     def current(self) -> Gateway:
         """Return the gateway built from the newest good configuration."""
-        ...

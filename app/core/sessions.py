@@ -97,7 +97,6 @@ class SessionStore(Protocol):
         Raises:
             GatewayError: SESSION_FULL if the owner, or everybody together, has as many as there may be.
         """
-        ...
 
     async def load(self, tenant: str, session_id: str) -> Session:
         """
@@ -106,7 +105,6 @@ class SessionStore(Protocol):
         Raises:
             GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
         """
-        ...
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
         """
@@ -115,7 +113,6 @@ class SessionStore(Protocol):
         Raises:
             GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
         """
-        ...
 
     async def delete(self, tenant: str, session_id: str) -> None:
         """
@@ -124,15 +121,12 @@ class SessionStore(Protocol):
         Raises:
             GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
         """
-        ...
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
         """Return the sessions of one owner, or of all (None), those used last first; `limit` at most."""
-        ...
 
     async def aclose(self) -> None:
         """Let go of what is open."""
-        ...
 
 
 class _Role(msgspec.Struct, frozen=True):

@@ -30,15 +30,12 @@ class Source(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         """Return itself."""
-        ...
 
     def __anext__(self) -> Awaitable[Batch]:
         """Wait for the next one."""
-        ...
 
     def aclose(self) -> Awaitable[None]:
         """Give up reading."""
-        ...
 
 
 class CommitRule(Protocol):
@@ -47,12 +44,10 @@ class CommitRule(Protocol):
     @property
     def weight(self) -> Weight:
         """Return the least weight of an event that commits."""
-        ...
 
     @property
     def held_max_bytes(self) -> int:
         """Return how many bytes may be held back; more commit whatever they are."""
-        ...
 
 
 class EventStream:

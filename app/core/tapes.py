@@ -64,15 +64,12 @@ class TapeWatcher(Protocol):
 
     def joined(self) -> None:
         """Take note of a reader who has come."""
-        ...
 
     def deserted(self) -> None:
         """Take note that the last reader has left."""
-        ...
 
     def lost(self) -> None:
         """Take note that nobody can read it any more."""
-        ...
 
 
 class Readable(Protocol):
@@ -89,11 +86,9 @@ class Readable(Protocol):
     @property
     def taped(self) -> Taped:
         """Return whose it is."""
-        ...
 
     def replay(self, after: int) -> AsyncGenerator[bytes, None]:
         """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
-        ...
 
 
 class TapeCopies(Protocol):
@@ -101,7 +96,6 @@ class TapeCopies(Protocol):
 
     def share(self, tape: Tape) -> None:
         """Let others have what comes onto a tape, from its beginning to its end."""
-        ...
 
     async def find(self, tape_id: str, tenant: str, after: int) -> Readable | None:
         """
@@ -112,11 +106,9 @@ class TapeCopies(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE if nobody can be asked.
         """
-        ...
 
     async def aclose(self) -> None:
         """Let others have what they have not yet, within a second."""
-        ...
 
 
 class Tape:

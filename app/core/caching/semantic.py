@@ -44,19 +44,15 @@ class VectorIndex(Protocol):
 
     def add(self, space: str, key: str, vector: Sequence[float], kept_s: float) -> None:
         """Remember a question whose answer is stored under `key`, and will be for `kept_s`."""
-        ...
 
     async def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
         """Return the most similar question; None if there is none in this space."""
-        ...
 
     def forget(self, space: str, key: str) -> None:
         """Forget a question whose answer is gone."""
-        ...
 
     def purge(self, prefix: str) -> None:
         """Forget the questions whose answers have keys that begin with `prefix`."""
-        ...
 
 
 def meaning_of(call: Call, fields: Fields, keys: Keys) -> Meaning | None:

@@ -25,7 +25,6 @@ class Explainer(Protocol):
     @property
     def section(self) -> str:
         """Return the name of the section."""
-        ...
 
     async def explain(self, inquiry: Inquiry) -> msgspec.Struct | None:
         """
@@ -34,7 +33,6 @@ class Explainer(Protocol):
         Raises:
             GatewayError: It would refuse it.
         """
-        ...
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -35,7 +35,6 @@ class Tokens(Protocol):
 
     async def read(self, token: bytes) -> Verdict:
         """Check a token; waits at most a moment, where the keys of its issuer are not known yet."""
-        ...
 
 
 class Sources(msgspec.Struct, frozen=True):

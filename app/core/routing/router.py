@@ -29,11 +29,9 @@ class Targets(Protocol):
 
     def __len__(self) -> int:
         """Return how many may be tried."""
-        ...
 
     def __getitem__(self, position: int, /) -> Target:
         """Return one of them."""
-        ...
 
 
 class Policy(msgspec.Struct, frozen=True):

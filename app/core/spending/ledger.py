@@ -63,7 +63,6 @@ class UsageReader(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE.
         """
-        ...
 
 
 class Sums:
