@@ -43,7 +43,7 @@ def retry(settings: Settings, deps: Deps) -> Retry:
         jitter=given.jitter,
         errors=_retried(given.errors),
     )
-    budgets = deps.retry_budgets.of(given.budget_ratio, given.budget_floor_per_s)
+    budgets = deps.retry_budgets(given.budget_ratio, given.budget_floor_per_s)
     return Retry(options, budgets, deps.clock, deps.chance, deps.listener)
 
 
