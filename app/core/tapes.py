@@ -127,7 +127,7 @@ class Tape:
         self._parts: list[bytes] = []
         self._before: list[int] = []  # how many events came before each part
         self._readers = 0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._news = asyncio.Event()  # set and cleared at once: it wakes who waits
 
     def add(self, data: bytes) -> None:
         """Note whole events that are being sent."""
@@ -166,7 +166,7 @@ class Tape:
                 elif self.ending is not None:
                     return
                 elif not parts:
-                    await self._news()
+                    await self._news.wait()
         finally:
             self.leave()
 
@@ -186,16 +186,9 @@ class Tape:
         if not self._readers and self.watcher is not None and self.ending is None:
             self.watcher.deserted()
 
-    async def _news(self) -> None:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        await waiting
-
     def _tell(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
+        self._news.set()
+        self._news.clear()
 
 
 class Tapes:
