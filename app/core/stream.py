@@ -105,7 +105,7 @@ class EventStream:
 
         No event of the stream is then forwarded in its provider's own words, which may say what `step` took out.
         """
-        self._steps.append(lambda batch: [_in_own_words(event) for event in step(batch)])
+        self._steps.append(lambda batch: [without_native(event) for event in step(batch)])
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -185,7 +185,8 @@ class EventStream:
         return self._release()
 
 
-def _in_own_words(event: StreamEvent) -> StreamEvent:
+def without_native(event: StreamEvent) -> StreamEvent:
+    """Return an event without its provider's own words, which may say something else than it does by now."""
     return event if event.native is None else msgspec.structs.replace(event, native=None)
 
 

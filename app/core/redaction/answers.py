@@ -9,7 +9,7 @@ import msgspec
 
 from app.core.model import Chunk, Completion, StreamEvent, Weight
 from app.core.redaction.body import ANSWER, ANSWER_IN_JSON, DETAILS, PLAIN_ANSWER, rewritten
-from app.core.redaction.editing import Rewriter
+from app.core.redaction.editing import Rewriter, in_full
 from app.core.redaction.event_texts import (
     CALL,
     CALLS,
@@ -53,8 +53,7 @@ def rewrite_whole(completion: Completion, make: MakeRewriter, form: AnswerFormat
     rule = (ANSWER_IN_JSON if form.in_json else ANSWER) if form.chat else PLAIN_ANSWER
 
     def visit(_path: str, text: str, json: bool) -> str:
-        rewriter = make(json)
-        return rewriter.feed(text) + rewriter.end()
+        return in_full(make(json), text)
 
     raw = rewritten(completion.raw, rule, visit)
     return completion if raw is completion.raw else msgspec.structs.replace(completion, raw=raw, native=None)
@@ -66,8 +65,7 @@ def _rewrite_prose(completion: Completion, make: MakeRewriter) -> Completion:
         text = completion.raw.decode()
     except UnicodeDecodeError:
         return completion
-    rewriter = make(False)
-    return msgspec.structs.replace(completion, raw=(rewriter.feed(text) + rewriter.end()).encode())
+    return msgspec.structs.replace(completion, raw=in_full(make(False), text).encode())
 
 
 class RewriteEvents:
@@ -75,7 +73,7 @@ class RewriteEvents:
     A transform of a stream.
 
     A text that begins after another one of its choice ends that, so that what was held back of it goes out before it.
-    Events of which nothing is left are left out, and the provider's own frames are dropped: they say what was.
+    Events of which nothing is left are left out.
 
     Args:
         make: Makes a fresh rewriter for each text.
@@ -100,7 +98,7 @@ class RewriteEvents:
                 out += self._rest()
                 out.append(event)
             elif self._passes(event.chunk):
-                out.append(_without_native(event))
+                out.append(event)
             else:
                 out += self._rewritten(event)
         return out
@@ -119,7 +117,7 @@ class RewriteEvents:
         known = [choice for choice in choices if isinstance(choice, dict)]
         touched = [self._choice(choice) for choice in known]
         if not any(touched):
-            return [_without_native(event)]
+            return [event]
         if not payload.get("usage") and all(map(is_empty, known)):
             return []
         return [written(event, head, payload)]
@@ -155,10 +153,9 @@ class RewriteEvents:
             self._last = event, head, payload
             return [written(event, head, payload)] if payload[DELTA] else []
         if not is_text(payload.get(TEXT)):
-            return [_without_native(event)]
+            return [event]
         rest = self._rest()
-        rewriter = self._make(False)
-        payload[TEXT] = rewriter.feed(payload[TEXT]) + rewriter.end()
+        payload[TEXT] = in_full(self._make(False), payload[TEXT])
         return [*rest, written(event, head, payload)]
 
     def _whole(self, delta: Json, name: str) -> bool:
@@ -171,8 +168,7 @@ class RewriteEvents:
         return True
 
     def _text(self, _path: str, text: str, json: bool) -> str:
-        rewriter = self._make(json)
-        return rewriter.feed(text) + rewriter.end()
+        return in_full(self._make(json), text)
 
     def _is_json(self, field: str) -> bool:
         return field in {CALLS, CALL} or (field == "content" and self._form.in_json)
@@ -193,7 +189,3 @@ class RewriteEvents:
                 out.append(written(_NOTHING, b"", {"object": "chat.completion.chunk", "choices": [choice]}))
         self._open.clear()
         return out
-
-
-def _without_native(event: StreamEvent) -> StreamEvent:
-    return event if event.native is None else msgspec.structs.replace(event, native=None)

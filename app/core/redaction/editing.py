@@ -50,6 +50,11 @@ class Rewriter(Protocol):
         """Take note that nothing follows and return the rest."""
 
 
+def in_full(rewriter: Rewriter, text: str) -> str:
+    """Return what a fresh rewriter makes of a whole text."""
+    return rewriter.feed(text) + rewriter.end()
+
+
 class Plain:
     """Carries edits out in the text itself."""
 
