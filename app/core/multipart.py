@@ -50,7 +50,7 @@ class Form:
 
     def __init__(self, raw: bytes, media_type: str, *, begun: bool = False) -> None:
         self._raw = raw
-        found = _begun_fields(raw, media_type) if begun else _fields(raw, media_type)
+        found = _fields(raw, media_type, begun=begun)
         self.file_start = next((field.start for field in found if field.is_file), None)
         self.fields = tuple(field for field in found if field.end >= 0)
 
@@ -143,43 +143,30 @@ class FormTail:
         self._left = begun
 
 
-def _fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
+def _fields(raw: bytes, media_type: str, *, begun: bool) -> tuple[Field, ...]:
+    """Return all fields; of a form that is only begun, those that are complete and the first file, whose end is -1."""
     border = _border(media_type)
     place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
     found: list[Field] = []
     while place > 0 and not raw.startswith(b"--", place):
         head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
         next_place = _behind(raw, border, head_end + 4)
-        if not raw.startswith(b"\r\n", place) or head_end < 0 or next_place < 0:
+        if not raw.startswith(b"\r\n", place) or head_end < 0 or (next_place < 0 and not begun):
             place = -1
             break
         if len(found) == FIELDS_MAX:
+            if begun:
+                break
             raise GatewayError(INVALID_REQUEST, f"The form has more than {FIELDS_MAX} fields.")
-        found.append(_field(raw[place:head_end], head_end + 4, next_place - len(border)))
-        place = next_place
-    if place < 0:
-        raise GatewayError(INVALID_REQUEST, "The body is no complete form of the boundary that its content type names.")
-    return tuple(found)
-
-
-def _begun_fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
-    """Return the fields that are complete in the beginning of a form, and the first file, whose end is -1."""
-    border = _border(media_type)
-    place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
-    found: list[Field] = []
-    while place > 0 and len(found) < FIELDS_MAX:
-        head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
-        if head_end < 0 or not raw.startswith(b"\r\n", place):
-            break
-        next_place = _behind(raw, border, head_end + 4)
-        field = _field(raw[place:head_end], head_end + 4, next_place - len(border) if next_place > 0 else -1)
-        if field.is_file:
+        field = _field(raw[place:head_end], head_end + 4, next_place - len(border))
+        if begun and field.is_file:
             found.append(msgspec.structs.replace(field, end=-1))
             break
-        if next_place < 0:
-            break
-        found.append(field)
+        if next_place >= 0:
+            found.append(field)
         place = next_place
+    if place < 0 and not begun:
+        raise GatewayError(INVALID_REQUEST, "The body is no complete form of the boundary that its content type names.")
     return tuple(found)
 
 
