@@ -42,9 +42,17 @@ def _divides(by: int, *weights: int) -> Check:
     return lambda number: weighted(number, weights) % by == 0
 
 
+def _mod_11(*weights: int) -> Check:
+    """Check the digit behind the weighted ones; a ten is written as a nought."""
+    return lambda number: int(number[len(weights)]) == (11 - weighted(number, weights) % 11) % 11 % 10
+
+
 _PESEL: Final = _divides(10, 1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)  # Poland
 _AHV: Final = _divides(10, *(1, 3) * 6, 1)  # Switzerland: EAN-13
 _TFN: Final = _divides(11, 1, 4, 3, 7, 5, 8, 6, 9, 10)  # Australia
+_NIF: Final = _mod_11(*range(9, 1, -1))  # Portugal
+_MY_NUMBER: Final = _mod_11(6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)  # Japan
+_CPF: Final = (_mod_11(*range(10, 1, -1)), _mod_11(*range(11, 1, -1)))  # Brazil
 
 
 def _nino(number: str) -> bool:  # United Kingdom, HMRC manual NIM39110
@@ -87,10 +95,6 @@ def _belgian(number: str) -> bool:  # Belgium; born since 2000 with a 2 before i
     return check in {97 - int(head) % 97, 97 - int(f"2{head}") % 97}
 
 
-def _date_then_luhn(number: str) -> bool:  # Sweden, Skatteverket SKV 704
-    return luhn(number[-10:])
-
-
 def _hetu(number: str) -> bool:  # Finland, DVV
     return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(number[:6] + number[-4:-1]) % 31] == number[-1]
 
@@ -105,16 +109,8 @@ def _pps(number: str) -> bool:  # Ireland
     return "WABCDEFGHIJKLMNOPQRSTUV"[(weighted(number[:7], range(8, 1, -1)) + extra) % 23] == number[7]
 
 
-def _nif(number: str) -> bool:  # Portugal
-    check = 11 - weighted(number, range(9, 1, -1)) % 11
-    return int(number[8]) == (0 if check >= 10 else check)  # noqa: PLR2004 - one digit
-
-
-def _cpf(number: str) -> bool:  # Brazil
-    if len(set(number)) == 1:
-        return False
-    checks = (weighted(number, range(10, 1, -1)) * 10 % 11 % 10, weighted(number, range(11, 1, -1)) * 10 % 11 % 10)
-    return number[9:] == "".join(map(str, checks))
+def _cpf(number: str) -> bool:
+    return len(set(number)) > 1 and all(check(number) for check in _CPF)
 
 
 def _aadhaar(number: str) -> bool:  # India, UIDAI
@@ -128,11 +124,6 @@ def _chinese(number: str) -> bool:  # GB 11643-1999
 
 def _korean(number: str) -> bool:  # valid for those born before October 2020
     return (11 - weighted(number, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11) % 10 == int(number[12])
-
-
-def _my_number(number: str) -> bool:  # Japan
-    rest = weighted(number, (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
-    return int(number[11]) == (0 if rest <= 1 else 11 - rest)
 
 
 def _nric(number: str) -> bool:  # Singapore
@@ -156,14 +147,14 @@ NATIONAL_IDS: Final = (
     NationalId("DE", r"[1-9]\d[ ]?\d{3}[ ]?\d{3}[ ]?\d{3}", mod_11_10, r"steuer|\bidnr|\btin\b|tax", needs_name=True),
     NationalId("NL", r"\d{9}", _bsn, r"\bbsn\b|burgerservice|sofi", needs_name=True),
     NationalId("BE", r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", _belgian),
-    NationalId("SE", r"(?:19|20)?\d\d(?:0\d|1[0-2])(?:[0-2]\d|3[01]|[6-9]\d)[-+]\d{4}", _date_then_luhn),
+    NationalId("SE", r"(?:19|20)?\d\d(?:0\d|1[0-2])(?:[0-2]\d|3[01]|[6-9]\d)[-+]\d{4}", lambda n: luhn(n[-10:])),
     NationalId("DK", r"(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])\d\d-\d{4}", _always, r"\bcpr\b", needs_name=True),
     NationalId("FI", r"(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])\d\d[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", _hetu),
     NationalId("NO", r"(?:[04][1-9]|[1256]\d|[37][01])(?:0[1-9]|1[0-2])\d\d[ ]?\d{5}", _fodselsnummer),
     NationalId("PL", r"\d\d(?:[02468][1-9]|[13579][0-2])\d{7}", _PESEL, r"pesel", needs_name=True),
     NationalId("CH", r"756[ .]\d{4}[ .]\d{4}[ .]\d\d", _AHV),
     NationalId("IE", r"\d{7}[A-W][A-IW]?", _pps, r"\bpps", needs_name=True),
-    NationalId("PT", r"[1-3]\d{8}", _nif, r"\bnif\b|contribuinte", needs_name=True),
+    NationalId("PT", r"[1-3]\d{8}", _NIF, r"\bnif\b|contribuinte", needs_name=True),
     NationalId("BR", r"\d{3}\.\d{3}\.\d{3}-\d\d", _cpf),
     NationalId("BR", r"\d{11}", _cpf, r"\bcpf\b", needs_name=True),
     NationalId("IN", r"[2-9]\d{3}[ -]\d{4}[ -]\d{4}", _aadhaar),
@@ -171,7 +162,7 @@ NATIONAL_IDS: Final = (
     NationalId("IN", r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]", _always),
     NationalId("CN", r"[1-8]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]", _chinese),
     NationalId("KR", r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}", _korean),
-    NationalId("JP", r"\d{4}[ -]?\d{4}[ -]?\d{4}", _my_number, r"my ?number|マイナンバー|個人番号", needs_name=True),
+    NationalId("JP", r"\d{4}[ -]?\d{4}[ -]?\d{4}", _MY_NUMBER, r"my ?number|マイナンバー|個人番号", needs_name=True),
     NationalId("SG", r"[STFG]\d{7}[A-Z]", _nric),
     NationalId("AU", r"\d{3}[ ]?\d{3}[ ]?\d{3}", _TFN, r"\btfn\b|tax file", needs_name=True),
     NationalId("CA", r"[1-79]\d\d[ -]\d{3}[ -]\d{3}", luhn, r"\bsin\b|social insurance", needs_name=True),
