@@ -60,8 +60,8 @@ class Departure:
         self._options = options
         self._slots = slots
         self._listener = listener
-        self._give_up: Callable[[], None] = _nothing
-        self._detach: Callable[[], None] = _nothing
+        self._give_up: Callable[[], None] = lambda: None  # there is nobody yet to be told
+        self._detach = self._give_up
         self._tape: Tape | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gone = self._holds = False
@@ -143,7 +143,3 @@ class Departure:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _nothing() -> None:
-    """Do nothing: there is nobody yet to be told."""

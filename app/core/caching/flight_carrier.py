@@ -99,7 +99,7 @@ class Carrier:
             stored = await self.answers.anywhere(there)
             if stored is not None and self.answers.is_fresh(there, stored):
                 return Similar(stored, near.similarity, vector)
-            semantics.forget(meaning, near.key)
+            semantics.index.forget(meaning.space, near.key)
         return Similar(vector=vector)
 
     async def alone(self, asked: Directives, call: Call, proceed: Handler[Call], similar: Similar = NOTHING) -> Reply:
@@ -215,7 +215,7 @@ class Carrier:
     ) -> Stored:
         stored = self.answers.keep(asked, call, completion, watch.pace() if watch else ())
         if self._semantics is not None and asked.meaning is not None and similar.vector is not None:
-            self._semantics.learn(asked.meaning, similar.vector, asked.key, stored.fresh_s)
+            self._semantics.index.add(asked.meaning.space, asked.key, similar.vector, stored.fresh_s)
         return stored
 
     def _watch(self, stream: EventStream) -> Stopwatch | None:

@@ -48,7 +48,8 @@ class CachePolicy(msgspec.Struct, frozen=True):
             return False
         if "store" in fields or ("n" in fields and not self.several_choices) or ("seed" in fields and not self.seeds):
             return False  # what the provider shall store it has to see
-        if self.max_temperature is not None and not _at_most(fields.get("temperature", 1), self.max_temperature):
+        heat = fields.get("temperature", 1)
+        if self.max_temperature is not None and not (isinstance(heat, int | float) and heat <= self.max_temperature):
             return False
         return self.media or not has_media(fields)
 
@@ -110,7 +111,3 @@ def _choices(raw: bytes) -> list[_Choice]:
         return _WHOLE.decode(raw).choices
     except msgspec.DecodeError:
         return []
-
-
-def _at_most(value: object, bound: float) -> bool:
-    return isinstance(value, int | float) and value <= bound

@@ -36,7 +36,7 @@ def as_wanted(call: Call, stored: Stored, clock: Clock) -> Reply:
         return Reply(stored.completion)
     events = replay(stored.completion, include_usage=wants_usage(call))
     source = paced(events, stored.pace, clock) if stored.pace else _at_once(events)
-    return Reply(EventStream(source, _nothing))
+    return Reply(EventStream(source, lambda: None))
 
 
 def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None] | None]) -> Reply:
@@ -67,10 +67,6 @@ async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
         if size >= _BATCH_BYTES or end == len(events):
             yield events[start:end]
             start, size = end, 0
-
-
-def _nothing() -> None:
-    return None
 
 
 _MARKS_MAX: Final = 64  # a pace is a curve, not a protocol
