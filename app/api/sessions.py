@@ -72,7 +72,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     async def list_sessions(request: Request, limit: str = _LISTED) -> Response:
         gateway, tenant = await _asked(request, gateways)
         most = checked_limit(limit)
-        heads = await gateway.sessions.listing(tenant, most + 1)
+        heads = await gateway.sessions.store.listing(tenant, most + 1)
         return answer(
             {"object": "list", "data": [outline(head) for head in heads[:most]], "has_more": len(heads) > most}
         )
@@ -80,7 +80,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     @router.get("/{session_id}", summary="Show a session with its messages, in a form that can be imported")
     async def read(request: Request, session_id: str) -> Response:
         gateway, tenant = await _asked(request, gateways)
-        return answer(whole(await gateway.sessions.read(tenant, session_id)))
+        return answer(whole(await gateway.sessions.store.load(tenant, session_id)))
 
     @router.post("/{session_id}/fork", summary="Begin a session with what another has so far", openapi_extra=_FORKS)
     async def fork(request: Request, session_id: str) -> Response:
@@ -91,7 +91,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     @router.delete("/{session_id}", summary="End a session and forget its messages")
     async def end(request: Request, session_id: str) -> Response:
         gateway, tenant = await _asked(request, gateways)
-        await gateway.sessions.end(tenant, session_id)
+        await gateway.sessions.store.delete(tenant, session_id)
         return answer({"id": session_id, "object": "session.deleted", "deleted": True})
 
     return router

@@ -1,4 +1,4 @@
-"""What callers and operators do with sessions besides talking in them: begin, look, branch off and end."""
+"""How sessions are begun and branched off; whoever looks at one, or ends it, asks the store."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SessionBounds(msgspec.Struct, frozen=True):
 
 class SessionManager:
     """
-    The sessions of everybody; whoever asks sees its own.
+    The sessions of everybody, which `store` keeps; whoever asks sees its own.
 
     `check` raises `GatewayError` for a conversation that no turn could go on with.
     """
@@ -61,7 +61,7 @@ class SessionManager:
         entropy: Entropy,
         check: Callable[[ChatRequest], None],
     ) -> None:
-        self._store = store
+        self.store = store
         self._bounds = bounds
         self._clock = clock
         self._entropy = entropy
@@ -83,23 +83,14 @@ class SessionManager:
         instructions, messages = split([*system, *spec.messages])
         return await self._keep(tenant, spec, instructions, messages)
 
-    async def read(self, tenant: str, session_id: str) -> Session:
-        """
-        Return a session, which is a use of it.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED, STATE_UNAVAILABLE.
-        """
-        return await self._store.load(tenant, session_id)
-
     async def fork(self, tenant: str, session_id: str, branch: Branch) -> Session:
         """
         Begin a session with what another has so far; the other goes on by itself.
 
         Raises:
-            GatewayError: Those of `begin` and `read`.
+            GatewayError: Those of `begin`; SESSION_NOT_FOUND, SESSION_EXPIRED.
         """
-        origin = await self._store.load(tenant, session_id)
+        origin = await self.store.load(tenant, session_id)
         messages = origin.messages
         if branch.at is not None:
             messages = messages[: branch.at]
@@ -109,24 +100,6 @@ class SessionManager:
         spec = SessionSpec(model=head.model, metadata=head.metadata, ttl_s=head.ttl_s)
         return await self._keep(tenant, spec, origin.instructions, messages)
 
-    async def end(self, tenant: str, session_id: str) -> None:
-        """
-        Forget a session.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED, STATE_UNAVAILABLE.
-        """
-        await self._store.delete(tenant, session_id)
-
-    async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """
-        Return the sessions of one owner, or of all (None), those used last first.
-
-        Raises:
-            GatewayError: STATE_UNAVAILABLE.
-        """
-        return await self._store.listing(tenant, limit)
-
     async def owner(self, session_id: str) -> str:
         """
         Return whose a session is; for operators.
@@ -134,7 +107,7 @@ class SessionManager:
         Raises:
             GatewayError: SESSION_NOT_FOUND, STATE_UNAVAILABLE.
         """
-        for head in await self._store.listing(None, _EVERYBODYS_MAX):
+        for head in await self.store.listing(None, _EVERYBODYS_MAX):
             if head.id == session_id:
                 return head.tenant
         raise not_found(session_id)
@@ -163,7 +136,7 @@ class SessionManager:
             size=size,
         )
         session = Session(head, instructions, messages)
-        await self._store.create(session)
+        await self.store.create(session)
         return session
 
     def _require_one_memory(self) -> None:

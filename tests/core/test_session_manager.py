@@ -51,7 +51,7 @@ async def test_a_session_begins(clock: VirtualClock) -> None:
     assert (full.instructions, full.messages) == ((RULES,), PAST)
     assert (full.head.model, full.head.metadata, full.head.expires) == ("fast", b'{"a":1}', EPOCH_S + 50)
     assert (full.head.messages, full.head.size) == (4, len(RULES) + sum(map(len, PAST)))
-    assert await desk.manager.read("eve", full.head.id) == full
+    assert await desk.manager.store.load("eve", full.head.id) == full
 
 
 async def test_a_conversation_is_checked_as_a_call_would_be(clock: VirtualClock) -> None:
@@ -104,7 +104,7 @@ async def test_branching_off(clock: VirtualClock, branch: Branch, kept: tuple[by
     assert (fork.instructions, fork.messages) == ((RULES,), kept)
     assert (fork.head.model, fork.head.metadata, fork.head.ttl_s) == ("fast", b'{"a":1}', 50.0)
     assert fork.head.id != origin.head.id
-    assert (await desk.manager.read("eve", origin.head.id)).messages == PAST
+    assert (await desk.manager.store.load("eve", origin.head.id)).messages == PAST
     assert (await refusal(desk.manager.fork("mallory", origin.head.id, branch))).kind is SESSION_NOT_FOUND
 
 
@@ -115,13 +115,13 @@ async def test_ending_and_listing(clock: VirtualClock) -> None:
     other = await desk.manager.begin("mallory", SessionSpec())
 
     owner = await desk.manager.owner(other.head.id)
-    listed = [[head.id for head in await desk.manager.listing(tenant, 10)] for tenant in ("eve", None)]
-    await desk.manager.end("eve", mine.head.id)
+    listed = [[head.id for head in await desk.manager.store.listing(tenant, 10)] for tenant in ("eve", None)]
+    await desk.manager.store.delete("eve", mine.head.id)
 
     assert owner == "mallory"
     assert listed == [[mine.head.id], [other.head.id, mine.head.id]]
     assert (await refusal(desk.manager.owner(mine.head.id))).kind is SESSION_NOT_FOUND
-    assert (await refusal(desk.manager.end("eve", other.head.id))).kind is SESSION_NOT_FOUND
+    assert (await refusal(desk.manager.store.delete("eve", other.head.id))).kind is SESSION_NOT_FOUND
 
 
 async def test_several_processes_need_one_store(clock: VirtualClock) -> None:

@@ -48,9 +48,10 @@ class CachePolicy(msgspec.Struct, frozen=True):
             return False
         if "store" in fields or ("n" in fields and not self.several_choices) or ("seed" in fields and not self.seeds):
             return False  # what the provider shall store it has to see
-        heat = fields.get("temperature", 1)
-        if self.max_temperature is not None and not (isinstance(heat, int | float) and heat <= self.max_temperature):
-            return False
+        if self.max_temperature is not None:
+            heat = fields.get("temperature", 1)
+            if not isinstance(heat, int | float) or heat > self.max_temperature:
+                return False
         return self.media or not has_media(fields)
 
     def stores(self, operation: Operation, completion: Completion) -> bool:
