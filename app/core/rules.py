@@ -68,10 +68,6 @@ class Rule(msgspec.Struct, frozen=True):
     lease: int = 0
     reserve: int = 0
 
-    def claim(self, bucket: str, units: int) -> Claim:
-        """Return what is asked of a bucket."""
-        return Claim(self, bucket, units, 0 if self.rate is None else self.rate.charge_us(units))
-
 
 class Claim(msgspec.Struct, frozen=True):
     """What one call asks of one bucket: some units, which are `charge_us` of work (0: a place)."""
@@ -165,13 +161,13 @@ def overlooked(standings: Iterable[Standing]) -> tuple[Rule, ...]:
 def with_prompt(ask: Ask, prompt: int) -> Ask:
     """Return an ask whose prompt has another number of tokens than was thought."""
     more = prompt - (ask.prompt or 0)
-    claims = tuple(
-        [
-            each.rule.claim(each.bucket, each.units + more) if each.rule.measure is Measure.TOKENS else each
-            for each in ask.claims
-        ]
-    )
+    claims = tuple([_grown(claim, more) if claim.rule.measure is Measure.TOKENS else claim for claim in ask.claims])
     return Ask(claims, ask.slot, ask.hold_s, prompt)
+
+
+def _grown(claim: Claim, more: int) -> Claim:
+    units, rate = claim.units + more, claim.rule.rate
+    return Claim(claim.rule, claim.bucket, units, 0 if rate is None else rate.charge_us(units))
 
 
 class LimitSpec(msgspec.Struct, frozen=True):

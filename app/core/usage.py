@@ -30,11 +30,6 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens_details: CompletionTokensDetails | None = None
 
     @property
-    def total(self) -> int:
-        """Return all tokens, also of a provider that does not add them up."""
-        return self.total_tokens or self.prompt_tokens + self.completion_tokens
-
-    @property
     def cached_tokens(self) -> int:
         """Return how much of the prompt the provider had in its cache."""
         return (self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0

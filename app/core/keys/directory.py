@@ -66,7 +66,7 @@ class Directory:
             return ANONYMOUS
         digests = self._sources.hasher.digests(credential.token)
         found = self._find(digests)
-        if self._sources.tokens is not None and found.key is None and _is_token(credential.token):
+        if found.key is None and self._sources.tokens is not None and _is_token(credential.token):
             found = await self._sources.tokens.read(credential.token)
         if found.caller is not None:
             return found.caller

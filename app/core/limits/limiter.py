@@ -156,7 +156,7 @@ class Reservation(msgspec.Struct):
         if self.call.journal.cache in _CACHED:
             return 0
         if self.usage is not None:
-            return self.usage.total
+            return self.usage.total_tokens or self.usage.prompt_tokens + self.usage.completion_tokens
         if self.seen:
             return prompt + max(self.pieces, self.chars // CHARS_PER_TOKEN)
         asked = self.call.journal.attempts > self.attempts

@@ -171,9 +171,8 @@ def length_of(call: Call) -> Length:
 def claim_tokens(claim: Claim, length: Length) -> Claim:
     """Return what a call of this length asks of a bucket of tokens; `claim` is for a guess at its answer alone."""
     rule = claim.rule
-    return rule.claim(
-        claim.bucket, length.prompt + (claim.units if length.answer is None else min(length.answer, rule.reserve))
-    )
+    units = length.prompt + (claim.units if length.answer is None else min(length.answer, rule.reserve))
+    return Claim(rule, claim.bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
 
 
 def _guess(rule: Rule) -> int:

@@ -154,8 +154,12 @@ def added(first: Usage | None, second: Usage) -> Usage:
         second,
         prompt_tokens=first.prompt_tokens + second.prompt_tokens,
         completion_tokens=first.completion_tokens + second.completion_tokens,
-        total_tokens=first.total + second.total,
+        total_tokens=_total(first) + _total(second),
     )
+
+
+def _total(usage: Usage) -> int:
+    return usage.total_tokens or usage.prompt_tokens + usage.completion_tokens
 
 
 def _written(piece: ChunkChoice) -> dict[str, Any]:
