@@ -177,12 +177,7 @@ def _behind(raw: bytes, border: bytes, start: int) -> int:
 
 
 def _border(media_type: str) -> bytes:
-    """
-    Return what stands before every field, the line break included.
-
-    Raises:
-        GatewayError: INVALID_REQUEST if the content type does not say.
-    """
+    """Return what stands before every field, the line break included."""
     found = _BOUNDARY.search(media_type)
     if found is None:
         raise GatewayError(INVALID_REQUEST, "The content type of a form must name its boundary.")
@@ -190,12 +185,7 @@ def _border(media_type: str) -> bytes:
 
 
 def _field(head: bytes, start: int, end: int) -> Field:
-    """
-    Return the field of this head, whose value stands at these places.
-
-    Raises:
-        GatewayError: INVALID_REQUEST if it has no name.
-    """
+    """Return the field of this head, whose value stands at these places."""
     disposition = _DISPOSITION.search(head)
     name = _NAME.search(disposition[1]) if disposition is not None else None
     if disposition is None or name is None:

@@ -38,16 +38,15 @@ class Source(Protocol):
         """Give up reading."""
 
 
-class CommitRule(Protocol):
-    """When a stream may be shown to the client, after which nothing is replayed."""
+class CommitRule(msgspec.Struct, frozen=True):
+    """
+    When a stream may be shown to the client, after which nothing is replayed.
 
-    @property
-    def weight(self) -> Weight:
-        """Return the least weight of an event that commits."""
+    That is once an event of at least this weight has come, or more than `held_max_bytes` were held back.
+    """
 
-    @property
-    def held_max_bytes(self) -> int:
-        """Return how many bytes may be held back; more commit whatever they are."""
+    weight: Weight
+    held_max_bytes: int
 
 
 class EventStream:

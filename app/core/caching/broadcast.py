@@ -96,12 +96,7 @@ class Broadcast:
             reader.end(error)
 
     async def completion(self) -> Completion | None:
-        """
-        Wait for the end, and return the whole answer; None if it cannot be told from its events.
-
-        Raises:
-            GatewayError: The stream failed.
-        """
+        """Wait for the end, and return the whole answer or raise why not; None if it cannot be told from its events."""
         await self._end.wait()
         if self._error is not None:
             raise again(self._error)

@@ -53,9 +53,7 @@ _NOBODY: Final = Looked()
 
 
 class Similar(msgspec.Struct, frozen=True):
-    """
-    What was found for a similar question, and the vector of this one, by which others will find its answer.
-    """
+    """What was found for a similar question, and the vector of this one, by which others will find its answer."""
 
     stored: Stored | None = None
     similarity: float = 0.0
@@ -121,12 +119,7 @@ class Carrier:
         return reply
 
     def fly(self, flight: Flight, asked: Directives, call: Call, proceed: Handler[Call]) -> Coroutine[Any, Any, None]:
-        """
-        Do the work of a flight.
-
-        Raises:
-            GatewayError: There is no answer.
-        """
+        """Do the work of a flight, or raise why there is no answer."""
         if self.answers.shared is None:
             return self._lead(flight, asked, call, proceed, None)
         return self._fly_among_others(flight, asked, call, proceed)
@@ -232,12 +225,7 @@ def _has_seam(call: Call) -> bool:
 
 
 async def _in_time(work: Awaitable[None], deadline: float) -> None:
-    """
-    Bound what nobody is there to lose patience with.
-
-    Raises:
-        GatewayError: TIMEOUT_TOTAL, and what the work raises.
-    """
+    """Bound what nobody is there to lose patience with; raises TIMEOUT_TOTAL, and what the work raises."""
     try:
         with TimeLimit(deadline):
             await work

@@ -44,9 +44,7 @@ class Tally(msgspec.Struct):
 
 
 class ShelfView(msgspec.Struct, frozen=True):
-    """
-    How full a shelf is; `evicted` counts the answers that had to go before their time.
-    """
+    """How full a shelf is; `evicted` counts the answers that had to go before their time."""
 
     entries: int
     entries_max: int

@@ -50,12 +50,7 @@ class ExplainRequest(msgspec.Struct, frozen=True):
     section: ClassVar[str] = "request"
 
     async def explain(self, inquiry: Inquiry) -> RequestSection:
-        """
-        Say what was understood.
-
-        Raises:
-            GatewayError: As `check` does.
-        """
+        """Say what was understood of a request that is accepted."""
         call = inquiry.call
         self.check(call)
         request, options = call.request, call.options
@@ -190,12 +185,7 @@ class ExplainCache(msgspec.Struct, frozen=True):
     section: ClassVar[str] = "cache"
 
     async def explain(self, inquiry: Inquiry) -> CacheSection:
-        """
-        Follow the call to where the cache stands.
-
-        Raises:
-            GatewayError: It would not come so far.
-        """
+        """Follow the call to where the cache stands, unless it does not come so far."""
         arrived = [inquiry.call]
 
         async def arrive(call: Call) -> Reply:

@@ -11,12 +11,11 @@ from app.core.call import Call, Target
 from app.core.errors import GatewayError
 
 
-class Inquiry:
+class Inquiry(msgspec.Struct):
     """A call that is asked about; `targets` are those it would go to, in order, once the section `route` knows them."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.targets: tuple[Target, ...] = ()
+    call: Call
+    targets: tuple[Target, ...] = ()
 
 
 class Explainer(Protocol):

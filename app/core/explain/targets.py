@@ -85,12 +85,7 @@ class ExplainRoute(msgspec.Struct, frozen=True):
     section: ClassVar[str] = "route"
 
     async def explain(self, inquiry: Inquiry) -> RouteSection:
-        """
-        Ask the router what it would do.
-
-        Raises:
-            GatewayError: As it does.
-        """
+        """Ask the router what it would do, or refuse."""
         call = inquiry.call
         steps = self.router.preview(call)
         inquiry.targets = tuple([target for step in steps for target in step.targets])

@@ -54,12 +54,7 @@ class Directory:
         self._required = required
 
     async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:
-        """
-        Return who presents `credential`.
-
-        Raises:
-            GatewayError: UNAUTHORIZED; STATE_UNAVAILABLE where nobody can tell at present.
-        """
+        """Return who presents `credential`; see `Identities`."""
         if credential is None:
             if self._required:
                 raise self._refusal(request_id, MISSING, "", "No key was sent.")

@@ -103,12 +103,7 @@ class Router:
         return _Itinerary(steps, call, sum([len(step.candidates) for step in steps]) if fallback else 1)
 
     def first(self, call: Call) -> Sequence[Target]:
-        """
-        Return the targets of which the call will try one first; no strategy is asked, so nobody loses a turn.
-
-        Raises:
-            GatewayError: As for a call.
-        """
+        """Return the targets of which the call will try one first; no strategy is asked, so nobody loses a turn."""
         plan = self._plan(call.request.model)
         if plan is None:
             return self._routing.targets(call.request.model, fallback=False)
@@ -127,12 +122,7 @@ class Router:
         return _planned(self._routing.groups(name), self._policies) if self._routing.matched(name) else None
 
     def preview(self, call: Call) -> tuple[Preview, ...]:
-        """
-        Return what a call would find, step by step; strategies are asked as by a call.
-
-        Raises:
-            GatewayError: As for a call.
-        """
+        """Return what a call would find, step by step; strategies are asked as by a call."""
         self(call)
         name = call.request.model
         groups, needs = self._routing.groups(name), needs_of(call)
