@@ -21,7 +21,7 @@ from app.core.money import Budget, nano
 from app.core.signals import Listener
 from app.core.spending.prices import Price, Prices
 from app.stages.reserve_budget import FirstTargets, ReserveBudget
-from app.stages.spend import Spend, SpendOptions
+from app.stages.spend import Spend
 from app.state.budgets.memory import LocalBudgets
 from app.state.budgets.redis import RedisAccounts
 from app.state.budgets.sharing import SharedBudgets
@@ -39,8 +39,7 @@ _FREE_KINDS = frozenset(
 
 def spend(settings: Settings, deps: Deps) -> Spend:
     """Return the stage that keeps the ledger."""
-    options = SpendOptions(rules(settings))
-    return Spend(options, prices(settings), deps.budgets, deps.clock, deps.listener)
+    return Spend(rules(settings), prices(settings), deps.budgets, deps.clock, deps.listener)
 
 
 def reserve_budget(settings: Settings, deps: Deps, first: FirstTargets) -> list[ReserveBudget]:

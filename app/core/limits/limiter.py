@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NoReturn, TypeVar
 
-from app.core.call import Call, Reply, Target
+from app.core.call import Attempt, Call, Reply, Target
 from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
 from app.core.gcra import US_PER_S
 from app.core.limits.stay import Stay
@@ -18,7 +18,7 @@ from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, with_p
 from app.core.signals import LimitExceeded, Listener
 from app.core.tokens import family_of, prompt_parts
 
-C = TypeVar("C")
+T = TypeVar("T", Call, Attempt)  # what travels
 _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
 
 
@@ -30,14 +30,15 @@ class Limiter:
         self._listener = listener
         self._tokenizer = tokenizer
 
-    async def run(self, travels: C, proceed: Handler[C], call: Call, ask: Ask, target: Target | None = None) -> Reply:
+    async def run(self, travels: T, proceed: Handler[T], ask: Ask) -> Reply:
         """
-        Go on with a call, or an attempt, if all of `ask` is granted; `target` is whom an attempt is going to ask.
+        Go on with a call, or an attempt, if all of `ask` is granted.
 
         Raises:
             GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
                 another target may do); STATE_UNAVAILABLE.
         """
+        call, target = (travels, None) if isinstance(travels, Call) else (travels.call, travels.target)  # type: ignore[redundant-expr] # mypy takes one type of T at a time
         decision = await self._limits.acquire(ask)
         if not decision.admitted:
             decision = await self._again(call, ask, target, decision)
