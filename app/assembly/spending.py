@@ -16,9 +16,7 @@ from app.config.schema import Settings
 from app.core.accounts import Budgets
 from app.core.allow_list import slashed
 from app.core.call import Target
-from app.core.clock import Clock
 from app.core.money import Budget, nano
-from app.core.signals import Listener
 from app.core.spending.prices import Price, Prices
 from app.stages.reserve_budget import FirstTargets, ReserveBudget
 from app.stages.spend import Spend
@@ -89,11 +87,6 @@ def _target_prices(settings: Settings) -> Mapping[str, Price]:
         for given in route.targets
         if given.input_usd_per_mtok is not None and given.output_usd_per_mtok is not None
     }
-
-
-def alone(clock: Clock, listener: Listener) -> tuple[LocalBudgets, UsageBook]:
-    """Return budgets and usage of this process, for the deps to begin with."""
-    return LocalBudgets(clock, listener, new_id), UsageBook(MemoryUsage(), clock, new_id, retention_days=1)
 
 
 def shared_budgets(deps: Deps, settings: Settings, shared: Shared) -> Budgets:
