@@ -151,7 +151,7 @@ async def test_a_first_token_that_never_comes_is_a_failure() -> None:
 
 @pytest.mark.parametrize("kind", [INVALID_REQUEST, UNSUPPORTED_FEATURE], ids=lambda kind: kind.code)
 async def test_a_wrong_request_is_not_the_targets_fault(kind: Kind) -> None:
-    """A refusal by the provider, or by the codec, says nothing about speed and reliability; it is a try all the same."""
+    """A refusal by the provider, or by the codec, says nothing about speed and reliability, and is a try."""
     bench = Bench(fails(kind))
 
     await bench.fail()
