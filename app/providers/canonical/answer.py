@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.core.answers.usage_shown import counts
 from app.core.dialects.absent import ABSENT
 from app.core.model import Completion
 from app.core.usage import Usage
@@ -74,9 +75,8 @@ def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Ra
 
 def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:
     """Return the whole answer."""
-    body = _Answer(
-        stamp.id, "chat.completion", stamp.created, stamp.model, choices, None if usage is None else shown_usage(usage)
-    )
+    told = None if usage is None else counts(usage)
+    body = _Answer(stamp.id, "chat.completion", stamp.created, stamp.model, choices, told)
     return Completion(msgspec.json.encode(body), usage, tuple([choice.finish_reason for choice in choices]))
 
 
@@ -94,18 +94,3 @@ def annotated(found: Sequence[object]) -> msgspec.Raw:
 def object_text(raw: msgspec.Raw) -> str:
     """Return an object as the compact JSON text that arguments of a call are; `{}` if there is none."""
     return msgspec.json.format(raw, indent=-1).decode() if bytes(raw) else "{}"
-
-
-def shown_usage(usage: Usage) -> dict[str, object]:
-    """Return OpenAI's usage object; details that nobody counted are left out."""
-    found: dict[str, object] = {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
-    for name in ("prompt_tokens_details", "completion_tokens_details"):
-        details = getattr(usage, name)
-        if details is not None:
-            counted = msgspec.structs.asdict(details)
-            found[name] = {key: value for key, value in counted.items() if value is not None}
-    return found

@@ -99,11 +99,11 @@ class GeminiDecoder(Translating[SseFrame]):
             yield chunks.thought(part.text or "", index)
         elif (image := image_of(part)) is not None:
             progress.said = True
-            yield chunks.more(index, images=(image,))
+            yield chunks.pictured((image,), index)
         else:
             if text := prose_of(part):
                 progress.said = True
                 progress.text.append(text)
                 yield chunks.text(text, index, logprobs)
             if part.thought_signature is not None:
-                yield chunks.more(index, extra_content=extra_content(part.thought_signature))
+                yield chunks.returned(extra_content(part.thought_signature), index)
