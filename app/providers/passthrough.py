@@ -36,7 +36,7 @@ from app.providers.canonical.decoding import heard_or
 from app.providers.endpoint import Endpoint, Provider, ReadingOptions
 from app.providers.own_secrets import Blotter, OwnSecrets
 from app.providers.passthrough_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder
-from app.providers.peek import Resumed, looked
+from app.providers.reading import Resumed, read_small
 from app.providers.refusals import failure, kind_of_status
 
 _RETURNED: Final = (
@@ -129,7 +129,7 @@ class PassEndpoint(Endpoint):
         length = reply.headers.get("content-length", "")
         if not _is_document(reply) or (length.isdigit() and int(length) > LOOKED_MAX_BYTES):
             return None
-        return await looked(reply, self._guard(attempt), LOOKED_MAX_BYTES)
+        return await read_small(reply, self._guard(attempt), LOOKED_MAX_BYTES)
 
     async def _sign(self, request: HttpRequest, signer: Signer) -> HttpRequest:
         """Sign; a signature may be one over the body, which is then needed as a whole."""

@@ -11,9 +11,8 @@ from app.providers.bedrock.response import annotation_of, finish_of, thought_of,
 from app.providers.bedrock.wire import WHOSE, Event, Reasoning, ReasoningDelta, ReasoningText, TokenUsage
 from app.providers.canonical.chat_request import Thought
 from app.providers.canonical.chunks import CallPiece
-from app.providers.canonical.decoding import broken_off, heard
+from app.providers.canonical.decoding import Translating, broken_off, heard
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 
 
 class BedrockDecoder(Translating[Message]):

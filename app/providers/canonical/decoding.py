@@ -1,7 +1,8 @@
 """
 What every codec does with a provider's bytes before it knows what they mean: read them, and take streams apart.
 
-`Framed` is the decoder of streams that come in frames; a codec adds what a frame means.
+`Framed` decodes streams that come in frames, `Translating` those that become canonical chunks; a codec adds what a frame
+means.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
 from app.core.model import StreamEvent
+from app.providers.canonical.chunks import Chunks
+from app.providers.canonical.stamps import Mint
 
 T = TypeVar("T")
 F = TypeVar("F")
@@ -112,3 +115,24 @@ class Framed(ABC, Generic[F]):
     @abstractmethod
     def _frame(self, frame: F) -> Iterable[StreamEvent]:
         """Return what a frame means, and set `done` with the last one."""
+
+
+class Translating(Framed[F]):
+    """Reads one answer of `model`. Without `include_usage` a client of chat completions sees no usage."""
+
+    def __init__(self, frames: Frames[F], model: str, mint: Mint, *, include_usage: bool) -> None:
+        super().__init__(frames)
+        self._model = model
+        self._mint = mint
+        self._include_usage = include_usage
+        self._chunks: Chunks | None = None
+
+    @property
+    def _writing(self) -> Chunks:
+        return self._chunks or self._begin()
+
+    def _begin(self, answer_id: str = "", model: str = "") -> Chunks:
+        """Begin the answer, under the names that its provider gave it if it did."""
+        stamp = self._mint.stamp(model or self._model, answer_id)
+        self._chunks = Chunks(stamp, include_usage=self._include_usage)
+        return self._chunks

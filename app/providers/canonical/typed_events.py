@@ -16,9 +16,8 @@ import msgspec
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import Chunk, Native, StreamEvent, Weight
 from app.providers.canonical.chunks import Chunks
-from app.providers.canonical.decoding import UNREADABLE, require_text
+from app.providers.canonical.decoding import UNREADABLE, Translating, require_text
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
 
 _NOTHING: Final = Chunk()

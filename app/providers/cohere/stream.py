@@ -9,9 +9,8 @@ from app.core.dialects.absent import is_given
 from app.core.errors import TARGET_FAILED, GatewayError
 from app.core.model import StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.decoding import heard
+from app.providers.canonical.decoding import Translating, heard
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.cohere.response import WHOSE, annotations_of, finish_of, usage_of
 from app.providers.cohere.wire import Event, EventDelta, PieceMessage, ToolCall
 from app.providers.sse import SseFrame, SseFrames

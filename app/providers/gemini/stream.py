@@ -10,9 +10,8 @@ from app.core.dialects.absent import is_given
 from app.core.model import StreamEvent
 from app.providers.canonical.answer import object_text
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.decoding import broken_off, heard
+from app.providers.canonical.decoding import Translating, broken_off, heard
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.gemini.errors import error_in_answer
 from app.providers.gemini.response import (
     annotations_of,

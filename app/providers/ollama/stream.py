@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from app.core.model import StreamEvent
 from app.providers.canonical.answer import object_text
 from app.providers.canonical.chunks import CallPiece
+from app.providers.canonical.decoding import Translating
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.ollama.lines import Lines
 from app.providers.ollama.response import finish_of, logprobs_of, read, usage_of
 
