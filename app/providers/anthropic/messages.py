@@ -54,9 +54,6 @@ def conversation_of(turns: Sequence[Turn], *, late_system: bool) -> Conversation
         turns: The messages of the request.
 
         late_system: Whether the model takes system messages in the middle; else they join the system prompt.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     found = Conversation()
     for place, turn in enumerate(turns):

@@ -52,9 +52,6 @@ class Written(msgspec.Struct, frozen=True):
 def encode_chat(body: Body, model: str, traits: Traits, answer_max_tokens: int | None) -> Written:
     """
     Translate a request; an answer that it does not bound is bounded by `answer_max_tokens`, or by what the model can.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))

@@ -57,9 +57,6 @@ def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Json]:
         turns: The messages.
 
         caches: Whether the model caches prefixes where it is told to; others refuse to be told.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     said: list[tuple[str, list[Json]]] = []
     for place, turn in enumerate(turns):

@@ -24,18 +24,12 @@ _CARRIED: Final = frozenset(
         "response_format", "reasoning_effort", "thinking", "top_k", EXTRAS,
     }
 )  # fmt: skip
-_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _CACHING: Final = ("anthropic.", "amazon.nova")  # models that take cache points
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "required": "any"})
 
 
 def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without; `traits` are those of a Claude.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without; `traits` are those of a Claude."""
     asked = body.asked
     require_one_choice(asked, NAME)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
@@ -98,7 +92,7 @@ def _knobs(body: Body, choice: Choice, model: str, traits: Traits | None) -> Kno
     """Return sampling and thinking: for Claude as Anthropic's own API takes them, for others as far as they go."""
     asked, thinking = body.asked, body.members.get("thinking", ABSENT)
     effort = asked.reasoning_effort
-    conversation.require_effort(effort, _EFFORTS)
+    conversation.require_effort(effort)
     if traits is not None:
         bound = asked.most_tokens or traits.answer_max_tokens
         plain = msgspec.structs.replace(asked, response_format=None)  # Converse has its own place for it

@@ -40,7 +40,6 @@ class TokenUsage(Wire, frozen=True):
 
     input_tokens: int = 0
     output_tokens: int = 0
-    total_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_write_input_tokens: int = 0
 

@@ -220,10 +220,5 @@ _ASKED: Final = msgspec.json.Decoder(Asked)
 
 
 def read_whole(request: ChatRequest) -> Body:
-    """
-    Read a chat request whole.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`, for a field that the edge did not look at.
-    """
+    """Read a chat request whole."""
     return Body(decoded(_ASKED.decode, request.raw), OBJECT.decode(request.raw))

@@ -1,8 +1,8 @@
 """
 What every codec does with a provider's bytes before it knows what they mean: read them, and take streams apart.
 
-`Framed` decodes streams that come in frames, `Translating` those that become canonical chunks; a codec adds what a frame
-means.
+`Framed` decodes streams that come in frames, `Translating` those that become canonical chunks; a codec adds what a
+frame means.
 """
 
 from __future__ import annotations
@@ -25,12 +25,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def heard(data: bytes, kind: type[T], whose: str) -> T:
-    """
-    Return an answer, or an event of one, as a `kind`; `whose` says what it should have been, as in "Gemini's".
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return an answer, or an event of one, as a `kind`; `whose` says what it should have been, as in "Gemini's"."""
     try:
         require_text(data)
         return msgspec.json.decode(data, type=kind)

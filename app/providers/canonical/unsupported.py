@@ -76,23 +76,13 @@ def dropped_inside(asked: Asked, carried: AbstractSet[str]) -> tuple[str, ...]:
 
 
 def require_one_choice(asked: Asked, provider: str) -> None:
-    """
-    Refuse a request for several answers at once.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE.
-    """
+    """Refuse a request for several answers at once."""
     if asked.n is not None and asked.n > 1:
         raise unsupported("n", provider, "it gives one answer for each request")
 
 
 def require_text(asked: Asked, provider: str) -> None:
-    """
-    Refuse a request for sound or pictures.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE.
-    """
+    """Refuse a request for sound or pictures."""
     if asked.modalities and set(asked.modalities) - {"text"}:
         raise unsupported("modalities", provider, "it answers in text")
 
@@ -107,9 +97,6 @@ def with_extras(body: bytes, extras: msgspec.Raw | None) -> bytes:
     Merge what a caller wrote for this one dialect into the body: the escape hatch for what has no canonical form.
 
     Members of objects that both have are merged one level deep; otherwise the caller's value wins.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE if it is no object.
     """
     if extras is None or bytes(extras) in _NOTHING:
         return body

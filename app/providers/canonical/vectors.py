@@ -42,22 +42,12 @@ class EmbeddingsAsked(msgspec.Struct, frozen=True):
 
 
 def read_embeddings(request: PlainRequest) -> EmbeddingsAsked:
-    """
-    Read a request for embeddings.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Read a request for embeddings."""
     return decode_as(EmbeddingsAsked, request.raw)
 
 
 def embeddings(request: PlainRequest, vectors: Sequence[msgspec.Raw], tokens: int | None) -> Completion:
-    """
-    Return the answer to `request`, in the encoding that it asks for; `tokens` is what the input took, if known.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY if a vector is no list of numbers.
-    """
+    """Return the answer to `request`, in the encoding that it asks for; `tokens` is what the input took, if known."""
     shown: Sequence[msgspec.Raw | str] = vectors
     if read_embeddings(request).encoding_format == "base64":
         shown = [_packed(vector) for vector in vectors]

@@ -33,12 +33,7 @@ _MODES: Final[Mapping[str, str]] = MappingProxyType({"required": "REQUIRED", "no
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without."""
     asked = body.asked
     require_one_choice(asked, NAME)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
@@ -115,9 +110,7 @@ def _format(given: Format | None) -> Json | None:
 
 
 def _thinking(effort: str | None) -> Json | None:
+    conversation.require_effort(effort)
     if effort is None:
         return None
-    if effort == "none":
-        return {"type": "disabled"}
-    conversation.require_effort(effort, ("none", *_BUDGETS))
-    return {"type": "enabled", "token_budget": _BUDGETS[effort]}
+    return {"type": "disabled"} if effort == "none" else {"type": "enabled", "token_budget": _BUDGETS[effort]}

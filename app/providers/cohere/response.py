@@ -21,12 +21,7 @@ _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY, or the failure in which the answer ended.
-    """
+    """Return the whole answer."""
     answer = heard(body, wire.ChatResponse, WHOSE)
     said = answer.message
     text = "".join([part.text or "" for part in said.content or ()])

@@ -43,12 +43,7 @@ class _Answer(Wire, frozen=True):
 
 
 def encode_embeddings(request: PlainRequest, model: str, *, vertex: bool) -> bytes:
-    """
-    Return the body for all texts at once.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Return the body for all texts at once."""
     asked = read_embeddings(request)
     task = None if asked.input_type is None else asked.input_type.upper()
     texts = asked.texts(NAME)
@@ -62,12 +57,7 @@ def encode_embeddings(request: PlainRequest, model: str, *, vertex: bool) -> byt
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
-    """
-    Return the answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return the answer."""
     answer = heard(body, _Answer, WHOSE)
     if answer.predictions:
         tokens = sum([int(given.embeddings.statistics.token_count) for given in answer.predictions])

@@ -43,9 +43,6 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Json]:
         turns: The messages.
 
         signed: Whether the model demands a signature with each step's first function call.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     names = conversation.called_functions(turns)
     said: list[tuple[str, list[Json]]] = []

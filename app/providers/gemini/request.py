@@ -44,12 +44,7 @@ _MODALITIES: Final = frozenset({"text", "image"})
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without."""
     asked = body.asked
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, frozenset()))
     by_budget = _BY_BUDGET.match(model) is not None
@@ -94,9 +89,9 @@ def _config(asked: Asked, *, by_budget: bool) -> Json:
 
 
 def _thinking(effort: str | None, *, by_budget: bool) -> Json | None:
+    conversation.require_effort(effort)
     if effort is None:
         return None
-    conversation.require_effort(effort, _BUDGETS)
     amount: Json = {"thinkingBudget": _BUDGETS[effort]} if by_budget else {"thinkingLevel": _LEVELS[effort]}
     return amount if effort == "none" else {"includeThoughts": True, **amount}
 

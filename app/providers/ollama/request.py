@@ -33,14 +33,10 @@ _THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without."""
     asked = body.asked
     require_one_choice(asked, NAME)
+    conversation.require_effort(asked.reasoning_effort)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, frozenset()))
     choice = read_choice(asked)
     if choice.name is not None or choice.mode == "required":
@@ -55,7 +51,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         else conversation.openai_tools(asked.tools or (), choice.only, NAME) or None,
         "format": _format(asked.response_format),
         "options": _options(asked) or None,
-        "think": _think(asked.reasoning_effort),
+        "think": _THINK.get(asked.reasoning_effort or ""),
         "logprobs": asked.logprobs or None,
         "top_logprobs": asked.top_logprobs if asked.logprobs else None,
     }
@@ -119,10 +115,3 @@ def _options(asked: Asked) -> Json:
         "frequency_penalty": asked.frequency_penalty,
     }
     return given_in(options)
-
-
-def _think(effort: str | None) -> bool | str | None:
-    if effort is None:
-        return None
-    conversation.require_effort(effort, _THINK)
-    return _THINK[effort]

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from app.core.addresses import path_step
 from app.core.call import Target
 from app.core.model import Request
 from app.core.ports import Encoded
 from app.providers.openai.codec import OpenAiCodec
-from app.providers.path_step import path_step
 
 
 class AzureCodec(OpenAiCodec):

@@ -51,9 +51,6 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> tup
         model: The model's name at the provider.
 
         takes: The members beyond OpenAI's that this provider knows, as `reasoning_content`.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE, naming the part.
     """
     members = OBJECT.decode(request.raw)
     lost = list(dropped(members, _KNOWN | takes | {"thinking", "reasoning"}, NAME))

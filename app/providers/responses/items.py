@@ -23,12 +23,7 @@ NAME: Final = "The Responses API"
 
 
 def items_of(turns: Sequence[Turn], lost: list[str]) -> list[Item]:
-    """
-    Translate the messages.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Translate the messages."""
     custom = {call.id for turn in turns for call in turn.tool_calls or () if call.custom is not None}
     return [item for place, turn in enumerate(turns) for item in _items(turn, f"messages[{place}]", custom, lost)]
 

@@ -45,9 +45,6 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     Return the body, and the names of the fields that it does without.
 
     Nothing is stored at the provider, as the whole conversation is sent each time; reasoning comes encrypted for that.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))

@@ -45,12 +45,7 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 def decode_chat(response: Response, stamp: Stamp) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: The response says that it failed, or that somebody stopped it.
-    """
+    """Return the whole answer."""
     if response.status in {"failed", "cancelled"} or is_given(response.error):
         raise failed(response.error)
     parts = [part for item in response.output if item.type == "message" for part in parts_of(item)]
