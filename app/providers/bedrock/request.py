@@ -11,9 +11,9 @@ import msgspec
 from app.core.dialects.absent import ABSENT, given_in, is_given
 from app.providers.anthropic.knobs import JSON_ONLY, Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import Traits
-from app.providers.bedrock.messages import NAME, Json, marks, messages_of, system_of
+from app.providers.bedrock.messages import NAME, marks, messages_of, system_of
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Format
+from app.providers.canonical.chat_request import Asked, Body, Format, Json
 from app.providers.canonical.tool_choice import Choice, read_choice
 from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, unsupported, written
 

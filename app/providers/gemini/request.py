@@ -9,11 +9,11 @@ from typing import Final
 
 from app.core.dialects.absent import given_in, present
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Offered
+from app.providers.canonical.chat_request import Asked, Body, Json, Offered
 from app.providers.canonical.search import lost_of_search, web_search
 from app.providers.canonical.tool_choice import Choice, read_choice
 from app.providers.canonical.unsupported import dropped, dropped_inside, unsupported, written
-from app.providers.gemini.messages import NAME, Json, contents_of, system_of
+from app.providers.gemini.messages import NAME, contents_of, system_of
 
 EXTRAS: Final = "google"  # the member of a body that holds what only this dialect knows
 _CARRIED: Final = frozenset(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.dialects.absent import given_in, is_given
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Called, Format, Piece, Turn
+from app.providers.canonical.chat_request import Asked, Body, Called, Format, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.tool_choice import read_choice
 from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, unsupported, written
-
-Json: TypeAlias = dict[str, Any]
 
 NAME: Final = "Ollama"
 EXTRAS: Final = "ollama"  # the member of a body that holds what only this dialect knows

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.json_members import OBJECT
 from app.core.model import ChatRequest
+from app.providers.canonical.chat_request import Json
 from app.providers.canonical.unsupported import dropped, unsupported
 from app.providers.openai.models import bounds_completions, reasons
-
-Json: TypeAlias = dict[str, Any]
 
 NAME: Final = "A provider of OpenAI's form"
 # https://platform.openai.com/docs/api-reference/chat/create

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -12,11 +12,10 @@ from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import RESPONSES
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Called, Piece, Turn
+from app.providers.canonical.chat_request import Called, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.unsupported import unsupported
 
-Json: TypeAlias = dict[str, Any]
 Item: TypeAlias = Json | msgspec.Raw
 
 NAME: Final = "The Responses API"

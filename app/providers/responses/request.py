@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -11,14 +11,13 @@ from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Format, Offered
+from app.providers.canonical.chat_request import Asked, Body, Format, Json, Offered
 from app.providers.canonical.search import web_search
 from app.providers.canonical.tool_choice import WORDS, wrong_choice
 from app.providers.canonical.unsupported import dropped, require_one_choice, require_text, unsupported
 from app.providers.openai.models import reasons
 from app.providers.responses.items import NAME, items_of
 
-Json: TypeAlias = dict[str, Any]
 _SAME: Final = (
     "stream", "temperature", "top_p", "parallel_tool_calls", "user", "safety_identifier", "service_tier",
     "prompt_cache_key", "prompt_cache_retention", "metadata",

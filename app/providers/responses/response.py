@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -16,12 +16,11 @@ from app.core.errors import GatewayError, Kind
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 from app.providers.canonical.answer import Choice, Message, SaidCall, annotated, completion, said_call
-from app.providers.canonical.chat_request import CalledCustom, Thought
+from app.providers.canonical.chat_request import CalledCustom, Json, Thought
 from app.providers.canonical.decoding import heard_or
 from app.providers.canonical.stamps import Stamp
 from app.providers.refusals import in_answer
 
-Json: TypeAlias = dict[str, Any]
 _INCOMPLETE: Final[Mapping[str, str]] = MappingProxyType(
     {"max_output_tokens": "length", "content_filter": "content_filter"}
 )

@@ -14,11 +14,12 @@ import msgspec
 from app.core.dialects.responses import RESPONSES, Item, Response, ResponseEvent
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 from app.core.model import StreamEvent
+from app.providers.canonical.chat_request import Json
 from app.providers.canonical.chunks import CallPiece
 from app.providers.canonical.decoding import heard_or
 from app.providers.canonical.stamps import Mint
 from app.providers.canonical.typed_events import Events, NativeDecoder
-from app.providers.responses.response import Json, failed, finish_of, nested, text_of, thoughts_of, usage_of
+from app.providers.responses.response import failed, finish_of, nested, text_of, thoughts_of, usage_of
 
 WHOSE: Final = "the Responses API"
 _NONE: Final = (b"", b"null", b"[]")
