@@ -76,7 +76,7 @@ class AnthropicCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return AnthropicDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return AnthropicDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)
 

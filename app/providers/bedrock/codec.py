@@ -50,6 +50,6 @@ class BedrockCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return BedrockDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return BedrockDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
 from app.providers.canonical.chunks import Chunks
 from app.providers.canonical.stamps import Mint
 
@@ -113,13 +113,12 @@ class Framed(ABC, Generic[F]):
 
 
 class Translating(Framed[F]):
-    """Reads one answer of `model`. Without `include_usage` a client of chat completions sees no usage."""
+    """Reads one answer to `request`."""
 
-    def __init__(self, frames: Frames[F], model: str, mint: Mint, *, include_usage: bool) -> None:
+    def __init__(self, frames: Frames[F], request: Request, mint: Mint) -> None:
         super().__init__(frames)
-        self._model = model
+        self._request = request
         self._mint = mint
-        self._include_usage = include_usage
         self._chunks: Chunks | None = None
 
     @property
@@ -128,6 +127,6 @@ class Translating(Framed[F]):
 
     def _begin(self, answer_id: str = "", model: str = "") -> Chunks:
         """Begin the answer, under the names that its provider gave it if it did."""
-        stamp = self._mint.stamp(model or self._model, answer_id)
-        self._chunks = Chunks(stamp, include_usage=self._include_usage)
+        stamp = self._mint.stamp(model or self._request.model, answer_id)
+        self._chunks = Chunks(stamp, include_usage=self._request.asks_for_usage)
         return self._chunks

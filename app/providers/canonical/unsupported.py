@@ -20,6 +20,13 @@ from app.providers.canonical.chat_request import Asked
 
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')
 _STRUCTURAL: Final = frozenset({"model", "messages", "stream", "stream_options"})  # every codec carries these
+# What nearly every dialect can say.
+USUAL: Final = frozenset(
+    {
+        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "tools", "tool_choice",
+        "response_format", "reasoning_effort",
+    }
+)  # fmt: skip
 # Asked for by name, these change what comes back, so that an answer without them would not be the one that was wanted.
 _FEATURES: Final = frozenset(
     {

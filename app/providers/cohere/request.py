@@ -13,16 +13,11 @@ from app.providers.canonical import conversation
 from app.providers.canonical.chat_request import Body, Called, Format, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.tool_choice import read_choice
-from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, written
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, require_one_choice, written
 
 NAME: Final = "Cohere"
 EXTRAS: Final = "cohere"  # the member of a body that holds what only this dialect knows
-_CARRIED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
-        "frequency_penalty", "presence_penalty", "tools", "tool_choice", "response_format", "reasoning_effort", EXTRAS,
-    }
-)  # fmt: skip
+_CARRIED: Final = USUAL | {"seed", "frequency_penalty", "presence_penalty", EXTRAS}
 # Tokens of thinking for each effort; Cohere has no words for it.
 _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
     {"minimal": 512, "low": 1024, "medium": 4096, "high": 16_384, "xhigh": 31_000, "max": 31_000}

@@ -15,10 +15,6 @@ from app.providers.gemini.messages import NAME
 from app.providers.gemini.wire import WHOSE, Wire
 
 
-class _Embedding(msgspec.Struct, frozen=True):
-    values: msgspec.Raw
-
-
 class _Usage(Wire, frozen=True):
     prompt_token_count: int | None = None
 
@@ -37,7 +33,7 @@ class _Predicted(msgspec.Struct, frozen=True):
 
 
 class _Answer(Wire, frozen=True):
-    embeddings: Sequence[_Embedding] = ()
+    embeddings: Sequence[_Vector] = ()
     predictions: Sequence[_Predicted] = ()
     usage_metadata: _Usage = _Usage()
 

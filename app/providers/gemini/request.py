@@ -12,17 +12,14 @@ from app.providers.canonical import conversation
 from app.providers.canonical.chat_request import Asked, Body, Json, Offered
 from app.providers.canonical.search import lost_of_search, web_search
 from app.providers.canonical.tool_choice import Choice, read_choice
-from app.providers.canonical.unsupported import dropped, dropped_inside, unsupported, written
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, unsupported, written
 from app.providers.gemini.messages import NAME, contents_of, system_of
 
 EXTRAS: Final = "google"  # the member of a body that holds what only this dialect knows
-_CARRIED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
-        "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools", "tool_choice",
-        "response_format", "reasoning_effort", "modalities", "web_search_options", EXTRAS,
-    }
-)  # fmt: skip
+_CARRIED: Final = USUAL | {
+    "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "modalities", "web_search_options",
+    EXTRAS,
+}  # fmt: skip
 # Tokens for each effort, as Google's compatible endpoint translates them (https://ai.google.dev/gemini-api/docs/openai).
 _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
     {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 32_768, "max": 32_768}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from app.core.dialects.absent import is_given
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
 from app.providers.canonical.answer import object_text
 from app.providers.canonical.chunks import CallPiece, Chunks
 from app.providers.canonical.decoding import Translating, broken_off, heard
@@ -39,8 +39,8 @@ class _Progress(msgspec.Struct):
 class GeminiDecoder(Translating[SseFrame]):
     """An answer is complete when the body has ended and every candidate that began has a finish reason."""
 
-    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
+    def __init__(self, request: Request, mint: Mint) -> None:
+        super().__init__(SseFrames(), request, mint)
         self._candidates: dict[int, _Progress] = {}
         self._usage: UsageMetadata | None = None
 

@@ -13,17 +13,18 @@ from app.providers.canonical import conversation
 from app.providers.canonical.chat_request import Asked, Body, Called, Format, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.tool_choice import read_choice
-from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, unsupported, written
+from app.providers.canonical.unsupported import (
+    USUAL,
+    dropped,
+    dropped_inside,
+    require_one_choice,
+    unsupported,
+    written,
+)
 
 NAME: Final = "Ollama"
 EXTRAS: Final = "ollama"  # the member of a body that holds what only this dialect knows
-_CARRIED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
-        "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools", "tool_choice",
-        "response_format", "reasoning_effort", EXTRAS,
-    }
-)  # fmt: skip
+_CARRIED: Final = USUAL | {"seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", EXTRAS}
 # Most models know thinking only as on or off, and take every level for on.
 _THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
     {"none": False, "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}

@@ -62,6 +62,6 @@ class ResponsesCodec:
         """Return a fresh decoder for one streamed answer."""
         if not isinstance(request, ChatRequest):
             return self._others.decoder(request)
-        return ResponsesDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return ResponsesDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)
