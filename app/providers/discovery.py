@@ -77,14 +77,7 @@ class Discovered(dict[str, tuple[str, ...]]):
 
 
 class Discoverer:
-    """
-    Keeps what providers say of their models.
-
-    Args:
-        found: Where it is kept.
-
-        clock: Source of time.
-    """
+    """Keeps in `found` what providers say of their models."""
 
     def __init__(self, found: Discovered, clock: Clock) -> None:
         self._found = found
@@ -122,12 +115,7 @@ async def _labels(source: Source) -> tuple[str, ...] | None:
 
 async def discover(addresses: Mapping[str, str], client: UpstreamClient) -> dict[str, tuple[str, ...]]:
     """
-    Return the models of each server that answers `GET {base_url}/models` at once.
-
-    Args:
-        addresses: Provider name to base URL.
-
-        client: What to ask with.
+    Return the models of each server that answers `GET {base_url}/models` at once; `addresses` are base URLs by name.
     """
     found = await asyncio.gather(*(_models(address, client) for address in addresses.values()))
     return {name: models for name, models in zip(addresses, found, strict=True) if models is not None}

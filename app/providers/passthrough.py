@@ -59,14 +59,9 @@ class _Refused(msgspec.Struct, frozen=True):
 
 class PassCodec:
     """
-    The `Codec` of what is passed on: it encodes nothing, and reads failures only.
+    The `Codec` of what is passed on: it encodes nothing, and reads failures only, as the provider's own `dialect` does.
 
-    Args:
-        dialect: The provider's own codec.
-
-        base_path: The path of the provider's address, which callers may repeat.
-
-        store: Where the provider has files and batches, with a `{path}` in it.
+    Callers may repeat the provider's `base_path`. `store` is where it has files and batches, with a `{path}` in it.
     """
 
     def __init__(self, dialect: Codec, base_path: str, store: str) -> None:

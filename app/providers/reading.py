@@ -113,12 +113,7 @@ async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> 
 
 
 async def read_small(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> bytes | Resumed:
-    """
-    Return the whole body, or the reply with its beginning if that is more than `max_bytes`.
-
-    Raises:
-        GatewayError: The kinds of `ReadGuard.next`.
-    """
+    """Return the whole body, or the reply with its beginning if that is more than `max_bytes`; see `ReadGuard.next`."""
     chunks = reply.chunks()
     held = await _collected(chunks, guard, max_bytes)
     return held if len(held) <= max_bytes else Resumed(reply, held, chunks)

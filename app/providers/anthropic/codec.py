@@ -36,10 +36,7 @@ class AnthropicCodec:
     """
     Speaks `POST {base_url}/v1/messages`.
 
-    Args:
-        mint: Makes ids and times where the provider gives none.
-
-        max_tokens: Bound of answers whose request has none, which the API demands; None leaves it to the model.
+    The API demands a bound of each answer: where the request has none `max_tokens`, or without that what the model can.
     """
 
     def __init__(self, mint: Mint, max_tokens: int | None = None) -> None:

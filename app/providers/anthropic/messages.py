@@ -47,14 +47,7 @@ class Conversation(msgspec.Struct):
 
 
 def conversation_of(turns: Sequence[Turn], *, late_system: bool) -> Conversation:
-    """
-    Translate the messages.
-
-    Args:
-        turns: The messages of the request.
-
-        late_system: Whether the model takes system messages in the middle; else they join the system prompt.
-    """
+    """Translate the messages; without `late_system` those of the system in the middle join the system prompt."""
     found = Conversation()
     for place, turn in enumerate(turns):
         where = f"messages[{place}]"

@@ -51,10 +51,7 @@ def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Json]:
     """
     Return the conversation; messages of one side that follow each other become one, as Converse wants it.
 
-    Args:
-        turns: The messages.
-
-        caches: Whether the model caches prefixes where it is told to; others refuse to be told.
+    Models that do not cache prefixes where they are told to (`caches`) refuse to be told.
     """
     said: list[tuple[str, list[Json]]] = []
     for place, turn in enumerate(turns):

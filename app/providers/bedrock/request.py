@@ -15,14 +15,7 @@ from app.providers.bedrock.messages import NAME, marks, messages_of, system_of
 from app.providers.canonical import conversation
 from app.providers.canonical.chat_request import Asked, Body, Format, Json
 from app.providers.canonical.tool_choice import Choice, read_choice
-from app.providers.canonical.unsupported import (
-    USUAL,
-    dropped,
-    dropped_inside,
-    require_one_choice,
-    unsupported,
-    written,
-)
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, require_one_choice, unsupported, written
 
 EXTRAS: Final = "bedrock"  # the member of a body that holds what only this dialect knows
 _CARRIED: Final = USUAL | {"thinking", EXTRAS}

@@ -36,14 +36,9 @@ def aws_keys(access_key_id: str | None, secret_access_key: str | None, session_t
 
 class AwsSigner:
     """
-    Signs requests for Bedrock in one region.
+    Signs requests for Bedrock in one region, such as `eu-central-1`.
 
-    Args:
-        region: Such as `eu-central-1`.
-
-        keys: The configured ones, or None for the usual chain (environment, profile, container or instance role).
-
-        clock: When to look for new keys.
+    Without `keys` the usual chain is asked: environment, profile, container or instance role.
     """
 
     def __init__(self, region: str, keys: Credentials | None, clock: Clock) -> None:

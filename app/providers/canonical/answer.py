@@ -9,22 +9,13 @@ import msgspec
 
 from app.core.answers.usage_shown import counts
 from app.core.dialects.absent import ABSENT
+from app.core.dialects.chat import AnswerCall, AnswerFunction
 from app.core.model import Completion
 from app.core.usage import Usage
-from app.providers.canonical.chat_request import CalledCustom, CalledFunction, Thought
+from app.providers.canonical.chat_request import Thought
 from app.providers.canonical.stamps import Stamp
 
 _NULL = msgspec.Raw(b"null")
-
-
-class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool call of an answer; `extra_content` is what the provider wants to see again with it."""
-
-    id: str
-    type: str
-    function: CalledFunction | None = None
-    custom: CalledCustom | None = None
-    extra_content: msgspec.Raw = ABSENT
 
 
 class SaidImage(msgspec.Struct, frozen=True):
@@ -42,7 +33,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     refusal: str | None
     reasoning_content: str | None = None
     reasoning_details: Sequence[Thought] = ()
-    tool_calls: Sequence[SaidCall] = ()
+    tool_calls: Sequence[AnswerCall] = ()
     images: Sequence[SaidImage] = ()
     annotations: msgspec.Raw = ABSENT
     extra_content: msgspec.Raw = ABSENT
@@ -67,10 +58,10 @@ class _Answer(msgspec.Struct, frozen=True):
     usage: Mapping[str, Any] | None
 
 
-def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> SaidCall:
+def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> AnswerCall:
     """Return a call of a function."""
-    function = CalledFunction(name, arguments)
-    return SaidCall(call_id, "function", function, extra_content=extra_content or ABSENT)
+    function = AnswerFunction(name, arguments)
+    return AnswerCall(call_id, "function", function, extra_content=extra_content or ABSENT)
 
 
 def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:

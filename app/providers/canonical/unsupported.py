@@ -64,8 +64,7 @@ def dropped(members: Mapping[str, msgspec.Raw], carried: AbstractSet[str], provi
     """
     Return the names of the fields that ask for something and are not `carried`, in the order of the body.
 
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE for one that is no harmless knob.
+    One that is no harmless knob is refused.
     """
     lost = [name for name, value in members.items() if name not in carried and _asks(name, bytes(value))]
     for name in lost:

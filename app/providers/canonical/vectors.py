@@ -27,12 +27,7 @@ class EmbeddingsAsked(msgspec.Struct, frozen=True):
     input_type: str | None = None
 
     def texts(self, provider: str) -> list[str]:
-        """
-        Return the texts to embed.
-
-        Raises:
-            GatewayError: INVALID_REQUEST for tokens, which only the provider of their vocabulary could read.
-        """
+        """Return the texts to embed; tokens are refused, which only the provider of their vocabulary could read."""
         given = [self.input] if isinstance(self.input, str) else self.input
         texts = [text for text in given if isinstance(text, str)]
         if len(texts) < len(given) or not texts:

@@ -52,12 +52,7 @@ def annotations_of(citation: wire.Citation) -> list[dict[str, object]]:
 
 
 def finish_of(reason: str) -> str:
-    """
-    Return the finish reason.
-
-    Raises:
-        GatewayError: TARGET_FAILED or TARGET_TIMEOUT for an answer that ended by one of Cohere's own failures.
-    """
+    """Return the finish reason, or raise the failure of Cohere's own in which the answer ended."""
     if reason == "ERROR":
         raise GatewayError(TARGET_FAILED, "The provider could not finish its answer.")
     if reason == "TIMEOUT":

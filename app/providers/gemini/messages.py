@@ -37,10 +37,7 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Json]:
     """
     Return the conversation; messages of one side that follow each other become one.
 
-    Args:
-        turns: The messages.
-
-        signed: Whether the model demands a signature with each step's first function call.
+    A model that wants them `signed` demands a signature with each step's first function call.
     """
     names = conversation.called_functions(turns)
     said: list[tuple[str, list[Json]]] = []

@@ -24,10 +24,7 @@ SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 
 class GoogleSigner:
     """
-    Adds an access token to each request.
-
-    Args:
-        key_file: Path of a service account's key, or None for the application default credentials.
+    Adds an access token to each request, of a service account's `key_file` or the application default credentials.
     """
 
     def __init__(self, key_file: str | None) -> None:

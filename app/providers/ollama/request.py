@@ -13,14 +13,7 @@ from app.providers.canonical import conversation
 from app.providers.canonical.chat_request import Asked, Body, Called, Format, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.tool_choice import read_choice
-from app.providers.canonical.unsupported import (
-    USUAL,
-    dropped,
-    dropped_inside,
-    require_one_choice,
-    unsupported,
-    written,
-)
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, require_one_choice, unsupported, written
 
 NAME: Final = "Ollama"
 EXTRAS: Final = "ollama"  # the member of a body that holds what only this dialect knows

@@ -19,12 +19,7 @@ from app.providers.openai.codec import OpenAiCodec
 
 
 class AzureCodec(OpenAiCodec):
-    """
-    Speaks `POST {base_url}/openai/deployments/{model}/chat/completions`, or the v1 API without an `api_version`.
-
-    Args:
-        api_version: Such as `2024-10-21`; None for the v1 API.
-    """
+    """Speaks `POST {base_url}/openai/deployments/{model}/chat/completions`, or the v1 API without an `api_version`."""
 
     def __init__(self, api_version: str | None) -> None:
         super().__init__()

@@ -44,12 +44,7 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> tup
     """
     Return the body without anything that is not OpenAI's, and the names of the fields that it does without.
 
-    Args:
-        request: The request.
-
-        model: The model's name at the provider.
-
-        takes: The members beyond OpenAI's that this provider knows, as `reasoning_content`.
+    `takes` are the members beyond OpenAI's that this provider knows, as `reasoning_content`.
     """
     members = OBJECT.decode(request.raw)
     lost = list(dropped(members, _KNOWN | takes | {"thinking", "reasoning"}, NAME))

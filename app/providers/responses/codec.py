@@ -21,16 +21,7 @@ from app.providers.splice import replace_model
 
 
 class ResponsesCodec:
-    """
-    Speaks `POST {base_url}{path}`.
-
-    Args:
-        mint: Makes ids and times where the provider gives none.
-
-        others: The codec for everything that is no chat.
-
-        path: Where the API is, behind the provider's base URL.
-    """
+    """Speaks `POST {base_url}{path}`; what is no chat is left to the codec for `others`."""
 
     def __init__(self, mint: Mint, others: Codec, path: str = "/responses") -> None:
         self._mint = mint
