@@ -32,8 +32,8 @@ from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
 from app.core.uploads import whole
 from app.providers.answer_kind import media_type_of
-from app.providers.canonical.decoding import heard_or
 from app.providers.endpoint import Endpoint, Provider, ReadingOptions
+from app.providers.openai.errors import words_in
 from app.providers.own_secrets import Blotter, OwnSecrets
 from app.providers.passthrough_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder
 from app.providers.reading import Resumed, read_small
@@ -46,15 +46,6 @@ _RETURNED: Final = (
 # Statuses about the gateway's own key and account, or about the provider: its codec knows what they mean.
 _ABOUT_US: Final = frozenset({401, 402, 403, 407, 408, 429})
 _NO_BODY: Final = frozenset({204, 205})
-
-
-class _Words(msgspec.Struct, frozen=True):
-    message: str = ""
-
-
-class _Refused(msgspec.Struct, frozen=True):
-    error: _Words | str = ""
-    message: str = ""
 
 
 class PassCodec:
@@ -95,7 +86,7 @@ class PassCodec:
             return GatewayError(BAD_UPSTREAM_REPLY, message)
         if status in _ABOUT_US or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._dialect.error(status, headers, body, wall_s)
-        return failure(_kind(status), _words(body), f"The provider refuses the request (status {status}).")
+        return failure(_kind(status), words_in(body).message, f"The provider refuses the request (status {status}).")
 
 
 class PassEndpoint(Endpoint):
@@ -177,9 +168,3 @@ def _kind(status: int) -> Kind:
         return NOT_FOUND
     kind = kind_of_status(status)
     return INVALID_REQUEST if kind in (TARGET_MISCONFIGURED, TARGET_FAILED) else kind
-
-
-def _words(body: bytes) -> str:
-    refused = heard_or(_Refused(), body)
-    said = refused.error if isinstance(refused.error, str) else refused.error.message
-    return said or refused.message

@@ -87,13 +87,14 @@ def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
     function = tool.function
     if tool.type != "function" or function is None:
         raise unsupported(f"{where}.type", NAME, f"it has no tools of type {tool.type[:40]!r}")
-    found: Json = {"type": "function", "name": function.name}
-    if function.description is not None:
-        found["description"] = function.description
-    found["parameters"] = conversation.parameters_of(function)
-    # A function without the word is strict here, and is not in chat completions.
-    found["strict"] = bool(function.strict)
-    return found
+    found = {
+        "type": "function",
+        "name": function.name,
+        "description": function.description,
+        "parameters": conversation.parameters_of(function),
+        "strict": bool(function.strict),  # without the word it is strict here, and is not in chat completions
+    }
+    return given_in(found)
 
 
 def _custom(raw: msgspec.Raw) -> Json:
