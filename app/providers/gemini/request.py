@@ -24,17 +24,8 @@ _CARRIED: Final = USUAL | {
 _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
     {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 32_768, "max": 32_768}
 )
-_LEVELS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "none": "minimal",
-        "minimal": "minimal",
-        "low": "low",
-        "medium": "medium",
-        "high": "high",
-        "xhigh": "high",
-        "max": "high",
-    }
-)
+# The other efforts are levels of the same names.
+_LEVELS: Final[Mapping[str, str]] = MappingProxyType({"none": "minimal", "xhigh": "high", "max": "high"})
 _BY_BUDGET = re.compile(r"gemini-(1|2)\.")  # later models take levels, and want signatures back
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "AUTO", "none": "NONE", "required": "ANY"})
 _MODALITIES: Final = frozenset({"text", "image"})
@@ -89,7 +80,7 @@ def _thinking(effort: str | None, *, by_budget: bool) -> Json | None:
     conversation.require_effort(effort)
     if effort is None:
         return None
-    amount: Json = {"thinkingBudget": _BUDGETS[effort]} if by_budget else {"thinkingLevel": _LEVELS[effort]}
+    amount: Json = {"thinkingBudget": _BUDGETS[effort]} if by_budget else {"thinkingLevel": _LEVELS.get(effort, effort)}
     return amount if effort == "none" else {"includeThoughts": True, **amount}
 
 

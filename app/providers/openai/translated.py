@@ -18,7 +18,7 @@ from app.core.json_members import OBJECT
 from app.core.model import ChatRequest
 from app.providers.canonical.chat_request import Json
 from app.providers.canonical.unsupported import dropped, unsupported
-from app.providers.openai.models import bounds_completions, reasons
+from app.providers.openai.quirks import bounds_completions, reasons
 
 NAME: Final = "A provider of OpenAI's form"
 # https://platform.openai.com/docs/api-reference/chat/create

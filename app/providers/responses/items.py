@@ -123,8 +123,7 @@ def _part(piece: Piece, where: str) -> Item:
         case "file" if piece.file is not None:
             found = {"type": "input_file", **given_in(msgspec.structs.asdict(piece.file))}
         case "input_audio" if piece.input_audio is not None:
-            sound = {"data": piece.input_audio.data, "format": piece.input_audio.format}
-            found = {"type": "input_audio", "input_audio": sound}
+            found = {"type": "input_audio", "input_audio": piece.input_audio}
         case _ if piece.dialect == RESPONSES:
             return piece.block
         case _:

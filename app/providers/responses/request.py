@@ -15,7 +15,7 @@ from app.providers.canonical.chat_request import Asked, Body, Format, Json, Offe
 from app.providers.canonical.search import web_search
 from app.providers.canonical.tool_choice import WORDS, wrong_choice
 from app.providers.canonical.unsupported import dropped, require_one_choice, require_text, unsupported
-from app.providers.openai.models import reasons
+from app.providers.openai.quirks import reasons
 from app.providers.responses.items import NAME, items_of
 
 _SAME: Final = (
