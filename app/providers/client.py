@@ -37,12 +37,7 @@ class HttpxClient:
         )
 
     async def send(self, request: HttpRequest) -> HttpxReply:
-        """
-        Send `request`; see the port.
-
-        Raises:
-            GatewayError: TIMEOUT_CONNECT or TARGET_UNAVAILABLE.
-        """
+        """Send `request`; see the port."""
         try:
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
         except UnicodeEncodeError as error:

@@ -50,12 +50,7 @@ class AwsSigner:
         self._looking: asyncio.Lock = asyncio.Lock()
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
-        """
-        Return the request with its signature.
-
-        Raises:
-            GatewayError: TARGET_MISCONFIGURED if there are no keys.
-        """
+        """Return the request with its signature; see the port."""
         keys = await self._keys()
         signed = AWSRequest(
             request.method,

@@ -33,12 +33,7 @@ class GoogleSigner:
         self._renewing = asyncio.Lock()
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
-        """
-        Return the request with its token.
-
-        Raises:
-            GatewayError: TARGET_MISCONFIGURED if there is none to be had.
-        """
+        """Return the request with its token; see the port."""
         if self._credentials is None or not self._credentials.valid:  # `valid` turns false minutes before the end
             async with self._renewing:
                 if self._credentials is None or not self._credentials.valid:

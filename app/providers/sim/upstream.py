@@ -112,12 +112,7 @@ class SimUpstream:
         self.left_early = 0
 
     async def send(self, request: HttpRequest) -> SimReply:
-        """
-        Play the script that the body's `model` names, up to the head of the answer.
-
-        Raises:
-            GatewayError: TARGET_UNAVAILABLE where the script says so.
-        """
+        """Play the script that the body's `model` names, up to the head of the answer; see the port."""
         self.open_replies += 1
         try:
             return await self._begin(request)
