@@ -15,8 +15,17 @@ import yaml
 
 from app.state.answers.caching import Caching
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.families import CounterFamily, HistogramFamily
-from app.telemetry.metrics.on_scrape import OnScrape, build, cache, config_in_use, losses, provider_keys, providers_up
+from app.telemetry.metrics.families import CounterFamily, HistogramFamily, Sampled
+from app.telemetry.metrics.on_scrape import (
+    OnScrape,
+    build,
+    cache,
+    config_in_use,
+    losses,
+    provider_keys,
+    providers_up,
+    workers_replaced,
+)
 
 ROOT = Path(__file__).parents[2]
 RULES = ("recording.rules.yml", "alerts.rules.yml")
@@ -40,12 +49,15 @@ def exported() -> set[str]:
         OnScrape(provider_keys, lambda: ()),
         OnScrape(providers_up, list),
         OnScrape(config_in_use, str),
+        OnScrape(workers_replaced, dict),
         OnScrape(losses, {}),
         OnScrape(cache, caching.tally, caching.view),
     ]
     names: set[str] = set()
     for family in (family for part in parts for family in part.families()):
-        if isinstance(family, CounterFamily):
+        if isinstance(family, Sampled):
+            names |= {name for name, _, _ in family.rows}
+        elif isinstance(family, CounterFamily):
             names.add(f"{family.name}_total")
         elif isinstance(family, HistogramFamily):
             names |= {f"{family.name}_{end}" for end in ("bucket", "sum", "count")}

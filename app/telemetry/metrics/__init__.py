@@ -34,6 +34,7 @@ from app.telemetry.metrics.plain import plain_parts
 from app.telemetry.metrics.targets import LABEL_SETS_MAX
 
 # The log tells these; what a fault did to its call is counted with the call, and keys are asked when they are shown.
+# Workers are replaced by their parent, which tells those it has (`on_scrape.workers_replaced`).
 UNCOUNTED: Final = frozenset(
     {
         AdminActed,
