@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import trustme
 import yaml
 
 from app.state.answers.caching import Caching
@@ -34,6 +35,7 @@ CHECKS = (
     ("promtool", "check", "config", "--syntax-only", "prometheus/prometheus.yml"),
     ("otelcol", "validate", "--config=otel/collector.yaml"),
     ("caddy", "validate", "--adapter", "caddyfile", "--config", "proxies/Caddyfile"),
+    ("haproxy", "-c", "-f", "proxies/haproxy.cfg"),
     ("envoy", "--mode", "validate", "--config-path", "proxies/envoy.yaml"),
 )
 METRIC = re.compile(r"\bwizard_[a-z0-9_]+\b")
@@ -146,15 +148,22 @@ def test_panels_do_not_overlap() -> None:
 
 
 @pytest.mark.parametrize("command", CHECKS, ids=[program for program, *_ in CHECKS])
-def test_who_reads_a_file_takes_it(command: tuple[str, ...]) -> None:
-    """Where the program is at hand that a file is for."""
+def test_who_reads_a_file_takes_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    """Where the program is at hand that a file is for; with a certificate, where one has to be there."""
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    certificate = tmp_path / "tls.pem"
+    trustme.CA().issue_cert("llm.example.com").private_key_and_cert_chain_pem.write_to_path(certificate)
+    haproxy = tmp_path / "deploy" / "proxies" / "haproxy.cfg"
+    haproxy.write_text(haproxy.read_text().replace("/etc/haproxy/tls/llm.example.com.pem", str(certificate)))
     program = shutil.which(command[0])
     if program is None:
         pytest.skip(
             f"{command[0]} is not installed, and only it can judge its own files; docs/operations.md: tried by hand"
         )
 
-    checked = subprocess.run([program, *command[1:]], cwd=ROOT / "deploy", capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [program, *command[1:]], cwd=tmp_path / "deploy", capture_output=True, text=True, check=False
+    )
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
