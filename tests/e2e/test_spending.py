@@ -147,14 +147,22 @@ def test_a_caller_who_leaves_is_accounted_for() -> None:
     assert row["prompt_tokens"] > row["completion_tokens"] >= 0
 
 
-def test_a_webhook_hears_of_budgets() -> None:
-    """Who is asked to pay should hear of it before it is over."""
+@pytest.mark.parametrize(
+    ("budget", "event"),
+    [
+        ({"usd": 0.0001, "hard": False, "warn": [0.5]}, "budget_reached"),
+        ({"usd": 0.000001, "warn": [1.0]}, "budget_exhausted"),
+    ],
+)
+def test_a_webhook_hears_of_budgets(budget: dict[str, Any], event: str) -> None:
+    """Who is asked to pay should hear of it before it is over, and of the first call that is refused."""
     with running(Start(CONFIG)) as ear:
         config = {
             **CONFIG,
-            "budgets": [{"name": "all", "usd": 0.0001, "hard": False, "warn": [0.5]}],
+            "budgets": [{"name": "all", **budget}],
             "alerts": {"webhook_url": f"{ear.url}/v1/chat/completions"},
         }
         with running(Start(config)) as gateway:
             ask(gateway)
+            gateway.wait_for_log(event, budget="all")
             ear.wait_for_log("request_failed", endpoint="chat", status=400)
