@@ -12,7 +12,7 @@ import httpx2
 import msgspec
 import pytest
 
-from tests.support.gateway import LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import redis_server
 
 ADMIN = {"authorization": "Bearer canary-token"}
@@ -128,6 +128,19 @@ def test_reports_as_csv_and_bad_questions() -> None:
     assert [answer.status_code for answer in wrong] == [400] * 6
     assert [answer.json()["error"]["param"] for answer in wrong] == ["by", "from", "by", "to", "from", "format"]
     assert outside.status_code == 401
+
+
+def test_reports_are_of_all_workers(config: dict[str, Any]) -> None:
+    """Whichever of them is asked, and wherever the sums are kept; no call counts twice."""
+    with running(Start(config, flags=["--workers", "2"])) as gateway:
+        eventually(lambda: gateway.metric("wizard_workers") == 2, "not all workers came up")
+        for _ in range(12):
+            ask(gateway)
+
+        def told() -> set[int]:
+            return {admin(gateway, "/usage?by=provider").json()["total"]["attempts"] for _ in range(6)}
+
+        eventually(lambda: told() == {12}, "a report misses calls")
 
 
 def test_a_caller_who_leaves_is_accounted_for() -> None:
