@@ -19,12 +19,12 @@ from http import HTTPStatus
 
 import msgspec
 
+from app.core.bodies import Upload
 from app.core.call import Reply
 from app.core.clock import Clock
 from app.core.errors import TARGET_MISCONFIGURED, TARGET_QUOTA_SPENT, TARGET_RATE_LIMITED, GatewayError
 from app.core.provider_keys import COOL_MAX_S, COOL_S, DISABLED_S, Fault, KeyPool
 from app.core.signals import KeySetAside, Listener
-from app.core.uploads import Upload
 
 
 class KeyRing(msgspec.Struct, frozen=True):

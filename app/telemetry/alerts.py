@@ -17,7 +17,7 @@ from app.core.background import BackgroundWork
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
-from app.core.signals import BudgetReached, Listener, Signal
+from app.core.signals import BudgetExhausted, BudgetReached, Listener, Signal
 from app.telemetry.events import events
 
 WAITING_MAX: Final = 100
@@ -54,7 +54,7 @@ class Alerts(BackgroundWork):
 
     def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
         """Hear what an operator should know at once."""
-        return (self,) if kind is BudgetReached else ()
+        return (self,) if kind in {BudgetReached, BudgetExhausted} else ()
 
     async def _run(self) -> None:
         while True:

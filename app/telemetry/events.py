@@ -21,6 +21,7 @@ from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
     BudgetExceeded,
+    BudgetExhausted,
     BudgetReached,
     CallEnded,
     CallForbidden,
@@ -182,6 +183,11 @@ def _budget(signal: BudgetReached) -> list[Event]:
     return [("budget_reached", {**reached, "limit_usd": signal.limit_usd})]
 
 
+def _exhausted(signal: BudgetExhausted) -> list[Event]:
+    level: Fields = {"spent_usd": round(signal.spent_usd, 6), "held_usd": round(signal.held_usd, 6)}
+    return [("budget_exhausted", {"budget": signal.budget, **level, "limit_usd": signal.limit_usd})]
+
+
 def _administration(signal: AdminActed) -> list[Event]:
     fields: Fields = {
         "request_id": signal.request_id,
@@ -242,6 +248,7 @@ _TABLE: Final = (
     line(DrainEnded, lambda signal: _WARNING if signal.cut else _INFO, "drain_ended"),
     line(WorkerReplaced, lambda signal: _INFO if signal.reason in _DUE else _ERROR, "worker_replaced"),
     lines(BudgetReached, _WARNING, _budget),
+    lines(BudgetExhausted, _WARNING, _exhausted),
     line(Redacted, _INFO, "content_redacted"),
     line(GuardComplained, lambda signal: _WARNING if signal.action == "block" else _INFO, "guard_complained"),
     lines(AdminActed, lambda signal: _INFO if signal.admitted else _WARNING, _administration),
