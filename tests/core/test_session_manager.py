@@ -89,9 +89,9 @@ async def test_a_branch_begins_with_a_turn(clock: VirtualClock, last: int, kept:
     )
     turn = (PAST[0], called, b'{"role":"tool","tool_call_id":"c","content":"4"}', b'{"role":"assistant","content":"a"}')
     desk = Desk(clock)
-    origin = await desk.office.begin("eve", SessionOrder(turn * 2))
+    origin = await desk.manager.begin("eve", SessionSpec(turn * 2))
 
-    fork = await desk.office.fork("eve", origin.head.id, Branch(last=last))
+    fork = await desk.manager.fork("eve", origin.head.id, Branch(last=last))
 
     assert fork.messages == (turn * 2)[8 - kept :]
 
