@@ -10,7 +10,7 @@ from __future__ import annotations
 from app.assembly.admin import admin_options
 from app.assembly.attempts import hedge, reading_options
 from app.assembly.catalogue import models
-from app.assembly.deps import Deps
+from app.assembly.deps import Deps, make_deps
 from app.assembly.edge import edge_options
 from app.assembly.explaining import explainers
 from app.assembly.health import prober_handler, probings
@@ -20,7 +20,7 @@ from app.assembly.passthrough import pass_on
 from app.assembly.providers import providers, sources
 from app.assembly.recovery import recovering
 from app.assembly.routing import policies, routes
-from app.assembly.sessions import session_office
+from app.assembly.sessions import session_manager
 from app.assembly.stages import attempt_stages, call_stages
 from app.assembly.tracing import UNTRACED
 from app.config.load import Loaded
@@ -37,6 +37,7 @@ __all__ = [
     "attempt_stages",
     "build_gateway",
     "call_stages",
+    "make_deps",
     "open_state",
     "prober_handler",
     "probings",
@@ -66,7 +67,7 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
         digest=loaded.digest,
         models=known,
         identities=directory(settings, deps),
-        sessions=session_office(settings, deps),
+        sessions=session_manager(settings, deps),
         admin=admin_options(loaded, deps),
         explainers=explainers(settings, deps, routing),
         passing=pass_on(settings, deps, reached, routing, trace),

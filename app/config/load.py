@@ -66,7 +66,7 @@ def embedded(environ: Mapping[str, str]) -> Tree:
     for name, preset in PRESETS.items():
         found = preset.found_in(environ) if preset.automatic and preset.key_env else None
         if found is not None:
-            providers[name] = {"kind": name, **found}
+            providers[name] = {"kind": name, "discover": True, **found}
     return {"providers": providers}
 
 
@@ -161,9 +161,7 @@ def _validated(tree: Tree, origins: Origins) -> tuple[Settings, dict[Loc, Proble
 def _rest(tree: Tree, wrong: Iterable[Loc]) -> Settings:
     """Take out what is wrong, and as little around it as can be, so that the rest is checked as well."""
     while True:
-        rest = tree
-        for loc in filter(None, wrong):
-            rest = without(rest, loc)
+        rest = without(tree, filter(None, wrong))
         if rest == tree:  # under a key that pydantic cannot repeat, such as half of a surrogate pair
             return Settings()
         try:

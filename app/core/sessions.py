@@ -87,52 +87,27 @@ class SessionStore(Protocol):
     """
     Where sessions are kept. Each method is one atomic step; whoever is not the owner finds nothing.
 
-    All raise STATE_UNAVAILABLE where the store is out of reach.
+    All raise STATE_UNAVAILABLE where the store is out of reach, and those that name a session SESSION_NOT_FOUND or
+    SESSION_EXPIRED.
     """
 
     async def create(self, session: Session) -> None:
-        """
-        Keep a new session.
-
-        Raises:
-            GatewayError: SESSION_FULL if the owner, or everybody together, has as many as there may be.
-        """
-        ...
+        """Keep a new session; SESSION_FULL if the owner, or everybody together, has as many as there may be."""
 
     async def load(self, tenant: str, session_id: str) -> Session:
-        """
-        Return a session, and let it live for its `ttl_s` from now on.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
-        """
-        ...
+        """Return a session, and let it live for its `ttl_s` from now on."""
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
-        """
-        Add a turn at the end.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
-        """
-        ...
+        """Add a turn at the end."""
 
     async def delete(self, tenant: str, session_id: str) -> None:
-        """
-        Forget a session.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
-        """
-        ...
+        """Forget a session."""
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
         """Return the sessions of one owner, or of all (None), those used last first; `limit` at most."""
-        ...
 
     async def aclose(self) -> None:
         """Let go of what is open."""
-        ...
 
 
 class _Role(msgspec.Struct, frozen=True):
@@ -176,6 +151,17 @@ def continued(session: Session, request: ChatRequest, trim: Trim, estimate: Esti
     if not whole.translated and any(name in message for message in (*leading, *kept) for name in _BEYOND_OPENAI):
         whole = msgspec.structs.replace(whole, translated=True)  # for who speaks of the past is the gateway
     return Continued(whole, len(session.messages) - len(kept), turn)
+
+
+def turn_from(messages: Sequence[Raw], at: int) -> int:
+    """
+    Return where the first turn from `at` on begins: with what a user says, as providers want it.
+
+    What stands at the beginning of a conversation is left to whoever put it there.
+    """
+    while 0 < at < len(messages) and _role(messages[at]) != "user":
+        at += 1
+    return at
 
 
 def answer_message(completion: bytes) -> Raw | None:
@@ -248,8 +234,7 @@ def _fitting(past: tuple[Raw, ...], rest: ChatRequest, trim: Trim, estimate: Est
         room -= estimate(_only(rest, past[at - 1]))
         if room >= 0:
             at -= 1
-    while 0 < at < len(past) and _role(past[at]) != "user":
-        at += 1
+    at = turn_from(past, at)
     if next((message.role for message in rest.fields.messages if message.role not in _INSTRUCTING), "") == "tool":
         at = min(at, max([number for number, message in enumerate(past) if _role(message) == "user"], default=0))
     return past[at:]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from multiprocessing.connection import Connection
 from typing import TypeAlias
 
 import msgspec
 
-from app.serving.ending import Ending
+
+class Ending(Enum):
+    """
+    Why a server ends, which says what has to happen first.
+
+    ORDERLY: whoever sends calls has to find out, so it is unready for a moment in which it still takes them. QUICK:
+    nobody has to find out, as after Ctrl-C. RELIEVED: another worker takes the calls from now on.
+    """
+
+    ORDERLY = "orderly"
+    QUICK = "quick"
+    RELIEVED = "relieved"
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
@@ -30,6 +42,12 @@ class Reload(msgspec.Struct, frozen=True, tag="reload"):
     """Read the configuration again."""
 
 
+class Replaced(msgspec.Struct, frozen=True, tag="replaced"):
+    """How many workers this parent has replaced so far, by the reason of `WorkerReplaced`."""
+
+    counts: dict[str, int]
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """End; said once more, end at once."""
 
@@ -37,7 +55,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 Upwards: TypeAlias = Started | Beat | Reloaded
-Downwards: TypeAlias = Reload | Stop
+Downwards: TypeAlias = Reload | Replaced | Stop
 
 _UPWARDS = msgspec.json.Decoder(Upwards)
 _DOWNWARDS = msgspec.json.Decoder(Downwards)

@@ -65,7 +65,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 class RoutingTable:
     """
-    The routes and providers of one configuration.
+    The routes and providers of one configuration. Names that lead nowhere are refused with UNKNOWN_MODEL.
 
     Args:
         routes: Route name to route. Fallbacks may name each other in circles; a target is never tried twice.
@@ -97,12 +97,7 @@ class RoutingTable:
         return tuple(self._models)
 
     def groups(self, name: str) -> tuple[Group, ...]:
-        """
-        Return the targets of the model `name` step by step: its own, then those of each fallback; each target once.
-
-        Raises:
-            GatewayError: UNKNOWN_MODEL, naming models that are spelled much alike.
-        """
+        """Return the targets of the model `name` step by step: its own, then those of each fallback; each once."""
         found = self._groups.get(name)
         if found is not None:
             return found
@@ -116,17 +111,12 @@ class RoutingTable:
         return name not in self._groups and self._matched(name) is not None
 
     def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
-        """
-        Return the targets of the model `name` in the order in which they are configured.
-
-        Raises:
-            GatewayError: UNKNOWN_MODEL.
-        """
+        """Return the targets of the model `name`, if it leads to any, in the order in which they are configured."""
         found = tuple([target for group in self.groups(name) for target in group.targets])
         return found if fallback else found[:1]
 
     def listed(self) -> list[Listed]:
-        """Return every model that can be named: routes first, then what is configured, then what providers said."""
+        """Return every model that is known by name: routes, what is configured, what providers said."""
         found = dict(self._listed)
         for provider, models in self._discovered.items():
             for model in models if provider in self._models else ():
@@ -134,12 +124,7 @@ class RoutingTable:
         return list(found.values())
 
     def find(self, name: str) -> Listed:
-        """
-        Return the model `name`, whether it is listed or only addressable.
-
-        Raises:
-            GatewayError: UNKNOWN_MODEL.
-        """
+        """Return the model `name`, whether it is listed or only addressable."""
         listed = self._listed.get(name)
         if listed is not None:
             return listed
@@ -201,6 +186,10 @@ class RoutingTable:
         for provider, models in self._models.items():
             for model in models:
                 yield Listed(f"{provider}/{model}", provider)
+        for route in self._routes.values():
+            for target in (*route.targets, *map(self._direct, route.fallbacks)):
+                if target is not None and STAR not in target.name:
+                    yield Listed(target.name, target.provider)
 
     def _unknown(self, name: str) -> Target:
         shown = name if len(name) <= _SHOWN_MAX_CHARS else f"{name[:_SHOWN_MAX_CHARS]}..."

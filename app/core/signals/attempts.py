@@ -10,8 +10,8 @@ class AttemptEnded(Signal, frozen=True):
     """
     One try at one target ended; for a stream, after its last byte.
 
-    `outcome` is completed, failed, refused (the request was wrong, not the target) or abandoned; `code` names the
-    error's row, or is empty.
+    `outcome` is completed, failed, refused (the request was wrong, by what the provider says, or because the target's
+    dialect cannot express it; then nothing was sent) or abandoned; `code` names the error's row, or is empty.
     """
 
     request_id: str
@@ -119,6 +119,15 @@ class BudgetExceeded(Signal, frozen=True):
     """A budget left no room for a call: it may have spent less, since what a call may cost at most has to fit."""
 
     budget: str
+
+
+class BudgetExhausted(Signal, frozen=True):
+    """A hard budget refused a call, for the first time in a subject's period; `held_usd` is kept for open calls."""
+
+    budget: str
+    spent_usd: float
+    held_usd: float
+    limit_usd: float
 
 
 class BudgetReached(Signal, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from app.core.dialects.absent import ABSENT, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical import conversation
@@ -26,12 +26,7 @@ class _Schema(msgspec.Struct):
 
 
 def tools_of(offered: Iterable[Offered], choice: Choice, traits: Traits, lost: list[str]) -> list[Tool | msgspec.Raw]:
-    """
-    Return the tools; of those that `choice` leaves out, none.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE for a tool that only another dialect can define.
-    """
+    """Return the tools; of those that `choice` leaves out, none."""
     found: list[Tool | msgspec.Raw] = []
     for index, tool in enumerate(offered):
         function = tool.function
