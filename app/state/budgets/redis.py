@@ -10,8 +10,7 @@ from typing import Any
 
 from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
 from app.state.budgets.memory import Change
-from app.state.link import Argument, Command, Submit, trial
-from app.state.scripts import script
+from app.state.link import Argument, Command, Submit, decision
 
 
 class RedisAccounts:
@@ -41,11 +40,11 @@ class RedisAccounts:
 
     def beating(self) -> asyncio.Future[Any]:
         """Ask for something that has to be written."""
-        return self._submit(trial(f"{self._prefix}beat"))
+        return self._submit(Command(("SET", f"{self._prefix}beat", 1, "PX", 60_000)))
 
-    def _about(self, decision: str, accounts: Sequence[Account], *arguments: Argument) -> Command:
+    def _about(self, name: str, accounts: Sequence[Account], *arguments: Argument) -> Command:
         keys = tuple(self._prefix + account.id for account in accounts)
-        return Command(script(decision), keys, arguments)
+        return decision(name, keys, *arguments)
 
 
 def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as redis-py hands it over

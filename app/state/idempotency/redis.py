@@ -18,8 +18,7 @@ from app.core.clock import Clock
 from app.core.idempotency import Answered, Busy, Claim, Different, Leading
 from app.state.idempotency import RepeatLimits
 from app.state.idempotency.memory import LocalRepeats
-from app.state.link import Argument, Command, Fail, Follower, Link, StateLostError, out_of_reach, trial
-from app.state.scripts import script
+from app.state.link import Argument, Command, Fail, Follower, Link, StateLostError, decision, out_of_reach
 
 CLAIM_S: Final = 6.0  # a dozen beats
 _FIRST_LOOK_S, _LOOK_MAX_S, _DOUBLINGS_MAX = 0.05, 0.5, 8  # pauses between looks at a call that another replica answers
@@ -38,9 +37,9 @@ class RepeatTools(msgspec.Struct, frozen=True):
 class SharedRepeats(Follower):
     """The `Repeats` of one replica among several; follows `link`."""
 
-    def __init__(self, link: Link, prefix: str, limits: RepeatLimits, local: LocalRepeats, tools: RepeatTools) -> None:
+    def __init__(self, link: Link, limits: RepeatLimits, local: LocalRepeats, tools: RepeatTools) -> None:
         self._link = link
-        self._prefix = prefix
+        self._prefix = link.key_prefix
         self._limits = limits
         self._local = local
         self._tools = tools
@@ -90,8 +89,7 @@ class SharedRepeats(Follower):
         """Hold the claims of calls that are being answered here."""
         claim_ms = _ms(self._tools.claim_s)
         holding = [self._command("repeat_end", *held, "hold", claim_ms, b"") for held in self._held.items()]
-        written = self._link.submit(trial(f"{self._prefix}:idem:beat"))
-        await asyncio.gather(written, *map(self._link.submit, holding))
+        await asyncio.gather(*map(self._link.submit, holding))
 
     async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
         match self._tools.fail:
@@ -109,11 +107,11 @@ class SharedRepeats(Follower):
         except StateLostError:
             return
 
-    async def _asked(self, decision: str, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        return await self._link.decide(self._command(decision, name, *arguments))
+    async def _asked(self, what: str, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
+        return await self._link.decide(self._command(what, name, *arguments))
 
-    def _command(self, decision: str, name: str, *arguments: Argument) -> Command:
-        return Command(script(decision), (f"{{{self._prefix}:idem:{name}}}",), arguments)
+    def _command(self, what: str, name: str, *arguments: Argument) -> Command:
+        return decision(what, (f"{{{self._prefix}:idem:{name}}}",), *arguments)
 
 
 def _ms(seconds: float) -> int:

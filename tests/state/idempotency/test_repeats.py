@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+import msgspec
 import pytest
 
 from app.core.clock import SystemClock
@@ -35,12 +36,13 @@ class Replica:
     """What one gateway has of it."""
 
     def __init__(self, url: str, prefix: str, fail: str, claim_s: float) -> None:
-        self.link = RedisLink(url, OPTIONS, lambda: 0.0, lambda _signal: None)
+        options = msgspec.structs.replace(OPTIONS, key_prefix=prefix)
+        self.link = RedisLink(url, options, lambda: 0.0, lambda _signal: None)
         name = f"r{next(_numbers)}-"
         made = tokens()
         tools = RepeatTools(SystemClock(), lambda: name + made(), fail, claim_s)  # type: ignore[arg-type] # of the words
         local = LocalRepeats(LIMITS, SystemClock(), tools.new_token)
-        self.repeats = SharedRepeats(self.link, prefix, LIMITS, local, tools)
+        self.repeats = SharedRepeats(self.link, LIMITS, local, tools)
 
 
 @asynccontextmanager
