@@ -18,13 +18,12 @@ from app.config.features.redaction import DEFAULT_DETECTORS, Redaction
 from app.core.guards.guard import Passage
 from app.core.guards.injection import Injection
 from app.core.model import Chunk, StreamEvent, Weight
-from app.core.redaction.answers import Form
+from app.core.redaction.answers import AnswerFormat, RewriteEvents
 from app.core.redaction.body import CHAT
 from app.core.redaction.editing import Plain, Rewriter
 from app.core.redaction.hold_back import Cut
 from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.redactor import Action, Redactor
-from app.core.redaction.streams import RewriteEvents
 from app.core.stream import Batch
 
 _ROUNDS, _ROUND_S = 7, 0.1
@@ -96,10 +95,10 @@ def main() -> None:
         "clean prompt of 64 KB, for each KB": cpu_us(lambda: redactor.redact(large, CHAT)) / 64,
         "prompt of 1 KB with six finds": cpu_us(lambda: redactor.redact(hot, CHAT)),
         "event of a stream, nothing to restore in it": cpu_us(
-            lambda: played(RewriteEvents(restore, Form(chat=True), "[\\"))
+            lambda: played(RewriteEvents(restore, AnswerFormat(chat=True), "[\\"))
         )
         / len(stream),
-        "event of a stream that is redacted": cpu_us(lambda: played(RewriteEvents(look, Form(chat=True))))
+        "event of a stream that is redacted": cpu_us(lambda: played(RewriteEvents(look, AnswerFormat(chat=True))))
         / len(stream),
         "injection guard, text of 1 KB": cpu_us(lambda: guard.score(passage)),
     }

@@ -24,7 +24,7 @@ from app.api.respond import Ready, respond
 from app.api.taping import TapedSink
 from app.core.call import Call, Journal
 from app.core.clock import Clock, SystemClock
-from app.core.disconnects import Departure, Departures
+from app.core.disconnects import Departure
 from app.core.errors import NOT_CACHED, GatewayError
 from app.core.gateway import CurrentGateway, EdgeOptions, Gateway
 from app.core.idempotency import fingerprint_of
@@ -34,6 +34,7 @@ from app.core.model import Request
 from app.core.ports import Sink
 from app.core.signals import CallRefused, InternalFault, Listener
 from app.core.tapes import Taped, Tapes
+from app.core.traffic.memory import Slots
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ class Desk(msgspec.Struct, frozen=True):
     clock: Clock
     lifecycle: Lifecycle = msgspec.field(default_factory=Lifecycle)
     ids: RequestIds = msgspec.field(default_factory=RequestIds)
-    departures: Departures = msgspec.field(default_factory=Departures)
+    drains: Slots = msgspec.field(default_factory=Slots)
     tapes: Tapes = msgspec.field(default_factory=lambda: Tapes(SystemClock()))
 
 
@@ -115,7 +116,7 @@ class HotRoute:
         departure: Departure | None = None  # without `leaving`, a client that leaves ends its call
         out: Sink = sink
         if leaving is not None:
-            departure = Departure(call, leaving, self._desk.departures, self._desk.listener)
+            departure = Departure(call, leaving, self._desk.drains, self._desk.listener)
             out = self._taped(call, departure, sink, style)
         try:
             with ClientWatch(ready.client, departure):

@@ -26,6 +26,7 @@ from app.api.respond import NEVER_S, Ready, relay
 from app.api.uploading import Incoming
 from app.core.addresses import asked_in
 from app.core.allow_list import AllowList
+from app.core.bodies import Upload
 from app.core.call import AnswerHead, Call
 from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, UNSUPPORTED_MEDIA_TYPE, GatewayError
@@ -34,7 +35,6 @@ from app.core.model import Completion, Operation, PlainRequest
 from app.core.ports import Sink
 from app.core.routing.table import RoutingTable
 from app.core.signals import CallForbidden
-from app.core.uploads import Upload
 
 # The only request headers that are passed on, besides the type of the body. No credential is among them, nothing that
 # chooses an account at the provider, and nothing that makes it call somebody.

@@ -17,7 +17,7 @@ from app.api.openapi.bodies import takes
 from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
-from app.core.session_office import Branch, SessionOrder
+from app.core.session_manager import Branch, SessionSpec
 from app.core.sessions import Head, Session
 
 Json: TypeAlias = dict[str, object]
@@ -65,14 +65,14 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     @router.post("", summary="Begin a session, also with messages of another", openapi_extra=_BEGINS)
     async def begin(request: Request) -> Response:
         gateway, tenant = await _asked(request, gateways)
-        order = _order(await _body(request, gateway))
-        return answer(whole(await gateway.sessions.begin(tenant, order)))
+        spec = _spec(await _body(request, gateway))
+        return answer(whole(await gateway.sessions.begin(tenant, spec)))
 
     @router.get("", summary="List the sessions of the caller's key, those used last first")
     async def list_sessions(request: Request, limit: str = _LISTED) -> Response:
         gateway, tenant = await _asked(request, gateways)
         most = checked_limit(limit)
-        heads = await gateway.sessions.listing(tenant, most + 1)
+        heads = await gateway.sessions.store.listing(tenant, most + 1)
         return answer(
             {"object": "list", "data": [outline(head) for head in heads[:most]], "has_more": len(heads) > most}
         )
@@ -80,7 +80,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     @router.get("/{session_id}", summary="Show a session with its messages, in a form that can be imported")
     async def read(request: Request, session_id: str) -> Response:
         gateway, tenant = await _asked(request, gateways)
-        return answer(whole(await gateway.sessions.read(tenant, session_id)))
+        return answer(whole(await gateway.sessions.store.load(tenant, session_id)))
 
     @router.post("/{session_id}/fork", summary="Begin a session with what another has so far", openapi_extra=_FORKS)
     async def fork(request: Request, session_id: str) -> Response:
@@ -91,7 +91,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     @router.delete("/{session_id}", summary="End a session and forget its messages")
     async def end(request: Request, session_id: str) -> Response:
         gateway, tenant = await _asked(request, gateways)
-        await gateway.sessions.end(tenant, session_id)
+        await gateway.sessions.store.delete(tenant, session_id)
         return answer({"id": session_id, "object": "session.deleted", "deleted": True})
 
     return router
@@ -153,9 +153,9 @@ async def _body(request: Request, gateway: Gateway) -> bytes:
     return body
 
 
-def _order(raw: bytes) -> SessionOrder:
+def _spec(raw: bytes) -> SessionSpec:
     body = decode_as(_NewSession, raw)
-    return SessionOrder(
+    return SessionSpec(
         messages=tuple([bytes(message) for message in body.messages or ()]),
         model=body.model,
         metadata=msgspec.json.encode(body.metadata or {}),

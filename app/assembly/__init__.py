@@ -20,7 +20,7 @@ from app.assembly.passthrough import pass_on
 from app.assembly.providers import providers, sources
 from app.assembly.recovery import recovering
 from app.assembly.routing import policies, routes
-from app.assembly.sessions import session_office
+from app.assembly.sessions import session_manager
 from app.assembly.stages import attempt_stages, call_stages
 from app.assembly.tracing import UNTRACED
 from app.config.load import Loaded
@@ -67,7 +67,7 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
         digest=loaded.digest,
         models=known,
         identities=directory(settings, deps),
-        sessions=session_office(settings, deps),
+        sessions=session_manager(settings, deps),
         admin=admin_options(loaded, deps),
         explainers=explainers(settings, deps, routing),
         passing=pass_on(settings, deps, reached, routing, trace),

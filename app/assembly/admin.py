@@ -9,9 +9,9 @@ import msgspec
 from app.assembly.caching import cache_desk
 from app.assembly.circuits import circuit_policy
 from app.assembly.deps import Deps
-from app.assembly.identity import key_office
+from app.assembly.identity import key_manager
 from app.assembly.limits import gateway_rules
-from app.assembly.sessions import session_office
+from app.assembly.sessions import session_manager
 from app.assembly.spending import rules
 from app.config.load import Loaded
 from app.config.showing import redacted
@@ -32,8 +32,8 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
         spending=Spending(rules(settings), deps.budgets, deps.usage, deps.clock),
         limiting=Limiting(gateway_rules(settings), deps.limits),
         shown=Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings)))),
-        keys=key_office(settings, deps),
-        sessions=session_office(settings, deps),
+        keys=key_manager(settings, deps),
+        sessions=session_manager(settings, deps),
         cache=cache_desk(settings, deps),
         insight=deps.insight,
         health=deps.health,

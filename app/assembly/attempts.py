@@ -10,6 +10,7 @@ from app.config.routing import Route
 from app.config.schema import Settings
 from app.core.call import Target
 from app.core.model import Weight
+from app.core.stream import CommitRule
 from app.providers.endpoint import ReadingOptions
 from app.providers.local.wheels import LOCAL_MODELS
 from app.providers.sim.script import SCRIPTS
@@ -43,7 +44,7 @@ def retry(settings: Settings, deps: Deps) -> Retry:
         jitter=given.jitter,
         errors=_retried(given.errors),
     )
-    budgets = deps.retry_budgets.of(given.budget_ratio, given.budget_floor_per_s)
+    budgets = deps.retry_budgets(given.budget_ratio, given.budget_floor_per_s)
     return Retry(options, budgets, deps.clock, deps.chance, deps.listener)
 
 
@@ -94,8 +95,7 @@ def reading_options(settings: Settings) -> ReadingOptions:
     return ReadingOptions(
         connect_s=settings.timeouts.connect_s,
         idle_s=settings.timeouts.idle_s,
-        weight=_COMMITS[settings.streaming.commit],
-        held_max_bytes=settings.streaming.buffer_bytes,
+        commit=CommitRule(_COMMITS[settings.streaming.commit], settings.streaming.buffer_bytes),
     )
 
 

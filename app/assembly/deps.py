@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from random import SystemRandom
 from secrets import token_bytes, token_hex
@@ -25,7 +26,7 @@ from app.core.sessions import SessionStore
 from app.core.signals import Listener
 from app.core.tapes import Tapes
 from app.core.traffic.memory import Traffic
-from app.core.traffic.retry_budget import KeptBudgets, KeptShares
+from app.core.traffic.retry_budget import KeptShares, RetryBudgets, kept_budgets
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
 from app.providers.sim import SimUpstream
@@ -79,7 +80,7 @@ class Deps(msgspec.Struct, frozen=True):
     rota: Rota = msgspec.field(default_factory=Alone)  # who asks
 
     # calls: what is left for retries and hedges, buckets, and whatever was answered or said before
-    retry_budgets: KeptBudgets = msgspec.field(default_factory=KeptBudgets)
+    retry_budgets: Callable[[float, float], RetryBudgets] = msgspec.field(default_factory=kept_budgets)
     hedge_shares: KeptShares = msgspec.field(default_factory=KeptShares)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
     session_store: SessionStore = msgspec.field(

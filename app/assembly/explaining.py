@@ -16,13 +16,9 @@ from app.assembly.routing import policies
 from app.assembly.spending import prices, rules
 from app.config.schema import Settings
 from app.core.call import Call, Target
-from app.core.explain.cache import ExplainCache
-from app.core.explain.limits import ExplainLimits
+from app.core.explain.calls import ExplainCache, ExplainLimits, ExplainRedaction, ExplainRequest
 from app.core.explain.port import Explainer
-from app.core.explain.price import ExplainPrice
-from app.core.explain.redaction import ExplainRedaction
-from app.core.explain.request import ExplainRequest
-from app.core.explain.route import ExplainRoute, RouteFacts
+from app.core.explain.targets import ExplainPrice, ExplainRoute, RouteFacts
 from app.core.limits.rulebook import RuleBook
 from app.core.pipeline import Stage
 from app.core.routing.router import Router

@@ -10,12 +10,11 @@ from app.assembly.detectors import DetectorKit
 from app.config.features.guards import Guards as GuardSettings
 from app.config.plugins import GUARDS
 from app.config.schema import Settings
-from app.core.guards.checks import Leak, Length, Refusal, Terms, Tools
+from app.core.guards.checks import Leak, Length, Refusal, Terms, Tools, Tripwire
 from app.core.guards.guard import Guard, GuardTools, Policy
 from app.core.guards.injection import Injection
 from app.core.guards.moderation import Moderation
 from app.core.guards.spotlight import Spotlight
-from app.core.guards.tripwire import Tripwire
 from app.core.per_route import PerRoute
 from app.inspection.classifier import Classifier
 from app.inspection.hook import HookOptions, HttpHook

@@ -14,7 +14,7 @@ from app.assembly.spending import key_budget
 from app.config.features.keys import VirtualKey as KeySettings
 from app.config.schema import Settings
 from app.core.keys.directory import Directory, Sources, Tokens
-from app.core.keys.office import KeyOffice, OfficeTools
+from app.core.keys.manager import KeyManager, KeyTools
 from app.core.keys.store import KeyStore
 from app.core.keys.virtual_keys import Hasher, KeyHash, KeyTable, VirtualKey
 from app.core.routing.table import canonical
@@ -36,11 +36,11 @@ def directory(settings: Settings, deps: Deps) -> Directory:
     return Directory(sources, deps.clock, deps.listener, required=settings.auth.required)
 
 
-def key_office(settings: Settings, deps: Deps) -> KeyOffice:
+def key_manager(settings: Settings, deps: Deps) -> KeyManager:
     """Return where the administration makes and revokes keys."""
     alone = settings.server.workers == 1
-    tools = OfficeTools(_hasher(settings), deps.clock, token_bytes, deps.listener, alone)
-    return KeyOffice(_listed(settings), deps.key_store, tools)
+    tools = KeyTools(_hasher(settings), deps.clock, token_bytes, deps.listener, alone)
+    return KeyManager(_listed(settings), deps.key_store, tools)
 
 
 def authorize(settings: Settings, deps: Deps) -> list[Authorize]:

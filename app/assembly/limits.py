@@ -12,10 +12,9 @@ from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
 from app.core.call import Attempt, Call
 from app.core.limits.limiter import Limiter
-from app.core.limits.orders import LimitOrder, rules_of
 from app.core.limits.rulebook import RuleBook
 from app.core.ports import Limits
-from app.core.rules import Rule, Scope
+from app.core.rules import LimitSpec, Rule, Scope, rules_of
 from app.providers.tokenizer import ExactTokens, tiktoken_encoding
 from app.stages.provider_quota import ProviderQuota
 from app.stages.rate_limit import RateLimit
@@ -73,4 +72,4 @@ def _limiter(settings: Settings, deps: Deps) -> Limiter:
 
 
 def _rules(given: KeyLimit | Limit, per: tuple[Scope, ...]) -> tuple[Rule, ...]:
-    return rules_of(msgspec.convert(given, LimitOrder, from_attributes=True), per)
+    return rules_of(msgspec.convert(given, LimitSpec, from_attributes=True), per)

@@ -14,7 +14,7 @@ from app.config.schema import Settings
 from app.core.call import Target
 from app.core.routing.table import RoutingTable
 from app.core.routing.wildcards import filled
-from app.core.session_office import SessionBounds, SessionOffice
+from app.core.session_manager import SessionBounds, SessionManager
 from app.core.sessions import SessionStore
 from app.core.tokens import answer_tokens, prompt_tokens
 from app.stages.sessions import SessionOptions, Sessions
@@ -41,12 +41,12 @@ def open_sessions(deps: Deps, settings: Settings, link: Link | None) -> SessionS
     return store
 
 
-def session_office(settings: Settings, deps: Deps) -> SessionOffice:
+def session_manager(settings: Settings, deps: Deps) -> SessionManager:
     """Return where sessions are begun and ended."""
     given = settings.sessions
     alone = given.store != "memory" or settings.server.workers == 1
     bounds = SessionBounds(given.max_bytes, given.ttl_s, alone)
-    return SessionOffice(deps.session_store, bounds, deps.clock, token_bytes, validate(settings).check_chat)
+    return SessionManager(deps.session_store, bounds, deps.clock, token_bytes, validate(settings).check_chat)
 
 
 def sessions(settings: Settings, deps: Deps) -> Sessions:

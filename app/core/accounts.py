@@ -73,11 +73,9 @@ class Ahead(Protocol):
         Raises:
             GatewayError: INSUFFICIENT_QUOTA, where a reservation would say the same.
         """
-        ...
 
     def drop(self) -> None:
         """Give back what was not taken; never waits, and may be called again."""
-        ...
 
 
 class Budgets(Protocol):
@@ -85,7 +83,6 @@ class Budgets(Protocol):
 
     def ahead(self, charges: Sequence[Charge]) -> Ahead | None:
         """Ask for what a call may have to hold together with whatever else it asks; None if nothing is gained by it."""
-        ...
 
     async def reserve(self, charge: Charge) -> Hold:
         """
@@ -95,12 +92,9 @@ class Budgets(Protocol):
             GatewayError: INSUFFICIENT_QUOTA, or STATE_UNAVAILABLE where shared state is out of reach and the policy for
                 that is to refuse.
         """
-        ...
 
     def settle(self, hold: Hold, amount_nusd: int) -> None:
         """Exchange a hold for what was really spent. Never waits, never raises."""
-        ...
 
     async def levels(self, accounts: Sequence[Account]) -> list[Level]:
         """Return what was spent on accounts, and what is held."""
-        ...

@@ -1,10 +1,10 @@
-"""Bodies of requests read as what they should be; of others, what is wrong with them, with the path of the field."""
+"""Bodies of requests: decoded, with the path of what is wrong, or read from the caller while they are sent on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -64,3 +64,38 @@ def bad_json(error: Exception) -> GatewayError:
         return GatewayError(INVALID_JSON, "The body is not valid UTF-8.")
     words = "it is empty, or ends too early" if str(error) == _CUT_OFF else str(error)
     return GatewayError(INVALID_JSON, f"The body is not valid JSON: {words}.")
+
+
+class Upload(Protocol):
+    """
+    A body that is not held in memory, or what follows the part of it that is. It can be read once.
+
+    Whoever has begun to read it cannot send it again.
+    """
+
+    @property
+    def length(self) -> int | None:
+        """Return how many bytes it has, None where the caller did not say."""
+
+    @property
+    def begun(self) -> bool:
+        """Say whether any of it was handed out."""
+
+    async def next(self) -> bytes | None:
+        """
+        Return the next piece as soon as it is there, None at the end.
+
+        Raises:
+            GatewayError: BODY_TOO_LARGE.
+        """
+
+
+async def whole(held: bytes, upload: Upload, max_bytes: int) -> bytes | None:
+    """Return all of a body, for those who have to see it before they send it; None if it is larger than that."""
+    parts, size = [held], len(held)
+    while (piece := await upload.next()) is not None:
+        size += len(piece)
+        if size > max_bytes:
+            return None
+        parts.append(piece)
+    return b"".join(parts)

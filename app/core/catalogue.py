@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -83,17 +84,11 @@ class Catalogue:
         self._matched = {kind: [entry for entry in entries if entry.match] for kind, entries in kinds.items()}
         self._kinds = kinds
         self._families = families
-        self._patterns: dict[str, re.Pattern[str]] = {}
-        self._found: dict[tuple[str, str], ModelInfo | None] = {}
+        self._known = lru_cache(_REMEMBERED)(self._look)
 
     def find(self, kind: str, model: str) -> ModelInfo | None:
         """Return what is known of `model` at a provider of this kind, or None."""
-        key = (kind, model)
-        if key not in self._found:
-            if len(self._found) >= _REMEMBERED:
-                self._found.clear()
-            self._found[key] = self._look(kind, model)
-        return self._found[key]
+        return self._known(kind, model)
 
     def models(self, kind: str) -> Sequence[Entry]:
         """Return the models that are known of a kind."""
@@ -117,9 +112,7 @@ class Catalogue:
     def _entry(self, kind: str, model: str) -> Entry | None:
         for listed in (kind, *_ALSO.get(kind, ())):
             exact = self._exact.get(listed, {}).get(model.lower())
-            found = exact or next(
-                (e for e in self._matched.get(listed, ()) if self._matches(e.match or "", model)), None
-            )
+            found = exact or next((e for e in self._matched.get(listed, ()) if _matches(e.match or "", model)), None)
             if found is not None:
                 return found
         return None
@@ -128,13 +121,7 @@ class Catalogue:
         bare = model.rpartition("/")[2].lower()
         region = _REGION.match(bare)
         name = bare[region.end() :] if region is not None else bare
-        return next((family for family in self._families if self._matches(family.match, name)), None)
-
-    def _matches(self, pattern: str, name: str) -> bool:
-        compiled = self._patterns.get(pattern)
-        if compiled is None:
-            compiled = self._patterns[pattern] = re.compile(pattern, re.IGNORECASE)
-        return compiled.match(name) is not None
+        return next((family for family in self._families if _matches(family.match, name)), None)
 
 
 class Models:
@@ -161,6 +148,15 @@ class Models:
         found = self.catalogue.find(self._kinds.get(provider, provider), model)
         override = self._overrides.get(f"{provider}/{model}")
         return found if override is None else override(found or ModelInfo())
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return _compiled(pattern).match(name) is not None
+
+
+@cache  # the catalogue has a few hundred, and re remembers fewer
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _by_name(entries: Sequence[Entry]) -> dict[str, Entry]:

@@ -17,15 +17,12 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return monotonic seconds; only differences mean anything."""
-        ...
 
     def wall(self) -> float:
         """Return seconds since the Unix epoch."""
-        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait; the caller may be cancelled while it does."""
-        ...
 
 
 class SystemClock:

@@ -78,7 +78,6 @@ class Configurations(Protocol):
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Return what was wrong with the configuration when it was last read; empty if it is in use."""
-        ...
 
     async def reload(self) -> Exchange:
         """
@@ -87,7 +86,6 @@ class Configurations(Protocol):
         Raises:
             ConfigError: It cannot be used; the one before stays in use.
         """
-        ...
 
 
 class Unchanging:
@@ -105,11 +103,9 @@ class Replicas(Protocol):
 
     def listen(self, reread: Callable[[], None]) -> None:
         """Call `reread` whenever another one wants everybody to read the configuration again."""
-        ...
 
     def reread(self) -> None:
         """Want the others to read their configuration again."""
-        ...
 
 
 class NoReplicas:

@@ -51,11 +51,9 @@ class Hearing(Protocol):
 
     def add(self, *listeners: Listener) -> None:
         """Tell these, too, from the next signal on."""
-        ...
 
     def remove(self, listener: Listener) -> None:
         """Tell a listener no more."""
-        ...
 
 
 class DecisionTraces:

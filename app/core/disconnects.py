@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,9 @@ from app.core.call import Call
 from app.core.routing.wildcards import Wildcards
 from app.core.signals import ClientLeft, Listener
 from app.core.tapes import Tape, TapeBounds, TapeEnd
+from app.core.traffic.memory import Slots
+
+_DRAIN: Final = "drain"  # the name of the slots
 
 
 class DisconnectOptions(msgspec.Struct, frozen=True):
@@ -43,38 +47,21 @@ class DisconnectOptions(msgspec.Struct, frozen=True):
         return self.otherwise if matched is None else self.drains[matched.route]
 
 
-class Departures:
-    """The calls of one process that go on without their clients."""
-
-    def __init__(self) -> None:
-        self._draining = 0
-
-    def begin(self, most: int) -> bool:
-        """Take a place for one more, if there is one among `most`."""
-        if self._draining >= most:
-            return False
-        self._draining += 1
-        return True
-
-    def end(self) -> None:
-        """Give a place back."""
-        self._draining -= 1
-
-
 class Departure:
     """
     Decides for one call, once its client leaves.
 
-    Whoever can end the call binds that; `over` has to be called once the call has ended.
+    Whoever can end the call binds that; `over` has to be called once the call has ended. `slots` are those of the calls
+    of a process that go on without their clients.
     """
 
-    def __init__(self, call: Call, options: DisconnectOptions, departures: Departures, listener: Listener) -> None:
+    def __init__(self, call: Call, options: DisconnectOptions, slots: Slots, listener: Listener) -> None:
         self._call = call
         self._options = options
-        self._departures = departures
+        self._slots = slots
         self._listener = listener
-        self._give_up: Callable[[], None] = _nothing
-        self._detach: Callable[[], None] = _nothing
+        self._give_up: Callable[[], None] = lambda: None  # there is nobody yet to be told
+        self._detach = self._give_up
         self._tape: Tape | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._gone = self._holds = False
@@ -136,7 +123,7 @@ class Departure:
             self._tape.watcher = None
             self._tape.end(TapeEnd.BROKEN)  # unless it has come to its end
         if self._holds:
-            self._departures.end()
+            self._slots.give_back(_DRAIN)
 
     def _go_without(self) -> None:
         if not self._holds and not self._drain():
@@ -146,7 +133,7 @@ class Departure:
         call = self._call
         if not call.journal.attempts or not self._options.drained(call.request.model):
             return False
-        self._holds = self._departures.begin(self._options.drain_max)
+        self._holds = self._slots.take(_DRAIN, self._options.drain_max)
         if self._holds:
             call.journal.left = True
         self._listener(ClientLeft(call.id, drained=self._holds))
@@ -156,7 +143,3 @@ class Departure:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _nothing() -> None:
-    """Do nothing: there is nobody yet to be told."""

@@ -18,14 +18,14 @@ from app.core.explain.port import Explainer
 from app.core.health import ProviderHealth
 from app.core.identity import Identities
 from app.core.insight import Insight
-from app.core.keys.office import KeyOffice
+from app.core.keys.manager import KeyManager
 from app.core.loop_detection import Loop
 from app.core.money import Budget
 from app.core.pipeline import Handler
 from app.core.ports import Circuits, Limits
 from app.core.routing.table import RoutingTable
 from app.core.rules import Rule
-from app.core.session_office import SessionOffice
+from app.core.session_manager import SessionManager
 from app.core.spending.ledger import UsageReader
 
 
@@ -79,8 +79,8 @@ class AdminOptions(msgspec.Struct, frozen=True):
     spending: Spending
     limiting: Limiting
     shown: Shown
-    keys: KeyOffice
-    sessions: SessionOffice
+    keys: KeyManager
+    sessions: SessionManager
     cache: CacheDesk | None = None
     insight: Insight | None = None
     health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)
@@ -116,7 +116,7 @@ class Gateway(msgspec.Struct, frozen=True):
     edge: EdgeOptions
     digest: str
     identities: Identities
-    sessions: SessionOffice
+    sessions: SessionManager
     models: Models = msgspec.field(default_factory=no_models)
     admin: AdminOptions | None = None
     explainers: tuple[Explainer, ...] = ()
@@ -129,4 +129,3 @@ class CurrentGateway(Protocol):
     @property
     def current(self) -> Gateway:
         """Return the gateway built from the newest good configuration."""
-        ...

@@ -67,19 +67,15 @@ class Rota(Protocol):
 
     def pause_s(self, probing: Probing) -> float:
         """Return how long to wait before it may be one's turn again."""
-        ...
 
     async def mine(self, probing: Probing) -> bool:
         """Say whether this process is to ask now."""
-        ...
 
     async def tell(self, probing: Probing, checked: Checked) -> None:
         """Let the others know what was heard."""
-        ...
 
     async def heard(self, probing: Probing) -> Heard | None:
         """Return what others heard, if anything."""
-        ...
 
 
 class Alone:

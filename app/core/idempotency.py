@@ -59,19 +59,15 @@ class Repeats(Protocol):
 
     async def claim(self, name: str, fingerprint: bytes) -> Claim:
         """Say what becomes of a call: it is the first, it waits, it is a different one, or it is answered already."""
-        ...
 
     async def wait(self, busy: Busy, looks: int) -> None:
         """Wait until another claim may come to something else; `looks` says how often that was so already."""
-        ...
 
     async def keep(self, leading: Leading, answered: Answered) -> None:
         """Keep an answer for those who wait and those who come later; one that is too large is given up."""
-        ...
 
     async def give_up(self, leading: Leading) -> None:
         """Let the next claim be the first."""
-        ...
 
 
 def name_of(tenant: str, key: str) -> str:

@@ -70,4 +70,3 @@ class Identities(Protocol):
             GatewayError: UNAUTHORIZED where a key is required and this is none that is valid, STATE_UNAVAILABLE where
                 nobody can tell at present.
         """
-        ...

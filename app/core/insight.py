@@ -36,12 +36,9 @@ class Insight(Protocol):
     @property
     def requests(self) -> RequestLog | None:
         """Return the request log, if there is one."""
-        ...
 
     async def stats(self) -> Figures:
         """Return the figures of this moment."""
-        ...
 
     def events(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
         """Yield what happens from now on, until the gateway ends; who reads too slowly misses some."""
-        ...

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import ChatFields, ChatRequest, Message
 
 _SYSTEM: Final = ("system", "developer")

@@ -14,7 +14,7 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
-from app.core.uploads import Upload
+from app.core.bodies import Upload
 from app.core.usage import Usage
 
 

@@ -7,6 +7,7 @@ Only the small fields are read; files stay where they are in the body. Nothing h
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,12 +15,18 @@ import msgspec
 from app.core.errors import INVALID_REQUEST, GatewayError
 
 FORM: Final = "multipart/form-data"
+_MODEL: Final = "model"  # the one field that the gateway itself acts on
 FIELDS_MAX: Final = 64
 _HEAD_MAX_BYTES: Final = 8192
 _BOUNDARY = re.compile(r"""boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.IGNORECASE)
 _DISPOSITION = re.compile(rb"content-disposition:\s*form-data\s*;([^\r\n]*)", re.IGNORECASE)
 _NAME = re.compile(rb'(?:^|;)\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _FILENAME = re.compile(rb"(?:^|;)\s*filename\*?=", re.IGNORECASE)
+
+
+def is_form(media_type: str) -> bool:
+    """Say whether a body of this type is a form."""
+    return media_type.lower().startswith(FORM)
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -43,7 +50,7 @@ class Form:
 
     def __init__(self, raw: bytes, media_type: str, *, begun: bool = False) -> None:
         self._raw = raw
-        found = _begun_fields(raw, media_type) if begun else _fields(raw, media_type)
+        found = _fields(raw, media_type, begun=begun)
         self.file_start = next((field.start for field in found if field.is_file), None)
         self.fields = tuple(field for field in found if field.end >= 0)
 
@@ -66,11 +73,27 @@ class Form:
 
     def replaced(self, name: str, value: str) -> bytes:
         """Return the body with another text in every field of that name; every other byte stays."""
+        return self._spliced([(field, value) for field in self.fields if field.name == name])
+
+    def texts(self) -> bytes:
+        """Return the fields that are texts, but the model, as a JSON list of objects with one member."""
+        texts = [{field.name: self._raw[field.start : field.end].decode(errors="replace")} for field in self._prose()]
+        return msgspec.json.encode(texts)
+
+    def with_texts(self, texts: bytes) -> bytes:
+        """Return the body with other texts, in the form of `texts`; files, names and everything else stay."""
+        new = msgspec.json.decode(texts, type=list[dict[str, str]])
+        return self._spliced(zip(self._prose(), ["".join(each.values()) for each in new], strict=True))
+
+    def _prose(self) -> list[Field]:
+        return [field for field in self.fields if not field.is_file and field.name != _MODEL]
+
+    def _spliced(self, values: Iterable[tuple[Field, str]]) -> bytes:
+        """Return the body with other values of some fields."""
         pieces, place = [], 0
-        for field in self.fields:
-            if field.name == name:
-                pieces += [self._raw[place : field.start], value.encode()]
-                place = field.end
+        for field, value in values:
+            pieces += [self._raw[place : field.start], value.encode()]
+            place = field.end
         return b"".join([*pieces, self._raw[place:]])
 
 
@@ -107,9 +130,9 @@ class FormTail:
             if end < 0:
                 self._wait(seen[found:])
                 return
-            if _field(seen[start:end], 0, 0).name == "model":
+            if _field(seen[start:end], 0, 0).name == _MODEL:
                 message = "The field 'model' must stand before the files, and only there."
-                raise GatewayError(INVALID_REQUEST, message, param="model")
+                raise GatewayError(INVALID_REQUEST, message, param=_MODEL)
             place = end
         self._left = seen[max(place, len(seen) - len(border) + 1) :]
 
@@ -120,43 +143,30 @@ class FormTail:
         self._left = begun
 
 
-def _fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
+def _fields(raw: bytes, media_type: str, *, begun: bool) -> tuple[Field, ...]:
+    """Return all fields; of a form that is only begun, those that are complete and the first file, whose end is -1."""
     border = _border(media_type)
     place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
     found: list[Field] = []
     while place > 0 and not raw.startswith(b"--", place):
         head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
         next_place = _behind(raw, border, head_end + 4)
-        if not raw.startswith(b"\r\n", place) or head_end < 0 or next_place < 0:
+        if not raw.startswith(b"\r\n", place) or head_end < 0 or (next_place < 0 and not begun):
             place = -1
             break
         if len(found) == FIELDS_MAX:
+            if begun:
+                break
             raise GatewayError(INVALID_REQUEST, f"The form has more than {FIELDS_MAX} fields.")
-        found.append(_field(raw[place:head_end], head_end + 4, next_place - len(border)))
-        place = next_place
-    if place < 0:
-        raise GatewayError(INVALID_REQUEST, "The body is no complete form of the boundary that its content type names.")
-    return tuple(found)
-
-
-def _begun_fields(raw: bytes, media_type: str) -> tuple[Field, ...]:
-    """Return the fields that are complete in the beginning of a form, and the first file, whose end is -1."""
-    border = _border(media_type)
-    place = len(border) - 2 if raw.startswith(border[2:]) else _behind(raw, border, 0)
-    found: list[Field] = []
-    while place > 0 and len(found) < FIELDS_MAX:
-        head_end = raw.find(b"\r\n\r\n", place, place + _HEAD_MAX_BYTES)
-        if head_end < 0 or not raw.startswith(b"\r\n", place):
-            break
-        next_place = _behind(raw, border, head_end + 4)
-        field = _field(raw[place:head_end], head_end + 4, next_place - len(border) if next_place > 0 else -1)
-        if field.is_file:
+        field = _field(raw[place:head_end], head_end + 4, next_place - len(border))
+        if begun and field.is_file:
             found.append(msgspec.structs.replace(field, end=-1))
             break
-        if next_place < 0:
-            break
-        found.append(field)
+        if next_place >= 0:
+            found.append(field)
         place = next_place
+    if place < 0 and not begun:
+        raise GatewayError(INVALID_REQUEST, "The body is no complete form of the boundary that its content type names.")
     return tuple(found)
 
 
@@ -167,12 +177,7 @@ def _behind(raw: bytes, border: bytes, start: int) -> int:
 
 
 def _border(media_type: str) -> bytes:
-    """
-    Return what stands before every field, the line break included.
-
-    Raises:
-        GatewayError: INVALID_REQUEST if the content type does not say.
-    """
+    """Return what stands before every field, the line break included."""
     found = _BOUNDARY.search(media_type)
     if found is None:
         raise GatewayError(INVALID_REQUEST, "The content type of a form must name its boundary.")
@@ -180,12 +185,7 @@ def _border(media_type: str) -> bytes:
 
 
 def _field(head: bytes, start: int, end: int) -> Field:
-    """
-    Return the field of this head, whose value stands at these places.
-
-    Raises:
-        GatewayError: INVALID_REQUEST if it has no name.
-    """
+    """Return the field of this head, whose value stands at these places."""
     disposition = _DISPOSITION.search(head)
     name = _NAME.search(disposition[1]) if disposition is not None else None
     if disposition is None or name is None:

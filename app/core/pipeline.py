@@ -22,7 +22,6 @@ class Stage(Protocol[C]):
 
     def __call__(self, call: C, proceed: Handler[C], /) -> Awaitable[Reply]:
         """Handle `call`, calling `proceed` zero, one or several times."""
-        ...
 
 
 def compose(stages: Sequence[Stage[C]], endpoint: Handler[C]) -> Handler[C]:

@@ -11,13 +11,13 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from app.core.bodies import Upload
 from app.core.call import Target
 from app.core.circuits import CircuitPolicy, CircuitView, Force, Ticket, Verdict
 from app.core.errors import GatewayError
 from app.core.model import Completion, Request, StreamEvent
 from app.core.rules import Ask, Decision, Standing
 from app.core.tokens import Family
-from app.core.uploads import Upload
 
 Chance: TypeAlias = Callable[[], float]  # uniform numbers in [0, 1)
 
@@ -47,16 +47,13 @@ class UpstreamReply(Protocol):
     @property
     def status(self) -> int:
         """Return the HTTP status."""
-        ...
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Return the headers; of repeated ones, the last or all joined."""
-        ...
 
     def rest(self) -> bytes | None:
         """Take what is left of the body if all of it has arrived; None if that cannot be told without waiting."""
-        ...
 
     def chunks(self) -> AsyncIterator[bytes]:
         """
@@ -65,11 +62,9 @@ class UpstreamReply(Protocol):
         Raises:
             GatewayError: TARGET_UNAVAILABLE when the connection breaks before the body is complete.
         """
-        ...
 
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, else drop it. Repeatable."""
-        ...
 
 
 class UpstreamClient(Protocol):
@@ -84,7 +79,6 @@ class UpstreamClient(Protocol):
         Raises:
             GatewayError: TIMEOUT_CONNECT, or TARGET_UNAVAILABLE for every other failure of the network.
         """
-        ...
 
 
 class Decoder(Protocol):
@@ -93,7 +87,6 @@ class Decoder(Protocol):
     @property
     def done(self) -> bool:
         """Say whether the answer has come to its proper end."""
-        ...
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """
@@ -102,7 +95,6 @@ class Decoder(Protocol):
         Raises:
             GatewayError: The bytes are no answer (BAD_UPSTREAM_REPLY), or an error sent in its place.
         """
-        ...
 
     def end(self) -> list[StreamEvent]:
         """
@@ -111,7 +103,6 @@ class Decoder(Protocol):
         Raises:
             GatewayError: TARGET_UNAVAILABLE if the answer is not complete.
         """
-        ...
 
 
 class Encoded(msgspec.Struct, frozen=True):
@@ -141,7 +132,6 @@ class Codec(Protocol):
         Raises:
             GatewayError: UNSUPPORTED_FEATURE for an operation or a part that the provider cannot express.
         """
-        ...
 
     def decode(self, body: bytes, request: Request) -> Completion:
         """
@@ -150,15 +140,12 @@ class Codec(Protocol):
         Raises:
             GatewayError: BAD_UPSTREAM_REPLY, or an error that was sent with status 200.
         """
-        ...
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer to `request`."""
-        ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
         """Return the failure that a status of 300 or more means; total. `wall_s` resolves HTTP dates."""
-        ...
 
 
 class Signer(Protocol):
@@ -171,7 +158,6 @@ class Signer(Protocol):
         Raises:
             GatewayError: TARGET_MISCONFIGURED if there are none to be had.
         """
-        ...
 
 
 class Sink(Protocol):
@@ -179,23 +165,18 @@ class Sink(Protocol):
 
     async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a complete response."""
-        ...
 
     async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Begin a streamed response."""
-        ...
 
     async def part(self, data: bytes) -> None:
         """Send a piece of the body; waits while the client does not read."""
-        ...
 
     async def end(self) -> None:
         """End the body properly."""
-        ...
 
     async def abort(self) -> None:
         """Break the connection so that the client cannot take the body for complete."""
-        ...
 
 
 class Circuits(Protocol):
@@ -203,7 +184,6 @@ class Circuits(Protocol):
 
     def closed(self, target: Target, policy: CircuitPolicy) -> Ticket | None:
         """Let one call through at once if its circuit is known to be closed, the usual case; else None: `admit`."""
-        ...
 
     async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
         """
@@ -215,7 +195,6 @@ class Circuits(Protocol):
             GatewayError: CIRCUIT_OPEN with the time until another try makes sense, or STATE_UNAVAILABLE where shared
                 state is out of reach and the policy for that is to refuse.
         """
-        ...
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """
@@ -223,11 +202,9 @@ class Circuits(Protocol):
 
         `least_open_s` is the target's own wish; `request_id` names the call, if its ending should change the circuit.
         """
-        ...
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
         """Return every circuit that is known, by name."""
-        ...
 
     def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
         """
@@ -235,7 +212,6 @@ class Circuits(Protocol):
 
         May be called by any thread.
         """
-        ...
 
     async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:
         """
@@ -244,7 +220,6 @@ class Circuits(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE, and nothing changed.
         """
-        ...
 
 
 class Limits(Protocol):
@@ -257,15 +232,12 @@ class Limits(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE where shared state is out of reach and the policy for that is to refuse.
         """
-        ...
 
     def settle(self, decision: Decision, tokens: int) -> None:
         """Give back places, and replace the tokens that were reserved by those used. Never waits, never raises."""
-        ...
 
     async def levels(self) -> list[Standing]:
         """Return how the buckets stand that were used lately, as far as that is known."""
-        ...
 
 
 class Tokenizer(Protocol):
@@ -273,4 +245,3 @@ class Tokenizer(Protocol):
 
     async def count(self, text: str, family: Family) -> int | None:
         """Return how many tokens a text has; None if nobody here knows the vocabulary. May take milliseconds."""
-        ...

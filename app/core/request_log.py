@@ -119,4 +119,3 @@ class RequestLog(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE.
         """
-        ...

@@ -1,4 +1,4 @@
-"""The words for rate limits: what a rule says, what one call asks of it, and how that was decided."""
+"""The words for rate limits: what a rule says, how people write it, what a call asks of it, how that was decided."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 from app.core.gcra import US_PER_S, YEAR_US, Hold, Rate
 
 NEVER: Final = -1  # a wait that no time ends: the call asks for more than the bucket holds when it is full
+RESERVE_TOKENS: Final = 4096  # of an answer, unless something else is set
 PLACE_WAIT_US: Final = US_PER_S  # a place is free again as soon as any answer ends; nobody knows when that is
 
 
@@ -167,3 +168,57 @@ def with_prompt(ask: Ask, prompt: int) -> Ask:
 def _grown(claim: Claim, more: int) -> Claim:
     units, rate = claim.units + more, claim.rule.rate
     return Claim(claim.rule, claim.bucket, units, 0 if rate is None else rate.charge_us(units))
+
+
+class LimitSpec(msgspec.Struct, frozen=True):
+    """
+    What may be done: `requests` and `tokens` in `window_s`, and calls at the same time (`concurrency`).
+
+    The other fields are those of `Rule`; a `burst` of None is what a whole window allows.
+    """
+
+    name: str = "key"
+    requests: int | None = None
+    tokens: int | None = None
+    concurrency: int | None = None
+    window_s: float = 60.0
+    burst: int | None = None
+    models: tuple[str, ...] = ()
+    shadow: bool = False
+    lease: int = 0
+    reserve: int = RESERVE_TOKENS
+
+
+def rules_of(spec: LimitSpec, per: tuple[Scope, ...]) -> tuple[Rule, ...]:
+    """Return a rule for each number of a spec."""
+    counted = ((Measure.REQUESTS, spec.requests), (Measure.TOKENS, spec.tokens))
+    rules = [_rate(spec, per, measure, amount) for measure, amount in counted if amount is not None]
+    if spec.concurrency is not None:
+        rules.append(Rule(spec.name, Measure.CONCURRENCY, spec.concurrency, None, per, spec.models, spec.shadow))
+    return tuple(rules)
+
+
+def spec_of(rule: Rule) -> LimitSpec:
+    """Return the spec that amounts to this one rule."""
+    spec = LimitSpec(rule.name, models=rule.models, shadow=rule.shadow, lease=rule.lease)
+    if rule.rate is None:
+        return msgspec.structs.replace(spec, concurrency=rule.most)
+    counted = {rule.measure.value: rule.rate.amount}
+    return msgspec.structs.replace(
+        spec, **counted, window_s=rule.rate.window_us / US_PER_S, burst=rule.rate.burst, reserve=rule.reserve
+    )
+
+
+def _rate(spec: LimitSpec, per: tuple[Scope, ...], measure: Measure, amount: int) -> Rule:
+    rate = Rate.of(amount, spec.window_s, spec.burst or amount)
+    return Rule(
+        name=spec.name,
+        measure=measure,
+        most=rate.burst,
+        rate=rate,
+        per=per,
+        models=spec.models,
+        shadow=spec.shadow,
+        lease=spec.lease,
+        reserve=spec.reserve,
+    )

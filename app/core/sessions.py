@@ -87,52 +87,27 @@ class SessionStore(Protocol):
     """
     Where sessions are kept. Each method is one atomic step; whoever is not the owner finds nothing.
 
-    All raise STATE_UNAVAILABLE where the store is out of reach.
+    All raise STATE_UNAVAILABLE where the store is out of reach, and those that name a session SESSION_NOT_FOUND or
+    SESSION_EXPIRED.
     """
 
     async def create(self, session: Session) -> None:
-        """
-        Keep a new session.
-
-        Raises:
-            GatewayError: SESSION_FULL if the owner, or everybody together, has as many as there may be.
-        """
-        ...
+        """Keep a new session; SESSION_FULL if the owner, or everybody together, has as many as there may be."""
 
     async def load(self, tenant: str, session_id: str) -> Session:
-        """
-        Return a session, and let it live for its `ttl_s` from now on.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
-        """
-        ...
+        """Return a session, and let it live for its `ttl_s` from now on."""
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
-        """
-        Add a turn at the end.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
-        """
-        ...
+        """Add a turn at the end."""
 
     async def delete(self, tenant: str, session_id: str) -> None:
-        """
-        Forget a session.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED.
-        """
-        ...
+        """Forget a session."""
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
         """Return the sessions of one owner, or of all (None), those used last first; `limit` at most."""
-        ...
 
     async def aclose(self) -> None:
         """Let go of what is open."""
-        ...
 
 
 class _Role(msgspec.Struct, frozen=True):

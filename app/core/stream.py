@@ -30,29 +30,23 @@ class Source(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         """Return itself."""
-        ...
 
     def __anext__(self) -> Awaitable[Batch]:
         """Wait for the next one."""
-        ...
 
     def aclose(self) -> Awaitable[None]:
         """Give up reading."""
-        ...
 
 
-class CommitRule(Protocol):
-    """When a stream may be shown to the client, after which nothing is replayed."""
+class CommitRule(msgspec.Struct, frozen=True):
+    """
+    When a stream may be shown to the client, after which nothing is replayed.
 
-    @property
-    def weight(self) -> Weight:
-        """Return the least weight of an event that commits."""
-        ...
+    That is once an event of at least this weight has come, or more than `held_max_bytes` were held back.
+    """
 
-    @property
-    def held_max_bytes(self) -> int:
-        """Return how many bytes may be held back; more commit whatever they are."""
-        ...
+    weight: Weight
+    held_max_bytes: int
 
 
 class EventStream:
@@ -110,7 +104,7 @@ class EventStream:
 
         No event of the stream is then forwarded in its provider's own words, which may say what `step` took out.
         """
-        self._steps.append(lambda batch: [_in_own_words(event) for event in step(batch)])
+        self._steps.append(lambda batch: [without_native(event) for event in step(batch)])
 
     def when_done(self, finisher: Finisher) -> None:
         """Tell `finisher` once how the stream ended; the first registered is the first told."""
@@ -190,7 +184,8 @@ class EventStream:
         return self._release()
 
 
-def _in_own_words(event: StreamEvent) -> StreamEvent:
+def without_native(event: StreamEvent) -> StreamEvent:
+    """Return an event without its provider's own words, which may say something else than it does by now."""
     return event if event.native is None else msgspec.structs.replace(event, native=None)
 
 

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import msgspec
 
 from app.core.clock import Clock
-from app.core.failures import GatewayError
+from app.core.errors import GatewayError
 
 BORDER: Final = b"\n\n"  # the end of every event
 _ID_BYTES: Final = 16
@@ -64,15 +64,12 @@ class TapeWatcher(Protocol):
 
     def joined(self) -> None:
         """Take note of a reader who has come."""
-        ...
 
     def deserted(self) -> None:
         """Take note that the last reader has left."""
-        ...
 
     def lost(self) -> None:
         """Take note that nobody can read it any more."""
-        ...
 
 
 class Readable(Protocol):
@@ -89,11 +86,9 @@ class Readable(Protocol):
     @property
     def taped(self) -> Taped:
         """Return whose it is."""
-        ...
 
     def replay(self, after: int) -> AsyncGenerator[bytes, None]:
         """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
-        ...
 
 
 class TapeCopies(Protocol):
@@ -101,7 +96,6 @@ class TapeCopies(Protocol):
 
     def share(self, tape: Tape) -> None:
         """Let others have what comes onto a tape, from its beginning to its end."""
-        ...
 
     async def find(self, tape_id: str, tenant: str, after: int) -> Readable | None:
         """
@@ -112,11 +106,9 @@ class TapeCopies(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE if nobody can be asked.
         """
-        ...
 
     async def aclose(self) -> None:
         """Let others have what they have not yet, within a second."""
-        ...
 
 
 class Tape:
@@ -135,7 +127,7 @@ class Tape:
         self._parts: list[bytes] = []
         self._before: list[int] = []  # how many events came before each part
         self._readers = 0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._news = asyncio.Event()  # set and cleared at once: it wakes who waits
 
     def add(self, data: bytes) -> None:
         """Note whole events that are being sent."""
@@ -174,7 +166,7 @@ class Tape:
                 elif self.ending is not None:
                     return
                 elif not parts:
-                    await self._news()
+                    await self._news.wait()
         finally:
             self.leave()
 
@@ -194,16 +186,9 @@ class Tape:
         if not self._readers and self.watcher is not None and self.ending is None:
             self.watcher.deserted()
 
-    async def _news(self) -> None:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        await waiting
-
     def _tell(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
+        self._news.set()
+        self._news.clear()
 
 
 class Tapes:

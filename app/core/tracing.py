@@ -35,21 +35,16 @@ class Span(Protocol):
     @property
     def trace_id(self) -> str:
         """Return the trace's id, 32 hexadecimal digits."""
-        ...
 
     @property
     def traceparent(self) -> str:
         """Return the header of W3C's trace context that names this span as the parent."""
-        ...
 
     def child(self, name: str, attributes: Attributes = NO_ATTRIBUTES, *, client: bool = False) -> Span:
         """Begin a span below this one; `client` says that it is a request to somebody else."""
-        ...
 
     def add(self, attributes: Attributes) -> None:
         """Say more about it; what comes after its end is left out."""
-        ...
 
     def end(self, error: BaseException | None = None) -> None:
         """End it, with what it ended by; only the first time counts."""
-        ...

@@ -17,8 +17,7 @@ from cachetools import LRUCache
 
 from app.core.clock import Clock
 from app.core.identity import Caller
-from app.core.keys.directory import Verdict
-from app.core.keys.virtual_keys import Standing
+from app.core.keys.virtual_keys import UNDECIDED, UNKNOWN, Found, Standing
 from app.identity.key_set import KeySet
 
 ID_PREFIX: Final = "jwt_"
@@ -26,9 +25,7 @@ TOKEN_MAX_BYTES: Final = 16_384
 _REMEMBERED_MAX = 10_000
 _WORDS_MAX, _WORD_MAX_CHARS = 64, 256
 _ID_BYTES = 12
-_INVALID: Final = Verdict(Standing.UNKNOWN)
-_EXPIRED: Final = Verdict(Standing.EXPIRED)
-_UNDECIDED: Final = Verdict(Standing.UNDECIDED)
+_EXPIRED: Final = Found(Standing.EXPIRED)
 
 
 class ClaimNames(msgspec.Struct, frozen=True):
@@ -60,7 +57,7 @@ class TokenOptions(msgspec.Struct, frozen=True):
 
 
 class _Remembered(msgspec.Struct, frozen=True):
-    verdict: Verdict
+    verdict: Found
     until_wall: float
     generation: int
 
@@ -74,11 +71,11 @@ class JwtTokens:
         self._clock = clock
         self._remembered: LRUCache[bytes, _Remembered] = LRUCache(_REMEMBERED_MAX)
 
-    async def read(self, token: bytes) -> Verdict:
+    async def read(self, token: bytes) -> Found:
         """Check a token, or remember that it was checked."""
         self._keys.renew(self._options.refresh_s)
         if len(token) > TOKEN_MAX_BYTES:
-            return _INVALID
+            return UNKNOWN
         digest, now_wall = hashlib.sha256(token).digest(), self._clock.wall()
         known = self._remembered.get(digest)
         if known is not None and known.generation == self._keys.generation:
@@ -86,9 +83,9 @@ class JwtTokens:
         try:
             claims = await self._claims(token)
         except jwt.PyJWTError:
-            return _INVALID
+            return UNKNOWN
         if claims is None:
-            return _INVALID if self._keys.known else _UNDECIDED
+            return UNKNOWN if self._keys.known else UNDECIDED
         verdict, until_wall = self._judged(claims, now_wall)
         if verdict.caller is not None:
             self._remembered[digest] = _Remembered(verdict, until_wall, self._keys.generation)
@@ -120,14 +117,14 @@ class JwtTokens:
             },
         )
 
-    def _judged(self, claims: Mapping[str, Any], now_wall: float) -> tuple[Verdict, float]:
+    def _judged(self, claims: Mapping[str, Any], now_wall: float) -> tuple[Found, float]:
         """Return what a signed token stands for, and until when."""
         expires, begins, leeway_s = claims.get("exp"), claims.get("nbf", 0), self._options.leeway_s
         caller = self._caller(claims)
         if caller is None or not _is_time(expires) or not _is_time(begins) or now_wall + leeway_s < begins:
-            return _INVALID, 0.0
+            return UNKNOWN, 0.0
         until_wall = expires + leeway_s
-        return (Verdict(Standing.VALID, caller) if now_wall < until_wall else _EXPIRED), until_wall
+        return (Found(Standing.VALID, caller=caller) if now_wall < until_wall else _EXPIRED), until_wall
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller | None:
         names, subject = self._options.claims, claims.get(self._options.claims.id)

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx2
 
+from app.core.bodies import Upload
 from app.core.errors import INVALID_REQUEST, TARGET_UNAVAILABLE, TIMEOUT_CONNECT, GatewayError
 from app.core.ports import HttpRequest
-from app.core.uploads import Upload
 from app.providers.pool.options import PoolOptions
 from app.providers.pool.tls import client_context
 

@@ -24,9 +24,9 @@ from app.core.errors import (
     TIMEOUT_TOTAL,
     GatewayError,
 )
-from app.core.model import Operation, PlainRequest, Request, Weight
+from app.core.model import Operation, PlainRequest, Request
 from app.core.ports import Codec, Decoder, Encoded, HttpRequest, Signer, UpstreamClient, UpstreamReply
-from app.core.stream import EventStream
+from app.core.stream import CommitRule, EventStream
 from app.providers.answer_kind import is_whole, may_be_whole, media_type_of, require_plain, streamed_type
 from app.providers.keyring import KeyRing
 from app.providers.openai.stream_usage import AskingCodec, StreamUsage, UsageEndpoint
@@ -70,8 +70,7 @@ class ReadingOptions(msgspec.Struct, frozen=True):
 
     connect_s: float
     idle_s: float
-    weight: Weight
-    held_max_bytes: int
+    commit: CommitRule
 
 
 class Endpoints:
@@ -174,7 +173,7 @@ class Endpoint:
         reading = EventReading(reply, decoder, self._guard(attempt), partial(self._blamed, attempt, secrets))
         stream = EventStream(reading, reading.release, media_type)
         try:
-            await stream.prime(self._options)
+            await stream.prime(self._options.commit)
         except BaseException:
             attempt.call.journal.unshown = stream.held_usage  # charged for all the same
             raise

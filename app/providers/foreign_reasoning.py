@@ -16,7 +16,7 @@ import msgspec
 from app.core.dialects.anthropic import Block
 from app.core.dialects.reasoning import SEAL
 from app.core.dialects.responses import Item
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 
 Members: TypeAlias = dict[str, msgspec.Raw]
 

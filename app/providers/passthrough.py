@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from app.core.addresses import behind
+from app.core.bodies import whole
 from app.core.call import AnswerHead, Attempt, Reply, Target
 from app.core.clock import Clock
 from app.core.errors import (
@@ -30,7 +31,6 @@ from app.core.errors import (
 )
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
-from app.core.uploads import whole
 from app.providers.answer_kind import media_type_of
 from app.providers.canonical.decoding import heard_or
 from app.providers.endpoint import Endpoint, Provider, ReadingOptions

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from app.core.call import Target
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import ChatRequest, Request
 from app.core.ports import Codec, Encoded
 from app.providers.canonical.unsupported import unsupported, with_extras

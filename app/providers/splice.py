@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.json_members import LONG_BYTES, STRING, spans
+from app.core.json_text import LONG_BYTES, STRING, spans
 
 _MODEL = re.compile(rb'"model"\s*:\s*' + STRING)
 _ESCAPED_LETTER = b"\\u006"  # how a key could spell a letter of "model" without using it

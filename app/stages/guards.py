@@ -15,14 +15,13 @@ import msgspec
 from app.core.call import Call, CallOptions, Journal, Reply
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.guards.guard import Ask, Complaint, Guard, Policy, Prompt, Said
-from app.core.guards.seen import WorkerSetup, prompt_of, said_in
+from app.core.guards.seen import Transcript, prompt_of, said_in
 from app.core.guards.watching import Sharp, Watch
 from app.core.model import ChatRequest, Completion, Operation, PlainRequest, StreamEvent
 from app.core.per_route import PerRoute
 from app.core.pipeline import Handler
-from app.core.redaction.answers import Form
+from app.core.redaction.answers import AnswerFormat, RewriteEvents
 from app.core.redaction.editing import Plain
-from app.core.redaction.streams import RewriteEvents
 from app.core.signals import GuardComplained, Listener
 from app.core.stream import Batch, EventStream
 
@@ -136,13 +135,13 @@ class _Trial:
     def _watched(self, stream: EventStream) -> Reply:
         """Return a stream that is judged at its end, and by some guards while it passes."""
         if self._rules.sharp:
-            form = Form(chat=self._chat)
+            form = AnswerFormat(chat=self._chat)
             stream.transform(RewriteEvents(lambda _json: Plain(Watch(self._rules.sharp, self._object)), form))
         return Reply(EventStream(self._judged(stream), stream.aclose))
 
     async def _judged(self, stream: EventStream) -> AsyncGenerator[Batch, None]:
         """Pass on what comes, but nothing that finishes the answer before it was judged."""
-        listening = WorkerSetup()
+        listening = Transcript()
         held: list[Batch] = []
         async for batch in stream:
             listening.hear(batch)
@@ -206,7 +205,7 @@ async def _heard(reply: Reply, *, chat: bool) -> tuple[Reply, Said]:
             raise GatewayError(
                 BAD_UPSTREAM_REPLY, "The provider's answer has a form that no guard can judge."
             ) from error
-    listening = WorkerSetup()
+    listening = Transcript()
     batches: list[Batch] = []
     async for batch in body:
         listening.hear(batch)

@@ -12,8 +12,8 @@ from collections.abc import Awaitable
 import msgspec
 
 from app.core.call import Call, Reply
+from app.core.guards.checks import Tripwire
 from app.core.guards.spotlight import Spotlight, spotlit
-from app.core.guards.tripwire import Tripwire
 from app.core.model import ChatRequest
 from app.core.per_route import PerRoute
 from app.core.pipeline import Handler

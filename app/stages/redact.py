@@ -15,18 +15,17 @@ import msgspec
 
 from app.core.call import Call, Reply
 from app.core.model import ChatFields, ChatRequest, Completion, Operation, Request
+from app.core.multipart import Form, is_form
 from app.core.outcome import Outcome
 from app.core.per_route import PerRoute
 from app.core.pipeline import Handler
-from app.core.redaction.answers import Form, rewrite_whole
+from app.core.redaction.answers import AnswerFormat, RewriteEvents, rewrite_whole
 from app.core.redaction.body import CHAT, PLAIN, Rule
 from app.core.redaction.editing import Chain, Editor, InJson, Plain, Rewriter
-from app.core.redaction.forms import is_form, texts_in, with_texts
 from app.core.redaction.hold_back import Cut
 from app.core.redaction.placeholders import Restore, Vault
 from app.core.redaction.redactor import Action, Found, Hit, Redactor, blocked_by
 from app.core.redaction.redactor import Redacted as Done
-from app.core.redaction.streams import RewriteEvents
 from app.core.sessions import is_session_id
 from app.core.signals import Listener, Redacted
 
@@ -148,7 +147,7 @@ class _Answer:
         self._listener = listener
         self._found: Counter[str] = Counter()
         self.looks = rules.answer is not None
-        self.form = Form(chat=isinstance(call.request, ChatRequest), in_json=_wants_json(call.request))
+        self.form = AnswerFormat(chat=isinstance(call.request, ChatRequest), in_json=_wants_json(call.request))
 
     def rewriter(self, json: bool) -> Rewriter:  # noqa: FBT001 - as `MakeRewriter` has it
         """Return what rewrites one text: first what the model says, then what comes back to the caller."""
@@ -186,7 +185,7 @@ def _body(request: Request) -> bytes | None:
     """Return what is looked through, as JSON: the body or, of a form, its texts; None if it is neither."""
     if isinstance(request, ChatRequest) or request.media_type.partition(";")[0].strip() == "application/json":
         return request.raw
-    return texts_in(request.raw, request.media_type) if is_form(request.media_type) else None
+    return Form(request.raw, request.media_type).texts() if is_form(request.media_type) else None
 
 
 def _wants_json(request: Request) -> bool:
@@ -203,5 +202,5 @@ def _with(request: Request, done: Done, redactor: Redactor) -> Request:
         return msgspec.structs.replace(request, fields=fields, raw=done.raw, origin=None)
     text = tuple([redactor.redact_text(each, done.vault) for each in request.text])
     user = None if request.user is None else redactor.redact_text(request.user, done.vault)
-    raw = with_texts(request.raw, request.media_type, done.raw) if is_form(request.media_type) else done.raw
+    raw = Form(request.raw, request.media_type).with_texts(done.raw) if is_form(request.media_type) else done.raw
     return msgspec.structs.replace(request, raw=raw, text=text, user=user)

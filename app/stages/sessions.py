@@ -20,7 +20,7 @@ from app.core.call import Call, Reply
 from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion
 from app.core.pipeline import Handler
-from app.core.session_office import full
+from app.core.session_manager import full
 from app.core.sessions import (
     Continued,
     Estimate,

@@ -15,8 +15,7 @@ import msgspec
 from app.core.call import Call, Reply
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.json_depth import deeper_than
-from app.core.json_members import OBJECT, spans
+from app.core.json_text import OBJECT, deeper_than, spans
 from app.core.model import ChatRequest, Message, Part, PlainRequest
 from app.core.parameters import Quantities, unfit
 from app.core.pipeline import Handler

@@ -17,7 +17,7 @@ from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import ANONYMOUS, Caller, Credential
 from app.core.pipeline import Handler
 from app.core.routing.table import RoutingTable
-from app.core.session_office import SessionBounds, SessionOffice
+from app.core.session_manager import SessionBounds, SessionManager
 from app.core.signals import Signal
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
@@ -112,10 +112,10 @@ class Everybody:
         return ANONYMOUS
 
 
-def no_sessions(clock: VirtualClock) -> SessionOffice:
+def no_sessions(clock: VirtualClock) -> SessionManager:
     """Return where there are no sessions yet."""
     store = MemorySessions(StoreLimits(10, 10_000), clock)
-    return SessionOffice(store, SessionBounds(1000, 60.0, alone=True), clock, bytes, lambda _conversation: None)
+    return SessionManager(store, SessionBounds(1000, 60.0, alone=True), clock, bytes, lambda _conversation: None)
 
 
 class Edge:

@@ -8,8 +8,8 @@ import pytest
 
 from app.api.asgi import ClientGoneError, ClientWatch, Message
 from app.api.uploading import Incoming
+from app.core.bodies import whole
 from app.core.errors import BODY_TOO_LARGE, CLIENT_CLOSED, GatewayError
-from app.core.uploads import whole
 
 LIMIT = 100
 

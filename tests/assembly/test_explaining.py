@@ -8,12 +8,9 @@ import pytest
 
 from app.core.call import CallOptions, Target
 from app.core.circuits import CircuitPolicy, Verdict
-from app.core.explain.limits import LimitLevel, LimitsSection
+from app.core.explain.calls import LimitLevel, LimitsSection, RedactionSection, RequestSection
 from app.core.explain.port import Explained, explain
-from app.core.explain.price import PriceSection
-from app.core.explain.redaction import RedactionSection
-from app.core.explain.request import RequestSection
-from app.core.explain.route import RouteSection
+from app.core.explain.targets import PriceSection, RouteSection
 from app.core.gateway import Gateway
 from tests.assembly.support import Bench, ask, call
 from tests.support.calls import text_of

@@ -206,16 +206,16 @@ async def test_requests_are_obeyed_one_after_another(kept: Kept) -> None:
 async def test_retry_budgets_outlive_a_reload(kept: Kept) -> None:
     """What is left for retries is forgotten only if its numbers changed."""
     deps = kept.bench.deps
-    before = deps.retry_budgets.of(0.2, 3)
+    before = deps.retry_budgets(0.2, 3)
     kept.disk.now = loaded(**NEW)
     await kept.reloader.reload()
-    same = deps.retry_budgets.of(0.2, 3)
+    same = deps.retry_budgets(0.2, 3)
     kept.disk.now = loaded(retry={"budget_ratio": 0.5})
 
     await kept.reloader.reload()
 
     assert same is before
-    assert deps.retry_budgets.of(0.5, 3) is not before
+    assert deps.retry_budgets(0.5, 3) is not before
 
 
 @pytest.mark.parametrize(("ratio", "hedged"), [(0.5, True), (0.4, False)])

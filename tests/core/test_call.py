@@ -10,7 +10,7 @@ from app.core.gateway import EdgeOptions, Gateway
 from app.core.identity import Caller, Credential
 from app.core.outcome import End, Outcome
 from app.core.routing.table import RoutingTable
-from app.core.session_office import SessionBounds, SessionOffice
+from app.core.session_manager import SessionBounds, SessionManager
 from app.core.traffic.admission import Priority
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
@@ -84,7 +84,7 @@ async def test_a_gateway_is_one_reading_of_the_configuration(clock: VirtualClock
     """A gateway holds the pipeline and the models that belong together, and neither can be exchanged."""
     provider, routing = FakeProvider(), RoutingTable({}, {})
 
-    office = SessionOffice(
+    office = SessionManager(
         MemorySessions(StoreLimits(1, 1), clock),
         SessionBounds(1, 1.0, alone=True),
         clock,

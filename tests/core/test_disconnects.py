@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.disconnects import Departure, Departures, DisconnectOptions
+from app.core.disconnects import Departure, DisconnectOptions
 from app.core.signals import ClientLeft, Signal
 from app.core.tapes import Tape, TapeBounds, Taped, TapeEnd, Tapes
+from app.core.traffic.memory import Slots
 from tests.support.calls import a_call, asking
 from tests.support.virtual_time import VirtualClock
 
@@ -41,13 +42,13 @@ class Bench:
 
     def __init__(self) -> None:
         self.told: list[Signal] = []
-        self._departures = Departures()
+        self._drains = Slots()
 
     def call(self, *, asked: bool = True) -> Departure:
         """Return the departure of a call, of which a provider has been asked or not."""
         call = a_call(asking())
         call.journal.attempts = int(asked)
-        return Departure(call, OPTIONS, self._departures, self.told.append)
+        return Departure(call, OPTIONS, self._drains, self.told.append)
 
 
 def test_only_so_many_go_on() -> None:
@@ -84,7 +85,7 @@ class Resumable:
         self.call = a_call(asking(stream=True))
         self.call.journal.attempts = 1
         options = DisconnectOptions({}, otherwise=drains, drain_max=drain_max, resume=BOUNDS)
-        self.departure = Departure(self.call, options, Departures(), self.told.append)
+        self.departure = Departure(self.call, options, Slots(), self.told.append)
         self.ends = self.detached = 0
         tape = Tapes(VirtualClock()).open(Taped("one", "req_1", lambda _error: b""), BOUNDS)
         assert tape is not None
@@ -201,7 +202,7 @@ async def test_where_too_many_are_drained_a_deserted_stream_ends(clock: VirtualC
 def test_whoever_cannot_be_ended_yet_is_not() -> None:
     """Nothing happens before somebody is bound."""
     call = a_call(asking(stream=True))
-    departure = Departure(call, DisconnectOptions({}, False, 1, BOUNDS), Departures(), lambda _signal: None)
+    departure = Departure(call, DisconnectOptions({}, False, 1, BOUNDS), Slots(), lambda _signal: None)
 
     departure.lost()
     departure.joined()

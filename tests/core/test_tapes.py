@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.failures import GatewayError
+from app.core.errors import GatewayError
 from app.core.tapes import Tape, TapeBounds, Taped, TapeEnd, Tapes
 from tests.support.virtual_time import VirtualClock
 

@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from app.core.identity import Caller
-from app.core.keys.directory import Verdict
-from app.core.keys.virtual_keys import Standing
+from app.core.keys.virtual_keys import Found, Standing
 from app.core.signals import Signal, TokenKeysChanged
 from app.identity.key_set import PATIENCE_S, PAUSE_S, KeySet
 from app.identity.tokens import TOKEN_MAX_BYTES, ClaimNames, JwtTokens, TokenOptions
@@ -123,7 +122,7 @@ PUBLIC_PEM = msgspec.json.encode(published("one")["keys"][0])
 )
 async def test_bad_tokens(gate: Gate, given: bytes) -> None:
     """Another key, issuer, audience or algorithm, claims that lack or make no sense, and what is no token."""
-    assert await gate.tokens.read(given) == Verdict(Standing.UNKNOWN)
+    assert await gate.tokens.read(given) == Found(Standing.UNKNOWN)
 
 
 async def test_a_token_ends(gate: Gate, clock: VirtualClock) -> None:

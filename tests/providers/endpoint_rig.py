@@ -14,7 +14,7 @@ from app.core.clock import SystemClock
 from app.core.errors import GatewayError
 from app.core.model import Completion, StreamEvent, Weight
 from app.core.ports import UpstreamClient
-from app.core.stream import EventStream
+from app.core.stream import CommitRule, EventStream
 from app.providers.endpoint import Endpoint, Provider, ReadingOptions
 from app.providers.openai.codec import OpenAiCodec
 from tests.support.calls import a_call, chat_request
@@ -63,7 +63,9 @@ class Rig(msgspec.Struct, frozen=True):
     def endpoint(self) -> Endpoint:
         """Return the endpoint."""
         provider = Provider("acme", self.url + "/v1", PROVIDER_HEADERS, OpenAiCodec(), self.client)
-        return Endpoint(provider, ReadingOptions(self.connect_s, self.idle_s, Weight.THOUGHT, 65_536), SystemClock())
+        return Endpoint(
+            provider, ReadingOptions(self.connect_s, self.idle_s, CommitRule(Weight.THOUGHT, 65_536)), SystemClock()
+        )
 
 
 def attempt(

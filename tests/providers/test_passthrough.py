@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from app.core.bodies import Upload
 from app.core.call import Attempt, Target
 from app.core.clock import SystemClock
 from app.core.errors import (
@@ -19,7 +20,7 @@ from app.core.errors import (
 from app.core.model import Completion, Operation, PlainRequest, Weight
 from app.core.ports import HttpRequest, Signer, UpstreamClient
 from app.core.provider_keys import Key, KeyPool
-from app.core.uploads import Upload
+from app.core.stream import CommitRule
 from app.core.usage import Usage
 from app.providers.endpoint import Provider, ReadingOptions
 from app.providers.keyring import KeyRing
@@ -32,7 +33,7 @@ from tests.providers.pool.conftest import pool  # noqa: F401 - a fixture
 from tests.support.calls import a_call, chat_request
 from tests.support.upstream_server import LAST_CHUNK, UpstreamServer, always, chunk, in_turn, whole
 
-READING = ReadingOptions(5.0, 30.0, Weight.THOUGHT, 65_536)
+READING = ReadingOptions(5.0, 30.0, CommitRule(Weight.THOUGHT, 65_536))
 BOUND = 100
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.json_members import LONG_BYTES
+from app.core.json_text import LONG_BYTES
 from app.providers.splice import replace_model
 
 SLOW = b'"slow": "\\u006d"'  # an escaped letter, which could be part of a key, takes the careful way

@@ -9,11 +9,10 @@ import pytest
 
 from app.core.call import Attempt, Call, CallOptions, Reply
 from app.core.errors import BAD_UPSTREAM_REPLY, CHECK_UNAVAILABLE, CONTENT_BLOCKED, GatewayError
-from app.core.guards.checks import Length, Quiet, Refusal, Terms, Tools
+from app.core.guards.checks import Length, Quiet, Refusal, Terms, Tools, Tripwire
 from app.core.guards.guard import Ask, Complaint, Policy, Prompt, Said
 from app.core.guards.injection import Injection
 from app.core.guards.moderation import Moderation
-from app.core.guards.tripwire import Tripwire
 from app.core.identity import Caller
 from app.core.model import Completion, Operation, PlainRequest, Weight
 from app.core.per_route import PerRoute

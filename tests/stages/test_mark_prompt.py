@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from app.core.call import Call
+from app.core.guards.checks import Tripwire
 from app.core.guards.spotlight import Spotlight
-from app.core.guards.tripwire import Tripwire
 from app.core.model import Operation, PlainRequest
 from app.core.per_route import PerRoute
 from app.core.pipeline import compose

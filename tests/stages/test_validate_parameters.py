@@ -9,7 +9,7 @@ import pytest
 
 from app.core.call import CallOptions
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.json_members import LONG_BYTES
+from app.core.json_text import LONG_BYTES
 from app.core.model import ChatRequest, Operation, PlainRequest
 from app.core.parameters import Quantities
 from app.core.pipeline import compose

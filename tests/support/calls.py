@@ -17,7 +17,7 @@ from app.core.call import Attempt, Call, CallOptions, Journal, Reply, Target
 from app.core.errors import GatewayError, Kind
 from app.core.model import ChatFields, ChatRequest, Chunk, Completion, Request, StreamEvent, Weight
 from app.core.outcome import Outcome
-from app.core.stream import Batch, EventStream
+from app.core.stream import Batch, CommitRule, EventStream
 from app.core.usage import Usage
 from tests.support.virtual_time import START_S
 
@@ -144,7 +144,7 @@ class Line:
         return EventStream(self.batches(), self.release)
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(CommitRule, frozen=True):
     """A commit rule; the default is `visible`."""
 
     weight: Weight = Weight.THOUGHT

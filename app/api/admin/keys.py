@@ -16,11 +16,10 @@ from app.api.openapi.bodies import takes
 from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway
-from app.core.keys.office import OVERLAP_S, Issued, KeyOffice, KeyOrder, Listing
-from app.core.limits.orders import RESERVE_TOKENS, LimitOrder, order_of, rules_of
+from app.core.keys.manager import OVERLAP_S, Issued, KeyManager, KeySpec, Listing
 from app.core.money import Budget, Period, nano, usd
 from app.core.parameters import ROLES, Role
-from app.core.rules import Rule, Scope
+from app.core.rules import RESERVE_TOKENS, LimitSpec, Rule, Scope, rules_of, spec_of
 from app.core.traffic.admission import Priority
 
 _BODY_MAX_BYTES: Final = 65_536
@@ -91,25 +90,25 @@ def keys_router(gateways: CurrentGateway) -> APIRouter:
 
     @router.get("/keys", summary="List the virtual keys, without their secrets")
     async def list_keys(request: Request) -> Response:
-        office = admitted(request, gateways.current).keys
-        return json_answer({"keys": [_shown(listing) for listing in office.listing()]})
+        manager = admitted(request, gateways.current).keys
+        return json_answer({"keys": [_shown(listing) for listing in manager.listing()]})
 
     @router.post("/keys", summary="Make a virtual key; the answer is the only one that shows it", openapi_extra=_MAKES)
     async def new_key(request: Request) -> Response:
-        office = admitted(request, gateways.current).keys
+        manager = admitted(request, gateways.current).keys
         body = decode_as(_NewKey, await _body(request) or b"{}")
-        return json_answer(_issued(office, await office.issue(_order(body))))
+        return json_answer(_issued(manager, await manager.issue(_spec(body))))
 
     @router.delete("/keys/{key_id}", summary="Revoke a virtual key, on every replica within a second")
     async def revoke_key(request: Request, key_id: str) -> Response:
-        office = admitted(request, gateways.current).keys
-        return json_answer(_shown(await office.revoke(key_id)))
+        manager = admitted(request, gateways.current).keys
+        return json_answer(_shown(await manager.revoke(key_id)))
 
     @router.post("/keys/{key_id}/rotate", summary=_ROTATION, openapi_extra=_ROTATES)
     async def rotate_key(request: Request, key_id: str) -> Response:
-        office = admitted(request, gateways.current).keys
+        manager = admitted(request, gateways.current).keys
         body = decode_as(_Rotation, await _body(request) or b"{}")
-        return json_answer(_issued(office, await office.rotate(key_id, body.overlap_s)))
+        return json_answer(_issued(manager, await manager.rotate(key_id, body.overlap_s)))
 
     return router
 
@@ -118,11 +117,11 @@ async def _body(request: Request) -> bytes:
     return (await read_body(request.receive, headers_of(request.scope), _BODY_MAX_BYTES)).strip()
 
 
-def _order(body: _NewKey) -> KeyOrder:
+def _spec(body: _NewKey) -> KeySpec:
     if body.expires_at is not None and body.expires_in_s is not None:
         message = "Send 'expires_at' or 'expires_in_s', not both."
         raise GatewayError(INVALID_REQUEST, message, param="expires_at")
-    return KeyOrder(
+    return KeySpec(
         name=body.name,
         team=body.team,
         user=body.user,
@@ -147,8 +146,8 @@ def _seconds(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _issued(office: KeyOffice, issued: Issued) -> Json:
-    return {**_shown(office.shown(issued.key)), "key": issued.secret, "hash": str(issued.key.hash)}
+def _issued(manager: KeyManager, issued: Issued) -> Json:
+    return {**_shown(manager.shown(issued.key)), "key": issued.secret, "hash": str(issued.key.hash)}
 
 
 def _shown(listing: Listing) -> Json:
@@ -164,7 +163,7 @@ def _shown(listing: Listing) -> Json:
         "models": key.models,
         "roles": key.roles,
         "priority": None if key.priority is None else key.priority.word,
-        "limits": [order_of(rule) for rule in key.limits],
+        "limits": [spec_of(rule) for rule in key.limits],
         "budget": None if not key.budgets else _budget(key.budgets[0]),
         "created_at": int(key.created) or None,
         "expires_at": _whole(key.expires),
@@ -174,7 +173,7 @@ def _shown(listing: Listing) -> Json:
 
 
 def _rules(limit: _Limit) -> tuple[Rule, ...]:
-    rules = rules_of(msgspec.convert(limit, LimitOrder, from_attributes=True), (Scope.KEY,))
+    rules = rules_of(msgspec.convert(limit, LimitSpec, from_attributes=True), (Scope.KEY,))
     if not rules:
         message = "A limit needs one of 'requests', 'tokens' and 'concurrency'."
         raise GatewayError(INVALID_REQUEST, message, param="limits")

@@ -16,19 +16,19 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     @router.get("/sessions", summary="List the sessions of all keys, those used last first")
     async def list_sessions(request: Request, limit: str = "100", owner: str | None = None) -> Response:
         sessions = admitted(request, gateways.current).sessions
-        heads = await sessions.listing(owner, checked_limit(limit))
+        heads = await sessions.store.listing(owner, checked_limit(limit))
         return json_answer({"sessions": [{"owner": head.tenant, **outline(head)} for head in heads]})
 
     @router.get("/sessions/{session_id}", summary="Show a session with its messages")
     async def read(request: Request, session_id: str) -> Response:
         sessions = admitted(request, gateways.current).sessions
-        session = await sessions.read(await sessions.owner(session_id), session_id)
+        session = await sessions.store.load(await sessions.owner(session_id), session_id)
         return json_answer({"owner": session.head.tenant, **whole(session)})
 
     @router.delete("/sessions/{session_id}", summary="End a session and forget its messages")
     async def end(request: Request, session_id: str) -> Response:
         sessions = admitted(request, gateways.current).sessions
-        await sessions.end(await sessions.owner(session_id), session_id)
+        await sessions.store.delete(await sessions.owner(session_id), session_id)
         return json_answer({"id": session_id, "deleted": True})
 
     return router

@@ -15,13 +15,12 @@ from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
 from app.api.inbound import Headers, is_foreign_page, require_json
 from app.api.request_options import NOTHING_ASKED, RequestOptions
-from app.core.bodies import decode_as
+from app.core.bodies import Upload, decode_as
 from app.core.call import Call
 from app.core.clock import Clock
 from app.core.errors import FORBIDDEN, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
 from app.core.model import Operation, PlainRequest, Request, StreamOptions
 from app.core.multipart import FORM, Form
-from app.core.uploads import Upload
 
 _FORM: Final = FORM.encode()
 # For the others the word means nothing; what to say of it is their provider's business.

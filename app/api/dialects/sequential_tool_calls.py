@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import ToolDelta
 
 

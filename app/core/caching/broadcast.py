@@ -43,14 +43,18 @@ class Broadcast:
     def __init__(self, origin: Origin, bounds: BroadcastBounds, *, elsewhere: bool = False) -> None:
         self.origin = origin
         self.elsewhere = elsewhere
-        self.closed = False
         self.assembler = Assembler(bounds.answer_max_bytes)
         self._bounds = bounds
         self._readers: list[Reader] = []
         self._begun = False
         self._error: GatewayError | None = None
         self._room: asyncio.Future[None] | None = None
-        self._whole: list[asyncio.Future[None]] = []
+        self._end = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        """Say whether nothing more will come."""
+        return self._end.is_set()
 
     @property
     def joinable(self) -> bool:
@@ -86,24 +90,14 @@ class Broadcast:
 
     def close(self, error: GatewayError | None) -> None:
         """Tell the readers that this was all, or why there is no more."""
-        self.closed, self._error = True, None if error is None else again(error)
+        self._error = None if error is None else again(error)
+        self._end.set()
         for reader in self._readers:
             reader.end(error)
-        for waiting in self._whole:
-            if not waiting.done():
-                waiting.set_result(None)
 
     async def completion(self) -> Completion | None:
-        """
-        Wait for the end, and return the whole answer; None if it cannot be told from its events.
-
-        Raises:
-            GatewayError: The stream failed.
-        """
-        if not self.closed:
-            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._whole.append(waiting)
-            await waiting
+        """Wait for the end, and return the whole answer or raise why not; None if it cannot be told from its events."""
+        await self._end.wait()
         if self._error is not None:
             raise again(self._error)
         return self.assembler.completion()

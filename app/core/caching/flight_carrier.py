@@ -15,8 +15,8 @@ from app.core.caching.answers import Answers
 from app.core.caching.broadcast import Broadcast, BroadcastBounds
 from app.core.caching.directives import Directives
 from app.core.caching.ports import LeaderGoneError, Lease, Looked, Remote, RemoteStream
-from app.core.caching.replay_pace import Stopwatch
 from app.core.caching.semantic import Semantics
+from app.core.caching.serving import Stopwatch
 from app.core.caching.single_flight import Flight, Landed
 from app.core.caching.stored import Origin, Stored
 from app.core.call import Call, Reply
@@ -53,9 +53,7 @@ _NOBODY: Final = Looked()
 
 
 class Similar(msgspec.Struct, frozen=True):
-    """
-    What was found for a similar question, and the vector of this one, by which others will find its answer.
-    """
+    """What was found for a similar question, and the vector of this one, by which others will find its answer."""
 
     stored: Stored | None = None
     similarity: float = 0.0
@@ -99,7 +97,7 @@ class Carrier:
             stored = await self.answers.anywhere(there)
             if stored is not None and self.answers.is_fresh(there, stored):
                 return Similar(stored, near.similarity, vector)
-            semantics.forget(meaning, near.key)
+            semantics.index.forget(meaning.space, near.key)
         return Similar(vector=vector)
 
     async def alone(self, asked: Directives, call: Call, proceed: Handler[Call], similar: Similar = NOTHING) -> Reply:
@@ -121,12 +119,7 @@ class Carrier:
         return reply
 
     def fly(self, flight: Flight, asked: Directives, call: Call, proceed: Handler[Call]) -> Coroutine[Any, Any, None]:
-        """
-        Do the work of a flight.
-
-        Raises:
-            GatewayError: There is no answer.
-        """
+        """Do the work of a flight, or raise why there is no answer."""
         if self.answers.shared is None:
             return self._lead(flight, asked, call, proceed, None)
         return self._fly_among_others(flight, asked, call, proceed)
@@ -219,7 +212,7 @@ class Carrier:
     ) -> Stored:
         stored = self.answers.keep(asked, call, completion, watch.pace() if watch else ())
         if self._semantics is not None and asked.meaning is not None and similar.vector is not None:
-            self._semantics.learn(asked.meaning, similar.vector, asked.key, stored.fresh_s)
+            self._semantics.index.add(asked.meaning.space, asked.key, similar.vector, stored.fresh_s)
         return stored
 
     def _watch(self, stream: EventStream) -> Stopwatch | None:
@@ -236,12 +229,7 @@ def _has_seam(call: Call) -> bool:
 
 
 async def _in_time(work: Awaitable[None], deadline: float) -> None:
-    """
-    Bound what nobody is there to lose patience with.
-
-    Raises:
-        GatewayError: TIMEOUT_TOTAL, and what the work raises.
-    """
+    """Bound what nobody is there to lose patience with; raises TIMEOUT_TOTAL, and what the work raises."""
     try:
         with TimeLimit(deadline):
             await work

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -51,7 +52,7 @@ class Keys:
         self._scope = scope
         self._ignored = ignored
         self._fingerprint = fingerprint
-        self._bases: dict[tuple[str, str, str], _Base] = {}
+        self._base = lru_cache(_BASES_KEPT)(self._made)
 
     def key(self, call: Call, fields: Fields) -> str:
         """Return the key of a call; `fields` are its canonical ones."""
@@ -83,16 +84,11 @@ class Keys:
         fields = canonical(origin.raw)
         return origin.dialect.encode() + (origin.raw if fields is None else spelled(self._kept(fields)))
 
-    def _base(self, operation: str, model: str, tenant: str) -> _Base:
+    def _made(self, operation: str, model: str, tenant: str) -> _Base:
         names = (operation, model, tenant)
-        base = self._bases.get(names)
-        if base is None:
-            if len(self._bases) >= _BASES_KEPT:
-                self._bases.clear()
-            label = ":".join([_UNUSUAL.sub("_", name)[:_LABEL_MAX_CHARS] for name in names])
-            seed = "\0".join((*names, self._fingerprint(model))).encode("utf-8", "surrogatepass")
-            base = self._bases[names] = _Base(f"{label}:", b"\0".join((VERSION, seed)))
-        return base
+        label = ":".join([_UNUSUAL.sub("_", name)[:_LABEL_MAX_CHARS] for name in names])
+        seed = "\0".join((*names, self._fingerprint(model))).encode("utf-8", "surrogatepass")
+        return _Base(f"{label}:", b"\0".join((VERSION, seed)))
 
 
 def _headers(call: Call) -> bytes:

@@ -48,8 +48,10 @@ class CachePolicy(msgspec.Struct, frozen=True):
             return False
         if "store" in fields or ("n" in fields and not self.several_choices) or ("seed" in fields and not self.seeds):
             return False  # what the provider shall store it has to see
-        if self.max_temperature is not None and not _at_most(fields.get("temperature", 1), self.max_temperature):
-            return False
+        if self.max_temperature is not None:
+            heat = fields.get("temperature", 1)
+            if not isinstance(heat, int | float) or heat > self.max_temperature:
+                return False
         return self.media or not has_media(fields)
 
     def stores(self, operation: Operation, completion: Completion) -> bool:
@@ -110,7 +112,3 @@ def _choices(raw: bytes) -> list[_Choice]:
         return _WHOLE.decode(raw).choices
     except msgspec.DecodeError:
         return []
-
-
-def _at_most(value: object, bound: float) -> bool:
-    return isinstance(value, int | float) and value <= bound

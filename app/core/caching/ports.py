@@ -44,9 +44,7 @@ class Tally(msgspec.Struct):
 
 
 class ShelfView(msgspec.Struct, frozen=True):
-    """
-    How full a shelf is; `evicted` counts the answers that had to go before their time.
-    """
+    """How full a shelf is; `evicted` counts the answers that had to go before their time."""
 
     entries: int
     entries_max: int
@@ -73,23 +71,18 @@ class Shelf(Protocol):
 
     def get(self, key: str) -> Stored | None:
         """Return an answer that is still kept, fresh or stale."""
-        ...
 
     def put(self, key: str, stored: Stored) -> None:
         """Keep an answer, and let others go for it where there is no room."""
-        ...
 
     def remove(self, selection: Selection) -> int:
         """Forget the selected answers and return how many they were."""
-        ...
 
     def view(self) -> ShelfView:
         """Return how full it is."""
-        ...
 
     def oldest_s(self) -> float | None:
         """Return the age of the oldest answer; looks at all of them."""
-        ...
 
 
 class Lease(Protocol):
@@ -101,19 +94,15 @@ class Lease(Protocol):
 
     def streams(self, broadcast: Broadcast) -> None:
         """Let others have the stream, if any of them asks for it; then one of the next two must be told."""
-        ...
 
     def done(self, stored: Stored | None) -> None:
         """Give the lease back: the answer is complete. None says that others cannot be told what it is."""
-        ...
 
     def failed(self, error: GatewayError, origin: Origin) -> None:
         """Give the lease back: there is no answer for those who wait now, but the way that the call took."""
-        ...
 
     def drop(self) -> None:
         """Give the lease back: somebody else may make the call."""
-        ...
 
 
 class LeaderGoneError(Exception):
@@ -143,7 +132,6 @@ class Remote(Protocol):
             LeaderGoneError: There will be none.
             GatewayError: What the call failed with.
         """
-        ...
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -164,32 +152,25 @@ class SharedAnswers(Protocol):
     @property
     def without(self) -> Literal["local", "open", "closed"] | None:
         """Return what to do without it, while it is out of reach: see `redis.fail.cache`; None while it is there."""
-        ...
 
     @property
     def copies(self) -> bool:
         """Say whether each process keeps copies in its own memory."""
-        ...
 
     async def get(self, key: str) -> Stored | None:
         """Return an answer that is still kept, fresh or stale."""
-        ...
 
     async def look(self, key: str, flight: Flight) -> Looked:
         """Return an answer that is fresh, or else see to it that one replica asks for it: by `flight`, if this one."""
-        ...
 
     def put(self, key: str, stored: Stored) -> None:
         """Keep an answer; does not wait for that."""
-        ...
 
     def watch(self, shelf: Shelf, tally: Tally) -> None:
         """Take out of `shelf`, which has copies, what any replica was told to forget; add up what `tally` counts."""
-        ...
 
     async def view(self) -> SharedView | None:
         """Count what is there; None if it is out of reach."""
-        ...
 
     async def remove(self, selection: Selection) -> int:
         """
@@ -198,7 +179,6 @@ class SharedAnswers(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE, and some of them may be left.
         """
-        ...
 
 
 class CacheView(msgspec.Struct, frozen=True):
@@ -216,7 +196,6 @@ class CacheDesk(Protocol):
 
     async def view(self) -> CacheView:
         """Return how full it is and how well it does."""
-        ...
 
     async def remove(self, selection: Selection) -> int:
         """
@@ -225,4 +204,3 @@ class CacheDesk(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE where they are shared and that is out of reach; then some may be left.
         """
-        ...

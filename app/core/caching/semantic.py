@@ -44,19 +44,15 @@ class VectorIndex(Protocol):
 
     def add(self, space: str, key: str, vector: Sequence[float], kept_s: float) -> None:
         """Remember a question whose answer is stored under `key`, and will be for `kept_s`."""
-        ...
 
     async def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
         """Return the most similar question; None if there is none in this space."""
-        ...
 
     def forget(self, space: str, key: str) -> None:
         """Forget a question whose answer is gone."""
-        ...
 
     def purge(self, prefix: str) -> None:
         """Forget the questions whose answers have keys that begin with `prefix`."""
-        ...
 
 
 def meaning_of(call: Call, fields: Fields, keys: Keys) -> Meaning | None:
@@ -91,7 +87,7 @@ class Semantics:
         self._model = model
         self._threshold = threshold
         self._timeout_s = timeout_s
-        self._index = index
+        self.index = index
         self._clock = clock
 
     async def vector(self, meaning: Meaning, call: Call, proceed: Handler[Call]) -> Sequence[float] | None:
@@ -111,16 +107,8 @@ class Semantics:
 
     async def nearest(self, meaning: Meaning, vector: Sequence[float], least: float | None) -> Near | None:
         """Return the most similar question if it is similar enough."""
-        near = await self._index.nearest(meaning.space, vector)
+        near = await self.index.nearest(meaning.space, vector)
         return near if near is not None and near.similarity >= max(self._threshold, least or 0.0) else None
-
-    def learn(self, meaning: Meaning, vector: Sequence[float], key: str, kept_s: float) -> None:
-        """Remember a question and where its answer is, for as long as that is."""
-        self._index.add(meaning.space, key, vector, kept_s)
-
-    def forget(self, meaning: Meaning, key: str) -> None:
-        """Forget a question whose answer is gone."""
-        self._index.forget(meaning.space, key)
 
 
 class _Vector(msgspec.Struct, frozen=True):

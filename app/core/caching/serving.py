@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Final
 
 from app.core.answers.replay import replay
 from app.core.answers.usage_shown import UsageShown, usage_hidden
 from app.core.caching.broadcast import Reader
-from app.core.caching.replay_pace import paced
-from app.core.caching.stored import Stored
+from app.core.caching.stored import Pace, Stored
 from app.core.call import Call, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, GatewayError
@@ -35,7 +35,7 @@ def as_wanted(call: Call, stored: Stored, clock: Clock) -> Reply:
     if not (call.request.stream and stored.pace):
         return replayed(call, stored.completion)
     events = replay(stored.completion, include_usage=wants_usage(call))
-    return Reply(EventStream(paced(events, stored.pace, clock), _nothing))
+    return Reply(EventStream(paced(events, stored.pace, clock), lambda: None))
 
 
 def replayed(call: Call, completion: Completion) -> Reply:
@@ -43,7 +43,7 @@ def replayed(call: Call, completion: Completion) -> Reply:
     if not call.request.stream:
         return Reply(completion)
     events = replay(completion, include_usage=wants_usage(call))
-    return Reply(EventStream(_at_once(events), _nothing))
+    return Reply(EventStream(_at_once(events), lambda: None))
 
 
 def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None] | None]) -> Reply:
@@ -76,5 +76,45 @@ async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
             start, size = end, 0
 
 
-def _nothing() -> None:
-    return None
+_MARKS_MAX: Final = 64  # a pace is a curve, not a protocol
+
+
+class Stopwatch:
+    """Notes when the events of a stream come; `observe` belongs into `EventStream.observe`."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._bytes = 0
+        self._began: float | None = None
+        self._marks: list[tuple[float, int]] = []
+
+    def observe(self, batch: Batch) -> None:
+        """Take the next events."""
+        now = self._now()
+        if self._began is None:
+            self._began = now
+        self._bytes += sum([len(event.frame) for event in batch])
+        self._marks.append((now - self._began, self._bytes))
+        if len(self._marks) >= 2 * _MARKS_MAX:
+            del self._marks[1::2]
+
+    def pace(self) -> Pace:
+        """Return the pace up to now."""
+        return tuple([(seconds, count / self._bytes) for seconds, count in self._marks]) if self._bytes else ()
+
+
+async def paced(events: Sequence[StreamEvent], pace: Pace, clock: Clock) -> AsyncGenerator[Batch, None]:
+    """Give out events at the pace at which an answer of the same size once came; those of one moment come together."""
+    began, total, so_far = clock.now(), sum([len(event.frame) for event in events]), 0
+    shares = [share for _, share in pace]
+    waiting: list[StreamEvent] = []
+    for event in events:
+        so_far += len(event.frame)
+        due = began + pace[min(bisect_left(shares, so_far / total), len(pace) - 1)][0]
+        if due > clock.now():
+            yield waiting
+            waiting = []
+            await clock.sleep(max(0.0, due - clock.now()))  # whoever reads slowly has waited already
+        waiting.append(event)
+    if waiting:
+        yield waiting

@@ -11,12 +11,11 @@ from app.core.call import Call, Target
 from app.core.errors import GatewayError
 
 
-class Inquiry:
+class Inquiry(msgspec.Struct):
     """A call that is asked about; `targets` are those it would go to, in order, once the section `route` knows them."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.targets: tuple[Target, ...] = ()
+    call: Call
+    targets: tuple[Target, ...] = ()
 
 
 class Explainer(Protocol):
@@ -25,7 +24,6 @@ class Explainer(Protocol):
     @property
     def section(self) -> str:
         """Return the name of the section."""
-        ...
 
     async def explain(self, inquiry: Inquiry) -> msgspec.Struct | None:
         """
@@ -34,7 +32,6 @@ class Explainer(Protocol):
         Raises:
             GatewayError: It would refuse it.
         """
-        ...
 
 
 class Refusal(msgspec.Struct, frozen=True):

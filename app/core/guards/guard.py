@@ -84,15 +84,12 @@ class Guard(Protocol):
     @property
     def name(self) -> str:
         """Return the name in configuration, metrics and headers."""
-        ...
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Look at a prompt before it goes anywhere."""
-        ...
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Look at a whole answer; of a stream at its end."""
-        ...
 
 
 class GuardTools(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import Final
 
 from app.core.guards.checks import Quiet
 from app.core.guards.guard import Ask, Complaint, Passage, Prompt
-from app.core.guards.signs import COMMON, IN_TOOL_RESULTS, Sign
+from app.core.guards.injection_patterns import COMMON, IN_TOOL_RESULTS, Sign
 from app.core.redaction.finding import Patterns, Scanner
 from app.core.redaction.normalization import fold
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from app.core.guards.guard import Passage, Prompt, Said, Source
-from app.core.model import ChatRequest, Completion, Delta, Message, Part, Request
+from app.core.model import ChatRequest, Completion, Delta, FunctionCall, Message, Part, Request
 from app.core.stream import Batch
 
 _SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
@@ -50,13 +50,8 @@ def _of_part(part: Part, source: Source, path: str) -> Iterator[Passage]:
         yield Passage(source, part.refusal, f"{path}.refusal")
 
 
-class _Function(msgspec.Struct, frozen=True):
-    name: str | None = None
-    arguments: str | None = None
-
-
 class _Call(msgspec.Struct, frozen=True):
-    function: _Function | None = None
+    function: FunctionCall | None = None
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -69,7 +64,7 @@ class _Message(msgspec.Struct, frozen=True):
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[_Call] | None = None
-    function_call: _Function | None = None
+    function_call: FunctionCall | None = None
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -122,7 +117,7 @@ def _content(choice: _Choice) -> str:
     return content or choice.text or ""
 
 
-class WorkerSetup:
+class Transcript:
     """Collects what the events of a stream say."""
 
     def __init__(self) -> None:

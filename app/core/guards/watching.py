@@ -18,12 +18,10 @@ class Sharp(Protocol):
     @property
     def name(self) -> str:
         """Return its name."""
-        ...
 
     @property
     def hold_chars(self) -> int:
         """Return how long what it looks for can be."""
-        ...
 
     def spots(self, text: str, total_chars: int) -> bool:
         """
@@ -31,7 +29,6 @@ class Sharp(Protocol):
 
         There is a space before the beginning of a text and behind its end.
         """
-        ...
 
 
 class Watch:

@@ -23,19 +23,11 @@ _MARK_BYTES = 8
 _JSON_START = b"eyJ"  # how every signed token begins: '{"' in base64
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a signed token is worth; the caller is there if it is valid."""
-
-    standing: Standing
-    caller: Caller | None = None
-
-
 class Tokens(Protocol):
     """Understands signed tokens (JWT)."""
 
-    async def read(self, token: bytes) -> Verdict:
+    async def read(self, token: bytes) -> Found:
         """Check a token; waits at most a moment, where the keys of its issuer are not known yet."""
-        ...
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -62,26 +54,18 @@ class Directory:
         self._required = required
 
     async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:
-        """
-        Return who presents `credential`.
-
-        Raises:
-            GatewayError: UNAUTHORIZED; STATE_UNAVAILABLE where nobody can tell at present.
-        """
+        """Return who presents `credential`; see `Identities`."""
         if credential is None:
             if self._required:
                 raise self._refusal(request_id, MISSING, "", "No key was sent.")
             return ANONYMOUS
         digests = self._sources.hasher.digests(credential.token)
         found = self._find(digests)
+        if found.key is None and self._sources.tokens is not None and _is_token(credential.token):
+            found = await self._sources.tokens.read(credential.token)
         if found.caller is not None:
             return found.caller
         standing = found.standing
-        if self._sources.tokens is not None and found.key is None and _is_token(credential.token):
-            verdict = await self._sources.tokens.read(credential.token)
-            if verdict.caller is not None:
-                return verdict.caller
-            standing = verdict.standing
         if not self._required and standing in {Standing.UNKNOWN, Standing.UNDECIDED}:
             return _stranger(digests[0])
         if standing is Standing.UNDECIDED:

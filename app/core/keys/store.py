@@ -19,15 +19,12 @@ class KeyStore(Protocol):
     @property
     def persistent(self) -> bool:
         """Say whether the keys outlive this process."""
-        ...
 
     def find(self, digests: Iterable[bytes], now_wall: float) -> Found:
         """Find whose secret has one of `digests`; asks nobody, so that it takes no time."""
-        ...
 
     def every(self) -> list[VirtualKey]:
         """Return all keys, revoked ones included."""
-        ...
 
     async def add(self, key: VirtualKey) -> None:
         """
@@ -36,7 +33,6 @@ class KeyStore(Protocol):
         Raises:
             GatewayError: CONFLICT if its id or its secret is there already, STATE_UNAVAILABLE.
         """
-        ...
 
     async def change(self, key_id: str, step: Callable[[VirtualKey], VirtualKey]) -> VirtualKey:
         """
@@ -45,7 +41,6 @@ class KeyStore(Protocol):
         Raises:
             GatewayError: NOT_FOUND, STATE_UNAVAILABLE.
         """
-        ...
 
 
 def no_such_key(key_id: str) -> GatewayError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
@@ -26,7 +27,8 @@ from app.core.traffic.admission import Priority
 KEY_PREFIX: Final = "wz-"  # tells people, and programs that look for leaked secrets, what they have found
 ID_PREFIX: Final = "key_"
 SECRET_BYTES: Final = 32
-_ID_BYTES, _DIGEST_HEX_CHARS = 8, 64
+_ID_BYTES: Final = 8
+_HASH: Final = re.compile(r"(sha256|hmac-sha256):([0-9a-fA-F]{64})")
 
 Entropy = Callable[[int], bytes]
 
@@ -62,16 +64,11 @@ class KeyHash(msgspec.Struct, frozen=True):
         Raises:
             GatewayError: INVALID_REQUEST; the message does not repeat the text, which may be a key by mistake.
         """
-        name, _, digits = text.strip().partition(":")
-        schemes = {scheme.value: scheme for scheme in Scheme}
-        try:
-            digest = bytes.fromhex(digits) if len(digits) == _DIGEST_HEX_CHARS else b""
-        except ValueError:
-            digest = b""
-        if name not in schemes or not digest:
+        found = _HASH.fullmatch(text.strip())
+        if found is None:
             message = "A key's hash is 'sha256:' or 'hmac-sha256:' and 64 hexadecimal digits."
             raise GatewayError(INVALID_REQUEST, message, param="hash")
-        return cls(schemes[name], digest)
+        return cls(Scheme(found[1]), bytes.fromhex(found[2]))
 
     def __str__(self) -> str:
         """Write it as `parse` reads it."""
@@ -148,7 +145,7 @@ class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Found(msgspec.Struct, frozen=True):
     """
-    What a lookup came to; `key` is there unless the secret is unknown, also where it may not be used.
+    What a lookup came to; `key` is there if the secret is that of a key, also where that may not be used.
 
     `caller` is whom a key that is valid stands for: the same object each time, as long as the key does not change.
     """

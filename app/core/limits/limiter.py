@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NoReturn, TypeVar
 
+import msgspec
+
 from app.core.call import Attempt, Call, Reply, Target
-from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, GatewayError, Kind
+from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, TIMEOUT_CONNECT, GatewayError, Kind
 from app.core.gcra import US_PER_S
-from app.core.limits.stay import Stay
-from app.core.model import ChatRequest, Request
+from app.core.model import ChatRequest, Completion, Request
+from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, settle
 from app.core.ports import Limits, Tokenizer
 from app.core.rules import NEVER, Ask, Decision, Measure, Rule, Standing, with_prompt
 from app.core.signals import LimitExceeded, Listener
+from app.core.stream import Batch
 from app.core.tokens import family_of, prompt_parts
+from app.core.usage import Usage
 
 T = TypeVar("T", Call, Attempt)  # what travels
 _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
@@ -48,8 +52,8 @@ class Limiter:
         refusal = decision.refusal
         if refusal is not None:
             self._refuse(call, ask, refusal, target)
-        stay = Stay(call, self._limits, decision, ask.prompt, call.journal.attempts)
-        return await settle(travels, proceed, stay.close, stay.watch)
+        taken = Reservation(call, self._limits, decision, ask.prompt, call.journal.attempts)
+        return await settle(travels, proceed, taken.close, taken.watch)
 
     async def _again(self, call: Call, ask: Ask, target: Target | None, decision: Decision) -> Decision:
         """Ask by the exact number of tokens where the estimate was too much, if somebody can count them."""
@@ -106,3 +110,77 @@ def _spelled(rule: Rule) -> str:
         return f"{rule.most} calls at the same time"
     window_s = rate.window_us / US_PER_S
     return f"{rate.amount} {rule.measure.value} per {_WINDOWS.get(window_s, f'{window_s:g} seconds')}"
+
+
+CHARS_PER_TOKEN: Final = 4  # of an answer that broke off before its provider said how many it had
+_CACHED: Final = frozenset({"hit", "coalesced"})  # somebody else's answer: this call made no provider work
+_ENVELOPE_BYTES: Final = 300  # of JSON around the text of a whole answer
+
+
+class Reservation(msgspec.Struct):
+    """
+    What a decision took for a call, or one of its attempts, after so many `attempts`; settled by what the answer used.
+
+    `prompt` is how many tokens were sent, by estimate, which count as soon as a provider may have read them; None if
+    nobody counts tokens. The rest is what was seen of the answer.
+    """
+
+    call: Call
+    limits: Limits
+    decision: Decision
+    prompt: int | None
+    attempts: int
+    usage: Usage | None = None
+    seen: bool = False
+    chars: int = 0
+    pieces: int = 0
+
+    def watch(self, reply: Reply) -> None:
+        """Look at a reply, and at its events as they pass, if somebody counts its tokens."""
+        if self.prompt is None:
+            return
+        self.seen = True
+        body = reply.body
+        if not isinstance(body, Completion):
+            body.transform(self._look)
+        elif body.usage is not None:
+            self.usage = body.usage
+        else:
+            self.chars = max(0, len(body.raw) - _ENVELOPE_BYTES)
+
+    def close(self, outcome: Outcome) -> None:
+        """Settle what was taken."""
+        self.limits.settle(self.decision, 0 if self.prompt is None else self._used(outcome, self.prompt))
+
+    def _used(self, outcome: Outcome, prompt: int) -> int:
+        """Return the tokens that were used."""
+        if self.call.journal.cache in _CACHED:
+            return 0
+        if self.usage is not None:
+            return self.usage.total_tokens or self.usage.prompt_tokens + self.usage.completion_tokens
+        if self.seen:
+            return prompt + max(self.pieces, self.chars // CHARS_PER_TOKEN)
+        asked = self.call.journal.attempts > self.attempts
+        return prompt if asked and _worked(outcome) else 0
+
+    def _look(self, batch: Batch) -> Batch:
+        for event in batch:
+            chunk = event.chunk
+            if chunk is None:
+                continue
+            if chunk.usage is not None:
+                self.usage = chunk.usage
+            for choice in chunk.choices:
+                said = choice.delta.content or choice.delta.reasoning_content
+                if said:
+                    self.pieces += 1
+                    self.chars += len(said)
+        return batch
+
+
+def _worked(outcome: Outcome) -> bool:
+    """Say whether a provider that was asked and gave no answer has read the prompt; for refusals none charges."""
+    error = outcome.error
+    if isinstance(error, GatewayError):
+        return error.kind.category == "timeout" and error.kind is not TIMEOUT_CONNECT
+    return outcome.end is End.ABANDONED

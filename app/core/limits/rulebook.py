@@ -203,10 +203,6 @@ def _key(call: Call, _target: Target | None) -> str:
     return _digest(call.credential.token)
 
 
-def _team(call: Call, _target: Target | None) -> str | None:
-    return _escaped(call.caller.team) if call.caller.team else None
-
-
 def _user(call: Call, _target: Target | None) -> str:
     """Return a user of one tenant; a call that names none counts for its key."""
     user = call.caller.user or call.request.user
@@ -218,28 +214,16 @@ def _session(call: Call, _target: Target | None) -> str | None:
     return f"{_escaped(call.caller.tenant)}:{_escaped(session)}" if session else None
 
 
-def _route(call: Call, _target: Target | None) -> str:
-    return _escaped(call.route)
-
-
-def _model(_call: Call, target: Target | None) -> str | None:
-    return None if target is None else _escaped(target.name)
-
-
-def _provider(_call: Call, target: Target | None) -> str | None:
-    return None if target is None else _escaped(target.provider)
-
-
 # Whose bucket it is; None if the call belongs to nobody of that kind. What is global is nobody's in particular.
 _OWNERS: Final[Mapping[Scope, Callable[[Call, Target | None], str | None]]] = MappingProxyType(
     {
         Scope.KEY: _key,
         Scope.USER: _user,
-        Scope.TEAM: _team,
+        Scope.TEAM: lambda call, _target: _escaped(call.caller.team) if call.caller.team else None,
         Scope.SESSION: _session,
-        Scope.ROUTE: _route,
-        Scope.MODEL: _model,
-        Scope.PROVIDER: _provider,
+        Scope.ROUTE: lambda call, _target: _escaped(call.route),
+        Scope.MODEL: lambda _call, target: None if target is None else _escaped(target.name),
+        Scope.PROVIDER: lambda _call, target: None if target is None else _escaped(target.provider),
     }
 )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import ChatRequest, Message, Request
 from app.core.tokens import text_tokens
 

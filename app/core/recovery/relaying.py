@@ -12,7 +12,7 @@ from app.core.call import Recovered
 from app.core.dialects.absent import is_given
 from app.core.model import Chunk, ChunkChoice, Delta, StreamEvent, Weight
 from app.core.recovery.splicing import Splice
-from app.core.stream import Batch
+from app.core.stream import Batch, without_native
 from app.core.usage import Usage
 
 MARK: Final = "wizard"  # the member of the last piece that says that there was a seam
@@ -46,9 +46,7 @@ class Shown:
         """Take note of events, and return them without their providers' own words, which a seam would contradict."""
         for event in batch:
             self._see(event)
-        if any(event.native is not None for event in batch):
-            return [msgspec.structs.replace(event, native=None) for event in batch]
-        return batch
+        return [without_native(event) for event in batch]
 
     def settle(self, prompt: int) -> None:
         """Add what a broken attempt used: as its provider said, else by estimate, `prompt` being that of the prompt."""
@@ -100,7 +98,7 @@ class Relay:
 
     def _told(self, event: StreamEvent) -> list[StreamEvent]:
         if event.done:
-            return [msgspec.structs.replace(event, native=None)]
+            return [event]
         chunk = event.chunk
         if chunk is None:
             return []

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 
 Visit: TypeAlias = Callable[[str, str, bool], str]  # path, text, and whether that is JSON itself; to what replaces it
 

@@ -31,11 +31,9 @@ class Editor(Protocol):
 
     def feed(self, text: str) -> list[Edit]:
         """Take the next piece and return the edits that are certain."""
-        ...
 
     def end(self) -> list[Edit]:
         """Take note that nothing follows and return the last edits."""
-        ...
 
 
 class Rewriter(Protocol):
@@ -44,15 +42,17 @@ class Rewriter(Protocol):
     @property
     def is_idle(self) -> bool:
         """Say that nothing is held back."""
-        ...
 
     def feed(self, text: str) -> str:
         """Take the next piece and return what of the result is certain."""
-        ...
 
     def end(self) -> str:
         """Take note that nothing follows and return the rest."""
-        ...
+
+
+def in_full(rewriter: Rewriter, text: str) -> str:
+    """Return what a fresh rewriter makes of a whole text."""
+    return rewriter.feed(text) + rewriter.end()
 
 
 class Plain:

@@ -28,7 +28,6 @@ class Detector(Protocol):
     @property
     def name(self) -> str:
         """Return the name in configuration and metrics."""
-        ...
 
     @property
     def trigger(self) -> str | None:
@@ -38,11 +37,9 @@ class Detector(Protocol):
         It is also put to JSON text, so it must match whatever the escapes of JSON make of a find (`\\"` for a quotation
         mark); escapes by number are resolved before.
         """
-        ...
 
     def find(self, text: str) -> Iterable[Span]:
         """Yield where in `text` it is found. Folded text: other scripts' digits, spaces and dashes are ASCII."""
-        ...
 
 
 class Match(Protocol):
@@ -50,11 +47,9 @@ class Match(Protocol):
 
     def span(self, group: int = 0, /) -> Span:
         """Return where a group matched."""
-        ...
 
     def __getitem__(self, group: int, /) -> str:
         """Return what a group matched."""
-        ...
 
 
 class Pattern(Protocol):
@@ -62,7 +57,6 @@ class Pattern(Protocol):
 
     def finditer(self, text: str, /) -> Iterator[Match]:
         """Yield the matches from left to right."""
-        ...
 
 
 class Scanner(Protocol):
@@ -70,7 +64,6 @@ class Scanner(Protocol):
 
     def __call__(self, text: str | bytes, /) -> Sequence[int]:
         """Return which of the patterns match, by number, in any order."""
-        ...
 
 
 class Patterns(Protocol):
@@ -82,11 +75,9 @@ class Patterns(Protocol):
 
     def compile(self, pattern: str) -> Pattern:
         """Compile one pattern."""
-        ...
 
     def scanner(self, patterns: Sequence[str]) -> Scanner:
         """Compile patterns of which only is asked whether they match."""
-        ...
 
 
 def stands_alone(text: str, span: Span) -> bool:

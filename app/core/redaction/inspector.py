@@ -29,7 +29,7 @@ class Inspector:
         self._always = tuple([detector for detector in detectors if detector.trigger is None])
         triggered = [(detector, detector.trigger) for detector in detectors if detector.trigger is not None]
         self._triggered = tuple([detector for detector, _ in triggered])
-        self._of_text = patterns.scanner([trigger for _, trigger in triggered]) if triggered else _no_triggers
+        self._of_text = patterns.scanner([trigger for _, trigger in triggered]) if triggered else lambda _text: ()
         self._of_json = patterns.scanner([_ESCAPED, *[trigger for _, trigger in triggered]])
         self._ranks = {detector.name: rank for rank, detector in enumerate(detectors)}
         self._allowed = frozenset(value.casefold() for value in allow if "*" not in value)
@@ -68,7 +68,3 @@ class Inspector:
             return False
         folded = value.casefold().strip()
         return folded in self._allowed or any(fnmatchcase(folded, shape) for shape in self._allowed_shapes)
-
-
-def _no_triggers(_text: str | bytes) -> Sequence[int]:
-    return ()

@@ -85,10 +85,6 @@ def _session(call: Call) -> str | None:
     return call.options.session or cache_key or request.user
 
 
-def _user(call: Call) -> str | None:
-    return call.request.user
-
-
 def _prefix(call: Call) -> str:
     """Return the beginning of the conversation, up to its first question: what stays the same in every turn."""
     request = call.request
@@ -110,5 +106,5 @@ def _texts(message: Message) -> Iterator[str]:
 
 
 COMMON: Final[Mapping[str, Callable[[Call], str | None]]] = MappingProxyType(
-    {"session": _session, "user": _user, "prefix": _prefix}
+    {"session": _session, "user": lambda call: call.request.user, "prefix": _prefix}
 )

@@ -39,7 +39,6 @@ class Strategy(Protocol):
 
     def order(self, candidates: Sequence[Candidate], call: Call, /) -> Sequence[Candidate]:
         """Return `candidates`, at least one, in the order in which they are to be tried. May not wait."""
-        ...
 
 
 StrategyFactory: TypeAlias = Callable[[Tools], Strategy]

@@ -8,6 +8,7 @@ no turn for calls that never needed it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NoReturn, Protocol, TypeAlias
 
 import msgspec
@@ -29,11 +30,9 @@ class Targets(Protocol):
 
     def __len__(self) -> int:
         """Return how many may be tried."""
-        ...
 
     def __getitem__(self, position: int, /) -> Target:
         """Return one of them."""
-        ...
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -86,7 +85,7 @@ class Router:
         self._routing = routing
         self._policies = policies
         self._plans = {name: _planned(routing.groups(name), policies) for name in policies if STAR not in name}
-        self._starred: dict[str, _Plan] = {}
+        self._starred = lru_cache(_STARRED_MAX)(self._star)  # names come from clients, so not without bound
 
     def __call__(self, call: Call) -> Targets:
         """
@@ -104,12 +103,7 @@ class Router:
         return _Itinerary(steps, call, sum([len(step.candidates) for step in steps]) if fallback else 1)
 
     def first(self, call: Call) -> Sequence[Target]:
-        """
-        Return the targets of which the call will try one first; no strategy is asked, so nobody loses a turn.
-
-        Raises:
-            GatewayError: As for a call.
-        """
+        """Return the targets of which the call will try one first; no strategy is asked, so nobody loses a turn."""
         plan = self._plan(call.request.model)
         if plan is None:
             return self._routing.targets(call.request.model, fallback=False)
@@ -121,23 +115,14 @@ class Router:
 
     def _plan(self, name: str) -> _Plan | None:
         """Return the plan of a route; None if the name leads to a target of its own, or nowhere."""
-        plan = self._plans.get(name) or self._starred.get(name)
-        return self._star(name) if plan is None and self._routing.matched(name) else plan
+        return self._plans.get(name) or self._starred(name)
 
-    def _star(self, name: str) -> _Plan:
-        """Plan a route with a star for one name, and remember that: names come from clients, so not without bound."""
-        if len(self._starred) >= _STARRED_MAX:
-            self._starred.clear()
-        plan = self._starred[name] = _planned(self._routing.groups(name), self._policies)
-        return plan
+    def _star(self, name: str) -> _Plan | None:
+        """Plan a route with a star for one name."""
+        return _planned(self._routing.groups(name), self._policies) if self._routing.matched(name) else None
 
     def preview(self, call: Call) -> tuple[Preview, ...]:
-        """
-        Return what a call would find, step by step; strategies are asked as by a call.
-
-        Raises:
-            GatewayError: As for a call.
-        """
+        """Return what a call would find, step by step; strategies are asked as by a call."""
         self(call)
         name = call.request.model
         groups, needs = self._routing.groups(name), needs_of(call)

@@ -65,7 +65,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 class RoutingTable:
     """
-    The routes and providers of one configuration.
+    The routes and providers of one configuration. Names that lead nowhere are refused with UNKNOWN_MODEL.
 
     Args:
         routes: Route name to route. Fallbacks may name each other in circles; a target is never tried twice.
@@ -97,12 +97,7 @@ class RoutingTable:
         return tuple(self._models)
 
     def groups(self, name: str) -> tuple[Group, ...]:
-        """
-        Return the targets of the model `name` step by step: its own, then those of each fallback; each target once.
-
-        Raises:
-            GatewayError: UNKNOWN_MODEL, naming models that are spelled much alike.
-        """
+        """Return the targets of the model `name` step by step: its own, then those of each fallback; each once."""
         found = self._groups.get(name)
         if found is not None:
             return found
@@ -116,12 +111,7 @@ class RoutingTable:
         return name not in self._groups and self._matched(name) is not None
 
     def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
-        """
-        Return the targets of the model `name` in the order in which they are configured.
-
-        Raises:
-            GatewayError: UNKNOWN_MODEL.
-        """
+        """Return the targets of the model `name`, if it leads to any, in the order in which they are configured."""
         found = tuple([target for group in self.groups(name) for target in group.targets])
         return found if fallback else found[:1]
 
@@ -134,12 +124,7 @@ class RoutingTable:
         return list(found.values())
 
     def find(self, name: str) -> Listed:
-        """
-        Return the model `name`, whether it is listed or only addressable.
-
-        Raises:
-            GatewayError: UNKNOWN_MODEL.
-        """
+        """Return the model `name`, whether it is listed or only addressable."""
         listed = self._listed.get(name)
         if listed is not None:
             return listed

@@ -1,6 +1,4 @@
-"""
-Which budgets a call meets: on whose accounts, for how much, and in which time. Pure.
-"""
+"""Which budgets a call meets: on whose accounts, for how much, and in which time. Pure."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import add
@@ -63,7 +63,6 @@ class UsageReader(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE.
         """
-        ...
 
 
 class Sums:
@@ -105,11 +104,5 @@ def report(rows: Iterable[tuple[UsageKey, UsageRow]], by: Sequence[str]) -> list
     found: dict[tuple[str, ...], UsageRow] = {}
     for key, row in rows:
         group = tuple(str(getattr(key, name)) for name in by)
-        found[group] = found[group].plus(row) if group in found else row
+        found[group] = found.get(group, UsageRow()).plus(row)
     return sorted(found.items(), key=lambda entry: entry[0])
-
-
-def added(one: Mapping[UsageKey, UsageRow], key: UsageKey, row: UsageRow) -> UsageRow:
-    """Return what stands at `key` once `row` is added."""
-    before = one.get(key)
-    return row if before is None else before.plus(row)

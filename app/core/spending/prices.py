@@ -56,32 +56,18 @@ class Price(msgspec.Struct, frozen=True, dict=True):
         return tokens + nano(extra) if extra else tokens
 
     def _prompt(self, usage: Usage) -> float:
-        """Return millionths of a dollar."""
-        details = usage.prompt_tokens_details
+        details, total = usage.prompt_tokens_details, usage.prompt_tokens
         if details is None:
-            return usage.prompt_tokens * self.input
+            return total * self.input
         cached, written, audio = details.cached_tokens or 0, details.cache_write_tokens or 0, details.audio_tokens or 0
-        if not (cached or written or audio):
-            return usage.prompt_tokens * self.input
-        return (
-            max(0, usage.prompt_tokens - cached - written - audio) * self.input
-            + cached * _or(self.cached, self.input)
-            + written * _or(self.cache_write, self.input)
-            + audio * _or(self.audio_input, self.input)
-        )
+        return _sum(total, self.input, (cached, self.cached), (written, self.cache_write), (audio, self.audio_input))
 
     def _answer(self, usage: Usage) -> float:
-        details = usage.completion_tokens_details
+        details, total = usage.completion_tokens_details, usage.completion_tokens
         if details is None:
-            return usage.completion_tokens * self.output
+            return total * self.output
         reasoning, audio = details.reasoning_tokens or 0, details.audio_tokens or 0
-        if not (reasoning or audio):
-            return usage.completion_tokens * self.output
-        return (
-            max(0, usage.completion_tokens - reasoning - audio) * self.output
-            + reasoning * _or(self.reasoning, self.output)
-            + audio * _or(self.audio_output, self.output)
-        )
+        return _sum(total, self.output, (reasoning, self.reasoning), (audio, self.audio_output))
 
     @cached_property  # prices outlive the calls that ask for it
     def of_parts(self) -> bool:
@@ -107,5 +93,9 @@ def estimate_nusd(call: Call, price: Price) -> int:
 Prices: TypeAlias = Callable[[Target], Price | None]  # None: nobody knows
 
 
-def _or(price: float | None, whole: float) -> float:
-    return whole if price is None else price
+def _sum(total: int, whole: float, *parts: tuple[int, float | None]) -> float:
+    """Return millionths of a dollar: for parts, tokens with a price of their own if there is one, and for the rest."""
+    amount = max(0, total - sum([tokens for tokens, _ in parts])) * whole
+    for tokens, price in parts:
+        amount += tokens * (whole if price is None else price)
+    return amount

@@ -45,25 +45,17 @@ class Bounds(msgspec.Struct, frozen=True):
     adaptive: bool = False
 
 
-class Ticket:
+class Ticket(msgspec.Struct, eq=False):
     """
-    A call that waits.
+    A call that waits; calls of one `caller` have equal numbers.
 
-    Args:
-        priority: Its class.
-
-        caller: Whose it is; calls of one caller are equal numbers.
-
-        wake: Called once, when there is a `verdict` that somebody else gave.
+    `wake` is called once, when there is a `verdict` that somebody else gave.
     """
 
-    __slots__ = ("caller", "priority", "verdict", "wake")
-
-    def __init__(self, priority: Priority, caller: int, wake: Callable[[], None]) -> None:
-        self.priority = priority
-        self.caller = caller
-        self.wake = wake
-        self.verdict: Verdict | None = None
+    priority: Priority
+    caller: int
+    wake: Callable[[], None]
+    verdict: Verdict | None = None
 
 
 class Gate:

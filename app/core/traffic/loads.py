@@ -88,50 +88,38 @@ class Load:
         self.in_flight = 0
         self.reliability = 1.0
         self.judged = False
-        self._whole = PeakEwma()
-        self._first_token = PeakEwma()
-        self._recent_whole = Recent()
-        self._recent_first_token = Recent()
+        self._averages = {False: PeakEwma(), True: PeakEwma()}  # of whole answers, and of first tokens of streams
+        self._recent = {False: Recent(), True: Recent()}
 
     def latency_s(self, *, stream: bool, now: float) -> float | None:
         """Return the time to the first token of a stream, or to a whole answer; None while there was none."""
-        return self._of(stream=stream).read(now)
+        return self._averages[stream].read(now)
 
     def percentile_s(self, share: float, *, stream: bool) -> float | None:
         """Return within what time `share` of the last answers came, as above; None while too little is known."""
-        return self._recent(stream=stream).percentile(share)
+        return self._recent[stream].percentile(share)
 
     def answered(self, seconds: float, *, stream: bool, now: float) -> None:
         """Note how long a whole answer or the first token of a stream took."""
-        if stream:
-            self._first_token.add(seconds, now)
-            self._recent_first_token.add(seconds)
-        else:
-            self._whole.add(seconds, now)
-            self._recent_whole.add(seconds)
+        self._averages[stream].add(seconds, now)
+        self._recent[stream].add(seconds)
 
     def waited(self, seconds: float, *, stream: bool, now: float) -> None:
         """Note that nothing came within `seconds`: the truth is longer, so this can only raise the estimates."""
         known = self.latency_s(stream=stream, now=now)
         if seconds > (UNKNOWN_S if known is None else known):
-            self._of(stream=stream).add(seconds, now)
-        self._recent(stream=stream).waited(seconds)
+            self._averages[stream].add(seconds, now)
+        self._recent[stream].waited(seconds)
 
     def failed(self, seconds: float, *, stream: bool, now: float) -> None:
         """Note a failure after `seconds` as an answer that was much slower than usual."""
         known = self.latency_s(stream=stream, now=now) or 0.0
-        self._of(stream=stream).add(min(max(seconds, FAILURE_S, 2.0 * known), FAILURE_MAX_S), now)
+        self._averages[stream].add(min(max(seconds, FAILURE_S, 2.0 * known), FAILURE_MAX_S), now)
 
     def judge(self, *, good: bool) -> None:
         """Let one ended attempt count for the reliability."""
         self.judged = True
         self.reliability += _OUTCOME_SHARE * (float(good) - self.reliability)
-
-    def _of(self, *, stream: bool) -> PeakEwma:
-        return self._first_token if stream else self._whole
-
-    def _recent(self, *, stream: bool) -> Recent:
-        return self._recent_first_token if stream else self._recent_whole
 
 
 class Loads:

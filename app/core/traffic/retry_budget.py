@@ -10,7 +10,8 @@ Hedges: a share of a route's traffic and nothing else, in a token bucket.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 _WINDOW_S = 10
 _SLOTS = _WINDOW_S + 1  # retries count a slot longer than calls, so that no ten seconds hold more than was promised
@@ -93,17 +94,9 @@ class Share:
         return True
 
 
-class KeptBudgets:
-    """The retry budgets of a process: a reload that leaves their numbers as they are forgets nothing."""
-
-    def __init__(self) -> None:
-        self._kept: tuple[float, float, RetryBudgets] | None = None
-
-    def of(self, ratio: float, floor_per_s: float) -> RetryBudgets:
-        """Return the budgets of before if they have these numbers, else new ones."""
-        if self._kept is None or self._kept[:2] != (ratio, floor_per_s):
-            self._kept = ratio, floor_per_s, RetryBudgets(ratio, floor_per_s)
-        return self._kept[2]
+def kept_budgets() -> Callable[[float, float], RetryBudgets]:
+    """Make the maker of a process's retry budgets: a reload that leaves their numbers as they are forgets nothing."""
+    return lru_cache(maxsize=1)(RetryBudgets)
 
 
 class KeptShares:

@@ -10,7 +10,7 @@ import msgspec
 
 from app.core.dialects.absent import ABSENT, present
 from app.core.dialects.anthropic import ANTHROPIC, Tool, ToolChoice
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.providers.anthropic.messages import NAME
 from app.providers.anthropic.traits import Traits
 from app.providers.canonical import conversation

@@ -15,7 +15,7 @@ import msgspec
 from app.core.bodies import decoded
 from app.core.dialects.absent import ABSENT, is_given
 from app.core.dialects.reasoning import ReasoningDetail
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import ChatRequest
 
 Thought: TypeAlias = ReasoningDetail

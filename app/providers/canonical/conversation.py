@@ -9,7 +9,7 @@ import msgspec
 
 from app.core.dialects.absent import given_in, is_given
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.providers.canonical.chat_request import Called, CalledFunction, Offered, OfferedFunction, Piece, Turn
 from app.providers.canonical.unsupported import unsupported
 

@@ -15,7 +15,7 @@ import msgspec
 
 from app.core.dialects.absent import given_in
 from app.core.errors import UNSUPPORTED_FEATURE, GatewayError
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.providers.canonical.chat_request import Asked
 
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')

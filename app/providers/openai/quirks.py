@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 

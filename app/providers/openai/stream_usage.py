@@ -15,7 +15,7 @@ import msgspec
 
 from app.core.call import Attempt, Reply, Target
 from app.core.errors import INVALID_REQUEST, UNPROCESSABLE, GatewayError
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import Request, StreamEvent
 from app.core.pipeline import Handler
 from app.core.ports import Codec, Decoder, Encoded

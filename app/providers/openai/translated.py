@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import ChatRequest
 from app.providers.canonical.unsupported import dropped, unsupported
 from app.providers.openai.models import bounds_completions, reasons

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-from app.core.uploads import Upload
+from app.core.bodies import Upload
 from app.providers.pool.connection import Connection
 from app.providers.pool.encode import Head
 from app.providers.pool.reply import PoolReply

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.spending.ledger import UsageKey, UsageRow, added
+from app.core.spending.ledger import UsageKey, UsageRow
 from app.state.usage.book import Rows
 
 
@@ -15,7 +15,7 @@ class MemoryUsage:
     async def add(self, batch: str, rows: Rows) -> None:  # noqa: ARG002 - the port's
         """Add at once."""
         for key, row in rows.items():
-            self._rows[key] = added(self._rows, key, row)
+            self._rows[key] = self._rows.get(key, UsageRow()).plus(row)
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """Return what is kept."""

@@ -10,12 +10,11 @@ import msgspec
 import pytest
 
 from app.core.errors import CHECK_UNAVAILABLE, TARGET_FAILED, GatewayError
-from app.core.guards.checks import Leak, Length, Quiet, Refusal, Terms, Tools
+from app.core.guards.checks import Leak, Length, Quiet, Refusal, Terms, Tools, Tripwire
 from app.core.guards.guard import Guard, Prompt, Said
 from app.core.guards.moderation import Moderation
-from app.core.guards.seen import WorkerSetup, prompt_of, said_in
+from app.core.guards.seen import Transcript, prompt_of, said_in
 from app.core.guards.spotlight import Spotlight, spotlit
-from app.core.guards.tripwire import Tripwire
 from app.core.guards.watching import Sharp, Watch
 from app.core.messages import with_system_note
 from app.core.model import ChatRequest, Chunk, Completion, Operation, PlainRequest, StreamEvent, Weight
@@ -349,7 +348,7 @@ def test_what_a_whole_answer_says() -> None:
 
 def test_what_a_stream_says() -> None:
     """The same, put together from its events."""
-    listening = WorkerSetup()
+    listening = Transcript()
     deltas = [
         {"reasoning_content": "r"},
         {"content": "a"},
@@ -417,7 +416,7 @@ def test_watching(guards: list[Sharp], text: str, name: str | None) -> None:
 
 def test_words_of_the_support_module() -> None:
     """An ordinary event is heard as its text."""
-    listening = WorkerSetup()
+    listening = Transcript()
 
     listening.hear([word("hello")])
 

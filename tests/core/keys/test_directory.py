@@ -10,7 +10,7 @@ import pytest
 
 from app.core.errors import STATE_UNAVAILABLE, UNAUTHORIZED, GatewayError
 from app.core.identity import ANONYMOUS, Caller, Credential
-from app.core.keys.directory import Directory, Sources, Verdict
+from app.core.keys.directory import Directory, Sources
 from app.core.keys.virtual_keys import UNDECIDED, Found, Hasher, KeyTable, Standing, VirtualKey
 from app.core.signals import CredentialRefused, Signal
 from app.core.traffic.admission import Priority
@@ -19,7 +19,7 @@ from tests.support.virtual_time import EPOCH_S, VirtualClock
 
 TOKEN = b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"
 SUBJECT = Caller("jwt_1", "jwt_1")
-UNKNOWN_TOKEN = Verdict(Standing.UNKNOWN)
+UNKNOWN_TOKEN = Found(Standing.UNKNOWN)
 
 
 def a_key(key_id: str, secret: bytes, **fields: object) -> VirtualKey:
@@ -30,11 +30,11 @@ def a_key(key_id: str, secret: bytes, **fields: object) -> VirtualKey:
 class OneToken:
     """Knows one token, and what it is worth."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Found) -> None:
         self._verdict = verdict
         self.asked: list[bytes] = []
 
-    async def read(self, token: bytes) -> Verdict:
+    async def read(self, token: bytes) -> Found:
         """Answer for it."""
         self.asked.append(token)
         return self._verdict
@@ -173,7 +173,7 @@ async def test_what_looks_like_a_token_is_read(clock: VirtualClock, token: bytes
 
 async def test_a_good_token_stands_for_its_subject(clock: VirtualClock) -> None:
     """Also where the store cannot tell about keys: a token is none."""
-    hall = Hall(clock, Unreachable(), OneToken(Verdict(Standing.VALID, SUBJECT)))
+    hall = Hall(clock, Unreachable(), OneToken(Found(Standing.VALID, caller=SUBJECT)))
 
     assert await hall.who(TOKEN) is SUBJECT
 
@@ -184,7 +184,7 @@ async def test_a_good_token_stands_for_its_subject(clock: VirtualClock) -> None:
 )
 async def test_a_bad_token_is_refused(clock: VirtualClock, standing: Standing, kind: object) -> None:
     """As a key would be; one that has expired says that somebody was someone."""
-    hall = Hall(clock, tokens=OneToken(Verdict(standing)))
+    hall = Hall(clock, tokens=OneToken(Found(standing)))
 
     assert (await hall.refusal(TOKEN)).kind is kind
     if standing is Standing.EXPIRED:

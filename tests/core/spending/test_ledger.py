@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.core.signals import Spent
-from app.core.spending.ledger import COUNTS, Sums, UsageKey, UsageRow, added, report
+from app.core.spending.ledger import COUNTS, Sums, UsageKey, UsageRow, report
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 
 SPENT = Spent("r", "key-1", "red", "fast", "acme", "small", Usage(9, 4, 13), 500, False, "completed", 1_795_305_599.0)
@@ -62,8 +62,7 @@ def test_reports_add_up_what_agrees() -> None:
 
 def test_sums() -> None:
     """Every count is added up."""
-    key, _ = row_of(SPENT)
     ones = UsageRow(*[1] * len(COUNTS))
 
-    assert added({key: ones}, key, ones) == UsageRow(*[2] * len(COUNTS))
-    assert added({}, key, ones) == ones
+    assert ones.plus(ones) == UsageRow(*[2] * len(COUNTS))
+    assert UsageRow().plus(ones) == ones

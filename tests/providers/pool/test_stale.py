@@ -8,8 +8,7 @@ import struct
 
 import pytest
 
-from app.core.errors import TARGET_UNAVAILABLE, GatewayError
-from app.core.failures import Again
+from app.core.errors import TARGET_UNAVAILABLE, Again, GatewayError
 from app.providers.pool import PoolClient
 from tests.providers.pool.talking import ask
 from tests.support.upstream_server import Act, Received, Step, UpstreamServer, always, in_turn, whole

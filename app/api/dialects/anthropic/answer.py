@@ -12,7 +12,7 @@ import msgspec
 from app.core.dialects.anthropic import Block, MessageUsage, OutputTokensDetails
 from app.core.dialects.chat import Answer, AnswerCall, AnswerChoice, details_of, read_answer, stop_text_of, text_of
 from app.core.dialects.reasoning import CLAUDE_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import Completion
 from app.core.usage import Usage
 

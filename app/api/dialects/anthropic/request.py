@@ -14,7 +14,7 @@ from app.core.bodies import decoded
 from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.anthropic import ANTHROPIC, MessagesBody, OutputFormat, Tool, ToolChoice
 from app.core.errors import INVALID_REQUEST, GatewayError
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]

@@ -13,7 +13,7 @@ from app.core.dialects.absent import is_given
 from app.core.dialects.chat import AnswerCall, AnswerChoice, details_of, read_answer, text_of
 from app.core.dialects.reasoning import RESPONSES_FORMAT, SEAL, ReasoningDetail, hidden_extra, prose_of, sealed
 from app.core.dialects.responses import InputTokensDetails, OutputTokensDetails, ResponseUsage
-from app.core.json_members import OBJECT
+from app.core.json_text import OBJECT
 from app.core.model import Completion
 from app.core.usage import Usage
 

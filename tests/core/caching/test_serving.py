@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from app.core.caching.replay_pace import Stopwatch, paced
+from app.core.caching.serving import Stopwatch, paced
 from tests.support.calls import text_in, word
 from tests.support.virtual_time import VirtualClock
 

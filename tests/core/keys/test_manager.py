@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from app.core.errors import CONFLICT, INVALID_REQUEST, NOT_FOUND, GatewayError
-from app.core.keys.office import KeyOffice, KeyOrder, OfficeTools
+from app.core.keys.manager import KeyManager, KeySpec, KeyTools
 from app.core.keys.virtual_keys import Hasher, KeyTable, Standing, VirtualKey
 from app.core.signals import KeyChanged, Signal
 from app.core.traffic.admission import Priority
@@ -24,7 +24,7 @@ class Persistent(LocalKeys):
 
 
 class Desk:
-    """An office whose chance counts. `told` lists the signals."""
+    """A manager whose chance counts. `told` lists the signals."""
 
     def __init__(
         self, clock: VirtualClock, store: LocalKeys | None = None, pepper: bytes = b"", *, alone: bool = True
@@ -35,8 +35,8 @@ class Desk:
         self.clock = clock
         self._numbers = itertools.count(1)
         listed = KeyTable([VirtualKey("file", "file", Hasher().stored(b"wz-file"), in_file=True)])
-        tools = OfficeTools(self.hasher, clock, self._entropy, self.told.append, alone)
-        self.office = KeyOffice(listed, self.store, tools)
+        tools = KeyTools(self.hasher, clock, self._entropy, self.told.append, alone)
+        self.manager = KeyManager(listed, self.store, tools)
 
     def standing(self, secret: str | None) -> Standing:
         """Say what becomes of a caller who sends a secret."""
@@ -57,8 +57,8 @@ async def test_a_new_key(clock: VirtualClock) -> None:
     """Its secret is in the answer and nowhere else; what was ordered is what it has."""
     desk = Desk(clock)
 
-    issued = await desk.office.issue(
-        KeyOrder("ci", "red", "eve", ("a",), ("fast",), expires_in_s=60.0, priority=Priority.HIGH)
+    issued = await desk.manager.issue(
+        KeySpec("ci", "red", "eve", ("a",), ("fast",), expires_in_s=60.0, priority=Priority.HIGH)
     )
 
     assert issued.secret == "wz-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"
@@ -82,7 +82,7 @@ async def test_a_key_without_an_order(clock: VirtualClock) -> None:
     """It is called as its id says, and never ends; a pepper goes into its hash."""
     desk = Desk(clock, pepper=b"pepper")
 
-    issued = await desk.office.issue(KeyOrder())
+    issued = await desk.manager.issue(KeySpec())
 
     assert (issued.key.name, issued.key.expires, issued.key.models) == (issued.key.id, None, None)
     assert str(issued.key.hash).startswith("hmac-sha256:")
@@ -93,7 +93,7 @@ async def test_a_key_from_elsewhere(clock: VirtualClock) -> None:
     """With a hash nothing is made, and the key that it belongs to works."""
     desk = Desk(clock)
 
-    issued = await desk.office.issue(KeyOrder("old", expires=EPOCH_S + 1, hash=PLAIN))
+    issued = await desk.manager.issue(KeySpec("old", expires=EPOCH_S + 1, hash=PLAIN))
 
     assert (issued.secret, issued.key.expires) == (None, EPOCH_S + 1)
     assert desk.standing("sk-from-elsewhere") is Standing.VALID
@@ -112,16 +112,16 @@ async def test_a_key_from_elsewhere(clock: VirtualClock) -> None:
 async def test_hashes_that_cannot_be_stored(clock: VirtualClock, given: str, kind: object) -> None:
     """What is no hash, what could never be checked, and what is there already."""
     desk = Desk(clock)
-    await desk.office.issue(KeyOrder(hash=PLAIN))
+    await desk.manager.issue(KeySpec(hash=PLAIN))
 
-    assert (await refusal(desk.office.issue(KeyOrder(hash=given)))).kind is kind
+    assert (await refusal(desk.manager.issue(KeySpec(hash=given)))).kind is kind
 
 
 async def test_a_peppered_hash_from_elsewhere(clock: VirtualClock) -> None:
     """It is taken where there is a pepper."""
     desk = Desk(clock, pepper=b"pepper")
 
-    await desk.office.issue(KeyOrder(hash=str(Hasher(b"pepper").stored(b"wz-x"))))
+    await desk.manager.issue(KeySpec(hash=str(Hasher(b"pepper").stored(b"wz-x"))))
 
     assert desk.standing("wz-x") is Standing.VALID
 
@@ -129,15 +129,15 @@ async def test_a_peppered_hash_from_elsewhere(clock: VirtualClock) -> None:
 async def test_revoking_a_key(clock: VirtualClock) -> None:
     """At once, and once: the second time changes nothing."""
     desk = Desk(clock)
-    issued = await desk.office.issue(KeyOrder())
+    issued = await desk.manager.issue(KeySpec())
 
-    first = await desk.office.revoke(issued.key.id)
-    again = await desk.office.revoke(issued.key.id)
+    first = await desk.manager.revoke(issued.key.id)
+    again = await desk.manager.revoke(issued.key.id)
 
     assert (first.status, first.key.revoked) == ("revoked", EPOCH_S)
     assert again == first
     assert desk.standing(issued.secret) is Standing.REVOKED
-    assert (await refusal(desk.office.revoke("key_9"))).kind is NOT_FOUND
+    assert (await refusal(desk.manager.revoke("key_9"))).kind is NOT_FOUND
 
 
 async def test_revoking_a_key_of_the_file(clock: VirtualClock) -> None:
@@ -145,9 +145,9 @@ async def test_revoking_a_key_of_the_file(clock: VirtualClock) -> None:
     desk = Desk(clock)
 
     for _ in range(2):
-        await desk.office.revoke("file")
+        await desk.manager.revoke("file")
 
-    assert [("file", "file", "revoked")] == [(each.key.id, each.source, each.status) for each in desk.office.listing()]
+    assert [("file", "file", "revoked")] == [(each.key.id, each.source, each.status) for each in desk.manager.listing()]
     assert desk.standing("wz-file") is Standing.REVOKED
 
 
@@ -158,15 +158,15 @@ async def test_revoking_what_redis_does_not_answer_for(clock: VirtualClock) -> N
         async def change(self, key_id: str, step: object) -> VirtualKey:  # noqa: ARG002 - the port's
             raise GatewayError(CONFLICT, "no")
 
-    assert (await refusal(Desk(clock, Broken()).office.revoke("file"))).kind is CONFLICT
+    assert (await refusal(Desk(clock, Broken()).manager.revoke("file"))).kind is CONFLICT
 
 
 async def test_rotating_a_key(clock: VirtualClock) -> None:
     """The old secret is good for the overlap, the new one at once."""
     desk = Desk(clock)
-    issued = await desk.office.issue(KeyOrder())
+    issued = await desk.manager.issue(KeySpec())
 
-    rotated = await desk.office.rotate(issued.key.id, 10.0)
+    rotated = await desk.manager.rotate(issued.key.id, 10.0)
     during = [desk.standing(secret) for secret in (issued.secret, rotated.secret)]
     await clock.sleep(10.0)
     after = [desk.standing(secret) for secret in (issued.secret, rotated.secret)]
@@ -180,10 +180,10 @@ async def test_rotating_a_key(clock: VirtualClock) -> None:
 async def test_what_cannot_be_rotated(clock: VirtualClock) -> None:
     """A key of the file, a revoked one, and one that is not there."""
     desk = Desk(clock)
-    issued = await desk.office.issue(KeyOrder())
-    await desk.office.revoke(issued.key.id)
+    issued = await desk.manager.issue(KeySpec())
+    await desk.manager.revoke(issued.key.id)
 
-    kinds = [(await refusal(desk.office.rotate(key_id))).kind for key_id in ("file", issued.key.id, "key_9")]
+    kinds = [(await refusal(desk.manager.rotate(key_id))).kind for key_id in ("file", issued.key.id, "key_9")]
 
     assert kinds == [CONFLICT, CONFLICT, NOT_FOUND]
 
@@ -192,11 +192,11 @@ async def test_what_cannot_be_rotated(clock: VirtualClock) -> None:
 async def test_the_list(clock: VirtualClock, store: LocalKeys, source: str) -> None:
     """Those of the file come first; each with where it stands and whether it is good."""
     desk = Desk(clock, store)
-    await desk.office.issue(KeyOrder("one", expires_in_s=5))
-    await desk.office.issue(KeyOrder("two"))
+    await desk.manager.issue(KeySpec("one", expires_in_s=5))
+    await desk.manager.issue(KeySpec("two"))
     await clock.sleep(5)
 
-    listing = [(each.key.name, each.source, each.status) for each in desk.office.listing()]
+    listing = [(each.key.name, each.source, each.status) for each in desk.manager.listing()]
 
     assert listing == [("file", "file", "active"), ("one", source, "expired"), ("two", source, "active")]
 
@@ -205,19 +205,19 @@ async def test_several_processes_need_one_store(clock: VirtualClock) -> None:
     """What one worker keeps in its memory the others would not know."""
     desk, shared = Desk(clock, alone=False), Desk(clock, Persistent(), alone=False)
 
-    refused = [await refusal(asked) for asked in (desk.office.issue(KeyOrder()), desk.office.revoke("file"))]
-    refused.append(await refusal(desk.office.rotate("key_1")))
+    refused = [await refusal(asked) for asked in (desk.manager.issue(KeySpec()), desk.manager.revoke("file"))]
+    refused.append(await refusal(desk.manager.rotate("key_1")))
 
     assert [error.kind for error in refused] == [CONFLICT] * 3
-    assert (await shared.office.issue(KeyOrder())).secret
+    assert (await shared.manager.issue(KeySpec())).secret
 
 
-@pytest.mark.parametrize("order", [KeyOrder(expires=EPOCH_S), KeyOrder(expires=5.0)])
-async def test_a_key_that_has_expired_is_not_made(clock: VirtualClock, order: KeyOrder) -> None:
+@pytest.mark.parametrize("spec", [KeySpec(expires=EPOCH_S), KeySpec(expires=5.0)])
+async def test_a_key_that_has_expired_is_not_made(clock: VirtualClock, spec: KeySpec) -> None:
     """A time that is over, or now, is a mistake of whoever asks."""
     desk = Desk(clock)
 
-    refused = await refusal(desk.office.issue(order))
+    refused = await refusal(desk.manager.issue(spec))
 
     assert (refused.kind, refused.param) == (INVALID_REQUEST, "expires_at")
     assert desk.told == []
@@ -227,9 +227,9 @@ async def test_a_key_that_has_expired_is_not_made(clock: VirtualClock, order: Ke
 async def test_one_name_for_one_valid_key(clock: VirtualClock, name: str) -> None:
     """Reports and lists go by names, so a second one is refused, whether the first stands in the file or was made."""
     desk = Desk(clock)
-    await desk.office.issue(KeyOrder("ci"))
+    await desk.manager.issue(KeySpec("ci"))
 
-    refused = await refusal(desk.office.issue(KeyOrder(name)))
+    refused = await refusal(desk.manager.issue(KeySpec(name)))
 
     assert (refused.kind, refused.param) == (CONFLICT, "name")
 
@@ -237,11 +237,11 @@ async def test_one_name_for_one_valid_key(clock: VirtualClock, name: str) -> Non
 async def test_the_name_of_a_key_that_ended_is_free(clock: VirtualClock) -> None:
     """A key that was revoked or has expired holds its name no longer."""
     desk = Desk(clock)
-    first = await desk.office.issue(KeyOrder("ci"))
-    await desk.office.revoke(first.key.id)
-    await desk.office.issue(KeyOrder("ci", expires_in_s=5))
+    first = await desk.manager.issue(KeySpec("ci"))
+    await desk.manager.revoke(first.key.id)
+    await desk.manager.issue(KeySpec("ci", expires_in_s=5))
     await clock.sleep(5)
 
-    third = await desk.office.issue(KeyOrder("ci"))
+    third = await desk.manager.issue(KeySpec("ci"))
 
     assert desk.standing(third.secret) is Standing.VALID

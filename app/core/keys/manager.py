@@ -29,7 +29,7 @@ from app.core.traffic.admission import Priority
 OVERLAP_S: Final = 86_400.0
 
 
-class KeyOrder(msgspec.Struct, frozen=True):
+class KeySpec(msgspec.Struct, frozen=True):
     """
     What a new key shall be; `expires` is in seconds since 1970, `expires_in_s` counts from now.
 
@@ -65,8 +65,8 @@ class Listing(msgspec.Struct, frozen=True):
     status: str
 
 
-class OfficeTools(msgspec.Struct, frozen=True):
-    """What the office works with; `alone` says that no other process of this gateway has keys of its own memory."""
+class KeyTools(msgspec.Struct, frozen=True):
+    """What the manager works with; `alone` says that no other process of this gateway has keys of its own memory."""
 
     hasher: Hasher
     clock: Clock
@@ -75,14 +75,14 @@ class OfficeTools(msgspec.Struct, frozen=True):
     alone: bool
 
 
-class KeyOffice:
+class KeyManager:
     """
     The keys of one configuration, and those of the store.
 
     Whoever is asked for a secret gets it from the answer to that, and never again.
     """
 
-    def __init__(self, listed: KeyTable, store: KeyStore, tools: OfficeTools) -> None:
+    def __init__(self, listed: KeyTable, store: KeyStore, tools: KeyTools) -> None:
         self._listed = listed
         self._store = store
         self._tools = tools
@@ -91,7 +91,7 @@ class KeyOffice:
         """Return all keys, those of the configuration first; each once."""
         return [self.shown(key) for key in self._keys()]
 
-    async def issue(self, order: KeyOrder) -> Issued:
+    async def issue(self, spec: KeySpec) -> Issued:
         """
         Make a key.
 
@@ -100,25 +100,25 @@ class KeyOffice:
         """
         self._require_one_memory()
         tools, now_wall = self._tools, self._tools.clock.wall()
-        expires = order.expires if order.expires_in_s is None else now_wall + order.expires_in_s
+        expires = spec.expires if spec.expires_in_s is None else now_wall + spec.expires_in_s
         if expires is not None and expires <= now_wall:
             raise GatewayError(INVALID_REQUEST, "The key would have expired already.", param="expires_at")
-        self._require_new_name(order.name, now_wall)
-        secret = None if order.hash is not None else new_secret(tools.entropy)
-        stored = self._given(order.hash) if secret is None else tools.hasher.stored(secret.encode())
+        self._require_new_name(spec.name, now_wall)
+        secret = None if spec.hash is not None else new_secret(tools.entropy)
+        stored = self._given(spec.hash) if secret is None else tools.hasher.stored(secret.encode())
         key_id = new_key_id(tools.entropy)
         key = VirtualKey(
             id=key_id,
-            name=order.name or key_id,
+            name=spec.name or key_id,
             hash=stored,
-            team=order.team,
-            user=order.user,
-            tags=order.tags,
-            models=order.models,
-            roles=order.roles,
-            priority=order.priority,
-            limits=order.limits,
-            budgets=() if order.budget is None else (msgspec.structs.replace(order.budget, name=f"key {key_id}"),),
+            team=spec.team,
+            user=spec.user,
+            tags=spec.tags,
+            models=spec.models,
+            roles=spec.roles,
+            priority=spec.priority,
+            limits=spec.limits,
+            budgets=() if spec.budget is None else (msgspec.structs.replace(spec.budget, name=f"key {key_id}"),),
             created=now_wall,
             expires=expires,
         )

@@ -1,4 +1,4 @@
-"""What callers and operators do with sessions besides talking in them: begin, look, branch off and end."""
+"""How sessions are begun and branched off; whoever looks at one, or ends it, asks the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
 METADATA_MAX_BYTES = 16_384  # more than OpenAI's 16 pairs take; what is kept beside messages is counted nowhere else
 
 
-class SessionOrder(msgspec.Struct, frozen=True):
+class SessionSpec(msgspec.Struct, frozen=True):
     """
     What a new session shall be; `ttl_s` of None is the longest.
 
@@ -46,9 +46,9 @@ class SessionBounds(msgspec.Struct, frozen=True):
     alone: bool
 
 
-class SessionOffice:
+class SessionManager:
     """
-    The sessions of everybody; whoever asks sees its own.
+    The sessions of everybody, which `store` keeps; whoever asks sees its own.
 
     `check` raises `GatewayError` for a conversation that no turn could go on with.
     """
@@ -61,71 +61,44 @@ class SessionOffice:
         entropy: Entropy,
         check: Callable[[ChatRequest], None],
     ) -> None:
-        self._store = store
+        self.store = store
         self._bounds = bounds
         self._clock = clock
         self._entropy = entropy
         self._check = check
 
-    async def begin(self, tenant: str, order: SessionOrder) -> Session:
+    async def begin(self, tenant: str, spec: SessionSpec) -> Session:
         """
         Begin a session.
 
         Raises:
             GatewayError: SESSION_FULL, INVALID_REQUEST, CONFLICT, STATE_UNAVAILABLE.
         """
-        if len(order.metadata) > METADATA_MAX_BYTES:
+        if len(spec.metadata) > METADATA_MAX_BYTES:
             message = f"The metadata of a session takes {METADATA_MAX_BYTES} bytes at most."
             raise GatewayError(INVALID_REQUEST, message, param="metadata")
-        system = [] if order.system is None else [msgspec.json.encode({"role": "system", "content": order.system})]
-        if system or order.messages:
-            self._check(_asked(order.model, [*order.messages, *system]))  # in front it would shift the others' numbers
-        instructions, messages = split([*system, *order.messages])
-        return await self._keep(tenant, order, instructions, messages)
-
-    async def read(self, tenant: str, session_id: str) -> Session:
-        """
-        Return a session, which is a use of it.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED, STATE_UNAVAILABLE.
-        """
-        return await self._store.load(tenant, session_id)
+        system = [] if spec.system is None else [msgspec.json.encode({"role": "system", "content": spec.system})]
+        if system or spec.messages:
+            self._check(_asked(spec.model, [*spec.messages, *system]))  # in front it would shift the others' numbers
+        instructions, messages = split([*system, *spec.messages])
+        return await self._keep(tenant, spec, instructions, messages)
 
     async def fork(self, tenant: str, session_id: str, branch: Branch) -> Session:
         """
         Begin a session with what another has so far; the other goes on by itself.
 
         Raises:
-            GatewayError: Those of `begin` and `read`.
+            GatewayError: Those of `begin`; SESSION_NOT_FOUND, SESSION_EXPIRED.
         """
-        origin = await self._store.load(tenant, session_id)
+        origin = await self.store.load(tenant, session_id)
         messages = origin.messages
         if branch.at is not None:
             messages = messages[: branch.at]
         if branch.last is not None:
             messages = messages[max(0, len(messages) - branch.last) :]
         head = origin.head
-        order = SessionOrder(model=head.model, metadata=head.metadata, ttl_s=head.ttl_s)
-        return await self._keep(tenant, order, origin.instructions, messages)
-
-    async def end(self, tenant: str, session_id: str) -> None:
-        """
-        Forget a session.
-
-        Raises:
-            GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED, STATE_UNAVAILABLE.
-        """
-        await self._store.delete(tenant, session_id)
-
-    async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """
-        Return the sessions of one owner, or of all (None), those used last first.
-
-        Raises:
-            GatewayError: STATE_UNAVAILABLE.
-        """
-        return await self._store.listing(tenant, limit)
+        spec = SessionSpec(model=head.model, metadata=head.metadata, ttl_s=head.ttl_s)
+        return await self._keep(tenant, spec, origin.instructions, messages)
 
     async def owner(self, session_id: str) -> str:
         """
@@ -134,17 +107,17 @@ class SessionOffice:
         Raises:
             GatewayError: SESSION_NOT_FOUND, STATE_UNAVAILABLE.
         """
-        for head in await self._store.listing(None, _EVERYBODYS_MAX):
+        for head in await self.store.listing(None, _EVERYBODYS_MAX):
             if head.id == session_id:
                 return head.tenant
         raise not_found(session_id)
 
     async def _keep(
-        self, tenant: str, order: SessionOrder, instructions: tuple[Raw, ...], messages: tuple[Raw, ...]
+        self, tenant: str, spec: SessionSpec, instructions: tuple[Raw, ...], messages: tuple[Raw, ...]
     ) -> Session:
         self._require_one_memory()
         bounds, now_wall = self._bounds, self._clock.wall()
-        ttl_s = bounds.ttl_s if order.ttl_s is None else order.ttl_s
+        ttl_s = bounds.ttl_s if spec.ttl_s is None else spec.ttl_s
         if ttl_s > bounds.ttl_s:
             message = f"A session lives for {bounds.ttl_s:g} s without use at most."
             raise GatewayError(INVALID_REQUEST, message, param="ttl_s")
@@ -157,13 +130,13 @@ class SessionOffice:
             created=now_wall,
             expires=now_wall + ttl_s,
             ttl_s=ttl_s,
-            model=order.model,
-            metadata=order.metadata,
+            model=spec.model,
+            metadata=spec.metadata,
             messages=len(messages),
             size=size,
         )
         session = Session(head, instructions, messages)
-        await self._store.create(session)
+        await self.store.create(session)
         return session
 
     def _require_one_memory(self) -> None:

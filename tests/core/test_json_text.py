@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.json_depth import deeper_than
-from app.core.json_members import LONG_BYTES
+from app.core.json_text import LONG_BYTES, deeper_than
 
 TEXTS = st.sampled_from(["", "plain", 'a "quote" {', "[[[[[[", "}]}]", "\\", 'C:\\"{', "\n{\n[", "é☃"])
 VALUES = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.errors import CONFLICT, INVALID_REQUEST, SESSION_FULL, SESSION_NOT_FOUND, GatewayError
 from app.core.model import ChatRequest
-from app.core.session_office import Branch, SessionBounds, SessionOffice, SessionOrder
+from app.core.session_manager import Branch, SessionBounds, SessionManager, SessionSpec
 from app.core.sessions import Turn
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
@@ -20,14 +20,14 @@ PAST = tuple(b'{"role":"user","content":"%d"}' % n for n in range(4))
 
 
 class Desk:
-    """An office whose ids count."""
+    """A manager whose ids count."""
 
     def __init__(self, clock: VirtualClock, *, alone: bool = True) -> None:
         self.store = MemorySessions(StoreLimits(10, 100_000), clock)
         numbers = itertools.count(1)
         bounds = SessionBounds(max_bytes=1000, ttl_s=100.0, alone=alone)
         self.checked: list[ChatRequest] = []
-        self.office = SessionOffice(
+        self.manager = SessionManager(
             self.store, bounds, clock, lambda count: next(numbers).to_bytes(count, "big"), self.checked.append
         )
 
@@ -43,23 +43,23 @@ async def test_a_session_begins(clock: VirtualClock) -> None:
     """Empty, or with messages; those that instruct stand apart."""
     desk = Desk(clock)
 
-    empty = await desk.office.begin("eve", SessionOrder())
-    full = await desk.office.begin("eve", SessionOrder((RULES, *PAST), "fast", b'{"a":1}', 50.0))
+    empty = await desk.manager.begin("eve", SessionSpec())
+    full = await desk.manager.begin("eve", SessionSpec((RULES, *PAST), "fast", b'{"a":1}', 50.0))
 
     assert empty.head.id == "sess_" + "0" * 31 + "1"
     assert (empty.head.created, empty.head.expires, empty.head.ttl_s) == (EPOCH_S, EPOCH_S + 100, 100.0)
     assert (full.instructions, full.messages) == ((RULES,), PAST)
     assert (full.head.model, full.head.metadata, full.head.expires) == ("fast", b'{"a":1}', EPOCH_S + 50)
     assert (full.head.messages, full.head.size) == (4, len(RULES) + sum(map(len, PAST)))
-    assert await desk.office.read("eve", full.head.id) == full
+    assert await desk.manager.store.load("eve", full.head.id) == full
 
 
 async def test_a_conversation_is_checked_as_a_call_would_be(clock: VirtualClock) -> None:
     """With the numbers that the messages have in the order; what comes in front of them is checked behind them."""
     desk = Desk(clock)
 
-    begun = await desk.office.begin("eve", SessionOrder(PAST, "fast", system="Be brief."))
-    await desk.office.begin("eve", SessionOrder())
+    begun = await desk.manager.begin("eve", SessionSpec(PAST, "fast", system="Be brief."))
+    await desk.manager.begin("eve", SessionSpec())
 
     (checked,) = desk.checked
     assert checked.model == "fast"
@@ -69,16 +69,16 @@ async def test_a_conversation_is_checked_as_a_call_would_be(clock: VirtualClock)
 
 
 @pytest.mark.parametrize(
-    ("order", "kind"),
+    ("spec", "kind"),
     [
-        (SessionOrder((b'{"role":"user","content":"%b"}' % (b"x" * 999),)), SESSION_FULL),
-        (SessionOrder(ttl_s=100.1), INVALID_REQUEST),
+        (SessionSpec((b'{"role":"user","content":"%b"}' % (b"x" * 999),)), SESSION_FULL),
+        (SessionSpec(ttl_s=100.1), INVALID_REQUEST),
     ],
     ids=["too large", "too long"],
 )
-async def test_what_no_session_can_be(clock: VirtualClock, order: SessionOrder, kind: object) -> None:
+async def test_what_no_session_can_be(clock: VirtualClock, spec: SessionSpec, kind: object) -> None:
     """Larger or longer than configured."""
-    assert (await refusal(Desk(clock).office.begin("eve", order))).kind is kind
+    assert (await refusal(Desk(clock).manager.begin("eve", spec))).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -96,34 +96,34 @@ async def test_what_no_session_can_be(clock: VirtualClock, order: SessionOrder, 
 async def test_branching_off(clock: VirtualClock, branch: Branch, kept: tuple[bytes, ...]) -> None:
     """The branch has what it was given and goes on by itself, and so does the origin."""
     desk = Desk(clock)
-    origin = await desk.office.begin("eve", SessionOrder((RULES, *PAST), "fast", b'{"a":1}', 50.0))
+    origin = await desk.manager.begin("eve", SessionSpec((RULES, *PAST), "fast", b'{"a":1}', 50.0))
 
-    fork = await desk.office.fork("eve", origin.head.id, branch)
+    fork = await desk.manager.fork("eve", origin.head.id, branch)
     await desk.store.append("eve", fork.head.id, Turn((PAST[0],)))
 
     assert (fork.instructions, fork.messages) == ((RULES,), kept)
     assert (fork.head.model, fork.head.metadata, fork.head.ttl_s) == ("fast", b'{"a":1}', 50.0)
     assert fork.head.id != origin.head.id
-    assert (await desk.office.read("eve", origin.head.id)).messages == PAST
-    assert (await refusal(desk.office.fork("mallory", origin.head.id, branch))).kind is SESSION_NOT_FOUND
+    assert (await desk.manager.store.load("eve", origin.head.id)).messages == PAST
+    assert (await refusal(desk.manager.fork("mallory", origin.head.id, branch))).kind is SESSION_NOT_FOUND
 
 
 async def test_ending_and_listing(clock: VirtualClock) -> None:
     """Each owner sees its own; an operator sees all, and whose they are."""
     desk = Desk(clock)
-    mine = await desk.office.begin("eve", SessionOrder())
-    other = await desk.office.begin("mallory", SessionOrder())
+    mine = await desk.manager.begin("eve", SessionSpec())
+    other = await desk.manager.begin("mallory", SessionSpec())
 
-    owner = await desk.office.owner(other.head.id)
-    listed = [[head.id for head in await desk.office.listing(tenant, 10)] for tenant in ("eve", None)]
-    await desk.office.end("eve", mine.head.id)
+    owner = await desk.manager.owner(other.head.id)
+    listed = [[head.id for head in await desk.manager.store.listing(tenant, 10)] for tenant in ("eve", None)]
+    await desk.manager.store.delete("eve", mine.head.id)
 
     assert owner == "mallory"
     assert listed == [[mine.head.id], [other.head.id, mine.head.id]]
-    assert (await refusal(desk.office.owner(mine.head.id))).kind is SESSION_NOT_FOUND
-    assert (await refusal(desk.office.end("eve", other.head.id))).kind is SESSION_NOT_FOUND
+    assert (await refusal(desk.manager.owner(mine.head.id))).kind is SESSION_NOT_FOUND
+    assert (await refusal(desk.manager.store.delete("eve", other.head.id))).kind is SESSION_NOT_FOUND
 
 
 async def test_several_processes_need_one_store(clock: VirtualClock) -> None:
     """What one worker keeps in its memory the others would not know."""
-    assert (await refusal(Desk(clock, alone=False).office.begin("eve", SessionOrder()))).kind is CONFLICT
+    assert (await refusal(Desk(clock, alone=False).manager.begin("eve", SessionSpec()))).kind is CONFLICT
