@@ -68,28 +68,22 @@ class Link(AbstractAsyncContextManager["Link"], Protocol):
     @property
     def up(self) -> bool:
         """Tell whether Redis can be asked now."""
-        ...
 
     @property
     def key_prefix(self) -> str:
         """Return what every key begins with."""
-        ...
 
     def follow(self, follower: Follower) -> None:
         """Let `follower` share the link's life; before the link is entered."""
-        ...
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
         """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
-        ...
 
     def ride(self, command: Command) -> asyncio.Future[Any]:
         """Ask for one thing when something else leaves; nothing is sent for its sake."""
-        ...
 
     def alight(self, answer: asyncio.Future[Any]) -> bool:
         """Ask no more for what `ride` returned; False if that has left already."""
-        ...
 
     def operate(self, command: Command) -> asyncio.Future[Any]:
         """
@@ -97,7 +91,6 @@ class Link(AbstractAsyncContextManager["Link"], Protocol):
 
         It has a connection of its own, so no call waits behind it, and what is lost there does not take the link down.
         """
-        ...
 
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
@@ -106,7 +99,6 @@ class Link(AbstractAsyncContextManager["Link"], Protocol):
         Raises:
             StateLostError: There is no answer.
         """
-        ...
 
     async def decide(self, command: Command) -> Any:  # noqa: ANN401 - likewise
         """
@@ -115,7 +107,6 @@ class Link(AbstractAsyncContextManager["Link"], Protocol):
         Raises:
             StateLostError: There is no answer; at once while the link is down.
         """
-        ...
 
 
 def arrived(answer: asyncio.Future[Any]) -> bool:

@@ -35,7 +35,6 @@ class UsageStore(Protocol):
         Raises:
             StateLostError: It could not be done now; the same rows may be given again.
         """
-        ...
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """
@@ -44,15 +43,12 @@ class UsageStore(Protocol):
         Raises:
             StateLostError: The store does not answer.
         """
-        ...
 
     async def prune(self, first_day: str) -> None:
         """Forget the days before `first_day`."""
-        ...
 
     async def aclose(self) -> None:
         """Close what was opened."""
-        ...
 
 
 class UsageBook(BackgroundWork):
