@@ -19,6 +19,8 @@ _DAYS_AT_ONCE: Final = 400  # that one report may ask for
 class RedisUsage:
     """Keeps sums for `retention_days`; what is given while Redis is away is refused, and may be given again."""
 
+    shared = True
+
     def __init__(self, link: Link, retention_days: int) -> None:
         self._link = link
         self._prefix = f"{{{link.key_prefix}:usage}}:"
