@@ -11,7 +11,6 @@ from app.core.ports import Circuits
 from app.stages.breaker import Breaker
 from app.state.circuits.announcer import Announcer
 from app.state.circuits.memory import LocalCircuits, Means
-from app.state.circuits.redis import RedisCircuits
 from app.state.circuits.sharing import SharedCircuits
 from app.state.link import Link
 
@@ -29,5 +28,4 @@ def circuit_policy(settings: Settings) -> CircuitPolicy:
 def shared_circuits(deps: Deps, settings: Settings, link: Link) -> Circuits:
     """Return circuits that replicas share."""
     means = Means(deps.clock, deps.chance, Announcer(deps.listener))
-    store = RedisCircuits(link.submit, link.key_prefix)
-    return SharedCircuits(store, link, LocalCircuits(means), means, settings.redis.fail.circuits)
+    return SharedCircuits(link, LocalCircuits(means), settings.redis.fail.circuits)

@@ -21,7 +21,6 @@ from app.core.spending.prices import Price, Prices
 from app.stages.reserve_budget import FirstTargets, ReserveBudget
 from app.stages.spend import Spend
 from app.state.budgets.memory import LocalBudgets
-from app.state.budgets.redis import RedisAccounts
 from app.state.budgets.sharing import SharedBudgets
 from app.state.link import Link
 from app.state.usage.book import UsageBook, UsageStore
@@ -92,8 +91,7 @@ def _target_prices(settings: Settings) -> Mapping[str, Price]:
 def shared_budgets(deps: Deps, settings: Settings, link: Link) -> Budgets:
     """Return budgets that replicas share."""
     local = LocalBudgets(deps.clock, deps.listener, new_id)
-    store = RedisAccounts(link.submit, link.key_prefix)
-    return SharedBudgets(store, link, local, settings.redis.fail.budgets)
+    return SharedBudgets(link, local, settings.redis.fail.budgets)
 
 
 def open_usage(deps: Deps, settings: Settings, link: Link | None) -> UsageBook:

@@ -31,7 +31,6 @@ class UsageStore(Protocol):
     @property
     def shared(self) -> bool:
         """Say whether other workers have the same sums."""
-        ...
 
     async def add(self, batch: str, rows: Rows) -> None:
         """
