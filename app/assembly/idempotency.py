@@ -8,7 +8,7 @@ from app.core.idempotency import Repeats
 from app.stages.idempotency import Idempotency
 from app.state.idempotency import RepeatLimits
 from app.state.idempotency.memory import LocalRepeats
-from app.state.idempotency.redis import RepeatTools, SharedRepeats
+from app.state.idempotency.redis import SharedRepeats
 from app.state.link import Link
 
 
@@ -19,8 +19,7 @@ def open_repeats(deps: Deps, settings: Settings, link: Link | None) -> Repeats:
     local = LocalRepeats(limits, deps.clock, new_id)
     if link is None:
         return local
-    tools = RepeatTools(deps.clock, new_id, settings.redis.fail.idempotency)
-    return SharedRepeats(link, limits, local, tools)
+    return SharedRepeats(link, local, settings.redis.fail.idempotency)
 
 
 def idempotency(settings: Settings, deps: Deps) -> list[Idempotency]:

@@ -17,7 +17,7 @@ from app.core.idempotency import Answered, Busy, Different, Leading, Repeats, fi
 from app.core.model import Completion, Native
 from app.state.idempotency import RepeatLimits
 from app.state.idempotency.memory import LocalRepeats
-from app.state.idempotency.redis import CLAIM_S, RepeatTools, SharedRepeats
+from app.state.idempotency.redis import CLAIM_S, SharedRepeats
 from app.state.link.redis import RedisLink
 from tests.state.sharing import HANGS_S, OPTIONS, until
 from tests.support.redis_server import RedisServer, servers
@@ -40,9 +40,8 @@ class Replica:
         self.link = RedisLink(url, options, lambda: 0.0, lambda _signal: None)
         name = f"r{next(_numbers)}-"
         made = tokens()
-        tools = RepeatTools(SystemClock(), lambda: name + made(), fail, claim_s)  # type: ignore[arg-type] # of the words
-        local = LocalRepeats(LIMITS, SystemClock(), tools.new_token)
-        self.repeats = SharedRepeats(self.link, LIMITS, local, tools)
+        local = LocalRepeats(LIMITS, SystemClock(), lambda: name + made())
+        self.repeats = SharedRepeats(self.link, local, fail, claim_s)  # type: ignore[arg-type] # of the words
 
 
 @asynccontextmanager
