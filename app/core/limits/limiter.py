@@ -49,7 +49,7 @@ class Limiter:
         call.journal.limits += decision.standings
         for rule in decision.overlooked:
             self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, None, shadow=True))
-        refusal = decision.refusal
+        refusal = None if decision.admitted else decision.refusal
         if refusal is not None:
             self._refuse(call, ask, refusal, target)
         taken = Reservation(call, self._limits, decision, ask.prompt, call.journal.attempts)
