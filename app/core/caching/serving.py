@@ -20,6 +20,7 @@ from app.core.stream import Batch, EventStream
 STALE: Final = '110 - "Response is Stale"'
 NOT_REVALIDATED: Final = '111 - "Revalidation Failed"'
 _BATCH_BYTES: Final = 65_536  # one write; more wait for the client
+_MARKS_MAX: Final = 64  # a pace is a curve, not a protocol
 
 
 def stored_reply(call: Call, stored: Stored, clock: Clock) -> Reply:
@@ -67,9 +68,6 @@ async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
         if size >= _BATCH_BYTES or end == len(events):
             yield events[start:end]
             start, size = end, 0
-
-
-_MARKS_MAX: Final = 64  # a pace is a curve, not a protocol
 
 
 class Stopwatch:
