@@ -34,14 +34,13 @@ import uvloop
 
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import Deps, build_gateway
+from app.assembly import Deps, build_gateway, make_deps
 from app.assembly.tracing import Tracers
 from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
 from app.core.ports import HttpRequest
-from app.main import make_deps
 from app.serving.process import settle_garbage
 from app.telemetry.fanout import FanOut
 from app.telemetry.logs import FLUSH_AFTER_S, LogBook

@@ -26,7 +26,7 @@ import uvloop
 
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import Deps, attempt_stages, build_gateway, call_stages, open_state
+from app.assembly import Deps, attempt_stages, build_gateway, call_stages, make_deps, open_state
 from app.assembly.attempts import reading_options
 from app.assembly.providers import providers
 from app.config.load import Loaded
@@ -35,7 +35,6 @@ from app.core.call import Attempt, Call, Reply, Target
 from app.core.clock import SystemClock
 from app.core.gateway import Gateway
 from app.core.pipeline import Handler, compose
-from app.main import make_deps
 from app.providers.endpoint import Endpoints
 from app.serving.process import settle_garbage
 from app.stages.admission import Admission

@@ -10,7 +10,7 @@ from __future__ import annotations
 from app.assembly.admin import admin_options
 from app.assembly.attempts import hedge, reading_options
 from app.assembly.catalogue import models
-from app.assembly.deps import Deps
+from app.assembly.deps import Deps, make_deps
 from app.assembly.edge import edge_options
 from app.assembly.explaining import explainers
 from app.assembly.health import prober_handler, probings
@@ -37,6 +37,7 @@ __all__ = [
     "attempt_stages",
     "build_gateway",
     "call_stages",
+    "make_deps",
     "open_state",
     "prober_handler",
     "probings",

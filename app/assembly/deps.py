@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from random import SystemRandom
 from secrets import token_bytes, token_hex
 
 import msgspec
@@ -28,8 +29,12 @@ from app.core.traffic.memory import Traffic
 from app.core.traffic.retry_budget import KeptShares, RetryBudgets, kept_budgets
 from app.identity.key_sets import KeySets
 from app.providers.discovery import Discovered
+from app.providers.sim import SimUpstream
 from app.providers.special_clients import Ways
 from app.state.answers.caching import Caching
+from app.state.budgets.memory import LocalBudgets
+from app.state.circuits.announcer import Announcer
+from app.state.circuits.memory import LocalCircuits, Means
 from app.state.idempotency import RepeatLimits
 from app.state.idempotency.memory import LocalRepeats
 from app.state.keys.memory import LocalKeys
@@ -38,6 +43,7 @@ from app.state.request_log.book import RequestBook
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
 from app.state.usage.book import UsageBook
+from app.state.usage.memory import MemoryUsage
 
 
 def new_id() -> str:
@@ -101,3 +107,26 @@ class Deps(msgspec.Struct, frozen=True):
     stories: DecisionTraces | None = None
     requests: RequestBook | None = None
     insight: Insight | None = None
+
+
+def make_deps(
+    client: UpstreamClient,
+    local: UpstreamClient,
+    listener: Listener,
+    resting: Resting | None = None,
+    clock: Clock = SystemClock(),  # noqa: B008 - it holds nothing
+) -> Deps:
+    """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
+    chance = SystemRandom().random
+    return Deps(
+        client,
+        SimUpstream(clock, chance),
+        local,
+        listener,
+        clock,
+        chance,
+        circuits=LocalCircuits(Means(clock, chance, Announcer(listener))),
+        budgets=LocalBudgets(clock, listener, new_id),
+        usage=UsageBook(MemoryUsage(), clock, new_id, retention_days=1),
+        resting=resting or Resting(),
+    )

@@ -10,6 +10,7 @@ from app.assembly.deps import Deps
 from app.assembly.providers import followed
 from app.config.features.limits import KeyLimit, Limit
 from app.config.schema import Settings
+from app.core.call import Attempt, Call
 from app.core.limits.limiter import Limiter
 from app.core.limits.rulebook import RuleBook
 from app.core.ports import Limits
@@ -17,7 +18,6 @@ from app.core.rules import LimitSpec, Rule, Scope, rules_of
 from app.providers.tokenizer import ExactTokens, tiktoken_encoding
 from app.stages.provider_quota import ProviderQuota
 from app.stages.rate_limit import RateLimit
-from app.stages.target_limit import TargetLimit
 from app.state.limits.memory import LocalLimits
 from app.state.limits.redis import RedisLimits
 from app.state.limits.sharing import SharedLimits
@@ -26,18 +26,18 @@ from app.state.link import Shared
 _NAME_BITS = 52
 
 
-def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit]:
+def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit[Call]]:
     """Return the stage of the rules that calls meet, if there are any, or keys that may bring some."""
     book = RuleBook(gateway_rules(settings), of_targets=False)
     if not book.rules and not settings.may_have_keys:
         return []
-    return [RateLimit(book, _limiter(settings, deps), deps.clock)]
+    return [RateLimit(book.of_call, _limiter(settings, deps), deps.clock)]
 
 
-def target_limit(settings: Settings, deps: Deps) -> list[TargetLimit]:
+def target_limit(settings: Settings, deps: Deps) -> list[RateLimit[Attempt]]:
     """Return the stage of the rules that attempts meet, if there are any."""
     book = RuleBook(gateway_rules(settings), of_targets=True)
-    return [TargetLimit(book, _limiter(settings, deps), deps.clock)] if book.rules else []
+    return [RateLimit(book.of_attempt, _limiter(settings, deps), deps.clock)] if book.rules else []
 
 
 def provider_quota(settings: Settings, deps: Deps) -> list[ProviderQuota]:

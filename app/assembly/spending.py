@@ -16,12 +16,10 @@ from app.config.schema import Settings
 from app.core.accounts import Budgets
 from app.core.allow_list import slashed
 from app.core.call import Target
-from app.core.clock import Clock
 from app.core.money import Budget, nano
-from app.core.signals import Listener
 from app.core.spending.prices import Price, Prices
 from app.stages.reserve_budget import FirstTargets, ReserveBudget
-from app.stages.spend import Spend, SpendOptions
+from app.stages.spend import Spend
 from app.state.budgets.memory import LocalBudgets
 from app.state.budgets.redis import RedisAccounts
 from app.state.budgets.sharing import SharedBudgets
@@ -39,8 +37,7 @@ _FREE_KINDS = frozenset(
 
 def spend(settings: Settings, deps: Deps) -> Spend:
     """Return the stage that keeps the ledger."""
-    options = SpendOptions(rules(settings))
-    return Spend(options, prices(settings), deps.budgets, deps.clock, deps.listener)
+    return Spend(rules(settings), prices(settings), deps.budgets, deps.clock, deps.listener)
 
 
 def reserve_budget(settings: Settings, deps: Deps, first: FirstTargets) -> list[ReserveBudget]:
@@ -90,11 +87,6 @@ def _target_prices(settings: Settings) -> Mapping[str, Price]:
         for given in route.targets
         if given.input_usd_per_mtok is not None and given.output_usd_per_mtok is not None
     }
-
-
-def alone(clock: Clock, listener: Listener) -> tuple[LocalBudgets, UsageBook]:
-    """Return budgets and usage of this process, for the deps to begin with."""
-    return LocalBudgets(clock, listener, new_id), UsageBook(MemoryUsage(), clock, new_id, retention_days=1)
 
 
 def shared_budgets(deps: Deps, settings: Settings, shared: Shared) -> Budgets:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.assembly import Deps, build_gateway
+from app.assembly import Deps, build_gateway, make_deps
 from app.cli.embedded_default import read_here
 from app.config.load import Loaded
 from app.core.gateway import Gateway
-from app.main import make_deps
 from app.providers.pool import PoolClient, PoolOptions
 
 

@@ -66,7 +66,7 @@ def embedded(environ: Mapping[str, str]) -> Tree:
     for name, preset in PRESETS.items():
         found = preset.found_in(environ) if preset.automatic and preset.key_env else None
         if found is not None:
-            providers[name] = {"kind": name, **found}
+            providers[name] = {"kind": name, "discover": True, **found}
     return {"providers": providers}
 
 

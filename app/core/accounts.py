@@ -48,11 +48,12 @@ class Charge(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """What a call may spend on its accounts until it is settled."""
+    """What a call may spend on its accounts until it is settled; `alone` if only this process knows of it."""
 
     id: str
     accounts: tuple[Account, ...]
     amount_nusd: int
+    alone: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from app.main.deps import make_deps
 from app.main.service import Service
 
-__all__ = ["Service", "make_deps"]
+__all__ = ["Service"]

@@ -18,7 +18,7 @@ import msgspec
 from app import __version__
 from app.api.app import Api, Door
 from app.api.hot import Desk
-from app.assembly import Deps, open_state, prober_handler, probings, sources
+from app.assembly import Deps, make_deps, open_state, prober_handler, probings, sources
 from app.assembly.circuits import circuit_policy
 from app.assembly.providers import pool_options, warmed
 from app.assembly.tracing import Tracers
@@ -27,7 +27,6 @@ from app.config.schema import Settings
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.core.lifecycle import Lifecycle
-from app.main.deps import make_deps
 from app.main.telemetry import Telemetry
 from app.main.worker_views import WorkerViews
 from app.providers.discovery import Discoverer

@@ -8,8 +8,7 @@ listeners) outlives configurations.
 
 from __future__ import annotations
 
-from app.reload.holder import Holder
-from app.reload.reloader import Parent, Reloader
+from app.reload.reloader import Holder, Parent, Reloader
 from app.reload.watch import Watch
 
 __all__ = ["Holder", "Parent", "Reloader", "Watch"]

@@ -1,8 +1,8 @@
 """
 Reads the configuration again, whoever asks for it, and lets everybody know what came of it.
 
-One reading at a time. Who asks gets an answer in the log even if nothing
-has changed; who only looks (a watch on the file, another process that was asked) is silent then.
+One reading at a time. Who asks gets an answer in the log even if nothing has changed; who only looks (a watch on the
+file, another process that was asked) is silent then.
 """
 
 from __future__ import annotations
@@ -11,13 +11,35 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from app.assembly import Deps, build_gateway
 from app.config.diff import changes
 from app.config.load import Loaded
+from app.config.schema import Settings
 from app.core.configuration import ConfigError, Exchange, Problem, Replicas
+from app.core.gateway import Gateway
 from app.core.signals import ConfigRejected, ConfigReloaded, Listener
-from app.reload.holder import Holder
 
 _NAMED_MAX: Final = 10  # settings; a line of the log is not the place for a whole configuration
+
+
+class Holder:
+    """
+    Holds the gateway that new calls use.
+
+    `applied` is called with the settings of each exchange, for what lives outside the gateway and can follow them.
+    """
+
+    def __init__(self, loaded: Loaded, deps: Deps, applied: Callable[[Settings], None]) -> None:
+        self._deps = deps
+        self._applied = applied
+        self.loaded = loaded
+        self.current: Gateway = build_gateway(loaded, deps)
+
+    def exchange(self, loaded: Loaded) -> None:
+        """Use another configuration from now on."""
+        self.current = build_gateway(loaded, self._deps)
+        self.loaded = loaded
+        self._applied(loaded.settings)
 
 
 class Parent(Protocol):

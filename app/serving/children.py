@@ -10,10 +10,8 @@ from pathlib import Path
 
 from app.config.load import Loaded
 from app.config.source import Source
-from app.serving.ending import Ending
-from app.serving.messages import Beat, Downwards, Reloaded, Started, Stop, Upwards, from_worker, say
-from app.serving.worker import work
-from app.serving.worker_setup import WorkerSetup
+from app.serving.messages import Beat, Downwards, Ending, Reloaded, Started, Stop, Upwards, from_worker, say
+from app.serving.worker import WorkerSetup, work
 
 
 class Child:

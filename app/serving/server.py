@@ -23,8 +23,8 @@ from app.core.clock import Clock
 from app.core.lifecycle import CUT_OFF
 from app.core.signals import DrainEnded, DrainStarted
 from app.main import Service
-from app.serving.ending import Ending
 from app.serving.guarded_protocol import GuardedProtocol
+from app.serving.messages import Ending
 
 BEAT_S: Final = 1.0  # between two signs of life
 BODY_GRACE_S: Final = 1.0  # after which a request whose body is still not there has no claim to be waited for

@@ -16,7 +16,7 @@ from app.serving.notify import Notifier
 from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 from app.serving.supervisor import Outlook, Supervisor
-from app.serving.worker_setup import WorkerSetup
+from app.serving.worker import WorkerSetup
 from app.telemetry.logs import LogBook
 from app.telemetry.output import standard_output
 from app.telemetry.workers.directory import workers_directory

@@ -20,10 +20,10 @@ from app.core.clock import Clock
 from app.core.configuration import ConfigError
 from app.core.signals import Signal
 from app.serving.children import Child
-from app.serving.ending import Ending
+from app.serving.messages import Ending
 from app.serving.notify import Notifier
 from app.serving.signals import HANGUP, SignalQueue
-from app.serving.worker_setup import WorkerSetup
+from app.serving.worker import WorkerSetup
 from app.serving.workers import Workers
 
 CANNOT_START: Final = 3  # uvicorn's code for that; whoever supervises the supervisor may try again

@@ -8,18 +8,30 @@ import signal
 import socket
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
+
+import msgspec
 
 from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.main import Service
-from app.serving.ending import Ending
-from app.serving.messages import Beat, Reload, Reloaded, Started, Stop, from_parent, say
+from app.serving.messages import Beat, Ending, Reload, Reloaded, Started, Stop, from_parent, say
 from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 from app.serving.signals import HANGUP
-from app.serving.worker_setup import WorkerSetup
+
+
+class WorkerSetup(msgspec.Struct, frozen=True):
+    """
+    The sockets that all of them accept from, and the directory in which they find each other.
+
+    The first takes calls; the second, if there is one, is that of `admin.port`.
+    """
+
+    listening: tuple[socket.socket, ...]
+    meeting: Path
 
 
 def work(source: Source, loaded: Loaded, setup: WorkerSetup, line: Connection) -> None:

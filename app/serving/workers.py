@@ -9,8 +9,7 @@ from app.config.sections import Server
 from app.core.clock import Clock
 from app.core.signals import Signal, WorkerReplaced
 from app.serving.children import Child
-from app.serving.ending import Ending
-from app.serving.messages import Reload, Reloaded
+from app.serving.messages import Ending, Reload, Reloaded
 
 START_S: Final = 120.0  # a worker that is still importing says nothing; on a busy machine that takes a while
 SILENT_S: Final = 30.0  # no call may hold up the event loop for so long: whoever does hangs

@@ -172,6 +172,9 @@ class Cache:
         except GatewayError as error:
             if not began and error.kind is TIMEOUT_TOTAL and flight.deadline < call.deadline:
                 return None
+            if flight.origin is not None and call.journal.target is None:  # another call was made for this one, too
+                flight.origin.tell(call.journal)
+                call.journal.upstream_s += self._answers.clock.now() - boarded
             raise
         finally:
             if not stays and (closing := flight.leave()) is not None:

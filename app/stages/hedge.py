@@ -67,42 +67,30 @@ class Hedge:
         listener: Listener,
         may_hedge: Callable[[Target], bool],
     ) -> None:
-        self._routes = {name: _Route(given, loads, clock, listener, may_hedge) for name, given in routes.items()}
+        self._routes = routes
+        self._loads = loads
+        self._may_hedge = may_hedge
+        self.clock = clock
+        self.listener = listener
 
     def __call__(self, call: Call, targets: Targets, proceed: Handler[Attempt], /) -> Race | None:
         """Return what runs this call's attempts instead of `proceed`; None if there is nothing to hedge."""
         route = self._routes.get(call.request.model)
         if route is None or not call.options.fallback or len(targets) == 1:
             return None
-        route.budget.deposit()
-        return Race(route, call, targets, proceed)
+        route[1].deposit()
+        return Race(self, call, targets, proceed)
 
-
-class _Route:
-    """A route that hedges, and what is left of its share."""
-
-    def __init__(
-        self,
-        hedged: tuple[HedgeOptions, Share],
-        loads: Loads,
-        clock: Clock,
-        listener: Listener,
-        may_hedge: Callable[[Target], bool],
-    ) -> None:
-        self._options, self.budget = hedged
-        self.clock = clock
-        self.listener = listener
-        self._loads = loads
-        self._may_hedge = may_hedge
-
-    def delay_s(self, first: Target, *, stream: bool) -> float:
-        options = self._options
-        usual_s = self._loads.seen(first.name).percentile_s(options.percentile, stream=stream)
+    def delay_s(self, call: Call, first: Target) -> float:
+        """Return for how long the first target of a call may be silent."""
+        options, _ = self._routes[call.request.model]
+        usual_s = self._loads.seen(first.name).percentile_s(options.percentile, stream=call.request.stream)
         return options.max_s if usual_s is None else min(max(usual_s, options.min_s), options.max_s)
 
-    def grants(self, second: Target) -> bool:
-        """Say whether `second` may be asked now, and if so take it out of the budget."""
-        return second in self._options.targets and self._may_hedge(second) and self.budget.withdraw()
+    def grants(self, call: Call, second: Target) -> bool:
+        """Say whether `second` may be asked now, and if so take it out of the share of the call's route."""
+        options, share = self._routes[call.request.model]
+        return second in options.targets and self._may_hedge(second) and share.withdraw()
 
 
 class _Side:
@@ -133,8 +121,8 @@ class Race:
     when its turn comes, is the one that runs already. At the end both are over, but for the answer that was handed out.
     """
 
-    def __init__(self, route: _Route, call: Call, targets: Targets, proceed: Handler[Attempt]) -> None:
-        self._route = route
+    def __init__(self, hedge: Hedge, call: Call, targets: Targets, proceed: Handler[Attempt]) -> None:
+        self._hedge = hedge
         self._call = call
         self._targets = targets
         self._proceed = proceed
@@ -174,25 +162,25 @@ class Race:
 
     async def _open(self, first: _Side) -> Reply:
         """Wait for the first attempt, from some time on with a second one beside it."""
-        delay_s = self._route.delay_s(first.target, stream=self._call.request.stream)
+        delay_s = self._hedge.delay_s(self._call, first.target)
         await asyncio.wait([first.task], timeout=delay_s)
-        if not first.task.done() and self._route.grants(self._targets[1]):
-            second = self._hedge(first.target, delay_s)
-            began = self._route.clock.now()
+        if not first.task.done() and self._hedge.grants(self._call, self._targets[1]):
+            second = self._begin_second(first.target, delay_s)
+            began = self._hedge.clock.now()
             try:
                 await asyncio.wait([first.task, second.task], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                self._overlap_s = self._route.clock.now() - began
+                self._overlap_s = self._hedge.clock.now() - began
             if second.answered and not first.task.done():
                 self._call.journal.position, self._call.journal.target = 1, second.target
                 return await self._answer(second)
         return await self._answer(first)
 
-    def _hedge(self, origin: Target, delay_s: float) -> _Side:
+    def _begin_second(self, origin: Target, delay_s: float) -> _Side:
         onward = self._targets[1]
         attempt = Attempt(self._call, onward, last=len(self._targets) == _BOTH)
         self._second = second = _Side(attempt, self._proceed)
-        self._route.listener(HedgeStarted(self._call.id, origin.name, onward.name, delay_s))
+        self._hedge.listener(HedgeStarted(self._call.id, origin.name, onward.name, delay_s))
         return second
 
     async def _answer(self, side: _Side) -> Reply:
@@ -227,7 +215,7 @@ class Race:
             journal.hedge = "won" if self._winner is second else "lost"
         ended = "abandoned" if isinstance(error, asyncio.CancelledError) else "failed"
         outcome = journal.hedge or ended
-        self._route.listener(HedgeEnded(self._call.id, first.target.name, second.target.name, outcome))
+        self._hedge.listener(HedgeEnded(self._call.id, first.target.name, second.target.name, outcome))
 
     def _sides(self) -> list[_Side]:
         return [side for side in (self._first, self._second) if side is not None]

@@ -9,23 +9,21 @@ the cache, which shall see one call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
-from app.core.answers.assemble import Assembler
-from app.core.answers.replay import replay
-from app.core.caching.serving import wants_usage
+from app.core.answers.assemble import whole_of
+from app.core.caching.serving import replayed
 from app.core.call import Call, Reply
 from app.core.clock import Clock
 from app.core.errors import IDEMPOTENCY_KEY_REUSED, GatewayError
 from app.core.idempotency import Answered, Different, Leading, Repeats, name_of
-from app.core.model import Completion, StreamEvent
+from app.core.model import Completion
 from app.core.outcome import End, Outcome
 from app.core.pipeline import Handler, settle
 from app.core.signals import CallRepeated, Listener
-from app.core.stream import Batch, EventStream
 
 REPLAYED: Final = "x-wizard-idempotent-replay"
 _HEADER: Final = "idempotency-key"
@@ -75,26 +73,20 @@ class Idempotency:
             looks += 1
 
     async def _lead(self, call: Call, proceed: Handler[Call], leading: Leading) -> Reply:
-        assembler = Assembler(self._answer_max_bytes)
-        whole: list[Completion] = []
+        whole: Callable[[], Completion | None] = lambda: None  # noqa: E731 - until there is an answer
 
-        async def watched(call: Call) -> Reply:
-            reply = await proceed(msgspec.structs.replace(call, headers=_without_key(call.headers)))
-            if isinstance(reply.body, Completion):
-                whole.append(reply.body)
-            else:
-                reply.body.observe(assembler.observe)
-            return reply
+        def look(reply: Reply) -> None:
+            nonlocal whole
+            whole = whole_of(reply, self._answer_max_bytes)
 
         def finish(outcome: Outcome) -> Awaitable[None]:
-            answer = None
-            if outcome.end is End.COMPLETED:
-                answer = whole[0] if whole else assembler.completion()
+            answer = whole() if outcome.end is End.COMPLETED else None
             if answer is None:
                 return self._repeats.give_up(leading)
             return self._repeats.keep(leading, Answered(call.fingerprint, answer, call.journal.target))
 
-        return await settle(call, watched, finish)
+        without_key = msgspec.structs.replace(call, headers=_without_key(call.headers))
+        return await settle(without_key, proceed, finish, look)
 
 
 def _without_key(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -105,15 +97,4 @@ def _without_key(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str],
 def _repeated(call: Call, answered: Answered) -> Reply:
     call.journal.notes[REPLAYED] = "true"
     call.journal.target = answered.target
-    if not call.request.stream:
-        return Reply(answered.completion)
-    events = replay(answered.completion, include_usage=wants_usage(call))
-    return Reply(EventStream(_at_once(events), _nothing))
-
-
-async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
-    yield events
-
-
-def _nothing() -> None:
-    return None
+    return replayed(call, answered.completion)

@@ -1,37 +1,42 @@
 """
-Let no caller have more than its share: requests, tokens and calls at the same time, by any combination of scopes.
+Let no caller have more than its share, and keep each model and provider within the limits that are set for it.
 
-All rules of a call are decided in one step. It stands before the cache, since it protects the gateway as well; an
-answer from the cache costs a request and no tokens.
+All rules of a call, or of an attempt, are decided in one step. The stage of calls stands before the cache, since it
+protects the gateway as well; an answer from the cache costs a request and no tokens. That of attempts stands inside the
+retry, as each try is a request; a refusal moves the call on to its next target, as other failures do (trigger
+`rate_limit`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import Generic
 
-from app.core.call import Call, Reply
+from app.core.call import Reply
 from app.core.clock import Clock
-from app.core.limits.limiter import Limiter
-from app.core.limits.rulebook import RuleBook
+from app.core.limits.limiter import Limiter, T
 from app.core.pipeline import Handler
+from app.core.rules import Ask
 
 
-class RateLimit:
-    """Ask for what a call needs; what it did not need is given back at its end."""
+class RateLimit(Generic[T]):
+    """
+    Ask for what a call or an attempt needs (`asks`, at a time); what it did not need is given back at its end.
+    """
 
-    def __init__(self, book: RuleBook, limiter: Limiter, clock: Clock) -> None:
-        self._book = book
+    def __init__(self, asks: Callable[[T, float], Ask | None], limiter: Limiter, clock: Clock) -> None:
+        self._asks: Callable[[T, float], Ask | None] = asks
         self._limiter = limiter
         self._clock = clock
 
-    def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
+    def __call__(self, travels: T, proceed: Handler[T]) -> Awaitable[Reply]:
         """
-        Pass the call on if every rule that it meets lets it.
+        Go on if every rule that is met lets it.
 
         Raises:
-            GatewayError: RATE_LIMITED, INVALID_REQUEST for a call that could never fit, or STATE_UNAVAILABLE.
+            GatewayError: As `Limiter.run` does.
         """
-        ask = self._book.of_call(call, self._clock.now())
+        ask = self._asks(travels, self._clock.now())
         if ask is None:
-            return proceed(call)
-        return self._limiter.run(call, proceed, call, ask)
+            return proceed(travels)
+        return self._limiter.run(travels, proceed, ask)

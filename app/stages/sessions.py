@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from app.core.answers.assemble import Assembler
+from app.core.answers.assemble import whole_of
 from app.core.call import Call, Reply
 from app.core.errors import GatewayError
 from app.core.model import ChatRequest, Completion
@@ -81,13 +81,8 @@ class Sessions:
             call.journal.notes[_TRIMMED] = str(found.trimmed)
         reply = await proceed(msgspec.structs.replace(call, request=found.request))
         turn = _Turn(call, found, self._store, self._listener)
-        if isinstance(reply.body, Completion):
-            whole = reply.body
-            call.journal.keep_turn = lambda: turn.keep(whole)
-        else:
-            assembler = Assembler(self._options.max_bytes)
-            reply.body.observe(assembler.observe)
-            call.journal.keep_turn = lambda: turn.keep(assembler.completion())
+        whole = whole_of(reply, self._options.max_bytes)
+        call.journal.keep_turn = lambda: turn.keep(whole())
         return reply
 
     def _trim(self, request: ChatRequest) -> Trim:

@@ -31,19 +31,13 @@ _CHARS_PER_TOKEN: Final = 4
 _SILENT: Final = frozenset({"timeout"})  # families of failures of a provider that has worked without a word
 
 
-class SpendOptions(msgspec.Struct, frozen=True):
-    """The budgets for everybody; those of a key come with the caller."""
-
-    budgets: tuple[Budget, ...] = ()
-
-
 class Spend:
-    """Keep the ledger."""
+    """Keep the ledger. `rules` are the budgets for everybody; those of a key come with the caller."""
 
     def __init__(
-        self, options: SpendOptions, prices: Prices, budgets: Budgets, clock: Clock, listener: Listener
+        self, rules: tuple[Budget, ...], prices: Prices, budgets: Budgets, clock: Clock, listener: Listener
     ) -> None:
-        self._options = options
+        self._rules = rules
         self._prices = prices
         self._budgets = budgets
         self._clock = clock
@@ -57,7 +51,7 @@ class Spend:
             GatewayError: INSUFFICIENT_QUOTA, or STATE_UNAVAILABLE where that is the policy.
         """
         price = self._prices(attempt.target)
-        charge = charge_of(self._options.budgets, attempt.call, attempt.target, price, self._clock.wall())
+        charge = charge_of(self._rules, attempt.call, attempt.target, price, self._clock.wall())
         journal = attempt.call.journal
         journal.unshown = None  # that was another attempt's
         meter = _Meter(attempt, price, self._clock, self._listener, journal.attempts)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from app.assembly import Deps, build_gateway
-from app.assembly.spending import alone
+import msgspec
+
+from app.assembly import build_gateway, make_deps
 from app.config.load import Loaded
 from app.config.schema import Settings
 from app.core.call import Call, CallOptions, Reply
@@ -61,16 +62,8 @@ class Bench:
         self.real, self.local = Recorder(), Recorder()
         self.sim = SimUpstream(clock, lambda: 0.5)
         circuits = LocalCircuits(Means(clock, lambda: 0.5, Announcer(self.told.append)))
-        self.deps = Deps(
-            self.real,
-            self.sim,
-            self.local,
-            self.told.append,
-            clock,
-            lambda: 0.5,
-            circuits,
-            *alone(clock, self.told.append),
-        )
+        made = make_deps(self.real, self.local, self.told.append, clock=clock)
+        self.deps = msgspec.structs.replace(made, sim=self.sim, chance=lambda: 0.5, circuits=circuits)
 
     def gateway(self, **sections: Any) -> Gateway:  # noqa: ANN401 - what pydantic takes
         """Build the gateway of these sections."""

@@ -319,13 +319,14 @@ def test_who_moderates_unasked(bench: Bench, sections: dict[str, Any], model: st
 
 
 def test_listed_models(bench: Bench) -> None:
-    """Routes are listed first, then the models that are known of each provider."""
-    gateway = bench.gateway(models={"fast": route("echo")}, providers={"box": {**BOX, "models": ["a", "b/c"]}})
+    """Routes are listed first, then the models that are known of each provider, then those that only a route names."""
+    gateway = bench.gateway(models={"fast": route("fail")}, providers={"box": {**BOX, "models": ["a", "b/c"]}})
 
     listed = [(listed.id, listed.owner) for listed in gateway.routing.listed()]
 
     assert listed == [
         ("fast", "wizard"), ("sim/echo", "sim"), ("sim/words", "sim"), ("box/a", "box"), ("box/b/c", "box"),
+        ("sim/fail", "sim"),
     ]  # fmt: skip
 
 

@@ -81,6 +81,7 @@ def test_embedded_default_takes_every_key_of_the_environment() -> None:
     assert providers["mistral"].base_url == PRESETS["mistral"].base_url
     assert providers["bedrock"].base_url == "https://bedrock-runtime.eu-central-1.amazonaws.com"
     assert providers["sim"].models == ("echo",)
+    assert {name for name, provider in providers.items() if not provider.discover} == {"sim"}
 
 
 def test_environment_beats_file_beats_extra_beats_default(folder: Path) -> None:

@@ -150,6 +150,8 @@ def test_calls_that_are_equal_share_a_failure(
 
     assert [answer.status_code for answer in answers] == [400, 400]
     assert answers[0].json()["error"]["message"] == answers[1].json()["error"]["message"]
+    assert answers[0].headers["x-wizard-model"] == answers[1].headers["x-wizard-model"]
+    assert [answer.headers["x-wizard-attempts"] for answer in answers] == ["1", "0"]
     assert later.result().headers["x-wizard-cache"] == "miss"
 
 

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from tests.e2e.support.asking import ADMIN_TOKEN, admin
 from tests.support.fault_proxy import NO_FAULT, Ending, Fault, FaultProxy
 from tests.support.gateway import LOCAL, GatewayProcess, Start, running
 from tests.support.redis_server import RedisServer, redis_server
@@ -21,6 +22,7 @@ CONFIG: dict[str, Any] = {
     "providers": {"sim": {"kind": "sim"}},
     "models": {"fast": {"targets": [{"provider": "sim", "model": "fail"}, {"provider": "sim", "model": "echo"}]}},
     "retry": {"max_attempts": 1},
+    "admin": {"token": ADMIN_TOKEN},
     "limits": [{"name": "calls", "per": "global", "requests": 1_000_000, "window_s": 1}],
 }
 FAULTS = {
@@ -82,6 +84,25 @@ async def test_calls_are_answered_whatever_comes_from_redis(
     after = await answers(gateway)
 
     assert [before, *during, after] == [{200}] * 4
+
+
+async def test_an_operator_can_wait(gateway: GatewayProcess, proxy: FaultProxy) -> None:
+    """While Redis is too slow for calls, keys are made and revoked and circuits forced all the same."""
+    proxy.fault = Fault(latency_s=0.06)
+    await proxy.drop()
+    await degraded(gateway, 1)
+
+    made = await asyncio.to_thread(admin, gateway, "POST", "/keys", {"name": "patient"})
+    others = [
+        await asyncio.to_thread(admin, gateway, *asked)
+        for asked in (("DELETE", f"/keys/{made.json()['id']}"), ("POST", "/circuits/sim%2Fecho/open"),
+                      ("POST", "/circuits/sim%2Fecho/close"))
+    ]  # fmt: skip
+    proxy.fault = NO_FAULT
+    await proxy.drop()
+    await degraded(gateway, 0)
+
+    assert [answer.status_code for answer in (made, *others)] == [200] * 4
 
 
 async def answers(gateway: GatewayProcess) -> set[int]:

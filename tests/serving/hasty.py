@@ -18,7 +18,7 @@ from app.core.signals import Signal
 from app.serving.notify import Notifier
 from app.serving.process import listen, port_of
 from app.serving.supervisor import Outlook, Supervisor
-from app.serving.worker_setup import WorkerSetup
+from app.serving.worker import WorkerSetup
 from app.telemetry.workers.directory import workers_directory
 
 FACTOR = 10.0

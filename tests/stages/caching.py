@@ -16,7 +16,7 @@ from app.core.caching.policy import CachePolicy
 from app.core.caching.ports import LeaderGoneError, Looked, RemoteStream, SharedView, Shelf, Tally
 from app.core.caching.semantic import Semantics
 from app.core.caching.single_flight import Flight
-from app.core.caching.stored import Selection, Stored
+from app.core.caching.stored import Origin, Selection, Stored
 from app.core.call import Call, CallOptions, Reply, Target
 from app.core.errors import GatewayError
 from app.core.model import Completion, Operation, StreamEvent
@@ -153,7 +153,7 @@ class ScriptedShare:
         """Note that an answer is complete."""
         self.told.append(None if stored is None else text_of_body(stored.completion))
 
-    def failed(self, error: GatewayError) -> None:
+    def failed(self, error: GatewayError, origin: Origin) -> None:  # noqa: ARG002 - the port's
         """Note a failure."""
         self.told.append(error.kind.code)
 
@@ -177,9 +177,12 @@ class ScriptedShare:
 class Remote:
     """A call of another replica, which comes to this after a while."""
 
-    def __init__(self, landing: Stored | RemoteStream | BaseException, after_s: float = 1.0) -> None:
+    def __init__(
+        self, landing: Stored | RemoteStream | BaseException, after_s: float = 1.0, origin: Origin | None = None
+    ) -> None:
         self._landing = landing
         self._after_s = after_s
+        self.origin = origin
 
     async def landing(self) -> Stored | RemoteStream:
         """Wait for the answer."""

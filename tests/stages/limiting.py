@@ -16,7 +16,6 @@ from app.core.signals import LimitExceeded, Signal
 from app.core.tokens import Family
 from app.stages.fallback import Fallback
 from app.stages.rate_limit import RateLimit
-from app.stages.target_limit import TargetLimit
 from app.state.limits.memory import LocalLimits
 from tests.support.calls import TARGET, FakeProvider, Step, a_call, asking
 from tests.support.virtual_time import VirtualClock
@@ -50,8 +49,8 @@ class House:
         self.limits = LocalLimits(clock)
         self.provider = FakeProvider(*script)
         limiter = Limiter(self.limits, self.told.append, tokenizer)
-        self._calls = RateLimit(RuleBook(rules, of_targets=False), limiter, clock)
-        self._attempts = TargetLimit(RuleBook(rules, of_targets=True), limiter, clock)
+        self._calls = RateLimit(RuleBook(rules, of_targets=False).of_call, limiter, clock)
+        self._attempts = RateLimit(RuleBook(rules, of_targets=True).of_attempt, limiter, clock)
         self.journal = a_call().journal
 
     def handler(self) -> Handler[Call]:

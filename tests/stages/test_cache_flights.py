@@ -165,6 +165,24 @@ async def test_a_failure_is_shared_by_those_who_wait(clock: VirtualClock) -> Non
     assert later == ("good", "miss")
 
 
+async def test_who_shares_a_failure_knows_where_it_was(clock: VirtualClock) -> None:
+    """Each call has the target that failed, also where another replica asked it, and its waiting is no overhead."""
+
+    async def tries(call: Call) -> Reply:
+        call.journal.target, call.journal.position, call.journal.attempts = ELSEWHERE.target, 1, 2
+        return await fails(TARGET_FAILED, after_s=1.0)(call)
+
+    remote = Remote(GatewayError(TARGET_FAILED, "no"), origin=ELSEWHERE)
+    for house in (House(clock, tries), House(clock, shared=ScriptedShare(Looked(remote=remote)))):
+        handler, calls = house.handler(), [house.call() for _ in range(2)]
+
+        await asyncio.gather(*[handler(call) for call in calls], return_exceptions=True)
+
+        first, second = [call.journal for call in calls]
+        assert (first.target, second.target) == (ELSEWHERE.target, ELSEWHERE.target)
+        assert (second.position, second.attempts, second.upstream_s) == (first.position, 0, 1.0)
+
+
 async def test_a_stream_that_breaks_breaks_for_all(clock: VirtualClock) -> None:
     """What has come is given to everybody, then the error; nothing is stored."""
     broken = streams(line("a", "b", end=False)), GatewayError(TARGET_FAILED, "broke")

@@ -15,6 +15,7 @@ from app.core.errors import (
     TARGET_UNAVAILABLE,
     TIMEOUT_FIRST_TOKEN,
     TIMEOUT_TOTAL,
+    UNSUPPORTED_FEATURE,
     GatewayError,
     Kind,
 )
@@ -148,14 +149,15 @@ async def test_a_first_token_that_never_comes_is_a_failure() -> None:
     assert bench.ended() == [("failed", TIMEOUT_FIRST_TOKEN.code)]
 
 
-async def test_a_wrong_request_is_not_the_targets_fault() -> None:
-    """A refusal of the request says nothing about speed and reliability."""
-    bench = Bench(fails(INVALID_REQUEST))
+@pytest.mark.parametrize("kind", [INVALID_REQUEST, UNSUPPORTED_FEATURE], ids=lambda kind: kind.code)
+async def test_a_wrong_request_is_not_the_targets_fault(kind: Kind) -> None:
+    """A refusal by the provider, or by the codec, says nothing about speed and reliability, and is a try."""
+    bench = Bench(fails(kind))
 
     await bench.fail()
 
     assert (bench.latency_s, bench.in_flight, bench.reliability) == (None, 0, 1.0)
-    assert bench.ended() == [("refused", "invalid_request")]
+    assert bench.ended() == [("refused", kind.code)]
 
 
 @pytest.mark.parametrize(("after_s", "known"), [(0.25, None), (20.0, 20.0)])

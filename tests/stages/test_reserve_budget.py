@@ -17,7 +17,7 @@ from app.core.spending.budgets import charge_of
 from app.core.spending.prices import Price, estimate_nusd
 from app.stages.fallback import Fallback
 from app.stages.reserve_budget import FirstTargets, ReserveBudget
-from app.stages.spend import Spend, SpendOptions
+from app.stages.spend import Spend
 from tests.support.calls import OTHER, TARGET, THIRD, FakeProvider, a_call, answers, asking, text_of
 from tests.support.virtual_time import VirtualClock
 
@@ -75,7 +75,7 @@ class House:
         clock = VirtualClock()
         self.budgets = budgets
         self.foresee = ReserveBudget(first, rules, PRICES.get, budgets, clock)
-        spend = Spend(SpendOptions(rules), PRICES.get, budgets, clock, lambda _signal: None)
+        spend = Spend(rules, PRICES.get, budgets, clock, lambda _signal: None)
         attempt = compose([spend], FakeProvider(answers("hello")))
         self._last = Fallback(lambda _call: (TARGET,), attempt, frozenset(), lambda _signal: None)
 

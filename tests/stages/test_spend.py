@@ -27,7 +27,7 @@ from app.core.spending.prices import Price
 from app.core.stream import EventStream
 from app.core.tokens import prompt_tokens
 from app.core.usage import Usage
-from app.stages.spend import Spend, SpendOptions
+from app.stages.spend import Spend
 from app.state.budgets.memory import LocalBudgets
 from tests.support.calls import (
     FakeProvider,
@@ -64,8 +64,7 @@ class House:
         ids = iter(range(100))
         self.budgets = LocalBudgets(self.clock, self.told.append, lambda: f"hold-{next(ids)}")
         self.rules = tuple(budgets)
-        options = SpendOptions(self.rules)
-        spend = Spend(options, lambda _target: price, self.budgets, self.clock, self.told.append)
+        spend = Spend(self.rules, lambda _target: price, self.budgets, self.clock, self.told.append)
         self.provider = FakeProvider(*script)
         self._handler = compose([spend], self.provider)
         self.call = call or a_call(asking("x" * 40, max_tokens=100))
@@ -228,7 +227,7 @@ async def test_what_never_became_a_request_has_no_row() -> None:
         raise asyncio.CancelledError
 
     house = House()
-    spend = Spend(SpendOptions(), lambda _target: PRICE, house.budgets, house.clock, house.told.append)
+    spend = Spend((), lambda _target: PRICE, house.budgets, house.clock, house.told.append)
     handler = compose([spend], refuse)  # type: ignore[arg-type]  # it never returns
 
     with pytest.raises(asyncio.CancelledError):

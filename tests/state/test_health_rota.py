@@ -47,6 +47,10 @@ class Answering(AbstractAsyncContextManager["Answering"]):
         """Say that it has left."""
         return False
 
+    def operate(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """Answer."""
+        return self.submit(command)
+
     async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - the port's
         """Answer, or not."""
         if not self.up:

@@ -8,6 +8,7 @@ here has heard of are kept as well as their form allows. `app/core/answers/repla
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Final
 
@@ -15,6 +16,7 @@ import msgspec
 
 from app.core.answers.pieces import Members, Text, add_up, joined
 from app.core.answers.usage_shown import counts
+from app.core.call import Reply
 from app.core.model import Completion, StreamEvent
 from app.core.stream import Batch
 from app.core.usage import Usage
@@ -90,6 +92,16 @@ class Assembler:
             self._answer = None
         if answer.size > self._max_bytes:
             self._answer = None
+
+
+def whole_of(reply: Reply, max_bytes: int) -> Callable[[], Completion | None]:
+    """Return what returns the whole of an answer once it is complete; None as `Assembler.completion` does."""
+    body = reply.body
+    if isinstance(body, Completion):
+        return lambda: body
+    assembler = Assembler(max_bytes)
+    body.observe(assembler.observe)
+    return assembler.completion
 
 
 class _Mould(msgspec.Struct, frozen=True):

@@ -41,7 +41,7 @@ class _NoLease:
     def done(self, stored: Stored | None) -> None:
         pass
 
-    def failed(self, error: GatewayError) -> None:
+    def failed(self, error: GatewayError, origin: Origin) -> None:
         pass
 
     def drop(self) -> None:
@@ -180,7 +180,8 @@ class Carrier:
             broadcast.close(None)
         except GatewayError as error:
             error.retries_spent = call.journal.retries_spent
-            lease.failed(error)
+            flight.origin = origin = Origin.of(call.journal)
+            lease.failed(error, origin)
             raise
         except BaseException:
             lease.drop()
@@ -192,6 +193,9 @@ class Carrier:
             landing = await remote.landing()
         except LeaderGoneError:
             return False
+        except GatewayError:
+            flight.origin = remote.origin
+            raise
         if isinstance(landing, RemoteStream):
             broadcast = Broadcast(landing.origin, self._bounds, elsewhere=True)
             async with aclosing(landing.batches):

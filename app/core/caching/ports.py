@@ -98,8 +98,8 @@ class Lease(Protocol):
     def done(self, stored: Stored | None) -> None:
         """Give the lease back: the answer is complete. None says that others cannot be told what it is."""
 
-    def failed(self, error: GatewayError) -> None:
-        """Give the lease back: there is no answer for those who wait now."""
+    def failed(self, error: GatewayError, origin: Origin) -> None:
+        """Give the lease back: there is no answer for those who wait now, but the way that the call took."""
 
     def drop(self) -> None:
         """Give the lease back: somebody else may make the call."""
@@ -117,7 +117,12 @@ class RemoteStream(msgspec.Struct, frozen=True):
 
 
 class Remote(Protocol):
-    """An upstream call that another replica makes."""
+    """An upstream call that another replica makes; `origin` is the way of one that failed, where that is told."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """Return it."""
+        ...
 
     async def landing(self) -> Stored | RemoteStream:
         """

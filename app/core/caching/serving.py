@@ -14,7 +14,7 @@ from app.core.caching.stored import Pace, Stored
 from app.core.call import Call, Reply
 from app.core.clock import Clock
 from app.core.errors import TIMEOUT_TOTAL, GatewayError
-from app.core.model import ChatRequest, StreamEvent
+from app.core.model import ChatRequest, Completion, StreamEvent
 from app.core.stream import Batch, EventStream
 
 STALE: Final = '110 - "Response is Stale"'
@@ -32,12 +32,19 @@ def stored_reply(call: Call, stored: Stored, clock: Clock) -> Reply:
 
 
 def as_wanted(call: Call, stored: Stored, clock: Clock) -> Reply:
-    """Return a whole answer as the call wants it, which may be as a stream."""
-    if not call.request.stream:
-        return Reply(stored.completion)
+    """Return a stored answer as the call wants it, which may be as a stream."""
+    if not (call.request.stream and stored.pace):
+        return replayed(call, stored.completion)
     events = replay(stored.completion, include_usage=wants_usage(call))
-    source = paced(events, stored.pace, clock) if stored.pace else _at_once(events)
-    return Reply(EventStream(source, lambda: None))
+    return Reply(EventStream(paced(events, stored.pace, clock), lambda: None))
+
+
+def replayed(call: Call, completion: Completion) -> Reply:
+    """Return a whole answer as the call wants it: a stream comes all at once."""
+    if not call.request.stream:
+        return Reply(completion)
+    events = replay(completion, include_usage=wants_usage(call))
+    return Reply(EventStream(_at_once(events), lambda: None))
 
 
 def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None] | None]) -> Reply:

@@ -53,13 +53,15 @@ class Flight:
     One upstream call and who waits for it.
 
     `deadline` is when it will be given up, in seconds of the loop's clock. A `patient` one has all the time that the
-    configuration gives to a call; one that its first passenger has cut short may be too short for others.
+    configuration gives to a call; one that its first passenger has cut short may be too short for others. `origin` is
+    the way of an upstream call that failed.
     """
 
     def __init__(self, deadline: float, *, patient: bool) -> None:
         self.deadline = deadline
         self.patient = patient
         self.stale: Stored | None = None  # what was found, and is too old
+        self.origin: Origin | None = None
         self._passengers = 0
         self._waiting: list[tuple[asyncio.Future[Landing], bool]] = []
         self._landing: Landed | Broadcast | None = None

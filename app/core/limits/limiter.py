@@ -9,7 +9,7 @@ from typing import Final, NoReturn, TypeVar
 
 import msgspec
 
-from app.core.call import Call, Reply, Target
+from app.core.call import Attempt, Call, Reply, Target
 from app.core.errors import CONTEXT_TOO_LONG, INVALID_REQUEST, RATE_LIMITED, TIMEOUT_CONNECT, GatewayError, Kind
 from app.core.gcra import US_PER_S
 from app.core.model import ChatRequest, Completion, Request
@@ -22,7 +22,7 @@ from app.core.stream import Batch
 from app.core.tokens import family_of, prompt_parts
 from app.core.usage import Usage
 
-C = TypeVar("C")
+T = TypeVar("T", Call, Attempt)  # what travels
 CHARS_PER_TOKEN: Final = 4  # of an answer that broke off before its provider said how many it had
 _CACHED: Final = frozenset({"hit", "coalesced"})  # somebody else's answer: this call made no provider work
 _ENVELOPE_BYTES: Final = 300  # of JSON around the text of a whole answer
@@ -37,14 +37,15 @@ class Limiter:
         self._listener = listener
         self._tokenizer = tokenizer
 
-    async def run(self, travels: C, proceed: Handler[C], call: Call, ask: Ask, target: Target | None = None) -> Reply:
+    async def run(self, travels: T, proceed: Handler[T], ask: Ask) -> Reply:
         """
-        Go on with a call, or an attempt, if all of `ask` is granted; `target` is whom an attempt is going to ask.
+        Go on with a call, or an attempt, if all of `ask` is granted.
 
         Raises:
             GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
                 another target may do); STATE_UNAVAILABLE.
         """
+        call, target = (travels, None) if isinstance(travels, Call) else (travels.call, travels.target)  # type: ignore[redundant-expr] # mypy takes one type of T at a time
         decision = await self._limits.acquire(ask)
         if not decision.admitted:
             decision = await self._again(call, ask, target, decision)

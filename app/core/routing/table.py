@@ -116,7 +116,7 @@ class RoutingTable:
         return found if fallback else found[:1]
 
     def listed(self) -> list[Listed]:
-        """Return every model that can be named: routes first, then what is configured, then what providers said."""
+        """Return every model that is known by name: routes, what is configured, what providers said."""
         found = dict(self._listed)
         for provider, models in self._discovered.items():
             for model in models if provider in self._models else ():
@@ -186,6 +186,10 @@ class RoutingTable:
         for provider, models in self._models.items():
             for model in models:
                 yield Listed(f"{provider}/{model}", provider)
+        for route in self._routes.values():
+            for target in (*route.targets, *map(self._direct, route.fallbacks)):
+                if target is not None and STAR not in target.name:
+                    yield Listed(target.name, target.provider)
 
     def _unknown(self, name: str) -> Target:
         shown = name if len(name) <= _SHOWN_MAX_CHARS else f"{name[:_SHOWN_MAX_CHARS]}..."

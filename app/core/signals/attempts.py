@@ -10,8 +10,8 @@ class AttemptEnded(Signal, frozen=True):
     """
     One try at one target ended; for a stream, after its last byte.
 
-    `outcome` is completed, failed, refused (the request was wrong, not the target) or abandoned; `code` names the
-    error's row, or is empty.
+    `outcome` is completed, failed, refused (the request was wrong, by what the provider says, or because the target's
+    dialect cannot express it; then nothing was sent) or abandoned; `code` names the error's row, or is empty.
     """
 
     request_id: str

@@ -13,6 +13,7 @@ waits for the peer to read; until all of it is sent the connection is fit for no
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from typing import Final, Protocol, cast
 
@@ -42,12 +43,11 @@ class Connection(asyncio.Protocol):
     Sends requests and fills replies.
 
     `answer` is done when the head of the present reply is there, or failed with why it will not come. `born` and
-    `rested_since` are moments of the loop's clock. `stale` says that it was used before and broke without a
-    byte of the present answer, soon after that was asked for. `lost` is done when the socket is closed.
+    `rested_since` are moments of the loop's clock. `lost` is done when the socket is closed.
     """
 
-    __slots__ = ("_asked_at", "_busy", "_home", "_loop", "_options", "_parser", "_room", "_used", "_writing",
-                 "answer", "born", "closed", "lost", "rested_since", "stale", "transport")  # fmt: skip
+    __slots__ = ("_arrivals", "_busy", "_home", "_loop", "_options", "_parser", "_room", "_writing",
+                 "answer", "born", "closed", "lost", "rested_since", "transport")  # fmt: skip
 
     def __init__(self, home: Home, options: PoolOptions) -> None:
         self._loop = asyncio.get_running_loop()
@@ -55,15 +55,19 @@ class Connection(asyncio.Protocol):
         self._options = options
         self._parser = ReplyParser(options)
         self.transport: asyncio.Transport
+        self._arrivals = select.poll()
         self._busy = False
-        self._used = False
         self._writing = False
         self._room: asyncio.Future[None] | None = None
-        self.born = self.rested_since = self._asked_at = self._loop.time()
+        self.born = self.rested_since = self._loop.time()
         self.answer: asyncio.Future[None]
         self.closed = False
-        self.stale = False
         self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def ended(self) -> bool:
+        """Ask the socket whether the peer has closed it, or sent what nobody asked for; the loop may not know yet."""
+        return bool(self._arrivals.poll(0))
 
     def exchange(self, head: Head, body: bytes) -> PoolReply:
         """Send a request and return the reply, which is good for nothing but to be closed before `answer` is done."""
@@ -136,6 +140,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport to send on."""
         self.transport = cast("asyncio.Transport", transport)
+        self._arrivals.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Fill the reply and wake who waits for it."""
@@ -178,7 +183,6 @@ class Connection(asyncio.Protocol):
         reply = PoolReply(self)
         self._parser.expect(reply, bodiless=head.asks_for_head)
         self._busy = True
-        self._asked_at = self._loop.time()
         self.answer = self._loop.create_future()
         return reply
 
@@ -186,7 +190,6 @@ class Connection(asyncio.Protocol):
         """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""
         if self._parser.reusable and not self._writing and not self.transport.get_write_buffer_size():
             self._busy = False
-            self._used = True
             self._home.ready(self)
         else:
             self.drop()
@@ -199,8 +202,6 @@ class Connection(asyncio.Protocol):
             self.drop()
             reply.wake()
             return
-        soon = self._loop.time() - self._asked_at < self._options.stale_s
-        self.stale = soon and self._used and not self._parser.begun
         failure = GatewayError(TARGET_UNAVAILABLE, self._what_happened(cause))
         failure.__cause__ = cause
         self.fail(failure)

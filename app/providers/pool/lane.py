@@ -47,9 +47,11 @@ class Lane:
         """Return a resting connection, now busy, if there is one and nobody has to wait for it."""
         if not self._resting or not self._gate.free or not self._everyone.free:
             return None
-        self._gate.free -= 1
-        self._everyone.free -= 1
-        return self._resting.pop()
+        connection = self.take()
+        if connection is not None:
+            self._gate.free -= 1
+            self._everyone.free -= 1
+        return connection
 
     async def enter(self) -> None:
         """Wait for the right to have one more busy connection."""
@@ -66,8 +68,13 @@ class Lane:
         self._gate.leave()
 
     def take(self) -> Connection | None:
-        """Return the latest used of the resting connections, if any, to one who has entered."""
-        return self._resting.pop() if self._resting else None
+        """Return the latest used of the resting connections that are still open, if any, to one who has entered."""
+        while self._resting:
+            connection = self._resting.pop()
+            if not connection.ended:
+                return connection
+            connection.drop()
+        return None
 
     def ready(self, connection: Connection) -> None:
         """Keep a connection whose exchange is over, unless it has grown old."""

@@ -32,9 +32,6 @@ class PoolOptions(msgspec.Struct, frozen=True):
 
         age_s: No connection is used again when it is older than this, so that a change in DNS takes effect.
 
-        stale_s: A kept connection that breaks later than this after a request was sent has not grown stale: its peer
-            had the request. More than any round trip, less than what a model works on an answer.
-
         head_max_bytes: Of a status line and headers together. Between two pieces of a body no more than this may be
             spent on chunk sizes, their extensions and trailers either.
 
@@ -52,7 +49,6 @@ class PoolOptions(msgspec.Struct, frozen=True):
     per_origin_max: int = 2048
     idle_s: float = 50.0
     age_s: float = 900.0
-    stale_s: float = 1.0
     head_max_bytes: int = 64 * 1024
     headers_max: int = 256
     buffer_max_bytes: int = 64 * 1024

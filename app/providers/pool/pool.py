@@ -46,31 +46,25 @@ class PoolClient:
         """
         Send `request` and return once the head of the answer is there; see the port.
 
-        A kept connection may have been closed by the peer an instant ago. If it breaks before one byte of the answer,
-        the request is sent once more, on a connection opened for it.
+        A kept connection that the peer has closed is not used. One that breaks after the request was sent is a failure
+        as any other, for the peer may have acted upon the request: nothing is ever sent twice.
 
         Raises:
             GatewayError: TIMEOUT_CONNECT if there was no connection in time; TARGET_UNAVAILABLE or BAD_UPSTREAM_REPLY
                 for what the peer did; TARGET_MISCONFIGURED or INVALID_REQUEST for what cannot be sent.
         """
         lane, head = self._plan(request.method, request.url, request.headers)
-        if request.upload is not None:  # cannot be sent twice, so not on a connection that may be stale
+        if request.upload is not None:  # which no retry can send again, so not on a connection that may be closing
             fresh = await self._obtain(lane, request.connect_s, fresh=True)
             return await upload(fresh, head, request.body, request.upload)
         connection = lane.reuse() or await self._obtain(lane, request.connect_s)
-        while True:
-            reply = connection.exchange(head, request.body)
-            try:
-                await connection.answer
-            except GatewayError:
-                if not connection.stale:
-                    raise
-            except asyncio.CancelledError:
-                await reply.aclose()
-                raise
-            else:
-                return reply
-            connection = await self._obtain(lane, request.connect_s, fresh=True)  # which cannot be stale
+        reply = connection.exchange(head, request.body)
+        try:
+            await connection.answer
+        except asyncio.CancelledError:
+            await reply.aclose()
+            raise
+        return reply
 
     async def warm(self, url: str, count: int, connect_s: float) -> int:
         """

@@ -57,6 +57,7 @@ class Failed(msgspec.Struct, frozen=True, tag=4, array_like=True):
     from_upstream: bool
     upstream_status: int | None
     retries_spent: bool = False
+    origin: Origin | None = None
 
 
 Entry: TypeAlias = Head | Frames | Done | Whole | Failed | Apart
@@ -94,8 +95,8 @@ def unpacked(blob: bytes) -> Stored | None:
         return None
 
 
-def failed(error: GatewayError) -> Failed:
-    """Return what others are told of a failure."""
+def failed(error: GatewayError, origin: Origin | None = None) -> Failed:
+    """Return what others are told of a failure; and of the way to it, unless they know from the head of a stream."""
     return Failed(
         error.kind.code,
         error.message,
@@ -106,6 +107,7 @@ def failed(error: GatewayError) -> Failed:
         error.from_upstream,
         error.upstream_status,
         error.retries_spent,
+        origin,
     )
 
 

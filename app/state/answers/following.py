@@ -8,7 +8,7 @@ import msgspec
 
 from app.core.answers.replay import event_of
 from app.core.caching.ports import LeaderGoneError, RemoteStream
-from app.core.caching.stored import Stored
+from app.core.caching.stored import Origin, Stored
 from app.core.errors import STREAM_BROKEN, GatewayError
 from app.core.stream import Batch
 from app.state.answers.entries import Done, Entry, Failed, Frames, Head, Whole, error_of, read, unpacked
@@ -24,6 +24,7 @@ class FollowedCall:
         self._hearing = Hearing(key, token, means)
         self._means = means
         self._number = 0
+        self.origin: Origin | None = None
 
     async def landing(self) -> Stored | RemoteStream:
         """Wait for the answer, or its beginning."""
@@ -43,6 +44,7 @@ class FollowedCall:
             case Whole(blob) if (stored := unpacked(blob)) is not None:
                 return stored
             case Failed() as entry:
+                self.origin = entry.origin
                 raise error_of(entry)
             case _:
                 raise LeaderGoneError

@@ -67,10 +67,10 @@ class HeldLease:
             self._tell(Whole(packed(stored, _COMPRESSED_BYTES)))
         self._end()
 
-    def failed(self, error: GatewayError) -> None:
+    def failed(self, error: GatewayError, origin: Origin) -> None:
         """Give the lease back: there is no answer for those who wait now."""
         if self._telling is None:
-            self._tell(failed(error))
+            self._tell(failed(error, origin))
         self._end()
 
     def drop(self) -> None:

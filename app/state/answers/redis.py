@@ -28,6 +28,10 @@ class RedisAnswers:
         self._prefix = prefix
         self._common = f"{{{prefix}:cache}}"
 
+    def over(self, submit: Submit) -> RedisAnswers:
+        """Return the same, asked in another way."""
+        return RedisAnswers(submit, self._prefix)
+
     # --- one answer --------------------------------------------------------------------------------------------------
 
     def get(self, key: str) -> asyncio.Future[Any]:

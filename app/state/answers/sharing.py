@@ -134,11 +134,11 @@ class ReplicatedAnswers(Follower):
 
     async def view(self) -> SharedView | None:
         """Count what is there; None if it is out of reach."""
-        now_ms = round(self._clock.wall() * 1000)
+        store, now_ms = self._store.over(self._link.operate), round(self._clock.wall() * 1000)
         try:
-            entries = sum([await self._link.ask(self._store.count(shard, now_ms)) for shard in range(SHARDS)])
-            sizes = [label.size_bytes async for _, label in self._labels(range(SHARDS), self.options.counted_max)]
-            counted = await self._link.ask(self._store.counted())
+            entries = sum([await store.count(shard, now_ms) for shard in range(SHARDS)])
+            sizes = [label.size_bytes async for _, label in _labels(store, range(SHARDS), self.options.counted_max)]
+            counted = await store.counted()
         except StateLostError:
             return None
         return SharedView(entries, sum(sizes), entries > len(sizes), _tally_of(counted))
@@ -152,34 +152,20 @@ class ReplicatedAnswers(Follower):
         """
         if self._shelf is not None:
             self._shelf.remove(selection)
+        store = self._store.over(self._link.operate)
         try:
-            count = sum([await self._forget(shard, selection) for shard in _shards(selection)])
-            await self._link.ask(self._store.purge(msgspec.msgpack.encode(selection)))
+            count = sum([await self._forget(store, shard, selection) for shard in _shards(selection)])
+            await store.purge(msgspec.msgpack.encode(selection))
         except StateLostError as error:
             raise out_of_reach("The answers are shared through", "; some of them may be left") from error
         return count
 
-    async def _forget(self, shard: int, selection: Selection) -> int:
+    async def _forget(self, store: RedisAnswers, shard: int, selection: Selection) -> int:
         count, now = 0, self._clock.wall()
-        keys = [key async for key, label in self._labels((shard,)) if selection.covers(key, label, now)]
+        keys = [key async for key, label in _labels(store, (shard,)) if selection.covers(key, label, now)]
         for start in range(0, len(keys), _SCANNED):
-            count += await self._link.ask(self._store.forget(shard, keys[start : start + _SCANNED]))
+            count += await store.forget(shard, keys[start : start + _SCANNED])
         return count
-
-    async def _labels(self, shards: Iterable[int], most: int = 2**62) -> AsyncIterator[tuple[str, Label]]:
-        """Iterate over what is known about the answers of some shards."""
-        seen = 0
-        for shard in shards:
-            cursor = 0
-            while True:
-                cursor, found = await self._link.ask(self._store.known(shard, cursor, _SCANNED))
-                for key, label in pairs_of(found):
-                    seen += 1
-                    yield key.decode(), _LABEL.decode(label)
-                if seen >= most:
-                    return
-                if not int(cursor):
-                    break
 
     # --- for the link ------------------------------------------------------------------------------------------------
 
@@ -197,6 +183,22 @@ class ReplicatedAnswers(Follower):
             return
         for selection in await self._store.purged(purges - known):
             self._shelf.remove(_SELECTION.decode(selection))
+
+
+async def _labels(store: RedisAnswers, shards: Iterable[int], most: int = 2**62) -> AsyncIterator[tuple[str, Label]]:
+    """Iterate over what is known about the answers of some shards."""
+    seen = 0
+    for shard in shards:
+        cursor = 0
+        while True:
+            cursor, found = await store.known(shard, cursor, _SCANNED)
+            for key, label in pairs_of(found):
+                seen += 1
+                yield key.decode(), _LABEL.decode(label)
+            if seen >= most:
+                return
+            if not int(cursor):
+                break
 
 
 def _shards(selection: Selection) -> Iterable[int]:

@@ -30,10 +30,10 @@ class RedisAccounts:
         ]
         return self._about("spend_reserve", hold.accounts, hold.id, round(HOLD_S * 1000), hold.amount_nusd, *each)
 
-    def settling(self, hold: Hold, amount_nusd: int) -> asyncio.Future[Any]:
-        """Ask to exchange a hold for what was really spent; `settled` understands the answer."""
-        each = [word for account in hold.accounts for word in (account.width_ms, account.ttl_ms)]
-        return self._submit(self._about("spend_settle", hold.accounts, hold.id, amount_nusd, *each))
+    def settling(self, accounts: Sequence[Account], amount_nusd: int, holds: Sequence[str]) -> asyncio.Future[Any]:
+        """Ask to exchange holds, by their ids, for what was really spent; `settled` understands the answer."""
+        each = [word for account in accounts for word in (account.width_ms, account.ttl_ms)]
+        return self._submit(self._about("spend_settle", accounts, amount_nusd, *each, *holds))
 
     def reading(self, accounts: Sequence[Account]) -> asyncio.Future[Any]:
         """Ask for levels; `levels` understands the answer."""
@@ -54,10 +54,10 @@ def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as re
     return Refused(hold.accounts[place - 1], Level(spent, held)) if place else hold
 
 
-def settled(answer: Any, hold: Hold) -> list[Change]:  # noqa: ANN401
+def settled(answer: Any, accounts: Sequence[Account]) -> list[Change]:  # noqa: ANN401
     """Understand what Redis says to a settlement."""
     pairs = zip(answer[::2], answer[1::2], strict=True)
-    return [Change(account, before, now) for account, (before, now) in zip(hold.accounts, pairs, strict=True)]
+    return [Change(account, before, now) for account, (before, now) in zip(accounts, pairs, strict=True)]
 
 
 def levels(answer: Any) -> list[Level]:  # noqa: ANN401

@@ -2,7 +2,8 @@
 Budgets: what may be spent, decided in this process or in Redis for all replicas.
 
 While Redis is out of reach, `local` goes on from what was known to be spent, and lets at most `SHARE_ALONE` of each
-budget be spent on top; what was spent in the meantime is told to Redis when it is back.
+budget be spent on top. What was spent in the meantime, and which holds nobody needs any more, is told to Redis when it
+is back.
 """
 
 from __future__ import annotations
@@ -70,6 +71,14 @@ class AskedAhead:
         return None
 
 
+class _Owed(msgspec.Struct):
+    """What Redis has not been told about one account: an amount that was spent, and holds that it may still keep."""
+
+    account: Account
+    amount_nusd: int = 0
+    holds: list[str] = []
+
+
 class SharedBudgets(Follower):
     """The `Budgets` of one replica among several; follows `link`."""
 
@@ -79,7 +88,7 @@ class SharedBudgets(Follower):
         self._local = local
         self._fail = fail
         self._known: dict[str, int] = {}
-        self._owed: dict[str, tuple[Account, int]] = {}
+        self._owed: dict[str, _Owed] = {}
         link.follow(self)
 
     def ahead(self, charges: Sequence[Charge]) -> Ahead | None:
@@ -121,7 +130,9 @@ class SharedBudgets(Follower):
             return
 
         def answered(answer: asyncio.Future[Any]) -> None:
-            if arrived(answer) and isinstance(reserved(answer.result(), asked.hold), Hold):
+            if not arrived(answer):
+                self._owe(asked.hold, 0)
+            elif isinstance(reserved(answer.result(), asked.hold), Hold):
                 self.settle(asked.hold, 0)
 
         if asked.answer.done():
@@ -138,6 +149,8 @@ class SharedBudgets(Follower):
         if not self._link.up:
             self._owe(hold, amount_nusd)
             return
+        if hold.alone:
+            self._local.settle(hold, 0)
 
         def answered(answer: asyncio.Future[Any]) -> None:
             if answer.cancelled():
@@ -145,11 +158,11 @@ class SharedBudgets(Follower):
             if answer.exception() is not None:
                 self._owe(hold, amount_nusd)
                 return
-            changes = settled(answer.result(), hold)
+            changes = settled(answer.result(), hold.accounts)
             self._learn(changes)
             self._local.tell(changes)
 
-        self._store.settling(hold, amount_nusd).add_done_callback(answered)
+        self._store.settling(hold.accounts, amount_nusd, [hold.id]).add_done_callback(answered)
 
     async def levels(self, accounts: Sequence[Account]) -> list[Level]:
         """Return what Redis says, or else what is known here."""
@@ -161,28 +174,28 @@ class SharedBudgets(Follower):
             return await self._local.levels(accounts)
 
     async def beat(self) -> None:
-        """Tell Redis what was spent without it, of all accounts together, and see that it takes writes at all."""
+        """Tell Redis what happened without it, on all accounts together, and see that it takes writes at all."""
         await self._store.beating()
         owed, self._owed = [*self._owed.values()], {}
-        told = [self._store.settling(Hold("owed", (account,), 0), amount) for account, amount in owed]
+        told = [self._store.settling([each.account], each.amount_nusd, each.holds) for each in owed]
         lost: BaseException | None = None
-        for (account, amount), answer in zip(owed, await asyncio.gather(*told, return_exceptions=True), strict=True):
+        for each, answer in zip(owed, await asyncio.gather(*told, return_exceptions=True), strict=True):
             if isinstance(answer, BaseException):
                 lost = answer
-                self._remember(account, amount)
+                self._remember(each)
         if lost is not None:
             raise lost
 
     async def _alone(self, charge: Charge) -> Hold:
         match self._fail:
             case "open":
-                return Hold(self._local.new_id(), charge.accounts, charge.amount_nusd)
+                return Hold(self._local.new_id(), charge.accounts, charge.amount_nusd, alone=True)
             case "closed":
                 raise out_of_reach("Budgets are shared through")
             case "local":
                 narrowed = tuple([self._narrowed(account) for account in charge.accounts])
                 hold = await self._local.reserve(Charge(narrowed, charge.amount_nusd))
-                return msgspec.structs.replace(hold, accounts=charge.accounts)
+                return msgspec.structs.replace(hold, accounts=charge.accounts, alone=True)
 
     def _narrowed(self, account: Account) -> Account:
         """Let no more be spent here than a small share of the budget on top of what is known."""
@@ -193,13 +206,15 @@ class SharedBudgets(Follower):
 
     def _owe(self, hold: Hold, amount_nusd: int) -> None:
         self._local.settle(hold, amount_nusd)
-        if amount_nusd:
+        holds = [] if hold.alone else [hold.id]
+        if amount_nusd or holds:
             for account in hold.accounts:
-                self._remember(account, amount_nusd)
+                self._remember(_Owed(account, amount_nusd, holds))
 
-    def _remember(self, account: Account, amount_nusd: int) -> None:
-        _, owed = self._owed.get(account.id, (account, 0))
-        self._owed[account.id] = (account, owed + amount_nusd)
+    def _remember(self, more: _Owed) -> None:
+        owed = self._owed.setdefault(more.account.id, _Owed(more.account))
+        owed.amount_nusd += more.amount_nusd
+        owed.holds += more.holds
 
     def _learn(self, changes: Iterable[Change]) -> None:
         for change in changes:

@@ -28,9 +28,14 @@ class RedisCircuits:
 
     def __init__(self, submit: Submit, prefix: str) -> None:
         self._submit = submit
+        self._prefix = prefix
         self._states = f"{{{prefix}:circuits}}:states"
         self._window = f"{{{prefix}:circuits}}:window:"
         self._beat = f"{{{prefix}:circuits}}:beat"
+
+    def over(self, submit: Submit) -> RedisCircuits:
+        """Return the same, asked in another way."""
+        return RedisCircuits(submit, self._prefix)
 
     async def admit(self, target: str, policy: CircuitPolicy) -> Reading:
         """Let a call of `target` through, or not (see `Reading.slot`)."""

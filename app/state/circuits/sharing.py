@@ -119,7 +119,7 @@ class SharedCircuits(Follower):
     async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:  # noqa: ARG002 - the port's
         """Tell Redis, and through it every replica."""
         try:
-            reading = await self._store.force(target.name, action)
+            reading = await self._store.over(self._link.operate).force(target.name, action)
         except StateLostError as error:
             raise out_of_reach("The circuits are shared through", "; nothing was changed") from error
         self._mirror.take(target.name, reading, FORCED)

@@ -16,7 +16,7 @@ import msgspec
 from app.core.errors import CONFLICT, GatewayError
 from app.core.keys.store import key_exists, no_such_key
 from app.core.keys.virtual_keys import UNDECIDED, Found, KeyTable, Standing, VirtualKey
-from app.state.link import Command, Follower, Link, StateLostError, out_of_reach
+from app.state.link import Command, Follower, Link, StateLostError, Submit, out_of_reach
 from app.state.scripts import script
 
 KEYS_MAX: Final = 100_000  # some 100 MB in each process
@@ -93,21 +93,24 @@ class SharedKeys(Follower):
 
     async def beat(self) -> None:
         """Take over what replicas changed; all of it, if this is another collection than the one that is known."""
-        epoch, rows = await self._page(self._copy.known)
+        await self._read(self._link.submit)
+
+    async def _read(self, ask: Submit) -> None:
+        epoch, rows = await self._page(ask, self._copy.known)
         copy = self._copy
         if epoch != copy.epoch:
             copy = _Copy(epoch)  # used once it is complete: nobody is refused because it is being read
-            _, rows = await self._page(0)
+            _, rows = await self._page(ask, 0)
         while True:
             for version, packed in rows:
                 copy.take(msgspec.msgpack.decode(packed, type=VirtualKey), version)
             if len(rows) < _PAGE:
                 break
-            _, rows = await self._page(copy.known)
+            _, rows = await self._page(ask, copy.known)
         self._copy = copy
 
-    async def _page(self, known: int) -> tuple[bytes, list[Any]]:
-        epoch, *rows = await self._link.submit(Command(script("keys_list"), self._names[:3], (known, _PAGE)))
+    async def _page(self, ask: Submit, known: int) -> tuple[bytes, list[Any]]:
+        epoch, *rows = await ask(Command(script("keys_list"), self._names[:3], (known, _PAGE)))
         return epoch, rows
 
     async def _store(self, key: VirtualKey, before: int) -> int:
@@ -125,13 +128,13 @@ class SharedKeys(Follower):
 
     async def _caught_up(self) -> None:
         try:
-            await self.beat()
+            await self._read(self._link.operate)
         except StateLostError as error:
             raise _unreachable() from error
 
     async def _asked(self, command: Command) -> Any:  # noqa: ANN401 - as redis-py hands it over
         try:
-            return await self._link.decide(command)
+            return await self._link.operate(command)
         except StateLostError as error:
             raise _unreachable() from error
 

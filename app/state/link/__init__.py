@@ -87,6 +87,14 @@ class Link(AbstractAsyncContextManager["Link"], Protocol):
         """Ask no more for what `ride` returned; False if that has left already."""
         ...
 
+    def operate(self, command: Command | Plain) -> asyncio.Future[Any]:
+        """
+        Ask for one thing on behalf of an operator, who can wait: for 2 s, whether the link is up or not.
+
+        It has a connection of its own, so no call waits behind it, and what is lost there does not take the link down.
+        """
+        ...
+
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
         Wait for what was asked for, for `redis.timeout_s` (50 ms) at most.

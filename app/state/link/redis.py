@@ -25,6 +25,7 @@ from app.state.link.batch import LOSSES, Batch
 from app.state.link.connecting import connect, disconnect
 from app.state.scripts import every
 
+OPERATE_S = 2.0  # what an operator's command may take; a busy machine must not look to him like a Redis that is gone
 BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
 _NONSENSE = (TypeError, IndexError, KeyError)  # of followers that were given the answer to another question
 PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between tries to get back; short, since nothing is lost by a refused connection
@@ -59,6 +60,8 @@ class RedisLink(BackgroundWork):
         self.submit: Submit = self._batch.submit
         self.ride = self._batch.ride
         self.alight = self._batch.alight
+        self._operators = Batch(self._client, OPERATE_S, lambda _error: None)
+        self.operate: Submit = self._operators.submit
         self._followers: list[Follower] = []
         self._scripts = every()
         self._told_degraded = False
@@ -99,6 +102,7 @@ class RedisLink(BackgroundWork):
     async def _finish(self) -> None:
         self.up = False
         await self._batch.aclose()
+        await self._operators.aclose()
         with suppress(RedisError, OSError):
             await disconnect(self._client)
 

@@ -6,6 +6,7 @@ All keys of one owner carry one hash tag, and with it share one slot of a cluste
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -75,14 +76,17 @@ class RedisSessions(Follower):
         await self._found("session_delete", tenant, session_id)
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """Return sessions, those used last first."""
+        """Return sessions, those used last first; only operators ask for those of all."""
         owners = [tenant]
+        ask: Callable[[Command | Plain], Awaitable[Any]] = self._link.decide
         if tenant is None:
-            owners = [text_of(each) for each in await self._ask(Plain(("SMEMBERS", f"{self._prefix}:owners")))]
+            ask = self._link.operate
+            members = await self._answer(ask(Plain(("SMEMBERS", f"{self._prefix}:owners"))))
+            owners = [text_of(each) for each in members]
         found: list[Head] = []
         for owner in owners[:OWNERS_MAX]:
             start = f"{self._tag(owner or '')}:"
-            rows = await self._ask(Command(script("session_list"), (f"{start}index",), (start, limit)))
+            rows = await self._answer(ask(Command(script("session_list"), (f"{start}index",), (start, limit))))
             found += [_head(row) for row in rows if row[0]]
         return sorted(found, key=lambda head: head.expires, reverse=True)[:limit]
 
@@ -107,9 +111,12 @@ class RedisSessions(Follower):
         keys = (f"{tag}:{session_id}", f"{tag}:{session_id}:messages", f"{tag}:index")
         return await self._ask(Command(script(decision), keys, (session_id, round(GRACE_S * 1000), *arguments)))
 
-    async def _ask(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+    def _ask(self, command: Command | Plain) -> Awaitable[Any]:
+        return self._answer(self._link.decide(command))
+
+    async def _answer(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401 - likewise
         try:
-            return await self._link.decide(command)
+            return await answer
         except StateLostError as error:
             raise out_of_reach("The sessions are kept in") from error
 

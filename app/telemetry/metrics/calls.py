@@ -159,7 +159,7 @@ def _by_target(rows: _Rows) -> Iterator[Family]:
 def _attempts(rows: _Rows) -> Iterator[Family]:
     yield CounterFamily(
         "wizard_attempts",
-        "Tries at a target by their outcome: completed, failed, refused (the request was wrong), abandoned.",
+        "Tries at a target by their outcome: completed, failed, refused (the request was wrong for it), abandoned.",
         (*_TARGET, "outcome"),
         [((*labels, word), count) for labels, series in rows for word, count in [*series.attempts.items()]],
     )

@@ -111,6 +111,21 @@ def test_lists_routes_and_then_models() -> None:
     assert routing.find("fast") == Listed("fast", "wizard")
 
 
+def test_lists_what_only_a_route_names() -> None:
+    """Targets and fallbacks follow what providers are known to have, each once; patterns are no models."""
+    nano = Target("acme", "nano")
+    routes = {
+        "fast": Route((SMALL, nano), ("big", "box/huge", "acme/large")),
+        "big": Route((nano,)),
+        "acme/*": Route((Target("acme", "*"),), ("box/*-backup",)),
+    }
+    routing = RoutingTable(routes, MODELS)
+
+    listed = [listed.id for listed in routing.listed()]
+
+    assert listed == ["fast", "big", "acme/small", "acme/large", "box/org/coder:7b", "acme/nano", "box/huge"]
+
+
 @pytest.mark.parametrize("name", ["", "/", ":", "gone", "gone/small", "gone:small", "acme", "acme/", "acme:", "/small"])
 def test_an_unknown_name_is_refused(name: str) -> None:
     """A name that is no route and has no known provider with a model behind it is refused by both ways in."""

@@ -248,29 +248,6 @@ async def test_five_hundred_connections_at_once(pool: PoolClient) -> None:
         assert len(server.connections) == 500
 
 
-async def test_a_second_try_stays_within_the_share() -> None:
-    """Where others have taken the place of a stale connection, its replacement waits and closes what rests."""
-    first, second, third = (asyncio.Event() for _ in range(3))
-    answers = in_turn(
-        [first, whole(b"0")], [first, whole(b"1")], [second, Act.CLOSE], [third, whole(b"3")], [whole(b"4")],
-        [whole(b"5")],
-    )  # fmt: skip
-    async with pool_with(PoolOptions(per_origin_max=2)) as pool, UpstreamServer(answers) as server:
-        two = [asyncio.create_task(ask(pool, server.url)) for _ in range(2)]
-        await server.wait_for_requests(2)
-        first.set()
-        await asyncio.gather(*two)
-        stale, slow, queued = (asyncio.create_task(ask(pool, server.url)) for _ in range(3))
-        await server.wait_for_requests(4)
-        second.set()
-        await server.wait_for_requests(5)
-        third.set()
-        answers_of_all = await asyncio.gather(stale, slow, queued)
-
-        assert sorted(answers_of_all) == [b"3", b"4", b"5"]
-        assert len(server.open) <= 2
-
-
 async def test_closing_the_pool_fails_the_calls_under_way() -> None:
     """At its end a pool leaves nobody waiting: not for an answer, not for a place, not later."""
     pool = PoolClient(PoolOptions(per_origin_max=1))

@@ -55,7 +55,7 @@ class Meeting:
             await cast.relay(self.tap)
         except GatewayError as error:
             cast.close(error)
-            self.lease.failed(error)
+            self.lease.failed(error, ORIGIN)
         else:
             cast.close(None)
             self.lease.done(None)
@@ -168,11 +168,12 @@ async def test_a_failure_is_told(redis: RedisServer, begun: bool) -> None:
             call.tap.put([word("a")])
             call.tap.put(error)
         else:
-            call.lease.failed(error)
+            call.lease.failed(error, ORIGIN)
         with pytest.raises(GatewayError) as caught:
             await _all_of(waiting)
 
     assert vars(caught.value) == vars(error)
+    assert call.remote.origin == (None if begun else ORIGIN)  # that of a stream was told at its head
 
 
 async def test_a_call_that_was_given_up_is_left_to_others(redis: RedisServer) -> None:

@@ -19,6 +19,7 @@ from tests.state.answers.rig import KEY, LINK, ORIGIN, OTHER, flight, kept, pair
 from tests.state.sharing import HANGS_S, until
 from tests.support.redis_server import RedisServer
 
+HURRIED = msgspec.structs.replace(LINK, timeout_s=0.0)  # of which calls never get an answer in time
 QUICK = msgspec.structs.replace(LINK, timeout_s=0.5)
 
 
@@ -252,3 +253,17 @@ async def test_without_redis_nothing_is_found_and_nobody_waits(fragile: RedisSer
     assert caught.value.kind is STATE_UNAVAILABLE
     assert again is not None
     assert again.origin == ORIGIN
+
+
+async def test_an_operator_can_wait(redis: RedisServer) -> None:
+    """Where Redis is too slow for calls, and so the link is down, answers are seen and removed all the same."""
+    async with replica(redis, "patient") as one, replica(redis, "patient", "two", HURRIED) as two:
+        one.answers.put(KEY, kept())
+        await until(lambda: one.answers.get(KEY))
+
+        view = await two.answers.view()
+        removed = await two.answers.remove(Selection())
+
+        assert (two.link.up, removed, await one.answers.get(KEY)) == (False, 1, None)
+    assert view is not None
+    assert view.entries == 1

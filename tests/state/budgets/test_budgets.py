@@ -6,7 +6,6 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
 import msgspec
 import pytest
@@ -20,24 +19,26 @@ from app.core.spending.budgets import account
 from app.state.budgets.memory import LocalBudgets, MemoryAccounts
 from app.state.budgets.redis import RedisAccounts
 from app.state.budgets.sharing import AHEAD_MAX, SharedBudgets
+from app.state.link import Fail
 from app.state.link.batch import TOGETHER_MAX
-from app.state.link.redis import RedisLink
+from app.state.link.redis import LinkOptions, RedisLink
 from tests.state.sharing import OPTIONS, until
 from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_server import RedisServer
 
 LIMIT = 10_000
+QUICK = LinkOptions(timeout_s=0.5, connect_s=5.0, beat_s=0.02)  # for a Redis that hangs
 _names = itertools.count()
 
 
 class Replica:
     """The budgets of one gateway among several."""
 
-    def __init__(self, url: str, prefix: str, fail: Literal["local", "open", "closed"]) -> None:
+    def __init__(self, url: str, prefix: str, fail: Fail, options: LinkOptions) -> None:
         self.told: list[Signal] = []
         ids = itertools.count()
         me = next(_names)
-        self.link = RedisLink(url, OPTIONS, lambda: 0.0, self.told.append)
+        self.link = RedisLink(url, options, lambda: 0.0, self.told.append)
         local = LocalBudgets(SystemClock(), self.told.append, lambda: f"{me}-{next(ids)}")
         self.budgets = SharedBudgets(RedisAccounts(self.link.submit, prefix), self.link, local, fail)
 
@@ -69,9 +70,11 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(url: str, prefix: str, fail: Literal["local", "open", "closed"] = "local") -> AsyncIterator[Replica]:
+async def replica(
+    url: str, prefix: str, fail: Fail = "local", options: LinkOptions = OPTIONS
+) -> AsyncIterator[Replica]:
     """Run a replica."""
-    found = Replica(url, prefix, fail)
+    found = Replica(url, prefix, fail, options)
     async with found.link:
         yield found
 
@@ -197,7 +200,7 @@ async def test_what_redis_does_not_take_of_one_is_told_of_the_others(server: Red
 
 
 @pytest.mark.parametrize(("fail", "code"), [("open", "ok"), ("closed", STATE_UNAVAILABLE.code)])
-async def test_other_policies_without_redis(fail: Literal["open", "closed"], code: str, on: Account) -> None:
+async def test_other_policies_without_redis(fail: Fail, code: str, on: Account) -> None:
     """Everything passes, or nothing does."""
     async with replica("redis://127.0.0.1:1", "p", fail) as one:
         assert await one.spend(on, 100 * LIMIT) == code
@@ -217,6 +220,56 @@ async def test_what_is_spent_is_not_lost_when_redis_goes_in_the_middle(server: R
             return await one.spent(on) >= 70
 
         await until(paid)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+async def test_a_hold_whose_answer_was_lost_is_released(server: RedisServer, on: Account, *, ahead: bool) -> None:
+    """Redis may hold an amount for a call that was decided without it; it is free once Redis is back."""
+    async with replica(server.url, f"p{next(_names)}", "open", QUICK) as one:
+        server.freeze()
+        asked = one.budgets.ahead([Charge((on,), LIMIT)]) if ahead else None
+        if asked is not None:
+            await one.budgets.levels([an_account()])
+            assert await asked.take(Charge((on,), LIMIT)) is None
+        else:
+            await one.budgets.reserve(Charge((on,), LIMIT))
+        await until(lambda: not one.link.up)
+        server.thaw()
+        await until(lambda: one.link.up)
+
+        await until_free(one, on)
+
+
+async def test_a_hold_that_is_settled_without_redis_is_released(server: RedisServer, on: Account) -> None:
+    """Whether the settlement was lost on its way or never sent; what was spent counts, and nothing is held any more."""
+    async with replica(server.url, f"p{next(_names)}", options=QUICK) as one:
+        lost, unsent, free = [await one.budgets.reserve(Charge((on,), 100)) for _ in range(3)]
+        server.freeze()
+        one.budgets.settle(lost, 70)
+        await until(lambda: not one.link.up)
+        one.budgets.settle(unsent, 30)
+        one.budgets.settle(free, 0)
+        server.thaw()
+        await until(lambda: one.link.up)
+
+        await until_free(one, on)
+        assert await one.spent(on) >= 100
+
+
+async def test_what_was_held_alone_is_released_when_redis_is_back(server: RedisServer, on: Account) -> None:
+    """A call that outlasts the loss of Redis leaves nothing of its hold for the next loss."""
+    async with replica(server.url, f"p{next(_names)}", options=QUICK) as one:
+        server.kill()
+        await until(lambda: not one.link.up)
+        hold = await one.budgets.reserve(Charge((on,), 100))
+        server.start()
+        await until(lambda: one.link.up)
+        one.budgets.settle(hold, 0)
+        await one.budgets.levels([on])  # which is answered after the settlement
+        server.kill()
+        await until(lambda: not one.link.up)
+
+        assert await one.held(on) == 0
 
 
 def test_accounts_that_nobody_needs_are_forgotten() -> None:

@@ -79,7 +79,7 @@ class InRedis:
 
     async def settle(self, hold: Hold, amount: int) -> list[Change]:
         """Decide."""
-        return settled(await self._accounts.settling(hold, amount), hold)
+        return settled(await self._accounts.settling(hold.accounts, amount, [hold.id]), hold.accounts)
 
     async def read(self, *accounts: Account) -> list[Level]:
         """Look."""

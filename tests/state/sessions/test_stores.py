@@ -74,7 +74,7 @@ async def make(
     link: Any = None
     if request.param in all_servers:
         link = RedisLink(all_servers[request.param].url, OPTIONS, lambda: 0.0, print)
-        link.submit = on_time(link.submit, hand)
+        link.submit, link.operate = on_time(link.submit, hand), on_time(link.operate, hand)
     kinds: dict[str, Any] = {
         "memory": lambda: shared,
         "file": lambda: FileSessions(tmp_path / "kept", LIMITS, clock),
