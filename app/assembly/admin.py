@@ -25,11 +25,12 @@ def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
     token = settings.admin.token.get_secret_value().encode()
     if not token:
         return None
+    usage = deps.usage if deps.insight is None else deps.insight.usage
     return AdminOptions(
         token_sha256=hashlib.sha256(token).digest(),
         circuits=deps.circuits,
         circuit_breaker=circuit_policy(settings),
-        spending=Spending(rules(settings), deps.budgets, deps.usage, deps.clock),
+        spending=Spending(rules(settings), deps.budgets, usage, deps.clock),
         limiting=Limiting(gateway_rules(settings), deps.limits),
         shown=Shown(loaded.source, loaded.digest, msgspec.Raw(msgspec.json.encode(redacted(settings)))),
         keys=key_manager(settings, deps),

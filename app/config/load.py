@@ -161,9 +161,7 @@ def _validated(tree: Tree, origins: Origins) -> tuple[Settings, dict[Loc, Proble
 def _rest(tree: Tree, wrong: Iterable[Loc]) -> Settings:
     """Take out what is wrong, and as little around it as can be, so that the rest is checked as well."""
     while True:
-        rest = tree
-        for loc in filter(None, wrong):
-            rest = without(rest, loc)
+        rest = without(tree, filter(None, wrong))
         if rest == tree:  # under a key that pydantic cannot repeat, such as half of a surrogate pair
             return Settings()
         try:

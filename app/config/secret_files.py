@@ -45,6 +45,7 @@ def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree,
     A relative path starts at `folder`. Line breaks and spaces around keys are dropped, and so are empty lines.
     """
     problems: dict[Loc, Problem] = {}
+    gone: list[Loc] = []
     for loc, kind, section in list(_places(tree, ())):
         try:
             read = _contents(kind, section, folder)
@@ -56,8 +57,8 @@ def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree,
                 read = {str(part): read}
             tree = merged(tree, read)
         if isinstance(section[kind.name], str | None) and shape_at(Settings, loc) is None:
-            tree = without(tree, loc)
-    return tree, problems
+            gone.append(loc)
+    return without(tree, gone), problems
 
 
 def _places(section: Mapping[str, object], around: Loc) -> Iterator[tuple[Loc, _Kind, Mapping[str, object]]]:

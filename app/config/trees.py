@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 Tree: TypeAlias = dict[str, object]
@@ -33,16 +33,33 @@ def contains(tree: object, loc: Loc) -> bool:
     return True
 
 
-def without(tree: Mapping[str, object], loc: Loc) -> Tree:
-    """Copy `tree` without the value at `loc`, or without the nearest mapping entry around it."""
-    first, *rest = loc
+def without(tree: Mapping[str, object], locs: Iterable[Loc]) -> Tree:
+    """Copy `tree` without the values at `locs`, or without the nearest mapping entry around each."""
     result = dict(tree)
-    inner = result.pop(str(first), None)
-    if rest and isinstance(inner, dict):
-        result[str(first)] = without(inner, tuple(rest))
-    elif len(rest) > 1 and isinstance(inner, list) and isinstance(inner[index := int(rest[0])], dict):
-        result[str(first)] = [*inner[:index], without(inner[index], tuple(rest[1:])), *inner[index + 1 :]]
+    for name, inner in _by_first(locs).items():
+        left = _left(result.pop(name, None), inner)
+        if left is not None:
+            result[name] = left
     return result
+
+
+def _left(value: object, locs: Sequence[Loc]) -> Tree | list[object] | None:
+    """Copy a value without what is at `locs` in it; None if it has to go itself."""
+    if not all(locs):
+        return None
+    if isinstance(value, dict):
+        return without(value, locs)
+    if not isinstance(value, list) or not all(len(loc) > 1 and isinstance(value[int(loc[0])], dict) for loc in locs):
+        return None
+    inner = {int(index): rest for index, rest in _by_first(locs).items()}
+    return [without(entry, inner[index]) if index in inner else entry for index, entry in enumerate(value)]
+
+
+def _by_first(locs: Iterable[Loc]) -> Mapping[str, Sequence[Loc]]:
+    found: dict[str, list[Loc]] = {}
+    for first, *rest in locs:
+        found.setdefault(str(first), []).append(tuple(rest))
+    return found
 
 
 def text_keys(tree: Mapping[str, object], name: str) -> frozenset[str]:

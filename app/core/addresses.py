@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
@@ -59,6 +59,18 @@ def behind(base_path: str, path: str) -> str:
     """Return what of `path` goes behind a base: clients that were given its host alone repeat its path."""
     base = base_path.rstrip("/")
     return path.removeprefix(base) if base and path.startswith(f"{base}/") else path
+
+
+def path_step(model: str) -> str:
+    """
+    Return `model` escaped so that it stays one step of a path.
+
+    Raises:
+        GatewayError: INVALID_REQUEST for a name that would lead elsewhere.
+    """
+    if model in {".", ".."}:  # which whoever is on the way may follow, escaped or not
+        raise GatewayError(INVALID_REQUEST, f"There is no model with the name {model!r}.", param="model")
+    return quote(model, safe="")
 
 
 def asked_in(path: str, body: bytes) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from app.core.request_log import RequestLog
+from app.core.spending.ledger import UsageReader
 
 Figures: TypeAlias = Mapping[str, object]  # as JSON has it
 
@@ -36,6 +37,11 @@ class Insight(Protocol):
     @property
     def requests(self) -> RequestLog | None:
         """Return the request log, if there is one."""
+
+    @property
+    def usage(self) -> UsageReader:
+        """Return who knows what was used."""
+        ...
 
     async def stats(self) -> Figures:
         """Return the figures of this moment."""

@@ -15,6 +15,7 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 from app.core.bodies import Upload
+from app.core.dialects.absent import ABSENT
 from app.core.usage import Usage
 
 
@@ -60,11 +61,11 @@ class Part(msgspec.Struct, frozen=True):
     file: msgspec.Raw = msgspec.Raw()
 
 
-class FunctionCall(msgspec.Struct, frozen=True):
+class FunctionCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """A function the model wants called, or a piece of that; `arguments` is JSON text."""
 
-    name: str | None = None
     arguments: str | None = None
+    name: str | None = None
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -210,28 +211,29 @@ class Completion(msgspec.Struct, frozen=True):
     media_type: str = "application/json"
 
 
-class CustomDelta(msgspec.Struct, frozen=True):
+class CustomDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     """A piece of a call of a custom tool, which takes free text."""
 
-    name: str | None = None
     input: str | None = None
+    name: str | None = None
 
 
-class ToolDelta(msgspec.Struct, frozen=True):
+class ToolDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     A piece of a tool call; pieces with the same `index` belong together.
 
     `extra_content` is what its provider wants to see again with the call.
     """
 
-    index: int = 0
-    id: str | None = None
+    index: int = msgspec.field(default_factory=int)  # made anew, so that a 0 is written, too
     function: FunctionCall | None = None
     custom: CustomDelta | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
+    id: str | None = None
+    type: str | None = None
+    extra_content: msgspec.Raw = ABSENT
 
 
-class Delta(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     What one event adds to one choice.
 
@@ -245,11 +247,11 @@ class Delta(msgspec.Struct, frozen=True):
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    reasoning_details: msgspec.Raw = msgspec.Raw()
+    reasoning_details: msgspec.Raw = ABSENT
     tool_calls: list[ToolDelta] | None = None
     function_call: FunctionCall | None = None
-    annotations: msgspec.Raw = msgspec.Raw()
-    extra_content: msgspec.Raw = msgspec.Raw()
+    annotations: msgspec.Raw = ABSENT
+    extra_content: msgspec.Raw = ABSENT
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):

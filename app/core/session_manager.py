@@ -11,7 +11,7 @@ from app.core.clock import Clock
 from app.core.errors import CONFLICT, INVALID_REQUEST, SESSION_FULL, GatewayError
 from app.core.keys.virtual_keys import Entropy
 from app.core.model import ChatFields, ChatRequest
-from app.core.sessions import Head, Raw, Session, SessionStore, new_session_id, not_found, size_of, split
+from app.core.sessions import Head, Raw, Session, SessionStore, new_session_id, not_found, size_of, split, turn_from
 
 _EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
 METADATA_MAX_BYTES = 16_384  # more than OpenAI's 16 pairs take; what is kept beside messages is counted nowhere else
@@ -32,7 +32,11 @@ class SessionSpec(msgspec.Struct, frozen=True):
 
 
 class Branch(msgspec.Struct, frozen=True):
-    """Where a session branches off: after its first `at` messages, or with its `last` ones; None is all of it."""
+    """
+    Where a session branches off: after its first `at` messages, or with its `last` ones; None is all of it.
+
+    What is left of a turn that the last messages cut is left out: a tool's result never stays without its call.
+    """
 
     at: int | None = None
     last: int | None = None
@@ -95,7 +99,7 @@ class SessionManager:
         if branch.at is not None:
             messages = messages[: branch.at]
         if branch.last is not None:
-            messages = messages[max(0, len(messages) - branch.last) :]
+            messages = messages[turn_from(messages, max(0, len(messages) - branch.last)) :]
         head = origin.head
         spec = SessionSpec(model=head.model, metadata=head.metadata, ttl_s=head.ttl_s)
         return await self._keep(tenant, spec, origin.instructions, messages)

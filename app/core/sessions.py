@@ -153,6 +153,17 @@ def continued(session: Session, request: ChatRequest, trim: Trim, estimate: Esti
     return Continued(whole, len(session.messages) - len(kept), turn)
 
 
+def turn_from(messages: Sequence[Raw], at: int) -> int:
+    """
+    Return where the first turn from `at` on begins: with what a user says, as providers want it.
+
+    What stands at the beginning of a conversation is left to whoever put it there.
+    """
+    while 0 < at < len(messages) and _role(messages[at]) != "user":
+        at += 1
+    return at
+
+
 def answer_message(completion: bytes) -> Raw | None:
     """
     Return the message of a whole answer in the form in which it may be sent back; None if there is none.
@@ -223,8 +234,7 @@ def _fitting(past: tuple[Raw, ...], rest: ChatRequest, trim: Trim, estimate: Est
         room -= estimate(_only(rest, past[at - 1]))
         if room >= 0:
             at -= 1
-    while 0 < at < len(past) and _role(past[at]) != "user":
-        at += 1
+    at = turn_from(past, at)
     if next((message.role for message in rest.fields.messages if message.role not in _INSTRUCTING), "") == "tool":
         at = min(at, max([number for number, message in enumerate(past) if _role(message) == "user"], default=0))
     return past[at:]

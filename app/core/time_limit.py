@@ -13,6 +13,8 @@ from typing import Final, Self
 
 _STALL_S: Final = 0.003  # timers of a loop that is not stalled are a millisecond late
 _MOMENT_S: Final = 0.01  # enough for what has arrived to be read
+_LOOK_S: Final = 0.001  # the same where the loop is not stalled
+_STALLS_MAX: Final = 3  # that are forgiven: a loop that is stalled all the time must not wait for ever
 
 
 class TimeLimit:
@@ -58,16 +60,20 @@ class TimeLimit:
 
 class FairLimit(TimeLimit):
     """
-    A limit on others that forgives this process a stall of its own.
+    A limit on others that forgives this process stalls of its own.
 
-    After one (a long import, a busy machine) an answer may lie there unread when the time is up: it gets a moment more.
+    In one (a long import, a busy machine) the time may be up while an answer lies there unread. So it is looked for
+    once more: for a moment where the timer itself was late, and again as long as it is.
     """
 
-    _forgiven = False
+    _put_off = 0
 
     def _expire(self) -> None:
-        if self._forgiven or self._loop.time() - self._when < _STALL_S:
+        now = self._loop.time()
+        stalled = now - self._when >= _STALL_S
+        if self._put_off >= (_STALLS_MAX if stalled else 1):
             super()._expire()
-        else:
-            self._forgiven = True
-            self._timer = self._loop.call_later(_MOMENT_S, self._expire)
+            return
+        self._put_off += 1
+        self._when = now + (_MOMENT_S if stalled else _LOOK_S)
+        self._timer = self._loop.call_at(self._when, self._expire)

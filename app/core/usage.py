@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class PromptTokensDetails(msgspec.Struct, frozen=True):
+class PromptTokensDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     """What kind of tokens a prompt had."""
 
     cached_tokens: int | None = None
@@ -13,7 +13,7 @@ class PromptTokensDetails(msgspec.Struct, frozen=True):
     audio_tokens: int | None = None
 
 
-class CompletionTokensDetails(msgspec.Struct, frozen=True):
+class CompletionTokensDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     """What kind of tokens an answer had."""
 
     reasoning_tokens: int | None = None

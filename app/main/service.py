@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,15 @@ from app.providers.local.wheels import child_command, missing
 from app.providers.pool import PoolClient
 from app.providers.special_clients import Ways
 from app.reload import Holder, Parent, Reloader, Watch
-from app.telemetry.metrics.on_scrape import OnScrape, cache, config_in_use, provider_keys, provider_limits, providers_up
+from app.telemetry.metrics.on_scrape import (
+    OnScrape,
+    cache,
+    config_in_use,
+    provider_keys,
+    provider_limits,
+    providers_up,
+    workers_replaced,
+)
 from app.telemetry.metrics.part import Part
 from app.telemetry.metrics.target_state import Admitted, circuit_standings, reliabilities
 
@@ -46,7 +54,8 @@ class Service:
     """
     Everything that one process has, from its clock to its application.
 
-    `api` is for a server to run, which moves `lifecycle` on and tells `listener` of it.
+    `api` is for a server to run, which moves `lifecycle` on and tells `listener` of it. Whoever has a parent keeps
+    `replaced` up to date: how many workers that one has replaced, by reason.
 
     Args:
         source: Where to read the configuration again.
@@ -91,6 +100,7 @@ class Service:
         read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
         self.lifecycle = Lifecycle()
+        self.replaced: Mapping[str, int] = {}
         desk = Desk(self._holder, self.listener, clock, self.lifecycle, tapes=deps.tapes)
         self.api = Api(desk, self._door(admin_port), self._lifespan)
         if deps.tracers is not None:
@@ -154,6 +164,7 @@ class Service:
     def _asked(self, deps: Deps) -> list[Part]:
         """Return the parts of the metrics that ask somebody for numbers when they are shown."""
         return [
+            OnScrape(workers_replaced, lambda: self.replaced),
             OnScrape(config_in_use, lambda: self._holder.current.digest),
             OnScrape(cache, deps.caching.tally, deps.caching.view),
             OnScrape(provider_keys, lambda: deps.keys.counts(self._clock.now())),

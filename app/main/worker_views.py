@@ -47,7 +47,9 @@ class WorkerViews:
         recent = Recent(lambda: totals_of(shown(telemetry.parts)), deps.clock)
         watching = Watching(telemetry.listener, deps.clock)
         own = deps.requests is not None and not deps.requests.shared
-        self._sources = Sources(self._gathering, recent, watching, deps.requests, own)
+        self._sources = Sources(
+            self._gathering, recent, watching, deps.requests, deps.usage, own, not deps.usage.shared
+        )
         self._count_losses()
 
     @property

@@ -42,12 +42,7 @@ def streamed_type(reply: UpstreamReply, asked: Request) -> str:
 
 
 def require_plain(reply: UpstreamReply) -> None:
-    """
-    Refuse what only its receiver could unpack.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Refuse what only its receiver could unpack, as BAD_UPSTREAM_REPLY."""
     coding = reply.headers.get("content-encoding")
     if coding is not None and coding.lower() not in {"", "identity"}:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider compressed its answer although it was asked not to.")

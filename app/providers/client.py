@@ -37,12 +37,7 @@ class HttpxClient:
         )
 
     async def send(self, request: HttpRequest) -> HttpxReply:
-        """
-        Send `request`; see the port.
-
-        Raises:
-            GatewayError: TIMEOUT_CONNECT or TARGET_UNAVAILABLE.
-        """
+        """Send `request`; see the port."""
         try:
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
         except UnicodeEncodeError as error:
@@ -76,16 +71,9 @@ class HttpxReply:
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
-
-    @property
-    def status(self) -> int:
-        """Return the HTTP status."""
-        return self._response.status_code
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Return the headers."""
-        return self._response.headers
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.aclose = response.aclose
 
     def rest(self) -> bytes | None:
         """Return nothing if the body was read to its end; nobody knows before."""
@@ -98,10 +86,6 @@ class HttpxReply:
                 yield data
         except httpx2.TransportError as error:
             raise GatewayError(TARGET_UNAVAILABLE, "The provider's connection broke in mid-answer.") from error
-
-    async def aclose(self) -> None:
-        """Give the connection back or drop it."""
-        await self._response.aclose()
 
 
 async def _pieces(held: bytes, upload: Upload) -> AsyncIterator[bytes]:

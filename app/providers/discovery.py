@@ -1,13 +1,15 @@
 """
 Ask servers for their models: those of this machine at the start, configured ones now and then.
 
-No call ever waits for that: what is not known yet, or what cannot be had, is just not listed.
+No call ever waits for that: what is not known yet, or what cannot be had, is just not listed. The same question, asked
+once with the headers of calls, finds out whether a provider answers and takes its key (`probe`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import msgspec
@@ -16,13 +18,13 @@ from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, Signer, UpstreamClient
 from app.providers.background import Background
-from app.providers.canonical.decoding import UNREADABLE
+from app.providers.canonical.decoding import UNREADABLE, heard_or
 from app.providers.fetch import ask
 
-PROBE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
-ASK_S = 10.0  # a provider far away may take its time; nobody waits for it
-_PROBE_MAX_BYTES = 1_048_576
-LIST_MAX_BYTES = 4_194_304  # OpenRouter's is half of that
+_HERE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
+_ASK_S = 10.0  # a provider far away may take its time, but longer is as good as down
+_HERE_MAX_BYTES = 1_048_576
+_LIST_MAX_BYTES = 4_194_304  # OpenRouter's is half of that
 
 
 class _Here(msgspec.Struct, frozen=True):
@@ -77,14 +79,7 @@ class Discovered(dict[str, tuple[str, ...]]):
 
 
 class Discoverer:
-    """
-    Keeps what providers say of their models.
-
-    Args:
-        found: Where it is kept.
-
-        clock: Source of time.
-    """
+    """Keeps in `found` what providers say of their models."""
 
     def __init__(self, found: Discovered, clock: Clock) -> None:
         self._found = found
@@ -114,7 +109,7 @@ async def _labels(source: Source) -> tuple[str, ...] | None:
     """Return what one provider says, or None: then what it said before still counts."""
     try:
         request = source.request if source.signer is None else await source.signer.sign(source.request)
-        found = await ask(source.client, request, ASK_S, LIST_MAX_BYTES)
+        found = await ask(source.client, request, _ASK_S, _LIST_MAX_BYTES)
         return msgspec.json.decode(found.body, type=Models).labels or () if found.status == HTTPStatus.OK else None
     except (GatewayError, *UNREADABLE):
         return None
@@ -122,23 +117,53 @@ async def _labels(source: Source) -> tuple[str, ...] | None:
 
 async def discover(addresses: Mapping[str, str], client: UpstreamClient) -> dict[str, tuple[str, ...]]:
     """
-    Return the models of each server that answers `GET {base_url}/models` at once.
-
-    Args:
-        addresses: Provider name to base URL.
-
-        client: What to ask with.
+    Return the models of each server that answers `GET {base_url}/models` at once; `addresses` are base URLs by name.
     """
     found = await asyncio.gather(*(_models(address, client) for address in addresses.values()))
     return {name: models for name, models in zip(addresses, found, strict=True) if models is not None}
 
 
 async def _models(address: str, client: UpstreamClient) -> tuple[str, ...] | None:
-    request = HttpRequest("GET", f"{address}/models", (("accept", "application/json"),), b"", PROBE_S)
+    request = HttpRequest("GET", f"{address}/models", (("accept", "application/json"),), b"", _HERE_S)
     try:
-        found = await ask(client, request, PROBE_S, _PROBE_MAX_BYTES)
+        found = await ask(client, request, _HERE_S, _HERE_MAX_BYTES)
         if found.status != HTTPStatus.OK:
             return None
         return tuple([model.id for model in msgspec.json.decode(found.body, type=_ListHere).data or ()])
     except (GatewayError, *UNREADABLE):
+        return None
+
+
+class Probed(msgspec.Struct, frozen=True):
+    """
+    What a provider said to `GET {base_url}/models`.
+
+    `status` is None, and `reason` a phrase, if it did not answer; `models` are None if it does not list them. `ahead_s`
+    is how far the provider's clock is before this machine's.
+    """
+
+    status: int | None
+    reason: str
+    latency_s: float
+    models: tuple[str, ...] | None = None
+    ahead_s: float | None = None
+
+
+async def probe(base_url: str, headers: tuple[tuple[str, str], ...], client: UpstreamClient, clock: Clock) -> Probed:
+    """Ask once, with the headers that calls would carry; never raises for what the provider does."""
+    began = clock.now()
+    request = HttpRequest("GET", f"{base_url}/models", headers, b"", _ASK_S)
+    try:
+        found = await ask(client, request, _ASK_S, _LIST_MAX_BYTES)
+    except GatewayError as error:
+        return Probed(None, error.message, clock.now() - began)
+    took_s = clock.now() - began
+    ahead_s = _ahead_s(found.headers.get("date"), clock.wall() - took_s / 2)
+    return Probed(found.status, "", took_s, heard_or(Models(), found.body).labels, ahead_s)
+
+
+def _ahead_s(date: str | None, wall_s: float) -> float | None:
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp() - wall_s
+    except ValueError:
         return None

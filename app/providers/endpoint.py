@@ -115,8 +115,7 @@ class Endpoint:
         def send(key: str) -> Awaitable[Reply]:
             return self._send(attempt, encoded, (*headers, credential(provider.key_header, key)))
 
-        upload = encoded.upload
-        return provider.keys.send(send) if upload is None else provider.keys.send(send, spent=lambda: upload.begun)
+        return provider.keys.send(send, encoded.upload)
 
     async def _send(self, attempt: Attempt, encoded: Encoded, headers: tuple[tuple[str, str], ...]) -> Reply:
         url = self._provider.base_url + encoded.path

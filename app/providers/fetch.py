@@ -28,12 +28,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 async def ask(client: UpstreamClient, request: HttpRequest, within_s: float, max_bytes: int) -> Document:
-    """
-    Return the answer to `request`, whole.
-
-    Raises:
-        GatewayError: There is none within that time, or a larger one.
-    """
+    """Return the answer to `request`, whole; a `GatewayError` if there is none within that time, or a larger one."""
     try:
         async with asyncio.timeout(within_s):
             reply = await client.send(request)
@@ -47,12 +42,7 @@ async def ask(client: UpstreamClient, request: HttpRequest, within_s: float, max
 
 
 async def fetch(client: UpstreamClient, url: str) -> bytes:
-    """
-    Return the document at `url`; no redirect is followed.
-
-    Raises:
-        GatewayError: It could not be had: out of reach, too slow, too large, or another status than 200.
-    """
+    """Return the document at `url`; a `GatewayError` for any status but 200, as no redirect is followed."""
     found = await ask(client, HttpRequest("GET", url, _HEADERS, b"", _CONNECT_S), FETCH_S, DOCUMENT_MAX_BYTES)
     if found.status != HTTPStatus.OK:
         raise GatewayError(TARGET_FAILED, f"The document's server answers {found.status}.")

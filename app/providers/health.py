@@ -25,16 +25,7 @@ _ALONE: Final = CallOptions(retry=False, fallback=False, caching=False)
 
 class Prober:
     """
-    Asks, and remembers.
-
-    Args:
-        health: Where it is kept.
-
-        clock: Source of time.
-
-        listener: Told when a provider goes down, or is back.
-
-        rota: Says whose turn it is.
+    Asks when it is its turn by `rota`, keeps the outcome in `health`, and tells `listener` who goes down or is back.
     """
 
     def __init__(self, health: ProviderHealth, clock: Clock, listener: Listener, rota: Rota) -> None:

@@ -19,6 +19,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from app.core.bodies import Upload
 from app.core.call import Reply
 from app.core.clock import Clock
 from app.core.errors import TARGET_MISCONFIGURED, TARGET_QUOTA_SPENT, TARGET_RATE_LIMITED, GatewayError
@@ -34,13 +35,12 @@ class KeyRing(msgspec.Struct, frozen=True):
     clock: Clock
     listener: Listener
 
-    async def send(
-        self, send: Callable[[str], Awaitable[Reply]], *, spent: Callable[[], bool] = lambda: False
-    ) -> Reply:
+    async def send(self, send: Callable[[str], Awaitable[Reply]], upload: Upload | None = None) -> Reply:
         """
         Call `send` with one key after another, each at most once, until none is at fault.
 
-        Once `spent`, nothing can be sent again: the failure is then the caller's, whichever key it counts against.
+        An `upload` that is begun cannot be sent again: the failure is then the caller's, whichever key it counts
+        against.
 
         Raises:
             GatewayError: What `send` raises; TARGET_RATE_LIMITED with the earliest return if all keys are cooling.
@@ -55,7 +55,7 @@ class KeyRing(msgspec.Struct, frozen=True):
                     forbidden.append(place)
                 else:
                     self._judge(place, error)
-                if spent():
+                if upload is not None and upload.begun:
                     raise
                 place = self._next(error, tried)
                 tried.append(place)

@@ -82,12 +82,7 @@ class MistralCodec(PassCodec):
     """The codec of what is passed on to Mistral: batches are translated, everything else goes as it is."""
 
     def encode(self, request: Request, target: Target) -> Encoded:
-        """
-        Return the caller's own request, or the job that its batch is.
-
-        Raises:
-            GatewayError: INVALID_REQUEST with `param`, or UNSUPPORTED_FEATURE for a place in the list.
-        """
+        """Return the caller's own request, or the job that its batch is; see the port."""
         encoded = super().encode(request, target)
         if not _is_batch(request):
             return encoded
@@ -98,12 +93,7 @@ class MistralCodec(PassCodec):
         return msgspec.structs.replace(encoded, path=_JOBS + path, body=body)
 
     def decode(self, body: bytes, request: Request) -> Completion:
-        """
-        Return the answer, a job as the batch that it is.
-
-        Raises:
-            GatewayError: BAD_UPSTREAM_REPLY.
-        """
+        """Return the answer, a job as the batch that it is; see the port."""
         if not _is_batch(request):
             return super().decode(body, request)
         try:

@@ -14,10 +14,8 @@ class OwnSecrets:
     """
     The secrets that one provider is sent.
 
-    Args:
-        headers: Those of every request; all that may carry a credential count, but for a scheme in front.
-
-        keys: Where there are several, one of them is sent.
+    Of the `headers` of every request all count that may carry a credential, but for a scheme in front. Of several
+    `keys` one is sent.
     """
 
     def __init__(self, headers: Iterable[tuple[str, str]], keys: Iterable[str] = ()) -> None:
@@ -39,10 +37,9 @@ class OwnSecrets:
 
 class Blotter:
     """
-    Takes secrets out of bytes that come in pieces; each is followed by as many stars, so that every length stays true.
+    Takes secrets, longer ones first, out of bytes that come in pieces.
 
-    Args:
-        secrets: Those that are looked for, longer ones first.
+    Each is followed by as many stars, so that every length stays true.
     """
 
     def __init__(self, secrets: tuple[bytes, ...]) -> None:

@@ -32,11 +32,11 @@ from app.core.errors import (
 from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import Codec, Encoded, HttpRequest, Signer, UpstreamReply
 from app.providers.answer_kind import media_type_of
-from app.providers.canonical.decoding import heard_or
 from app.providers.endpoint import Endpoint, Provider, ReadingOptions
+from app.providers.openai.errors import words_in
 from app.providers.own_secrets import Blotter, OwnSecrets
 from app.providers.passthrough_usage import LOOKED_MAX_BYTES, Counted, DocumentDecoder, EventsDecoder, PassDecoder
-from app.providers.peek import Resumed, looked
+from app.providers.reading import Resumed, read_small
 from app.providers.refusals import failure, kind_of_status
 
 _RETURNED: Final = (
@@ -48,25 +48,11 @@ _ABOUT_US: Final = frozenset({401, 402, 403, 407, 408, 429})
 _NO_BODY: Final = frozenset({204, 205})
 
 
-class _Words(msgspec.Struct, frozen=True):
-    message: str = ""
-
-
-class _Refused(msgspec.Struct, frozen=True):
-    error: _Words | str = ""
-    message: str = ""
-
-
 class PassCodec:
     """
-    The `Codec` of what is passed on: it encodes nothing, and reads failures only.
+    The `Codec` of what is passed on: it encodes nothing, and reads failures only, as the provider's own `dialect` does.
 
-    Args:
-        dialect: The provider's own codec.
-
-        base_path: The path of the provider's address, which callers may repeat.
-
-        store: Where the provider has files and batches, with a `{path}` in it.
+    Callers may repeat the provider's `base_path`. `store` is where it has files and batches, with a `{path}` in it.
     """
 
     def __init__(self, dialect: Codec, base_path: str, store: str) -> None:
@@ -100,7 +86,7 @@ class PassCodec:
             return GatewayError(BAD_UPSTREAM_REPLY, message)
         if status in _ABOUT_US or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._dialect.error(status, headers, body, wall_s)
-        return failure(_kind(status), _words(body), f"The provider refuses the request (status {status}).")
+        return failure(_kind(status), words_in(body).message, f"The provider refuses the request (status {status}).")
 
 
 class PassEndpoint(Endpoint):
@@ -129,7 +115,7 @@ class PassEndpoint(Endpoint):
         length = reply.headers.get("content-length", "")
         if not _is_document(reply) or (length.isdigit() and int(length) > LOOKED_MAX_BYTES):
             return None
-        return await looked(reply, self._guard(attempt), LOOKED_MAX_BYTES)
+        return await read_small(reply, self._guard(attempt), LOOKED_MAX_BYTES)
 
     async def _sign(self, request: HttpRequest, signer: Signer) -> HttpRequest:
         """Sign; a signature may be one over the body, which is then needed as a whole."""
@@ -182,9 +168,3 @@ def _kind(status: int) -> Kind:
         return NOT_FOUND
     kind = kind_of_status(status)
     return INVALID_REQUEST if kind in (TARGET_MISCONFIGURED, TARGET_FAILED) else kind
-
-
-def _words(body: bytes) -> str:
-    refused = heard_or(_Refused(), body)
-    said = refused.error if isinstance(refused.error, str) else refused.error.message
-    return said or refused.message

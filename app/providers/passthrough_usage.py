@@ -62,12 +62,7 @@ class Counted:
 
 
 class PassDecoder:
-    """
-    Bytes as they come, with the usage beside them. Complete when the body is, whose end HTTP watches over.
-
-    Args:
-        blotter: Takes out of them what nobody may see.
-    """
+    """Bytes as they come, and the usage beside them. Complete when the body is, whose end HTTP watches over."""
 
     def __init__(self, blotter: Blotter) -> None:
         self.done = False

@@ -19,11 +19,7 @@ class Strict:
     """
     A codec that loses no parameter in silence.
 
-    Args:
-        codec: The codec itself, which names what it drops.
-
-        policy: `error` refuses the request, `pass` sends such parameters on as they are, for servers that know more
-            than the codec.
+    The policy `error` refuses the request; `pass` sends such parameters on as they are, to servers that know them.
     """
 
     def __init__(self, codec: Codec, policy: Literal["error", "pass"]) -> None:
@@ -32,12 +28,7 @@ class Strict:
         self.decode, self.decoder, self.error = codec.decode, codec.decoder, codec.error
 
     def encode(self, request: Request, target: Target) -> Encoded:
-        """
-        Return what the provider is sent; see the port.
-
-        Raises:
-            GatewayError: UNSUPPORTED_FEATURE also for parameters that would be dropped, where the policy is `error`.
-        """
+        """Return what the provider is sent, with nothing dropped; see the port."""
         encoded = self._codec.encode(request, target)
         if not encoded.dropped or not isinstance(request, ChatRequest):
             return encoded

@@ -106,26 +106,47 @@ async def read_whole(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> 
     """
     body = reply.rest()
     if body is None:  # else all of it came with its head, as most do
-        with guard:
-            body = await _collected(reply.chunks(), guard, max_bytes)
+        body = await _collected(reply.chunks(), guard, max_bytes)
     if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+        raise GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
     return body
 
 
+async def read_small(reply: UpstreamReply, guard: ReadGuard, max_bytes: int) -> bytes | Resumed:
+    """Return the whole body, or the reply with its beginning if that is more than `max_bytes`; see `ReadGuard.next`."""
+    chunks = reply.chunks()
+    held = await _collected(chunks, guard, max_bytes)
+    return held if len(held) <= max_bytes else Resumed(reply, held, chunks)
+
+
 async def _collected(chunks: AsyncIterator[bytes], guard: ReadGuard, max_bytes: int) -> bytes:
+    """Read until the end, or until there are more than `max_bytes`."""
     parts: list[bytes] = []
     size = 0
-    while (data := await guard.next(chunks)) is not None:
-        size += len(data)
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-        parts.append(data)
+    with guard:
+        while size <= max_bytes and (data := await guard.next(chunks)) is not None:
+            size += len(data)
+            parts.append(data)
     return b"".join(parts)
 
 
-def _too_large(max_bytes: int) -> GatewayError:
-    return GatewayError(BAD_UPSTREAM_REPLY, f"The provider's answer is larger than {max_bytes} bytes.")
+class Resumed:
+    """A reply of which the beginning was read; gives all of it all the same."""
+
+    def __init__(self, reply: UpstreamReply, held: bytes, chunks: AsyncIterator[bytes]) -> None:
+        self.status, self.headers, self.aclose = reply.status, reply.headers, reply.aclose
+        self._held = held
+        self._chunks = chunks
+
+    def rest(self) -> bytes | None:
+        """Say that nobody knows."""
+        return None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Iterate over the body; see the port."""
+        yield self._held
+        async for data in self._chunks:
+            yield data
 
 
 class EventReading:

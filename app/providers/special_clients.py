@@ -24,12 +24,7 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class Ways:
-    """
-    One client for each way that was asked for; owns them all.
-
-    Args:
-        options: The bounds of each of them.
-    """
+    """One client for each way that was asked for, within the bounds of `options`; owns them all."""
 
     def __init__(self, options: PoolOptions | None = None) -> None:
         self._options = options or PoolOptions()

@@ -29,14 +29,7 @@ Make: TypeAlias = Callable[[Vocabulary, Mapping[bytes, int]], Encoding]
 
 
 class ExactTokens:
-    """
-    The `Tokenizer` of one folder of tables, each read when it is needed first.
-
-    Args:
-        folder: Where the tables are.
-
-        make: Makes an encoding of a vocabulary and its table.
-    """
+    """The `Tokenizer` of one folder of tables, each read, and made an encoding by `make`, when it is needed first."""
 
     def __init__(self, folder: Path, make: Make) -> None:
         self._make = make

@@ -42,6 +42,12 @@ class Reload(msgspec.Struct, frozen=True, tag="reload"):
     """Read the configuration again."""
 
 
+class Replaced(msgspec.Struct, frozen=True, tag="replaced"):
+    """How many workers this parent has replaced so far, by the reason of `WorkerReplaced`."""
+
+    counts: dict[str, int]
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """End; said once more, end at once."""
 
@@ -49,7 +55,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 Upwards: TypeAlias = Started | Beat | Reloaded
-Downwards: TypeAlias = Reload | Stop
+Downwards: TypeAlias = Reload | Replaced | Stop
 
 _UPWARDS = msgspec.json.Decoder(Upwards)
 _DOWNWARDS = msgspec.json.Decoder(Downwards)

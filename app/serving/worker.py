@@ -17,7 +17,7 @@ from app.config.load import Loaded
 from app.config.source import Source
 from app.core.clock import SystemClock
 from app.main import Service
-from app.serving.messages import Beat, Ending, Reload, Reloaded, Started, Stop, from_parent, say
+from app.serving.messages import Beat, Ending, Reload, Reloaded, Replaced, Started, Stop, from_parent, say
 from app.serving.process import admin_port_of, settle_garbage, uvicorn_config
 from app.serving.server import GatewayServer
 from app.serving.signals import HANGUP
@@ -89,7 +89,7 @@ class WorkerServer(GatewayServer):
     def __init__(self, service: Service, parent: Parent) -> None:
         super().__init__(uvicorn_config(service), service, parent, SystemClock())
         self._line = parent.line
-        self._reload = service.reload
+        self._service = service
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and listen."""
@@ -105,7 +105,9 @@ class WorkerServer(GatewayServer):
         message = from_parent(self._line)
         match message:
             case Reload():
-                self._reload()
+                self._service.reload()
+            case Replaced(counts):
+                self._service.replaced = counts
             case Stop(how):
                 self.end(how)
             case None:

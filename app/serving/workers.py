@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -9,7 +10,7 @@ from app.config.sections import Server
 from app.core.clock import Clock
 from app.core.signals import Signal, WorkerReplaced
 from app.serving.children import Child
-from app.serving.messages import Ending, Reload, Reloaded
+from app.serving.messages import Ending, Reload, Reloaded, Replaced
 
 START_S: Final = 120.0  # a worker that is still importing says nothing; on a busy machine that takes a while
 SILENT_S: Final = 30.0  # no call may hold up the event loop for so long: whoever does hangs
@@ -44,11 +45,12 @@ class Workers:
     def __init__(
         self, begin: Callable[[], Child], server: Callable[[], Server], note: Callable[[Signal], None], clock: Clock
     ) -> None:
-        self._begin = begin
+        self._make = begin
         self._server = server
         self._note = note
         self._clock = clock
-        self._places = [_Place(begin()) for _ in range(server().workers)]
+        self._replaced: Counter[str] = Counter()
+        self._places = [_Place(self._begin()) for _ in range(server().workers)]
         self._leaving: list[Child] = []
 
     def __iter__(self) -> Iterator[Child]:
@@ -103,7 +105,7 @@ class Workers:
             reason = None if place.child is None else self._due(place.child)
             if place.child is not None and reason is not None:
                 place.heir = self._begin()
-                self._note(WorkerReplaced(place.child.pid, reason, None))
+                self._report(WorkerReplaced(place.child.pid, reason, None))
                 return
 
     def stop(self, how: Ending) -> None:
@@ -124,6 +126,20 @@ class Workers:
                 child.kill()
         return all(child.exit_code is not None for child in self)
 
+    def _begin(self) -> Child:
+        """Start a worker that knows how many were replaced before it."""
+        child = self._make()
+        if self._replaced:
+            child.say(Replaced(dict(self._replaced)))
+        return child
+
+    def _report(self, signal: WorkerReplaced) -> None:
+        """Note a replacement, and tell every worker, as any of them may be asked for metrics."""
+        self._note(signal)
+        self._replaced[signal.reason] += 1
+        for child in self:
+            child.say(Replaced(dict(self._replaced)))
+
     def _kept(self, place: _Place, child: Child | None, now: float) -> Child | None:
         """Return the worker if it is well; else take note of its end."""
         if child is None:
@@ -140,7 +156,7 @@ class Workers:
             place.retry_at = now + place.pause_s
             place.pause_s = min(2 * place.pause_s, _PAUSE_MAX_S)
         reason = "hung" if hangs else "died" if child.started else "failed"
-        self._note(WorkerReplaced(child.pid, reason, child.exit_code))
+        self._report(WorkerReplaced(child.pid, reason, child.exit_code))
         child.close()
         return None
 

@@ -17,7 +17,8 @@ from app.core.background import BackgroundWork
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient
-from app.core.signals import BudgetReached, Listener, Signal
+from app.core.signals import BudgetExhausted, BudgetReached, Listener, Signal
+from app.telemetry.event_spec import fields_of
 from app.telemetry.events import events
 
 WAITING_MAX: Final = 100
@@ -46,15 +47,15 @@ class Alerts(BackgroundWork):
         if self.url is None:
             return
         at = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat()
-        for name, fields in events(signal):
+        for event in events(signal):
             try:
-                self._waiting.put_nowait(msgspec.json.encode({"event": name, "timestamp": at, **fields}))
+                self._waiting.put_nowait(msgspec.json.encode({"event": event[0], "timestamp": at, **fields_of(event)}))
             except asyncio.QueueFull:
                 self.lost += 1
 
     def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
         """Hear what an operator should know at once."""
-        return (self,) if kind is BudgetReached else ()
+        return (self,) if kind in {BudgetReached, BudgetExhausted} else ()
 
     async def _run(self) -> None:
         while True:

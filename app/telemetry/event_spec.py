@@ -18,7 +18,9 @@ from app.core.signals import Signal
 from app.telemetry.rendering import Fields
 
 S = TypeVar("S", bound=Signal)
-Event: TypeAlias = tuple[str, Fields]  # its name and its fields; those that say nothing hold None or are empty
+# Its name and its fields; those that say nothing hold None or are empty. The events of every call have a struct, which
+# msgspec encodes without them.
+Event: TypeAlias = tuple[str, Fields | msgspec.Struct]
 
 _CALLED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -61,6 +63,12 @@ def line(
         return [(event if isinstance(event, str) else event(signal), {name: read(signal) for name, read in fields})]
 
     return EventSpec(kind, level, found)
+
+
+def fields_of(event: Event) -> Fields:
+    """Return the fields of an event as a dictionary."""
+    fields = event[1]
+    return msgspec.to_builtins(fields) if isinstance(fields, msgspec.Struct) else fields
 
 
 def ms(seconds: float | None) -> float | None:

@@ -1,7 +1,8 @@
 """
 Which log events a signal becomes, how severe they are, and with which fields. A table; no I/O.
 
-`event_spec.py` has the rule for lines that have a signal's own fields; the others are made by the functions here.
+`event_spec.py` has the rule for lines that have a signal's own fields. `call_events.py` makes those of every call, the
+functions here make the others.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from typing import Final
 import msgspec
 
 from app.core.circuits import CircuitState
-from app.core.errors import CLIENT_CLOSED, INTERNAL
-from app.core.outcome import End
 from app.core.signals import (
     AdminActed,
     AdmissionLimitChanged,
     AttemptEnded,
     BudgetExceeded,
+    BudgetExhausted,
     BudgetReached,
     CallEnded,
     CallForbidden,
@@ -64,11 +64,11 @@ from app.core.signals import (
     TokenKeysChanged,
     WorkerReplaced,
 )
+from app.telemetry.call_events import ended, ended_level, started, stream_started
 from app.telemetry.event_spec import Event, EventSpec, line, lines, ms
 from app.telemetry.rendering import Fields
 
 _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
-_COMPLETED, _FAILED, _ABANDONED = (End.COMPLETED.word, End.FAILED.word, End.ABANDONED.word)
 _CIRCUIT: Final[Mapping[str, str]] = MappingProxyType(
     {
         CircuitState.CLOSED.value: "circuit_closed",
@@ -93,60 +93,6 @@ def events(signal: Signal) -> list[Event]:
     """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
     entry = SPECS.get(type(signal))
     return [] if entry is None else entry.events(signal)
-
-
-def _ended_level(signal: CallEnded) -> int:
-    if signal.outcome != _FAILED:
-        return logging.INFO
-    return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
-
-
-def _ended(signal: CallEnded) -> list[Event]:
-    left = signal.outcome == _ABANDONED
-    usage = signal.usage
-    fields: Fields = {
-        "request_id": signal.request_id,
-        "endpoint": signal.endpoint,
-        "model": signal.model,
-        "provider": signal.provider,
-        "target_model": signal.target_model,
-        "stream": signal.stream,
-        "status": CLIENT_CLOSED.status if left else signal.status,
-        "code": CLIENT_CLOSED.code if left else signal.code,
-        "kind": CLIENT_CLOSED.category if left else signal.category,
-        "attempts": signal.attempts,
-        "fallback_position": signal.position,
-        "duration_ms": ms(signal.duration_s),
-        "ttft_ms": ms(signal.first_token_s),
-        "overhead_ms": ms(signal.overhead_s),
-        "prompt_tokens": usage and usage.prompt_tokens,
-        "completion_tokens": usage and usage.completion_tokens,
-        "total_tokens": usage and usage.total_tokens,
-        "cache": signal.cache,
-        "trace_id": signal.trace_id,
-        "cost_usd": None if signal.cost_usd is None else round(signal.cost_usd, 9),
-    }
-    if signal.drained is not None:
-        fields["drained"] = signal.drained
-    if signal.outcome != _COMPLETED:
-        return [("request_failed", fields)]
-    ended = [("request_completed", fields)]
-    if signal.first_token_s is not None:
-        ended.append(("stream_completed", _stream_completed(signal)))
-    return ended
-
-
-def _stream_completed(signal: CallEnded) -> Fields:
-    return {
-        "request_id": signal.request_id,
-        "provider": signal.provider,
-        "target_model": signal.target_model,
-        "duration_ms": ms(signal.duration_s),
-        "ttft_ms": ms(signal.first_token_s),
-        "tokens_per_s": None if signal.tokens_per_s is None else round(signal.tokens_per_s, 1),
-        "longest_gap_ms": ms(signal.longest_gap_s),
-        "completion_tokens": signal.usage and signal.usage.completion_tokens,
-    }
 
 
 def _hedge_started(signal: HedgeStarted) -> list[Event]:
@@ -182,6 +128,11 @@ def _budget(signal: BudgetReached) -> list[Event]:
     return [("budget_reached", {**reached, "limit_usd": signal.limit_usd})]
 
 
+def _exhausted(signal: BudgetExhausted) -> list[Event]:
+    level: Fields = {"spent_usd": round(signal.spent_usd, 6), "held_usd": round(signal.held_usd, 6)}
+    return [("budget_exhausted", {"budget": signal.budget, **level, "limit_usd": signal.limit_usd})]
+
+
 def _administration(signal: AdminActed) -> list[Event]:
     fields: Fields = {
         "request_id": signal.request_id,
@@ -195,9 +146,9 @@ def _administration(signal: AdminActed) -> list[Event]:
 
 
 _TABLE: Final = (
-    line(CallStarted, _INFO, "request_started"),
-    line(StreamStarted, _INFO, "stream_started", model="target_model", trace_id=None),
-    lines(CallEnded, _ended_level, _ended),
+    lines(CallStarted, _INFO, started),
+    lines(StreamStarted, _INFO, stream_started),
+    lines(CallEnded, ended_level, ended),
     line(CallRefused, _INFO, "request_failed"),
     line(InternalFault, _ERROR, "internal_fault"),
     line(StreamTrimmed, _WARNING, "stream_trimmed"),
@@ -242,6 +193,7 @@ _TABLE: Final = (
     line(DrainEnded, lambda signal: _WARNING if signal.cut else _INFO, "drain_ended"),
     line(WorkerReplaced, lambda signal: _INFO if signal.reason in _DUE else _ERROR, "worker_replaced"),
     lines(BudgetReached, _WARNING, _budget),
+    lines(BudgetExhausted, _WARNING, _exhausted),
     line(Redacted, _INFO, "content_redacted"),
     line(GuardComplained, lambda signal: _WARNING if signal.action == "block" else _INFO, "guard_complained"),
     lines(AdminActed, lambda signal: _INFO if signal.admitted else _WARNING, _administration),

@@ -13,9 +13,10 @@ from typing import Final, Literal, TypeAlias
 
 from app.core.clock import Clock
 from app.core.signals import Listener, Signal
+from app.telemetry.event_spec import Event, fields_of
 from app.telemetry.events import SILENT, events, severity
 from app.telemetry.output import ByteFile, Output
-from app.telemetry.rendering import LineFormat, Renderer, iso, renderer
+from app.telemetry.rendering import LineFormat, Renderer, iso, quick_line, renderer
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
@@ -58,6 +59,7 @@ class LogBook:
         self._clock = clock
         self._threshold = _THRESHOLDS[level]
         self._render = renderer(line_format)
+        self._is_json = line_format == "json"
         self._flush_after_s = flush_after_s
         self._pending: list[tuple[float, Signal]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -102,8 +104,7 @@ class LogBook:
     def note(self, signal: Signal) -> None:
         """Write a signal at once; for those who have no event loop."""
         if self.admits(severity(signal)):
-            for line in self._lines(self._clock.wall(), signal):
-                self.write_line(line)
+            self._write([(self._clock.wall(), signal)])
 
     def flush(self) -> None:
         """Render and write all signals noted so far."""
@@ -111,19 +112,23 @@ class LogBook:
             self._timer.cancel()
             self._timer = None
         pending, self._pending = self._pending, []
-        lines = [line for wall_s, signal in pending for line in self._lines(wall_s, signal)]
-        if lines:
-            lines.append("")  # ends the last line
-            self._output.write("\n".join(lines).encode(), len(lines) - 1)
+        self._write(pending)
 
     def close(self) -> None:
         """Write what is left; waits for a slow reader for a second at most. Repeatable."""
         self.flush()
         self._output.close()
 
-    def _lines(self, wall_s: float, signal: Signal) -> list[str]:
-        stamp, level = iso(wall_s), _NAMES[severity(signal)]
-        return [
-            self._render({"timestamp": stamp, "level": level, "event": name, **fields})
-            for name, fields in events(signal)
-        ]
+    def _write(self, told: list[tuple[float, Signal]]) -> None:
+        lines: list[bytes] = []
+        for wall_s, signal in told:
+            stamp, level = iso(wall_s), _NAMES[severity(signal)]
+            for name, fields in events(signal):
+                line = quick_line(stamp, level, name, fields) if self._is_json else None
+                lines.append(self._careful(stamp, level, (name, fields)) if line is None else line)
+        if lines:
+            lines.append(b"")  # ends the last line
+            self._output.write(b"\n".join(lines), len(lines) - 1)
+
+    def _careful(self, stamp: str, level: str, event: Event) -> bytes:
+        return self._render({"timestamp": stamp, "level": level, "event": event[0], **fields_of(event)}).encode()

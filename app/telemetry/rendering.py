@@ -17,6 +17,7 @@ Renderer: TypeAlias = Callable[[Fields], str]
 LINE_MAX_BYTES = 2000  # so that a line passes a pipe or syslog in one piece, and the size of a log can be foretold
 VALUE_MAX_BYTES = 1024  # names and ids come from callers; no honest one is longer
 TRACE_MAX_BYTES = 1600  # frames are our own words, and the innermost ones are those that tell
+_encode = msgspec.json.Encoder().encode
 _SHORTEST = 32  # below this a text tells nothing any more
 _UTF8_MAX = 4
 _SHORT = VALUE_MAX_BYTES // _UTF8_MAX  # no text of so many characters has more bytes than it may
@@ -43,10 +44,21 @@ def renderer(line_format: LineFormat) -> Renderer:
     return render
 
 
+def quick_line(stamp: str, level: str, event: str, fields: Fields | msgspec.Struct) -> bytes | None:
+    """Return a line of JSON, or None if something may have to be left out, cut or made harmless, as `renderer` does."""
+    if isinstance(fields, dict):
+        return None
+    try:
+        said = _encode(fields)
+    except UnicodeEncodeError:  # JSON has no unpaired surrogates
+        return None
+    line = f'{{"timestamp":"{stamp}","level":"{level}","event":"{event}",'.encode() + said[1:]
+    return line if len(line) <= VALUE_MAX_BYTES and line.isascii() and b"\x7f" not in line else None
+
+
 def iso(wall_s: float) -> str:
     """Return `wall_s`, seconds since the Unix epoch, as ISO 8601 in UTC with milliseconds."""
-    second, millisecond = divmod(round(wall_s * 1000), 1000)
-    return f"{_iso_second(second)}.{millisecond:03d}Z"
+    return _iso_ms(round(wall_s * 1000))
 
 
 def _tame(fields: Fields) -> Fields:
@@ -97,7 +109,7 @@ def _printable(value: str) -> str:
 
 
 def _json(fields: Fields) -> str:
-    return msgspec.json.encode(fields).decode()
+    return _encode(fields).decode()
 
 
 def _is_harmless_json(line: str) -> bool:
@@ -111,6 +123,7 @@ def _console() -> Renderer:
     return lambda fields: str(columns(None, "", dict(fields)))  # it takes out what it has written
 
 
-@lru_cache(maxsize=4)  # thousands of lines share a second, and formatting it costs more than the rest of a line
-def _iso_second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+@lru_cache(maxsize=8)  # under load a dozen lines share a millisecond, and to format it costs as much as to encode one
+def _iso_ms(wall_ms: int) -> str:
+    second, millisecond = divmod(wall_ms, 1000)
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{millisecond:03d}Z"

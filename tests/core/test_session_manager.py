@@ -81,6 +81,21 @@ async def test_what_no_session_can_be(clock: VirtualClock, spec: SessionSpec, ki
     assert (await refusal(Desk(clock).manager.begin("eve", spec))).kind is kind
 
 
+@pytest.mark.parametrize(("last", "kept"), [(1, 0), (2, 0), (3, 0), (4, 4), (5, 4), (6, 4), (7, 4), (8, 8)])
+async def test_a_branch_begins_with_a_turn(clock: VirtualClock, last: int, kept: int) -> None:
+    """Whatever number is asked for, a tool's result never comes without its call."""
+    called = (
+        b'{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}'
+    )
+    turn = (PAST[0], called, b'{"role":"tool","tool_call_id":"c","content":"4"}', b'{"role":"assistant","content":"a"}')
+    desk = Desk(clock)
+    origin = await desk.manager.begin("eve", SessionSpec(turn * 2))
+
+    fork = await desk.manager.fork("eve", origin.head.id, Branch(last=last))
+
+    assert fork.messages == (turn * 2)[8 - kept :]
+
+
 @pytest.mark.parametrize(
     ("branch", "kept"),
     [

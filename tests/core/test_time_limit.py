@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from app.core.time_limit import FairLimit, TimeLimit
+from tests.support.virtual_time import VirtualTimeLoop
 
 
 async def test_a_time_limit_needs_a_task() -> None:
@@ -39,3 +40,38 @@ async def test_a_fair_limit_forgives_a_stall() -> None:
         await asyncio.sleep(0)
 
     assert not limit.expired
+
+
+async def test_a_fair_limit_forgives_a_loop_that_is_late_all_the_time() -> None:
+    """What takes a few rounds of the loop is done, although each of them is longer than the limit."""
+    with FairLimit(within_s=0.005) as limit:
+        await stalled(rounds=4)
+
+    assert not limit.expired
+
+
+async def test_a_fair_limit_looks_once_more_for_what_has_arrived() -> None:
+    """An answer that comes in the very round in which the time is up is taken."""
+    loop = asyncio.get_running_loop()
+    answer, when = loop.create_future(), loop.time() + 0.005
+    loop.call_at(when, answer.set_result, "there")
+
+    with FairLimit(when):
+        found = await answer
+
+    assert found == "there"
+
+
+async def test_a_fair_limit_has_an_end() -> None:
+    """A loop that is never in time does not wait for ever."""
+    with pytest.raises(TimeoutError), FairLimit(within_s=0.005):
+        await stalled(rounds=10)
+
+
+async def stalled(rounds: int) -> None:
+    """Take some rounds of the loop, each of 20 ms."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    for _ in range(rounds):
+        loop.stall(0.02)
+        await asyncio.sleep(0)

@@ -11,12 +11,22 @@ from typing import Any
 
 import msgspec
 import pytest
+import trustme
 import yaml
 
 from app.state.answers.caching import Caching
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.families import CounterFamily, HistogramFamily
-from app.telemetry.metrics.on_scrape import OnScrape, build, cache, config_in_use, losses, provider_keys, providers_up
+from app.telemetry.metrics.families import CounterFamily, HistogramFamily, Sampled
+from app.telemetry.metrics.on_scrape import (
+    OnScrape,
+    build,
+    cache,
+    config_in_use,
+    losses,
+    provider_keys,
+    providers_up,
+    workers_replaced,
+)
 
 ROOT = Path(__file__).parents[2]
 RULES = ("recording.rules.yml", "alerts.rules.yml")
@@ -25,6 +35,7 @@ CHECKS = (
     ("promtool", "check", "config", "--syntax-only", "prometheus/prometheus.yml"),
     ("otelcol", "validate", "--config=otel/collector.yaml"),
     ("caddy", "validate", "--adapter", "caddyfile", "--config", "proxies/Caddyfile"),
+    ("haproxy", "-c", "-f", "proxies/haproxy.cfg"),
     ("envoy", "--mode", "validate", "--config-path", "proxies/envoy.yaml"),
 )
 METRIC = re.compile(r"\bwizard_[a-z0-9_]+\b")
@@ -40,12 +51,15 @@ def exported() -> set[str]:
         OnScrape(provider_keys, lambda: ()),
         OnScrape(providers_up, list),
         OnScrape(config_in_use, str),
+        OnScrape(workers_replaced, dict),
         OnScrape(losses, {}),
         OnScrape(cache, caching.tally, caching.view),
     ]
     names: set[str] = set()
     for family in (family for part in parts for family in part.families()):
-        if isinstance(family, CounterFamily):
+        if isinstance(family, Sampled):
+            names |= {name for name, _, _ in family.rows}
+        elif isinstance(family, CounterFamily):
             names.add(f"{family.name}_total")
         elif isinstance(family, HistogramFamily):
             names |= {f"{family.name}_{end}" for end in ("bucket", "sum", "count")}
@@ -134,15 +148,22 @@ def test_panels_do_not_overlap() -> None:
 
 
 @pytest.mark.parametrize("command", CHECKS, ids=[program for program, *_ in CHECKS])
-def test_who_reads_a_file_takes_it(command: tuple[str, ...]) -> None:
-    """Where the program is at hand that a file is for."""
+def test_who_reads_a_file_takes_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    """Where the program is at hand that a file is for; with a certificate, where one has to be there."""
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    certificate = tmp_path / "tls.pem"
+    trustme.CA().issue_cert("llm.example.com").private_key_and_cert_chain_pem.write_to_path(certificate)
+    haproxy = tmp_path / "deploy" / "proxies" / "haproxy.cfg"
+    haproxy.write_text(haproxy.read_text().replace("/etc/haproxy/tls/llm.example.com.pem", str(certificate)))
     program = shutil.which(command[0])
     if program is None:
         pytest.skip(
             f"{command[0]} is not installed, and only it can judge its own files; docs/operations.md: tried by hand"
         )
 
-    checked = subprocess.run([program, *command[1:]], cwd=ROOT / "deploy", capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [program, *command[1:]], cwd=tmp_path / "deploy", capture_output=True, text=True, check=False
+    )
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

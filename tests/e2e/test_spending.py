@@ -12,7 +12,7 @@ import httpx2
 import msgspec
 import pytest
 
-from tests.support.gateway import LOCAL, GatewayProcess, Start, running
+from tests.support.gateway import LOCAL, GatewayProcess, Start, eventually, running
 from tests.support.redis_server import redis_server
 
 ADMIN = {"authorization": "Bearer canary-token"}
@@ -130,6 +130,19 @@ def test_reports_as_csv_and_bad_questions() -> None:
     assert outside.status_code == 401
 
 
+def test_reports_are_of_all_workers(config: dict[str, Any]) -> None:
+    """Whichever of them is asked, and wherever the sums are kept; no call counts twice."""
+    with running(Start(config, flags=["--workers", "2"])) as gateway:
+        eventually(lambda: gateway.metric("wizard_workers") == 2, "not all workers came up")
+        for _ in range(12):
+            ask(gateway)
+
+        def told() -> set[int]:
+            return {admin(gateway, "/usage?by=provider").json()["total"]["attempts"] for _ in range(6)}
+
+        eventually(lambda: told() == {12}, "a report misses calls")
+
+
 def test_a_caller_who_leaves_is_accounted_for() -> None:
     """A stream that is left costs what was seen, and is marked as an estimate."""
     with running(Start(CONFIG)) as gateway:
@@ -147,14 +160,22 @@ def test_a_caller_who_leaves_is_accounted_for() -> None:
     assert row["prompt_tokens"] > row["completion_tokens"] >= 0
 
 
-def test_a_webhook_hears_of_budgets() -> None:
-    """Who is asked to pay should hear of it before it is over."""
+@pytest.mark.parametrize(
+    ("budget", "event"),
+    [
+        ({"usd": 0.0001, "hard": False, "warn": [0.5]}, "budget_reached"),
+        ({"usd": 0.000001, "warn": [1.0]}, "budget_exhausted"),
+    ],
+)
+def test_a_webhook_hears_of_budgets(budget: dict[str, Any], event: str) -> None:
+    """Who is asked to pay should hear of it before it is over, and of the first call that is refused."""
     with running(Start(CONFIG)) as ear:
         config = {
             **CONFIG,
-            "budgets": [{"name": "all", "usd": 0.0001, "hard": False, "warn": [0.5]}],
+            "budgets": [{"name": "all", **budget}],
             "alerts": {"webhook_url": f"{ear.url}/v1/chat/completions"},
         }
         with running(Start(config)) as gateway:
             ask(gateway)
+            gateway.wait_for_log(event, budget="all")
             ear.wait_for_log("request_failed", endpoint="chat", status=400)

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.clock import SystemClock
 from app.providers.client import HttpxClient
-from app.providers.probe import Probed, probe
+from app.providers.discovery import Probed, probe
 from tests.providers.contract.adapters import closed_port
 from tests.support.upstream_server import Act, Step, UpstreamServer, always, whole
 

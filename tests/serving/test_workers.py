@@ -105,6 +105,21 @@ def test_one_that_dies_is_replaced() -> None:
         assert served == [200] * 8
 
 
+def test_replacements_are_counted_whoever_is_asked() -> None:
+    """The parent tells the workers that it has, and those to come, so the count outlives all who heard it."""
+    with running(Start(SIM, flags=TWO)) as gateway:
+        first = workers(gateway.process.pid)
+        counted = "wizard_workers_replaced_total"
+
+        for number, lost in enumerate(sorted(first), start=1):
+            os.kill(lost, signal.SIGKILL)
+            gateway.wait_for_metric(counted, number, reason="died")
+        eventually(lambda: len(workers(gateway.process.pid) - first) == 2, "there are no new workers")
+
+        eventually(lambda: gateway.metric("wizard_workers") == 2, "they do not answer each other")
+        assert [gateway.metric(counted, reason=reason) for reason in ("died", "hung", "failed")] == [2, 0, 0]
+
+
 def test_one_that_hangs_is_replaced(tmp_path: Path) -> None:
     """A worker whose event loop stands still is killed, and the others go on."""
     with hasty(tmp_path) as (process, printed):

@@ -55,6 +55,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Return virtual seconds."""
         return self._virtual.now
 
+    def stall(self, seconds: float) -> None:
+        """Let time pass in which nothing runs."""
+        self._virtual.now += seconds
+
 
 class VirtualClock:
     """The gateway's `Clock` on the running loop; `slept` lists the pauses it was asked for."""

@@ -14,6 +14,7 @@ from app.core.signals import (
     AdmissionLimitChanged,
     AttemptEnded,
     BudgetExceeded,
+    BudgetExhausted,
     BudgetReached,
     CallEnded,
     CallForbidden,
@@ -96,6 +97,7 @@ SPENT = Spent(
     at=WALL_S,
 )
 BUDGET = BudgetReached(budget="everyone", share=0.8, spent_usd=40.5, limit_usd=50.0)
+EXHAUSTED = BudgetExhausted(budget="everyone", spent_usd=49.5, held_usd=0.25, limit_usd=50.0)
 NO_ROOM = BudgetExceeded(budget="everyone")
 OVERLOADED = Overloaded(refused=3, waiting=100, in_flight=50, limit=50)
 LIMIT = AdmissionLimitChanged(limit=50)
@@ -182,7 +184,7 @@ SIGNALS: tuple[Signal, ...] = (
     *(REDACTED, COMPLAINED),
     *(ACTED, STRANGER),
     *(NOT_KNOWN, FORBIDDEN, KEY_CHANGED, TOKEN_KEYS),
-    *(SPENT, BUDGET, NO_ROOM, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),
+    *(SPENT, BUDGET, EXHAUSTED, NO_ROOM, TRIMMED, TURN, TURN_LOST, REPEATED, LEFT, RESUMED),
     *(DRAIN_STARTED, DRAIN_ENDED, WORKER_REPLACED),
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import Counter, Gauge, Summary
+from prometheus_client import CollectorRegistry, Counter, Gauge, Summary
 
 from app.telemetry.metrics import Metrics
 from app.telemetry.metrics.collector import render
@@ -151,6 +151,23 @@ def calls_in(families: list[Family]) -> float:
     return sum(value for _, value in found.rows) if isinstance(found, CounterFamily) else 0
 
 
+def test_of_open_files_the_fullest_worker_counts() -> None:
+    """Each has a limit of its own: a sum would hide one that is full behind others that are not."""
+
+    def worker(used: float, limit: float) -> list[Family]:
+        registry = CollectorRegistry()
+        Gauge("process_open_fds", "text", registry=registry).set(used)
+        Gauge("process_max_fds", "text", registry=registry).set(limit)
+        return list(foreign(registry))
+
+    found = merged([worker(90, 100), worker(10, 200)])
+
+    assert [row for family in found if isinstance(family, Sampled) for row in family.rows] == [
+        ("process_open_fds", (), 90),
+        ("process_max_fds", (), 100),
+    ]
+
+
 def test_the_dead_are_added_up_once(tmp_path: Path) -> None:
     """Whoever looks first adds the dead to the totals; whoever looks next finds them there, and only there."""
     kept = KeptCounts(tmp_path)
@@ -166,6 +183,23 @@ def test_the_dead_are_added_up_once(tmp_path: Path) -> None:
     assert first.names == {"1-a", "2-b"}
     assert [calls_in(found.families) for found in (first, second, third)] == [3, 3, 4]
     assert kept.read("1-a") == []
+
+
+def test_the_dead_count_also_while_nothing_can_be_written(tmp_path: Path) -> None:
+    """A full disk loses no total: those of the newly dead are added to the old ones each time, and kept later."""
+    kept = KeptCounts(tmp_path)
+    kept.write("1-a", counts_of(ENDED))
+    kept.retire(frozenset())
+    kept.write("2-b", counts_of(ENDED, ENDED))
+    (tmp_path / "retired.new").mkdir()  # where it would be written
+
+    full = [kept.retire(frozenset()) for _ in range(2)]
+    (tmp_path / "retired.new").rmdir()
+    free = kept.retire(frozenset())
+
+    assert [calls_in(found.families) for found in (*full, free)] == [3, 3, 3]
+    assert kept.lost == 2
+    assert not list(tmp_path.glob("*.counts"))
 
 
 def test_a_crash_in_the_middle_of_it_counts_nobody_twice(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ JUDGED = frozenset(
         "events",
         *("drained", "live"),
         *("subject", "admitted", "peer"),
-        *("budget", "cache", "share", "spent_usd", "limit_usd"),
+        *("budget", "cache", "share", "spent_usd", "held_usd", "limit_usd"),
     }
 )
 

@@ -9,8 +9,8 @@ from app.cli.doctor.finding import Finding, doubtful, fine, wrong
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
 from app.core.clock import Clock
+from app.providers.discovery import Probed, probe
 from app.providers.endpoint import Provider
-from app.providers.probe import Headers, Probed, probe
 
 _HERE = ("sim", "local")  # kinds that answer in this process
 _SKEW_MAX_S = 5.0  # more makes signatures, tokens and budgets wrong
@@ -36,7 +36,7 @@ async def provider_of(name: str, settings: Settings, reached: Provider, clock: C
     return found
 
 
-def _headers(given: ProviderSettings, reached: Provider) -> Iterator[Headers]:
+def _headers(given: ProviderSettings, reached: Provider) -> Iterator[tuple[tuple[str, str], ...]]:
     keys = given.api_keys if len(given.api_keys) > 1 else ()
     if not keys:
         yield reached.headers

@@ -70,5 +70,6 @@ class Alerts(Section):
 
     webhook_url: SecretAddress = Field(
         default=None,
-        description="Address that gets a POST when a share of a budget is reached; null tells nobody. A secret.",
+        description="Address that gets a POST when a share of a budget is reached, or it refuses its first call of a "
+        "period; null tells nobody. A secret.",
     )

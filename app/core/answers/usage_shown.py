@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from app.core.answers.replay import HEAD
+from app.core.dialects.absent import given_in
 from app.core.model import StreamEvent
 from app.core.stream import Batch
 from app.core.usage import Usage
@@ -57,12 +58,7 @@ def head_of(frame: bytes) -> dict[str, Any]:
 
 def counts(usage: Usage | None) -> dict[str, Any]:
     """Return a usage as OpenAI writes it, without what is not known."""
-    told: dict[str, Any] = msgspec.to_builtins(usage) if usage is not None else {}
-    return {name: _known(value) for name, value in told.items() if value is not None}
-
-
-def _known(value: Any) -> Any:  # noqa: ANN401 - a number, or numbers by name
-    return {name: each for name, each in value.items() if each is not None} if isinstance(value, dict) else value
+    return {} if usage is None else given_in(msgspec.structs.asdict(usage))
 
 
 def _only_reports(event: StreamEvent) -> bool:

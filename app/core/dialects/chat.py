@@ -1,5 +1,5 @@
 """
-A whole chat completion, read by those who write it anew in another dialect.
+A whole chat completion, read by those who write it anew in another dialect; its calls are also written by codecs.
 
 Servers that speak this dialect differ in many details, so fields that only some readers want are `msgspec.Raw`, and a
 server's idea of them never spoils an answer.
@@ -37,7 +37,7 @@ class AnswerCustom(msgspec.Struct, frozen=True):
     input: str = ""
 
 
-class AnswerCall(msgspec.Struct, frozen=True):
+class AnswerCall(msgspec.Struct, frozen=True, omit_defaults=True):
     """One tool call; `extra_content` is what its provider wants to see again with it."""
 
     id: str | int | None = None

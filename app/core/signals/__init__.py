@@ -9,6 +9,7 @@ from __future__ import annotations
 from app.core.signals.attempts import (
     AttemptEnded,
     BudgetExceeded,
+    BudgetExhausted,
     BudgetReached,
     FellBack,
     HedgeEnded,
@@ -58,6 +59,7 @@ __all__ = [
     "AdmissionLimitChanged",
     "AttemptEnded",
     "BudgetExceeded",
+    "BudgetExhausted",
     "BudgetReached",
     "CallEnded",
     "CallForbidden",

@@ -121,6 +121,15 @@ class BudgetExceeded(Signal, frozen=True):
     budget: str
 
 
+class BudgetExhausted(Signal, frozen=True):
+    """A hard budget refused a call, for the first time in a subject's period; `held_usd` is kept for open calls."""
+
+    budget: str
+    spent_usd: float
+    held_usd: float
+    limit_usd: float
+
+
 class BudgetReached(Signal, frozen=True):
     """Spending reached the given share of a budget's limit; told once for each share, period and subject."""
 

@@ -36,10 +36,7 @@ class AnthropicCodec:
     """
     Speaks `POST {base_url}/v1/messages`.
 
-    Args:
-        mint: Makes ids and times where the provider gives none.
-
-        max_tokens: Bound of answers whose request has none, which the API demands; None leaves it to the model.
+    The API demands a bound of each answer: where the request has none `max_tokens`, or without that what the model can.
     """
 
     def __init__(self, mint: Mint, max_tokens: int | None = None) -> None:
@@ -76,7 +73,7 @@ class AnthropicCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return AnthropicDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return AnthropicDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)
 

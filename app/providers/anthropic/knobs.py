@@ -54,12 +54,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def knobs_of(wanted: Wanted) -> Knobs:
-    """
-    Return the knobs.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE for a JSON schema that the model cannot keep to.
-    """
+    """Return the knobs."""
     found = Knobs()
     effort = _think(wanted, found)
     _sample(wanted, found)

@@ -14,7 +14,7 @@ from app.core.dialects.anthropic import ANTHROPIC, Block, Source
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Called, InputFile, Piece, Turn
+from app.providers.canonical.chat_request import Called, InputFile, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.unsupported import unsupported
 
@@ -26,13 +26,6 @@ _UNFIT_FOR_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 _EPHEMERAL, _EPHEMERAL_LONG = msgspec.Raw(b'{"type":"ephemeral"}'), msgspec.Raw(b'{"type":"ephemeral","ttl":"1h"}')
 
 
-class WireTurn(msgspec.Struct):
-    """One message as it is sent."""
-
-    role: str
-    content: list[Content]
-
-
 class Conversation(msgspec.Struct):
     """
     A conversation as the API takes it: messages of one side that follow each other are one.
@@ -40,44 +33,29 @@ class Conversation(msgspec.Struct):
     `lost` names what it does without; `uploads` says that it refers to uploaded files, which need a beta header.
     """
 
-    system: list[Block] = msgspec.field(default_factory=list)
-    turns: list[WireTurn] = msgspec.field(default_factory=list)
+    system: list[Content] = msgspec.field(default_factory=list)
+    turns: list[Json] = msgspec.field(default_factory=list)
     lost: list[str] = msgspec.field(default_factory=list)
     uploads: bool = False
 
 
 def conversation_of(turns: Sequence[Turn], *, late_system: bool) -> Conversation:
-    """
-    Translate the messages.
-
-    Args:
-        turns: The messages of the request.
-
-        late_system: Whether the model takes system messages in the middle; else they join the system prompt.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Translate the messages; without `late_system` those of the system in the middle join the system prompt."""
     found = Conversation()
+    said: list[tuple[str, list[Content]]] = []
     for place, turn in enumerate(turns):
         where = f"messages[{place}]"
         conversation.require_turn(turn, where, NAME)
         if turn.name and turn.role != "tool":
             found.lost.append("name")
-        match turn.role:
-            case "system" | "developer":
-                texts = [_text(piece, turn) for piece in turn.pieces() if piece.text]
-                if late_system and found.turns and found.turns[-1].role == "user":
-                    _add(found, "system", texts)
-                else:
-                    found.system += texts
-            case "user":
-                _add(found, "user", list(_parts(turn, where, found)))
-            case "assistant":
-                _add(found, "assistant", list(_answer(turn, where, found)))
-            case _:
-                _add(found, "user", [_result(turn, where, found)])
-    _trim(found)
+        role, content = _said(turn, where, found)
+        if role == "system" and not (late_system and said and said[-1][0] == "user"):
+            found.system += content
+        elif content:
+            said.append((role, content))
+    joined = conversation.alternating(said)
+    _trim(joined)
+    found.turns = [{"role": role, "content": content} for role, content in joined]
     return found
 
 
@@ -91,21 +69,25 @@ def has_unsigned_calls(turns: Sequence[Turn]) -> bool:
     return False
 
 
-def _add(found: Conversation, role: str, content: Sequence[Content]) -> None:
-    if not content:
-        return
-    if found.turns and found.turns[-1].role == role:
-        found.turns[-1].content += content
-    else:
-        found.turns.append(WireTurn(role, list(content)))
+def _said(turn: Turn, where: str, found: Conversation) -> tuple[str, list[Content]]:
+    match turn.role:
+        case "system" | "developer":
+            return "system", [_text(piece, turn) for piece in turn.pieces() if piece.text]
+        case "assistant":
+            return "assistant", list(_answer(turn, where, found))
+        case "tool":
+            return "user", [_result(turn, where, found)]
+        case _:
+            return "user", list(_parts(turn, where, found))
 
 
-def _trim(found: Conversation) -> None:
+def _trim(said: Sequence[tuple[str, list[Content]]]) -> None:
     """Take the white space off the end of an answer that shall be continued: the API refuses it."""
-    if found.turns and found.turns[-1].role == "assistant":
-        last = found.turns[-1].content[-1]
+    if said and said[-1][0] == "assistant":
+        content = said[-1][1]
+        last = content[-1]
         if isinstance(last, Block) and last.text:
-            found.turns[-1].content[-1] = msgspec.structs.replace(last, text=last.text.rstrip() or last.text)
+            content[-1] = msgspec.structs.replace(last, text=last.text.rstrip() or last.text)
 
 
 def _parts(turn: Turn, where: str, found: Conversation) -> Iterator[Content]:

@@ -18,17 +18,14 @@ from app.providers.anthropic.traits import Traits
 from app.providers.canonical.chat_request import Asked, Body
 from app.providers.canonical.search import lost_of_search, web_search
 from app.providers.canonical.tool_choice import read_choice
-from app.providers.canonical.unsupported import dropped, require_one_choice, require_text, written
+from app.providers.canonical.unsupported import USUAL, dropped, require_one_choice, require_text, written
 
 EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
 UPLOADS_BETA: Final = "files-api-2025-04-14"
-_TRANSLATED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "tools", "tool_choice",
-        "parallel_tool_calls", "response_format", "reasoning_effort", "modalities", "user", "safety_identifier",
-        "service_tier", "thinking", "web_search_options", EXTRAS,
-    }
-)  # fmt: skip
+_TRANSLATED: Final = USUAL | {
+    "parallel_tool_calls", "modalities", "user", "safety_identifier", "service_tier", "thinking", "web_search_options",
+    EXTRAS,
+}  # fmt: skip
 # Anthropic's own words, which a client of its API wrote and which only this codec can send on.
 _OWN: Final = frozenset(
     {
@@ -52,9 +49,6 @@ class Written(msgspec.Struct, frozen=True):
 def encode_chat(body: Body, model: str, traits: Traits, answer_max_tokens: int | None) -> Written:
     """
     Translate a request; an answer that it does not bound is bounded by `answer_max_tokens`, or by what the model can.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))

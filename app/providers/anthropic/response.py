@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -14,10 +14,9 @@ from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 from app.providers.canonical.answer import Choice, annotated, cited, completion, said_call
 from app.providers.canonical.answer import Message as Said
-from app.providers.canonical.chat_request import Thought
+from app.providers.canonical.chat_request import Json, Thought
 from app.providers.canonical.stamps import Stamp
 
-Json: TypeAlias = dict[str, object]
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "end_turn": "stop",

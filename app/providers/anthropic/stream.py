@@ -13,7 +13,7 @@ import msgspec
 
 from app.core.dialects.anthropic import ANTHROPIC, Block, Event, EventDelta, Message, MessageUsage
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
 from app.providers.anthropic.errors import error_in_answer
 from app.providers.anthropic.response import annotations_of, finish_of, merged, thought_of, usage_of
 from app.providers.canonical.chunks import CallPiece
@@ -32,8 +32,8 @@ _EVENTS: Final = Events(ANTHROPIC, Event, _UNDERSTOOD, "Anthropic's", "message_s
 class AnthropicDecoder(NativeDecoder[Event]):
     """Reads one answer; see `Translating`."""
 
-    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(_EVENTS, model, mint, include_usage=include_usage)
+    def __init__(self, request: Request, mint: Mint) -> None:
+        super().__init__(_EVENTS, request, mint)
         self._usage = MessageUsage()
         self._blocks: dict[int, _Block] = {}
         self._calls = 0

@@ -26,12 +26,7 @@ class _Schema(msgspec.Struct):
 
 
 def tools_of(offered: Iterable[Offered], choice: Choice, traits: Traits, lost: list[str]) -> list[Tool | msgspec.Raw]:
-    """
-    Return the tools; of those that `choice` leaves out, none.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE for a tool that only another dialect can define.
-    """
+    """Return the tools; of those that `choice` leaves out, none."""
     found: list[Tool | msgspec.Raw] = []
     for index, tool in enumerate(offered):
         function = tool.function

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from app.core.addresses import path_step
 from app.core.call import Target
 from app.core.model import ChatRequest, Completion, Operation, Request
 from app.core.ports import Decoder, Encoded
@@ -18,7 +19,6 @@ from app.providers.bedrock.stream import BedrockDecoder
 from app.providers.canonical.chat_request import read_whole
 from app.providers.canonical.stamps import Mint
 from app.providers.canonical.unsupported import unsupported
-from app.providers.path_step import path_step
 
 _MODELS_KEPT: Final = 256  # whose addresses and traits are known without looking; callers may name any
 
@@ -50,6 +50,6 @@ class BedrockCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return BedrockDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return BedrockDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)

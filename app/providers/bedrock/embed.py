@@ -28,12 +28,7 @@ class _ByType(msgspec.Struct, frozen=True):
 
 
 def encode_embeddings(request: PlainRequest, model: str) -> bytes:
-    """
-    Return the body of `invoke`.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST.
-    """
+    """Return the body of `invoke`."""
     asked = read_embeddings(request)
     texts = asked.texts(NAME)
     if "titan-embed" in model:
@@ -49,12 +44,7 @@ def encode_embeddings(request: PlainRequest, model: str) -> bytes:
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
-    """
-    Return the answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return the answer."""
     try:
         answer = msgspec.json.decode(body, type=_Answer)
         vectors = [answer.embedding] if bytes(answer.embedding) else _several(answer.embeddings)

@@ -47,12 +47,7 @@ class Messages:
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """
-        Take the next bytes and return the messages they complete.
-
-        Raises:
-            GatewayError: BAD_UPSTREAM_REPLY for a sum or a length that is wrong.
-        """
+        """Take the next bytes and return the messages they complete, once their sums and lengths are right."""
         self._pending += data
         messages = []
         while (message := self._next()) is not None:
@@ -60,12 +55,7 @@ class Messages:
         return messages
 
     def flush(self) -> list[Message]:
-        """
-        Return none, as no message is complete without its sum.
-
-        Raises:
-            GatewayError: TARGET_UNAVAILABLE if one has begun.
-        """
+        """Return none, as no message is complete without its sum; raise TARGET_UNAVAILABLE if one has begun."""
         if self._pending:
             raise broken_off()
         return []

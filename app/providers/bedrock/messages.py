@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import CLAUDE_FORMAT
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Called, InputFile, Piece, Thought, Turn
+from app.providers.canonical.chat_request import Called, InputFile, Json, Piece, Thought, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.unsupported import unsupported
-
-Json: TypeAlias = dict[str, Any]
 
 NAME: Final = "Bedrock"
 _DOCUMENTS: Final[Mapping[str, str]] = MappingProxyType(
@@ -53,13 +51,7 @@ def messages_of(turns: Sequence[Turn], *, caches: bool) -> list[Json]:
     """
     Return the conversation; messages of one side that follow each other become one, as Converse wants it.
 
-    Args:
-        turns: The messages.
-
-        caches: Whether the model caches prefixes where it is told to; others refuse to be told.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
+    Models that do not cache prefixes where they are told to (`caches`) refuse to be told.
     """
     said: list[tuple[str, list[Json]]] = []
     for place, turn in enumerate(turns):

@@ -11,31 +11,20 @@ import msgspec
 from app.core.dialects.absent import ABSENT, given_in, is_given
 from app.providers.anthropic.knobs import JSON_ONLY, Knobs, Wanted, knobs_of
 from app.providers.anthropic.traits import Traits
-from app.providers.bedrock.messages import NAME, Json, marks, messages_of, system_of
+from app.providers.bedrock.messages import NAME, marks, messages_of, system_of
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Format
+from app.providers.canonical.chat_request import Asked, Body, Format, Json
 from app.providers.canonical.tool_choice import Choice, read_choice
-from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, unsupported, written
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, require_one_choice, unsupported, written
 
 EXTRAS: Final = "bedrock"  # the member of a body that holds what only this dialect knows
-_CARRIED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "n", "stop", "tools", "tool_choice",
-        "response_format", "reasoning_effort", "thinking", "top_k", EXTRAS,
-    }
-)  # fmt: skip
-_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_CARRIED: Final = USUAL | {"thinking", EXTRAS}
 _CACHING: Final = ("anthropic.", "amazon.nova")  # models that take cache points
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "required": "any"})
 
 
 def encode_chat(body: Body, model: str, traits: Traits | None) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without; `traits` are those of a Claude.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without; `traits` are those of a Claude."""
     asked = body.asked
     require_one_choice(asked, NAME)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
@@ -98,7 +87,7 @@ def _knobs(body: Body, choice: Choice, model: str, traits: Traits | None) -> Kno
     """Return sampling and thinking: for Claude as Anthropic's own API takes them, for others as far as they go."""
     asked, thinking = body.asked, body.members.get("thinking", ABSENT)
     effort = asked.reasoning_effort
-    conversation.require_effort(effort, _EFFORTS)
+    conversation.require_effort(effort)
     if traits is not None:
         bound = asked.most_tokens or traits.answer_max_tokens
         plain = msgspec.structs.replace(asked, response_format=None)  # Converse has its own place for it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -13,16 +13,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import PromptTokensDetails, Usage
 from app.providers.bedrock.wire import WHOSE, Citation, ConverseResponse, Reasoning, SaidBlock, TokenUsage
-from app.providers.canonical.answer import (
-    Choice,
-    Message,
-    SaidCall,
-    annotated,
-    cited,
-    completion,
-    object_text,
-    said_call,
-)
+from app.providers.canonical.answer import Choice, Message, annotated, cited, completion, object_text, said_call
 from app.providers.canonical.chat_request import Thought
 from app.providers.canonical.decoding import heard
 from app.providers.canonical.stamps import Mint
@@ -42,24 +33,20 @@ _BROKEN: Final = frozenset({"malformed_model_output", "malformed_tool_use"})
 
 
 def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY, or CONTENT_BLOCKED if nothing was said for reasons of safety.
-    """
+    """Return the whole answer, or raise CONTENT_BLOCKED if nothing was said for reasons of safety."""
     answer = heard(body, ConverseResponse, WHOSE)
     blocks = answer.output.message.content
     text = "".join([_prose(block) for block in blocks])
     thoughts = [thought_of(block.reasoning_content) for block in blocks if block.reasoning_content is not None]
-    calls = tuple(_calls(blocks))
+    uses = [block.tool_use for block in blocks if block.tool_use is not None]
+    calls = [said_call(use.tool_use_id, use.name, object_text(use.input)) for use in uses]
     message = Message(
         "assistant",
         text or None,
         None,
         reasoning_content="".join([thought.text or "" for thought in thoughts]) or None,
         reasoning_details=tuple(thoughts),
-        tool_calls=calls,
+        tool_calls=tuple(calls),
         annotations=_annotations(blocks),
     )
     finish = finish_of(answer.stop_reason, said=bool(text or calls))
@@ -67,12 +54,7 @@ def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
 
 
 def finish_of(reason: str, *, said: bool) -> str:
-    """
-    Return the finish reason.
-
-    Raises:
-        GatewayError: CONTENT_BLOCKED or BAD_UPSTREAM_REPLY for an answer that ended before it said anything.
-    """
+    """Return the finish reason, or raise CONTENT_BLOCKED if nothing was `said` for reasons of safety."""
     finish = _FINISHES.get(reason, "stop")
     if not said and finish == "content_filter":
         raise GatewayError(CONTENT_BLOCKED, f"Bedrock blocked the content ({reason}).")
@@ -121,10 +103,3 @@ def _prose(block: SaidBlock) -> str:
     if block.citations_content is not None:
         return "".join([part.text for part in block.citations_content.content])
     return block.text or ""
-
-
-def _calls(blocks: Iterable[SaidBlock]) -> Iterator[SaidCall]:
-    for block in blocks:
-        use = block.tool_use
-        if use is not None:
-            yield said_call(use.tool_use_id, use.name, object_text(use.input))

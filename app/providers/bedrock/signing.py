@@ -27,49 +27,30 @@ _SIGNED: Final = frozenset({"content-type", "accept"})  # what is added on the w
 _NO_KEYS = "There are no AWS credentials: neither in the configuration nor where AWS's tools look for them."
 
 
-class AwsKeys(msgspec.Struct, frozen=True):
-    """Keys that were configured; without them botocore looks where AWS's own tools do."""
-
-    access_key_id: str
-    secret_access_key: str
-    session_token: str | None = None
-
-
-def aws_keys(access_key_id: str | None, secret_access_key: str | None, session_token: str | None) -> AwsKeys | None:
+def aws_keys(access_key_id: str | None, secret_access_key: str | None, session_token: str | None) -> Credentials | None:
     """Return the configured keys, if there are any."""
     if access_key_id is None or secret_access_key is None:
         return None
-    return AwsKeys(access_key_id, secret_access_key, session_token)
+    return Credentials(access_key_id, secret_access_key, session_token)
 
 
 class AwsSigner:
     """
-    Signs requests for Bedrock in one region.
+    Signs requests for Bedrock in one region, such as `eu-central-1`.
 
-    Args:
-        region: Such as `eu-central-1`.
-
-        keys: The configured ones, or None for the usual chain (environment, profile, container or instance role).
-
-        clock: When to look for new keys.
+    Without `keys` the usual chain is asked: environment, profile, container or instance role.
     """
 
-    def __init__(self, region: str, keys: AwsKeys | None, clock: Clock) -> None:
+    def __init__(self, region: str, keys: Credentials | None, clock: Clock) -> None:
         self._region = region
         self._clock = clock
-        self._source: Credentials | None = None
-        self._fixed = keys
+        self._source = keys
         self._frozen: ReadOnlyCredentials | None = None
         self._looked = 0.0
         self._looking: asyncio.Lock = asyncio.Lock()
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
-        """
-        Return the request with its signature.
-
-        Raises:
-            GatewayError: TARGET_MISCONFIGURED if there are no keys.
-        """
+        """Return the request with its signature; see the port."""
         keys = await self._keys()
         signed = AWSRequest(
             request.method,
@@ -101,9 +82,6 @@ class AwsSigner:
             raise GatewayError(TARGET_MISCONFIGURED, _NO_KEYS) from error
 
     def _found(self) -> Credentials:
-        given = self._fixed
-        if given is not None:
-            return Credentials(given.access_key_id, given.secret_access_key, given.session_token)
         try:
             found = Session().get_credentials()
         except BotoCoreError as error:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
 from app.providers.bedrock.errors import error_in_stream
 from app.providers.bedrock.eventstream import Message, Messages
 from app.providers.bedrock.response import annotation_of, finish_of, thought_of, usage_of
 from app.providers.bedrock.wire import WHOSE, Event, Reasoning, ReasoningDelta, ReasoningText, TokenUsage
 from app.providers.canonical.chat_request import Thought
 from app.providers.canonical.chunks import CallPiece
-from app.providers.canonical.decoding import broken_off, heard
+from app.providers.canonical.decoding import Translating, broken_off, heard
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 
 
 class BedrockDecoder(Translating[Message]):
     """An answer is complete when `messageStop` came and then `metadata`, or the end of the body."""
 
-    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(Messages(), model, mint, include_usage=include_usage)
+    def __init__(self, request: Request, mint: Mint) -> None:
+        super().__init__(Messages(), request, mint)
         self._calls: dict[int, int] = {}  # the block's index to the call's place
         self._thoughts: dict[int, str] = {}  # the prose of each block of reasoning so far
         self._said = False

@@ -40,7 +40,6 @@ class TokenUsage(Wire, frozen=True):
 
     input_tokens: int = 0
     output_tokens: int = 0
-    total_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_write_input_tokens: int = 0
 
@@ -114,12 +113,6 @@ class ConverseResponse(Wire, frozen=True):
     usage: TokenUsage | None = None
 
 
-class Start(Wire, frozen=True):
-    """How a block begins; blocks of text need no beginning."""
-
-    tool_use: SaidToolUse | None = None
-
-
 class ReasoningDelta(Wire, frozen=True):
     """A piece of reasoning."""
 
@@ -147,7 +140,7 @@ class Event(Wire, frozen=True):
     """One event of a stream; which it is stands in its headers, and the last one has the usage."""
 
     content_block_index: int = 0
-    start: Start = Start()
+    start: SaidBlock = SaidBlock()  # blocks of text need no beginning
     delta: Delta = Delta()
     stop_reason: str = "end_turn"
     usage: TokenUsage | None = None

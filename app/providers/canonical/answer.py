@@ -7,23 +7,15 @@ from typing import Any
 
 import msgspec
 
+from app.core.answers.usage_shown import counts
 from app.core.dialects.absent import ABSENT
+from app.core.dialects.chat import AnswerCall, AnswerFunction
 from app.core.model import Completion
 from app.core.usage import Usage
-from app.providers.canonical.chat_request import CalledCustom, CalledFunction, Thought
+from app.providers.canonical.chat_request import Thought
 from app.providers.canonical.stamps import Stamp
 
 _NULL = msgspec.Raw(b"null")
-
-
-class SaidCall(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool call of an answer; `extra_content` is what the provider wants to see again with it."""
-
-    id: str
-    type: str
-    function: CalledFunction | None = None
-    custom: CalledCustom | None = None
-    extra_content: msgspec.Raw = ABSENT
 
 
 class SaidImage(msgspec.Struct, frozen=True):
@@ -41,7 +33,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     refusal: str | None
     reasoning_content: str | None = None
     reasoning_details: Sequence[Thought] = ()
-    tool_calls: Sequence[SaidCall] = ()
+    tool_calls: Sequence[AnswerCall] = ()
     images: Sequence[SaidImage] = ()
     annotations: msgspec.Raw = ABSENT
     extra_content: msgspec.Raw = ABSENT
@@ -66,17 +58,16 @@ class _Answer(msgspec.Struct, frozen=True):
     usage: Mapping[str, Any] | None
 
 
-def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> SaidCall:
+def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Raw | None = None) -> AnswerCall:
     """Return a call of a function."""
-    function = CalledFunction(name, arguments)
-    return SaidCall(call_id, "function", function, extra_content=extra_content or ABSENT)
+    function = AnswerFunction(name, arguments)
+    return AnswerCall(call_id, "function", function, extra_content=extra_content or ABSENT)
 
 
 def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:
     """Return the whole answer."""
-    body = _Answer(
-        stamp.id, "chat.completion", stamp.created, stamp.model, choices, None if usage is None else shown_usage(usage)
-    )
+    told = None if usage is None else counts(usage)
+    body = _Answer(stamp.id, "chat.completion", stamp.created, stamp.model, choices, told)
     return Completion(msgspec.json.encode(body), usage, tuple([choice.finish_reason for choice in choices]))
 
 
@@ -94,18 +85,3 @@ def annotated(found: Sequence[object]) -> msgspec.Raw:
 def object_text(raw: msgspec.Raw) -> str:
     """Return an object as the compact JSON text that arguments of a call are; `{}` if there is none."""
     return msgspec.json.format(raw, indent=-1).decode() if bytes(raw) else "{}"
-
-
-def shown_usage(usage: Usage) -> dict[str, object]:
-    """Return OpenAI's usage object; details that nobody counted are left out."""
-    found: dict[str, object] = {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
-    for name in ("prompt_tokens_details", "completion_tokens_details"):
-        details = getattr(usage, name)
-        if details is not None:
-            counted = msgspec.structs.asdict(details)
-            found[name] = {key: value for key, value in counted.items() if value is not None}
-    return found

@@ -8,7 +8,7 @@ by those codecs that cannot forward it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,7 @@ from app.core.dialects.reasoning import ReasoningDetail
 from app.core.json_text import OBJECT
 from app.core.model import ChatRequest
 
+Json: TypeAlias = dict[str, Any]  # an object, written member by member
 Thought: TypeAlias = ReasoningDetail
 _ANYTHING = msgspec.Raw(b"{}")
 
@@ -220,10 +221,5 @@ _ASKED: Final = msgspec.json.Decoder(Asked)
 
 
 def read_whole(request: ChatRequest) -> Body:
-    """
-    Read a chat request whole.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`, for a field that the edge did not look at.
-    """
+    """Read a chat request whole."""
     return Body(decoded(_ASKED.decode, request.raw), OBJECT.decode(request.raw))

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
+from app.core.answers.usage_shown import counts
 from app.core.dialects.absent import ABSENT
 from app.core.model import Chunk, ChunkChoice, CustomDelta, Delta, FunctionCall, StreamEvent, ToolDelta, Weight
 from app.core.usage import Usage
-from app.providers.canonical.answer import shown_usage
 from app.providers.canonical.chat_request import Thought
 from app.providers.canonical.stamps import Stamp
 
@@ -34,35 +34,8 @@ class CallPiece(msgspec.Struct, frozen=True):
     custom: bool = False
 
 
-class _Custom(msgspec.Struct, frozen=True, omit_defaults=True):
-    input: str
-    name: str | None = None
-
-
-class _Function(msgspec.Struct, frozen=True, omit_defaults=True):
-    arguments: str
-    name: str | None = None
-
-
-class _Call(msgspec.Struct, frozen=True, omit_defaults=True):
-    index: int
-    function: _Function | None = None
-    custom: _Custom | None = None
-    id: str | None = None
-    type: str | None = None
-    extra_content: msgspec.Raw = ABSENT
-
-
-class _Delta(msgspec.Struct, frozen=True, omit_defaults=True):
-    role: str | None = None
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning_details: Sequence[Thought] = ()
-    refusal: str | None = None
-    tool_calls: Sequence[_Call] = ()
-    annotations: msgspec.Raw = ABSENT
+class _Pictured(Delta, frozen=True, omit_defaults=True):
     images: Sequence[object] = ()
-    extra_content: msgspec.Raw = ABSENT
 
 
 class Chunks:
@@ -84,56 +57,44 @@ class Chunks:
     def text(self, text: str, index: int = 0, logprobs: bytes = _NULL) -> StreamEvent:
         """Return an event with more text."""
         weight = Weight.ANSWER if text else Weight.NOTHING
-        return self._event(index, _Delta(self._role(index), text), Delta(content=text), weight, logprobs)
+        return self._event(index, Delta(self._role(index), text), weight, logprobs)
 
     def thought(self, text: str, index: int = 0, details: Sequence[Thought] = ()) -> StreamEvent:
         """Return an event with more reasoning; `details` are signatures and what only its provider can read."""
-        shown = _Delta(self._role(index), None, text or None, details)
-        meant = Delta(reasoning_content=text)
-        if details:
-            meant = Delta(reasoning_content=text, reasoning_details=msgspec.Raw(self._encode(details)))
-        return self._event(index, shown, meant, Weight.THOUGHT if text else Weight.NOTHING)
+        raw = msgspec.Raw(self._encode(details)) if details else ABSENT
+        delta = Delta(self._role(index), reasoning_content=text or None, reasoning_details=raw)
+        return self._event(index, delta, Weight.THOUGHT if text else Weight.NOTHING)
 
     def refusal(self, text: str, index: int = 0) -> StreamEvent:
         """Return an event with more of a refusal."""
-        delta = _Delta(self._role(index), refusal=text)
-        return self._event(index, delta, Delta(refusal=text), Weight.ANSWER if text else Weight.NOTHING)
+        weight = Weight.ANSWER if text else Weight.NOTHING
+        return self._event(index, Delta(self._role(index), refusal=text), weight)
 
     def annotated(self, annotations: Sequence[object], index: int = 0) -> StreamEvent:
         """Return an event that says what the text so far rests on."""
         raw = msgspec.Raw(self._encode(annotations))
-        return self._event(index, _Delta(self._role(index), annotations=raw), Delta(annotations=raw), Weight.NOTHING)
+        return self._event(index, Delta(self._role(index), annotations=raw), Weight.NOTHING)
 
     def call(self, piece: CallPiece, index: int = 0) -> StreamEvent:
         """Return an event with a piece of a tool call."""
-        if piece.custom:
-            kind, function, custom = "custom", None, _Custom(piece.arguments, piece.name)
-            meant = ToolDelta(piece.position, piece.id, custom=CustomDelta(piece.name, piece.arguments))
-        else:
-            kind, function, custom = "function", _Function(piece.arguments, piece.name), None
-            meant = ToolDelta(
-                piece.position,
-                piece.id,
-                FunctionCall(piece.name, piece.arguments),
-                extra_content=piece.extra_content,
-            )
-        kind_shown = None if piece.id is None else kind
-        shown = _Call(piece.position, function, custom, piece.id, kind_shown, piece.extra_content)
-        delta = _Delta(self._role(index), tool_calls=(shown,))
-        return self._event(index, delta, Delta(tool_calls=[meant]), Weight.ANSWER)
+        function = None if piece.custom else FunctionCall(piece.arguments, piece.name)
+        custom = CustomDelta(piece.arguments, piece.name) if piece.custom else None
+        kind = None if piece.id is None else "custom" if piece.custom else "function"
+        call = ToolDelta(piece.position, function, custom, piece.id, kind, piece.extra_content)
+        return self._event(index, Delta(self._role(index), tool_calls=[call]), Weight.ANSWER)
 
-    def more(
-        self, index: int = 0, *, images: Sequence[object] = (), extra_content: msgspec.Raw | None = None
-    ) -> StreamEvent:
-        """Return an event with what has no place in OpenAI's form: pictures, and what the provider wants back."""
-        extra = extra_content or ABSENT
-        delta = _Delta(self._role(index), images=images, extra_content=extra)
-        return self._event(index, delta, Delta(extra_content=extra), Weight.ANSWER if images else Weight.NOTHING)
+    def pictured(self, images: Sequence[object], index: int) -> StreamEvent:
+        """Return an event with pictures, in the form that OpenRouter introduced."""
+        return self._event(index, _Pictured(self._role(index), images=images), Weight.ANSWER)
+
+    def returned(self, extra_content: msgspec.Raw, index: int) -> StreamEvent:
+        """Return an event with what the provider wants returned."""
+        return self._event(index, Delta(self._role(index), extra_content=extra_content), Weight.NOTHING)
 
     def finish(self, reason: str, index: int = 0, *, stop_text: str | None = None) -> StreamEvent:
         """Return the event that ends a choice; `stop_text` is the one of the request's that did."""
         choice = b'{"index":%d,"delta":%b,"logprobs":null,"finish_reason":%b' % (
-            index, self._encode(_Delta(self._role(index))), self._encode(reason),
+            index, self._encode(Delta(self._role(index))), self._encode(reason),
         )  # fmt: skip
         meant = ChunkChoice(index, Delta(), reason)
         if stop_text is not None:
@@ -147,7 +108,7 @@ class Chunks:
         """Return the last events of a good answer: the usage, and `[DONE]`."""
         if usage is None:
             return [DONE]
-        frame = b'%b],"usage":%b}\n\n' % (self._head, self._encode(shown_usage(usage))) if self._include_usage else b""
+        frame = b'%b],"usage":%b}\n\n' % (self._head, self._encode(counts(usage))) if self._include_usage else b""
         return [StreamEvent(frame, Chunk([], usage), Weight.NOTHING), DONE]
 
     def _role(self, index: int) -> str | None:
@@ -156,6 +117,6 @@ class Chunks:
         self._begun.add(index)
         return "assistant"
 
-    def _event(self, index: int, shown: _Delta, meant: Delta, weight: Weight, logprobs: bytes = _NULL) -> StreamEvent:
-        choice = b'{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":null' % (index, self._encode(shown), logprobs)
-        return StreamEvent(b"%b%b%b" % (self._head, choice, self._tail), Chunk([ChunkChoice(index, meant)]), weight)
+    def _event(self, index: int, delta: Delta, weight: Weight, logprobs: bytes = _NULL) -> StreamEvent:
+        choice = b'{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":null' % (index, self._encode(delta), logprobs)
+        return StreamEvent(b"%b%b%b" % (self._head, choice, self._tail), Chunk([ChunkChoice(index, delta)]), weight)

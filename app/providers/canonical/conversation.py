@@ -16,16 +16,12 @@ from app.providers.canonical.unsupported import unsupported
 T = TypeVar("T")
 SYSTEM: Final = frozenset({"system", "developer"})
 _ROLES: Final = SYSTEM | {"user", "assistant", "tool"}
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 
 def require_turn(turn: Turn, where: str, provider: str) -> None:
-    """
-    Refuse a turn of somebody unknown, and recordings of earlier answers, which no other provider has.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE.
-    """
+    """Refuse a turn of somebody unknown, and recordings of earlier answers, which no other provider has."""
     if turn.role not in _ROLES:
         raise unsupported(f"{where}.role", provider, f"it has no role {turn.role[:40]!r}")
     if is_given(turn.audio):
@@ -49,24 +45,14 @@ def no_part(piece: Piece, where: str, provider: str) -> GatewayError:
 
 
 def function_in(call: Called, where: str, provider: str) -> CalledFunction:
-    """
-    Return the function of a call.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE for the call of a custom tool.
-    """
+    """Return the function of a call."""
     if call.function is None:
         raise unsupported(f"{where}.type", provider, "it calls functions only")
     return call.function
 
 
 def arguments_of(function: CalledFunction, where: str) -> msgspec.Raw:
-    """
-    Return the arguments of the call at `where` as the JSON object that they must be; none are an empty one.
-
-    Raises:
-        GatewayError: INVALID_REQUEST.
-    """
+    """Return the arguments of the call at `where` as the JSON object that they must be; none are an empty one."""
     found = raw_object(function.arguments.strip() or "{}")
     if found is None:
         param = f"{where}.function.arguments"
@@ -86,12 +72,7 @@ def raw_object(text: str) -> msgspec.Raw | None:
 
 
 def answered(turn: Turn, where: str) -> str:
-    """
-    Return the id of the call that a tool's message answers.
-
-    Raises:
-        GatewayError: INVALID_REQUEST.
-    """
+    """Return the id of the call that a tool's message answers."""
     if not turn.tool_call_id:
         raise no_call(where)
     return turn.tool_call_id
@@ -111,12 +92,7 @@ def called_functions(turns: Iterable[Turn]) -> dict[str, str]:
 def functions_in(
     offered: Iterable[Offered], only: Collection[str] | None, provider: str
 ) -> Iterator[tuple[Offered, OfferedFunction]]:
-    """
-    Yield the functions that are offered, each with the tool that it is; `only` are those that may be called.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE for a tool that is no function.
-    """
+    """Yield the functions that are offered, each with the tool that it is; `only` are those that may be called."""
     for index, tool in enumerate(offered):
         if tool.type != "function" or tool.function is None:
             raise unsupported(f"tools[{index}].type", provider, f"it has no tools of type {tool.type[:40]!r}")
@@ -138,13 +114,8 @@ def parameters_of(function: OfferedFunction) -> msgspec.Raw:
     return function.parameters if is_given(function.parameters) else _NO_PARAMETERS
 
 
-def require_effort(effort: str | None, known: Collection[str]) -> None:
-    """
-    Refuse an effort that there is not.
-
-    Raises:
-        GatewayError: INVALID_REQUEST.
-    """
-    if effort is not None and effort not in known:
-        message = f"'reasoning_effort' must be one of {', '.join(known)}."
+def require_effort(effort: str | None) -> None:
+    """Refuse an effort that there is not."""
+    if effort is not None and effort not in _EFFORTS:
+        message = f"'reasoning_effort' must be one of {', '.join(_EFFORTS)}."
         raise GatewayError(INVALID_REQUEST, message, param="reasoning_effort")

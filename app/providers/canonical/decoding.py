@@ -1,7 +1,8 @@
 """
 What every codec does with a provider's bytes before it knows what they mean: read them, and take streams apart.
 
-`Framed` is the decoder of streams that come in frames; a codec adds what a frame means.
+`Framed` decodes streams that come in frames, `Translating` those that become canonical chunks; a codec adds what a
+frame means.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, TARGET_UNAVAILABLE, GatewayError
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
+from app.providers.canonical.chunks import Chunks
+from app.providers.canonical.stamps import Mint
 
 T = TypeVar("T")
 F = TypeVar("F")
@@ -22,12 +25,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def heard(data: bytes, kind: type[T], whose: str) -> T:
-    """
-    Return an answer, or an event of one, as a `kind`; `whose` says what it should have been, as in "Gemini's".
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return an answer, or an event of one, as a `kind`; `whose` says what it should have been, as in "Gemini's"."""
     try:
         require_text(data)
         return msgspec.json.decode(data, type=kind)
@@ -112,3 +110,23 @@ class Framed(ABC, Generic[F]):
     @abstractmethod
     def _frame(self, frame: F) -> Iterable[StreamEvent]:
         """Return what a frame means, and set `done` with the last one."""
+
+
+class Translating(Framed[F]):
+    """Reads one answer to `request`."""
+
+    def __init__(self, frames: Frames[F], request: Request, mint: Mint) -> None:
+        super().__init__(frames)
+        self._request = request
+        self._mint = mint
+        self._chunks: Chunks | None = None
+
+    @property
+    def _writing(self) -> Chunks:
+        return self._chunks or self._begin()
+
+    def _begin(self, answer_id: str = "", model: str = "") -> Chunks:
+        """Begin the answer, under the names that its provider gave it if it did."""
+        stamp = self._mint.stamp(model or self._request.model, answer_id)
+        self._chunks = Chunks(stamp, include_usage=self._request.asks_for_usage)
+        return self._chunks

@@ -21,12 +21,7 @@ class Inline(NamedTuple):
 
 
 def inline(url: str, param: str) -> Inline | None:
-    """
-    Take a `data:` URL apart; None for any other address.
-
-    Raises:
-        GatewayError: INVALID_REQUEST for one that is not base64.
-    """
+    """Take a `data:` URL apart, whose content must be base64; None for any other address."""
     if url[:5].lower() != "data:":
         return None
     found = _DATA.match(url)

@@ -42,22 +42,12 @@ class Rank(msgspec.Struct, frozen=True):
 
 
 def read_rerank(request: PlainRequest) -> RerankAsked:
-    """
-    Read a request to rerank.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Read a request to rerank."""
     return decode_as(RerankAsked, request.raw)
 
 
 def ranking(request: PlainRequest, ranks: Sequence[Rank], answer_id: str, tokens: int | None) -> Completion:
-    """
-    Return the answer to `request`.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY if a rank is of no document.
-    """
+    """Return the answer to `request`."""
     asked = read_rerank(request)
     texts = asked.texts
     if any(not 0 <= rank.index < len(texts) for rank in ranks):

@@ -14,9 +14,6 @@ from app.core.errors import INVALID_REQUEST, GatewayError
 def web_search(members: Mapping[str, msgspec.Raw]) -> dict[str, Any] | None:
     """
     Return the options, with the user's place nested once less than chat completions do; None if nothing is searched.
-
-    Raises:
-        GatewayError: INVALID_REQUEST if they are no object.
     """
     raw = members.get("web_search_options", ABSENT)
     if not is_given(raw):

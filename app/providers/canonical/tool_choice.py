@@ -41,12 +41,7 @@ class _Given(msgspec.Struct, frozen=True):
 
 
 def read_choice(asked: Asked) -> Choice:
-    """
-    Read the request's `tool_choice`.
-
-    Raises:
-        GatewayError: INVALID_REQUEST.
-    """
+    """Read the request's `tool_choice`."""
     raw = bytes(asked.tool_choice)
     if raw in {b"", b"null"}:
         return Choice()

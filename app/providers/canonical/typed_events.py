@@ -14,11 +14,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
-from app.core.model import Chunk, Native, StreamEvent, Weight
+from app.core.model import Chunk, Native, Request, StreamEvent, Weight
 from app.providers.canonical.chunks import Chunks
-from app.providers.canonical.decoding import UNREADABLE, require_text
+from app.providers.canonical.decoding import UNREADABLE, Translating, require_text
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.sse import SseFrame, SseFrames, kind_of, named_frame
 
 _NOTHING: Final = Chunk()
@@ -54,8 +53,8 @@ class Events(msgspec.Struct, Generic[E], frozen=True):
 class NativeDecoder(Translating[SseFrame], Generic[E]):
     """Reads one answer; see `Translating`."""
 
-    def __init__(self, events: Events[E], model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
+    def __init__(self, events: Events[E], request: Request, mint: Mint) -> None:
+        super().__init__(SseFrames(), request, mint)
         self._known = events
         self._decode = msgspec.json.Decoder(events.kind).decode
         self._no_frame = Native(events.dialect, b"")

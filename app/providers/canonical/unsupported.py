@@ -20,6 +20,13 @@ from app.providers.canonical.chat_request import Asked
 
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')
 _STRUCTURAL: Final = frozenset({"model", "messages", "stream", "stream_options"})  # every codec carries these
+# What nearly every dialect can say.
+USUAL: Final = frozenset(
+    {
+        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "tools", "tool_choice",
+        "response_format", "reasoning_effort",
+    }
+)  # fmt: skip
 # Asked for by name, these change what comes back, so that an answer without them would not be the one that was wanted.
 _FEATURES: Final = frozenset(
     {
@@ -57,8 +64,7 @@ def dropped(members: Mapping[str, msgspec.Raw], carried: AbstractSet[str], provi
     """
     Return the names of the fields that ask for something and are not `carried`, in the order of the body.
 
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE for one that is no harmless knob.
+    One that is no harmless knob is refused.
     """
     lost = [name for name, value in members.items() if name not in carried and _asks(name, bytes(value))]
     for name in lost:
@@ -76,23 +82,13 @@ def dropped_inside(asked: Asked, carried: AbstractSet[str]) -> tuple[str, ...]:
 
 
 def require_one_choice(asked: Asked, provider: str) -> None:
-    """
-    Refuse a request for several answers at once.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE.
-    """
+    """Refuse a request for several answers at once."""
     if asked.n is not None and asked.n > 1:
         raise unsupported("n", provider, "it gives one answer for each request")
 
 
 def require_text(asked: Asked, provider: str) -> None:
-    """
-    Refuse a request for sound or pictures.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE.
-    """
+    """Refuse a request for sound or pictures."""
     if asked.modalities and set(asked.modalities) - {"text"}:
         raise unsupported("modalities", provider, "it answers in text")
 
@@ -107,9 +103,6 @@ def with_extras(body: bytes, extras: msgspec.Raw | None) -> bytes:
     Merge what a caller wrote for this one dialect into the body: the escape hatch for what has no canonical form.
 
     Members of objects that both have are merged one level deep; otherwise the caller's value wins.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE if it is no object.
     """
     if extras is None or bytes(extras) in _NOTHING:
         return body

@@ -27,12 +27,7 @@ class EmbeddingsAsked(msgspec.Struct, frozen=True):
     input_type: str | None = None
 
     def texts(self, provider: str) -> list[str]:
-        """
-        Return the texts to embed.
-
-        Raises:
-            GatewayError: INVALID_REQUEST for tokens, which only the provider of their vocabulary could read.
-        """
+        """Return the texts to embed; tokens are refused, which only the provider of their vocabulary could read."""
         given = [self.input] if isinstance(self.input, str) else self.input
         texts = [text for text in given if isinstance(text, str)]
         if len(texts) < len(given) or not texts:
@@ -42,22 +37,12 @@ class EmbeddingsAsked(msgspec.Struct, frozen=True):
 
 
 def read_embeddings(request: PlainRequest) -> EmbeddingsAsked:
-    """
-    Read a request for embeddings.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Read a request for embeddings."""
     return decode_as(EmbeddingsAsked, request.raw)
 
 
 def embeddings(request: PlainRequest, vectors: Sequence[msgspec.Raw], tokens: int | None) -> Completion:
-    """
-    Return the answer to `request`, in the encoding that it asks for; `tokens` is what the input took, if known.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY if a vector is no list of numbers.
-    """
+    """Return the answer to `request`, in the encoding that it asks for; `tokens` is what the input took, if known."""
     shown: Sequence[msgspec.Raw | str] = vectors
     if read_embeddings(request).encoding_format == "base64":
         shown = [_packed(vector) for vector in vectors]

@@ -42,6 +42,6 @@ class CohereCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return CohereDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return CohereDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)

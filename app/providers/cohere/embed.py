@@ -48,12 +48,7 @@ class _Reranked(msgspec.Struct, frozen=True):
 
 
 def encode_embeddings(request: PlainRequest, model: str) -> bytes:
-    """
-    Return the body of `POST /v2/embed`.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Return the body of `POST /v2/embed`."""
     asked = read_embeddings(request)
     given = {
         "model": model,
@@ -66,34 +61,19 @@ def encode_embeddings(request: PlainRequest, model: str) -> bytes:
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
-    """
-    Return the answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return the answer."""
     answer = heard(body, _Embedded, WHOSE)
     return embeddings(request, answer.embeddings.float, answer.meta.tokens)
 
 
 def encode_rerank(request: PlainRequest, model: str) -> bytes:
-    """
-    Return the body of `POST /v2/rerank`.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Return the body of `POST /v2/rerank`."""
     asked = read_rerank(request)
     more = {"top_n": asked.top_n, "max_tokens_per_doc": asked.max_tokens_per_doc}
     return msgspec.json.encode({"model": model, "query": asked.query, "documents": asked.texts, **given_in(more)})
 
 
 def decode_rerank(body: bytes, request: PlainRequest, mint: Mint) -> Completion:
-    """
-    Return the answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return the answer."""
     answer = heard(body, _Reranked, WHOSE)
     return ranking(request, answer.results, answer.id or mint.fresh("rerank-"), answer.meta.tokens)

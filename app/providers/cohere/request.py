@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.dialects.absent import ABSENT, given_in, present
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Body, Called, Format, Piece, Turn
+from app.providers.canonical.chat_request import Body, Called, Format, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.tool_choice import read_choice
-from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, written
-
-Json: TypeAlias = dict[str, Any]
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, require_one_choice, written
 
 NAME: Final = "Cohere"
 EXTRAS: Final = "cohere"  # the member of a body that holds what only this dialect knows
-_CARRIED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
-        "frequency_penalty", "presence_penalty", "tools", "tool_choice", "response_format", "reasoning_effort", EXTRAS,
-    }
-)  # fmt: skip
+_CARRIED: Final = USUAL | {"seed", "frequency_penalty", "presence_penalty", EXTRAS}
 # Tokens of thinking for each effort; Cohere has no words for it.
 _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
     {"minimal": 512, "low": 1024, "medium": 4096, "high": 16_384, "xhigh": 31_000, "max": 31_000}
@@ -33,12 +26,7 @@ _MODES: Final[Mapping[str, str]] = MappingProxyType({"required": "REQUIRED", "no
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without."""
     asked = body.asked
     require_one_choice(asked, NAME)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, {"strict"}))
@@ -115,9 +103,7 @@ def _format(given: Format | None) -> Json | None:
 
 
 def _thinking(effort: str | None) -> Json | None:
+    conversation.require_effort(effort)
     if effort is None:
         return None
-    if effort == "none":
-        return {"type": "disabled"}
-    conversation.require_effort(effort, ("none", *_BUDGETS))
-    return {"type": "enabled", "token_budget": _BUDGETS[effort]}
+    return {"type": "disabled"} if effort == "none" else {"type": "enabled", "token_budget": _BUDGETS[effort]}

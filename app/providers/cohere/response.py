@@ -21,12 +21,7 @@ _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY, or the failure in which the answer ended.
-    """
+    """Return the whole answer."""
     answer = heard(body, wire.ChatResponse, WHOSE)
     said = answer.message
     text = "".join([part.text or "" for part in said.content or ()])
@@ -57,12 +52,7 @@ def annotations_of(citation: wire.Citation) -> list[dict[str, object]]:
 
 
 def finish_of(reason: str) -> str:
-    """
-    Return the finish reason.
-
-    Raises:
-        GatewayError: TARGET_FAILED or TARGET_TIMEOUT for an answer that ended by one of Cohere's own failures.
-    """
+    """Return the finish reason, or raise the failure of Cohere's own in which the answer ended."""
     if reason == "ERROR":
         raise GatewayError(TARGET_FAILED, "The provider could not finish its answer.")
     if reason == "TIMEOUT":

@@ -7,11 +7,10 @@ from typing import Final
 
 from app.core.dialects.absent import is_given
 from app.core.errors import TARGET_FAILED, GatewayError
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.decoding import heard
+from app.providers.canonical.decoding import Translating, heard
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.cohere.response import WHOSE, annotations_of, finish_of, usage_of
 from app.providers.cohere.wire import Event, EventDelta, PieceMessage, ToolCall
 from app.providers.sse import SseFrame, SseFrames
@@ -26,8 +25,8 @@ _SAYING: Final = frozenset(
 class CohereDecoder(Translating[SseFrame]):
     """An answer is complete when `message-end` came."""
 
-    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
+    def __init__(self, request: Request, mint: Mint) -> None:
+        super().__init__(SseFrames(), request, mint)
         self._calls: dict[int, int] = {}  # the call's index to its place, which begins with 0
 
     def _frame(self, frame: SseFrame) -> Iterator[StreamEvent]:

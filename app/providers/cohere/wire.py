@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from app.providers.canonical.chat_request import CalledFunction
+
 
 class Part(msgspec.Struct, frozen=True):
     """One part of a message's content, or a piece of one."""
@@ -16,19 +18,11 @@ class Part(msgspec.Struct, frozen=True):
     thinking: str | None = None
 
 
-class Function(msgspec.Struct, frozen=True):
-    """A called function; `arguments` is JSON text."""
-
-    name: str = ""
-    arguments: str = ""
-
-
 class ToolCall(msgspec.Struct, frozen=True):
     """A tool call."""
 
     id: str = ""
-    type: str = "function"
-    function: Function = Function()
+    function: CalledFunction = CalledFunction()
 
 
 class Tokens(msgspec.Struct, frozen=True):

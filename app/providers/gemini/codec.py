@@ -57,6 +57,6 @@ class GeminiCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return GeminiDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return GeminiDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)

@@ -15,10 +15,6 @@ from app.providers.gemini.messages import NAME
 from app.providers.gemini.wire import WHOSE, Wire
 
 
-class _Embedding(msgspec.Struct, frozen=True):
-    values: msgspec.Raw
-
-
 class _Usage(Wire, frozen=True):
     prompt_token_count: int | None = None
 
@@ -37,18 +33,13 @@ class _Predicted(msgspec.Struct, frozen=True):
 
 
 class _Answer(Wire, frozen=True):
-    embeddings: Sequence[_Embedding] = ()
+    embeddings: Sequence[_Vector] = ()
     predictions: Sequence[_Predicted] = ()
     usage_metadata: _Usage = _Usage()
 
 
 def encode_embeddings(request: PlainRequest, model: str, *, vertex: bool) -> bytes:
-    """
-    Return the body for all texts at once.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Return the body for all texts at once."""
     asked = read_embeddings(request)
     task = None if asked.input_type is None else asked.input_type.upper()
     texts = asked.texts(NAME)
@@ -62,12 +53,7 @@ def encode_embeddings(request: PlainRequest, model: str, *, vertex: bool) -> byt
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
-    """
-    Return the answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return the answer."""
     answer = heard(body, _Answer, WHOSE)
     if answer.predictions:
         tokens = sum([int(given.embeddings.statistics.token_count) for given in answer.predictions])

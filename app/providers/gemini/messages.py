@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Called, Piece, Turn
+from app.providers.canonical.chat_request import Called, Json, Piece, Turn
 from app.providers.canonical.media import audio_type, guessed_type, inline
 from app.providers.canonical.unsupported import unsupported
-
-Json: TypeAlias = dict[str, Any]
 
 NAME: Final = "Gemini"
 # What Gemini 3 takes in place of the signature of a call that another model made
@@ -39,13 +37,7 @@ def contents_of(turns: Sequence[Turn], *, signed: bool) -> list[Json]:
     """
     Return the conversation; messages of one side that follow each other become one.
 
-    Args:
-        turns: The messages.
-
-        signed: Whether the model demands a signature with each step's first function call.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
+    A model that wants them `signed` demands a signature with each step's first function call.
     """
     names = conversation.called_functions(turns)
     said: list[tuple[str, list[Json]]] = []

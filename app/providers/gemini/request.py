@@ -9,47 +9,30 @@ from typing import Final
 
 from app.core.dialects.absent import given_in, present
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Offered
+from app.providers.canonical.chat_request import Asked, Body, Json, Offered
 from app.providers.canonical.search import lost_of_search, web_search
 from app.providers.canonical.tool_choice import Choice, read_choice
-from app.providers.canonical.unsupported import dropped, dropped_inside, unsupported, written
-from app.providers.gemini.messages import NAME, Json, contents_of, system_of
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, unsupported, written
+from app.providers.gemini.messages import NAME, contents_of, system_of
 
 EXTRAS: Final = "google"  # the member of a body that holds what only this dialect knows
-_CARRIED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
-        "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools", "tool_choice",
-        "response_format", "reasoning_effort", "modalities", "web_search_options", EXTRAS,
-    }
-)  # fmt: skip
+_CARRIED: Final = USUAL | {
+    "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "modalities", "web_search_options",
+    EXTRAS,
+}  # fmt: skip
 # Tokens for each effort, as Google's compatible endpoint translates them (https://ai.google.dev/gemini-api/docs/openai).
 _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
     {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 32_768, "max": 32_768}
 )
-_LEVELS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "none": "minimal",
-        "minimal": "minimal",
-        "low": "low",
-        "medium": "medium",
-        "high": "high",
-        "xhigh": "high",
-        "max": "high",
-    }
-)
+# The other efforts are levels of the same names.
+_LEVELS: Final[Mapping[str, str]] = MappingProxyType({"none": "minimal", "xhigh": "high", "max": "high"})
 _BY_BUDGET = re.compile(r"gemini-(1|2)\.")  # later models take levels, and want signatures back
 _MODES: Final[Mapping[str, str]] = MappingProxyType({"auto": "AUTO", "none": "NONE", "required": "ANY"})
 _MODALITIES: Final = frozenset({"text", "image"})
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without."""
     asked = body.asked
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, frozenset()))
     by_budget = _BY_BUDGET.match(model) is not None
@@ -94,10 +77,10 @@ def _config(asked: Asked, *, by_budget: bool) -> Json:
 
 
 def _thinking(effort: str | None, *, by_budget: bool) -> Json | None:
+    conversation.require_effort(effort)
     if effort is None:
         return None
-    conversation.require_effort(effort, _BUDGETS)
-    amount: Json = {"thinkingBudget": _BUDGETS[effort]} if by_budget else {"thinkingLevel": _LEVELS[effort]}
+    amount: Json = {"thinkingBudget": _BUDGETS[effort]} if by_budget else {"thinkingLevel": _LEVELS.get(effort, effort)}
     return amount if effort == "none" else {"includeThoughts": True, **amount}
 
 

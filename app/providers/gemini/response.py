@@ -9,13 +9,13 @@ from typing import Final
 import msgspec
 
 from app.core.dialects.absent import ABSENT
+from app.core.dialects.chat import AnswerCall
 from app.core.errors import BAD_UPSTREAM_REPLY, CONTENT_BLOCKED, GatewayError
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
 from app.providers.canonical.answer import (
     Choice,
     Message,
-    SaidCall,
     SaidImage,
     annotated,
     cited,
@@ -24,16 +24,7 @@ from app.providers.canonical.answer import (
     said_call,
 )
 from app.providers.canonical.stamps import Mint
-from app.providers.gemini.wire import (
-    Candidate,
-    GenerateResponse,
-    GroundingMetadata,
-    LogprobsCandidate,
-    LogprobsResult,
-    Modality,
-    Part,
-    UsageMetadata,
-)
+from app.providers.gemini import wire
 
 # https://ai.google.dev/api/generate-content#FinishReason; those that are not here end an answer like any other.
 _FINISHES: Final[Mapping[str, str]] = MappingProxyType(
@@ -56,20 +47,15 @@ _BROKEN: Final = frozenset(
 )
 
 
-def decode_chat(answer: GenerateResponse, model: str, mint: Mint) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY, or CONTENT_BLOCKED if Gemini said nothing for reasons of safety.
-    """
+def decode_chat(answer: wire.GenerateResponse, model: str, mint: Mint) -> Completion:
+    """Return the whole answer, or raise CONTENT_BLOCKED if Gemini said nothing for reasons of safety."""
     require_candidates(answer)
     stamp = mint.stamp(answer.model_version or model, answer.response_id)
     choices = [_choice(candidate, mint) for candidate in answer.candidates]
     return completion(stamp, choices, usage_of(answer.usage_metadata))
 
 
-def require_candidates(answer: GenerateResponse) -> None:
+def require_candidates(answer: wire.GenerateResponse) -> None:
     """Raise what it means that there is no candidate; see `decode_chat`."""
     if answer.candidates:
         return
@@ -84,12 +70,11 @@ def blocked(reason: str) -> GatewayError:
     return GatewayError(CONTENT_BLOCKED, f"Gemini blocked the content ({reason[:60]}).")
 
 
-def finish_of(candidate: Candidate, *, called: bool, said: bool) -> str:
+def finish_of(candidate: wire.Candidate, *, called: bool, said: bool) -> str:
     """
     Return the finish reason of a candidate; `called` and `said` tell what it came to.
 
-    Raises:
-        GatewayError: CONTENT_BLOCKED or BAD_UPSTREAM_REPLY for a candidate that ended before it said anything.
+    One that ended before it said anything raises CONTENT_BLOCKED or BAD_UPSTREAM_REPLY.
     """
     reason = candidate.finish_reason or "STOP"
     finish = _FINISHES.get(reason, "stop")
@@ -100,7 +85,7 @@ def finish_of(candidate: Candidate, *, called: bool, said: bool) -> str:
     return "tool_calls" if called and finish == "stop" else finish
 
 
-def usage_of(given: UsageMetadata | None) -> Usage | None:
+def usage_of(given: wire.UsageMetadata | None) -> Usage | None:
     """Return the tokens as OpenAI counts them: what was thought is a part of the answer."""
     if given is None:
         return None
@@ -122,7 +107,7 @@ def extra_content(signature: str | None) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({"google": {"thought_signature": signature}}))
 
 
-def prose_of(part: Part) -> str:
+def prose_of(part: wire.Part) -> str:
     """Return the text of a part that is part of the answer; code is shown as it would be in a chat."""
     if part.executable_code is not None:
         return f"\n```{part.executable_code.language.lower()}\n{part.executable_code.code}\n```\n"
@@ -131,7 +116,7 @@ def prose_of(part: Part) -> str:
     return part.text or ""
 
 
-def image_of(part: Part) -> SaidImage | None:
+def image_of(part: wire.Part) -> SaidImage | None:
     """Return the picture that a part holds, if it does."""
     held = part.inline_data
     if held is None or not held.mime_type.startswith("image/"):
@@ -139,7 +124,7 @@ def image_of(part: Part) -> SaidImage | None:
     return SaidImage("image_url", {"url": f"data:{held.mime_type};base64,{held.data}"})
 
 
-def logprobs_of(result: LogprobsResult | None) -> msgspec.Raw:
+def logprobs_of(result: wire.LogprobsResult | None) -> msgspec.Raw:
     """Return OpenAI's log probabilities, or null."""
     if result is None:
         return msgspec.Raw(b"null")
@@ -151,7 +136,7 @@ def logprobs_of(result: LogprobsResult | None) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({"content": content, "refusal": None}))
 
 
-def _choice(candidate: Candidate, mint: Mint) -> Choice:
+def _choice(candidate: wire.Candidate, mint: Mint) -> Choice:
     parts = candidate.content.parts if candidate.content is not None else ()
     answer = "".join([prose_of(part) for part in parts if not part.thought])
     thoughts = "".join([part.text or "" for part in parts if part.thought])
@@ -171,13 +156,13 @@ def _choice(candidate: Candidate, mint: Mint) -> Choice:
     return Choice(candidate.index, message, finish, logprobs_of(candidate.logprobs_result))
 
 
-def _last_signature(parts: Sequence[Part]) -> str | None:
+def _last_signature(parts: Sequence[wire.Part]) -> str | None:
     """Return the signature of the text; those of calls travel with the calls."""
     signatures = [part.thought_signature for part in parts if part.thought_signature and part.function_call is None]
     return signatures[-1] if signatures else None
 
 
-def _calls(parts: Sequence[Part], mint: Mint) -> Iterator[SaidCall]:
+def _calls(parts: Sequence[wire.Part], mint: Mint) -> Iterator[AnswerCall]:
     for part in parts:
         call = part.function_call
         if call is not None:
@@ -185,7 +170,7 @@ def _calls(parts: Sequence[Part], mint: Mint) -> Iterator[SaidCall]:
             yield said_call(call_id, call.name, object_text(call.args), extra_content(part.thought_signature))
 
 
-def annotations_of(grounding: GroundingMetadata | None, text: str) -> list[dict[str, object]]:
+def annotations_of(grounding: wire.GroundingMetadata | None, text: str) -> list[dict[str, object]]:
     """Return the sources of an answer as OpenAI's citations; Google counts bytes, OpenAI characters."""
     if grounding is None or not grounding.grounding_supports:
         return []
@@ -201,11 +186,11 @@ def annotations_of(grounding: GroundingMetadata | None, text: str) -> list[dict[
     return found
 
 
-def _audio(details: Sequence[Modality]) -> int | None:
+def _audio(details: Sequence[wire.Modality]) -> int | None:
     return next((given.token_count for given in details if given.modality == "AUDIO"), None)
 
 
-def _likely(candidate: LogprobsCandidate) -> dict[str, object]:
+def _likely(candidate: wire.LogprobsCandidate) -> dict[str, object]:
     return {
         "token": candidate.token,
         "logprob": candidate.log_probability,

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from app.core.dialects.absent import is_given
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
 from app.providers.canonical.answer import object_text
 from app.providers.canonical.chunks import CallPiece, Chunks
-from app.providers.canonical.decoding import broken_off, heard
+from app.providers.canonical.decoding import Translating, broken_off, heard
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.gemini.errors import error_in_answer
 from app.providers.gemini.response import (
     annotations_of,
@@ -40,8 +39,8 @@ class _Progress(msgspec.Struct):
 class GeminiDecoder(Translating[SseFrame]):
     """An answer is complete when the body has ended and every candidate that began has a finish reason."""
 
-    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(SseFrames(), model, mint, include_usage=include_usage)
+    def __init__(self, request: Request, mint: Mint) -> None:
+        super().__init__(SseFrames(), request, mint)
         self._candidates: dict[int, _Progress] = {}
         self._usage: UsageMetadata | None = None
 
@@ -99,11 +98,11 @@ class GeminiDecoder(Translating[SseFrame]):
             yield chunks.thought(part.text or "", index)
         elif (image := image_of(part)) is not None:
             progress.said = True
-            yield chunks.more(index, images=(image,))
+            yield chunks.pictured((image,), index)
         else:
             if text := prose_of(part):
                 progress.said = True
                 progress.text.append(text)
                 yield chunks.text(text, index, logprobs)
             if part.thought_signature is not None:
-                yield chunks.more(index, extra_content=extra_content(part.thought_signature))
+                yield chunks.returned(extra_content(part.thought_signature), index)

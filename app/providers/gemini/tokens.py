@@ -24,10 +24,7 @@ SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 
 class GoogleSigner:
     """
-    Adds an access token to each request.
-
-    Args:
-        key_file: Path of a service account's key, or None for the application default credentials.
+    Adds an access token to each request, of a service account's `key_file` or the application default credentials.
     """
 
     def __init__(self, key_file: str | None) -> None:
@@ -36,12 +33,7 @@ class GoogleSigner:
         self._renewing = asyncio.Lock()
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
-        """
-        Return the request with its token.
-
-        Raises:
-            GatewayError: TARGET_MISCONFIGURED if there is none to be had.
-        """
+        """Return the request with its token; see the port."""
         if self._credentials is None or not self._credentials.valid:  # `valid` turns false minutes before the end
             async with self._renewing:
                 if self._credentials is None or not self._credentials.valid:

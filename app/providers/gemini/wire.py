@@ -61,10 +61,9 @@ class Part(Wire, frozen=True):
 
 
 class Content(Wire, frozen=True):
-    """One message; `role` is `user` or `model`."""
+    """One message."""
 
     parts: Sequence[Part] = ()
-    role: str | None = None
 
 
 class Modality(Wire, frozen=True):
@@ -147,7 +146,6 @@ class Candidate(Wire, frozen=True):
     index: int = 0
     content: Content | None = None
     finish_reason: str | None = None
-    finish_message: str = ""
     logprobs_result: LogprobsResult | None = None
     grounding_metadata: GroundingMetadata | None = None
 
@@ -156,7 +154,6 @@ class PromptFeedback(Wire, frozen=True):
     """Why a prompt was not answered."""
 
     block_reason: str | None = None
-    block_reason_message: str = ""
 
 
 class GenerateResponse(Wire, frozen=True):

@@ -39,12 +39,7 @@ class LocalModel:
     After a death it is started again, after a pause that doubles from 0.5 s to 30 s and falls back once the process
     has lived for a minute. Only after eight starts in a row that never got to serving is it given up.
 
-    Args:
-        command: What to run; its first line of output is an `Address` in JSON, and it ends with its standard input.
-
-        clock: Where the pauses come from.
-
-        listener: Told of every change.
+    The first line that `command` writes is an `Address` in JSON, and it ends with its standard input.
     """
 
     def __init__(self, command: Sequence[str], clock: Clock, listener: Listener) -> None:

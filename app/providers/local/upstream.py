@@ -66,10 +66,5 @@ class AbsentModel:
         self._reason = reason
 
     async def send(self, request: HttpRequest) -> UpstreamReply:  # noqa: ARG002 - the port's signature
-        """
-        Refuse.
-
-        Raises:
-            GatewayError: TARGET_MISCONFIGURED, always.
-        """
+        """Refuse, always."""
         raise GatewayError(TARGET_MISCONFIGURED, f"There is no local model here: {self._reason}.")

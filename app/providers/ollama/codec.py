@@ -38,6 +38,6 @@ class OllamaCodec:
 
     def decoder(self, request: Request) -> Decoder:
         """Return a fresh decoder for one streamed answer."""
-        return OllamaDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return OllamaDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)

@@ -17,22 +17,12 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def encode_embeddings(request: PlainRequest, model: str) -> bytes:
-    """
-    Return the body.
-
-    Raises:
-        GatewayError: INVALID_REQUEST with `param`.
-    """
+    """Return the body."""
     asked = read_embeddings(request)
     return msgspec.json.encode(given_in({"model": model, "input": asked.texts(NAME), "dimensions": asked.dimensions}))
 
 
 def decode_embeddings(body: bytes, request: PlainRequest) -> Completion:
-    """
-    Return the answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
-    """
+    """Return the answer."""
     answer = heard(body, _Answer, "Ollama's")
     return embeddings(request, answer.embeddings, answer.prompt_eval_count)

@@ -18,12 +18,7 @@ class Lines:
         self._pending_bytes = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """
-        Take the next bytes and return the lines they complete.
-
-        Raises:
-            GatewayError: BAD_UPSTREAM_REPLY when a line grows beyond its bound.
-        """
+        """Take the next bytes and return the lines they complete, none of them longer than its bound."""
         *complete, rest = data.split(b"\n")
         if complete:
             complete[0] = b"".join((*self._pending, complete[0]))

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.dialects.absent import given_in, is_given
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Called, Format, Piece, Turn
+from app.providers.canonical.chat_request import Asked, Body, Called, Format, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.tool_choice import read_choice
-from app.providers.canonical.unsupported import dropped, dropped_inside, require_one_choice, unsupported, written
-
-Json: TypeAlias = dict[str, Any]
+from app.providers.canonical.unsupported import USUAL, dropped, dropped_inside, require_one_choice, unsupported, written
 
 NAME: Final = "Ollama"
 EXTRAS: Final = "ollama"  # the member of a body that holds what only this dialect knows
-_CARRIED: Final = frozenset(
-    {
-        "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed",
-        "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "tools", "tool_choice",
-        "response_format", "reasoning_effort", EXTRAS,
-    }
-)  # fmt: skip
+_CARRIED: Final = USUAL | {"seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", EXTRAS}
 # Most models know thinking only as on or off, and take every level for on.
 _THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
     {"none": False, "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
@@ -33,14 +25,10 @@ _THINK: Final[Mapping[str, bool | str]] = MappingProxyType(
 
 
 def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
-    """
-    Return the body, and the names of the fields that it does without.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Return the body, and the names of the fields that it does without."""
     asked = body.asked
     require_one_choice(asked, NAME)
+    conversation.require_effort(asked.reasoning_effort)
     lost = (*dropped(body.members, _CARRIED, NAME), *dropped_inside(asked, frozenset()))
     choice = read_choice(asked)
     if choice.name is not None or choice.mode == "required":
@@ -55,7 +43,7 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
         else conversation.openai_tools(asked.tools or (), choice.only, NAME) or None,
         "format": _format(asked.response_format),
         "options": _options(asked) or None,
-        "think": _think(asked.reasoning_effort),
+        "think": _THINK.get(asked.reasoning_effort or ""),
         "logprobs": asked.logprobs or None,
         "top_logprobs": asked.top_logprobs if asked.logprobs else None,
     }
@@ -119,10 +107,3 @@ def _options(asked: Asked) -> Json:
         "frequency_penalty": asked.frequency_penalty,
     }
     return given_in(options)
-
-
-def _think(effort: str | None) -> bool | str | None:
-    if effort is None:
-        return None
-    conversation.require_effort(effort, _THINK)
-    return _THINK[effort]

@@ -17,12 +17,7 @@ from app.providers.ollama.errors import error_in_answer
 
 
 def decode_chat(body: bytes, model: str, mint: Mint) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY, or an error that was sent with status 200.
-    """
+    """Return the whole answer."""
     answer = read(body)
     if not answer.done:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is not complete.")
@@ -61,12 +56,7 @@ def logprobs_of(given: Sequence[wire.Likely] | None) -> msgspec.Raw:
 
 
 def read(line: bytes) -> wire.ChatResponse:
-    """
-    Read an answer, or a line of one.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY, or the failure that it is.
-    """
+    """Read an answer, or a line of one."""
     answer = heard(line, wire.ChatResponse, "Ollama's")
     if answer.error:
         raise error_in_answer(answer.error)

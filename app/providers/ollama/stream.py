@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
 from app.providers.canonical.answer import object_text
 from app.providers.canonical.chunks import CallPiece
+from app.providers.canonical.decoding import Translating
 from app.providers.canonical.stamps import Mint
-from app.providers.canonical.translating import Translating
 from app.providers.ollama.lines import Lines
 from app.providers.ollama.response import finish_of, logprobs_of, read, usage_of
 
@@ -16,8 +16,8 @@ from app.providers.ollama.response import finish_of, logprobs_of, read, usage_of
 class OllamaDecoder(Translating[bytes]):
     """An answer is complete when a line said `done`."""
 
-    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(Lines(), model, mint, include_usage=include_usage)
+    def __init__(self, request: Request, mint: Mint) -> None:
+        super().__init__(Lines(), request, mint)
         self._calls = 0
 
     def _frame(self, frame: bytes) -> Iterator[StreamEvent]:

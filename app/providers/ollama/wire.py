@@ -12,11 +12,10 @@ from app.core.dialects.absent import ABSENT
 
 
 class Function(msgspec.Struct, frozen=True):
-    """A called function; `arguments` is an object, `index` counts the calls of an answer."""
+    """A called function; `arguments` is an object."""
 
     name: str = ""
     arguments: msgspec.Raw = ABSENT
-    index: int | None = None
 
 
 class ToolCall(msgspec.Struct, frozen=True):

@@ -11,20 +11,15 @@ from urllib.parse import quote
 
 import msgspec
 
+from app.core.addresses import path_step
 from app.core.call import Target
 from app.core.model import Request
 from app.core.ports import Encoded
 from app.providers.openai.codec import OpenAiCodec
-from app.providers.path_step import path_step
 
 
 class AzureCodec(OpenAiCodec):
-    """
-    Speaks `POST {base_url}/openai/deployments/{model}/chat/completions`, or the v1 API without an `api_version`.
-
-    Args:
-        api_version: Such as `2024-10-21`; None for the v1 API.
-    """
+    """Speaks `POST {base_url}/openai/deployments/{model}/chat/completions`, or the v1 API without an `api_version`."""
 
     def __init__(self, api_version: str | None) -> None:
         super().__init__()

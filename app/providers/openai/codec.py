@@ -56,12 +56,7 @@ class OpenAiCodec:
         return Encoded("/chat/completions", body, dropped=(*lost, *dropped))
 
     def decode(self, body: bytes, request: Request) -> Completion:
-        """
-        Return the whole answer.
-
-        Raises:
-            GatewayError: BAD_UPSTREAM_REPLY, or an error that was sent with status 200.
-        """
+        """Return the whole answer."""
         if isinstance(request, PlainRequest):
             return decode_plain(body, request)
         try:

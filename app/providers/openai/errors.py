@@ -69,7 +69,7 @@ _NAMES = MappingProxyType(
 )
 
 
-class _Words(msgspec.Struct, frozen=True):
+class Words(msgspec.Struct, frozen=True):
     """An error object as far as it could be read."""
 
     message: str = ""
@@ -80,14 +80,14 @@ class _Words(msgspec.Struct, frozen=True):
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
     """Return the failure of a response with a status outside 200 to 299."""
-    words = _words(body)
+    words = words_in(body)
     kind = _more_exactly(_by_status(status), words)
     return refused(status, kind, words.message, retry_after_s(headers, wall_s), words.param)
 
 
 def error_in_answer(body: bytes) -> GatewayError:
     """Return the failure that the `error` member of a 200 or of an event describes."""
-    words = _words(body)
+    words = words_in(body)
     kind = _NAMES.get(words.code) or _NAMES.get(words.type)
     if kind is None:
         kind = _by_status(int(words.code)) if _STATUS.fullmatch(words.code) else table.TARGET_FAILED
@@ -101,7 +101,7 @@ def _by_status(status: int) -> Kind:
     return kind
 
 
-def _more_exactly(kind: Kind, words: _Words) -> Kind:
+def _more_exactly(kind: Kind, words: Words) -> Kind:
     """Let the body tell kinds apart that share a status."""
     exact = _NAMES.get(words.code) or _NAMES.get(words.type)
     if exact in {None, table.INVALID_REQUEST}:
@@ -109,21 +109,21 @@ def _more_exactly(kind: Kind, words: _Words) -> Kind:
     return exact if exact is not None and exact in _REFINED.get(kind, ()) else kind
 
 
-def _words(body: bytes) -> _Words:
+def words_in(body: bytes) -> Words:
     """Find the error object in whatever was sent; never fails."""
     try:
         found = msgspec.json.decode(body)
     except UNREADABLE:
-        return _Words()
+        return Words()
     if isinstance(found, list) and len(found) == 1:  # Gemini's compatible endpoint
         found = found[0]
     if isinstance(found, dict) and found.get("error") is not None:
         found = found["error"]
     if isinstance(found, str):
-        return _Words(message=found)
+        return Words(message=found)
     if not isinstance(found, dict):
-        return _Words()
-    return _Words(
+        return Words()
+    return Words(
         message=_text(found.get("message")) or _complaint(found),
         type=_text(found.get("type")),
         code=_text(found.get("code")),

@@ -80,12 +80,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 def encode_plain(request: PlainRequest, target: Target) -> Encoded:
-    """
-    Return the client's own body, with the model under the name the provider knows.
-
-    Raises:
-        GatewayError: INVALID_REQUEST if the model cannot be told from another field.
-    """
+    """Return the client's own body, with the model under the name the provider knows."""
     path = f"/{request.path or request.operation.value}"
     if request.media_type.lower().startswith(FORM):
         raw, rest = request.raw, request.upload
@@ -96,12 +91,7 @@ def encode_plain(request: PlainRequest, target: Target) -> Encoded:
 
 
 def decode_plain(body: bytes, request: PlainRequest) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: BAD_UPSTREAM_REPLY, or an error that was sent with status 200.
-    """
+    """Return the whole answer."""
     required = _REQUIRED.get(request.operation)
     if required is None and body.lstrip()[:1] != b"{":
         return Completion(body)

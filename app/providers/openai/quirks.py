@@ -1,11 +1,12 @@
 """
-Compatible servers that are not quite: fields that a server knows under another name, or refuses and can do without.
+What differs among servers and models of OpenAI's form: fields that have another name there, or are refused.
 
 A body without such fields is not touched.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
@@ -15,6 +16,10 @@ import msgspec
 
 from app.core.json_text import OBJECT
 
+# These answer without reasoning, and refuse every word about it; of a name that is none of OpenAI's nothing is known.
+_NO_REASONING: Final = re.compile(r"(?:.*/)?(?:gpt-3|gpt-4|chatgpt-)")
+# These know the bound of an answer under its newer name only.
+_NEWER_BOUND: Final = re.compile(r"(?:.*/)?(?:gpt-[5-9]|o\d)")
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -43,3 +48,13 @@ class Quirks(msgspec.Struct, frozen=True):
 
 
 NO_QUIRKS: Final = Quirks()
+
+
+def reasons(model: str) -> bool:
+    """Say whether a model may be told how much to reason."""
+    return _NO_REASONING.match(model) is None
+
+
+def bounds_completions(model: str) -> bool:
+    """Say whether a model takes `max_completion_tokens`, and refuses `max_tokens`."""
+    return _NEWER_BOUND.match(model) is not None

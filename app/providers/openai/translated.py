@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core.json_text import OBJECT
 from app.core.model import ChatRequest
+from app.providers.canonical.chat_request import Json
 from app.providers.canonical.unsupported import dropped, unsupported
-from app.providers.openai.models import bounds_completions, reasons
-
-Json: TypeAlias = dict[str, Any]
+from app.providers.openai.quirks import bounds_completions, reasons
 
 NAME: Final = "A provider of OpenAI's form"
 # https://platform.openai.com/docs/api-reference/chat/create
@@ -45,15 +44,7 @@ def plain_chat(request: ChatRequest, model: str, takes: AbstractSet[str]) -> tup
     """
     Return the body without anything that is not OpenAI's, and the names of the fields that it does without.
 
-    Args:
-        request: The request.
-
-        model: The model's name at the provider.
-
-        takes: The members beyond OpenAI's that this provider knows, as `reasoning_content`.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE, naming the part.
+    `takes` are the members beyond OpenAI's that this provider knows, as `reasoning_content`.
     """
     members = OBJECT.decode(request.raw)
     lost = list(dropped(members, _KNOWN | takes | {"thinking", "reasoning"}, NAME))

@@ -21,16 +21,7 @@ from app.providers.splice import replace_model
 
 
 class ResponsesCodec:
-    """
-    Speaks `POST {base_url}{path}`.
-
-    Args:
-        mint: Makes ids and times where the provider gives none.
-
-        others: The codec for everything that is no chat.
-
-        path: Where the API is, behind the provider's base URL.
-    """
+    """Speaks `POST {base_url}{path}`; what is no chat is left to the codec for `others`."""
 
     def __init__(self, mint: Mint, others: Codec, path: str = "/responses") -> None:
         self._mint = mint
@@ -62,6 +53,6 @@ class ResponsesCodec:
         """Return a fresh decoder for one streamed answer."""
         if not isinstance(request, ChatRequest):
             return self._others.decoder(request)
-        return ResponsesDecoder(request.model, self._mint, include_usage=request.asks_for_usage)
+        return ResponsesDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -12,23 +12,17 @@ from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import RESPONSES
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Called, Piece, Turn
+from app.providers.canonical.chat_request import Called, Json, Piece, Turn
 from app.providers.canonical.media import inline
 from app.providers.canonical.unsupported import unsupported
 
-Json: TypeAlias = dict[str, Any]
 Item: TypeAlias = Json | msgspec.Raw
 
 NAME: Final = "The Responses API"
 
 
 def items_of(turns: Sequence[Turn], lost: list[str]) -> list[Item]:
-    """
-    Translate the messages.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
-    """
+    """Translate the messages."""
     custom = {call.id for turn in turns for call in turn.tool_calls or () if call.custom is not None}
     return [item for place, turn in enumerate(turns) for item in _items(turn, f"messages[{place}]", custom, lost)]
 
@@ -129,8 +123,7 @@ def _part(piece: Piece, where: str) -> Item:
         case "file" if piece.file is not None:
             found = {"type": "input_file", **given_in(msgspec.structs.asdict(piece.file))}
         case "input_audio" if piece.input_audio is not None:
-            sound = {"data": piece.input_audio.data, "format": piece.input_audio.format}
-            found = {"type": "input_audio", "input_audio": sound}
+            found = {"type": "input_audio", "input_audio": piece.input_audio}
         case _ if piece.dialect == RESPONSES:
             return piece.block
         case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -11,14 +11,13 @@ from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.responses import RESPONSES
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.providers.canonical import conversation
-from app.providers.canonical.chat_request import Asked, Body, Format, Offered
+from app.providers.canonical.chat_request import Asked, Body, Format, Json, Offered
 from app.providers.canonical.search import web_search
 from app.providers.canonical.tool_choice import WORDS, wrong_choice
 from app.providers.canonical.unsupported import dropped, require_one_choice, require_text, unsupported
-from app.providers.openai.models import reasons
+from app.providers.openai.quirks import reasons
 from app.providers.responses.items import NAME, items_of
 
-Json: TypeAlias = dict[str, Any]
 _SAME: Final = (
     "stream", "temperature", "top_p", "parallel_tool_calls", "user", "safety_identifier", "service_tier",
     "prompt_cache_key", "prompt_cache_retention", "metadata",
@@ -45,9 +44,6 @@ def encode_chat(body: Body, model: str) -> tuple[bytes, tuple[str, ...]]:
     Return the body, and the names of the fields that it does without.
 
     Nothing is stored at the provider, as the whole conversation is sent each time; reasoning comes encrypted for that.
-
-    Raises:
-        GatewayError: UNSUPPORTED_FEATURE or INVALID_REQUEST, naming the part.
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
@@ -91,13 +87,14 @@ def _tool(tool: Offered, where: str) -> Json | msgspec.Raw:
     function = tool.function
     if tool.type != "function" or function is None:
         raise unsupported(f"{where}.type", NAME, f"it has no tools of type {tool.type[:40]!r}")
-    found: Json = {"type": "function", "name": function.name}
-    if function.description is not None:
-        found["description"] = function.description
-    found["parameters"] = conversation.parameters_of(function)
-    # A function without the word is strict here, and is not in chat completions.
-    found["strict"] = bool(function.strict)
-    return found
+    found = {
+        "type": "function",
+        "name": function.name,
+        "description": function.description,
+        "parameters": conversation.parameters_of(function),
+        "strict": bool(function.strict),  # without the word it is strict here, and is not in chat completions
+    }
+    return given_in(found)
 
 
 def _custom(raw: msgspec.Raw) -> Json:

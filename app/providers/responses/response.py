@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from app.core import errors as table
 from app.core.dialects.absent import is_given
+from app.core.dialects.chat import AnswerCall, AnswerCustom
 from app.core.dialects.reasoning import RESPONSES_FORMAT
 from app.core.dialects.responses import ContentPart, Item, Response, ResponseUsage
 from app.core.errors import GatewayError, Kind
 from app.core.model import Completion
 from app.core.usage import CompletionTokensDetails, PromptTokensDetails, Usage
-from app.providers.canonical.answer import Choice, Message, SaidCall, annotated, completion, said_call
-from app.providers.canonical.chat_request import CalledCustom, Thought
+from app.providers.canonical.answer import Choice, Message, annotated, completion, said_call
+from app.providers.canonical.chat_request import Json, Thought
 from app.providers.canonical.decoding import heard_or
 from app.providers.canonical.stamps import Stamp
 from app.providers.refusals import in_answer
 
-Json: TypeAlias = dict[str, Any]
 _INCOMPLETE: Final[Mapping[str, str]] = MappingProxyType(
     {"max_output_tokens": "length", "content_filter": "content_filter"}
 )
@@ -45,12 +45,7 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 def decode_chat(response: Response, stamp: Stamp) -> Completion:
-    """
-    Return the whole answer.
-
-    Raises:
-        GatewayError: The response says that it failed, or that somebody stopped it.
-    """
+    """Return the whole answer."""
     if response.status in {"failed", "cancelled"} or is_given(response.error):
         raise failed(response.error)
     parts = [part for item in response.output if item.type == "message" for part in parts_of(item)]
@@ -126,12 +121,12 @@ def text_of(raw: msgspec.Raw) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _call(item: Item) -> SaidCall | None:
+def _call(item: Item) -> AnswerCall | None:
     if item.type == "function_call":
         return said_call(item.call_id or item.id or "", item.name or "", text_of(item.arguments))
     if item.type == "custom_tool_call":
-        custom = CalledCustom(item.name or "", text_of(item.input))
-        return SaidCall(item.call_id or item.id or "", "custom", custom=custom)
+        custom = AnswerCustom(item.name or "", text_of(item.input))
+        return AnswerCall(item.call_id or item.id or "", "custom", custom=custom)
     return None
 
 

@@ -13,12 +13,13 @@ import msgspec
 
 from app.core.dialects.responses import RESPONSES, Item, Response, ResponseEvent
 from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
-from app.core.model import StreamEvent
+from app.core.model import Request, StreamEvent
+from app.providers.canonical.chat_request import Json
 from app.providers.canonical.chunks import CallPiece
 from app.providers.canonical.decoding import heard_or
 from app.providers.canonical.stamps import Mint
 from app.providers.canonical.typed_events import Events, NativeDecoder
-from app.providers.responses.response import Json, failed, finish_of, nested, text_of, thoughts_of, usage_of
+from app.providers.responses.response import failed, finish_of, nested, text_of, thoughts_of, usage_of
 
 WHOSE: Final = "the Responses API"
 _NONE: Final = (b"", b"null", b"[]")
@@ -38,8 +39,8 @@ _CALLS: Final = ("function_call", "custom_tool_call")
 class ResponsesDecoder(NativeDecoder[ResponseEvent]):
     """Reads one answer; see `Translating`."""
 
-    def __init__(self, model: str, mint: Mint, *, include_usage: bool) -> None:
-        super().__init__(_EVENTS, model, mint, include_usage=include_usage)
+    def __init__(self, request: Request, mint: Mint) -> None:
+        super().__init__(_EVENTS, request, mint)
         self._calls: dict[int, _Call] = {}
 
     def _meaning(self, event: ResponseEvent, data: bytes) -> Iterator[StreamEvent]:

@@ -66,23 +66,19 @@ READERS: Final[Mapping[str, Callable[[bytes], PlainAsked]]] = MappingProxyType(
 
 def plain_answer(asked: PlainAsked, number: int) -> bytes:
     """Return the body of the answer; `number` is the call's place in the life of the provider."""
-    return msgspec.json.encode(_answer(asked, number))
+    if isinstance(asked, EmbeddingsAsked):
+        answer = _embeddings(asked)
+    elif isinstance(asked, ModerationsAsked):
+        answer = {"id": f"modr-sim{number}", "model": asked.model, "results": _moderations(asked)}
+    else:
+        answer = {"id": f"rerank-sim{number}", "model": asked.model, **_ranking(asked)}
+    return msgspec.json.encode(answer)
 
 
 def listed(given: Texts) -> list[object]:
     """Return the texts, of which a single list of tokens is one."""
     whole = isinstance(given, str) or isinstance(given[0], int)
     return [given] if whole else list(given)
-
-
-def _answer(asked: PlainAsked, number: int) -> dict[str, object]:
-    match asked:
-        case EmbeddingsAsked():
-            return _embeddings(asked)
-        case ModerationsAsked():
-            return {"id": f"modr-sim{number}", "model": asked.model, "results": _moderations(asked)}
-        case RerankAsked():
-            return {"id": f"rerank-sim{number}", "model": asked.model, **_ranking(asked)}
 
 
 def _embeddings(asked: EmbeddingsAsked) -> dict[str, object]:

@@ -23,9 +23,8 @@ from app.core.clock import Clock
 from app.core.errors import TARGET_UNAVAILABLE, GatewayError
 from app.core.model import Message, StreamOptions
 from app.core.ports import Chance, HttpRequest
-from app.providers.sim.parts import first_byte_s, stream_parts, whole_parts
 from app.providers.sim.plain import READERS, PlainAsked, Texts, listed, plain_answer
-from app.providers.sim.reply import FOREVER_S, Body, SimReply
+from app.providers.sim.reply import FOREVER_S, Body, SimReply, first_byte_s, stream_parts, whole_parts
 from app.providers.sim.script import Play, Refusal, Script, parse
 from app.providers.sim.wire import Answer, error_body
 
@@ -113,12 +112,7 @@ class SimUpstream:
         self.left_early = 0
 
     async def send(self, request: HttpRequest) -> SimReply:
-        """
-        Play the script that the body's `model` names, up to the head of the answer.
-
-        Raises:
-            GatewayError: TARGET_UNAVAILABLE where the script says so.
-        """
+        """Play the script that the body's `model` names, up to the head of the answer; see the port."""
         self.open_replies += 1
         try:
             return await self._begin(request)

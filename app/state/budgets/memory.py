@@ -16,7 +16,7 @@ from app.core.accounts import BUCKETS, HOLD_S, Account, Ahead, Charge, Hold, Lev
 from app.core.clock import Clock
 from app.core.errors import INSUFFICIENT_QUOTA, GatewayError
 from app.core.money import dollars, usd
-from app.core.signals import BudgetExceeded, BudgetReached, Listener
+from app.core.signals import BudgetExceeded, BudgetExhausted, BudgetReached, Listener
 from app.core.spending.budgets import reached
 
 NewId: TypeAlias = Callable[[], str]
@@ -33,6 +33,11 @@ class Change(msgspec.Struct, frozen=True):
     now_nusd: int
 
 
+def told_ms(account: Account) -> int:
+    """Return for how long it is no news that an account refuses calls; a calendar's next period has another account."""
+    return BUCKETS * account.width_ms or account.ttl_ms
+
+
 class _Sheet:
     """
     One account: amounts by bucket, and holds by id with the time at which they are forgotten.
@@ -40,13 +45,14 @@ class _Sheet:
     Both are in the order of time, so what no longer counts stands in front.
     """
 
-    __slots__ = ("_held", "_holds", "_spent", "_total", "until")
+    __slots__ = ("_held", "_holds", "_spent", "_total", "told_until", "until")
 
     def __init__(self) -> None:
         self._spent: dict[int, int] = {}
         self._total = 0  # of them
         self._holds: dict[str, tuple[int, int]] = {}
         self._held = 0
+        self.told_until = 0
         self.until = 0
 
     def level(self, account: Account, now_ms: int) -> Level:
@@ -126,6 +132,16 @@ class MemoryAccounts:
         if missing > 0:
             sheet.add(account, now_ms, missing)
 
+    def untold(self, account: Account) -> bool:
+        """Say whether nobody was told in this period, or window, that the account refuses calls; somebody is now."""
+        now_ms = self._now_ms()
+        self._sweep(now_ms)
+        sheet = self._sheet(account, now_ms)
+        if now_ms < sheet.told_until:
+            return False
+        sheet.told_until = now_ms + told_ms(account)
+        return True
+
     def _sheet(self, account: Account, now_ms: int) -> _Sheet:
         sheet = self._sheets.setdefault(account.id, _Sheet())
         sheet.until = now_ms + account.ttl_ms
@@ -153,6 +169,8 @@ class LocalBudgets:
     async def reserve(self, charge: Charge) -> Hold:
         """Decide at once."""
         held = self._accounts.reserve(charge.accounts, self.new_id(), charge.amount_nusd)
+        if isinstance(held, Refused) and self.untold(held.account):
+            self.tell_exhausted(held)
         return held if isinstance(held, Hold) else self.refuse(held)
 
     def settle(self, hold: Hold, amount_nusd: int) -> None:
@@ -162,6 +180,10 @@ class LocalBudgets:
     async def levels(self, accounts: Sequence[Account]) -> list[Level]:
         """Return what is known here."""
         return self._accounts.read(accounts)
+
+    def untold(self, account: Account) -> bool:
+        """Say, once in a period or window, that this process has told nobody yet that an account refuses calls."""
+        return self._accounts.untold(account)
 
     def adopt(self, account: Account, spent_nusd: int) -> None:
         """Go on from what was spent elsewhere."""
@@ -182,6 +204,12 @@ class LocalBudgets:
         message = f"The budget {budget.name!r} of {dollars(budget.limit_nusd)} {span} leaves no room for this call."
         wait_s = None if account.ends_s is None else max(1.0, account.ends_s - self._clock.wall())
         raise GatewayError(INSUFFICIENT_QUOTA, message, retry_after_s=wait_s)
+
+    def tell_exhausted(self, refused: Refused) -> None:
+        """Report that a budget refuses calls."""
+        budget, level = refused.account.budget, refused.level
+        levels = (usd(level.spent_nusd), usd(level.held_nusd), usd(budget.limit_nusd))
+        self._listener(BudgetExhausted(budget.name, *levels))
 
     def tell(self, changes: Iterable[Change]) -> None:
         """Report every share of a budget that was reached."""

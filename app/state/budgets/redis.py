@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
-from app.state.budgets.memory import Change
-from app.state.link import Argument, Command, Submit, trial
+from app.state.budgets.memory import Change, told_ms
+from app.state.link import Argument, Command, Plain, Submit, trial
 from app.state.scripts import script
 
 
@@ -38,6 +38,10 @@ class RedisAccounts:
     def reading(self, accounts: Sequence[Account]) -> asyncio.Future[Any]:
         """Ask for levels; `levels` understands the answer."""
         return self._submit(self._about("spend_read", accounts, *[account.width_ms for account in accounts]))
+
+    def telling(self, account: Account) -> asyncio.Future[Any]:
+        """Ask to be the one that tells that an account refuses calls; None says that another replica is."""
+        return self._submit(Plain(("SET", f"{self._prefix}told:{account.id}", 1, "NX", "PX", told_ms(account))))
 
     def beating(self) -> asyncio.Future[Any]:
         """Ask for something that has to be written."""

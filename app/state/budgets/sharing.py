@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -67,7 +67,7 @@ class AskedAhead:
             return answer
         exact = asked.hold.amount_nusd == charge.amount_nusd
         if exact and not any(answer.account in accounts for accounts in self._asked):
-            self._local.refuse(answer)
+            self._budgets.refuse(answer)
         return None
 
 
@@ -108,7 +108,7 @@ class SharedBudgets(Follower):
         if self._link.up:
             with suppress(StateLostError):
                 answer = await self.answer(self._ask(charge, self._link.submit))
-                return answer if isinstance(answer, Hold) else self._local.refuse(answer)
+                return answer if isinstance(answer, Hold) else self.refuse(answer)
         return await self._alone(charge)
 
     async def answer(self, asked: Reservation) -> Hold | Refused:
@@ -123,6 +123,22 @@ class SharedBudgets(Follower):
         except (StateLostError, asyncio.CancelledError):
             self.give_back(asked)
             raise
+
+    def refuse(self, refused: Refused) -> NoReturn:
+        """
+        Refuse a call, as Redis says, and tell of it if no replica has in this period.
+
+        Raises:
+            GatewayError: INSUFFICIENT_QUOTA, always.
+        """
+
+        def answered(answer: asyncio.Future[Any]) -> None:
+            if not arrived(answer) or answer.result():  # rather twice than not at all
+                self._local.tell_exhausted(refused)
+
+        if self._local.untold(refused.account):
+            self._store.telling(refused.account).add_done_callback(answered)
+        self._local.refuse(refused)
 
     def give_back(self, asked: Reservation) -> None:
         """Hold nothing by a reservation, whether it has been made or not."""

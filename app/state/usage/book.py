@@ -28,6 +28,11 @@ Rows: TypeAlias = Mapping[UsageKey, UsageRow]
 class UsageStore(Protocol):
     """Keeps sums by day. Days are ISO dates, which sort as they follow each other."""
 
+    @property
+    def shared(self) -> bool:
+        """Say whether other workers have the same sums."""
+        ...
+
     async def add(self, batch: str, rows: Rows) -> None:
         """
         Add `rows` to the sums; the same `batch` counts once, however often it is given.
@@ -70,6 +75,11 @@ class UsageBook(BackgroundWork):
         self._sums = Sums()
         self._sent: tuple[str, dict[UsageKey, UsageRow]] | None = None  # a batch whose fate is not known
         self._lock = asyncio.Lock()
+
+    @property
+    def shared(self) -> bool:
+        """Say whether other workers have the same sums."""
+        return self._store.shared
 
     def __call__(self, signal: Signal) -> None:
         """Add a row of the ledger to the sums."""

@@ -9,6 +9,8 @@ from app.state.usage.book import Rows
 class MemoryUsage:
     """Keeps sums as long as the process lives."""
 
+    shared = False
+
     def __init__(self) -> None:
         self._rows: dict[UsageKey, UsageRow] = {}
 

@@ -20,6 +20,8 @@ _DAYS_AT_ONCE: Final = 400  # that one report may ask for
 class RedisUsage:
     """Keeps sums for `retention_days`; what is given while Redis is away is refused, and may be given again."""
 
+    shared = True
+
     def __init__(self, link: Link, prefix: str, retention_days: int) -> None:
         self._link = link
         self._prefix = f"{{{prefix}:usage}}:"

@@ -25,6 +25,8 @@ _READ: Final = f"SELECT {', '.join(_COLUMNS)} FROM usage WHERE day BETWEEN ? AND
 class SqliteUsage:
     """Keeps sums in the file at `path`, which is opened with the first use."""
 
+    shared = True
+
     def __init__(self, path: str) -> None:
         self._file = Database(Path(path), _CREATE)
 

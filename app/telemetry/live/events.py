@@ -18,6 +18,7 @@ from app.core.clock import Clock
 from app.core.decision_trace import Hearing, facts_of, name_of
 from app.core.insight import Event, EventsQuery
 from app.core.signals import DrainStarted, Signal
+from app.telemetry.event_spec import fields_of
 from app.telemetry.events import SILENT, events
 from app.telemetry.rendering import iso
 from app.telemetry.workers.asking import frames
@@ -140,7 +141,7 @@ class _Watcher:
 
 
 def _told(wall_s: float, signal: Signal, query: EventsQuery) -> Iterator[Event]:
-    found = events(signal)
+    found = [(event[0], fields_of(event)) for event in events(signal)]
     if type(signal) in SILENT:
         found = [(name_of(signal), {"request_id": getattr(signal, "request_id", None), **facts_of(signal)})]
     for name, fields in found:

@@ -10,6 +10,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.insight import Event, EventsQuery, Figures
 from app.core.request_log import RequestEntry, RequestLog, RequestQuery
+from app.core.spending.ledger import UsageKey, UsageReader, UsageRow
 from app.telemetry.live.events import EVENTS, Watching, WatchingAll
 from app.telemetry.live.recent import RECENT, Recent, Window
 from app.telemetry.live.stats import figures
@@ -18,22 +19,25 @@ from app.telemetry.workers.answering import Topic
 from app.telemetry.workers.asking import ask_all
 from app.telemetry.workers.directory import Place
 
-REQUESTS: Final = "requests"  # the topic under which workers ask each other for what each keeps for itself
+REQUESTS: Final = "requests"  # the topics under which workers ask each other for what each keeps for itself
+USAGE: Final = "usage"
 
 
 class Sources(msgspec.Struct, frozen=True):
     """
     What one worker knows.
 
-    `gathering` knows the metrics of all; `each_its_own` says that every worker keeps a request log that others can only
-    ask it for.
+    `gathering` knows the metrics of all. `own_requests` and `own_usage` say that every worker keeps its own request log
+    and sums of what was used, which others can only ask it for.
     """
 
     gathering: Gathering
     recent: Recent
     watching: Watching
     requests: RequestLog | None
-    each_its_own: bool
+    usage: UsageReader
+    own_requests: bool
+    own_usage: bool
 
 
 class OneWorker:
@@ -46,6 +50,11 @@ class OneWorker:
     def requests(self) -> RequestLog | None:
         """Return the request log."""
         return self._sources.requests
+
+    @property
+    def usage(self) -> UsageReader:
+        """Return who knows what was used."""
+        return self._sources.usage
 
     async def stats(self) -> Figures:
         """Return the figures of this moment."""
@@ -73,13 +82,19 @@ class AllWorkers:
         self._place = place
         self._watching = WatchingAll(sources.watching, place, clock)
         self._requests = sources.requests
-        if sources.requests is not None and sources.each_its_own:
+        if sources.requests is not None and sources.own_requests:
             self._requests = _Requests(sources.requests, place)
+        self._usage = _Usage(sources.usage, place) if sources.own_usage else sources.usage
 
     @property
     def requests(self) -> RequestLog | None:
         """Return the request log of all workers."""
         return self._requests
+
+    @property
+    def usage(self) -> UsageReader:
+        """Return who knows what all workers used."""
+        return self._usage
 
     async def stats(self) -> Figures:
         """Return the figures of this moment, of all workers that answer."""
@@ -103,7 +118,10 @@ def topics(sources: Sources) -> Mapping[str, Topic]:
         query = msgspec.msgpack.decode(about, type=RequestQuery)
         yield msgspec.msgpack.encode([] if sources.requests is None else await sources.requests.find(query))
 
-    return {RECENT: sources.recent.answer, EVENTS: sources.watching.answer, REQUESTS: requests}
+    async def usage(about: bytes) -> AsyncGenerator[bytes, None]:
+        yield msgspec.msgpack.encode(await sources.usage.read(*msgspec.msgpack.decode(about, type=tuple[str, str])))
+
+    return {RECENT: sources.recent.answer, EVENTS: sources.watching.answer, REQUESTS: requests, USAGE: usage}
 
 
 class _Requests:
@@ -120,3 +138,19 @@ class _Requests:
         for answer in heard.answers.values():
             found += msgspec.msgpack.decode(answer, type=list[RequestEntry])
         return sorted(found, key=lambda entry: -entry.at)[: query.limit]
+
+
+class _Usage:
+    """What all workers used, of which each adds up its own part."""
+
+    def __init__(self, own: UsageReader, place: Place) -> None:
+        self._own = own
+        self._place = place
+
+    async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
+        """Ask all; what several of them have a row of comes several times."""
+        heard = await ask_all(self._place, USAGE, msgspec.msgpack.encode((first_day, last_day)))
+        found = await self._own.read(first_day, last_day)
+        for answer in heard.answers.values():
+            found += msgspec.msgpack.decode(answer, type=list[tuple[UsageKey, UsageRow]])
+        return found

@@ -14,6 +14,7 @@ import msgspec
 
 from app.core.signals import (
     AdminActed,
+    BudgetExhausted,
     DrainEnded,
     HedgeStarted,
     InternalFault,
@@ -34,9 +35,12 @@ from app.telemetry.metrics.plain import plain_parts
 from app.telemetry.metrics.targets import LABEL_SETS_MAX
 
 # The log tells these; what a fault did to its call is counted with the call, and keys are asked when they are shown.
+# Every call that a budget refuses is counted, not only the first.
+# Workers are replaced by their parent, which tells those it has (`on_scrape.workers_replaced`).
 UNCOUNTED: Final = frozenset(
     {
         AdminActed,
+        BudgetExhausted,
         HedgeStarted,
         InternalFault,
         LocalModelChanged,

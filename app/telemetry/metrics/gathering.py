@@ -14,7 +14,7 @@ from app.core.clock import Clock
 from app.telemetry.metrics.families import Family
 from app.telemetry.metrics.merging import merged
 from app.telemetry.metrics.part import Part
-from app.telemetry.metrics.retired import KeptCounts, Retired, encoded
+from app.telemetry.metrics.retired import KeptCounts, encoded
 from app.telemetry.workers.asking import Heard, Missing, ask_all
 from app.telemetry.workers.directory import Place
 
@@ -54,12 +54,11 @@ class Together(BackgroundWork):
         self._clock = clock
         self._kept = KeptCounts(place.directory)
         self._lock = asyncio.Lock()  # an older reading must not be written over a newer one
-        self._lost = 0
         self._decoder = msgspec.msgpack.Decoder(list[Family])
 
     def lost(self) -> int:
         """Return how often the counts could not be kept."""
-        return self._lost
+        return self._kept.lost
 
     async def families(self) -> Sequence[Family]:
         """Return the sum of all workers, the dead included; one that is too busy counts with what it last wrote."""
@@ -89,25 +88,15 @@ class Together(BackgroundWork):
 
     def _write(self) -> bytes:
         content = encoded(shown(self._parts))
-        try:
-            self._kept.write(self._place.name, content)
-        except OSError:  # no space, or no directory: what can be told is told all the same
-            self._lost += 1
+        self._kept.write(self._place.name, content)
         return content
 
     def _sum(self, own: bytes, heard: Heard) -> Sequence[Family]:
         silent = {name for name, why in heard.missing.items() if why is Missing.SILENT}
-        retired = self._retired(frozenset({self._place.name, *heard.answers, *silent}))
+        retired = self._kept.retire(frozenset({self._place.name, *heard.answers, *silent}))
         told = [content for name, content in heard.answers.items() if name not in retired.names]
         kept = [self._kept.read(name) for name in sorted(silent - retired.names)]
         return merged([*map(self._decoder.decode, (own, *told)), *kept, retired.families])
-
-    def _retired(self, alive: frozenset[str]) -> Retired:
-        try:
-            return self._kept.retire(alive)
-        except OSError:
-            self._lost += 1
-            return Retired()
 
 
 def shown(parts: Iterable[Part]) -> list[Family]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final, ParamSpec
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -18,7 +19,14 @@ from app.telemetry.metrics.part import Counted
 P = ParamSpec("P")
 _NO_SHELF: Final = ShelfView(0, 0, 0, 0, 0)
 _CREATED: Final = "_created"  # times of starts, which say nothing about the sum of several workers
-_STARTED: Final = "process_start_time_seconds"
+_REASONS: Final = ("died", "hung", "failed", "requests", "memory")  # to replace a worker
+_MERGED: Final[Mapping[str, Merge]] = MappingProxyType(
+    {
+        "process_start_time_seconds": Merge.MIN,
+        "process_open_fds": Merge.MAX,  # each worker has a limit of its own: the one closest to it counts
+        "process_max_fds": Merge.MIN,
+    }
+)
 
 
 class OnScrape:
@@ -37,6 +45,19 @@ def build(version: str) -> Iterator[Family]:
     text = "Version of the gateway; the value is always 1."
     yield GaugeFamily("wizard_build_info", text, ("version",), [((version,), 1)], Merge.MAX)
     yield GaugeFamily("wizard_workers", "Worker processes that this shows together.", (), [((), 1)])
+
+
+def workers_replaced(counts: Callable[[], Mapping[str, int]]) -> Iterator[Family]:
+    """Yield how many workers were replaced, by reason: what all of them heard from their parent, so the most counts."""
+    name, text = "wizard_workers_replaced", "Worker processes that were replaced since the gateway started."
+    found = counts()
+    yield Sampled(
+        name,
+        text,
+        "counter",
+        [(f"{name}_total", (("reason", reason),), found.get(reason, 0)) for reason in _REASONS],
+        Merge.MAX,
+    )
 
 
 def config_in_use(digest: Callable[[], str]) -> Iterator[Family]:
@@ -113,7 +134,7 @@ def foreign(registry: CollectorRegistry) -> Iterator[Family]:
             for sample in metric.samples
             if not sample.name.endswith(_CREATED)
         ]
-        merge = Merge.MIN if metric.name == _STARTED else Merge.SUM
+        merge = _MERGED.get(metric.name, Merge.SUM)
         yield Sampled(metric.name, metric.documentation, metric.type, rows, merge)
 
 

@@ -35,10 +35,11 @@ class KeptCounts:
         self._directory = directory
         self._retired = directory / "retired"
         self._families = msgspec.msgpack.Decoder(list[Family])
+        self.lost = 0  # how often something could not be kept: no space, or no directory
 
     def write(self, name: str, encoded: bytes) -> None:
         """Replace what is kept of a worker; only that worker itself may call this."""
-        _replace(self._path(name), encoded)
+        self._replace(self._path(name), encoded)
 
     def read(self, name: str) -> list[Family]:
         """Return what is kept of a worker; nothing if it never wrote anything, or is retired."""
@@ -49,18 +50,37 @@ class KeptCounts:
 
     def retire(self, alive: frozenset[str]) -> Retired:
         """Add up what the dead left, which is everybody but `alive`, and return the totals of all dead so far."""
-        with self._locked():
-            retired = self._read_retired()
-            dead = [path for path in sorted(self._directory.glob(f"*{_SUFFIX}")) if path.stem not in alive]
-            new = [path for path in dead if path.stem not in retired.names]
-            if new:
-                left = [lasting(self.read(path.stem)) for path in new]
-                names = retired.names | {path.stem for path in new}
-                retired = Retired(names, merged([retired.families, *left]))
-                _replace(self._retired, msgspec.msgpack.encode(retired))
-            for path in dead:  # only after they are in the totals: a crash in between counts nobody twice
-                path.unlink(missing_ok=True)
-            return retired
+        try:
+            with self._locked():
+                return self._added_up(alive)
+        except OSError:
+            self.lost += 1
+            return Retired()
+
+    def _added_up(self, alive: frozenset[str]) -> Retired:
+        retired = self._read_retired()
+        dead = [path for path in sorted(self._directory.glob(f"*{_SUFFIX}")) if path.stem not in alive]
+        new = [path for path in dead if path.stem not in retired.names]
+        if new:
+            left = [lasting(self.read(path.stem)) for path in new]
+            names = retired.names | {path.stem for path in new}
+            retired = Retired(names, merged([retired.families, *left]))
+            if not self._replace(self._retired, msgspec.msgpack.encode(retired)):
+                return retired  # their files stay: whoever asks next adds them up again
+        for path in dead:  # only after they are in the totals: a crash in between counts nobody twice
+            path.unlink(missing_ok=True)
+        return retired
+
+    def _replace(self, path: Path, content: bytes) -> bool:
+        """Replace a file in one step and say whether that worked; what was there before stays if it did not."""
+        beside = path.with_suffix(".new")
+        try:
+            beside.write_bytes(content)
+            beside.replace(path)
+        except OSError:
+            self.lost += 1
+            return False
+        return True
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
@@ -81,9 +101,3 @@ class KeptCounts:
 def encoded(families: Sequence[Family]) -> bytes:
     """Return families as they are kept, and told to others."""
     return msgspec.msgpack.encode(families)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_suffix(".new")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -8,7 +8,7 @@ from app.core.model import CustomDelta, FunctionCall, ToolDelta
 
 def piece(index: int, arguments: str | None, name: str | None = None) -> ToolDelta:
     """Return a piece of a call."""
-    return ToolDelta(index, None, FunctionCall(name, arguments))
+    return ToolDelta(index, FunctionCall(arguments, name))
 
 
 def told(given: list[ToolDelta]) -> list[list[ToolDelta]]:
@@ -47,7 +47,7 @@ def test_braces_in_the_middle_are_no_end() -> None:
 
 def test_free_text_is_complete_when_another_call_begins() -> None:
     """Where a custom tool's text ends cannot be seen."""
-    custom, more = ToolDelta(0, "c", custom=CustomDelta("x", "free")), ToolDelta(0, custom=CustomDelta(None, " text"))
+    custom, more = ToolDelta(0, id="c", custom=CustomDelta("free", "x")), ToolDelta(0, custom=CustomDelta(" text"))
     b = piece(1, "{}", "b")
 
     assert told([custom, more, b]) == [[custom], [more], [b], []]

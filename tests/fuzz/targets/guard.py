@@ -26,13 +26,13 @@ class _Transport(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
-        self.sent = b""
+        self.sent = bytearray()
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         """Take bytes, as long as the connection is open."""
         if not self._closing:
-            self.sent += bytes(data)
+            self.sent += data
 
     def is_closing(self) -> bool:
         """Say whether the connection is closed."""
@@ -96,7 +96,7 @@ async def _statuses(pieces: Any) -> list[bytes]:  # noqa: ANN401 - pieces of byt
             await asyncio.sleep(0)
     for _ in range(TURNS * TURNS):
         await asyncio.sleep(0)
-    statuses = re.findall(rb"HTTP/1\.1 (\d{3}) ", transport.sent)
+    statuses = re.findall(rb"HTTP/1\.1 (\d{3}) ", bytes(transport.sent))
     protocol.connection_lost(None)
     for _ in range(TURNS):
         await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 
 from app.core.errors import TARGET_MISCONFIGURED, GatewayError
 from app.core.ports import HttpRequest
-from app.providers.bedrock.signing import AwsKeys, AwsSigner, aws_keys
+from app.providers.bedrock.signing import AwsSigner, aws_keys
 
 
 class SetClock:
@@ -40,7 +40,7 @@ def clock() -> SetClock:
     return SetClock()
 
 
-KEYS = AwsKeys("AKIDEXAMPLE", "wJalrXUtnFEMI", "token")
+KEYS = aws_keys("AKIDEXAMPLE", "wJalrXUtnFEMI", "token")
 REQUEST = HttpRequest(
     "POST",
     "https://bedrock-runtime.eu-central-1.amazonaws.com/model/a%3Ab/converse",
@@ -119,7 +119,9 @@ def test_half_a_key_is_none() -> None:
     """Only an id with its secret is a key."""
     assert aws_keys("a", None, None) is None
     assert aws_keys(None, "b", None) is None
-    assert aws_keys("a", "b", "c") == AwsKeys("a", "b", "c")
+    keys = aws_keys("a", "b", "c")
+    assert keys is not None
+    assert keys.get_frozen_credentials() == ("a", "b", "c", None)
 
 
 async def test_keys_are_looked_for_again(nowhere: pytest.MonkeyPatch, clock: SetClock) -> None:

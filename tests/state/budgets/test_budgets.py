@@ -13,8 +13,8 @@ import pytest
 from app.core.accounts import Account, Ahead, Charge, Hold
 from app.core.clock import SystemClock
 from app.core.errors import INSUFFICIENT_QUOTA, STATE_UNAVAILABLE, GatewayError
-from app.core.money import Budget
-from app.core.signals import BudgetExceeded, BudgetReached, Signal
+from app.core.money import Budget, usd
+from app.core.signals import BudgetExceeded, BudgetExhausted, BudgetReached, Signal
 from app.core.spending.budgets import account
 from app.state.budgets.memory import LocalBudgets, MemoryAccounts
 from app.state.budgets.redis import RedisAccounts
@@ -29,6 +29,16 @@ from tests.support.redis_server import RedisServer
 LIMIT = 10_000
 QUICK = LinkOptions(timeout_s=0.5, connect_s=5.0, beat_s=0.02)  # for a Redis that hangs
 _names = itertools.count()
+
+
+class Settable(SystemClock):
+    """A clock whose wall shows what it is told to."""
+
+    wall_s = 0.0
+
+    def wall(self) -> float:
+        """Return it."""
+        return self.wall_s
 
 
 class Replica:
@@ -117,6 +127,42 @@ async def test_replicas_share_what_is_spent(shared_server: RedisServer, on: Acco
     assert sorted(found) == [INSUFFICIENT_QUOTA.code] * 10 + ["ok"] * 10
     assert sorted(each.share for each in told if isinstance(each, BudgetReached)) == [0.5, 0.8, 1.0]
     assert [each.budget for each in told if isinstance(each, BudgetExceeded)] == [on.budget.name] * 10
+
+
+async def test_the_first_refusal_is_told_once(shared_server: RedisServer, on: Account) -> None:
+    """By one of the replicas, however many calls each of them refuses; another budget is another matter."""
+    prefix, another = f"p{next(_names)}", an_account()
+    async with replica(shared_server.url, prefix) as one, replica(shared_server.url, prefix) as other:
+        await one.spend(on, LIMIT)
+        refused = [await each.spend(on, 1_000) for each in (one, other) for _ in range(3)]
+        refused.append(await other.spend(another, LIMIT + 1))
+        exhausted = BudgetExhausted(another.budget.name, 0.0, 0.0, usd(LIMIT))
+        await until(lambda: exhausted in other.told)
+        told = [*one.told, *other.told]
+
+    assert set(refused) == {INSUFFICIENT_QUOTA.code}
+    assert [each for each in told if isinstance(each, BudgetExhausted)] == [
+        BudgetExhausted(on.budget.name, usd(LIMIT), 0.0, usd(LIMIT)),
+        exhausted,
+    ]
+
+
+async def test_a_refusal_is_news_again_in_the_next_window() -> None:
+    """A calendar's period has an account of its own; a rolling window is over after its length."""
+    told: list[Signal] = []
+    clock = Settable()
+    budgets = LocalBudgets(clock, told.append, lambda: "h")
+    rolling, monthly = Budget("r", LIMIT, window_s=60.0), Budget("m", LIMIT)
+    seen = []
+
+    for wall_s in (0.0, 30.0, 61.0, 62.0, 40 * 86_400.0):
+        clock.wall_s = wall_s
+        for each in (rolling, monthly):
+            with pytest.raises(GatewayError):
+                await budgets.reserve(Charge((account(each, "", wall_s),), LIMIT + 1))
+        seen.append("".join(each.budget for each in told if isinstance(each, BudgetExhausted)))
+
+    assert seen == ["rm", "rm", "rmr", "rmr", "rmrrm"]
 
 
 async def test_a_caller_who_leaves_holds_nothing(shared_server: RedisServer, on: Account) -> None:

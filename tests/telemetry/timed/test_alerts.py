@@ -12,7 +12,7 @@ from app.core.ports import HttpRequest
 from app.telemetry.alerts import TRIES, WAITING_MAX, Alerts
 from app.telemetry.fanout import FanOut
 from tests.support.virtual_time import VirtualClock
-from tests.telemetry.examples import BUDGET, STARTED
+from tests.telemetry.examples import BUDGET, EXHAUSTED, STARTED
 
 
 class Answer:
@@ -79,6 +79,21 @@ async def test_the_body_is_the_log_line(clock: VirtualClock) -> None:
         "event": "budget_reached", "budget": "everyone", "share": 0.8, "spent_usd": 40.5, "limit_usd": 50.0,
     }  # fmt: skip
     assert alerts.lost == 0
+
+
+async def test_a_budget_that_refuses_is_told(clock: VirtualClock) -> None:
+    """A hard one hardly ever reaches its limit, so this is how its end is heard of."""
+    ear = Ear()
+    alerts = Alerts(ear, clock)
+    alerts.url = "http://127.0.0.1:1/hook"
+    FanOut([alerts])(EXHAUSTED)
+
+    async with alerts:
+        await asyncio.sleep(10.0)
+
+    (request,) = ear.heard
+    body = msgspec.json.decode(request.body)
+    assert (body["event"], body["spent_usd"], body["held_usd"]) == ("budget_exhausted", 49.5, 0.25)
 
 
 async def test_other_news_is_not_told(clock: VirtualClock) -> None:
