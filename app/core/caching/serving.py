@@ -28,23 +28,16 @@ def stored_reply(call: Call, stored: Stored, clock: Clock) -> Reply:
     stored.origin.tell(call.journal)
     call.journal.notes["age"] = str(int(stored.age_s(clock.wall())))
     call.journal.cost.add(0.0)
-    return as_wanted(call, stored, clock)
+    return replayed(call, stored.completion, stored.pace, clock)
 
 
-def as_wanted(call: Call, stored: Stored, clock: Clock) -> Reply:
-    """Return a stored answer as the call wants it, which may be as a stream."""
-    if not (call.request.stream and stored.pace):
-        return replayed(call, stored.completion)
-    events = replay(stored.completion, include_usage=wants_usage(call))
-    return Reply(EventStream(paced(events, stored.pace, clock), lambda: None))
-
-
-def replayed(call: Call, completion: Completion) -> Reply:
-    """Return a whole answer as the call wants it: a stream comes all at once."""
+def replayed(call: Call, completion: Completion, pace: Pace = (), clock: Clock | None = None) -> Reply:
+    """Return a whole answer as the call wants it; a stream comes all at once, or at a `pace` that `clock` measures."""
     if not call.request.stream:
         return Reply(completion)
     events = replay(completion, include_usage=wants_usage(call))
-    return Reply(EventStream(_at_once(events), lambda: None))
+    source = paced(events, pace, clock) if pace and clock is not None else _at_once(events)
+    return Reply(EventStream(source, lambda: None))
 
 
 def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None] | None]) -> Reply:
