@@ -66,7 +66,7 @@ class Usage(Section):
 
 
 class Alerts(Section):
-    """Who is told at once of what an operator should know."""
+    """Immediate notifications for operators."""
 
     webhook_url: SecretAddress = Field(
         default=None,

@@ -15,7 +15,7 @@ class ModelFacts(Section):
     """What the operator knows of one model; what is left out is as the catalogue has it."""
 
     context_window: Count | None = Field(default=None, description="Tokens of prompt and answer.")
-    max_output: Count | None = Field(default=None, description="Most tokens of an answer.")
+    max_output: Count | None = Field(default=None, description="Maximum tokens of an answer.")
     capabilities: frozenset[Capability] | None = Field(default=None, description="What it can do.")
 
 
