@@ -1,4 +1,4 @@
-"""Virtual keys as an operator makes, lists, rotates and revokes them; a secret is shown once, by what made it."""
+"""Admin routes for virtual keys: create, list, rotate, revoke. A secret is shown once, when it is created."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warn: tuple[Annotated[float, msgspec.Meta(ge=0, le=1)], ...] = (0.5, 0.8, 1.0)
 
     def rule(self) -> Budget:
-        """Return it as a rule that has no name yet."""
+        """Return the budget as a rule without a name."""
         return Budget("", nano(self.usd), ("key",), self.per, self.window_s, self.hard, self.warn)
 
 
@@ -59,7 +59,7 @@ class _Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request for a key; `expires_at` is a time of day, as text or in seconds since 1970."""
+    """The body that creates a key; `expires_at` is a point in time, as ISO 8601 text or in seconds since 1970."""
 
     name: _Word | None = None
     team: _Word | None = None

@@ -1,4 +1,4 @@
-"""The description of what is passed on as its caller wrote it."""
+"""Describe the passthrough routes: raw requests, files and batches."""
 
 from __future__ import annotations
 
