@@ -1,4 +1,4 @@
-"""Redis: does it answer, is it fit for what is kept there, does it agree about the time."""
+"""Check Redis: whether it answers, is fast enough and configured suitably, and agrees about the time."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from app.cli.doctor.finding import Finding, doubtful, fine, wrong
 from app.config.schema import Settings
 from app.core.clock import Clock
 
-_SLOW_S = 0.02  # decisions wait for it, with 50 ms for all of them together
+_SLOW_S = 0.02  # decisions wait for Redis, and have 50 ms in total
 _SKEW_MAX_S = 5.0
 
 
 async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
-    """Look at Redis, if one is configured."""
-    given = settings.redis
-    if given.url is None:
+    """Check Redis, if one is configured."""
+    configured = settings.redis
+    if configured.url is None:
         return _alone(settings)
-    probing = import_module("app.state.link.probe")  # redis-py takes half a second, which nobody needs without Redis
-    probed = await probing.probe_redis(given.url.get_secret_value(), given.key_prefix, clock)
+    probing = import_module("app.state.link.probe")  # importing redis-py takes half a second
+    probed = await probing.probe_redis(configured.url.get_secret_value(), configured.key_prefix, clock)
     if probed.reason:
         advice = "check redis.url and whether Redis is up; until then each process decides alone (redis.fail)"
         return [wrong("redis", f"cannot be used ({probed.reason})", advice)]
