@@ -1,4 +1,4 @@
-"""The administration endpoints."""
+"""The section `admin`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store that several processes share; what a feature does without it is a field of `RedisFail`."""
+"""The section `redis`; `RedisFail` says what each feature does while Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.config.fields import KeyPrefix, Number, RedisUrl, Section
 
 
 class RedisFail(Section):
-    """What happens to each feature while Redis is out of reach; every feature with shared state adds its own field."""
+    """What each feature does while Redis is unavailable; every feature with shared state has a field."""
 
     circuits: Literal["local", "open", "closed"] = Field(
         default="local", description="local decides per process, open lets every call through, closed refuses them."
