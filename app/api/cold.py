@@ -71,7 +71,7 @@ def model_details(listed: Listed, gateway: Gateway) -> dict[str, object]:
 
 def described(info: ModelInfo) -> dict[str, object]:
     """Return the known facts about a model; prices are in US dollars per million tokens."""
-    found: dict[str, object] = {
+    facts: dict[str, object] = {
         "operation": info.operation,
         "context_window": info.context_window,
         "max_output_tokens": info.max_output,
@@ -80,8 +80,8 @@ def described(info: ModelInfo) -> dict[str, object]:
     }
     if info.price is not None:
         prices = msgspec.structs.asdict(info.price)
-        found["pricing"] = {name: prices[name] for name in _PRICES if prices[name] is not None}
-    return given_in(found)
+        facts["pricing"] = {name: prices[name] for name in _PRICES if prices[name] is not None}
+    return given_in(facts)
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ from app.core.traffic.memory import Slots
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What every hot route needs."""
+    """The dependencies of every hot route."""
 
     gateways: CurrentGateway
     listener: Listener

@@ -102,7 +102,7 @@ class _PassDialect(ChatDialect):
         self.endpoint = endpoint
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
-        """Return what forwards the answer."""
+        """Return a style that forwards the answer."""
         return _AsItIs(call)
 
 

@@ -20,7 +20,7 @@ from app.state.answers.caching import Caching, LocalDesk
 from app.state.answers.memory import MemoryShelf, ShelfBounds
 from app.state.answers.redis import RedisAnswers
 from app.state.answers.sharing import ReplicatedAnswers, SharingOptions
-from app.state.link import Shared
+from app.state.link import Link
 from app.state.vectors.redis import VectorSets
 
 _BEHIND_MAX_BYTES = 4_194_304  # of a stream that several read: some 15,000 events that the slowest has not taken
@@ -41,14 +41,14 @@ def cache(settings: Settings, deps: Deps) -> list[Cache]:
     return [Cache(options, keys, carrier, deps.caching.flights, deps.caching.tally)]
 
 
-def shared_caching(deps: Deps, settings: Settings, shared: Shared) -> Caching:
+def shared_caching(deps: Deps, settings: Settings, link: Link) -> Caching:
     """Return what replicas share of the cache, if they are to; a reload may enable it later."""
     if settings.cache.store == "memory":
         return deps.caching
     caching = Caching()
-    store = RedisAnswers(shared.link.submit, shared.key_prefix)
-    answers = ReplicatedAnswers(store, shared.link, _sharing(settings, new_id()), caching.flights, deps.clock)
-    caching.shared, caching.vector_sets = answers, VectorSets(shared.link, shared.key_prefix)
+    store = RedisAnswers(link.submit, link.key_prefix)
+    answers = ReplicatedAnswers(store, link, _sharing(settings, new_id()), caching.flights, deps.clock)
+    caching.shared, caching.vector_sets = answers, VectorSets(link)
     return caching
 
 

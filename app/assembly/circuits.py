@@ -11,9 +11,8 @@ from app.core.ports import Circuits
 from app.stages.breaker import Breaker
 from app.state.circuits.announcer import Announcer
 from app.state.circuits.memory import LocalCircuits, Means
-from app.state.circuits.redis import RedisCircuits
 from app.state.circuits.sharing import SharedCircuits
-from app.state.link import Shared
+from app.state.link import Link
 
 
 def circuit_breaker(settings: Settings, deps: Deps) -> list[Breaker]:
@@ -26,8 +25,7 @@ def circuit_policy(settings: Settings) -> CircuitPolicy:
     return msgspec.convert(settings.circuit_breaker, CircuitPolicy, from_attributes=True)
 
 
-def shared_circuits(deps: Deps, settings: Settings, shared: Shared) -> Circuits:
+def shared_circuits(deps: Deps, settings: Settings, link: Link) -> Circuits:
     """Return circuits that replicas share."""
     means = Means(deps.clock, deps.chance, Announcer(deps.listener))
-    store = RedisCircuits(shared.link.submit, shared.key_prefix)
-    return SharedCircuits(store, shared.link, LocalCircuits(means), means, settings.redis.fail.circuits)
+    return SharedCircuits(link, LocalCircuits(means), settings.redis.fail.circuits)

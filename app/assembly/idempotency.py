@@ -8,19 +8,18 @@ from app.core.idempotency import Repeats
 from app.stages.idempotency import Idempotency
 from app.state.idempotency import RepeatLimits
 from app.state.idempotency.memory import LocalRepeats
-from app.state.idempotency.redis import RepeatTools, SharedRepeats
-from app.state.link import Shared
+from app.state.idempotency.redis import SharedRepeats
+from app.state.link import Link
 
 
-def open_repeats(deps: Deps, settings: Settings, shared: Shared | None) -> Repeats:
+def open_repeats(deps: Deps, settings: Settings, link: Link | None) -> Repeats:
     """Return where answers are kept for repeats, in Redis if there is one."""
     given = settings.idempotency
     limits = RepeatLimits(given.ttl_s, given.max_entries, given.entry_max_bytes, given.max_bytes)
     local = LocalRepeats(limits, deps.clock, new_id)
-    if shared is None:
+    if link is None:
         return local
-    tools = RepeatTools(deps.clock, new_id, settings.redis.fail.idempotency)
-    return SharedRepeats(shared.link, shared.key_prefix, limits, local, tools)
+    return SharedRepeats(link, local, settings.redis.fail.idempotency)
 
 
 def idempotency(settings: Settings, deps: Deps) -> list[Idempotency]:

@@ -22,12 +22,12 @@ from app.core.traffic.admission import Priority
 from app.providers.fetch import fetch
 from app.stages.authorize import Authorize
 from app.state.keys.redis import SharedKeys
-from app.state.link import Shared
+from app.state.link import Link
 
 
-def shared_keys(settings: Settings, shared: Shared) -> KeyStore:
+def shared_keys(settings: Settings, link: Link) -> KeyStore:
     """Return where replicas share the keys that are made while they run."""
-    return SharedKeys(shared.link, shared.key_prefix, settings.redis.fail.keys)
+    return SharedKeys(link, settings.redis.fail.keys)
 
 
 def directory(settings: Settings, deps: Deps) -> Directory:

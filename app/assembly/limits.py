@@ -21,7 +21,7 @@ from app.stages.rate_limit import RateLimit
 from app.state.limits.memory import LocalLimits
 from app.state.limits.redis import RedisLimits
 from app.state.limits.sharing import SharedLimits
-from app.state.link import Shared
+from app.state.link import Link
 
 _NAME_BITS = 52
 
@@ -56,14 +56,14 @@ def key_rules(limits: tuple[KeyLimit, ...]) -> tuple[Rule, ...]:
     return tuple(rule for limit in limits for rule in _rules(limit, (Scope.KEY,)))
 
 
-def open_limits(deps: Deps, settings: Settings, shared: Shared | None) -> Limits:
+def open_limits(deps: Deps, settings: Settings, link: Link | None) -> Limits:
     """Return the buckets: those that replicas share, if there is a Redis; else each worker has its part of them."""
     workers = settings.server.workers
-    if shared is None:
+    if link is None:
         return LocalLimits(deps.clock, workers)
     name = f"{int(deps.chance() * 2**_NAME_BITS):x}"
-    store = RedisLimits(shared.link.submit, shared.key_prefix, name)
-    return SharedLimits(store, shared.link, deps.clock, settings.redis.fail.limits, workers)
+    store = RedisLimits(link.submit, link.key_prefix, name)
+    return SharedLimits(store, link, deps.clock, settings.redis.fail.limits, workers)
 
 
 def _limiter(settings: Settings, deps: Deps) -> Limiter:

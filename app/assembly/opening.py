@@ -19,45 +19,44 @@ from app.assembly.spending import open_usage, shared_budgets
 from app.assembly.tapes import shared_tapes
 from app.config.schema import Settings
 from app.state.health_rota import SharedRota
-from app.state.link import Shared
+from app.state.link import Link
 from app.state.replicas import SharedReplicas
 
 
 def open_state(deps: Deps, settings: Settings) -> tuple[Deps, AbstractAsyncContextManager[object]]:
     """Return the deps with the state that `settings` ask for; the caller enters the link to Redis before it serves."""
-    shared = _share(deps, settings)
-    if shared is not None:
-        deps = _with_redis(deps, settings, shared)
+    link = _link(deps, settings)
+    if link is not None:
+        deps = _with_redis(deps, settings, link)
     opened = msgspec.structs.replace(
         deps,
-        limits=open_limits(deps, settings, shared),
-        repeats=open_repeats(deps, settings, shared),
-        session_store=open_sessions(deps, settings, shared),
-        usage=open_usage(deps, settings, shared),
+        limits=open_limits(deps, settings, link),
+        repeats=open_repeats(deps, settings, link),
+        session_store=open_sessions(deps, settings, link),
+        usage=open_usage(deps, settings, link),
     )
-    return open_requests(opened, settings, shared), nullcontext() if shared is None else shared.link
+    return open_requests(opened, settings, link), nullcontext() if link is None else link
 
 
-def _share(deps: Deps, settings: Settings) -> Shared | None:
+def _link(deps: Deps, settings: Settings) -> Link | None:
     given = settings.redis
     if given.url is None:
         return None
     redis = import_module("app.state.link.redis")  # half a second that a gateway without Redis need not spend
-    options = redis.LinkOptions(given.timeout_s, given.connect_s)
-    link = redis.RedisLink(given.url.get_secret_value(), options, deps.chance, deps.listener)
-    return Shared(link, given.key_prefix)
+    options = redis.LinkOptions(given.timeout_s, given.connect_s, key_prefix=given.key_prefix)
+    link: Link = redis.RedisLink(given.url.get_secret_value(), options, deps.chance, deps.listener)
+    return link
 
 
-def _with_redis(deps: Deps, settings: Settings, shared: Shared) -> Deps:
+def _with_redis(deps: Deps, settings: Settings, link: Link) -> Deps:
     """Return the deps with what replicas share if they can, and each process has for itself if not."""
-    link, key_prefix = shared.link, shared.key_prefix
     deps = msgspec.structs.replace(
         deps,
-        circuits=shared_circuits(deps, settings, shared),
-        key_store=shared_keys(settings, shared),
-        budgets=shared_budgets(deps, settings, shared),
-        caching=shared_caching(deps, settings, shared),
-        replicas=SharedReplicas(link, key_prefix),
-        rota=SharedRota(link, key_prefix),
+        circuits=shared_circuits(deps, settings, link),
+        key_store=shared_keys(settings, link),
+        budgets=shared_budgets(deps, settings, link),
+        caching=shared_caching(deps, settings, link),
+        replicas=SharedReplicas(link),
+        rota=SharedRota(link),
     )
-    return msgspec.structs.replace(deps, tapes=shared_tapes(deps, shared))  # its tasks run beside those of the cache
+    return msgspec.structs.replace(deps, tapes=shared_tapes(deps, link))  # its tasks run beside those of the cache

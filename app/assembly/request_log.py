@@ -13,7 +13,7 @@ from app.config.schema import Settings
 from app.core.decision_trace import DecisionTraces
 from app.core.identity import Caller
 from app.stages.decision_trace import DecisionTrace
-from app.state.link import Shared
+from app.state.link import Link
 from app.state.request_log.book import RequestBook, RequestStore
 from app.state.request_log.memory import MemoryRequests
 from app.state.request_log.redis import RedisRequests
@@ -43,20 +43,20 @@ def may_see(settings: Settings) -> Callable[[Caller], bool]:
             return lambda caller: anybody or caller.debug
 
 
-def open_requests(deps: Deps, settings: Settings, shared: Shared | None) -> Deps:
+def open_requests(deps: Deps, settings: Settings, link: Link | None) -> Deps:
     """Return the deps with the request log that is configured, and with what puts stories together."""
     if deps.hearing is None:
         return deps
     given = settings.request_log
     if not given.enabled:
         return msgspec.structs.replace(deps, stories=DecisionTraces(deps.clock, deps.hearing))
-    book = RequestBook(_store(settings, shared), deps.clock)
+    book = RequestBook(_store(settings, link), deps.clock)
     stories = DecisionTraces(deps.clock, deps.hearing, book.take)
     deps.hearing.add(stories)
     return msgspec.structs.replace(deps, stories=stories, requests=book)
 
 
-def _store(settings: Settings, shared: Shared | None) -> RequestStore:
+def _store(settings: Settings, link: Link | None) -> RequestStore:
     given = settings.request_log
     match given.store:
         case "sqlite" if given.path is not None:
@@ -64,7 +64,7 @@ def _store(settings: Settings, shared: Shared | None) -> RequestStore:
                 given.path, given.max_entries
             )
             return store
-        case "redis" if shared is not None:
-            return RedisRequests(shared.link, shared.key_prefix, given.max_entries)
+        case "redis" if link is not None:
+            return RedisRequests(link, given.max_entries)
         case _:
             return MemoryRequests(given.max_entries)

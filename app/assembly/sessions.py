@@ -18,12 +18,12 @@ from app.core.session_manager import SessionBounds, SessionManager
 from app.core.sessions import SessionStore
 from app.core.tokens import answer_tokens, prompt_tokens
 from app.stages.sessions import SessionOptions, Sessions
-from app.state.link import Shared
+from app.state.link import Link
 from app.state.sessions import StoreLimits
 from app.state.sessions.memory import MemorySessions
 
 
-def open_sessions(deps: Deps, settings: Settings, shared: Shared | None) -> SessionStore:
+def open_sessions(deps: Deps, settings: Settings, link: Link | None) -> SessionStore:
     """Return the store of the sessions; what only some stores need is imported for those."""
     given, path = settings.sessions, Path(settings.sessions.path or "")
     limits = StoreLimits(given.max_sessions, given.max_total_bytes)
@@ -33,9 +33,9 @@ def open_sessions(deps: Deps, settings: Settings, shared: Shared | None) -> Sess
             store = import_module("app.state.sessions.file").FileSessions(path, limits, deps.clock)
         case "sqlite":
             store = import_module("app.state.sessions.sqlite").SqliteSessions(path, limits, deps.clock)
-        case "redis" if shared is not None:
+        case "redis" if link is not None:
             redis = import_module("app.state.sessions.redis")
-            store = redis.RedisSessions(shared.link, shared.key_prefix, limits)
+            store = redis.RedisSessions(link, limits)
         case _:
             store = MemorySessions(limits, deps.clock)
     return store

@@ -21,9 +21,8 @@ from app.core.spending.prices import Price, Prices
 from app.stages.reserve_budget import FirstTargets, ReserveBudget
 from app.stages.spend import Spend
 from app.state.budgets.memory import LocalBudgets
-from app.state.budgets.redis import RedisAccounts
 from app.state.budgets.sharing import SharedBudgets
-from app.state.link import Shared
+from app.state.link import Link
 from app.state.usage.book import UsageBook, UsageStore
 from app.state.usage.memory import MemoryUsage
 from app.state.usage.redis import RedisUsage
@@ -89,25 +88,24 @@ def _target_prices(settings: Settings) -> Mapping[str, Price]:
     }
 
 
-def shared_budgets(deps: Deps, settings: Settings, shared: Shared) -> Budgets:
+def shared_budgets(deps: Deps, settings: Settings, link: Link) -> Budgets:
     """Return budgets that replicas share."""
     local = LocalBudgets(deps.clock, deps.listener, new_id)
-    store = RedisAccounts(shared.link.submit, shared.key_prefix)
-    return SharedBudgets(store, shared.link, local, settings.redis.fail.budgets)
+    return SharedBudgets(link, local, settings.redis.fail.budgets)
 
 
-def open_usage(deps: Deps, settings: Settings, shared: Shared | None) -> UsageBook:
+def open_usage(deps: Deps, settings: Settings, link: Link | None) -> UsageBook:
     """Return what keeps the usage, in the store that is configured."""
     given = settings.usage
-    return UsageBook(_store(given, shared), deps.clock, new_id, given.retention_days)
+    return UsageBook(_store(given, link), deps.clock, new_id, given.retention_days)
 
 
-def _store(given: UsageSettings, shared: Shared | None) -> UsageStore:
+def _store(given: UsageSettings, link: Link | None) -> UsageStore:
     match given.store:
         case "sqlite" if given.path is not None:
             store: UsageStore = import_module("app.state.usage.sqlite").SqliteUsage(given.path)
             return store
-        case "redis" if shared is not None:
-            return RedisUsage(shared.link, shared.key_prefix, given.retention_days)
+        case "redis" if link is not None:
+            return RedisUsage(link, given.retention_days)
         case _:
             return MemoryUsage()

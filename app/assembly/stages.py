@@ -72,6 +72,13 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         *trace.target(),
         count_tokens(settings),  # outermost: an estimate needs no target that is well
         retry(settings, deps),
+        *_each_try(settings, deps, trace),
+        attempt_timeout(settings),  # innermost: each try has its own time
+    ]
+
+
+def _each_try(settings: Settings, deps: Deps, trace: Composing) -> list[Stage[Attempt]]:
+    return [
         *trace.attempt(),  # inside the retry: each try has a span of its own
         *health(settings, deps),  # before the circuits: of a provider that is down, none needs to find out by itself
         *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
@@ -80,7 +87,6 @@ def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) 
         *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
         spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
         Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
-        attempt_timeout(settings),  # innermost: each try has its own time
     ]
 
 
@@ -101,15 +107,5 @@ def passing_call_stages(
 
 
 def passing_attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Attempt]]:
-    """Return what happens for its one target: the same as for any other, but for a second try."""
-    return [
-        *trace.target(),
-        *trace.attempt(),
-        *health(settings, deps),
-        *circuit_breaker(settings, deps),
-        *bulkhead(settings, deps),
-        *provider_quota(settings, deps),
-        *target_limit(settings, deps),
-        spend(settings, deps),
-        Measure(deps.traffic.loads, deps.clock, deps.listener),
-    ]
+    """Return what happens for its one target: a single try, whose time is that of the call."""
+    return [*trace.target(), *_each_try(settings, deps, trace)]

@@ -8,17 +8,17 @@ from app.assembly.deps import Deps, new_id
 from app.core.tapes import Tapes
 from app.state.answers.leases import Means, Rhythm
 from app.state.answers.redis import RedisAnswers
-from app.state.link import Shared
+from app.state.link import Link
 from app.state.tapes.entries import Seal
 from app.state.tapes.sharing import SharedTapes
 
 _RHYTHM = Rhythm(heard_s=0.1)
 
 
-def shared_tapes(deps: Deps, shared: Shared) -> Tapes:
+def shared_tapes(deps: Deps, link: Link) -> Tapes:
     """Return tapes of which other replicas find copies; a reload may enable them later."""
-    store = RedisAnswers(shared.link.submit, shared.key_prefix)
-    means = Means(store, shared.link, deps.caching.flights, deps.clock, _RHYTHM)
+    store = RedisAnswers(link.submit, link.key_prefix)
+    means = Means(store, link, deps.caching.flights, deps.clock, _RHYTHM)
     return Tapes(deps.clock, copies=SharedTapes(new_id(), means, _seal))
 
 

@@ -37,8 +37,8 @@ def found_here() -> dict[str, object]:
         for name, preset in PRESETS.items()
         if preset.automatic and not preset.key_env
     }
-    found = asyncio.run(_probe(addresses))
-    providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in found.items()}
+    running = asyncio.run(_probe(addresses))
+    providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in running.items()}
     return merged({"providers": providers}, built_in())
 
 

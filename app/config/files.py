@@ -186,7 +186,7 @@ def seen(files: Iterable[Path]) -> Seen:
 
 def _file_state(file: Path) -> object:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError as error:
         return (str(file), error.errno)
-    return (str(file), os.path.realpath(file), found.st_ino, found.st_mtime_ns, found.st_size)
+    return (str(file), os.path.realpath(file), status.st_ino, status.st_mtime_ns, status.st_size)

@@ -88,17 +88,17 @@ def load(
     Raises:
         ConfigError: With every problem at once; only a file that cannot be read or parsed is reported alone.
     """
-    found = find(path, environ)
-    label = str(found) if found else EMBEDDED
-    written, unfilled, mentioned = _written(found, environ)
+    file = find(path, environ)
+    label = str(file) if file else EMBEDDED
+    written, unfilled, mentioned = _written(file, environ)
     environment, unknown = read_environment(environ, mentioned | {TOKEN_VARIABLE})
     environment = as_written(environment, written)
     origins = Origins(environment, written, {plain(name): name.upper() for name in environ}, label)
     # An unfilled placeholder does not matter if the environment sets the value.
     problems = {loc: problem for loc, problem in unfilled.items() if not contains(environment, loc)}
     tree = merged(merged(extra or {}, written), environment)
-    files = _files(found, tree)
-    tree, unread = with_secret_files(tree, found.parent if found else Path(), origins)
+    files = _files(file, tree)
+    tree, unread = with_secret_files(tree, file.parent if file else Path(), origins)
     if token := operator_token(environ):
         tree = merged({"admin": {"token": token}}, tree)
     settings, refused = _validated(tree, origins)
@@ -121,20 +121,20 @@ def _plain(value: SecretStr | frozenset[str]) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else sorted(value)
 
 
-def _written(found: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict[Loc, Problem], AbstractSet[str]]:
-    if found is None:
+def _written(file: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict[Loc, Problem], AbstractSet[str]]:
+    if file is None:
         return embedded(environ), {}, frozenset()
-    filler = Filler(environ, str(found))
-    tree = filler.fill(read_file(found))
+    filler = Filler(environ, str(file))
+    tree = filler.fill(read_file(file))
     # A section whose lines are all commented out parses as null, and has its defaults; x-… keys are for YAML anchors.
     sections = {name: section for name, section in tree.items() if section is not None and not name.startswith("x-")}
     return sections, filler.problems, filler.names
 
 
-def _files(found: Path | None, tree: Tree) -> tuple[Path, ...]:
-    if found is None:
+def _files(file: Path | None, tree: Tree) -> tuple[Path, ...]:
+    if file is None:
         return ()
-    return (found, *dict.fromkeys(found.parent / path.strip() for path in _named_files(tree)))
+    return (file, *dict.fromkeys(file.parent / path.strip() for path in _named_files(tree)))
 
 
 def _named_files(tree: object) -> Iterator[str]:

@@ -76,9 +76,7 @@ class Filler:
                 return match.group()
             return self._secret(match, loc) if match["source"] else self._variable(match, loc, depth)
 
-        last = (
-            text.rfind("}") + 1
-        )  # placeholders that open behind it are unclosed: matching each to the end would take quadratic time
+        last = text.rfind("}") + 1  # nothing closes behind it, and looking for that would take quadratic time
         return _PLACEHOLDER.sub(replacement, text[:last]) + _UNCLOSED.sub(replacement, text[last:])
 
     def _variable(self, match: re.Match[str], loc: Loc, depth: int) -> str:

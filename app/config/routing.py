@@ -79,7 +79,7 @@ class Provider(Section):
         default="chat", description="Which of OpenAI's APIs chats go to: chat completions or responses."
     )
     unsupported: Literal["drop", "error", "pass"] = Field(
-        default="drop", description="What becomes of harmless parameters that the provider's dialect cannot express."
+        default="drop", description="What happens to harmless parameters that the provider's dialect cannot express."
     )
     max_tokens: Count | None = Field(
         default=None, description="Longest answer, in tokens, where a dialect demands a bound and a request has none."
@@ -90,7 +90,7 @@ class Provider(Section):
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
     discover: bool = Field(default=False, description="Whether the provider is asked for its models, to list them too.")
     discover_every_s: Seconds = Field(default=3600, description="Seconds between two such questions.")
-    max_in_flight: Count | None = Field(default=None, description="Most calls at the same time; null has no bound.")
+    max_in_flight: Count | None = Field(default=None, description="Maximum concurrent calls; null has no bound.")
     usage_in_streams: Literal["auto", "never"] = Field(
         default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
     )
@@ -98,12 +98,12 @@ class Provider(Section):
     health: HealthCheck = Field(default_factory=HealthCheck, description="Whether it is asked how it is.")
     follow_limits: bool = Field(
         default=False,
-        description="Whether it is left alone while its answers say that its own limits are used up.",
+        description="Whether it is skipped while its rate-limit headers report that nothing is left.",
     )
 
     continues: Literal["auto", "none", "trailing", "prefix", "partial", "final_message"] = Field(
         default="auto",
-        description="How it is asked to go on with a text; auto is what its kind is known for.",
+        description="How it continues a partial answer; auto is what its kind is known for.",
     )
 
     def goes_on(self, model: str) -> str | None:
@@ -120,12 +120,12 @@ class Provider(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _address_of_preset(cls, given: object) -> object:
-        if not isinstance(given, Mapping) or given.get("base_url"):
-            return given
-        kind = given.get("kind")
+    def _address_of_preset(cls, settings: object) -> object:
+        if not isinstance(settings, Mapping) or settings.get("base_url"):
+            return settings
+        kind = settings.get("kind")
         preset = PRESETS.get(kind) if isinstance(kind, str) else None
-        return given if preset is None else {**given, "base_url": preset.address(given)}
+        return settings if preset is None else {**settings, "base_url": preset.address(settings)}
 
 
 class Target(Section):
@@ -147,7 +147,7 @@ class Target(Section):
         default=None, description="Tokens of prompt and answer; longer requests pass it by. null has no bound."
     )
     max_in_flight: Count | None = Field(
-        default=None, description="Most calls at the same time, over all routes; null has no bound."
+        default=None, description="Maximum concurrent calls, over all routes; null has no bound."
     )
 
 
@@ -159,16 +159,16 @@ class Hedge(Section):
         default=0.95, description="Share of the first target's last answers that came sooner than the second is asked."
     )
     min_s: Seconds = Field(default=0.05, description="Least silence before the second target is asked.")
-    max_s: Seconds = Field(default=10, description="Most silence, and the silence while too few answers are known.")
-    budget_ratio: Ratio = Field(default=0.05, description="Most hedges per call, 0 to 1.")
+    max_s: Seconds = Field(default=10, description="Longest delay, also used while too few answers are known.")
+    budget_ratio: Ratio = Field(default=0.05, description="Maximum hedges per call, 0 to 1.")
 
 
 class Recovery(Section):
-    """Whether other targets continue streams that break off."""
+    """Whether other targets continue streams that break in the middle."""
 
     enabled: bool = Field(default=False, description="Whether streams of plain text are continued by the next target.")
     max_times: Annotated[Whole, Field(ge=1, le=5)] = Field(
-        default=1, description="Most continuations of one stream; each can leave a seam."
+        default=1, description="Maximum continuations of one stream; each can leave a seam."
     )
 
 
@@ -177,7 +177,7 @@ class Instructions(Section):
 
     prompt: str | None = Field(default=None, description="System message before all others; null has none.")
     callers: Literal["keep", "drop", "refuse"] = Field(
-        default="keep", description="What becomes of system messages of callers."
+        default="keep", description="What happens to callers' system messages."
     )
 
 
@@ -190,7 +190,7 @@ class RouteStreaming(Section):
 
 
 class Route(Section):
-    """A model name of the gateway, and its targets."""
+    """A model name of the gateway and its targets."""
 
     targets: tuple[Target, ...] = Field(min_length=1, description="Models that can answer; at least one.")
     strategy: StrategyName = Field(

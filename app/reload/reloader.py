@@ -47,7 +47,6 @@ class Parent(Protocol):
 
     def __call__(self, *, asked: bool) -> None:
         """Take note that a newer configuration is in use; if somebody `asked` for it, all shall look."""
-        ...
 
 
 class Reloader:

@@ -39,15 +39,12 @@ class Keeper(Protocol):
 
     def started(self) -> None:
         """Take note that calls are served."""
-        ...
 
     def beat(self, requests: int) -> None:
         """Take note that the event loop turns, about once a second; `requests` were served so far."""
-        ...
 
     def stopping(self) -> None:
         """Take note that the server ends."""
-        ...
 
 
 class GatewayServer(uvicorn.Server):

@@ -43,7 +43,6 @@ class Outside(Protocol):
         Raises:
             GatewayError: STATE_UNAVAILABLE if there is no answer and the policy for that is to refuse.
         """
-        ...
 
 
 class Rules(msgspec.Struct, frozen=True):

@@ -10,6 +10,6 @@ A package for each feature that has such state, and in each the same files as fa
     book.py      gathers what stores take in batches
 
 `link` is what everything in Redis stands on, `scripts` are the decisions in Lua, `database` is a file of SQLite. What
-sends commands is handed to an adapter as `submit` or `link`, and the beginning of every key as `prefix`; what adapters
-return as futures, and raise where they wait, is `StateLostError`.
+sends commands is handed to an adapter as `link`, or as `submit` with the beginning of every key. What adapters return
+as futures, and raise where they wait, is `StateLostError`.
 """

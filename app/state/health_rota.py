@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from app.core.health import Checked, Heard, Probing
-from app.state.link import Link, Plain, StateLostError
+from app.state.link import Command, Link, StateLostError
 
 _LOOK_S: Final = 1.0  # between two looks at what others heard
 _KEPT: Final = 3  # intervals for which it is worth anything
@@ -21,9 +21,9 @@ _KEPT: Final = 3  # intervals for which it is worth anything
 class SharedRota:
     """The `Rota` behind a Redis."""
 
-    def __init__(self, link: Link, prefix: str) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
-        self._prefix = prefix
+        self._prefix = link.key_prefix
 
     def pause_s(self, probing: Probing) -> float:
         """Return a short while: turns end, and others hear something."""
@@ -33,7 +33,7 @@ class SharedRota:
         """Take the turn, if nobody has it."""
         key, lasts_ms = f"{self._prefix}:probe:{probing.provider}", max(1, round(probing.interval_s * 1000))
         try:
-            return await self._link.decide(Plain(("SET", key, "1", "NX", "PX", lasts_ms))) is not None
+            return await self._link.decide(Command(("SET", key, "1", "NX", "PX", lasts_ms))) is not None
         except StateLostError:
             return True
 
@@ -43,14 +43,14 @@ class SharedRota:
         lasts_ms = max(1, round(_KEPT * probing.interval_s * 1000))
         words = ("SET", self._told(probing), msgspec.json.encode(heard), "PX", lasts_ms)
         try:
-            await self._link.decide(Plain(words))
+            await self._link.decide(Command(words))
         except StateLostError:
             return
 
     async def heard(self, probing: Probing) -> Heard | None:
         """Read it."""
         try:
-            found = await self._link.decide(Plain(("GET", self._told(probing))))
+            found = await self._link.decide(Command(("GET", self._told(probing))))
             return None if found is None else msgspec.json.decode(found, type=Heard)
         except (StateLostError, msgspec.DecodeError):
             return None

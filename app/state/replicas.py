@@ -11,15 +11,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from app.state.link import Follower, Link, Plain, arrived
+from app.state.link import Command, Follower, Link, arrived
 
 
 class SharedReplicas(Follower):
     """The `Replicas` behind a Redis; follows `link`."""
 
-    def __init__(self, link: Link, prefix: str) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
-        self._key = f"{prefix}:reloads"
+        self._key = f"{link.key_prefix}:reloads"
         self._seen: int | None = None
         self._reread: Callable[[], None] = lambda: None
         link.follow(self)
@@ -31,11 +31,11 @@ class SharedReplicas(Follower):
     def reread(self) -> None:
         """Count the number up, if Redis can be asked; what is lost now is for the operator to say again."""
         if self._link.up:
-            self._link.submit(Plain(("INCR", self._key))).add_done_callback(self._counted)
+            self._link.submit(Command(("INCR", self._key))).add_done_callback(self._counted)
 
     async def beat(self) -> None:
         """Look at the number."""
-        found = int(await self._link.submit(Plain(("GET", self._key))) or 0)
+        found = int(await self._link.submit(Command(("GET", self._key))) or 0)
         before, self._seen = self._seen, found
         if before is not None and found != before:
             self._reread()

@@ -1,5 +1,5 @@
 """
-Tells a webhook what an operator should know at once; off the path, and never more than a few at a time.
+Posts urgent events to a webhook, outside the request path and from a bounded queue.
 
 A POST with a JSON object: `event`, `timestamp` and the fields of the log line of the same name. One that fails is tried
 again a few times; what finds no room or no ear is counted, since the log has it anyway.
@@ -43,7 +43,7 @@ class Alerts(BackgroundWork):
         self.lost = 0
 
     def __call__(self, signal: Signal) -> None:
-        """Queue what is to be told."""
+        """Queue the events of a signal."""
         if self.url is None:
             return
         at = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat()

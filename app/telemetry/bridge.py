@@ -1,8 +1,8 @@
 """
-Brings what libraries say through the standard library's logging into the log book, without the content they quote.
+Routes records of the standard library's logging into the log book, without any content that they quote.
 
 The message of an exception may quote a request, so only its type and frames are kept. Messages of records can quote
-too: arguments other than numbers are left out, and text made in advance ends where a representation may begin.
+too: arguments other than numbers are dropped, and preformatted text is cut where a representation may begin.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from app.telemetry.logs import LogBook
 from app.telemetry.rendering import Fields, iso
 
-_ABORTED = "ASGI callable returned without completing response."  # how a broken stream is cut off, on purpose
+_ABORTED = "ASGI callable returned without completing response."  # the intended way to cut off a broken stream
 _TRACEBACK = "Traceback (most recent call last):"  # Starlette reports a failed start as such a text
 _CHAIN_MAX = 5
 _QUOTING = re.compile(r"[\n(<{\[]")  # asyncio appends representations of tasks, handles and protocols
@@ -26,11 +26,11 @@ def configure_stdlib(book: LogBook) -> Callable[[], None]:
     """
     Send records of WARNING and above, of every library, into `book`.
 
-    Takes over the loggers of uvicorn as well, which must be started without a log configuration of its own. The
-    access log stays silent: `request_completed` says more, and never holds a query string.
+    Also takes over the loggers of uvicorn, which must be started without a log configuration of its own. The access log
+    is dropped: `request_completed` has more information, and never a query string.
 
     Returns:
-        What puts everything back as it was.
+        A function that restores the previous configuration.
     """
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger, logger.handlers, logger.level, logger.propagate) for logger in loggers]
@@ -63,7 +63,7 @@ class _Bridge(logging.Handler):
 
 
 def _described(record: logging.LogRecord) -> Fields:
-    """Return what may be logged of a record."""
+    """Return the fields of a record that may be logged."""
     fields: Fields = {
         "timestamp": iso(record.created),
         "level": record.levelname.lower(),
@@ -83,7 +83,7 @@ def _described(record: logging.LogRecord) -> Fields:
 
 def _message(record: logging.LogRecord) -> str:
     template, arguments = record.msg, record.args
-    if isinstance(template, OSError):  # uvicorn logs the failure to bind as it is; its text names the address
+    if isinstance(template, OSError):  # uvicorn logs a failed bind as the exception, whose text names the address
         return template.strerror or type(template).__qualname__
     if not isinstance(template, str):
         return type(template).__qualname__
@@ -93,7 +93,7 @@ def _message(record: logging.LogRecord) -> str:
         arguments = tuple(map(_number, arguments))
     try:
         filled = template % arguments if isinstance(arguments, tuple) else template
-    except (TypeError, ValueError):  # fewer or other arguments than the template asks for
+    except (TypeError, ValueError):  # the arguments do not fit the template
         filled = template
     return filled.partition("\n")[0]
 
@@ -103,7 +103,7 @@ def _number(argument: object) -> object:
 
 
 def _frames(error: BaseException) -> Iterator[str]:
-    """Yield one line a frame, outermost first, each exception after what caused it; without any message."""
+    """Yield a line per frame, outermost first, causes before their effects; without any message."""
     for link in reversed(_chain(error)):
         yield f"{type(link).__qualname__}:"
         frames = traceback.walk_tb(link.__traceback__)
@@ -112,7 +112,7 @@ def _frames(error: BaseException) -> Iterator[str]:
 
 
 def _of_text(text: str) -> tuple[str, str]:
-    """Return type and frames of a traceback that was rendered already, without source lines and message."""
+    """Return type and frames of a formatted traceback, without source lines and message."""
     error, frames = "", []
     for line in text.splitlines():
         if line.startswith('  File "'):
@@ -125,7 +125,7 @@ def _of_text(text: str) -> tuple[str, str]:
 
 def _chain(error: BaseException) -> list[BaseException]:
     chain = [error]
-    while len(chain) < _CHAIN_MAX:  # causes may form a circle
+    while len(chain) < _CHAIN_MAX:  # chains of causes can be cyclic
         last = chain[-1]
         cause = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
         if cause is None:

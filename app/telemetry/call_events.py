@@ -1,7 +1,7 @@
 """
-The events that every call has: its start, its stream, its end.
+The events of every call: its start, its stream, its end.
 
-Their fields are structs, which msgspec encodes in one step and without those that say nothing (`rendering.quick_line`).
+Their fields are structs, which msgspec encodes in one step and without empty fields (`rendering.quick_line`).
 """
 
 from __future__ import annotations
@@ -61,25 +61,25 @@ class _Ended(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def started(signal: CallStarted) -> list[Event]:
-    """Tell that a call began: with the signal's own fields, as they are."""
+    """Return the event of a call's start; its fields are the signal itself."""
     return [("request_started", signal)]
 
 
 def stream_started(signal: StreamStarted) -> list[Event]:
-    """Tell that a client sees the first of a stream."""
+    """Return the event of a stream's first chunk."""
     ttft_ms = ms(signal.first_token_s)
     return [("stream_started", _StreamStarted(signal.request_id, signal.provider, signal.model, ttft_ms))]
 
 
 def ended_level(signal: CallEnded) -> int:
-    """Return how severe an ending is: a call that was refused is no fault, and one that broke by a bug is an error."""
+    """Return the level of a call's end: ERROR for a bug, WARNING for any other failure, else INFO."""
     if signal.outcome != _FAILED:
         return logging.INFO
     return logging.ERROR if signal.status == INTERNAL.status else logging.WARNING
 
 
 def ended(signal: CallEnded) -> list[Event]:
-    """Tell how a call ended, and of a stream that came to its end how fast it was."""
+    """Return the events of a call's end; a completed stream has a second one with its speed."""
     left = signal.outcome == _ABANDONED
     usage = signal.usage
     fields = _Ended(

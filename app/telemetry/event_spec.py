@@ -1,8 +1,8 @@
 """
-What becomes of the signals of one type: events, their names, their fields, how severe they are.
+How signals of one type become log events: names, fields and level.
 
-As a rule it is one event with the signal's own fields, seconds as milliseconds (`pause_s` as `pause_ms`) and a few by
-other names.
+By default a signal becomes one event with the signal's own fields; seconds become milliseconds (`pause_s` becomes
+`pause_ms`), and a few fields are renamed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from app.core.signals import Signal
 from app.telemetry.rendering import Fields
 
 S = TypeVar("S", bound=Signal)
-# Its name and its fields; those that say nothing hold None or are empty. The events of every call have a struct, which
-# msgspec encodes without them.
+# Name and fields; None and empty fields are omitted from the line. The fields of the events of every call are structs,
+# which msgspec encodes without them.
 Event: TypeAlias = tuple[str, Fields | msgspec.Struct]
 
 _CALLED: Final[Mapping[str, str]] = MappingProxyType(
@@ -36,10 +36,10 @@ _CALLED: Final[Mapping[str, str]] = MappingProxyType(
 
 class EventSpec(msgspec.Struct, frozen=True):
     """
-    What becomes of the signals of one type.
+    How signals of one type become events.
 
-    `level` is what the standard library numbers so, none below INFO, or the function that finds it; `events` returns
-    the events of a signal in order.
+    `level` is a number of the standard library, at least INFO, or a function that returns it; `events` returns the
+    events of a signal in order.
     """
 
     kind: type[msgspec.Struct]
@@ -48,14 +48,14 @@ class EventSpec(msgspec.Struct, frozen=True):
 
 
 def lines(kind: type[S], level: int | Callable[[S], int], found: Callable[[S], list[Event]]) -> EventSpec:
-    """Say what becomes of signals of type `kind`, of which `found` makes the events."""
+    """Return the spec of signals of type `kind` whose events the function `found` makes."""
     return EventSpec(kind, level, found)
 
 
 def line(
     kind: type[S], level: int | Callable[[S], int], event: str | Callable[[S], str], **names: str | None
 ) -> EventSpec:
-    """Say that signals of type `kind` become one event; `names` are what fields are called, None leaves one out."""
+    """Return the spec of signals that become one event; `names` renames fields, None omits one."""
     called = {field: _called(field) for field in kind.__struct_fields__} | names
     fields = [(name, _reading(field)) for field, name in called.items() if name is not None]
 
@@ -72,7 +72,7 @@ def fields_of(event: Event) -> Fields:
 
 
 def ms(seconds: float | None) -> float | None:
-    """Return milliseconds with three places; several times as fast as rounding to three places."""
+    """Convert to milliseconds with three decimals, several times as fast as `round(x, 3)`."""
     return None if seconds is None else round(seconds * 1_000_000) / 1000
 
 

@@ -1,5 +1,5 @@
 """
-Which log events a signal becomes, how severe they are, and with which fields. A table; no I/O.
+The table of log events: which events a signal becomes, with which level and fields. No I/O.
 
 `event_spec.py` has the rule for lines that have a signal's own fields. `call_events.py` makes those of every call, the
 functions here make the others.
@@ -76,12 +76,12 @@ _CIRCUIT: Final[Mapping[str, str]] = MappingProxyType(
         CircuitState.OPEN.value: "circuit_opened",
     }
 )
-_WELL: Final = frozenset({"starting", "started", "ready", "stopped"})  # states of the local model that warn of nothing
-_DUE: Final = frozenset({"requests", "memory"})  # reasons to replace a worker with which nothing is wrong
+_WELL: Final = frozenset({"starting", "started", "ready", "stopped"})  # states of the local model that are no warning
+_DUE: Final = frozenset({"requests", "memory"})  # planned replacements of workers
 
 
 def severity(signal: Signal) -> int:
-    """Return the level of a signal's events, as the standard library numbers them; none is below INFO."""
+    """Return the level of a signal's events, a number of the standard library; at least INFO."""
     entry = SPECS.get(type(signal))
     if entry is None:
         return logging.INFO
@@ -90,7 +90,7 @@ def severity(signal: Signal) -> int:
 
 
 def events(signal: Signal) -> list[Event]:
-    """Return name and fields of each event, in order; fields that say nothing hold None or are empty."""
+    """Return name and fields of each event, in order; None or empty fields are omitted from the line."""
     entry = SPECS.get(type(signal))
     return [] if entry is None else entry.events(signal)
 
@@ -200,7 +200,7 @@ _TABLE: Final = (
 )
 SPECS: Final[Mapping[type[msgspec.Struct], EventSpec]] = MappingProxyType({entry.kind: entry for entry in _TABLE})
 
-# These have no line: they are for the metrics, and the log tells what became of the call, and why.
+# These have no line of their own: they are for the metrics, and the lines of their calls cover them.
 SILENT: Final = frozenset(
     {
         AttemptEnded,

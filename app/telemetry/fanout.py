@@ -1,4 +1,4 @@
-"""One listener that is many: each hears every signal, and none can harm the others or the call."""
+"""Distributes signals to several listeners, and isolates calls and listeners from each other's errors."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from app.core.signals import Listener, Signal
 
 @runtime_checkable
 class Choosy(Protocol):
-    """A listener that does not hear every kind of signal; which ones must not change."""
+    """A listener of some types of signals only; the types must not change."""
 
     def __call__(self, signal: Signal, /) -> None:
-        """Hear a signal."""
+        """Handle a signal."""
         ...
 
     def ears(self, kind: type[Signal]) -> Iterable[Listener]:
-        """Return what is to be told of signals of this type in its stead."""
+        """Return the functions to call for signals of this type in its place."""
         ...
 
 
 class FanOut:
     """
-    Pass every signal to every listener that hears its type, in the order given.
+    Passes every signal to the listeners of its type, in the order given.
 
     A listener that raises is counted; the type of its exception is reported once to the standard library's logging,
     without its message, which might quote a caller.
     """
 
     def __init__(self, listeners: Iterable[Listener | Choosy]) -> None:
-        self._listeners = tuple(listeners)  # exchanged as a whole: a listener may come or go while others are told
-        self._ears: dict[type[Signal], tuple[Listener, ...]] = {}  # found out once, not for each signal of each call
+        self._listeners = tuple(listeners)  # replaced as a whole: listeners may change while a signal is passed on
+        self._ears: dict[type[Signal], tuple[Listener, ...]] = {}  # by type of signal, found once
         self._reported: set[tuple[str, str]] = set()
         self._errors = 0
 
     def add(self, *listeners: Listener | Choosy) -> None:
-        """Tell these, too, from the next signal on."""
+        """Add listeners, from the next signal on."""
         self._exchange((*self._listeners, *listeners))
 
     def remove(self, listener: Listener | Choosy) -> None:
-        """Tell a listener no more."""
+        """Remove a listener."""
         self._exchange(tuple([other for other in self._listeners if other != listener]))
 
     @property
     def listeners(self) -> tuple[Listener | Choosy, ...]:
-        """Return who is told."""
+        """Return all listeners."""
         return self._listeners
 
     @property
@@ -55,7 +55,7 @@ class FanOut:
         return self._errors
 
     def __call__(self, signal: Signal) -> None:
-        """Tell all listeners; never raises."""
+        """Call all listeners of the signal's type; never raises."""
         try:
             ears = self._ears[type(signal)]
         except KeyError:

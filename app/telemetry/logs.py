@@ -1,7 +1,7 @@
 """
-The request log: one line for each event, written in batches.
+The log: one line per event, written in batches.
 
-While a call runs its signals are only put on a list; rendering and writing happen a moment later, many at once.
+During a call its signals are only appended to a list; a timer renders and writes them, many at once.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from app.telemetry.rendering import LineFormat, Renderer, iso, quick_line, rende
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
-FLUSH_AFTER_S = 0.1  # a line is never older than this when it is written
-FLUSH_AT = 256  # signals; rendering them takes 1 to 2 ms, which no other call should have to wait for longer
+FLUSH_AFTER_S = 0.1  # the longest time until a line is written
+FLUSH_AT = 256  # signals; rendering them blocks the event loop for about 1 ms, and should not for longer
 
 _THRESHOLDS: Final = MappingProxyType(
     {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 )
-_INFO: Final = logging.INFO  # quick to read
+_INFO: Final = logging.INFO  # a global is quicker to read than the attribute
 _NAMES: Final = MappingProxyType({number: level for level, number in _THRESHOLDS.items()})
 
 
 class LogBook:
     """
-    A listener that logs. Belongs to one event loop; `write_line` and `admits` may be called from any thread.
+    The listener that logs. Belongs to one event loop; `write_line` and `admits` are safe in any thread.
 
     Args:
-        file: Where lines go, as UTF-8. Stays open.
+        file: Gets the lines, as UTF-8. Stays open.
 
         clock: Source of the timestamps.
 
@@ -43,7 +43,7 @@ class LogBook:
 
         line_format: `json` or `console`.
 
-        flush_after_s: How old a line may become before it is written, unless there are many.
+        flush_after_s: The longest time until a line is written; a full batch is written at once.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class LogBook:
 
     @property
     def render(self) -> Renderer:
-        """Return what turns fields into a line, for others who write into the same book."""
+        """Return the function that renders fields as a line, for `write_line`."""
         return self._render
 
     def __call__(self, signal: Signal) -> None:
-        """Take note of a signal, to be written within a tenth of a second."""
+        """Queue a signal for the next batch."""
         if self._threshold > _INFO and severity(signal) < self._threshold:
             return
         pending = self._pending
@@ -86,28 +86,28 @@ class LogBook:
             self.flush()
 
     def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
-        """Hear whatever has a line."""
-        return () if kind in SILENT else (self.__call__,)  # bound here: calling an object takes three times as long
+        """Return this listener for the types of signals that have a line."""
+        return () if kind in SILENT else (self.__call__,)  # a bound method is three times as fast as calling the object
 
     def set_level(self, level: Level) -> None:
-        """Change which signals are kept from now on."""
+        """Change the level from now on."""
         self._threshold = _THRESHOLDS[level]
 
     def admits(self, level: int) -> bool:
-        """Say whether events of `level`, as the standard library numbers it, are written."""
+        """Return whether events of `level` (a number of the standard library) are written."""
         return level >= self._threshold
 
     def write_line(self, line: str) -> None:
-        """Write a line that was rendered elsewhere, at once."""
+        """Write an already rendered line at once."""
         self._output.write(f"{line}\n".encode())
 
     def note(self, signal: Signal) -> None:
-        """Write a signal at once; for those who have no event loop."""
+        """Write a signal at once; for callers without an event loop."""
         if self.admits(severity(signal)):
             self._write([(self._clock.wall(), signal)])
 
     def flush(self) -> None:
-        """Render and write all signals noted so far."""
+        """Render and write all queued signals."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -115,7 +115,7 @@ class LogBook:
         self._write(pending)
 
     def close(self) -> None:
-        """Write what is left; waits for a slow reader for a second at most. Repeatable."""
+        """Write the rest; waits a second at most for a slow reader. Idempotent."""
         self.flush()
         self._output.close()
 

@@ -1,8 +1,8 @@
 """
-Where log lines leave the process: a thread that writes, and a bounded backlog in front of it.
+Writes log lines in a thread, behind a bounded backlog.
 
-A pipe whose reader stalls, a terminal that is paused, a full disk: none of them may hold up the event loop, so
-writing happens elsewhere, and lines that find no room or no reader are dropped and counted.
+A stalled pipe, a paused terminal or a full disk must not block the event loop. Lines that do not fit into the backlog,
+or cannot be written, are dropped and counted.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import threading
 from queue import SimpleQueue
 from typing import Protocol
 
-BACKLOG_MAX_BYTES = 4 * 1024 * 1024  # about ten thousand lines: seconds of full load, and no burden on the memory
-CLOSE_LIMIT_S = 1.0  # a reader that takes longer than this to accept the last lines is not reading
+BACKLOG_MAX_BYTES = 4 * 1024 * 1024  # about ten thousand lines: some seconds of full load
+CLOSE_LIMIT_S = 1.0  # a reader that takes longer for the last lines is considered stalled
 
 
 class ByteFile(Protocol):
-    """As much of a binary file as is needed here; unbuffered and buffered ones will do."""
+    """The methods of a binary file, buffered or not, that are used here."""
 
     def write(self, block: bytes, /) -> int | None:
         """Write some of `block` and return how much, or None if a non-blocking file has no room."""
@@ -29,21 +29,21 @@ class ByteFile(Protocol):
         ...
 
     def fileno(self) -> int:
-        """Return the descriptor; asked for only after `write` returned None."""
+        """Return the descriptor; called only after `write` returned None."""
         ...
 
 
 def standard_output() -> ByteFile:
-    """Open the process's standard output, unbuffered; the descriptor stays open whatever happens to the file."""
+    """Open standard output, unbuffered; closing the file leaves the descriptor open."""
     return open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
 
 
 class Output:
     """
-    Write blocks of lines in the order in which they are given. Usable from any thread.
+    Writes blocks of lines in order. Safe in any thread.
 
-    The thread starts with the first block and ends at `close`; later blocks are written by the caller itself, so
-    that what is said while the process ends is not lost. The file stays open: it belongs to the caller.
+    The writer thread starts with the first block and ends at `close`. Later blocks are written in the caller's thread,
+    so that lines logged during shutdown are not lost. The file belongs to the caller and stays open.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Output:
         return self._dropped
 
     def write(self, block: bytes, lines: int = 1) -> None:
-        """Hand over `lines` complete lines for one write; never blocks (before `close`) and never raises."""
+        """Queue a block of `lines` complete lines; never blocks (before `close`) and never raises."""
         with self._lock:
             if self._closed:
                 self._write_last(block, lines)
@@ -77,7 +77,7 @@ class Output:
                 self._start()
 
     def close(self) -> None:
-        """Wait until everything is written, for `close_limit_s` at most. Repeatable."""
+        """Wait until everything is written, `close_limit_s` at most. Idempotent."""
         with self._lock:
             writer, self._writer, self._closed = self._writer, None, True
         if writer is not None:
@@ -103,15 +103,15 @@ class Output:
             self._dropped += lines
 
     def _put(self, block: bytes) -> bool:
-        """Write all of `block`, in one piece wherever the file takes it, and say whether that worked."""
+        """Write all of `block`, in one call if the file takes it, and return whether that worked."""
         try:
             while block:
                 written = self._file.write(block)
-                if written is None:  # someone else made the descriptor non-blocking
+                if written is None:  # another process made the shared descriptor non-blocking
                     select.select([], [self._file], [])
                 else:
                     block = block[written:]
             self._file.flush()
-        except (OSError, ValueError):  # no reader, no space; ValueError: the file has been closed
+        except (OSError, ValueError):  # no reader or no space; ValueError: the file is closed
             return False
         return True

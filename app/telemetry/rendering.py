@@ -1,4 +1,4 @@
-"""From one event to one line: JSON by msgspec, and by structlog what people read. Nothing is configured globally."""
+"""Renders an event as a log line: JSON by msgspec, text for people by structlog. No global configuration."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LineFormat: TypeAlias = Literal["json", "console"]
 Fields: TypeAlias = MutableMapping[str, Any]
 Renderer: TypeAlias = Callable[[Fields], str]
 
-LINE_MAX_BYTES = 2000  # so that a line passes a pipe or syslog in one piece, and the size of a log can be foretold
-VALUE_MAX_BYTES = 1024  # names and ids come from callers; no honest one is longer
-TRACE_MAX_BYTES = 1600  # frames are our own words, and the innermost ones are those that tell
+LINE_MAX_BYTES = 2000  # a line passes a pipe or syslog in one piece, and the size of a log is predictable
+VALUE_MAX_BYTES = 1024  # names and ids come from callers; legitimate ones are shorter
+TRACE_MAX_BYTES = 1600  # frames are not from callers, and the innermost ones matter
 _encode = msgspec.json.Encoder().encode
-_SHORTEST = 32  # below this a text tells nothing any more
+_SHORTEST = 32  # shorter texts are useless
 _UTF8_MAX = 4
-_SHORT = VALUE_MAX_BYTES // _UTF8_MAX  # no text of so many characters has more bytes than it may
+_SHORT = VALUE_MAX_BYTES // _UTF8_MAX  # a text of so few characters cannot exceed VALUE_MAX_BYTES
 
 
 def renderer(line_format: LineFormat) -> Renderer:
-    """Return what turns the fields of one event, in their order, into the text of one line."""
+    """Return a function that renders the fields of an event, in their order, as one line."""
     written, harmless = (_json, _is_harmless_json) if line_format == "json" else (_console(), str.isprintable)
 
     def render(fields: Fields) -> str:
@@ -34,7 +34,7 @@ def renderer(line_format: LineFormat) -> Renderer:
         except UnicodeEncodeError:  # JSON has no unpaired surrogates
             line = ""
         if line and len(line) <= VALUE_MAX_BYTES and line.isascii() and harmless(line):
-            return line  # as nearly all: no value in it can be too long or do harm
+            return line  # nearly always: no value can be too long or harmful
         tame = _tame(said)
         line = written(tame)
         while len(line) > LINE_MAX_BYTES // _UTF8_MAX and len(line.encode()) > LINE_MAX_BYTES and _shorten(tame):
@@ -63,9 +63,9 @@ def iso(wall_s: float) -> str:
 
 def _tame(fields: Fields) -> Fields:
     """
-    Bound every text, and make it harmless for terminals and parsers.
+    Truncate every text, and escape what could harm terminals or parsers.
 
-    What JSON does not escape by itself is escaped here: DEL, C1 controls, direction marks, unpaired surrogates.
+    JSON leaves some of it unescaped: DEL, C1 controls, direction marks, unpaired surrogates.
     """
     tame: Fields = {}
     for name, value in fields.items():
@@ -77,7 +77,7 @@ def _tame(fields: Fields) -> Fields:
 
 
 def _shorten(tame: Fields) -> bool:
-    """Halve the longest text; say whether there was one to halve."""
+    """Halve the longest text; return False if none is long enough."""
     name, value = max(
         ((name, value) for name, value in tame.items() if type(value) is str), key=lambda item: len(item[1])
     )
@@ -113,14 +113,16 @@ def _json(fields: Fields) -> str:
 
 
 def _is_harmless_json(line: str) -> bool:
-    """Say whether a line of ASCII is printable: of what is not, JSON escapes all but DEL."""
+    """Return whether an ASCII line of JSON is printable: JSON escapes all control characters but DEL."""
     return "\x7f" not in line
 
 
 def _console() -> Renderer:
-    structlog = import_module("structlog.dev")  # 1 MB, and 7 where tools of development have brought rich
+    structlog = import_module("structlog.dev")  # costs 1 MB of memory, or 7 where rich is installed
     columns = structlog.ConsoleRenderer(colors=False, sort_keys=False, pad_event_to=18, repr_native_str=True)
-    return lambda fields: str(columns(None, "", dict(fields)))  # it takes out what it has written
+    return lambda fields: str(
+        columns(None, "", dict(fields))
+    )  # a copy, as the renderer removes the fields that it writes
 
 
 @lru_cache(maxsize=8)  # under load a dozen lines share a millisecond, and to format it costs as much as to encode one

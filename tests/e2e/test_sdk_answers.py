@@ -100,10 +100,12 @@ def test_request_id(sdk: openai.OpenAI) -> None:
 
 
 def test_lists_models(sdk: openai.OpenAI) -> None:
-    """`models.list` shows the routes and what is known of the providers."""
+    """`models.list` shows the routes, what is known of the providers, and what only routes name."""
     listed = [(model.id, model.owned_by) for model in sdk.models.list()]
 
-    assert listed == [("verbatim", "wizard"), ("pair", "wizard"), ("sim/echo", "sim"), ("box/deep/er/model", "box")]
+    routes = [("verbatim", "wizard"), ("pair", "wizard")]
+    known = [("sim/echo", "sim"), ("box/deep/er/model", "box")]
+    assert listed == [*routes, *known, ("box/verbatim", "box"), ("box/first", "box"), ("box/second", "box")]
 
 
 @pytest.mark.parametrize("name", ["pair", "sim/echo", "box/deep/er/model", "box/not-listed:free"])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
-
 from app.core.gcra import US_PER_S
-from app.state.link import Command, Plain, Submit, unheeded
+from app.state.link import Command, Submit, unheeded
 from app.state.scripts import Script
 
 EPOCH_US = 1_700_000_000_000_000
@@ -34,12 +32,13 @@ class Hand:
 def on_time(submit: Submit, hand: Hand) -> Submit:
     """Return a way to Redis on which every script takes the time from `hand`."""
 
-    def submitted(command: Command | Plain) -> asyncio.Future[Any]:
-        if isinstance(command, Command):
+    def submitted(command: Command) -> asyncio.Future[Any]:
+        if command.script is not None:
             seconds, rest_us = divmod(hand.now_us, US_PER_S)
-            unheeded(submit(Plain(("HSET", _CLOCK, "s", seconds, "us", rest_us))))
+            unheeded(submit(Command(("HSET", _CLOCK, "s", seconds, "us", rest_us))))
             text = command.script.text.replace("redis.call('TIME')", f"redis.call('HMGET', '{_CLOCK}', 's', 'us')")
-            command = msgspec.structs.replace(command, script=Script.of(text))
+            script = Script.of(text)
+            command = Command(("EVALSHA", script.sha1, *command.words[2:]), script)
         return submit(command)
 
     return submitted

@@ -16,7 +16,6 @@ from app.core.errors import GatewayError
 from app.core.signals import CircuitChanged, Signal, StateDegraded
 from app.state.circuits.announcer import Announcer
 from app.state.circuits.memory import LocalCircuits, Means
-from app.state.circuits.redis import RedisCircuits
 from app.state.circuits.sharing import SharedCircuits
 from app.state.link.redis import LinkOptions, RedisLink
 
@@ -35,9 +34,9 @@ class Replica:
     def __init__(self, url: str, prefix: str, fail: Literal["local", "open", "closed"], link: LinkOptions) -> None:
         self.told: list[Signal] = []
         means = Means(SystemClock(), lambda: 0.0, Announcer(self.told.append))
-        self.link = RedisLink(url, link, means.chance, self.told.append)
+        self.link = RedisLink(url, msgspec.structs.replace(link, key_prefix=prefix), means.chance, self.told.append)
         self.local = LocalCircuits(means)
-        self.circuits = SharedCircuits(RedisCircuits(self.link.submit, prefix), self.link, self.local, means, fail)
+        self.circuits = SharedCircuits(self.link, self.local, fail)
 
     async def ask(self, verdict: Verdict = Verdict.OK, policy: CircuitPolicy = POLICY) -> str:
         """Make one call that ends as told, and return `passed` or the code of the refusal."""

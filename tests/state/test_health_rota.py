@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.health import Alone, Checked, Heard, Probing
 from app.state.health_rota import SharedRota
-from app.state.link import Command, Follower, Plain, StateLostError
+from app.state.link import Command, Follower, StateLostError
 
 PROBING = Probing("box", "small", interval_s=30.0, timeout_s=5.0, stream=False, failures=2)
 CHECKED = Checked("box", "small", up=False, failures=2, code="target_failed", took_s=0.5, at=1.0, since=1.0, due=2.0)
@@ -19,7 +19,8 @@ class Answering(AbstractAsyncContextManager["Answering"]):
 
     def __init__(self, answer: object = None, *, up: bool = True, lost: bool = False) -> None:
         self.up = up
-        self.asked: list[Plain | Command] = []
+        self.key_prefix = "w"
+        self.asked: list[Command] = []
         self._answer = answer
         self._lost = lost
 
@@ -29,7 +30,7 @@ class Answering(AbstractAsyncContextManager["Answering"]):
     def follow(self, follower: Follower) -> None:
         """Nobody follows."""
 
-    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def submit(self, command: Command) -> asyncio.Future[Any]:
         """Answer."""
         self.asked.append(command)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -39,7 +40,7 @@ class Answering(AbstractAsyncContextManager["Answering"]):
             answer.set_result(self._answer)
         return answer
 
-    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def ride(self, command: Command) -> asyncio.Future[Any]:
         """Answer."""
         return self.submit(command)
 
@@ -47,11 +48,11 @@ class Answering(AbstractAsyncContextManager["Answering"]):
         """Say that it has left."""
         return False
 
-    def operate(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def operate(self, command: Command) -> asyncio.Future[Any]:
         """Answer."""
         return self.submit(command)
 
-    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - the port's
+    async def decide(self, command: Command) -> Any:  # noqa: ANN401 - the port's
         """Answer, or not."""
         if not self.up:
             raise StateLostError
@@ -66,22 +67,21 @@ async def test_who_makes_the_key_asks() -> None:
     """The turn lasts as long as the interval."""
     first, second = Answering(b"OK"), Answering(None)
 
-    turns = await SharedRota(first, "w").mine(PROBING), await SharedRota(second, "w").mine(PROBING)
+    turns = await SharedRota(first).mine(PROBING), await SharedRota(second).mine(PROBING)
 
     assert turns == (True, False)
-    assert first.asked == [Plain(("SET", "w:probe:box", "1", "NX", "PX", 30_000))]
-    assert SharedRota(first, "w").pause_s(PROBING) == 1.0
+    assert first.asked == [Command(("SET", "w:probe:box", "1", "NX", "PX", 30_000))]
+    assert SharedRota(first).pause_s(PROBING) == 1.0
 
 
 async def test_what_one_hears_all_know() -> None:
     """It is written down by one, and read by the others; what cannot be read was not heard."""
     told = Answering(b"OK")
-    await SharedRota(told, "w").tell(PROBING, CHECKED)
+    await SharedRota(told).tell(PROBING, CHECKED)
     (written,) = told.asked
-    assert isinstance(written, Plain)
 
-    found = await SharedRota(Answering(written.words[2]), "w").heard(PROBING)
-    nothing = [await SharedRota(Answering(answer), "w").heard(PROBING) for answer in (None, b"{", b"{}")]
+    found = await SharedRota(Answering(written.words[2])).heard(PROBING)
+    nothing = [await SharedRota(Answering(answer)).heard(PROBING) for answer in (None, b"{", b"{}")]
 
     assert found == Heard("small", up=False, failures=2, code="target_failed", took_s=0.5)
     assert (written.words[1], written.words[3:]) == ("w:probed:box", ("PX", 90_000))
@@ -91,7 +91,7 @@ async def test_what_one_hears_all_know() -> None:
 async def test_without_redis_each_asks_for_itself() -> None:
     """While it is out of reach, or lost in the middle, nobody waits for anybody."""
     for link in (Answering(up=False), Answering(lost=True)):
-        rota = SharedRota(link, "w")
+        rota = SharedRota(link)
 
         await rota.tell(PROBING, CHECKED)
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from app.core.signals import Signal
 from app.state.link.redis import LinkOptions, RedisLink
 from app.state.replicas import SharedReplicas
@@ -20,8 +22,8 @@ class Process:
 
     def __init__(self, url: str, prefix: str) -> None:
         told: list[Signal] = []
-        self.link = RedisLink(url, OPTIONS, lambda: 0.0, told.append)
-        self.replicas = SharedReplicas(self.link, prefix)
+        self.link = RedisLink(url, msgspec.structs.replace(OPTIONS, key_prefix=prefix), lambda: 0.0, told.append)
+        self.replicas = SharedReplicas(self.link)
         self.rereads = 0
         self.replicas.listen(self._reread)
 

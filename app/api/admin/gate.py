@@ -79,7 +79,7 @@ class Guarded:
         self._listener = listener
 
     async def __call__(self, message: Message) -> None:
-        """Send a message on."""
+        """Forward a message."""
         if message["type"] == "http.response.start":
             own = dict(message.get("headers", ()))
             message["headers"] = [

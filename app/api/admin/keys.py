@@ -30,7 +30,7 @@ _Words: TypeAlias = Annotated[tuple[_Word, ...], msgspec.Meta(max_length=64)]
 
 
 class _Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a key may spend, as in the configuration."""
+    """The budget of a key, as in the configuration."""
 
     usd: Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000)]
     per: Period = "month"
@@ -44,7 +44,7 @@ class _Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a key may do, as in the configuration."""
+    """A limit of a key, as in the configuration."""
 
     name: _Word = "key"
     requests: _Amount | None = None

@@ -51,8 +51,8 @@ def hot_paths() -> Json:
 
 
 def _chat(summary: str, schema: Json, refused: Json | None = None) -> Json:
-    given = answer("The answer: JSON, or server-sent events if `stream` is true.", (JSON, EVENTS))
-    return {"post": operation(summary, "chat", given, body(schema), refused)}
+    success = answer("The answer: JSON, or server-sent events if `stream` is true.", (JSON, EVENTS))
+    return {"post": operation(summary, "chat", success, body(schema), refused)}
 
 
 def _completion_fields() -> Json:
@@ -201,5 +201,5 @@ def _plain(each: _Operation) -> Json:
     properties = {"model": _NAMED, **each.properties}
     named = ("model",) if "model" not in each.properties else ()
     schema = fields(properties, *named, *each.required, description=about, additionalProperties=True)
-    given = answer("The provider's answer.", each.gives)
-    return operation(each.summary, "operations on models", given, body(schema, *each.takes))
+    success = answer("The provider's answer.", each.gives)
+    return operation(each.summary, "operations on models", success, body(schema, *each.takes))

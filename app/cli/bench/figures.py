@@ -61,17 +61,17 @@ def figures(tally: Tally) -> Figures:
     )
 
 
-def show(found: Figures) -> None:
+def show(results: Figures) -> None:
     """Print the results for people."""
-    print(f"{found.requests} good answers in {found.elapsed_s:.1f} s: {found.requests_per_s:,.1f} a second")
-    if found.events_per_s:
-        print(f"{found.events_per_s:,.1f} events a second")
-    for cause, count in sorted(found.failures.items()):
+    print(f"{results.requests} good answers in {results.elapsed_s:.1f} s: {results.requests_per_s:,.1f} a second")
+    if results.events_per_s:
+        print(f"{results.events_per_s:,.1f} events a second")
+    for cause, count in sorted(results.failures.items()):
         print(painted(f"{count} failed: {cause}", Colour.BAD))
     rows = (
-        ("whole answer", found.latency_ms),
-        ("first token", found.first_token_ms),
-        ("gateway's own", found.overhead_ms),
+        ("whole answer", results.latency_ms),
+        ("first token", results.first_token_ms),
+        ("gateway's own", results.overhead_ms),
     )
     measured = [(name, quantiles) for name, quantiles in rows if quantiles is not None]
     if measured:

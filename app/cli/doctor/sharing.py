@@ -22,16 +22,18 @@ async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
     if probed.reason:
         advice = "check redis.url and whether Redis is up; until then each process decides alone (redis.fail)"
         return [wrong("redis", f"cannot be used ({probed.reason})", advice)]
-    found = [fine("redis", f"{probed.version} answers in {probed.latency_s * 1000:.1f} ms and takes writes")]
+    findings = [fine("redis", f"{probed.version} answers in {probed.latency_s * 1000:.1f} ms and takes writes")]
     if probed.latency_s > _SLOW_S:
-        found.append(doubtful("redis", "far away", "bring it nearer: decisions that take over 50 ms are lost"))
+        findings.append(doubtful("redis", "far away", "bring it nearer: decisions that take over 50 ms are lost"))
     if probed.policy.startswith("allkeys"):
         advice = "set maxmemory-policy to volatile-lru or noeviction: limits and circuits must not be forgotten"
-        found.append(doubtful("redis", f"may forget any key when it is full ({probed.policy})", advice))
+        findings.append(doubtful("redis", f"may forget any key when it is full ({probed.policy})", advice))
     if probed.ahead_s is not None and abs(probed.ahead_s) > _SKEW_MAX_S:
         side = "behind" if probed.ahead_s > 0 else "before"
-        found.append(doubtful("clock", f"{abs(probed.ahead_s):.0f} s {side} that of Redis", "let NTP set both clocks"))
-    return found
+        findings.append(
+            doubtful("clock", f"{abs(probed.ahead_s):.0f} s {side} that of Redis", "let NTP set both clocks")
+        )
+    return findings
 
 
 def _alone(settings: Settings) -> list[Finding]:

@@ -13,7 +13,7 @@ from app.config.trees import Loc
 
 
 def guards(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find guards that are not installed, and guards that would do nothing."""
+    """Find guards that are not installed, or would have no effect."""
     configured = settings.guards
     yield from _sections(("guards",), configured, names)
     for name, route in configured.routes.items():

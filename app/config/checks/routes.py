@@ -36,7 +36,7 @@ def _fallback(name: str, fallback: str, names: Names) -> Complaint | None:
 
 
 def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find routes whose strategy cannot work."""
+    """Find routes whose strategy is unknown or broken."""
     for name, route in settings.models.items():
         complaint = unusable(route.strategy, "strategy", ROUTE_STRATEGIES)
         if complaint is not None:

@@ -28,7 +28,7 @@ Claim = Annotated[str, Field(min_length=1, max_length=256), Expected("the name o
 class JwtClaims(Section):
     """The claims of a token that describe its caller."""
 
-    id: Claim = Field(default="sub", description="Whose token it is; limits and stored things hang on it.")
+    id: Claim = Field(default="sub", description="Whose token it is; limits and stored data belong to it.")
     name: Claim | None = Field(default=None, description="A name for people; null shows the id.")
     team: Claim | None = Field(default=None, description="The team.")
     user: Claim | None = Field(default=None, description="The user.")

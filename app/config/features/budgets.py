@@ -66,7 +66,7 @@ class Usage(Section):
 
 
 class Alerts(Section):
-    """Who is notified at once of events that an operator should know."""
+    """Immediate notifications for operators."""
 
     webhook_url: SecretAddress = Field(
         default=None,

@@ -15,7 +15,7 @@ class ModelFacts(Section):
     """The operator's facts about one model; those left out are taken from the catalogue."""
 
     context_window: Count | None = Field(default=None, description="Tokens of prompt and answer.")
-    max_output: Count | None = Field(default=None, description="Most tokens of an answer.")
+    max_output: Count | None = Field(default=None, description="Maximum tokens of an answer.")
     capabilities: frozenset[Capability] | None = Field(default=None, description="What it can do.")
 
 

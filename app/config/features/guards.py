@@ -17,9 +17,7 @@ GuardName = Annotated[
 ToolPattern = Annotated[str, Field(min_length=1, max_length=128)]
 Term = Annotated[str, Field(min_length=2, max_length=200, pattern=r"^\S(.*\S)?$"), Expected("a word or a phrase")]
 
-_POLICY = (
-    "What becomes of a complaint: none does not look, observe counts it, flag names it in a header, block refuses."
-)
+_POLICY = "What an objection causes: none is off, observe counts it, flag adds a header, block refuses."
 
 
 class _Judging(Section):
@@ -32,7 +30,7 @@ class Classifier(Section):
     url: HttpUrl = Field(default=None, description="Address that is sent the passages; null asks none.")
     api_key: ApiKey = Field(default=None, description="Sent as a bearer token; null or empty sends none.")
     timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
-    fail: Fail = Field(default="open", description="Without an answer, open lets the call go on and closed refuses it.")
+    fail: Fail = Field(default="open", description="Without an answer, open continues the call and closed refuses it.")
     threshold: Ratio = Field(default=0.8, description="Least score that is complained of, 0 to 1.")
 
 
@@ -69,7 +67,7 @@ class TermGuard(_Judging):
 class LengthGuard(_Judging):
     """How long an answer may be."""
 
-    max_chars: Count = Field(default=100_000, description="Most characters of one text of an answer.")
+    max_chars: Count = Field(default=100_000, description="Maximum characters of one text of an answer.")
 
 
 class SchemaGuard(_Judging):
@@ -101,7 +99,7 @@ class ModerationGuard(_Judging):
     prompts: bool = Field(default=True, description="Whether prompts are judged.")
     answers: bool = Field(default=False, description="Whether answers are judged.")
     fail: Fail = Field(
-        default="closed", description="Without an answer, closed refuses the call and open lets it go on."
+        default="closed", description="Without an answer, closed refuses the call and open continues it."
     )
 
 

@@ -55,7 +55,7 @@ Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x
 class VirtualKey(Section):
     """One key that callers may use, and what they may do with it."""
 
-    name: KeyName = Field(description="What the key is called; limits and stored things hang on it.")
+    name: KeyName = Field(description="What the key is called; limits and stored data belong to it.")
     hash: StoredHash = Field(description="Hash of the key; the key itself stands nowhere.")
     previous_hash: StoredHash | None = Field(default=None, description="Hash of the key before, while it is rotated.")
     previous_until: Moment | None = Field(default=None, description="When the key before ends; null is never.")

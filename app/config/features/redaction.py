@@ -42,9 +42,9 @@ class RedactionAnswer(Section):
     detectors: tuple[Detector, ...] | None = Field(
         default=None, description="What is looked for; null takes the detectors of prompts."
     )
-    action: AnswerAction = Field(default="mask", description="What becomes of a find.")
+    action: AnswerAction = Field(default="mask", description="What happens to a match.")
     actions: dict[FindName, AnswerAction] = Field(
-        default_factory=dict, description="What becomes of the finds of single detectors instead."
+        default_factory=dict, description="Actions for single detectors instead."
     )
 
 
@@ -54,7 +54,7 @@ class Presidio(Section):
     url: HttpUrl = Field(default=None, description="Address of the analyzer; null asks none.")
     timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
     fail: Literal["open", "closed"] = Field(
-        default="closed", description="Without an answer, closed refuses the call and open lets it go on without."
+        default="closed", description="Without an answer, closed refuses the call and open continues without it."
     )
     entities: tuple[Entity, ...] = Field(
         default=("PERSON", "LOCATION"),
@@ -71,10 +71,8 @@ class RedactionRoute(Section):
 
     enabled: bool | None = Field(default=None, description="Whether its prompts are redacted.")
     detectors: tuple[Detector, ...] | None = Field(default=None, description="What is looked for.")
-    action: Action | None = Field(default=None, description="What becomes of a find.")
-    actions: dict[FindName, Action] | None = Field(
-        default=None, description="What becomes of the finds of single detectors instead."
-    )
+    action: Action | None = Field(default=None, description="What happens to a match.")
+    actions: dict[FindName, Action] | None = Field(default=None, description="Actions for single detectors instead.")
     output: RedactionAnswer | None = Field(default=None, description="What is taken out of its answers.")
 
 
@@ -84,11 +82,9 @@ class Redaction(Section):
     enabled: bool = Field(default=False, description="Whether prompts are redacted.")
     detectors: tuple[Detector, ...] = Field(default=DEFAULT_DETECTORS, description="What is looked for.")
     action: Action = Field(
-        default="tokenize", description="What becomes of a find; tokenize puts it back into the answer."
+        default="tokenize", description="What happens to a match; tokenize restores it in the answer."
     )
-    actions: dict[FindName, Action] = Field(
-        default_factory=dict, description="What becomes of the finds of single detectors instead."
-    )
+    actions: dict[FindName, Action] = Field(default_factory=dict, description="Actions for single detectors instead.")
     patterns: tuple[RedactionPattern, ...] = Field(default=(), description="What else is looked for.")
     allow: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(
         default=(), description="Values that are let through; * stands for anything in them."
@@ -100,7 +96,7 @@ class Redaction(Section):
         default=SecretStr(""), description="Key of action hash; empty makes one up whenever the gateway starts."
     )
     streaming_window_chars: Window = Field(
-        default=128, description="Most characters held back of a streamed answer that is redacted."
+        default=128, description="Maximum characters held back of a streamed answer that is redacted."
     )
     output: RedactionAnswer = Field(default_factory=RedactionAnswer, description="What is taken out of answers.")
     presidio: Presidio = Field(default_factory=Presidio, description="Presidio's analyzer as one more detector.")

@@ -14,7 +14,7 @@ class RequestLog(Section):
 
     enabled: bool = Field(default=False, description="Whether the last calls are kept, for GET /admin/requests.")
     max_entries: Annotated[Whole, Field(ge=1, le=10_000_000)] = Field(
-        default=10_000, description="Most calls that are kept; in memory, by each worker."
+        default=10_000, description="Maximum calls that are kept; in memory, by each worker."
     )
     store: Literal["memory", "sqlite", "redis"] = Field(
         default="memory", description="memory (until the process ends), sqlite (one machine) or redis (all replicas)."

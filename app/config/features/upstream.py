@@ -14,8 +14,8 @@ PemFile = Annotated[str | None, BeforeValidator(stripped), Expected("the path of
 class Upstream(Section):
     """Connections to providers, per process."""
 
-    connections_max: Count = Field(default=4096, description="Most open connections to all providers together.")
-    per_origin_max: Count = Field(default=2048, description="Most open connections to one address.")
+    connections_max: Count = Field(default=4096, description="Maximum open connections to all providers together.")
+    per_origin_max: Count = Field(default=2048, description="Maximum open connections to one address.")
     idle_s: Seconds = Field(default=50, description="Seconds that a connection may rest before it is closed.")
     age_s: Seconds = Field(default=900, description="Seconds after which a connection is used no more.")
     warm: Annotated[Whole, Field(ge=0, le=1000)] = Field(

@@ -72,14 +72,14 @@ def _operations(params: Given) -> list[str] | None:
     return list(operations) or None
 
 
-def _redis(given: Given, prefix: str = "") -> str | None:
+def _redis(section: Given, prefix: str = "") -> str | None:
     """Return the URL of Redis from its parts, including nodes of a cluster and Sentinels."""
-    url = given.text("redis_url") or given.text("url") if not prefix else given.text(f"{prefix}url")
-    host, port = given.text(f"{prefix}host"), given.text(f"{prefix}port")
-    user, password = given.text(f"{prefix}username"), given.text(f"{prefix}password", "")
-    scheme = "rediss" if given.flag(f"{prefix}ssl") else "redis"
-    nodes, sentinels = given.several("redis_startup_nodes"), given.several("sentinel_nodes")
-    master = given.text("service_name")
+    url = section.text("redis_url") or section.text("url") if not prefix else section.text(f"{prefix}url")
+    host, port = section.text(f"{prefix}host"), section.text(f"{prefix}port")
+    user, password = section.text(f"{prefix}username"), section.text(f"{prefix}password", "")
+    scheme = "rediss" if section.flag(f"{prefix}ssl") else "redis"
+    nodes, sentinels = section.several("redis_startup_nodes"), section.several("sentinel_nodes")
+    master = section.text("service_name")
     if url is not None:
         return url
     account = "" if password is None and user is None else f"{_safe(user or '')}:{_safe(password or '')}@"
@@ -90,8 +90,8 @@ def _redis(given: Given, prefix: str = "") -> str | None:
     return None if host is None else f"{scheme}://{account}{host}:{port or 6379}"
 
 
-def _node(given: object) -> str:
-    parts = list(given.values()) if isinstance(given, dict) else given if isinstance(given, list) else [given]
+def _node(value: object) -> str:
+    parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
     return ":".join(map(str, parts[:2]))
 
 

@@ -59,11 +59,9 @@ class Held(Protocol):
 
     def want(self, now: float) -> None:
         """Take note that somebody elsewhere has asked."""
-        ...
 
     def keep(self, now: float) -> None:
         """Do what is due; called each `looked_s`."""
-        ...
 
 
 class Leaders:

@@ -10,8 +10,7 @@ from typing import Any
 
 from app.core.accounts import HOLD_S, Account, Hold, Level, Refused
 from app.state.budgets.memory import Change, told_ms
-from app.state.link import Argument, Command, Plain, Submit, trial
-from app.state.scripts import script
+from app.state.link import Argument, Command, Submit, decision
 
 
 class RedisAccounts:
@@ -41,15 +40,15 @@ class RedisAccounts:
 
     def telling(self, account: Account) -> asyncio.Future[Any]:
         """Ask to be the one that tells that an account refuses calls; None says that another replica is."""
-        return self._submit(Plain(("SET", f"{self._prefix}told:{account.id}", 1, "NX", "PX", told_ms(account))))
+        return self._submit(Command(("SET", f"{self._prefix}told:{account.id}", 1, "NX", "PX", told_ms(account))))
 
     def beating(self) -> asyncio.Future[Any]:
         """Ask for something that has to be written."""
-        return self._submit(trial(f"{self._prefix}beat"))
+        return self._submit(Command(("SET", f"{self._prefix}beat", 1, "PX", 60_000)))
 
-    def _about(self, decision: str, accounts: Sequence[Account], *arguments: Argument) -> Command:
+    def _about(self, name: str, accounts: Sequence[Account], *arguments: Argument) -> Command:
         keys = tuple(self._prefix + account.id for account in accounts)
-        return Command(script(decision), keys, arguments)
+        return decision(name, keys, *arguments)
 
 
 def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as redis-py hands it over

@@ -82,8 +82,8 @@ class _Owed(msgspec.Struct):
 class SharedBudgets(Follower):
     """The `Budgets` of one replica among several; follows `link`."""
 
-    def __init__(self, store: RedisAccounts, link: Link, local: LocalBudgets, fail: Fail) -> None:
-        self._store = store
+    def __init__(self, link: Link, local: LocalBudgets, fail: Fail) -> None:
+        self._store = RedisAccounts(link.submit, link.key_prefix)
         self._link = link
         self._local = local
         self._fail = fail

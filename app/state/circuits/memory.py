@@ -29,7 +29,7 @@ class LocalCircuits:
     """The `Circuits` of one process; those unused for longest are forgotten first."""
 
     def __init__(self, means: Means, circuits_max: int = CIRCUITS_MAX) -> None:
-        self._means = means
+        self.means = means
         self._circuits_max = circuits_max
         self._circuits: dict[str, Circuit] = {}
 
@@ -48,7 +48,7 @@ class LocalCircuits:
             return ticket
         now_ms = self._now_ms()
         reading = self._of(target.name, now_ms).admit(now_ms, policy)
-        self._means.announcer.changed(target.name, reading)
+        self.means.announcer.changed(target.name, reading)
         self._forget_one(now_ms, policy)
         if reading.slot is None:
             return refuse(target, reading, policy, last_resort=last_resort)
@@ -61,14 +61,14 @@ class LocalCircuits:
             if circuit is not None and verdict is Verdict.OK:
                 circuit.succeeded(self._now_ms(), ticket.policy, ticket.generation)
             return
-        finding = finding_of(ticket, verdict, least_open_s, self._means)
+        finding = finding_of(ticket, verdict, least_open_s, self.means)
         self.take(ticket.target.name, ticket.policy, finding, request_id)
 
     def take(self, target: str, policy: CircuitPolicy, finding: Finding, request_id: str = "") -> None:
         """Take note of how calls of one target ended."""
         now_ms = self._now_ms()
         reading = self._of(target, now_ms).report(now_ms, policy, finding)
-        self._means.announcer.changed(target, reading, None, request_id)
+        self.means.announcer.changed(target, reading, None, request_id)
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
         """Return every circuit by name."""
@@ -83,7 +83,7 @@ class LocalCircuits:
         """Do so at once; never fails."""
         now_ms = self._now_ms()
         reading = self._of(target.name, now_ms).force(now_ms, action)
-        self._means.announcer.changed(target.name, reading, FORCED)
+        self.means.announcer.changed(target.name, reading, FORCED)
         return view_of(target.name, reading)
 
     def adopt(self, readings: Mapping[str, Reading]) -> None:
@@ -104,10 +104,10 @@ class LocalCircuits:
             name = next((name for name, circuit in self._circuits.items() if not circuit.forced), None)
             if name is not None:
                 del self._circuits[name]
-                self._means.announcer.changed(name, Circuit(now_ms).read(now_ms, policy), FORGOTTEN)
+                self.means.announcer.changed(name, Circuit(now_ms).read(now_ms, policy), FORGOTTEN)
 
     def _now_ms(self) -> int:
-        return int(self._means.clock.now() * 1000)
+        return int(self.means.clock.now() * 1000)
 
 
 def finding_of(ticket: Ticket, verdict: Verdict, least_open_s: float, means: Means) -> Finding:

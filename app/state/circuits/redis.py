@@ -12,8 +12,7 @@ from typing import Any, TypeAlias
 
 from app.core.circuits import CircuitPolicy, CircuitState, Force
 from app.state.circuits.circuit import LEAST_OPEN_MAX_S, Finding, Reading
-from app.state.link import Argument, Command, Submit, text_of
-from app.state.scripts import script
+from app.state.link import Argument, Submit, decision, text_of
 
 CIRCUITS_KEPT = 4096
 # How long a probe keeps its place without a word of its replica, which has one with each look at the circuits: one that
@@ -80,11 +79,11 @@ class RedisCircuits:
         """
         held = [part for probe in probes for part in probe]
         arguments = (CIRCUITS_KEPT, round(LEASE_MAX_S * 1000), *held)
-        rows = await self._submit(Command(script("circuits_list"), (self._states, self._beat), arguments))
+        rows = await self._submit(decision("circuits_list", (self._states, self._beat), *arguments))
         return {text_of(row[0]): reading_of([*row[1:], None]) for row in rows}
 
-    def _about(self, decision: str, target: str, *arguments: Argument) -> asyncio.Future[Any]:
-        return self._submit(Command(script(decision), (self._states, self._window + target), (target, *arguments)))
+    def _about(self, name: str, target: str, *arguments: Argument) -> asyncio.Future[Any]:
+        return self._submit(decision(name, (self._states, self._window + target), target, *arguments))
 
 
 def reading_of(answer: Any) -> Reading:  # noqa: ANN401 - as redis-py hands it over

@@ -18,7 +18,7 @@ from app.core.call import Target
 from app.core.circuits import NO_GENERATION, CircuitPolicy, CircuitState, CircuitView, Force, Ticket, Verdict
 from app.state.circuits.announcer import FORCED
 from app.state.circuits.circuit import Finding, Reading
-from app.state.circuits.memory import LocalCircuits, Means, finding_of
+from app.state.circuits.memory import LocalCircuits, finding_of
 from app.state.circuits.mirror import CLOSED, Mirror
 from app.state.circuits.redis import Probe, RedisCircuits, reading_of
 from app.state.circuits.views import refuse, view_of
@@ -38,15 +38,15 @@ class _Tally(msgspec.Struct):
 
 
 class SharedCircuits(Follower):
-    """The `Circuits` of one replica among several; follows `link`. `means` are those of `local`."""
+    """The `Circuits` of one replica among several; follows `link`."""
 
-    def __init__(self, store: RedisCircuits, link: Link, local: LocalCircuits, means: Means, fail: Fail) -> None:
-        self._store = store
+    def __init__(self, link: Link, local: LocalCircuits, fail: Fail) -> None:
+        self._store = RedisCircuits(link.submit, link.key_prefix)
         self._link = link
         self._local = local
-        self._means = means
+        self._means = local.means
         self._fail = fail
-        self._mirror = Mirror(means)
+        self._mirror = Mirror(local.means)
         self._tallies: dict[str, _Tally] = {}
         self._names: dict[str, CircuitPolicy] = {}
         self._probes: set[Probe] = set()

@@ -24,9 +24,9 @@ class LocalRepeats:
     """The `Repeats` of one process; where there are too many answers, the oldest go first."""
 
     def __init__(self, limits: RepeatLimits, clock: Clock, new_token: Callable[[], str]) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._new_token = new_token
+        self.limits = limits
+        self.clock = clock
+        self.new_token = new_token
         self._running: dict[str, _Running] = {}
         self._answers: OrderedDict[str, tuple[float, Answered]] = OrderedDict()  # by age
         self._bytes = 0
@@ -40,7 +40,7 @@ class LocalRepeats:
         kept = self._answers.get(name)
         if kept is not None:
             return kept[1] if kept[1].fingerprint == fingerprint else Different()
-        token = self._new_token()
+        token = self.new_token()
         self._running[name] = _Running(token, fingerprint)
         return Leading(name, token)
 
@@ -52,8 +52,8 @@ class LocalRepeats:
 
     async def keep(self, leading: Leading, answered: Answered) -> None:
         """Keep an answer at once."""
-        if self._end(leading) and answered.size <= self._limits.entry_max_bytes:
-            self._answers[leading.name] = (self._clock.now() + self._limits.ttl_s, answered)
+        if self._end(leading) and answered.size <= self.limits.entry_max_bytes:
+            self._answers[leading.name] = (self.clock.now() + self.limits.ttl_s, answered)
             self._bytes += answered.size
             self._forget_old()
 
@@ -70,7 +70,7 @@ class LocalRepeats:
         return True
 
     def _forget_old(self) -> None:
-        now, limits = self._clock.now(), self._limits
+        now, limits = self.clock.now(), self.limits
         while self._answers:
             ends, answered = next(iter(self._answers.values()))
             crowded = len(self._answers) > limits.entries_max or self._bytes > limits.total_max_bytes

@@ -9,49 +9,36 @@ replica that dies makes nobody wait for long. While Redis is out of reach each p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from app.core.clock import Clock
 from app.core.idempotency import Answered, Busy, Claim, Different, Leading
-from app.state.idempotency import RepeatLimits
 from app.state.idempotency.memory import LocalRepeats
-from app.state.link import Argument, Command, Fail, Follower, Link, StateLostError, out_of_reach, trial
-from app.state.scripts import script
+from app.state.link import Argument, Command, Fail, Follower, Link, StateLostError, decision, out_of_reach
 
 CLAIM_S: Final = 6.0  # a dozen beats
 _FIRST_LOOK_S, _LOOK_MAX_S, _DOUBLINGS_MAX = 0.05, 0.5, 8  # pauses between looks at a call that another replica answers
 _UNSHARED: Final = Leading("", "")
 
 
-class RepeatTools(msgspec.Struct, frozen=True):
-    """What sharing needs: the time, names for claims and how long they hold, and what happens without Redis."""
-
-    clock: Clock
-    new_token: Callable[[], str]
-    fail: Fail
-    claim_s: float = CLAIM_S
-
-
 class SharedRepeats(Follower):
     """The `Repeats` of one replica among several; follows `link`."""
 
-    def __init__(self, link: Link, prefix: str, limits: RepeatLimits, local: LocalRepeats, tools: RepeatTools) -> None:
+    def __init__(self, link: Link, local: LocalRepeats, fail: Fail, claim_s: float = CLAIM_S) -> None:
         self._link = link
-        self._prefix = prefix
-        self._limits = limits
+        self._prefix = link.key_prefix
         self._local = local
-        self._tools = tools
+        self._fail = fail
+        self._claim_ms = _ms(claim_s)
         self._held: dict[str, str] = {}
         link.follow(self)
 
     async def claim(self, name: str, fingerprint: bytes) -> Claim:
         """Ask Redis."""
-        token = self._tools.new_token()
+        token = self._local.new_token()
         try:
-            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, _ms(self._tools.claim_s))
+            said, *answer = await self._asked("repeat_claim", name, fingerprint, token, self._claim_ms)
         except StateLostError as error:
             return await self._claim_alone(name, fingerprint, error)
         match said:
@@ -68,16 +55,16 @@ class SharedRepeats(Follower):
     async def wait(self, busy: Busy, looks: int) -> None:
         """Wait for a call of this process until it ends, for one of another a little, longer each time."""
         await self._local.wait(busy, looks)
-        await self._tools.clock.sleep(min(_FIRST_LOOK_S * 2 ** min(looks, _DOUBLINGS_MAX), _LOOK_MAX_S))
+        await self._local.clock.sleep(min(_FIRST_LOOK_S * 2 ** min(looks, _DOUBLINGS_MAX), _LOOK_MAX_S))
 
     async def keep(self, leading: Leading, answered: Answered) -> None:
         """Give the answer to Redis; what it does not take is given up."""
         if self._held.get(leading.name) != leading.token:
             await self._local.keep(leading, answered)
-        elif answered.size > self._limits.entry_max_bytes:
+        elif answered.size > self._local.limits.entry_max_bytes:
             await self.give_up(leading)
         else:
-            await self._release(leading, "keep", _ms(self._limits.ttl_s), msgspec.msgpack.encode(answered))
+            await self._release(leading, "keep", _ms(self._local.limits.ttl_s), msgspec.msgpack.encode(answered))
 
     async def give_up(self, leading: Leading) -> None:
         """Tell Redis; if it cannot be told, the claim ends by itself."""
@@ -88,13 +75,11 @@ class SharedRepeats(Follower):
 
     async def beat(self) -> None:
         """Hold the claims of calls that are being answered here."""
-        claim_ms = _ms(self._tools.claim_s)
-        holding = [self._command("repeat_end", *held, "hold", claim_ms, b"") for held in self._held.items()]
-        written = self._link.submit(trial(f"{self._prefix}:idem:beat"))
-        await asyncio.gather(written, *map(self._link.submit, holding))
+        holding = [self._command("repeat_end", *held, "hold", self._claim_ms, b"") for held in self._held.items()]
+        await asyncio.gather(*map(self._link.submit, holding))
 
     async def _claim_alone(self, name: str, fingerprint: bytes, error: StateLostError) -> Claim:
-        match self._tools.fail:
+        match self._fail:
             case "local":
                 return await self._local.claim(name, fingerprint)
             case "open":
@@ -109,11 +94,11 @@ class SharedRepeats(Follower):
         except StateLostError:
             return
 
-    async def _asked(self, decision: str, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        return await self._link.decide(self._command(decision, name, *arguments))
+    async def _asked(self, what: str, name: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
+        return await self._link.decide(self._command(what, name, *arguments))
 
-    def _command(self, decision: str, name: str, *arguments: Argument) -> Command:
-        return Command(script(decision), (f"{{{self._prefix}:idem:{name}}}",), arguments)
+    def _command(self, what: str, name: str, *arguments: Argument) -> Command:
+        return decision(what, (f"{{{self._prefix}:idem:{name}}}",), *arguments)
 
 
 def _ms(seconds: float) -> int:

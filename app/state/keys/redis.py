@@ -16,8 +16,7 @@ import msgspec
 from app.core.errors import CONFLICT, GatewayError
 from app.core.keys.store import key_exists, no_such_key
 from app.core.keys.virtual_keys import UNDECIDED, Found, KeyTable, Standing, VirtualKey
-from app.state.link import Command, Follower, Link, StateLostError, Submit, out_of_reach
-from app.state.scripts import script
+from app.state.link import Command, Follower, Link, StateLostError, Submit, decision, out_of_reach
 
 KEYS_MAX: Final = 100_000  # some 100 MB in each process
 FORGOTTEN_AFTER_S: Final = 30 * 86_400.0  # how long an operator sees keys that are valid no more
@@ -52,10 +51,10 @@ class SharedKeys(Follower):
 
     persistent = True
 
-    def __init__(self, link: Link, prefix: str, fail: Literal["local", "closed"]) -> None:
+    def __init__(self, link: Link, fail: Literal["local", "closed"]) -> None:
         self._link = link
         self._fail = fail
-        tag = f"{{{prefix}:keys}}"
+        tag = f"{{{link.key_prefix}:keys}}"
         self._names = (f"{tag}:records", f"{tag}:versions", f"{tag}:state", f"{tag}:dead")
         self._copy = _Copy(b"")
         link.follow(self)
@@ -110,7 +109,7 @@ class SharedKeys(Follower):
         self._copy = copy
 
     async def _page(self, ask: Submit, known: int) -> tuple[bytes, list[Any]]:
-        epoch, *rows = await ask(Command(script("keys_list"), self._names[:3], (known, _PAGE)))
+        epoch, *rows = await ask(decision("keys_list", self._names[:3], known, _PAGE))
         return epoch, rows
 
     async def _store(self, key: VirtualKey, before: int) -> int:
@@ -118,8 +117,8 @@ class SharedKeys(Follower):
         packed = msgspec.msgpack.encode(key)
         last = _last_second(key)
         forgotten = "" if last is None else int(last + FORGOTTEN_AFTER_S)
-        arguments = (key.id, packed, before, forgotten, KEYS_MAX)
-        version: int = await self._asked(Command(script("keys_put"), self._names, arguments))
+        put = decision("keys_put", self._names, key.id, packed, before, forgotten, KEYS_MAX)
+        version: int = await self._asked(put)
         if version == _FULL:
             raise GatewayError(CONFLICT, f"There are {KEYS_MAX} keys already.", suggestion="Revoke keys of no use.")
         if version > 0:

@@ -15,8 +15,7 @@ import msgspec
 
 from app.core.gcra import US_PER_S, Hold
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, overlooked
-from app.state.link import Argument, Command, Submit
-from app.state.scripts import script
+from app.state.link import Argument, Submit, decision
 
 _RATE, _PLACE = "rate", "place"
 _NUMBERS = 6  # that a decision tells of each claim
@@ -59,7 +58,7 @@ class RedisLimits:
         for claim, want in zip(ask.claims, wants, strict=True):
             arguments += _wanted(claim, want, hold_us)
         keys = self._keys(ask.slot, ask.claims)
-        return place, self._submit(Command(script("limits_acquire"), keys, tuple(arguments)))
+        return place, self._submit(decision("limits_acquire", keys, *arguments))
 
     def settling(self, slot: str, place: str, corrections: Sequence[Correction]) -> asyncio.Future[Any]:
         """Settle some buckets of one call."""
@@ -70,18 +69,18 @@ class RedisLimits:
                 ("", "", "", "") if hold is None else (each.owed_us, hold.served_us, hold.moved_us, hold.born_us)
             )
         keys = tuple([self._key(slot, each.bucket) for each in corrections])
-        return self._submit(Command(script("limits_settle"), keys, tuple(arguments)))
+        return self._submit(decision("limits_settle", keys, *arguments))
 
     async def read(self, slot: str, claims: Sequence[Claim]) -> list[Standing]:
         """Look at the buckets of some claims of one slot."""
         kinds = [_PLACE if claim.rule.rate is None else _RATE for claim in claims]
-        used = await self._submit(Command(script("limits_read"), self._keys(slot, claims), tuple(kinds)))
+        used = await self._submit(decision("limits_read", self._keys(slot, claims), *kinds))
         return [Standing(claim, 0, work) for claim, work in zip(claims, used, strict=True)]
 
     async def beat(self, alive_ms: int) -> int:
         """Say that this replica is alive, and return how many are; those silent for `alive_ms` are not."""
         alive: int = await self._submit(
-            Command(script("replicas_beat"), (f"{{{self._prefix}:limits}}:replicas",), (self._name, alive_ms))
+            decision("replicas_beat", (f"{{{self._prefix}:limits}}:replicas",), self._name, alive_ms)
         )
         return alive
 

@@ -1,9 +1,9 @@
 """
 What a feature that shares its state through Redis stands on; redis-py itself is not imported here.
 
-An adapter keeps a `Link`, asks it for `Command`s (a script, where a decision has to be taken in Redis) and for `Plain`
-ones, and follows it: it is told twice a second to catch up, and when Redis was lost. Every answer may be a
-`StateLostError`; what then happens is the policy of the feature (`redis.fail`).
+An adapter keeps a `Link`, asks it for `Command`s (Redis's own, or a `decision`, which is a script), and follows it: it
+is told twice a second to catch up, and when Redis was lost. Every answer may be a `StateLostError`; what then happens
+is the policy of the feature (`redis.fail`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from app.core.errors import STATE_UNAVAILABLE, GatewayError
-from app.state.scripts import Script
+from app.state.scripts import Script, script
 
 Argument: TypeAlias = str | bytes | int | float
 # While Redis is out of reach, a feature lets every call through, refuses it, or decides by what this process knows.
@@ -28,20 +28,19 @@ class StateLostError(Exception):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """One decision that is asked for; all keys of one share a hash slot."""
-
-    script: Script
-    keys: tuple[str, ...]
-    arguments: tuple[Argument, ...]
-
-
-class Plain(msgspec.Struct, frozen=True):
-    """One of Redis's own commands, such as `("SET", key, value, "PX", 1000)`; it must not block."""
+    """What Redis is asked, such as `("SET", key, value, "PX", 1000)`; it must not block. `script` is what that runs."""
 
     words: tuple[Argument, ...]
+    script: Script | None = None
 
 
-Submit: TypeAlias = Callable[[Command | Plain], asyncio.Future[Any]]
+def decision(name: str, keys: Sequence[str], *arguments: Argument) -> Command:
+    """Return what asks for one of `app/state/scripts`; all its keys share a hash slot."""
+    found = script(name)
+    return Command(("EVALSHA", found.sha1, len(keys), *keys, *arguments), found)
+
+
+Submit: TypeAlias = Callable[[Command], asyncio.Future[Any]]
 
 
 class Follower:
@@ -49,7 +48,7 @@ class Follower:
 
     async def beat(self) -> None:
         """
-        Catch up with what others did; asks for at least one thing that Redis has to write.
+        Catch up with what others did.
 
         Raises:
             StateLostError: Redis did not answer.
@@ -69,31 +68,29 @@ class Link(AbstractAsyncContextManager["Link"], Protocol):
     @property
     def up(self) -> bool:
         """Tell whether Redis can be asked now."""
-        ...
+
+    @property
+    def key_prefix(self) -> str:
+        """Return what every key begins with."""
 
     def follow(self, follower: Follower) -> None:
         """Let `follower` share the link's life; before the link is entered."""
-        ...
 
-    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def submit(self, command: Command) -> asyncio.Future[Any]:
         """Ask for one thing, if the link is up; the future fails with `StateLostError` if Redis does not answer."""
-        ...
 
-    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def ride(self, command: Command) -> asyncio.Future[Any]:
         """Ask for one thing when something else leaves; nothing is sent for its sake."""
-        ...
 
     def alight(self, answer: asyncio.Future[Any]) -> bool:
         """Ask no more for what `ride` returned; False if that has left already."""
-        ...
 
-    def operate(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def operate(self, command: Command) -> asyncio.Future[Any]:
         """
         Ask for one thing on behalf of an operator, who can wait: for 2 s, whether the link is up or not.
 
         It has a connection of its own, so no call waits behind it, and what is lost there does not take the link down.
         """
-        ...
 
     async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """
@@ -102,16 +99,14 @@ class Link(AbstractAsyncContextManager["Link"], Protocol):
         Raises:
             StateLostError: There is no answer.
         """
-        ...
 
-    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+    async def decide(self, command: Command) -> Any:  # noqa: ANN401 - likewise
         """
         Ask for one thing and wait, as `ask` does.
 
         Raises:
             StateLostError: There is no answer; at once while the link is down.
         """
-        ...
 
 
 def arrived(answer: asyncio.Future[Any]) -> bool:
@@ -124,12 +119,7 @@ def unheeded(answer: asyncio.Future[Any]) -> None:
     answer.add_done_callback(arrived)
 
 
-def trial(key: str) -> Plain:
-    """Return something that Redis has to write, for a beat: one that takes no writes is not taken for healthy."""
-    return Plain(("SET", key, 1, "PX", 60_000))
-
-
-async def all_of(link: Link, commands: Iterable[Command | Plain]) -> list[Any]:
+async def all_of(link: Link, commands: Iterable[Command]) -> list[Any]:
     """
     Ask for several things at once and wait for all.
 
@@ -154,10 +144,3 @@ def pairs_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> Iterable[tuple[by
 def out_of_reach(what: str, more: str = "") -> GatewayError:
     """Return what a caller is told whose call needs shared state, where the policy for that is to refuse."""
     return GatewayError(STATE_UNAVAILABLE, f"{what} Redis, which is out of reach{more}.", retry_after_s=1.0)
-
-
-class Shared(msgspec.Struct, frozen=True):
-    """What there is when Redis is configured: the link, and the beginning of every key."""
-
-    link: Link
-    key_prefix: str

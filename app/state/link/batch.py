@@ -18,8 +18,8 @@ from typing import Any, Final
 from redis.exceptions import NoScriptError, RedisError
 
 from app.core.time_limit import FairLimit
-from app.state.link import Command, Plain, StateLostError
-from app.state.link.pipelines import Client, Words, pipeline_to
+from app.state.link import Command, StateLostError
+from app.state.link.pipelines import Client, pipeline_to
 from app.state.scripts import Script
 
 # How redis-py tells that Redis cannot be used: ValueError where it reads bytes that are no answer of a Redis at all.
@@ -44,11 +44,11 @@ class Batch:
         self._pipeline = pipeline_to(client)
         self._timeout_s = timeout_s
         self._lost = lost
-        self._waiting: list[tuple[Command | Plain, asyncio.Future[Any]]] = []
-        self._riding: dict[asyncio.Future[Any], Command | Plain] = {}
+        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
+        self._riding: dict[asyncio.Future[Any], Command] = {}
         self._sending: asyncio.Task[None] | None = None
 
-    def submit(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def submit(self, command: Command) -> asyncio.Future[Any]:
         """Return what will hold the answer of Redis, or `StateLostError`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
@@ -60,7 +60,7 @@ class Batch:
             self._sending = loop.create_task(self._send_all())
         return answer
 
-    def ride(self, command: Command | Plain) -> asyncio.Future[Any]:
+    def ride(self, command: Command) -> asyncio.Future[Any]:
         """Return what will hold the answer once something else was sent."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._riding[answer] = command
@@ -105,13 +105,13 @@ class Batch:
                 raise
             self._deliver([answer for _, answer in sent], answers)
 
-    async def _execute(self, commands: list[Command | Plain]) -> list[Any]:
-        answers = await self._pipeline.execute([_words(command) for command in commands])
+    async def _execute(self, commands: list[Command]) -> list[Any]:
+        answers = await self._pipeline.execute([command.words for command in commands])
         forgotten = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if forgotten:
             again = [commands[n] for n in forgotten]
-            await self.load(list({command.script for command in again if isinstance(command, Command)}))
-            repeated = await self._pipeline.execute([_words(command) for command in again])
+            await self.load(list({command.script for command in again if command.script is not None}))
+            repeated = await self._pipeline.execute([command.words for command in again])
             for n, answer in zip(forgotten, repeated, strict=True):
                 answers[n] = answer
         return answers
@@ -133,12 +133,6 @@ class Batch:
         for _, answer in waiting:
             if not answer.done():
                 answer.set_exception(_lost_by(error))
-
-
-def _words(command: Command | Plain) -> Words:
-    if isinstance(command, Plain):
-        return command.words
-    return ("EVALSHA", command.script.sha1, len(command.keys), *command.keys, *command.arguments)
 
 
 def _lost_by(error: Exception) -> StateLostError:

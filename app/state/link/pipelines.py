@@ -36,7 +36,6 @@ class Pipeline(Protocol):
         Raises:
             RedisError: Redis cannot be reached, or answers what is none. Also `OSError`, and `ValueError`.
         """
-        ...
 
     async def load(self, texts: Sequence[str]) -> None:
         """
@@ -45,7 +44,6 @@ class Pipeline(Protocol):
         Raises:
             RedisError: Or another, as above.
         """
-        ...
 
 
 def pipeline_to(client: Client) -> Pipeline:

@@ -20,7 +20,7 @@ from app.core.background import BackgroundWork
 from app.core.ports import Chance
 from app.core.signals import Listener, StateDegraded
 from app.core.time_limit import FairLimit
-from app.state.link import Command, Follower, Plain, StateLostError, Submit, unheeded
+from app.state.link import Command, Follower, StateLostError, Submit, unheeded
 from app.state.link.batch import LOSSES, Batch
 from app.state.link.connecting import connect, disconnect
 from app.state.scripts import every
@@ -35,12 +35,13 @@ class LinkOptions(msgspec.Struct, frozen=True):
     """
     What Redis may take: `timeout_s` for a pipeline of decisions, `connect_s` for a connection.
 
-    `beat_s` is the pause between two looks at Redis.
+    `beat_s` is the pause between two looks at Redis, and every key begins with `key_prefix`.
     """
 
     timeout_s: float
     connect_s: float
     beat_s: float = BEAT_S
+    key_prefix: str = "wizard"
 
 
 class RedisLink(BackgroundWork):
@@ -52,6 +53,8 @@ class RedisLink(BackgroundWork):
 
     def __init__(self, url: str, options: LinkOptions, chance: Chance, listener: Listener) -> None:
         self.up = False
+        self.key_prefix = options.key_prefix
+        self._trial = Command(("SET", f"{options.key_prefix}:beat", 1, "PX", 60_000))
         self._client = connect(url, options.connect_s)
         self._options = options
         self._chance = chance
@@ -81,7 +84,7 @@ class RedisLink(BackgroundWork):
         except TimeoutError as error:
             raise StateLostError("timeout") from error
 
-    async def decide(self, command: Command | Plain) -> Any:  # noqa: ANN401 - likewise
+    async def decide(self, command: Command) -> Any:  # noqa: ANN401 - likewise
         """Ask for one thing and wait, as `ask` does."""
         if not self.up:
             raise StateLostError("down")
@@ -127,6 +130,7 @@ class RedisLink(BackgroundWork):
                 async with asyncio.timeout(self._options.connect_s):
                     await self._client.ping()
                     await self._batch.load(self._scripts)
+            await self.submit(self._trial)  # one that takes no writes is not taken for healthy
             for follower in self._followers:
                 await follower.beat()
         except (*LOSSES, *_NONSENSE, TimeoutError, StateLostError) as error:

@@ -24,7 +24,6 @@ class RequestStore(Protocol):
     @property
     def shared(self) -> bool:
         """Say whether other workers can find them."""
-        ...
 
     async def add(self, entries: Sequence[RequestEntry]) -> None:
         """
@@ -33,7 +32,6 @@ class RequestStore(Protocol):
         Raises:
             StateLostError: It cannot be done now.
         """
-        ...
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
         """
@@ -42,11 +40,9 @@ class RequestStore(Protocol):
         Raises:
             StateLostError: The store does not answer.
         """
-        ...
 
     async def aclose(self) -> None:
         """Close what was opened."""
-        ...
 
 
 class RequestBook(BackgroundWork):

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.request_log import RequestEntry, RequestQuery
-from app.state.link import Link, Plain, all_of, pairs_of, text_of
+from app.state.link import Command, Link, all_of, pairs_of, text_of
 
 _PAGE: Final = 100  # entries; calls may be waiting for the same connection
 _FIELD: Final = "entry"
@@ -19,22 +19,22 @@ class RedisRequests:
 
     shared = True
 
-    def __init__(self, link: Link, prefix: str, max_entries: int) -> None:
+    def __init__(self, link: Link, max_entries: int) -> None:
         self._link = link
-        self._stream = f"{{{prefix}:requests}}"
+        self._stream = f"{{{link.key_prefix}:requests}}"
         self._max_entries = max_entries
 
     async def add(self, entries: Sequence[RequestEntry]) -> None:
         """Append each; the stream trims itself."""
         words = ("XADD", self._stream, "MAXLEN", "~", self._max_entries, "*", _FIELD)
-        await all_of(self._link, [Plain((*words, msgspec.json.encode(entry))) for entry in entries])
+        await all_of(self._link, [Command((*words, msgspec.json.encode(entry))) for entry in entries])
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
         """Read back page by page, until there are enough."""
         found: list[RequestEntry] = []
         last = "+"
         for _ in range(-(-self._max_entries // _PAGE) + 1):
-            (page,) = await all_of(self._link, [Plain(("XREVRANGE", self._stream, last, "-", "COUNT", _PAGE))])
+            (page,) = await all_of(self._link, [Command(("XREVRANGE", self._stream, last, "-", "COUNT", _PAGE))])
             entries = [_entry(fields) for _, fields in page]
             found += filter(query.admits, entries)
             if len(page) < _PAGE or len(found) >= query.limit or _past(query, entries[-1]):

@@ -12,8 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.sessions import Head, Session, Turn, expired, not_found, size_of, too_many
-from app.state.link import Argument, Command, Follower, Link, Plain, StateLostError, out_of_reach, text_of, trial
-from app.state.scripts import script
+from app.state.link import Argument, Command, Link, StateLostError, decision, out_of_reach, text_of
 from app.state.sessions import GRACE_S, StoreLimits, checked, joined, parted
 
 OWNERS_MAX: Final = 10_000  # that an operator sees
@@ -29,14 +28,13 @@ class _About(msgspec.Struct, frozen=True, array_like=True):
     metadata: bytes
 
 
-class RedisSessions(Follower):
-    """The `SessionStore` of one replica among several; follows `link`."""
+class RedisSessions:
+    """The `SessionStore` of one replica among several."""
 
-    def __init__(self, link: Link, prefix: str, limits: StoreLimits) -> None:
+    def __init__(self, link: Link, limits: StoreLimits) -> None:
         self._link = link
-        self._prefix = f"{prefix}:sess"
+        self._prefix = f"{link.key_prefix}:sess"
         self._limits = limits
-        link.follow(self)
 
     async def create(self, session: Session) -> None:
         """Keep a new session."""
@@ -55,7 +53,7 @@ class RedisSessions(Follower):
         )
         if said == b"full":
             raise too_many()
-        await self._ask(Plain(("SADD", f"{self._prefix}:owners", head.tenant)))
+        await self._ask(Command(("SADD", f"{self._prefix}:owners", head.tenant)))
 
     async def load(self, tenant: str, session_id: str) -> Session:
         """Return a session, and let it live on."""
@@ -78,40 +76,36 @@ class RedisSessions(Follower):
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
         """Return sessions, those used last first; only operators ask for those of all."""
         owners = [tenant]
-        ask: Callable[[Command | Plain], Awaitable[Any]] = self._link.decide
+        ask: Callable[[Command], Awaitable[Any]] = self._link.decide
         if tenant is None:
             ask = self._link.operate
-            members = await self._answer(ask(Plain(("SMEMBERS", f"{self._prefix}:owners"))))
+            members = await self._answer(ask(Command(("SMEMBERS", f"{self._prefix}:owners"))))
             owners = [text_of(each) for each in members]
         found: list[Head] = []
         for owner in owners[:OWNERS_MAX]:
             start = f"{self._tag(owner or '')}:"
-            rows = await self._answer(ask(Command(script("session_list"), (f"{start}index",), (start, limit))))
+            rows = await self._answer(ask(decision("session_list", (f"{start}index",), start, limit)))
             found += [_head(row) for row in rows if row[0]]
         return sorted(found, key=lambda head: head.expires, reverse=True)[:limit]
 
     async def aclose(self) -> None:
         """The link belongs to the process."""
 
-    async def beat(self) -> None:
-        """Nothing of it is kept here; see only whether Redis takes writes."""
-        await self._link.submit(trial(f"{self._prefix}:beat"))
-
-    async def _found(self, decision: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
+    async def _found(self, name: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
         """Take a step on a session that has to be there."""
-        said = await self._step(decision, tenant, checked(session_id), *arguments)
+        said = await self._step(name, tenant, checked(session_id), *arguments)
         if said == b"gone":
             raise not_found(session_id)
         if said == b"expired":
             raise expired(session_id)
         return said
 
-    async def _step(self, decision: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - likewise
+    async def _step(self, name: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - likewise
         tag = self._tag(tenant)
         keys = (f"{tag}:{session_id}", f"{tag}:{session_id}:messages", f"{tag}:index")
-        return await self._ask(Command(script(decision), keys, (session_id, round(GRACE_S * 1000), *arguments)))
+        return await self._ask(decision(name, keys, session_id, round(GRACE_S * 1000), *arguments))
 
-    def _ask(self, command: Command | Plain) -> Awaitable[Any]:
+    def _ask(self, command: Command) -> Awaitable[Any]:
         return self._answer(self._link.decide(command))
 
     async def _answer(self, answer: Awaitable[Any]) -> Any:  # noqa: ANN401 - likewise

@@ -42,7 +42,6 @@ class Seal(Protocol):
 
     def closed(self, data: bytes) -> bytes:
         """Seal something."""
-        ...
 
     def opened(self, sealed: bytes) -> bytes:
         """
@@ -51,7 +50,6 @@ class Seal(Protocol):
         Raises:
             ValueError: It was sealed by another key, or changed.
         """
-        ...
 
 
 def sealed(seal: Seal, number: int, entry: Entry) -> bytes:

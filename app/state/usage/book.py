@@ -31,7 +31,6 @@ class UsageStore(Protocol):
     @property
     def shared(self) -> bool:
         """Say whether other workers have the same sums."""
-        ...
 
     async def add(self, batch: str, rows: Rows) -> None:
         """
@@ -40,7 +39,6 @@ class UsageStore(Protocol):
         Raises:
             StateLostError: It could not be done now; the same rows may be given again.
         """
-        ...
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """
@@ -49,15 +47,12 @@ class UsageStore(Protocol):
         Raises:
             StateLostError: The store does not answer.
         """
-        ...
 
     async def prune(self, first_day: str) -> None:
         """Forget the days before `first_day`."""
-        ...
 
     async def aclose(self) -> None:
         """Close what was opened."""
-        ...
 
 
 class UsageBook(BackgroundWork):

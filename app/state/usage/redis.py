@@ -9,8 +9,7 @@ from typing import Final
 import msgspec
 
 from app.core.spending.ledger import COUNTS, UsageKey, UsageRow
-from app.state.link import Command, Link, Plain, all_of, pairs_of
-from app.state.scripts import script
+from app.state.link import Command, Link, all_of, decision, pairs_of
 from app.state.usage.book import Rows
 
 _DAY_S: Final = 86_400
@@ -22,9 +21,9 @@ class RedisUsage:
 
     shared = True
 
-    def __init__(self, link: Link, prefix: str, retention_days: int) -> None:
+    def __init__(self, link: Link, retention_days: int) -> None:
         self._link = link
-        self._prefix = f"{{{prefix}:usage}}:"
+        self._prefix = f"{{{link.key_prefix}:usage}}:"
         self._ttl_s = (retention_days + 1) * _DAY_S
 
     async def add(self, batch: str, rows: Rows) -> None:
@@ -37,9 +36,8 @@ class RedisUsage:
                 if amount:
                     field = msgspec.json.encode([*place, count]).decode()
                     days.setdefault(key.day, []).extend((field, amount))
-        add = script("usage_add")
         commands = [
-            Command(add, (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), (self._ttl_s, *words))
+            decision("usage_add", (self._prefix + day, f"{self._prefix}done:{batch}:{day}"), self._ttl_s, *words)
             for day, words in days.items()
         ]
         await all_of(self._link, commands)
@@ -47,7 +45,7 @@ class RedisUsage:
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """Ask for each day."""
         days = list(_days(first_day, last_day))[-_DAYS_AT_ONCE:]
-        found = await all_of(self._link, [Plain(("HGETALL", self._prefix + day)) for day in days])
+        found = await all_of(self._link, [Command(("HGETALL", self._prefix + day)) for day in days])
         rows: dict[UsageKey, dict[str, int]] = {}
         for day, answer in zip(days, found, strict=True):
             for field, amount in pairs_of(answer):

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.core.caching.semantic import Near, VectorIndex
-from app.state.link import Command, Follower, Link, Plain, StateLostError, unheeded
-from app.state.scripts import script
+from app.state.link import Command, Follower, Link, StateLostError, decision, unheeded
 
 _DIGEST_CHARS: Final = 16  # of the model's name: vectors of another model are nothing to compare with
 
@@ -23,9 +22,9 @@ _DIGEST_CHARS: Final = 16  # of the model's name: vectors of another model are n
 class VectorSets(Follower):
     """The way to them; follows `link`, and asks each Redis that it gets to know whether it has vector sets."""
 
-    def __init__(self, link: Link, prefix: str) -> None:
+    def __init__(self, link: Link) -> None:
         self.link = link
-        self.tag = f"{{{prefix}:cache:vectors}}:"
+        self.tag = f"{{{link.key_prefix}:cache:vectors}}:"
         self.kept = f"{self.tag}kept"
         self._has_them: bool | None = None
         link.follow(self)
@@ -38,7 +37,7 @@ class VectorSets(Follower):
     async def beat(self) -> None:
         """Find out whether the server has vector sets, if it may be another one than before."""
         if self._has_them is None:
-            self._has_them = bool(await self.link.submit(Command(script("vectors_probe"), (f"{self.tag}none",), ())))
+            self._has_them = bool(await self.link.submit(decision("vectors_probe", (f"{self.tag}none",))))
 
     def lost(self) -> None:
         """Ask again: what comes back may be another server."""
@@ -66,7 +65,7 @@ class SharedVectors:
         elif packed is not None:
             name = self._name(space)
             arguments = (sets.tag, name, key, packed, max(1, round(kept_s * 1000)), self._vectors_max)
-            unheeded(sets.link.submit(Command(script("vectors_add"), (sets.tag + name, sets.kept), arguments)))
+            unheeded(sets.link.submit(decision("vectors_add", (sets.tag + name, sets.kept), *arguments)))
 
     async def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
         """Return the most similar question; None if there is none in this space, or Redis does not say."""
@@ -75,7 +74,7 @@ class SharedVectors:
             return await self._local.nearest(space, vector)
         if packed is None:
             return None
-        asked = sets.link.submit(Command(script("vectors_nearest"), (sets.tag + self._name(space),), (packed,)))
+        asked = sets.link.submit(decision("vectors_nearest", (sets.tag + self._name(space),), packed))
         try:
             found = await sets.link.ask(asked)
         except StateLostError:
@@ -87,15 +86,15 @@ class SharedVectors:
         sets, name = self._sets, self._name(space)
         self._local.forget(space, key)
         if sets.usable:
-            unheeded(sets.link.submit(Plain(("VREM", sets.tag + name, key))))
-            unheeded(sets.link.submit(Plain(("ZREM", sets.kept, f"{name} {key}"))))
+            unheeded(sets.link.submit(Command(("VREM", sets.tag + name, key))))
+            unheeded(sets.link.submit(Command(("ZREM", sets.kept, f"{name} {key}"))))
 
     def purge(self, prefix: str) -> None:
         """Forget the questions whose answers have keys that begin so; does not wait for that."""
         sets = self._sets
         self._local.purge(prefix)
         if sets.usable:
-            unheeded(sets.link.submit(Command(script("vectors_purge"), (sets.kept,), (sets.tag, prefix))))
+            unheeded(sets.link.submit(decision("vectors_purge", (sets.kept,), sets.tag, prefix)))
 
     def _name(self, space: str) -> str:
         return f"{self._model}:{space}"

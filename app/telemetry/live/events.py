@@ -1,7 +1,7 @@
 """
-Signals as they happen, for those who watch. Nobody watching costs nothing.
+The live stream of events behind `/admin/events`. Costs nothing while nobody watches.
 
-A watcher listens only while it watches, and is told by name and fields what the log tells, and what it does not tell.
+A watcher is a listener for as long as it watches. It gets the events of the log, and those signals that the log omits.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from app.telemetry.workers.asking import frames
 from app.telemetry.workers.directory import Place
 from app.telemetry.workers.wire import Question
 
-EVENTS: Final = "events"  # the topic under which workers ask each other
+EVENTS: Final = "events"  # the topic of questions between workers
 WAITING_MAX: Final = 1000  # signals of one watcher
-LOOK_EVERY_S: Final = 2.0  # for workers that have come meanwhile
+LOOK_EVERY_S: Final = 2.0  # interval of the search for new workers
 
 
 class Watching:
@@ -39,9 +39,9 @@ class Watching:
 
     async def here(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
         """
-        Yield what happens in this process, until it is about to end.
+        Yield the events of this process until it drains.
 
-        An event `events_missed` says how many found no room.
+        An event `events_missed` counts those that were dropped because the watcher was too slow.
         """
         watcher = _Watcher(query, self._clock)
         self._hearing.add(watcher)
@@ -53,7 +53,7 @@ class Watching:
             self._hearing.remove(watcher)
 
     async def answer(self, about: bytes) -> AsyncGenerator[bytes, None]:
-        """Answer another worker that watches."""
+        """Yield the events, encoded, for a watcher at another worker."""
         async with aclosing(self.here(msgspec.msgpack.decode(about, type=EventsQuery))) as found:
             async for event in found:
                 yield msgspec.msgpack.encode(event)
@@ -68,7 +68,7 @@ class WatchingAll:
         self._clock = clock
 
     async def everywhere(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
-        """Yield what happens in any worker, also in those that come later."""
+        """Yield the events of all workers, including those that start later."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(WAITING_MAX)
         tasks: dict[str, asyncio.Task[None]] = {}
         own = asyncio.create_task(self._own(query, queue))
@@ -101,14 +101,14 @@ class WatchingAll:
 
     async def _other(self, name: str, query: EventsQuery, queue: asyncio.Queue[Event | None]) -> None:
         question = Question(EVENTS, msgspec.msgpack.encode(query))
-        with suppress(OSError):  # it is not there any more, and whatever takes its place will be found
+        with suppress(OSError):  # the worker ended; `_look` finds the one that replaces it
             async with aclosing(frames(self._place, name, question)) as found:
                 async for frame in found:
                     await queue.put(msgspec.msgpack.decode(frame, type=Event))
 
 
 class _Watcher:
-    """A listener that keeps what it hears until somebody reads it; `over` once there is nothing more to come."""
+    """A listener with a bounded queue of signals; `over` once the process drains."""
 
     def __init__(self, query: EventsQuery, clock: Clock) -> None:
         self._query = query
@@ -128,7 +128,7 @@ class _Watcher:
         self._news.set()
 
     async def next(self) -> list[Event]:
-        """Wait for something to happen and return it."""
+        """Wait for signals, and return their events."""
         await self._news.wait()
         self._news.clear()
         heard, self._heard = self._heard, deque()

@@ -1,4 +1,4 @@
-"""What the administration may look at: this worker and, where there are several, all others with it."""
+"""The data behind the admin API's live views: of this worker or, with several workers, of all of them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from app.telemetry.workers.answering import Topic
 from app.telemetry.workers.asking import ask_all
 from app.telemetry.workers.directory import Place
 
-REQUESTS: Final = "requests"  # the topics under which workers ask each other for what each keeps for itself
+REQUESTS: Final = "requests"  # topics for what each worker keeps in its own memory
 USAGE: Final = "usage"
 
 
 class Sources(msgspec.Struct, frozen=True):
     """
-    What one worker knows.
+    What one worker can report.
 
-    `gathering` knows the metrics of all. `own_requests` and `own_usage` say that every worker keeps its own request log
-    and sums of what was used, which others can only ask it for.
+    `gathering` collects the metrics of all workers. `own_requests` and `own_usage`: every worker has a request log, or
+    usage totals, of its own in memory, so the others have to be asked for theirs.
     """
 
     gathering: Gathering
@@ -41,7 +41,7 @@ class Sources(msgspec.Struct, frozen=True):
 
 
 class OneWorker:
-    """The insight into a gateway with one worker; see `app.core.insight.Insight`."""
+    """Insight into a gateway with one worker; see `app.core.insight.Insight`."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -53,28 +53,28 @@ class OneWorker:
 
     @property
     def usage(self) -> UsageReader:
-        """Return who knows what was used."""
+        """Return the reader of usage totals."""
         return self._sources.usage
 
     async def stats(self) -> Figures:
-        """Return the figures of this moment."""
+        """Return the current figures."""
         return figures(await self._sources.gathering.families(), self._sources.recent.windows())
 
     def events(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
-        """Yield what happens from now on."""
+        """Yield events from now on."""
         return self._sources.watching.here(query)
 
 
 class AllWorkers:
     """
-    The insight into a gateway with several workers, as one of them has it; see `app.core.insight.Insight`.
+    Insight into a gateway with several workers, from one of them; see `app.core.insight.Insight`.
 
     Args:
-        sources: What this worker knows.
+        sources: What this worker can report.
 
-        place: Where the others are found.
+        place: Where the other workers are found.
 
-        clock: Says when to look for others.
+        clock: Paces the search for new workers.
     """
 
     def __init__(self, sources: Sources, place: Place, clock: Clock) -> None:
@@ -93,11 +93,11 @@ class AllWorkers:
 
     @property
     def usage(self) -> UsageReader:
-        """Return who knows what all workers used."""
+        """Return the reader of the usage totals of all workers."""
         return self._usage
 
     async def stats(self) -> Figures:
-        """Return the figures of this moment, of all workers that answer."""
+        """Return the current figures of all workers that answer."""
         families = await self._sources.gathering.families()
         windows = self._sources.recent.windows()
         heard = await ask_all(self._place, RECENT)
@@ -107,12 +107,12 @@ class AllWorkers:
         return figures(families, windows)
 
     def events(self, query: EventsQuery) -> AsyncGenerator[Event, None]:
-        """Yield what happens from now on in any of them."""
+        """Yield events of all workers from now on."""
         return self._watching.everywhere(query)
 
 
 def topics(sources: Sources) -> Mapping[str, Topic]:
-    """Return what other workers may ask this one."""
+    """Return the questions that this worker answers for the others."""
 
     async def requests(about: bytes) -> AsyncGenerator[bytes, None]:
         query = msgspec.msgpack.decode(about, type=RequestQuery)
@@ -132,7 +132,7 @@ class _Requests:
         self._place = place
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
-        """Ask all, and put what they have in order."""
+        """Ask all workers, and merge their entries, newest first."""
         heard = await ask_all(self._place, REQUESTS, msgspec.msgpack.encode(query))
         found = await self._own.find(query)
         for answer in heard.answers.values():
@@ -141,14 +141,14 @@ class _Requests:
 
 
 class _Usage:
-    """What all workers used, of which each adds up its own part."""
+    """The usage totals of all workers, each of which counts its own calls."""
 
     def __init__(self, own: UsageReader, place: Place) -> None:
         self._own = own
         self._place = place
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
-        """Ask all; what several of them have a row of comes several times."""
+        """Ask all workers; a key that several of them counted has several rows."""
         heard = await ask_all(self._place, USAGE, msgspec.msgpack.encode((first_day, last_day)))
         found = await self._own.read(first_day, last_day)
         for answer in heard.answers.values():

@@ -1,4 +1,4 @@
-"""What happened in the last minutes: the totals of a worker, looked at now and then."""
+"""Activity of the last minutes, from snapshots of a worker's totals."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.core.background import BackgroundWork
 from app.core.clock import Clock
 from app.telemetry.live.totals import Totals
 
-RECENT: Final = "recent"  # the topic under which workers ask each other
+RECENT: Final = "recent"  # the topic of questions between workers
 EVERY_S: Final = 5.0
 WINDOWS_S: Final = (10.0, 60.0, 300.0)
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What happened in the last `seconds`, which may be fewer than were asked for."""
+    """Activity of the last `seconds`, which are fewer than requested soon after the start."""
 
     seconds: float
     totals: Totals
@@ -29,12 +29,12 @@ class Window(msgspec.Struct, frozen=True):
 
 class Recent(BackgroundWork):
     """
-    Remembers the totals of the last minutes, as long as its context lasts; costs calls nothing.
+    Takes a snapshot of the totals every `EVERY_S` while its context is open; calls pay nothing for it.
 
     Args:
-        totals: Returns those of this moment.
+        totals: Returns the current totals.
 
-        clock: Says when to look.
+        clock: Paces the snapshots.
     """
 
     def __init__(self, totals: Callable[[], Totals], clock: Clock) -> None:
@@ -43,7 +43,7 @@ class Recent(BackgroundWork):
         self._seen: deque[tuple[float, Totals]] = deque([(clock.now(), Totals())], int(WINDOWS_S[-1] / EVERY_S) + 1)
 
     def windows(self) -> list[Window]:
-        """Return what happened in each of `WINDOWS_S`."""
+        """Return the activity of each of `WINDOWS_S`."""
         now, totals = self._clock.now(), self._totals()
         found = []
         for length_s in WINDOWS_S:

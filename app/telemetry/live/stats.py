@@ -1,4 +1,4 @@
-"""The figures of the moment, for people and dashboards: metrics and the last minutes of all workers, as JSON."""
+"""`/admin/stats`: the metrics and the last minutes of all workers, as JSON for people and dashboards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PERCENTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 _STATES: Final = ("closed", "half_open", "open")
 _FAULT: Final = 500
 
-# Where a family is shown, if it is there: as a number if it has no labels, else by its last label.
+# Group and name under which a family is shown, if it exists: as a number, or by its last label if it has labels.
 _PLACES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "wizard_active_requests": ("calls", "active"),
@@ -49,7 +49,7 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 
 def figures(families: Iterable[Family], windows: Sequence[Window]) -> Figures:
-    """Return what `families`, and what happened recently (see `WINDOWS_S`), amount to."""
+    """Summarize `families` and the recent `windows` (one for each of `WINDOWS_S`)."""
     found = {family.name: family for family in families}
     shown: dict[str, dict[str, object]] = {}
     for name, (group, key) in _PLACES.items():
@@ -86,7 +86,7 @@ def _recent(window: Window) -> Figures:
 
 
 def _targets(found: Mapping[str, Family]) -> list[Figures]:
-    """Return the figures of each target since the start, the busiest first."""
+    """Return the figures of each target since the start, busiest first."""
     calls: dict[tuple[str, ...], dict[str, float]] = {}
     for labels, count in _rows(found, "wizard_requests"):
         row = calls.setdefault(labels[:-1], {"calls": 0, "failed": 0})
@@ -119,7 +119,7 @@ def _targets(found: Mapping[str, Family]) -> list[Figures]:
 
 
 def _percentiles(spread: Spread) -> Figures:
-    """Return percentiles in milliseconds, as exactly as the buckets know them."""
+    """Return percentiles in milliseconds, interpolated within buckets."""
     found = {name: spread.percentile(share) for name, share in _PERCENTILES}
     return {name: None if seconds is None else round(seconds * 1000, 2) for name, seconds in found.items()}
 
@@ -142,7 +142,7 @@ def _sum(found: Mapping[str, Family], name: str) -> float:
 
 
 def _tidy(value: float) -> float:
-    """Return a whole number as one: workers tell each other all of them with a point."""
+    """Return whole numbers as `int`: numbers from other workers arrive as floats."""
     return int(value) if value == int(value) else round(value, 6)
 
 

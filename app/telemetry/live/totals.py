@@ -1,4 +1,4 @@
-"""What a worker has done so far, in a few numbers; the difference of two moments is what happened in between."""
+"""A worker's totals since its start. The difference of two snapshots is the activity in between."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEFT: Final = "499"
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """How values are spread over the buckets with these upper bounds: how many in each, and in one above."""
+    """The number of values in each bucket with these upper bounds, and in one bucket above them."""
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
@@ -30,7 +30,7 @@ class Spread(msgspec.Struct, frozen=True):
         return Spread(self.bounds, tuple(map(operator.sub, self.counts, earlier.counts)))
 
     def percentile(self, share: float) -> float | None:
-        """Return the value that `share` (0 to 1) of all do not exceed, as exactly as buckets know it; None of none."""
+        """Return the value that `share` (0 to 1) of all values do not exceed, interpolated; None without values."""
         left = share * sum(self.counts)
         if left == 0:
             return None
@@ -45,10 +45,10 @@ class Spread(msgspec.Struct, frozen=True):
 
 class Totals(msgspec.Struct, frozen=True):
     """
-    Calls that ended, by what became of them; tokens; times in seconds.
+    Finished calls by outcome, tokens, and times in seconds.
 
-    `failed` calls ended with a fault of the gateway or of a provider (5xx), `refused` ones with one of the caller, and
-    `left` ones because the client did.
+    `failed`: 5xx, the gateway's or a provider's fault. `refused`: 4xx, the caller's fault. `left`: the client
+    disconnected.
     """
 
     calls: int = 0
@@ -95,7 +95,7 @@ def totals_of(families: Iterable[Family]) -> Totals:
 
 
 def spread_of(reading: Reading) -> Spread:
-    """Return how many values each bucket holds by itself."""
+    """Turn cumulative counts into the count of each bucket."""
     below = (0, *reading.cumulative[:-1])
     return Spread(reading.bounds, tuple(map(operator.sub, reading.cumulative, below)))
 

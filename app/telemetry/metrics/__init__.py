@@ -1,8 +1,8 @@
 """
-Counts what happens, and shows it.
+Counts signals, and shows the counts to Prometheus.
 
-A *part* (`part.py`) says which signals it counts and how that looks. Most are one number: a line in `plain.py` each.
-What takes more is a class in a file of its own, named in `Metrics`.
+A *part* (`part.py`) declares which signals it counts and its metric families. Most parts are one number: one entry in
+`plain.py` each. The others are classes in files of their own, listed in `Metrics`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ UNCOUNTED: Final = frozenset(
 
 class Metrics:
     """
-    A listener that counts. Written by one thread; its parts may be shown by others at any time.
+    The listener that counts. Written by one thread; any thread may read the parts at any time.
 
     Args:
         label_sets_max: How many pairs of provider and model get series of their own, and how many fallbacks (from,
@@ -78,11 +78,11 @@ class Metrics:
             count(signal)
 
     def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
-        """Return what counts signals of a type."""
+        """Return the functions that count signals of a type."""
         return self._counts.get(kind, ())
 
     def counted(self) -> frozenset[type[msgspec.Struct]]:
-        """Return the types of signals that some part counts."""
+        """Return the types of all counted signals."""
         return frozenset(self._counts)
 
 

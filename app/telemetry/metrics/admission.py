@@ -1,4 +1,4 @@
-"""Counts who waits to be let in."""
+"""Counts the admission queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AdmissionCounts:
         self._limit: int | None = None
 
     def counts(self) -> Iterable[Counted]:
-        """Count who comes and who goes on."""
+        """Count calls that enter and leave the queue."""
         return (
             counted(CallQueued, self._queued),
             counted(CallUnqueued, self._unqueued),
@@ -29,7 +29,7 @@ class AdmissionCounts:
         )
 
     def families(self) -> Iterator[Family]:
-        """Yield the state of the queue; without a limit, no number is made up for it."""
+        """Yield the state of the queue; the limit has no row if there is none."""
         yield GaugeFamily(
             "wizard_queue_depth",
             "Calls that wait for a place.",
@@ -61,4 +61,4 @@ class AdmissionCounts:
         self._limit = signal.limit
 
     def _reloaded(self, _signal: ConfigReloaded) -> None:
-        self._limit = None  # the next call says what it is now, if there is one
+        self._limit = None  # the next call announces the new limit, if there is one

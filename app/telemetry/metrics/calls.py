@@ -1,4 +1,4 @@
-"""Counts calls and their attempts: how many, how long, at which target, with how many tokens, at what cost."""
+"""Counts calls and attempts: number, duration, target, tokens and cost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CallCounts:
         self._estimated = 0
 
     def counts(self) -> Iterable[Counted]:
-        """Count calls, what they tried and what that cost, and requests that were refused before they became one."""
+        """Count calls, their attempts and cost, and requests that were refused before they became calls."""
         return (
             counted(CallStarted, self._started),
             counted(StreamStarted, self._stream_started),
@@ -46,7 +46,7 @@ class CallCounts:
         )
 
     def families(self) -> Iterator[Family]:
-        """Yield what is known about calls."""
+        """Yield the metrics of calls."""
         rows = self._targets.rows()
         yield from _by_target(rows)
         yield from _attempts(rows)
@@ -114,7 +114,7 @@ class CallCounts:
             self._success_positions[min(signal.position, POSITION_MAX)] += 1
         self._overheads.observe(signal.overhead_s)
         if not signal.attempts:
-            return  # a stored answer, or another call's: the provider has counted its tokens once
+            return  # a cached answer, or another call's: its tokens are counted already
         if signal.longest_gap_s is not None:
             self._gaps.observe(signal.longest_gap_s)
         if signal.tokens_per_s is not None:

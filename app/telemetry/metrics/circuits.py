@@ -1,7 +1,7 @@
 """
-Counts what circuits do, by provider.
+Counts the states and transitions of circuits, by provider.
 
-There is one circuit for each target, and any model name may become a target; a provider is as bad as its worst one.
+There is one circuit per target, and any model name may become a target, so a provider shows the worst of its targets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class CircuitCounts:
     """
     States and transitions.
 
-    A change that another replica decided moves the state, but is not counted: the sum over replicas is the truth.
+    A transition decided by another replica changes the state, but is not counted, or sums over replicas would be wrong.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class CircuitCounts:
         self._transitions: dict[tuple[str, str, str], int] = {}
 
     def counts(self) -> Iterable[Counted]:
-        """Count changes of state, and meet providers whose circuits are closed."""
+        """Count transitions; attempts make providers known whose circuits never left closed."""
         return (counted(CircuitChanged, self._changed), counted(AttemptEnded, self._tried))
 
     def families(self) -> Iterator[Family]:
-        """Yield the worst state of each provider that was ever asked, and all transitions."""
+        """Yield the worst state of each provider ever used, and all transitions."""
         levels = [(provider, list(models.values())) for provider, models in list(self._levels.items())]
         yield GaugeFamily(
             "wizard_circuit_state",

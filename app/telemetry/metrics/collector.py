@@ -1,4 +1,4 @@
-"""Shows families to Prometheus, in the words of prometheus_client."""
+"""Renders families for Prometheus, by means of prometheus_client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ID_MAX_CHARS = 100  # OpenMetrics allows 128 characters for all labels of an ex
 
 
 class _Shown(Collector):
-    """Families as a collector: what the encoders of prometheus_client take."""
+    """Families as a collector, the input of prometheus_client's encoders."""
 
     def __init__(self, families: Iterable[Family]) -> None:
         self._families = families

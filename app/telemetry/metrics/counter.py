@@ -1,4 +1,4 @@
-"""Parts of one number: a total that signals add to, and a level that signals set."""
+"""Parts of one metric: a total that signals add to, and a level that signals set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _one(_signal: object) -> float:
 
 
 class Counter:
-    """A total for each set of label values; one without labels is shown from the beginning."""
+    """A total for each set of label values; without labels it is shown from the start."""
 
     def __init__(self, name: str, text: str, labels: Labels = ()) -> None:
         self._name, self._text, self._labels = name, text, labels
@@ -31,19 +31,19 @@ class Counter:
         self._counts: list[Counted] = []
 
     def showing(self, *values: str) -> Self:
-        """Show these values of the only label from the beginning, at zero."""
+        """Show these values of the only label from the start, at zero."""
         self._rows.update(dict.fromkeys([(value,) for value in values], 0))
         return self
 
     def bounded(self, most: int, free: int = 1) -> Self:
-        """Let new rows have `other` in the first `free` labels, where somebody makes up names, beyond `most` rows."""
+        """Beyond `most` rows, replace the first `free` labels, which callers can choose freely, by `other`."""
         self._most, self._free = most, free
         return self
 
     def add(
         self, kind: type[S], labels: Callable[[S], Labels] = _no_labels, number: Callable[[S], float] = _one
     ) -> Self:
-        """Let signals of type `kind` add a `number`, 1 by default, to the row with these `labels`."""
+        """Count signals of type `kind`: each adds `number` (1 by default) to the row with its `labels`."""
 
         def count(signal: S) -> None:
             more, row = number(signal), labels(signal)
@@ -57,7 +57,7 @@ class Counter:
         return self
 
     def counts(self) -> Iterable[Counted]:
-        """Return what adds to it."""
+        """Return the functions that count."""
         return self._counts
 
     def families(self) -> Iterator[Family]:
@@ -66,7 +66,7 @@ class Counter:
 
 
 class Level:
-    """A number without labels, 0 in the beginning; of several workers, the highest is shown."""
+    """A number without labels, initially 0; of several workers, the highest is shown."""
 
     def __init__(self, name: str, text: str) -> None:
         self._name, self._text = name, text
@@ -74,7 +74,7 @@ class Level:
         self._counts: list[Counted] = []
 
     def set(self, kind: type[S], level: Callable[[S], float]) -> Self:
-        """Let signals of type `kind` set the level."""
+        """Set the level at each signal of type `kind`."""
 
         def count(signal: S) -> None:
             self._level = level(signal)
@@ -83,7 +83,7 @@ class Level:
         return self
 
     def counts(self) -> Iterable[Counted]:
-        """Return what sets it."""
+        """Return the functions that set it."""
         return self._counts
 
     def families(self) -> Iterator[Family]:

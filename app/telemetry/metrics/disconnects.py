@@ -1,4 +1,4 @@
-"""Counts answers that go on after their clients had left."""
+"""Counts answers that are read on after their clients disconnected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.telemetry.metrics.part import Counted, counted
 
 
 class DisconnectCounts:
-    """Answers without clients: how many there are now, and how those before ended."""
+    """Answers without a client: how many are open, and how the others ended."""
 
     def __init__(self) -> None:
         self._now: set[str] = set()
@@ -23,7 +23,7 @@ class DisconnectCounts:
         yield counted(CallEnded, self._end)
 
     def families(self) -> Iterator[Family]:
-        """Yield the present ones and the outcomes."""
+        """Yield the open ones and the outcomes."""
         text = "Answers that are being read on after their clients left."
         yield GaugeFamily("wizard_drained_active", text, (), [((), len(self._now))], Merge.SUM)
         yield CounterFamily(
@@ -44,6 +44,6 @@ class DisconnectCounts:
         self._now.discard(signal.request_id)
 
     def _end(self, signal: CallEnded) -> None:
-        self._now.discard(signal.request_id)  # also of a stream that was resumed where another process counts that
+        self._now.discard(signal.request_id)  # also if the stream was resumed at another process, which counts that
         if signal.drained is not None:
             self._ended[signal.drained] += 1

@@ -1,7 +1,7 @@
 """
-What a part shows: metric families as plain records, which other processes can be told and `collector` translates.
+Metric families as plain records, which can be sent to other processes; `collector` turns them into Prometheus's text.
 
-Labels come from bounded sets only: no caller can make new ones without end.
+Labels come from bounded sets only, so that callers cannot create series without limit.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Rows: TypeAlias = list[tuple[Labels, float]]
 class Merge(Enum):
     """How the values of several worker processes become one."""
 
-    SUM = "sum"  # each has its own share: active requests, places in a queue
-    MAX = "max"  # all look at the same thing, or the worst counts: states, versions
-    MIN = "min"  # the oldest counts: times of starts
+    SUM = "sum"  # each has its own share: active requests, queue depth
+    MAX = "max"  # all see the same thing, or the worst counts: states, versions
+    MIN = "min"  # the oldest counts: start times
 
 
 class CounterFamily(msgspec.Struct, frozen=True, tag="counter"):
-    """A total that only grows, for each set of label values; its samples get the suffix `_total`."""
+    """A monotonic total for each set of label values; its samples get the suffix `_total`."""
 
     name: str
     text: str
@@ -35,7 +35,7 @@ class CounterFamily(msgspec.Struct, frozen=True, tag="counter"):
 
 
 class GaugeFamily(msgspec.Struct, frozen=True, tag="gauge"):
-    """A number that goes up and down, for each set of label values; no row where there is nothing to say."""
+    """A number that goes up and down, for each set of label values; rows without a value are absent."""
 
     name: str
     text: str
@@ -55,9 +55,7 @@ class HistogramFamily(msgspec.Struct, frozen=True, tag="histogram"):
 
 class Sampled(msgspec.Struct, frozen=True, tag="sampled"):
     """
-    A family of somebody else's making, of Prometheus's type `kind`.
-
-    Its samples are known by their names and labels only; all are merged alike.
+    A family from a foreign collector, of Prometheus's type `kind`, as its samples; all are merged alike.
     """
 
     name: str

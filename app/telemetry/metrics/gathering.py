@@ -1,4 +1,4 @@
-"""The metrics of the whole gateway, whichever of its workers is asked."""
+"""Collects the metrics of the whole gateway, whichever worker is scraped."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from app.telemetry.metrics.retired import KeptCounts, encoded
 from app.telemetry.workers.asking import Heard, Missing, ask_all
 from app.telemetry.workers.directory import Place
 
-METRICS: Final = "metrics"  # the topic under which workers ask each other
-KEEP_EVERY_S: Final = 2.0  # what a worker that is killed has counted since then is lost
+METRICS: Final = "metrics"  # the topic of questions between workers
+KEEP_EVERY_S: Final = 2.0  # a killed worker loses what it counted since the last time
 
 
 class Gathering(Protocol):
-    """Whoever knows the metrics of the gateway."""
+    """Collects the metrics of the gateway."""
 
     async def families(self) -> Sequence[Family]:
-        """Return every family with its present values."""
+        """Return every family with its current values."""
         ...
 
 
 class Alone:
-    """The only worker: its metrics are those of the gateway, and end with it."""
+    """The only worker: its metrics are those of the gateway."""
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = tuple(parts)
 
     async def families(self) -> Sequence[Family]:
-        """Return what the parts show. Takes milliseconds, in a thread."""
+        """Return the families of all parts. Takes milliseconds, in a thread."""
         return await asyncio.to_thread(shown, self._parts)
 
 
 class Together(BackgroundWork):
     """
-    One of several workers: asks the others, and keeps what it counts where it outlives this process.
+    One of several workers: asks the others, and saves its own counts where they outlive this process.
 
-    A context, which lasts as long as the worker serves.
+    A context, open while the worker serves.
     """
 
     def __init__(self, parts: Iterable[Part], place: Place, clock: Clock) -> None:
@@ -53,36 +53,36 @@ class Together(BackgroundWork):
         self._place = place
         self._clock = clock
         self._kept = KeptCounts(place.directory)
-        self._lock = asyncio.Lock()  # an older reading must not be written over a newer one
+        self._lock = asyncio.Lock()  # an older snapshot must not overwrite a newer one
         self._decoder = msgspec.msgpack.Decoder(list[Family])
 
     def lost(self) -> int:
-        """Return how often the counts could not be kept."""
+        """Return how often the counts could not be saved."""
         return self._kept.lost
 
     async def families(self) -> Sequence[Family]:
-        """Return the sum of all workers, the dead included; one that is too busy counts with what it last wrote."""
-        own, heard = await asyncio.gather(self._told(), ask_all(self._place, METRICS))
+        """Return the sum of all workers, dead ones included; a worker too busy to answer counts as it last saved."""
+        own, heard = await asyncio.gather(self._saved(), ask_all(self._place, METRICS))
         return await asyncio.to_thread(self._sum, own, heard)
 
     async def answer(self, _about: bytes) -> AsyncGenerator[bytes, None]:
-        """Answer another worker that asks."""
-        yield await self._told()
+        """Answer another worker."""
+        yield await self._saved()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Keep the last counts."""
+        """Save the last counts."""
         await super().__aexit__(kind, error, trace)
-        await self._told()
+        await self._saved()
 
     async def _run(self) -> None:
         while True:
             await self._clock.sleep(KEEP_EVERY_S)
-            await self._told()
+            await self._saved()
 
-    async def _told(self) -> bytes:
-        """Return this worker's families as they are told to others, written down before."""
+    async def _saved(self) -> bytes:
+        """Save this worker's families, and return them encoded for the others."""
         async with self._lock:
             return await asyncio.to_thread(self._write)
 
@@ -94,11 +94,11 @@ class Together(BackgroundWork):
     def _sum(self, own: bytes, heard: Heard) -> Sequence[Family]:
         silent = {name for name, why in heard.missing.items() if why is Missing.SILENT}
         retired = self._kept.retire(frozenset({self._place.name, *heard.answers, *silent}))
-        told = [content for name, content in heard.answers.items() if name not in retired.names]
+        answers = [content for name, content in heard.answers.items() if name not in retired.names]
         kept = [self._kept.read(name) for name in sorted(silent - retired.names)]
-        return merged([*map(self._decoder.decode, (own, *told)), *kept, retired.families])
+        return merged([*map(self._decoder.decode, (own, *answers)), *kept, retired.families])
 
 
 def shown(parts: Iterable[Part]) -> list[Family]:
-    """Return the families of all parts, with their present values; may be called from any thread."""
+    """Return the families of all parts, with their current values; safe in any thread."""
     return [family for part in parts for family in part.families()]

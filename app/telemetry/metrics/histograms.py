@@ -1,8 +1,7 @@
 """
 Histograms as plain Python numbers, and their bounds.
 
-One update costs a dictionary look-up or a bisection, about a tenth of what a child of prometheus_client costs;
-`collector` turns them into metric families when somebody asks.
+An update costs one bisection, about a tenth of an update in prometheus_client. `collector` renders them at a scrape.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ TOKENS_PER_S: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """The last value in a bucket with the call it came from; a call that is traced is known by its trace."""
+    """An exemplar: the last value in a bucket and its call, identified by the trace if the call is traced."""
 
     value: float
     request_id: str
@@ -33,9 +32,9 @@ class Mark(msgspec.Struct, frozen=True):
 
 class Reading(msgspec.Struct, frozen=True):
     """
-    A histogram at one moment: upper bounds, how many values were at most each of them (and all), their sum.
+    A snapshot of a histogram: upper bounds, cumulative counts (the last one of all values), and the sum.
 
-    `marks` has an example for each bucket that is not empty, if any are kept.
+    `marks` has an exemplar for each bucket that is not empty, if the histogram keeps them.
     """
 
     bounds: tuple[float, ...]
@@ -44,7 +43,7 @@ class Reading(msgspec.Struct, frozen=True):
     marks: tuple[Mark | None, ...] = ()
 
     def plus(self, other: Reading) -> Reading:
-        """Return both together; of other bounds than these, which only another version has, nothing is added."""
+        """Return the sum; a reading with other bounds, from a worker of another version, is ignored."""
         if other.bounds != self.bounds:
             return self
         cumulative = tuple(map(operator.add, self.cumulative, other.cumulative))
@@ -53,13 +52,13 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Histogram:
-    """Counts values by the smallest of the ascending `bounds` that they do not exceed."""
+    """Counts values by bucket; `bounds` are the ascending upper bounds."""
 
     __slots__ = ("_bounds", "_counts", "_total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)  # the last one is for everything above
+        self._counts = [0] * (len(bounds) + 1)  # the last one for values above all bounds
         self._total = 0.0
 
     def observe(self, value: float) -> None:
@@ -68,12 +67,12 @@ class Histogram:
         self._total += value
 
     def read(self) -> Reading:
-        """Return the present state; may be called from another thread."""
+        """Return a snapshot; safe in another thread."""
         return Reading(self._bounds, tuple(accumulate(list(self._counts))), self._total)
 
 
 class MarkedHistogram(Histogram):
-    """Keeps the last call of each bucket as its example."""
+    """Keeps the last call of each bucket as its exemplar."""
 
     __slots__ = ("_marks",)
 
@@ -82,13 +81,13 @@ class MarkedHistogram(Histogram):
         self._marks: list[tuple[float, str, str] | None] = [None] * (len(bounds) + 1)
 
     def mark(self, value: float, request_id: str, trace_id: str) -> None:
-        """Count one value, and keep where it came from; made for speed, like `observe`."""
+        """Count one value and keep its call; repeats `observe` in place of a call, for speed."""
         place = bisect_left(self._bounds, value)
         self._counts[place] += 1
         self._total += value
         self._marks[place] = (value, request_id, trace_id)
 
     def read(self) -> Reading:
-        """Return the present state with the examples; may be called from another thread."""
+        """Return a snapshot with the exemplars; safe in another thread."""
         marks = tuple([None if mark is None else Mark(*mark) for mark in list(self._marks)])
         return msgspec.structs.replace(super().read(), marks=marks)

@@ -1,4 +1,4 @@
-"""Many processes, one exposition: families of several workers become those of the gateway."""
+"""Merges the metric families of several workers into one exposition."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOTALS: Final = frozenset({"counter", "histogram", "summary"})
 
 
 def merged(workers: Iterable[Sequence[Family]]) -> list[Family]:
-    """Return each family once, with the rows of all; in the order of the first worker that has it."""
+    """Return each family once with the rows of all workers, in order of first appearance."""
     found: dict[str, Family] = {}
     for families in workers:
         for family in families:
@@ -30,7 +30,7 @@ def merged(workers: Iterable[Sequence[Family]]) -> list[Family]:
 
 
 def lasting(families: Iterable[Family]) -> list[Family]:
-    """Return what remains of a worker that died: its totals, while its gauges say nothing any more."""
+    """Return the families of a dead worker that still count: its totals, not its gauges."""
     return [family for family in families if not _is_gauge(family)]
 
 
@@ -52,7 +52,7 @@ def _both(one: Family, other: Family) -> Family:
             pairs = _joined([((a, b), c) for a, b, c in one.rows], [((a, b), c) for a, b, c in other.rows], rule)
             return Sampled(one.name, one.text, one.kind, [(a, b, c) for (a, b), c in pairs], one.merge)
         case _:
-            return one  # of two versions of the gateway: the first is the one that was asked
+            return one  # workers of two versions: the scraped one wins
 
 
 def _joined(one: Iterable[tuple[K, V]], other: Iterable[tuple[K, V]], rule: Callable[[V, V], V]) -> list[tuple[K, V]]:

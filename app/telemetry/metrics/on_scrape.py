@@ -1,4 +1,4 @@
-"""What is not counted but asked for, when somebody looks: a function for each topic, shown by a part `OnScrape`."""
+"""Metrics that are read at each scrape instead of counted: a function for each topic, shown by a part `OnScrape`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from app.telemetry.metrics.part import Counted
 
 P = ParamSpec("P")
 _NO_SHELF: Final = ShelfView(0, 0, 0, 0, 0)
-_CREATED: Final = "_created"  # times of starts, which say nothing about the sum of several workers
-_REASONS: Final = ("died", "hung", "failed", "requests", "memory")  # to replace a worker
+_CREATED: Final = "_created"  # start times, which have no meaning for a sum of workers
+_REASONS: Final = ("died", "hung", "failed", "requests", "memory")  # why workers are replaced
 _MERGED: Final[Mapping[str, Merge]] = MappingProxyType(
     {
         "process_start_time_seconds": Merge.MIN,
-        "process_open_fds": Merge.MAX,  # each worker has a limit of its own: the one closest to it counts
+        "process_open_fds": Merge.MAX,  # limits are per process: show the worker closest to its limit
         "process_max_fds": Merge.MIN,
     }
 )
 
 
 class OnScrape:
-    """A part that no signal concerns: what it shows are the families that a function yields for these arguments."""
+    """A part that counts no signals: its families are those that a function yields for these arguments."""
 
     def __init__(self, asking: Callable[P, Iterator[Family]], *args: P.args, **kwargs: P.kwargs) -> None:
         self.families: Callable[[], Iterator[Family]] = partial(asking, *args, **kwargs)
@@ -41,14 +41,14 @@ class OnScrape:
 
 
 def build(version: str) -> Iterator[Family]:
-    """Yield the gateway's version as a label, and one worker."""
+    """Yield the gateway's version as a label, and the count of this worker, 1."""
     text = "Version of the gateway; the value is always 1."
     yield GaugeFamily("wizard_build_info", text, ("version",), [((version,), 1)], Merge.MAX)
     yield GaugeFamily("wizard_workers", "Worker processes that this shows together.", (), [((), 1)])
 
 
 def workers_replaced(counts: Callable[[], Mapping[str, int]]) -> Iterator[Family]:
-    """Yield how many workers were replaced, by reason: what all of them heard from their parent, so the most counts."""
+    """Yield how many workers were replaced, by reason. All got the totals from their parent, so the maximum counts."""
     name, text = "wizard_workers_replaced", "Worker processes that were replaced since the gateway started."
     found = counts()
     yield Sampled(
@@ -61,13 +61,13 @@ def workers_replaced(counts: Callable[[], Mapping[str, int]]) -> Iterator[Family
 
 
 def config_in_use(digest: Callable[[], str]) -> Iterator[Family]:
-    """Yield the digest of the configuration as a label; two of them are two processes that do not agree."""
+    """Yield the digest of the configuration as a label; two series mean that processes disagree."""
     text = "Digest of the configuration in use; the value is always 1."
     yield GaugeFamily("wizard_config_info", text, ("digest",), [((digest(),), 1)], Merge.MAX)
 
 
 def providers_up(views: Callable[[], list[Checked]]) -> Iterator[Family]:
-    """Yield a row for each provider that is asked how it is; if workers disagree, the worst counts."""
+    """Yield a row for each provider with health probes; if workers disagree, the worst counts."""
     found = views()
     text = "Whether a provider is up (1) or down (0), as far as it is asked (providers.<name>.health)."
     up: Rows = [((view.provider,), int(view.up)) for view in found]
@@ -78,13 +78,13 @@ def providers_up(views: Callable[[], list[Checked]]) -> Iterator[Family]:
 
 
 def losses(lost: Mapping[str, Callable[[], int]]) -> Iterator[Family]:
-    """Yield what telemetry itself lost, by part (`logs`, `fanout` ...); the functions return totals."""
+    """Yield the losses of telemetry itself, by part (`logs`, `fanout` ...); the functions return totals."""
     rows: Rows = [((part,), total()) for part, total in lost.items()]
     yield CounterFamily("wizard_telemetry_errors", "Log lines and signals that were lost.", ("part",), rows)
 
 
 def provider_keys(keys: Callable[[], Iterable[tuple[str, KeyState, int]]]) -> Iterator[Family]:
-    """Yield how many keys of which provider are in which state: they return to service without a signal."""
+    """Yield the number of provider keys by state. Read, not counted: keys return to service without a signal."""
     yield GaugeFamily(
         "wizard_provider_keys",
         "Keys of providers that have several, by state: usable, cooling (rate limited), disabled (refused).",
@@ -95,7 +95,7 @@ def provider_keys(keys: Callable[[], Iterable[tuple[str, KeyState, int]]]) -> It
 
 
 def provider_limits(left: Callable[[], Mapping[tuple[str, Measure], float]]) -> Iterator[Family]:
-    """Yield how much of the own limits of providers that are followed is used up, of the model with the least left."""
+    """Yield the used share of the limits that providers report, of the model with the least left."""
     yield GaugeFamily(
         "wizard_provider_limit_used_ratio",
         "Share of a provider's own limit that is used, 0 to 1, as it said last.",
@@ -106,7 +106,7 @@ def provider_limits(left: Callable[[], Mapping[tuple[str, Measure], float]]) -> 
 
 
 def cache(tally: Tally, shelf: Callable[[], ShelfView | None]) -> Iterator[Family]:
-    """Yield how well the cache does, which counts by itself: that costs a call less than a signal."""
+    """Yield the cache's counts. The cache counts by itself, which costs a call less than a signal."""
     kept = shelf() or _NO_SHELF
     for name, text, total in (
         ("hits", "Calls answered from the cache.", tally.hits),
@@ -127,7 +127,7 @@ def cache(tally: Tally, shelf: Callable[[], ShelfView | None]) -> Iterator[Famil
 
 
 def foreign(registry: CollectorRegistry) -> Iterator[Family]:
-    """Yield what others count with prometheus_client: the cold routes, and the process."""
+    """Yield the metrics of prometheus_client's own collectors: the cold routes, and the process."""
     for metric in registry.collect():
         rows = [
             (sample.name, tuple(sample.labels.items()), sample.value)
@@ -139,7 +139,7 @@ def foreign(registry: CollectorRegistry) -> Iterator[Family]:
 
 
 def foreign_registry() -> CollectorRegistry:
-    """Return a registry that knows the CPU time, memory and open files of this process, and has room for more."""
+    """Return a registry with the CPU time, memory and open files of this process; others may add to it."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return registry

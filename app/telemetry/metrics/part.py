@@ -1,4 +1,4 @@
-"""What every part of the metrics is: counters of one topic that know which signals they count and how they look."""
+"""The interface of a part of the metrics: the counters of one topic, the signals they count, and their exposition."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from app.core.signals import Signal
 from app.telemetry.metrics.families import Family
 
 S = TypeVar("S", bound=Signal)
-Counted: TypeAlias = tuple[type[msgspec.Struct], Callable[[Any], None]]  # made by `counted`, which checks that they fit
+Counted: TypeAlias = tuple[type[msgspec.Struct], Callable[[Any], None]]  # made by `counted`, which checks the types
 
 
 class Part(Protocol):
     """
-    One topic. Written by one thread, the loop's; may be shown by any other at the same time.
+    One topic. Written by the event loop's thread only; any thread may read it at the same time.
 
-    A part that only asks others when it is shown counts nothing.
+    A part that is read at each scrape counts nothing.
     """
 
     def counts(self) -> Iterable[Counted]:
-        """Return which types of signals are counted, and by what."""
+        """Return the types of signals that are counted, each with the function that counts it."""
         ...
 
     def families(self) -> Iterator[Family]:
-        """Yield each metric with its present values: the same names at any time, even before anything happened."""
+        """Yield each metric with its current values: always the same names, even before the first signal."""
         ...
 
 
 def counted(kind: type[S], count: Callable[[S], None]) -> Counted:
-    """Say that signals of type `kind` go to `count`."""
+    """Pair a type of signals with the function that counts them."""
     return kind, count

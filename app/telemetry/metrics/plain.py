@@ -1,4 +1,4 @@
-"""What is counted signal by signal, a number each: the table. Whatever takes more than that is a part of its own."""
+"""The table of metrics that are one number per signal. Everything more complex is a part of its own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-What workers have counted, kept outside of them, so that the totals of the gateway never go backwards.
+The saved counts of workers, in files that outlive them, so that the gateway's totals never go backwards.
 
-A worker writes down what it is about to tell before it tells it, so a file never knows less than anybody was shown.
-When a worker has died, whoever notices first adds its totals to those of all dead ones, once.
+A worker saves its counts before it reports them, so its file never lags behind a scrape. After a worker's death, the
+first worker that notices adds its totals to those of all dead workers, once.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ _SUFFIX: Final = ".counts"
 
 
 class Retired(msgspec.Struct, frozen=True):
-    """The totals of dead workers, and which these were."""
+    """The totals of dead workers, and their names."""
 
     names: frozenset[str] = frozenset()
     families: list[Family] = []
 
 
 class KeptCounts:
-    """The files in the workers' directory. Everything here may wait for the disk: call it in a thread."""
+    """The files in the workers' directory. All methods may block on the disk: call them in a thread."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._retired = directory / "retired"
         self._families = msgspec.msgpack.Decoder(list[Family])
-        self.lost = 0  # how often something could not be kept: no space, or no directory
+        self.lost = 0  # failed writes: no space, or no directory
 
     def write(self, name: str, encoded: bytes) -> None:
-        """Replace what is kept of a worker; only that worker itself may call this."""
+        """Replace a worker's file; only that worker itself may call this."""
         self._replace(self._path(name), encoded)
 
     def read(self, name: str) -> list[Family]:
-        """Return what is kept of a worker; nothing if it never wrote anything, or is retired."""
+        """Return a worker's saved families; empty if it never saved any, or is retired."""
         try:
             return self._families.decode(self._path(name).read_bytes())
         except FileNotFoundError:
             return []
 
     def retire(self, alive: frozenset[str]) -> Retired:
-        """Add up what the dead left, which is everybody but `alive`, and return the totals of all dead so far."""
+        """Retire every worker that is not in `alive`, and return the totals of all dead workers so far."""
         try:
             with self._locked():
                 return self._added_up(alive)
@@ -66,13 +66,15 @@ class KeptCounts:
             names = retired.names | {path.stem for path in new}
             retired = Retired(names, merged([retired.families, *left]))
             if not self._replace(self._retired, msgspec.msgpack.encode(retired)):
-                return retired  # their files stay: whoever asks next adds them up again
-        for path in dead:  # only after they are in the totals: a crash in between counts nobody twice
+                return retired  # their files stay: the next scrape adds them up again
+        for (
+            path
+        ) in dead:  # after they are in the totals; their names there keep a crash in between from counting them twice
             path.unlink(missing_ok=True)
         return retired
 
     def _replace(self, path: Path, content: bytes) -> bool:
-        """Replace a file in one step and say whether that worked; what was there before stays if it did not."""
+        """Replace a file atomically, and return whether that worked; if not, the old content stays."""
         beside = path.with_suffix(".new")
         try:
             beside.write_bytes(content)
@@ -99,5 +101,5 @@ class KeptCounts:
 
 
 def encoded(families: Sequence[Family]) -> bytes:
-    """Return families as they are kept, and told to others."""
+    """Encode families for files and other workers."""
     return msgspec.msgpack.encode(families)

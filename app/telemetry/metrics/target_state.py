@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 class Admitted:
-    """The targets that are shown; once shown, always shown, so that their number is bounded for good."""
+    """The targets that are shown. A target once shown stays, so that their number over time is bounded too."""
 
     def __init__(self, label_sets_max: int = LABEL_SETS_MAX) -> None:
         self._label_sets_max = label_sets_max
         self._known: set[str] = set()
 
     def rows(self, found: Iterable[tuple[str, T]]) -> Iterator[tuple[tuple[str, str], T]]:
-        """Yield provider and model of each target that is shown, and what was found out about it."""
+        """Yield provider and model of each shown target, with its value."""
         for target, fact in found:
             if target not in self._known:
                 if len(self._known) >= self._label_sets_max or not fit(target):
@@ -37,13 +37,13 @@ class Admitted:
 
 def circuit_standings(admitted: Admitted, views: Callable[[], Iterable[CircuitView]]) -> Iterator[Family]:
     """
-    Yield for how long circuits have been in their states, and the share of failures that they see.
+    Yield the time that circuits have been in their states, and their failure ratios.
 
-    Both of every target that had a call in the window or whose circuit is not closed. A circuit that was shared and
-    never anything but closed has no time: nobody noted when it began.
+    Shows every target that had a call in the window or whose circuit is not closed. A shared circuit that was never
+    anything but closed has no time, because nothing recorded its start.
     """
-    told = [view for view in views() if view.calls or view.state is not CircuitState.CLOSED]
-    rows = list(admitted.rows((view.target, view) for view in told))
+    active = [view for view in views() if view.calls or view.state is not CircuitState.CLOSED]
+    rows = list(admitted.rows((view.target, view) for view in active))
     yield GaugeFamily(
         "wizard_circuit_in_state_seconds",
         "Time since a target's circuit changed to the state that it is in.",
@@ -61,7 +61,7 @@ def circuit_standings(admitted: Admitted, views: Callable[[], Iterable[CircuitVi
 
 
 def reliabilities(admitted: Admitted, found: Callable[[], Iterable[tuple[str, float]]]) -> Iterator[Family]:
-    """Yield how reliable targets are; of several workers, the worst counts."""
+    """Yield the reliability of targets; of several workers, the lowest counts."""
     yield GaugeFamily(
         "wizard_target_reliability",
         "Score of a target's last twenty attempts or so: 1 none failed, 0 all did.",

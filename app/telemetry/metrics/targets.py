@@ -1,4 +1,4 @@
-"""The series of each target. Any name may be asked for at a known provider, so that their number is bounded."""
+"""The series of each target. Callers can ask a provider for any model name, so the number of series is bounded."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections import defaultdict
 from app.core.errors import TARGET_MODEL_MISSING
 from app.telemetry.metrics.histograms import DURATION_S, FIRST_TOKEN_S, MarkedHistogram
 
-LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, which Prometheus takes without a thought
+LABEL_SETS_MAX = 500  # about 20,000 lines of exposition, little for Prometheus
 NONE = "none"  # provider and model of a call that reached no target
 OTHER = "other"  # model of targets beyond the limit
 _LABEL_MAX_CHARS = 200
 
 
 class TargetSeries:
-    """What is counted for one model at one provider: requests by their status, attempts by their outcome, and so on."""
+    """The counts of one model at one provider: requests by status, attempts by outcome, and so on."""
 
     __slots__ = ("attempts", "completion_tokens", "cost_nusd", "durations", "first_tokens", "prompt_tokens", "statuses")
 
@@ -30,11 +30,11 @@ class TargetSeries:
 
 class Targets:
     """
-    Series by provider and model, shared by the parts that count for targets.
+    Series by provider and model.
 
     Args:
-        label_sets_max: How many pairs of provider and model get series of their own; later ones share those of the
-            model `other`.
+        label_sets_max: How many pairs of provider and model get series of their own; later ones share the model
+            `other`.
     """
 
     def __init__(self, label_sets_max: int) -> None:
@@ -43,20 +43,19 @@ class Targets:
         self._series: dict[tuple[str, str], TargetSeries] = {}
 
     def rows(self) -> list[tuple[tuple[str, str], TargetSeries]]:
-        """Return all series by their labels, copied in one step: the loop goes on counting meanwhile."""
+        """Return all series by their labels, copied atomically: the event loop goes on counting."""
         return list(self._series.items())
 
     def series(self, provider: str, model: str, code: str = "") -> TargetSeries:
-        """Find the series of a target; `code` is what its call failed with."""
+        """Return the series of a target; `code` is the error code of its call."""
         found = self._series.get((provider, model))
         return self._admit(provider, model, code) if found is None else found
 
     def _admit(self, provider: str, model: str, code: str) -> TargetSeries:
         """
-        Give a target series of its own, or those of `other`.
+        Create the series of a target, or return those of `other`.
 
-        A model that the provider does not have is never admitted: guessing names must not use up the places of real
-        ones.
+        A model that the provider does not have gets none: guessed names must not use up the limit.
         """
         if not provider:
             labels = (NONE, NONE)
@@ -69,5 +68,5 @@ class Targets:
 
 
 def fit(label: str) -> bool:
-    """Say whether a name may be a label; an unprintable one could break the exposition for all."""
+    """Return whether a name may be a label value; an unprintable one could break the whole exposition."""
     return len(label) <= _LABEL_MAX_CHARS and label.isprintable()

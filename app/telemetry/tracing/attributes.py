@@ -1,7 +1,7 @@
 """
-What spans say: attributes of OpenTelemetry's conventions for generative AI, and a few of the gateway's own.
+Attributes of spans: those of OpenTelemetry's conventions for generative AI, and a few of the gateway's own.
 
-https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/ (opt-in attributes, which hold content, are left out)
+https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/ (opt-in attributes, which hold content, are omitted)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Found: TypeAlias = dict[str, str | int | float | bool | tuple[str, ...] | None]
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Who answers behind a provider's name: `system` in the words of the conventions, and where."""
+    """The server behind a provider's name: `system` is the conventions' name for its kind."""
 
     system: str
     address: str | None = None
@@ -32,7 +32,7 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 def of_call(call: Call) -> Attributes:
-    """Describe what was asked."""
+    """Describe the request."""
     request = call.request
     found: _Found = {
         "gen_ai.operation.name": operation(call),
@@ -57,7 +57,7 @@ def of_call(call: Call) -> Attributes:
 
 
 def operation(call: Call) -> str:
-    """Return the conventions' name of what is asked for; where they have none, the gateway's own."""
+    """Return the conventions' name of the operation, or the gateway's own where they have none."""
     asked = call.request.operation
     return _OPERATIONS.get(asked, asked.value)
 

@@ -1,4 +1,4 @@
-"""Puts the tracing stages around the others: what the assembly asks for, where tracing is on."""
+"""Wraps the stages of a pipeline in tracing stages; the assembly uses it if tracing is on."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.telemetry.tracing.tracer import Tracer
 
 class Traced:
     """
-    A traced pipeline's stages.
+    The tracing stages of a pipeline.
 
     Args:
-        tracer: Decides which calls are traced.
+        tracer: Samples the calls.
 
-        peers: Who answers behind the names of providers.
+        peers: The servers behind the names of providers.
 
         clock: Measures the time to the first token.
     """
@@ -30,21 +30,21 @@ class Traced:
         self._clock = clock
 
     def call(self) -> Sequence[Stage[Call]]:
-        """Return what stands outermost."""
+        """Return the outermost stages."""
         return [TraceCall(self._tracer, self._peers, self._clock)]
 
     def entry(self, name: str, stages: Sequence[Stage[Call]]) -> Sequence[Stage[Call]]:
-        """Return `stages` with a span for what each does before it passes the call on, or instead of that."""
+        """Wrap each of `stages` in a span for its work before it passes the call on, or in place of that."""
         return [TraceEntry(name, stage) for stage in stages]
 
     def request(self, handler: Handler[Call]) -> Handler[Call]:
-        """Return the handler that asks providers with a span around it."""
+        """Wrap the handler that calls providers in a span."""
         return traced_request(handler)
 
     def target(self) -> Sequence[Stage[Attempt]]:
-        """Return what stands outside the retries."""
+        """Return the stages outside the retries."""
         return [TraceTarget()]
 
     def attempt(self) -> Sequence[Stage[Attempt]]:
-        """Return what stands inside the retries."""
+        """Return the stages inside the retries."""
         return [TraceAttempt(self._peers, self._clock)]

@@ -1,7 +1,7 @@
 """
-Where spans go: in batches to a collector, from a thread of their own.
+Exports spans in batches to a collector, from a thread of their own.
 
-A collector that is away costs spans, never calls.
+If the collector is unreachable, spans are lost; calls are not affected.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class ExportOptions(msgspec.Struct, frozen=True):
     """
     Where and how spans are exported.
 
-    Without an `endpoint`, OpenTelemetry's variables decide (`OTEL_EXPORTER_OTLP_ENDPOINT`), or else the usual port of
-    this machine. `headers` may carry credentials. `service_name` and `attributes` say who sends. `sample_ratio` is the
-    share of calls that are traced, unless their callers decide (`follow_caller`).
+    Without an `endpoint`, OpenTelemetry's variables apply (`OTEL_EXPORTER_OTLP_ENDPOINT`), or else the default port on
+    this machine. `headers` may carry credentials. `service_name` and `attributes` identify the sender.
+    `sample_ratio` is the share of calls that are traced, unless their callers decide (`follow_caller`).
     """
 
     endpoint: str | None
@@ -59,7 +59,7 @@ class ExportOptions(msgspec.Struct, frozen=True):
 
 
 class Export:
-    """The way out of one configuration's spans, opened at once; `close` it. `chance` decides about single calls."""
+    """The exporter of one configuration, opened at once; `close` it. `chance` samples the calls."""
 
     def __init__(self, options: ExportOptions, chance: Chance) -> None:
         self._options = options
@@ -74,19 +74,19 @@ class Export:
         return self._counting.lost
 
     def composing(self, peers: Mapping[str, Peer], clock: Clock) -> Traced:
-        """Return what puts spans around the stages of calls."""
+        """Return the wrapper that puts spans around the stages of calls."""
         spans = self._provider(ALWAYS_ON).get_tracer("wizard", self._options.version)
         options = self._options
         tracer = Tracer(spans, options.sample_ratio, self._chance, follow_caller=options.follow_caller)
         return Traced(tracer, peers, clock)
 
     def of_routes(self) -> TracerProvider:
-        """Return what makes the spans of routes that are not calls, by a library that leaves the decision to it."""
+        """Return the provider of spans for the other routes; it samples, as their instrumentation library does not."""
         return self._provider(ParentBased(TraceIdRatioBased(self._options.sample_ratio)))
 
     def close(self) -> None:
         """Send what is left; waits for the collector for three seconds at most."""
-        # A thread that may be left behind: the exporter tries again and again, and knows no limit of ours.
+        # In a daemon thread, which may be abandoned: the exporter retries without regard to our limit.
         closing = threading.Thread(target=self._processor.shutdown, name="spans-closing", daemon=True)
         closing.start()
         closing.join(_CLOSE_LIMIT_S)
@@ -98,7 +98,7 @@ class Export:
 
 
 class _Counting(SpanExporter):
-    """Counts what the exporter behind it could not deliver."""
+    """Counts the spans that the wrapped exporter could not deliver."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -122,15 +122,15 @@ def _exporter(options: ExportOptions) -> SpanExporter:
     endpoint = options.endpoint
     if endpoint is not None and options.protocol == "http" and not endpoint.endswith(_TRACES_PATH):
         endpoint += _TRACES_PATH
-    more = {"session": _straight()} if options.protocol == "http" else {"channel_options": _NO_PROXY}
+    more = {"session": _direct_session()} if options.protocol == "http" else {"channel_options": _NO_PROXY}
     exporter: SpanExporter = module.OTLPSpanExporter(
         endpoint=endpoint, headers=dict(options.headers) or None, timeout=options.timeout_s, **more
     )
     return exporter
 
 
-def _straight() -> Any:  # noqa: ANN401 - requests comes with the exporter, and has no types
-    """Return a session that goes where it is told, and nowhere else: no proxy of the environment, no redirects."""
+def _direct_session() -> Any:  # noqa: ANN401 - requests comes with the exporter, and has no types
+    """Return a session that uses no proxy from the environment and follows no redirects."""
     session = import_module("requests").Session()
     session.trust_env = False
     session.max_redirects = 0
@@ -138,11 +138,11 @@ def _straight() -> Any:  # noqa: ANN401 - requests comes with the exporter, and 
 
 
 def _resource(options: ExportOptions) -> Resource:
-    """Return who sends; OpenTelemetry's variables are heard, the configuration has the last word."""
-    told = {"service.version": options.version, **options.attributes}
+    """Return the sender's description; the configuration overrides OpenTelemetry's variables."""
+    attributes = {"service.version": options.version, **options.attributes}
     if options.service_name is not None:
-        told[_SERVICE] = options.service_name
-    found = Resource.create(told)
+        attributes[_SERVICE] = options.service_name
+    found = Resource.create(attributes)
     if str(found.attributes[_SERVICE]).startswith("unknown_service"):
         found = found.merge(Resource({_SERVICE: "wizard"}))
     return found

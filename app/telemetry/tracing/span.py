@@ -1,4 +1,4 @@
-"""A span of OpenTelemetry's, as the tracing stages see it."""
+"""An OpenTelemetry span behind the interface that the tracing stages use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from app.core.errors import CLIENT_CLOSED, INTERNAL, GatewayError
 from app.core.tracing import NO_ATTRIBUTES, Attributes
 
-_FAULT = 500  # a smaller status says that the caller did wrong, which is no error of the span's
+_FAULT = 500  # a 4xx is the caller's fault, and no error of the span
 
 
 class OtelSpan:
@@ -33,7 +33,7 @@ class OtelSpan:
 
     @property
     def traceparent(self) -> str:
-        """Return the header for whoever is asked next; a span that exists is sampled."""
+        """Return the header for the next server; every span that exists is sampled."""
         return f"00-{self.trace_id}-{trace.format_span_id(self._span.get_span_context().span_id)}-01"
 
     def child(self, name: str, attributes: Attributes = NO_ATTRIBUTES, *, client: bool = False) -> OtelSpan:
@@ -43,12 +43,12 @@ class OtelSpan:
         return OtelSpan(self._tracer, self._tracer.start_span(name, context, kind, dict(attributes)))
 
     def add(self, attributes: Attributes) -> None:
-        """Say more about it, as long as it lasts: OpenTelemetry warns of what comes later."""
+        """Add attributes, unless the span has ended: OpenTelemetry would warn."""
         if not self._ended:
             self._span.set_attributes(dict(attributes))
 
     def end(self, error: BaseException | None = None) -> None:
-        """End it; of an error only its code is told."""
+        """End it; of an error only the code is recorded."""
         if self._ended:
             return
         self._ended = True

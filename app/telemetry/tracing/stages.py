@@ -1,7 +1,7 @@
 """
-The stages that make spans. They stand around the others, which know nothing of it.
+The stages that create spans. They wrap the other stages, which know nothing of tracing.
 
-All of them let a call that is not sampled pass at the cost of one comparison.
+For a call that is not sampled each of them costs one comparison.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TraceCall:
         self._clock = clock
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
-        """Decide, before any span is built."""
+        """Sample the call before any span is created."""
         span = self._tracer.begin(call)
         return proceed(call) if span is None else self._traced(span, call, proceed)
 
@@ -56,12 +56,12 @@ class TraceCall:
 
 class TraceEntry:
     """
-    A span for what a stage does before it passes the call on, or instead of that.
+    A span for the work of a stage before it passes the call on, or in place of that.
 
     Args:
-        name: The span's.
+        name: Name of the span.
 
-        stage: What is traced.
+        stage: The traced stage.
     """
 
     def __init__(self, name: str, stage: Stage[Call]) -> None:
@@ -89,7 +89,7 @@ class TraceEntry:
 
 
 def traced_request(handler: Handler[Call]) -> Handler[Call]:
-    """Return `handler`, which asks providers, with a span around all that it does until the answer's last byte."""
+    """Wrap the `handler` that calls providers in a span that lasts until the answer's last byte."""
 
     def handle(call: Call) -> Awaitable[Reply]:
         return handler(call) if call.span is None else traced(call.span, call)
@@ -111,7 +111,7 @@ class TraceTarget:
 
     async def _traced(self, parent: Span, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
         parent.targets += 1
-        hedged = parent.targets_open > 0  # the one before has not failed: this one was asked beside it
+        hedged = parent.targets_open > 0  # the target before it has not failed, so this one runs beside it
         parent.targets_open += 1
         span = parent
         if parent.targets > 1:
@@ -131,7 +131,7 @@ class TraceTarget:
 
 
 class TraceAttempt:
-    """A span for every try of a target, whose id travels on to the provider. Inside the retries."""
+    """A span for every attempt at a target; its id is sent to the provider. Inside the retries."""
 
     def __init__(self, peers: Mapping[str, Peer], clock: Clock) -> None:
         self._peers = peers
@@ -160,14 +160,14 @@ class TraceAttempt:
 
 
 class _Answer:
-    """What an answer says about itself, whole or while it passes."""
+    """Collects usage and finish reasons of an answer, whole or streamed."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self.finish_reasons: tuple[str, ...] = ()
 
     def observed(self, proceed: Handler[C], span: Span, passed_s: Callable[[], float]) -> Handler[C]:
-        """Return the handler; of its stream the span learns how much time had `passed_s` at the first event."""
+        """Wrap the handler; at a stream's start the span gets the time to the first event, from `passed_s`."""
 
         async def handle(call: C) -> Reply:
             reply = await proceed(call)
@@ -195,7 +195,7 @@ def _end_entry(entry: Span, call: Call) -> None:
 
 
 def _within(attempt: Attempt, span: Span, parent: str | None = None) -> Attempt:
-    """Return the attempt as a part of `span`; the provider is told of it as its `parent`."""
+    """Return the attempt with `span` as its parent span; `parent` is the `traceparent` header for the provider."""
     headers = attempt.call.headers
     if parent is not None:
         headers = (*[pair for pair in headers if pair[0] != "traceparent"], ("traceparent", parent))

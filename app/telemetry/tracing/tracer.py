@@ -1,4 +1,4 @@
-"""Decides which calls are traced, and begins their traces."""
+"""Samples calls, and starts their traces."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ ROOT: Final = "wizard.generate"
 
 class Tracer:
     """
-    Begins the traces of sampled calls.
+    Starts the traces of sampled calls.
 
     Args:
-        tracer: Makes the spans, all of which are exported.
+        tracer: Creates the spans, all of which are exported.
 
-        sample_ratio: Share of the calls without a traced caller that are sampled, 0 to 1.
+        sample_ratio: Share of calls that are sampled if the caller does not decide, 0 to 1.
 
-        follow_caller: Whether a caller that sends a trace context decides for its call.
+        follow_caller: Whether the trace context of a caller decides for its call.
 
-        chance: Decides for all others.
+        chance: Random numbers that decide for all others.
     """
 
     def __init__(self, tracer: trace.Tracer, sample_ratio: float, chance: Chance, *, follow_caller: bool) -> None:
@@ -37,7 +37,7 @@ class Tracer:
         self._follow_caller = follow_caller
 
     def begin(self, call: Call) -> OtelSpan | None:
-        """Return the root span of a call, below the caller's if it sent one; None for a call that is not sampled."""
+        """Return the root span of a call, a child of the caller's if it sent one; None if the call is not sampled."""
         parent = _parent(call)
         if parent is not None and self._follow_caller:
             sampled = parent.trace_flags.sampled

@@ -1,6 +1,6 @@
 """
-How the worker processes of one gateway hear from each other: one answers for all of them.
+Questions between the worker processes of one gateway, so that any of them can answer for all.
 
-Each worker listens on a socket of its own in a directory that their parent made. Nobody keeps a list: whoever wants to
-know something asks every socket that is there. With one worker there is no directory, and none of this runs.
+Each worker listens on a Unix socket of its own in a directory that the parent made. There is no registry: a worker asks
+every socket that it finds there. With one worker there is no directory, and none of this runs.
 """

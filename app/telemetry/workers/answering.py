@@ -1,4 +1,4 @@
-"""The side that is asked."""
+"""Answers the questions of other workers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import msgspec
 from app.telemetry.workers.directory import Place
 from app.telemetry.workers.wire import Question, framed, read_frame
 
-Topic: TypeAlias = Callable[[bytes], AsyncGenerator[bytes, None]]  # what is asked -> what is answered, frame by frame
+Topic: TypeAlias = Callable[[bytes], AsyncGenerator[bytes, None]]  # question -> answer, frame by frame
 
 
 class Answering:
     """
-    Answer the other workers, for as long as this context lasts.
+    Answers the other workers while this context is open.
 
     Args:
         place: Where to listen.
 
-        topics: By name, what can be asked. A topic that has much to say is read no faster than the other side does.
+        topics: The topics that can be asked about, by name. Long answers have backpressure: a topic is read no faster
+            than the other side reads.
     """
 
     def __init__(self, place: Place, topics: Mapping[str, Topic]) -> None:
@@ -45,7 +46,7 @@ class Answering:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave: the others find nobody there any more."""
+        """Remove the socket, and cancel open answers."""
         self._place.socket.unlink(missing_ok=True)
         if self._server is not None:
             self._server.close()
@@ -61,9 +62,7 @@ class Answering:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with suppress(
-                OSError, msgspec.DecodeError, asyncio.CancelledError
-            ):  # the other side left, or this one does
+            with suppress(OSError, msgspec.DecodeError, asyncio.CancelledError):  # either side is leaving
                 await self._answer(reader, writer)
         finally:
             writer.close()
@@ -87,7 +86,7 @@ class Answering:
 
 
 async def _until_gone(reader: asyncio.StreamReader, serving: asyncio.Task[object] | None) -> None:
-    """Cancel the serving task when the other side hangs up: a topic may have nothing to say for hours."""
+    """Cancel the serving task when the other side hangs up: a topic may be silent for hours, and would not notice."""
     with suppress(OSError):
         await reader.read(1)
     if serving is not None:

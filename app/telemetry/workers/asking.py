@@ -1,4 +1,4 @@
-"""The side that asks."""
+"""Asks other workers."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import msgspec
 from app.telemetry.workers.directory import Place
 from app.telemetry.workers.wire import Question, framed, read_frame
 
-ASK_LIMIT_S: Final = 1.0  # a worker whose loop is busy for longer than this does not hold up a scrape
+ASK_LIMIT_S: Final = 1.0  # so that a worker whose event loop is busy cannot delay a scrape for longer
 
 
 class Missing(Enum):
     """Why a worker did not answer."""
 
-    SILENT = auto()  # it is there, but has other things to do
-    GONE = auto()  # its socket is there, but nobody listens: it died
+    SILENT = auto()  # it is running, but too busy
+    GONE = auto()  # its socket exists, but nobody listens: it died
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What the other workers answered, by name, and why some did not."""
+    """The answers of the other workers by name, and why some are missing."""
 
     answers: dict[str, bytes]
     missing: dict[str, Missing]
 
 
 async def ask_all(place: Place, topic: str, about: bytes = b"", limit_s: float = ASK_LIMIT_S) -> Heard:
-    """Ask every other worker a question that has one answer; takes `limit_s` at most."""
+    """Ask every other worker a question with an answer of one frame; takes `limit_s` at most."""
     names = place.others()
     found = await asyncio.gather(*[_ask(place, name, Question(topic, about), limit_s) for name in names])
     heard = Heard({}, {})
@@ -48,7 +48,7 @@ async def frames(place: Place, name: str, question: Question) -> AsyncGenerator[
     Ask one worker and yield its answer frame by frame.
 
     Raises:
-        OSError: It is not there, or went away.
+        OSError: The worker is not running, or ended meanwhile.
     """
     reader, writer = await asyncio.open_unix_connection(place.socket_of(name))
     try:
@@ -71,4 +71,4 @@ async def _ask(place: Place, name: str, question: Question, limit_s: float) -> b
         return Missing.GONE
     except OSError:  # a TimeoutError among them
         return Missing.SILENT
-    return Missing.SILENT if frame is None else frame  # without a word it hangs up when it is about to leave
+    return Missing.SILENT if frame is None else frame  # a worker that ends closes the connection without an answer

@@ -1,4 +1,4 @@
-"""The directory in which workers find each other. Made by their parent before they start, gone when it ends."""
+"""The directory in which workers find each other. The parent makes it before they start, and removes it at its end."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from typing import Final
 import msgspec
 
 _PREFIX: Final = "wizard-workers-"
-_HELD: Final = "held"  # locked for as long as the parent lives, in whatever namespace of processes that is
+_HELD: Final = "held"  # locked while the parent lives; unlike a pid, a lock is valid across process namespaces
 _SOCKET: Final = ".sock"
-# In memory where that can be had: what is kept there must outlive a worker, but not the gateway.
+# In memory if possible: the contents must outlive a worker, but not the gateway.
 _MEMORY: Final = "/dev/shm"  # noqa: S108 - made with mkdtemp, for this user alone
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One worker's place in the directory; `name` is never used twice."""
+    """One worker's place in the directory; names are never reused."""
 
     directory: Path
     name: str
 
     @property
     def socket(self) -> Path:
-        """Return where this worker listens."""
+        """Return the path of this worker's socket."""
         return self.socket_of(self.name)
 
     def socket_of(self, name: str) -> Path:
-        """Return where the worker of that name listens."""
+        """Return the path of a worker's socket."""
         return self.directory / f"{name}{_SOCKET}"
 
     def others(self) -> list[str]:
-        """Return the names of all other workers that listen, or did so until they died."""
+        """Return the names of all other workers that listen, or died without removing their socket."""
         return sorted(found.stem for found in self.directory.glob(f"*{_SOCKET}") if found.stem != self.name)
 
 
@@ -51,16 +51,16 @@ def workers_directory() -> Iterator[Path]:
     """
     Make a directory for several workers, and remove it at the end.
 
-    What a parent that was killed could not remove goes as well: nobody holds its lock any more.
+    Also removes the directories of parents that were killed: nobody holds their locks any more.
 
     Raises:
-        OSError: There is no place for it.
+        OSError: It cannot be made.
     """
     directory = _made()
     _sweep(directory.parent)
     with (directory / "made").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        (directory / "made").rename(directory / _HELD)  # only now: others may sweep what is not locked
+        (directory / "made").rename(directory / _HELD)  # only now: another gateway may sweep an unlocked one
         try:
             yield directory
         finally:
@@ -76,6 +76,6 @@ def _made() -> Path:
 
 def _sweep(place: Path) -> None:
     for left in place.glob(f"{_PREFIX}*/{_HELD}"):
-        with suppress(OSError), left.open() as held:  # somebody else's, or gone meanwhile
+        with suppress(OSError), left.open() as held:  # another gateway's, or already removed
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left.parent, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What goes over a socket between two workers: a topic with a question, and then frames until the end."""
+"""The protocol between two workers: a question about a topic, then frames of its answer until the connection closes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LENGTH_BYTES: Final = 4
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What one worker asks another; `about` is the topic's own."""
+    """A question; the format of `about` is up to the topic."""
 
     topic: str
     about: bytes = b""
@@ -23,7 +23,7 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
     Return the next frame, or None at the end.
 
     Raises:
-        OSError: The connection broke, or what arrives is no frame.
+        OSError: The connection broke, or the bytes are not a frame.
     """
     try:
         length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES))

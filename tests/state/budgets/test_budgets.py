@@ -17,7 +17,6 @@ from app.core.money import Budget, usd
 from app.core.signals import BudgetExceeded, BudgetExhausted, BudgetReached, Signal
 from app.core.spending.budgets import account
 from app.state.budgets.memory import LocalBudgets, MemoryAccounts
-from app.state.budgets.redis import RedisAccounts
 from app.state.budgets.sharing import AHEAD_MAX, SharedBudgets
 from app.state.link import Fail
 from app.state.link.batch import TOGETHER_MAX
@@ -48,9 +47,10 @@ class Replica:
         self.told: list[Signal] = []
         ids = itertools.count()
         me = next(_names)
+        options = msgspec.structs.replace(options, key_prefix=prefix)
         self.link = RedisLink(url, options, lambda: 0.0, self.told.append)
         local = LocalBudgets(SystemClock(), self.told.append, lambda: f"{me}-{next(ids)}")
-        self.budgets = SharedBudgets(RedisAccounts(self.link.submit, prefix), self.link, local, fail)
+        self.budgets = SharedBudgets(self.link, local, fail)
 
     async def spend(self, on: Account, amount: int) -> str:
         """Spend an amount, and return `ok` or the code of the refusal."""

@@ -11,7 +11,7 @@ import pytest
 from app.core.circuits import CircuitState, Verdict
 from app.core.errors import GatewayError
 from app.state.circuits.circuit import Finding
-from app.state.link import Plain
+from app.state.link import Command
 from app.state.link.redis import LinkOptions
 from tests.state.circuits.decisions import in_redis
 from tests.state.hand import Hand
@@ -283,7 +283,7 @@ async def test_no_call_waits_longer_than_its_timeout(server: RedisServer) -> Non
 async def test_a_stall_of_this_process_is_not_held_against_redis(shared_server: RedisServer) -> None:
     """An answer that lies there unread, because the process was busy until the time was up, is an answer."""
     async with replica(shared_server.url, "stall", link=LinkOptions(timeout_s=0.5, connect_s=5.0, beat_s=60.0)) as one:
-        asking = asyncio.create_task(one.link.ask(one.link.submit(Plain(("BLPOP", "nothing", "0.1")))))
+        asking = asyncio.create_task(one.link.ask(one.link.submit(Command(("BLPOP", "nothing", "0.1")))))
         await asyncio.sleep(0.01)  # sent; the answer takes a tenth of a second
         time.sleep(0.6)  # noqa: ASYNC251, TID251 - that is the stall
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+import msgspec
 import pytest
 
 from app.core.clock import SystemClock
@@ -16,7 +17,7 @@ from app.core.idempotency import Answered, Busy, Different, Leading, Repeats, fi
 from app.core.model import Completion, Native
 from app.state.idempotency import RepeatLimits
 from app.state.idempotency.memory import LocalRepeats
-from app.state.idempotency.redis import CLAIM_S, RepeatTools, SharedRepeats
+from app.state.idempotency.redis import CLAIM_S, SharedRepeats
 from app.state.link.redis import RedisLink
 from tests.state.sharing import HANGS_S, OPTIONS, until
 from tests.support.redis_server import RedisServer, servers
@@ -35,12 +36,12 @@ class Replica:
     """What one gateway has of it."""
 
     def __init__(self, url: str, prefix: str, fail: str, claim_s: float) -> None:
-        self.link = RedisLink(url, OPTIONS, lambda: 0.0, lambda _signal: None)
+        options = msgspec.structs.replace(OPTIONS, key_prefix=prefix)
+        self.link = RedisLink(url, options, lambda: 0.0, lambda _signal: None)
         name = f"r{next(_numbers)}-"
         made = tokens()
-        tools = RepeatTools(SystemClock(), lambda: name + made(), fail, claim_s)  # type: ignore[arg-type] # of the words
-        local = LocalRepeats(LIMITS, SystemClock(), tools.new_token)
-        self.repeats = SharedRepeats(self.link, prefix, LIMITS, local, tools)
+        local = LocalRepeats(LIMITS, SystemClock(), lambda: name + made())
+        self.repeats = SharedRepeats(self.link, local, fail, claim_s)  # type: ignore[arg-type] # of the words
 
 
 @asynccontextmanager

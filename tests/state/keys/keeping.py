@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
+import msgspec
+
 from app.core.signals import Signal
 from app.state.keys.redis import SharedKeys
 from app.state.link.redis import LinkOptions, RedisLink
@@ -17,8 +19,8 @@ class Keeper:
 
     def __init__(self, url: str, prefix: str, fail: Literal["local", "closed"], link: LinkOptions) -> None:
         self.told: list[Signal] = []
-        self.link = RedisLink(url, link, lambda: 0.0, self.told.append)
-        self.keys = SharedKeys(self.link, prefix, fail)
+        self.link = RedisLink(url, msgspec.structs.replace(link, key_prefix=prefix), lambda: 0.0, self.told.append)
+        self.keys = SharedKeys(self.link, fail)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from app.state.link import Command, Plain, StateLostError
+from app.state.link import Command, StateLostError
 from app.state.link.batch import TOGETHER_MAX, WAITING_MAX, Batch
 from app.state.scripts import Script
 from tests.support.redis_server import RedisServer
@@ -20,7 +20,7 @@ WRONG = Script.of("return redis.call('NO SUCH COMMAND')")
 
 def say(word: str, script: Script = ECHO) -> Command:
     """Return a command that answers with a word."""
-    return Command(script, ("{key}",), (word,))
+    return Command(("EVALSHA", script.sha1, 1, "{key}", word), script)
 
 
 class Wire:
@@ -205,10 +205,10 @@ async def test_plain_commands_travel_beside_decisions(server: RedisServer, wire:
     alone = reads(server) - idle
 
     await asyncio.gather(
-        wire.batch.submit(Plain(("SET", "{key}:stored", b"a value", "PX", 60_000))), wire.batch.submit(say("beside"))
+        wire.batch.submit(Command(("SET", "{key}:stored", b"a value", "PX", 60_000))), wire.batch.submit(say("beside"))
     )
     packets = reads(server) - idle - 2 * alone
-    answer = await wire.batch.submit(Plain(("GET", "{key}:stored")))
+    answer = await wire.batch.submit(Command(("GET", "{key}:stored")))
 
     assert answer == b"a value"
     assert packets <= 2

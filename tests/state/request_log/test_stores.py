@@ -63,9 +63,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Return each store in turn."""
     if request.param == "redis":
         server: RedisServer = request.getfixturevalue("redis")
-        link = RedisLink(server.url, OPTIONS, lambda: 0.0, lambda _signal: None)
+        options = msgspec.structs.replace(OPTIONS, key_prefix=f"r{next(_prefixes)}")
+        link = RedisLink(server.url, options, lambda: 0.0, lambda _signal: None)
         async with link:
-            yield RedisRequests(link, f"r{next(_prefixes)}", MAX_ENTRIES)
+            yield RedisRequests(link, MAX_ENTRIES)
         return
     memory = request.param == "memory"
     found = MemoryRequests(MAX_ENTRIES) if memory else SqliteRequests(str(tmp_path / "requests.db"), MAX_ENTRIES)
@@ -252,7 +253,7 @@ async def test_a_file_that_cannot_be_written_is_a_lost_store(tmp_path: Path) -> 
 async def test_a_redis_that_is_away_is_a_lost_store() -> None:
     """Nobody waits for a connection."""
     link = RedisLink("redis://127.0.0.1:1/0", OPTIONS, lambda: 0.0, lambda _signal: None)
-    store = RedisRequests(link, "p", 10)
+    store = RedisRequests(link, 10)
 
     with pytest.raises(StateLostError):
         await store.add([entry(1)])

@@ -70,10 +70,10 @@ async def make(
     """Return what makes each kind of store in turn."""
     clock, made = HandClock(hand), list[SessionStore]()
     shared = MemorySessions(LIMITS, clock)
-    prefix = f"sessions-{next(_numbers)}"
+    options = msgspec.structs.replace(OPTIONS, key_prefix=f"sessions-{next(_numbers)}")
     link: Any = None
     if request.param in all_servers:
-        link = RedisLink(all_servers[request.param].url, OPTIONS, lambda: 0.0, print)
+        link = RedisLink(all_servers[request.param].url, options, lambda: 0.0, print)
         link.submit, link.operate = on_time(link.submit, hand), on_time(link.operate, hand)
     kinds: dict[str, Any] = {
         "memory": lambda: shared,
@@ -82,7 +82,7 @@ async def make(
     }
 
     def one() -> SessionStore:
-        store: SessionStore = kinds.get(request.param, lambda: RedisSessions(link, prefix, LIMITS))()
+        store: SessionStore = kinds.get(request.param, lambda: RedisSessions(link, LIMITS))()
         made.append(store)
         return store
 

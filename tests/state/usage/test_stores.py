@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.core.spending.ledger import UsageKey, UsageRow
@@ -39,8 +40,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Return each store in turn."""
     if request.param == "redis":
         server: RedisServer = request.getfixturevalue("redis")
-        link = RedisLink(server.url, OPTIONS, lambda: 0.0, lambda _signal: None)
-        kept = RedisUsage(link, f"p{next(_prefixes)}", 400)
+        options = msgspec.structs.replace(OPTIONS, key_prefix=f"p{next(_prefixes)}")
+        link = RedisLink(server.url, options, lambda: 0.0, lambda _signal: None)
+        kept = RedisUsage(link, 400)
         async with link:
             yield kept
         return
@@ -137,7 +139,7 @@ async def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
 async def test_a_redis_that_is_away() -> None:
     """Rows are refused, so that the book keeps them."""
     link = RedisLink("redis://127.0.0.1:1", OPTIONS, lambda: 0.0, lambda _signal: None)
-    store = RedisUsage(link, "p", 400)
+    store = RedisUsage(link, 400)
     async with link:
         for use in (store.add("1", {about("2026-11-26"): ROW}), store.read("2026-11-26", "2026-11-26")):
             with pytest.raises(StateLostError):

@@ -8,6 +8,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,8 +39,9 @@ def redis_8() -> Iterator[RedisServer]:
 @asynccontextmanager
 async def linked(server: RedisServer, prefix: str = "") -> AsyncIterator[VectorSets]:
     """Connect with a server; without a prefix to keys that nobody else has."""
-    link = RedisLink(server.url, LINK, lambda: 0.0, lambda _signal: None)
-    sets = VectorSets(link, prefix or next(_prefixes))
+    options = msgspec.structs.replace(LINK, key_prefix=prefix or next(_prefixes))
+    link = RedisLink(server.url, options, lambda: 0.0, lambda _signal: None)
+    sets = VectorSets(link)
     async with link:
         yield sets
 
@@ -256,7 +258,7 @@ async def test_a_server_without_vector_sets() -> None:
 
             assert (usable, found) == (False, "k")
             assert await nearest(index, "s", [1.0]) is None
-            assert server.do("KEYS", "*") == []
+            assert server.do("KEYS", "*vectors}*") == []
 
 
 async def test_redis_may_be_gone_and_come_back() -> None:

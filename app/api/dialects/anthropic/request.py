@@ -40,7 +40,7 @@ def messages_request(raw: bytes, *, counting: bool = False) -> ChatRequest:
     if body.max_tokens is None and not counting:
         raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
     form, originals = body.output_config.format if body.output_config is not None else None, Originals(raw)
-    given: Json = {
+    canonical: Json = {
         "model": body.model,
         "messages": messages_of(body, originals),
         **{name: getattr(body, name) for name in _SAME},
@@ -54,7 +54,7 @@ def messages_request(raw: bytes, *, counting: bool = False) -> ChatRequest:
         **_reasoning(body, members),
         **_form(form or body.output_format),
     }
-    return chat_request(given, members, _TRANSLATED, Native(ANTHROPIC, raw))
+    return chat_request(canonical, members, _TRANSLATED, Native(ANTHROPIC, raw))
 
 
 def _tool(tool: Tool, index: int, originals: Originals) -> Json:

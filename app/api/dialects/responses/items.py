@@ -107,9 +107,9 @@ def _as_parts(content: str | list[Json]) -> list[Json]:
 
 def _details(item: Item, prose: str) -> list[ReasoningDetail]:
     hidden = item.encrypted_content
-    found = unsealed(hidden) if hidden else []
-    if found is not None:
-        return found or ([ReasoningDetail("reasoning.text", text=prose)] if prose else [])
+    restored = unsealed(hidden) if hidden else []
+    if restored is not None:
+        return restored or ([ReasoningDetail("reasoning.text", text=prose)] if prose else [])
     texts = item.content if isinstance(item.content, list) else ()
     return [
         *[_detail(item, "reasoning.summary", summary=part.text or "") for part in item.summary or ()],
@@ -145,10 +145,10 @@ def _output(item: Item, where: str) -> Json:
 
 
 def _call_id(item: Item, where: str) -> str:
-    found = item.call_id or item.id
-    if not found:
+    call_id = item.call_id or item.id
+    if not call_id:
         raise GatewayError(INVALID_REQUEST, f"The field '{where}.call_id' is missing.", param=f"{where}.call_id")
-    return found
+    return call_id
 
 
 def _text(raw: msgspec.Raw, param: str) -> str:
@@ -173,29 +173,29 @@ def _content(content: str | Sequence[ContentPart], where: str) -> str | list[Jso
 def _part(part: ContentPart, where: str) -> Json:
     match part.type:
         case "input_text" | "output_text" | "text":
-            found: Json = {"type": "text", "text": part.text or ""}
+            result: Json = {"type": "text", "text": part.text or ""}
         case "refusal":
-            found = {"type": "refusal", "refusal": part.refusal or ""}
+            result = {"type": "refusal", "refusal": part.refusal or ""}
         case "input_image" if part.image_url is not None:
-            found = {
+            result = {
                 "type": "image_url",
                 "image_url": given_in({"url": part.image_url, "detail": _image_detail(part.detail)}),
             }
         case "input_file":
             names = ("file_data", "file_id", "file_url", "filename")
-            found = {"type": "file", "file": given_in({name: getattr(part, name) for name in names})}
+            result = {"type": "file", "file": given_in({name: getattr(part, name) for name in names})}
         case "input_audio" if is_given(part.input_audio):
-            found = {"type": "input_audio", "input_audio": part.input_audio}
+            result = {"type": "input_audio", "input_audio": part.input_audio}
         case "input_image":
             # named by the id of an upload, which chat completions cannot express
             own = msgspec.Raw(msgspec.json.encode(part))
-            found = {"type": "input_image", "dialect": RESPONSES, "block": own}
+            result = {"type": "input_image", "dialect": RESPONSES, "block": own}
         case _:
             message = f"There are no parts of type {part.type[:40]!r} here."
             raise GatewayError(INVALID_REQUEST, message, param=f"{where}.type")
     if is_given(part.prompt_cache_breakpoint):
-        found["prompt_cache_breakpoint"] = part.prompt_cache_breakpoint
-    return found
+        result["prompt_cache_breakpoint"] = part.prompt_cache_breakpoint
+    return result
 
 
 def _image_detail(detail: str | None) -> str | None:

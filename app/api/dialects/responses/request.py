@@ -39,7 +39,7 @@ def responses_request(raw: bytes) -> ChatRequest:
     if not body.input and not _OWN_CONTEXT & members.keys():
         raise GatewayError(INVALID_REQUEST, "The field 'input' is missing.", param="input")
     text = body.text or TextConfig()
-    given: Json = {
+    canonical: Json = {
         **{name: getattr(body, name) for name in _SAME},
         "messages": messages_of(body, raw),
         "max_completion_tokens": body.max_output_tokens,
@@ -51,7 +51,7 @@ def responses_request(raw: bytes) -> ChatRequest:
         **_reasoning(body.reasoning or Reasoning(), members),
         **_logprobs(body),
     }
-    return chat_request(given, members, _TRANSLATED, Native(RESPONSES, raw))
+    return chat_request(canonical, members, _TRANSLATED, Native(RESPONSES, raw))
 
 
 def _tool(tool: ResponsesTool, index: int, members: Mapping[str, msgspec.Raw]) -> Json:
@@ -67,9 +67,9 @@ def _tool(tool: ResponsesTool, index: int, members: Mapping[str, msgspec.Raw]) -
     return {"type": tool.type, "dialect": RESPONSES, "definition": definition}
 
 
-def _grammar(given: msgspec.Raw) -> Json:
+def _grammar(raw: msgspec.Raw) -> Json:
     """Return the input format of a custom tool, which chat completions nest one level deeper."""
-    form: Json = msgspec.json.decode(given, type=dict[str, Any])
+    form: Json = msgspec.json.decode(raw, type=dict[str, Any])
     kind = form.pop("type", "text")
     return {"type": kind, "grammar": form} if kind == "grammar" else {"type": kind}
 
