@@ -1,7 +1,7 @@
 """
 Hot routes: the raw ASGI endpoints that serve calls, without any framework code.
 
-The only broad `except` is here, at the outermost level, where a bug becomes a 500.
+One broad `except`, at the outermost level, turns a bug into a 500.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class HotRoute:
         return TapedSink(sink, lambda: self._desk.tapes.open(taped, bounds), departure)
 
     async def _cut_off(self, call: Call, sink: AsgiSink, style: Style) -> None:
-        """Send the reason why the process cuts the answer off: a refusal, or an error event in a stream."""
+        """Send why the process stops the call: as a refusal, or an event; an answer that has begun stays incomplete."""
         if not sink.begun:
             await sink.whole(*self._refusal(stopping(), call))
         elif sink.streaming:

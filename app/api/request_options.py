@@ -16,7 +16,7 @@ from app.core.traffic.admission import Priority
 
 N = TypeVar("N", int, float)
 RETRIES_MAX = 10
-CACHE_TTL_MAX_S = 365 * 86_400  # as in the settings
+CACHE_TTL_MAX_S = 365 * 86_400  # the same as for the setting
 _DIGITS_MAX = 9  # checked before the number is parsed
 _INT_MAX = 10**_DIGITS_MAX - 1
 _TAGS_MAX = 16

@@ -130,7 +130,7 @@ def _parse_yaml(text: str) -> object:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _SyntaxProblem("a character that YAML does not allow", f"line {line}") from error
-    except ValueError as error:  # a date or number that only looks like one; its text may be a secret
+    except ValueError as error:  # an impossible date or number; its text may be a secret
         raise _SyntaxProblem("a date or number that does not exist; put texts in quotes") from error
 
 

@@ -20,7 +20,7 @@ _MAX_CHARS: Final = 16_384
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A setting that names a file, and the setting that its contents become."""
+    """A setting that names a file, and the setting that gets the contents."""
 
     name: str
     becomes: str

@@ -90,7 +90,7 @@ class KeySet:
             self._start()
 
     async def look_again(self) -> None:
-        """Fetch the keys, unless `PAUSE_S` has not passed, and wait for at most `PATIENCE_S`."""
+        """Fetch the keys, at most once per `PAUSE_S`, and wait up to `PATIENCE_S`."""
         self._start()
         if self._fetching is not None:
             with suppress(TimeoutError):

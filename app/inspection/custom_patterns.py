@@ -8,7 +8,7 @@ from app.core.redaction.finding import Patterns, Span
 
 
 class OwnPattern:
-    """Finds whatever a configured pattern matches, anywhere in a text."""
+    """Finds the matches of a configured pattern, anywhere in a text."""
 
     trigger = None  # no cheaper test is known that every match passes
 

@@ -29,7 +29,7 @@ from app.core.model import ChatRequest
 _SCHEMAS_KEPT: Final = 256
 _STEPS_MAX: Final = 50_000  # evaluated keywords of a schema; takes a quarter of a second at most
 
-_Check: TypeAlias = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]  # of one keyword
+_Check: TypeAlias = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]  # the check of one keyword
 
 _steps_left: ContextVar[list[int]] = ContextVar("steps_left")
 

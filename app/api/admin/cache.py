@@ -15,7 +15,7 @@ _CONDITIONS = frozenset({"model", "prefix", "key", "expired"})
 
 
 def cache_router(gateways: CurrentGateway) -> APIRouter:
-    """Return the routes of the cache."""
+    """Return the routes for the cache."""
     router = APIRouter()
 
     @router.get("/cache", summary="Show how full the cache is, and how well it does")

@@ -49,7 +49,7 @@ class EventWriter(ABC):
         """Write the first events of an answer."""
 
     @abstractmethod
-    def _say(self, choice: ChunkChoice) -> None:
+    def _write_content(self, choice: ChunkChoice) -> None:
         """Write the reasoning and text of a chunk."""
 
     @abstractmethod
@@ -69,7 +69,7 @@ class EventWriter(ABC):
                 self._choice(choice)
 
     def _choice(self, choice: ChunkChoice) -> None:
-        self._say(choice)
+        self._write_content(choice)
         for delta in choice.delta.tool_calls or ():
             for piece in self._tool_calls.take(delta):
                 self._call(piece)

@@ -94,7 +94,7 @@ class Given:
         return filled(str(value).strip(), spare) or None
 
     def number(self, name: str) -> float | None:
-        """Take a number, also from a text of digits; anything else is noted."""
+        """Take a number, also as text; note anything else."""
         value = self.take(name)
         if value is None:
             return None

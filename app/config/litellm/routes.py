@@ -38,7 +38,7 @@ class Providers:
         return f"{self.names[each.upstream]}/{each.model}"
 
     def settings(self) -> Tree:
-        """Return the section."""
+        """Return the section `providers`."""
         return {name: upstream.settings() for upstream, name in self.names.items()}
 
 
@@ -60,7 +60,7 @@ class Routes:
         self._routing = routing
 
     def settings(self, deployed: Sequence[Deployment]) -> Tree:
-        """Return the section."""
+        """Return the section `models`."""
         groups: dict[str, list[Deployment]] = {}
         for each in deployed:
             groups.setdefault(each.group, []).append(each)

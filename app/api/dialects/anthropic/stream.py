@@ -46,7 +46,7 @@ class MessageEvents(EventWriter):
         self._tools: dict[int, _Tool] = {}
         self._refused = False
 
-    def _say(self, choice: ChunkChoice) -> None:
+    def _write_content(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         thought = delta.reasoning_content or delta.reasoning
         if thought:

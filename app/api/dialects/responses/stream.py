@@ -42,7 +42,7 @@ class ResponseEvents(EventWriter):
         self._write([("error", {**flat, "error": error})])
         return self._frames.pop()
 
-    def _say(self, choice: ChunkChoice) -> None:
+    def _write_content(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         thought = delta.reasoning_content or delta.reasoning
         if thought:
