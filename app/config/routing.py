@@ -1,4 +1,4 @@
-"""Providers and routes: who answers, and under which model names."""
+"""The sections `providers` and `models`: providers and routes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Capability = Literal["tools", "vision", "json_schema", "audio"]
 
 
 class HealthCheck(Section):
-    """A small call now and then, by which a provider that is down is known before callers find out."""
+    """Periodic small calls that detect a provider that is down before callers notice."""
 
     enabled: bool = Field(default=False, description="Whether the provider is asked.")
     model: ModelName | None = Field(default=None, description="Model that is asked, as the provider calls it.")
@@ -48,10 +48,10 @@ class HealthCheck(Section):
 
 
 class Provider(Section):
-    """One place where models answer.
+    """One provider of models.
 
     `base_url` is filled from the preset of its kind; None for the kinds that have no address (sim, local).
-    `api_key` already holds the contents of `api_key_file`, and `api_keys` those of `api_keys_file`.
+    `api_key` already has the contents of `api_key_file`, and `api_keys` those of `api_keys_file`.
     """
 
     kind: ProviderKind = Field(
@@ -107,7 +107,7 @@ class Provider(Section):
     )
 
     def goes_on(self, model: str) -> str | None:
-        """Return how it is asked to go on with a text, for one of its models; None if it cannot, or may not."""
+        """Return the method by which one of its models continues a text; None if it cannot, or may not."""
         if self.continues != "auto":
             return None if self.continues == "none" else self.continues
         preset = PRESETS.get(self.kind)
@@ -120,12 +120,12 @@ class Provider(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _address_of_preset(cls, given: object) -> object:
-        if not isinstance(given, Mapping) or given.get("base_url"):
-            return given
-        kind = given.get("kind")
+    def _address_of_preset(cls, settings: object) -> object:
+        if not isinstance(settings, Mapping) or settings.get("base_url"):
+            return settings
+        kind = settings.get("kind")
         preset = PRESETS.get(kind) if isinstance(kind, str) else None
-        return given if preset is None else {**given, "base_url": preset.address(given)}
+        return settings if preset is None else {**settings, "base_url": preset.address(settings)}
 
 
 class Target(Section):
@@ -152,7 +152,7 @@ class Target(Section):
 
 
 class Hedge(Section):
-    """When a second target is asked beside the first."""
+    """When a second target is called in parallel with the first."""
 
     enabled: bool = Field(default=False, description="Whether calls of this route are hedged.")
     percentile: Percentile = Field(
@@ -173,7 +173,7 @@ class Recovery(Section):
 
 
 class Instructions(Section):
-    """A system prompt of the route's own."""
+    """The system prompt of a route."""
 
     prompt: str | None = Field(default=None, description="System message before all others; null has none.")
     callers: Literal["keep", "drop", "refuse"] = Field(

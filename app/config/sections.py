@@ -1,4 +1,4 @@
-"""The sections of the configuration that this version acts on, except providers and routes."""
+"""The basic sections of the configuration; providers and routes are in `routing.py`, features in `features`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
 
 
 class Recycle(Section):
-    """When a worker process is replaced by a fresh one; its calls come to their end first."""
+    """When a worker process is replaced by a new one; its calls are completed first."""
 
     max_requests: Count | None = Field(default=None, description="Requests that a worker serves; null has no end.")
     max_bytes: Bytes | None = Field(default=None, description="Resident memory of a worker, in bytes; null has no cap.")
@@ -81,7 +81,7 @@ class Timeouts(Section):
 
 
 class Validation(Section):
-    """Bounds of a request that is accepted at all."""
+    """Limits on the size and content of requests."""
 
     max_messages: Count = Field(default=2048, description="Maximum messages in one request.")
     max_prompt_chars: Count = Field(default=2_000_000, description="Maximum characters of text in one request.")
@@ -95,7 +95,7 @@ class Validation(Section):
 
 
 class Admission(Section):
-    """How many calls are worked on at the same time, and how many may wait for that. Each process counts for itself."""
+    """How many calls run at the same time, and how many may wait. Each process counts separately."""
 
     max_in_flight: Count | None = Field(
         default=None, description="Maximum concurrent calls, each to its last byte; null has no bound and no queue."
@@ -108,7 +108,7 @@ class Admission(Section):
 
 
 class Retry(Section):
-    """How one target is tried again; delay = min(base_s * multiplier^n, max_s) * (1 +/- jitter)."""
+    """How one target is retried; delay = min(base_s * multiplier^n, max_s) * (1 +/- jitter)."""
 
     max_attempts: Whole = Field(
         default=3, ge=1, le=20, description="Tries per target, the first included; 1 never retries."

@@ -1,4 +1,4 @@
-"""Stored answers."""
+"""The section `cache`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from app.config.fields import Bytes, Count, Lifetime, ModelName, Number, Ratio, Seconds, Section
 
 CachedOperation = Literal["chat", "completions", "embeddings", "moderations", "rerank"]
-# A year bounds how long something is kept; 0 is not at all.
+# At most a year; 0 disables it.
 Grace = Annotated[Number, Field(ge=0, le=31_536_000)]
 
 

@@ -1,4 +1,4 @@
-"""When a target that keeps failing is skipped."""
+"""The section `circuit_breaker`."""
 
 from __future__ import annotations
 

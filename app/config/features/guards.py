@@ -1,4 +1,4 @@
-"""Checks on the meaning of prompts and answers."""
+"""The section `guards`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Judging(Section):
 
 
 class Classifier(Section):
-    """A model that judges prompts, asked over HTTP."""
+    """A model that rates prompts, called over HTTP."""
 
     url: HttpUrl = Field(default=None, description="Address that is sent the passages; null asks none.")
     api_key: ApiKey = Field(default=None, description="Sent as a bearer token; null or empty sends none.")
@@ -35,7 +35,7 @@ class Classifier(Section):
 
 
 class Injection(_Judging):
-    """What happens with prompts that look like an injection."""
+    """How prompts that look like an injection are handled."""
 
     threshold: Ratio = Field(default=0.5, description="Least score of a user's text that is complained of, 0 to 1.")
     tool_threshold: Ratio = Field(default=0.5, description="Least score of a tool's result, 0 to 1.")
@@ -71,7 +71,7 @@ class LengthGuard(_Judging):
 
 
 class SchemaGuard(_Judging):
-    """Whether answers that have to be JSON are what they have to be."""
+    """Whether answers match their JSON schema."""
 
     json_schema: dict[str, Any] | None = Field(
         default=None, description="JSON schema of every answer; null takes each request's own."
@@ -86,13 +86,13 @@ class RefusalGuard(_Judging):
 
 
 class LeakGuard(_Judging):
-    """Whether an answer has personal things that are not in its prompt."""
+    """Whether an answer contains personal data that is not in its prompt."""
 
     detectors: tuple[Detector, ...] = Field(default=DEFAULT_DETECTORS, description="What is looked for.")
 
 
 class ModerationGuard(_Judging):
-    """What a moderation model thinks."""
+    """The verdict of a moderation model."""
 
     model: ModelName | None = Field(default=None, description="Route or provider/model that judges.")
     categories: tuple[str, ...] = Field(default=(), description="Categories that count; empty counts all it flags.")
@@ -112,7 +112,7 @@ class CustomGuard(Section):
 
 
 class GuardRoute(Section):
-    """What one route has otherwise; null takes what all have."""
+    """Overrides for one route; null inherits the general setting."""
 
     injection: Injection | None = Field(default=None, description="Prompt injection.")
     spotlight: Literal["none", "delimit", "mark", "encode"] | None = Field(

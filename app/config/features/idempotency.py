@@ -1,4 +1,4 @@
-"""Calls that are sent again."""
+"""The section `idempotency`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.config.fields import Bytes, Count, Lifetime, Section
 
 
 class Idempotency(Section):
-    """How long the answers of calls with an idempotency key are kept for calls that repeat them."""
+    """How long answers of calls with an idempotency key are stored for repeated calls."""
 
     enabled: bool = Field(default=True, description="Whether idempotency keys are heeded here; false passes them on.")
     ttl_s: Lifetime = Field(default=86_400, description="Seconds that an answer is kept.")

@@ -1,4 +1,4 @@
-"""What is taken out of prompts before they leave, and out of answers before they arrive."""
+"""The section `redaction`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Window = Annotated[Whole, Field(ge=16, le=4096)]
 
 
 class RedactionPattern(Section):
-    """Something else that is looked for."""
+    """A custom pattern to detect."""
 
     name: FindName = Field(description="What finds are called in placeholders and metrics.")
     pattern: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
@@ -36,7 +36,7 @@ class RedactionPattern(Section):
 
 
 class RedactionAnswer(Section):
-    """What is taken out of what the model says."""
+    """What is removed from answers."""
 
     enabled: bool = Field(default=False, description="Whether answers are redacted.")
     detectors: tuple[Detector, ...] | None = Field(
@@ -49,7 +49,7 @@ class RedactionAnswer(Section):
 
 
 class Presidio(Section):
-    """Presidio's analyzer as one more detector of prompts."""
+    """Presidio's analyzer as an additional detector for prompts."""
 
     url: HttpUrl = Field(default=None, description="Address of the analyzer; null asks none.")
     timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
@@ -67,7 +67,7 @@ class Presidio(Section):
 
 
 class RedactionRoute(Section):
-    """What one route has otherwise; null takes what all have."""
+    """Overrides for one route; null inherits the general setting."""
 
     enabled: bool | None = Field(default=None, description="Whether its prompts are redacted.")
     detectors: tuple[Detector, ...] | None = Field(default=None, description="What is looked for.")
@@ -77,7 +77,7 @@ class RedactionRoute(Section):
 
 
 class Redaction(Section):
-    """What is taken out of prompts before they leave, and out of answers before they arrive."""
+    """What is removed from prompts before they are sent to providers, and from answers before clients get them."""
 
     enabled: bool = Field(default=False, description="Whether prompts are redacted.")
     detectors: tuple[Detector, ...] = Field(default=DEFAULT_DETECTORS, description="What is looked for.")

@@ -1,4 +1,4 @@
-"""The store that several processes share; what a feature does without it is a field of `RedisFail`."""
+"""The section `redis`; `RedisFail` says what each feature does while Redis is unavailable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of calls that are over, for an operator to look up."""
+"""The section `request_log`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.config.fields import Section, Whole
 
 
 class RequestLog(Section):
-    """What is kept of calls that are over: names, codes and numbers, never content."""
+    """What is stored about finished calls: names, codes and numbers, never content."""
 
     enabled: bool = Field(default=False, description="Whether the last calls are kept, for GET /admin/requests.")
     max_entries: Annotated[Whole, Field(ge=1, le=10_000_000)] = Field(

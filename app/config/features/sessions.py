@@ -1,4 +1,4 @@
-"""Where conversations are kept."""
+"""The section `sessions`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.config.fields import Bytes, Count, Lifetime, Section
 
 
 class Sessions(Section):
-    """Where conversations are kept."""
+    """Where conversations are stored."""
 
     store: Literal["memory", "file", "sqlite", "redis"] = Field(default="memory", description="Kind of store.")
     path: str | None = Field(default=None, description="File or directory of the stores that need one.")
