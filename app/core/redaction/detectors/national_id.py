@@ -16,7 +16,7 @@ import msgspec
 from app.core.redaction.checksums import letter_number, luhn, mod_11_10, verhoeff, weighted
 from app.core.redaction.finding import Patterns, Span, stands_alone
 
-_SEPARATORS: Final = re.compile(r"[ .-]")
+_SEPARATORS: Final = re.compile(r"[ .+-]")  # a plus stands in numbers of people over a hundred (SE, FI)
 _BETWEEN_MAX: Final = 24  # characters between the name and the number
 Check = Callable[[str], bool]  # of a number without separators, in capitals
 
