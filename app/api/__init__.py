@@ -1,1 +1,1 @@
-"""The HTTP edge: the only package that knows about ASGI, FastAPI or the client's side of OpenAI's dialect."""
+"""The HTTP edge: the only package that depends on ASGI, FastAPI and the wire formats of clients."""

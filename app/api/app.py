@@ -1,8 +1,8 @@
 """
-The FastAPI application: the front door with its hot routes, and the cold routes behind it.
+The FastAPI application: hot routes, dispatched first, and the cold routes that FastAPI serves.
 
-Hot routes are dispatched before FastAPI's middleware and router see the request (they would cost more than the
-whole relay), but they are registered there too, so that a wrong method gets its 405 and the API documents itself.
+Hot routes are dispatched before FastAPI's middleware and router see the request (these would cost more than the
+whole relay). They are also registered with the router, which answers 405 to a wrong method.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ from app.core.model import Operation
 
 Lifespan = Callable[["Api"], AbstractAsyncContextManager[None]]
 
-_NO_GUESS = (b"x-content-type-options", b"nosniff")  # a browser takes an answer for what it says it is
-_KEPT = ("/v1/files", "/v1/batches")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")  # a browser must not guess another content type
+_FILE_PREFIXES = ("/v1/files", "/v1/batches")
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
 class Door(msgspec.Struct, frozen=True):
     """
-    What the application shows besides the calls: its version, start time, and metrics (None: switched off).
+    What the application serves besides calls: its version, start time, and metrics (None: disabled).
 
-    `configurations` can be asked to read the configuration again; `admin_port` alone has the administration and the
-    metrics (None: they are where the calls are).
+    `configurations` reloads the configuration. `admin_port` is the only port with the admin API and the metrics
+    (None: they share the port of the calls).
     """
 
     version: str
@@ -74,7 +74,7 @@ class Door(msgspec.Struct, frozen=True):
 
 
 class Api(FastAPI):
-    """FastAPI with a short way in for the hot routes, and a request id on every other answer."""
+    """FastAPI with a fast path for the hot routes, and a request id on every other answer."""
 
     def __init__(self, desk: Desk, door: Door, lifespan: Lifespan) -> None:
         super().__init__(
@@ -83,7 +83,7 @@ class Api(FastAPI):
             version=door.version,
             lifespan=lifespan,
             redirect_slashes=False,
-            docs_url=None,  # pages without anything from elsewhere: app/api/page
+            docs_url=None,  # app/api/page serves pages that load nothing from other hosts
             redoc_url=None,
             telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},  # we have our own
         )
@@ -97,8 +97,8 @@ class Api(FastAPI):
         with _without_pydantic_1():
             self._include_cold_routes(desk, door)
         self.add_exception_handler(GatewayError, _gateway_error)
-        self.add_exception_handler(HTTPException, _refused)
-        self.add_exception_handler(Exception, _failed)
+        self.add_exception_handler(HTTPException, _http_error)
+        self.add_exception_handler(Exception, _unexpected_error)
         if door.registry is not None:
             Instrumentator(registry=door.registry).instrument(self)
 
@@ -111,31 +111,33 @@ class Api(FastAPI):
         if hot is not None and scope["method"] == "POST":
             await hot(scope, receive, send)
             return
-        passed = self._passed(scope["path"])
-        if passed is not None:
-            await passed(scope, receive, send)
+        passthrough = self._passthrough_route(scope["path"])
+        if passthrough is not None:
+            await passthrough(scope, receive, send)
             return
-        if scope["method"] == "HEAD":  # the server leaves the body out by itself
+        if scope["method"] == "HEAD":  # the ASGI server leaves out the body
             scope = {**scope, "method": "GET"}
         if is_inside(scope["path"]):
             if await self._gate.refused(scope, receive, send):
                 return
             send = self._gate.watched(scope, send)
         request_id = request_id_of(headers_of(scope))
-        named = _Named(send, ((b"x-request-id", request_id.encode()), (b"x-wizard-config", self._digest()), _NO_GUESS))
+        response = _DefaultHeaders(
+            send, ((b"x-request-id", request_id.encode()), (b"x-wizard-config", self._digest()), _NOSNIFF)
+        )
         try:
-            await super().__call__(scope, receive, named)
+            await super().__call__(scope, receive, response)
         except asyncio.CancelledError:
             if not self._lifecycle.cutting:
                 raise
-            if not named.begun:
+            if not response.begun:
                 await AsgiSink(send).whole(*error_response(stopping(), request_id))
 
-    def _passed(self, path: str) -> PassRoute | None:
-        """Return what passes a request on to a provider, if that is what its path asks for."""
+    def _passthrough_route(self, path: str) -> PassRoute | None:
+        """Return the route that passes requests at this path on to a provider, if there is one."""
         if path.startswith(PREFIX):
             return self._passing
-        return self._kept.get(path.split("/")[2]) if path.startswith(_KEPT) else None
+        return self._kept.get(path.split("/")[2]) if path.startswith(_FILE_PREFIXES) else None
 
     def _include_cold_routes(self, desk: Desk, door: Door) -> None:
         self.include_router(models_router(desk.gateways, door.started_wall))
@@ -150,13 +152,13 @@ class Api(FastAPI):
         return self._gateways.current.digest.encode("ascii", "replace")
 
     def openapi(self) -> dict[str, Any]:
-        """Return the description of every route."""
+        """Return the OpenAPI description of every route."""
         described = corrected(super().openapi())
         return with_roles({**described, "paths": {**hot_paths(), **described["paths"]}})
 
 
 def dialects() -> dict[str, Dialect]:
-    """Return the form of each hot route by its path."""
+    """Return the dialect of each hot route by its path."""
     return {
         "/v1/chat/completions": ChatDialect(),
         "/v1/generate": GenerateDialect(),
@@ -169,19 +171,19 @@ def dialects() -> dict[str, Dialect]:
 
 @contextmanager
 def _without_pydantic_1() -> Iterator[None]:
-    """FastAPI asks of each parameter whether it is a model of pydantic 1, and would import that (2.5 MB) to know."""
-    mine = "pydantic.v1" not in sys.modules
-    if mine:
-        sys.modules["pydantic.v1"] = None  # type: ignore[assignment] # what Python has for a module that shall not be found
+    """Prevent FastAPI from importing pydantic 1 (2.5 MB), which it does to check whether parameters are its models."""
+    blocked = "pydantic.v1" not in sys.modules
+    if blocked:
+        sys.modules["pydantic.v1"] = None  # type: ignore[assignment] # makes importing it fail
     try:
         yield
     finally:
-        if mine:
+        if blocked:
             del sys.modules["pydantic.v1"]
 
 
 def _route(desk: Desk, dialect: Dialect) -> HotRoute:
-    """Return the endpoint for a form of requests."""
+    """Return the endpoint for a dialect."""
     if isinstance(dialect, PlainDialect) and dialect.form:
         return FormRoute(desk, dialect)
     if dialect.endpoint == Operation.MODERATIONS.value:
@@ -189,8 +191,8 @@ def _route(desk: Desk, dialect: Dialect) -> HotRoute:
     return HotRoute(desk, dialect)
 
 
-class _Named:
-    """A `Send` that adds headers to an answer which does not have them: its request's id, and what is in use."""
+class _DefaultHeaders:
+    """A `Send` that adds `headers` to an answer, except those that it sets itself."""
 
     def __init__(self, send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self._send = send
@@ -200,13 +202,13 @@ class _Named:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            given = [*message.get("headers", ())]
-            known = {name for name, _ in given}
-            message["headers"] = [*given, *(header for header in self._headers if header[0] not in known)]
+            own = [*message.get("headers", ())]
+            names = {name for name, _ in own}
+            message["headers"] = [*own, *(header for header in self._headers if header[0] not in names)]
         await self._send(message)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return _response(not_allowed(request.method, request.url.path, _methods_at(request)), request)
@@ -216,25 +218,25 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(request: Request) -> list[str]:
-    """Return all methods that are possible at an address; the router knows only those of the route it looked at."""
+    """Return all methods allowed at a path; a 405 of the router names only those of the first route that matches."""
     routes: list[BaseRoute] = request.app.routes
 
-    def possible(method: str) -> bool:
+    def is_allowed(method: str) -> bool:
         return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
 
-    return [method for method in _METHODS if possible(method)]
+    return [method for method in _METHODS if is_allowed(method)]
 
 
 async def _gateway_error(request: Request, error: Exception) -> Response:
     return _response(error if isinstance(error, GatewayError) else internal_error(), request)
 
 
-async def _failed(request: Request, _error: Exception) -> Response:
+async def _unexpected_error(request: Request, _error: Exception) -> Response:
     return _response(internal_error(), request)
 
 
 def _response(error: GatewayError, request: Request) -> Response:
-    anthropics = request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers
-    refusal = message_refusal if anthropics else error_response
+    is_anthropic = request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers
+    refusal = message_refusal if is_anthropic else error_response
     status, headers, body = refusal(error, request_id_of(headers_of(request.scope)), None)
     return Response(body, status, {name.decode(): value.decode() for name, value in headers})

@@ -1,7 +1,7 @@
 """
-The ASGI side of a hot route: read the body within its bound, write the answer, notice a client that leaves.
+The ASGI side of a hot route: read the body up to a size limit, write the answer, detect a disconnect.
 
-Pure ASGI: no middleware, no request object, nothing per chunk but one `send`.
+Pure ASGI: no middleware, no request object, and one `send` per chunk.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 
 class ClientGoneError(Exception):
-    """The client closed its connection; there is nobody left to answer."""
+    """The client closed its connection, so no answer can be sent."""
 
 
 def declared_bytes(headers: Mapping[bytes, bytes]) -> int | None:
-    """Return how long the body is, as far as its sender says so."""
-    given = headers.get(b"content-length", b"")
-    return int(given) if given.isdigit() else None
+    """Return the body's length in bytes as `content-length` declares it, or None."""
+    length = headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() else None
 
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], max_bytes: int) -> bytes:
@@ -35,15 +35,15 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], max_bytes:
     Return the whole request body.
 
     Raises:
-        GatewayError: BODY_TOO_LARGE, before any of a body is read whose declared length is over the bound.
-        ClientGoneError: The client left in the middle.
+        GatewayError: BODY_TOO_LARGE; if the declared length exceeds `max_bytes`, before anything is read.
+        ClientGoneError: The client disconnected before the end.
     """
     if (declared_bytes(headers) or 0) > max_bytes:
         raise too_large(max_bytes)
     message = await receive()
     body: bytes = message.get("body", b"")
     if body and len(body) <= max_bytes and not message.get("more_body", False):
-        return body  # as nearly always
+        return body  # the common case
     parts, size = [body], len(body)
     while True:
         if message["type"] == "http.disconnect":
@@ -58,7 +58,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], max_bytes:
 
 
 def too_large(max_bytes: int, suggestion: str | None = None) -> GatewayError:
-    """Return what is said of a body beyond its bound."""
+    """Return the error for a body of more than `max_bytes`."""
     return GatewayError(BODY_TOO_LARGE, f"The body is larger than {max_bytes} bytes.", suggestion=suggestion)
 
 
@@ -79,37 +79,37 @@ class AsgiSink:
         await self._send({"type": "http.response.body", "body": body})
 
     async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Begin a response whose length is not known."""
+        """Begin a response of unknown length."""
         self.begun = self.streaming = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def part(self, data: bytes) -> None:
-        """Send a piece of the body; the server waits here while the client does not read."""
-        if data:  # an event may mean nothing in the client's dialect
+        """Send a piece of the body; blocks while the client does not read."""
+        if data:  # an event may have no equivalent in the client's dialect
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self) -> None:
-        """End the body properly."""
+        """Complete the body."""
         await self._send({"type": "http.response.body", "body": b""})
 
     async def abort(self) -> None:
-        """Leave the response incomplete: the server then drops the connection without the final chunk."""
+        """Leave the response incomplete: the server then closes the connection without the final chunk."""
 
 
 class ClientWatch:
     """
-    While inside, cancel the current task when the client leaves, and turn that into `ClientGoneError`.
+    Context manager that cancels the current task when the client disconnects, and raises `ClientGoneError`.
 
-    Enter it once the request body has been read: from then on the only news a client can send is that it is gone.
+    Enter it once the request body has been read: afterwards the only possible message is the disconnect.
 
     Args:
         receive: ASGI's.
 
-        departure: Asked when the client leaves; the task goes on if it says so. The server takes what is sent to a
-            client that is gone, and waits for the task when it ends itself.
+        departure: Decides whether the task continues without its client. The server discards what is sent to a client
+            that has disconnected, and waits for the task when it shuts down.
     """
 
-    __slots__ = ("_departure", "_gone", "_handling", "_over", "_watching")
+    __slots__ = ("_departure", "_gone", "_over", "_task", "_watching")
 
     def __init__(self, receive: Receive, departure: Departure | None = None) -> None:
         self._watching = self._watch(receive)
@@ -119,7 +119,7 @@ class ClientWatch:
 
     def __enter__(self) -> Self:
         """Start watching."""
-        self._handling = asyncio.current_task()
+        self._task = asyncio.current_task()
         if self._departure is not None:
             self._departure.bind(self._give_up)
         self._step()
@@ -128,14 +128,14 @@ class ClientWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop watching; a cancellation that was ours becomes `ClientGoneError`, any other stays what it is."""
+        """Stop watching; turn our own cancellation into `ClientGoneError`, and let any other through."""
         self._over = True
         self._watching.close()
         if self._departure is not None:
             self._departure.over()
-        if not self._gone or self._handling is None or self._handling.uncancel() > 0:
+        if not self._gone or self._task is None or self._task.uncancel() > 0:
             return
-        if kind is None or issubclass(kind, asyncio.CancelledError):  # a bug is one, also when nobody waits any more
+        if kind is None or issubclass(kind, asyncio.CancelledError):  # any other exception is a bug, and is not hidden
             raise ClientGoneError from None
 
     async def _watch(self, receive: Receive) -> None:
@@ -147,17 +147,17 @@ class ClientWatch:
 
     def _give_up(self) -> None:
         self._gone = True
-        if self._handling is not None:
-            self._handling.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _step(self, _woken: object = None) -> None:
         """
         Run the watching coroutine up to its next wait.
 
-        It is driven by hand because a task for it would cost every call more than the rest of the edge: a future that
-        a coroutine yields announces itself as awaited, and has to be told that its waiter is a callback.
+        It is driven by hand because a task would cost every call more than the rest of the edge. A future that a
+        coroutine yields is marked as awaited by a task; the mark is cleared because its waiter is a callback.
         """
-        if self._over:  # the future was done, and this call under way, when the watch ended
+        if self._over:  # the future was done and this callback already scheduled when the watch ended
             return
         try:
             waited_for = self._watching.send(None)

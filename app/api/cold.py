@@ -1,4 +1,4 @@
-"""The small read-only routes: models, health, metrics. Ordinary FastAPI; nothing here is on the path of a call."""
+"""The read-only routes for models, health and metrics. Plain FastAPI: none of them is on the hot path."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Exposition: TypeAlias = Callable[[str], Awaitable[tuple[str, bytes]]]  # accept 
 
 
 def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
-    """Return `GET /v1/models` and `/v1/models/{id}`; `started_wall` is the creation time they show."""
+    """Return `GET /v1/models` and `/v1/models/{id}`; `started_wall` is shown as `created`."""
     router = APIRouter(prefix="/v1", tags=["models"], route_class=ModelsRoute)
 
     def shown(listed: Listed) -> dict[str, object]:
@@ -48,14 +48,14 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
 
     @router.get("/models", summary="List the models that the caller's key may use")
     async def list_models(request: Request) -> Response:
-        mine = await allowed(request)
-        listed = [shown(each) for each in gateways.current.routing.listed() if mine.allows(each.id)]
+        models = await allowed(request)
+        listed = [shown(each) for each in gateways.current.routing.listed() if models.allows(each.id)]
         return _json({"object": "list", "data": listed})
 
     @router.get("/models/{model_id:path}", summary="Describe one model")
     async def get_model(model_id: str, request: Request) -> Response:
-        mine, routing = await allowed(request), gateways.current.routing
-        if not mine.allows(routing.canonical(model_id)):
+        models, routing = await allowed(request), gateways.current.routing
+        if not models.allows(routing.canonical(model_id)):
             raise GatewayError(FORBIDDEN, f"This key may not use the model {model_id[:100]!r}.", param="model")
         return _json(shown(routing.find(model_id)))
 
@@ -63,15 +63,15 @@ def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
 
 
 def model_details(listed: Listed, gateway: Gateway) -> dict[str, object]:
-    """Return what is known of a model; of a route what is known of the target that it asks first."""
+    """Return the known facts about a model, or about the first target of a route."""
     target = gateway.routing.targets(listed.id)[0]
     info = gateway.models.find(target.provider, target.model)
     return {} if info is None else described(info)
 
 
 def described(info: ModelInfo) -> dict[str, object]:
-    """Return the facts about a model that are known, prices in US dollars per million tokens."""
-    found: dict[str, object] = {
+    """Return the known facts about a model; prices are in US dollars per million tokens."""
+    facts: dict[str, object] = {
         "operation": info.operation,
         "context_window": info.context_window,
         "max_output_tokens": info.max_output,
@@ -80,12 +80,12 @@ def described(info: ModelInfo) -> dict[str, object]:
     }
     if info.price is not None:
         prices = msgspec.structs.asdict(info.price)
-        found["pricing"] = {name: prices[name] for name in _PRICES if prices[name] is not None}
-    return given_in(found)
+        facts["pricing"] = {name: prices[name] for name in _PRICES if prices[name] is not None}
+    return given_in(facts)
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What health depends on."""
+    """Reports liveness and readiness."""
 
     version: str
     gateways: CurrentGateway
@@ -96,18 +96,18 @@ class Health(msgspec.Struct, frozen=True):
         """
         Return status and body of `/readyz`.
 
-        A bad file on disk does not make a replica unready, as the one before is in use: else one typing error would
-        take them all out of service. It is shown, though.
+        An invalid configuration file does not make a replica unready, because the previous configuration stays in use:
+        otherwise one typing error would take all replicas out of service. The body reports it.
         """
         gateway = self.gateways.current
-        told: dict[str, object] = {"status": "ready", "version": self.version, "config_digest": gateway.digest}
+        body: dict[str, object] = {"status": "ready", "version": self.version, "config_digest": gateway.digest}
         if self.configurations.problems:
-            told["rejected"] = len(self.configurations.problems)
+            body["rejected"] = len(self.configurations.problems)
         if self.lifecycle.draining:
-            return 503, {**told, "status": "draining"}
+            return 503, {**body, "status": "draining"}
         if not gateway.routing.providers:
-            return 503, {**told, "status": "misconfigured", "reason": "no provider is configured"}
-        return 200, told
+            return 503, {**body, "status": "misconfigured", "reason": "no provider is configured"}
+        return 200, body
 
 
 def operations_router(health: Health, exposition: Exposition | None) -> APIRouter:
@@ -121,8 +121,8 @@ def operations_router(health: Health, exposition: Exposition | None) -> APIRoute
     @router.get("/readyz", summary="Can it serve calls?", responses={**_UNREADY})
     @router.get("/health", summary="The same as /readyz", responses={**_UNREADY})
     async def readyz() -> Response:
-        status, told = health.readiness()
-        body = msgspec.json.encode(told)
+        status, content = health.readiness()
+        body = msgspec.json.encode(content)
         return Response(body, status, {"cache-control": "no-store"}, "application/json")
 
     if exposition is not None:

@@ -1,7 +1,7 @@
 """
-A failure as the client sees it. The only module that knows OpenAI's error object.
+Encode a failure for the client, as a whole response or as an event of a stream that has already begun.
 
-One function for a whole response, one for an event in a stream that has already begun.
+The only module that knows OpenAI's error object.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from app.api.headers import Headers, journal_headers
 from app.core.call import Journal
 from app.core.errors import INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, OVERLOADED, UNAUTHORIZED, GatewayError
 
-SHOWN_WAIT_MAX_S = 60.0  # SDKs disagree on longer waits: some sleep them, some ignore them, some give up
+SHOWN_WAIT_MAX_S = 60.0  # SDKs treat longer waits differently: some sleep, some ignore them, some give up
 
 
 def error_response(error: GatewayError, request_id: str, journal: Journal | None = None) -> tuple[int, Headers, bytes]:
     """
-    Return status, headers and body of a refusal.
+    Return status, headers and body of an error response.
 
-    `journal` is that of the call, if the request became one: it tells whether the gateway has spent its own retries
-    and what was tried.
+    `journal` is that of the call, if the request became one: it records the attempts, and whether the gateway has
+    spent its own retries.
     """
     headers: Headers = [
         (b"content-type", b"application/json"),
@@ -44,12 +44,12 @@ def error_response(error: GatewayError, request_id: str, journal: Journal | None
 
 
 def nothing_at(path: str) -> GatewayError:
-    """Return what is told of an address that there is not."""
+    """Return the error for an unknown path."""
     return GatewayError(NOT_FOUND, f"There is nothing at {path[:200]!r}.")
 
 
 def not_allowed(method: str, path: str, methods: Sequence[str]) -> GatewayError:
-    """Return what is told of a method that an address does not have; `methods` are those that it has."""
+    """Return the error for a method that a path does not support; `methods` are those it does."""
     error = GatewayError(METHOD_NOT_ALLOWED, f"{method} is not possible at {path[:200]!r}.")
     error.allow = tuple(sorted({*methods, "HEAD"} if "GET" in methods else methods))
     return error
@@ -62,7 +62,7 @@ def error_frame(error: GatewayError, request_id: str, journal: Journal) -> bytes
 
 def error_object(error: GatewayError, request_id: str, journal: Journal | None) -> dict[str, object]:
     """Return the `error` object of OpenAI's dialect, with the gateway's own fields."""
-    found: dict[str, object] = {
+    fields: dict[str, object] = {
         "message": error.message,
         "type": error.kind.type,
         "code": error.kind.code,
@@ -76,19 +76,19 @@ def error_object(error: GatewayError, request_id: str, journal: Journal | None) 
         "request_id": request_id,
     }
     if error.limit is not None:
-        found["limit"] = error.limit
+        fields["limit"] = error.limit
     if journal is not None and len(journal.tried) > 1:
-        found["attempts"] = [{"target": tried.target.name, "code": tried.code} for tried in journal.tried]
-    return found
+        fields["attempts"] = [{"target": tried.target.name, "code": tried.code} for tried in journal.tried]
+    return fields
 
 
 def internal_error() -> GatewayError:
-    """Return what a client is told of a bug: nothing but that there is one."""
+    """Return the error for a bug; it reveals no details."""
     return GatewayError(INTERNAL, "The gateway failed to handle this request.")
 
 
 def stopping() -> GatewayError:
-    """Return what a client is told whose request is cut off because the process ends."""
+    """Return the error for a request that is cut off because the process stops."""
     suggestion = "Send the request again: another replica, or the one that is started next, will take it."
     return GatewayError(OVERLOADED, "The gateway is being stopped.", suggestion=suggestion)
 

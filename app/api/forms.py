@@ -1,9 +1,9 @@
 """
-Recordings and pictures on their way to a provider: forms that are handed on while they arrive, and never held whole.
+Stream large multipart uploads (audio, images) to the provider while they arrive, without buffering them whole.
 
-A form is handed on from where its first file begins, if the model was named before that (SDKs write files last). What
-is handed on cannot be sent twice: such a call has one target and one try, and is not cached. Small forms are held, as
-all bodies are, and so are those that something has to read first: redaction, guards, the digest of an idempotency key.
+Streaming starts at the first file, if the model was named before it (SDKs write files last). What is streamed cannot
+be sent twice: such a call has one target and one attempt, and is not cached. Small forms are buffered, as all other
+bodies are, and so are those that must be read first: for redaction, guards, or the digest of an idempotency key.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from app.core.call import CallOptions
 from app.core.gateway import EdgeOptions, Gateway
 from app.core.multipart import Form, FormTail
 
-SMALL_BYTES: Final = 1_048_576  # below, a second try is worth more than the memory
-_FIELDS_MAX_BYTES: Final = 262_144  # of what stands before the first file
-_ONCE: Final = RequestOptions(options=CallOptions(retry=False, fallback=False, caching=False))
+SMALL_BYTES: Final = 1_048_576  # below this size, being able to retry is worth the memory
+_FIELDS_MAX_BYTES: Final = 262_144  # of the fields before the first file
+_SINGLE_ATTEMPT: Final = RequestOptions(options=CallOptions(retry=False, fallback=False, caching=False))
 
 
 class FormRoute(HotRoute):
-    """One endpoint that takes forms with files."""
+    """One endpoint that accepts forms with files."""
 
     def __init__(self, desk: Desk, dialect: PlainDialect) -> None:
         super().__init__(desk, dialect)
@@ -38,15 +38,15 @@ class FormRoute(HotRoute):
         if not edge.hands_forms_on or not _is_large_form(headers):
             return await super()._read(arrival, scope, receive, gateway)
         self._plain.require(headers)
-        raw, rest = await _begin(receive, headers, edge)
+        raw, rest = await _read_beginning(receive, headers, edge)
         if rest is None:
             return Ready(self.call(arrival, raw, edge), gateway.handler, edge, receive)
         request = self._plain.read_form(raw, _media_type(headers), rest)
-        return Ready(self._call_of(arrival, raw, (request, _ONCE), edge), gateway.handler, edge, rest.watched)
+        return Ready(self._call_of(arrival, raw, (request, _SINGLE_ATTEMPT), edge), gateway.handler, edge, rest.watched)
 
 
-async def _begin(receive: Receive, headers: Headers, edge: EdgeOptions) -> tuple[bytes, _Rest | None]:
-    """Hold a form until it is known what it asks for, and return that and the rest; or until all of it has come."""
+async def _read_beginning(receive: Receive, headers: Headers, edge: EdgeOptions) -> tuple[bytes, _Rest | None]:
+    """Buffer a form until it can be routed; return that beginning and the rest, which is None if all has arrived."""
     length, parts, size, form = declared_bytes(headers), list[bytes](), 0, None
     if length is not None and length > edge.upload_max_bytes:
         raise too_large(edge.upload_max_bytes)
@@ -68,12 +68,12 @@ async def _begin(receive: Receive, headers: Headers, edge: EdgeOptions) -> tuple
         if form.file_start is not None and form.value("model") and (length is not None or size > SMALL_BYTES):
             raw, tail = b"".join(parts), FormTail(_media_type(headers))
             tail.look(raw[form.file_start :])
-            left = None if length is None else length - size
-            return raw, _Rest(receive, left, edge.upload_max_bytes - size, tail)
+            remaining = None if length is None else length - size
+            return raw, _Rest(receive, remaining, edge.upload_max_bytes - size, tail)
 
 
 class _Rest(Incoming):
-    """What follows the beginning, which may not name another model."""
+    """The rest of a form; checks that it does not name another model."""
 
     def __init__(self, receive: Receive, length: int | None, max_bytes: int, tail: FormTail) -> None:
         super().__init__(receive, length, max_bytes)

@@ -1,4 +1,4 @@
-"""The gateway's own response headers, on answers and on refusals alike."""
+"""Build the gateway's own response headers, for answers and refusals."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.core.rules import Measure, Standing
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 _NAME_MAX_CHARS = 256
-_WAYS_MAX = 1024
-_STORY_MAX_BYTES = 4000  # all headers of an answer have 8 KB in most clients and proxies
+_TARGETS_CACHED = 1024
+_STEPS_MAX_BYTES = 4000  # most clients and proxies limit all headers of a response to 8 KB
 _REQUESTS, _TOKENS = (
     tuple(b"x-ratelimit-%b-%b" % (part, measure) for part in (b"limit", b"remaining", b"reset"))
     for measure in (b"requests", b"tokens")
@@ -25,23 +25,23 @@ _SECOND_MS, _MINUTE_S, _HOUR_S = 1000, 60, 3600
 
 
 def answer_headers(call: Call, committed: float) -> Headers:
-    """Return the headers of an answer whose commit point was at `committed`."""
+    """Return the headers of an answer; `committed` is the time of its commit point."""
     headers = [(b"x-request-id", call.id.encode()), *journal_headers(call.journal), overhead_header(call, committed)]
-    if call.journal.cost.usd is not None and not call.request.stream:  # of a stream it is known only at its end
+    if call.journal.cost.usd is not None and not call.request.stream:  # a stream's is known only at its end
         headers.append((b"x-wizard-cost-usd", b"%.8f" % call.journal.cost.usd))
     return headers
 
 
 def overhead_header(call: Call, committed: float) -> tuple[bytes, bytes]:
-    """Return what the gateway itself took of a call whose commit point, or end without one, was at `committed`."""
+    """Return the header with the gateway's own share of the time up to `committed`: the commit point, or the end."""
     return b"x-wizard-overhead-ms", b"%.3f" % (call.overhead_s(committed) * 1000)
 
 
 def journal_headers(journal: Journal) -> Headers:
-    """Return the headers that say where a call went, as far as it came, and what stages have to say about it."""
+    """Return the headers about target, cache, limits and steps, as far as the stages recorded them."""
     headers: Headers = []
     if journal.target is not None:
-        headers += _way(journal.target, journal.attempts, journal.position)
+        headers += _target_headers(journal.target, journal.attempts, journal.position)
     if journal.hedge is not None:
         headers.append((b"x-wizard-hedge", journal.hedge.encode()))
     if journal.cache is not None or journal.target is not None:
@@ -51,14 +51,14 @@ def journal_headers(journal: Journal) -> Headers:
     if journal.dropped:
         headers.append((b"x-wizard-dropped-params", _visible(",".join(journal.dropped))))
     if journal.story is not None:
-        headers.append((b"x-wizard-debug", _story(journal.story)))
+        headers.append((b"x-wizard-debug", _encoded_steps(journal.story)))
     if journal.notes:
         headers += [(name.encode(), _visible(value)) for name, value in journal.notes.items()]
     return headers
 
 
-@lru_cache(_WAYS_MAX)  # nearly all calls take the same few ways
-def _way(target: Target, attempts: int, position: int) -> tuple[tuple[bytes, bytes], ...]:
+@lru_cache(_TARGETS_CACHED)  # most calls share a few targets
+def _target_headers(target: Target, attempts: int, position: int) -> tuple[tuple[bytes, bytes], ...]:
     return (
         (b"x-wizard-provider", _visible(target.provider)),
         (b"x-wizard-model", _visible(target.model)),
@@ -69,9 +69,10 @@ def _way(target: Target, attempts: int, position: int) -> tuple[tuple[bytes, byt
 
 def limit_headers(standings: Sequence[Standing]) -> Headers:
     """
-    Return `x-ratelimit-*` as OpenAI sends them: of the tightest rule of each kind, the one with the least left.
+    Return `x-ratelimit-*` as OpenAI sends them, for the rule of each measure with the least remaining.
 
-    The limit is what a full bucket holds; it is reset when the bucket is full again. Rules in shadow keep nobody out.
+    The limit is the bucket's capacity; reset is the time until it is full again. Shadow rules are left out, as they
+    refuse nothing.
     """
     requests: Standing | None = None
     tokens: Standing | None = None
@@ -115,10 +116,10 @@ def _bucket_headers(names: Sequence[bytes], standing: Standing | None) -> Sequen
     )
 
 
-def _story(steps: Sequence[Step]) -> bytes:
-    """Write the steps as JSON that any client takes as a header: of too many, those in the middle are left out."""
+def _encoded_steps(steps: Sequence[Step]) -> bytes:
+    """Encode the steps as ASCII JSON for a header; if they are too long, steps in the middle are left out."""
     encoded = [_ascii(msgspec.json.encode(step.shown())) for step in steps]
-    while sum(map(len, encoded)) + len(encoded) > _STORY_MAX_BYTES:
+    while sum(map(len, encoded)) + len(encoded) > _STEPS_MAX_BYTES:
         del encoded[len(encoded) // 2]
     return b"[%b]" % b",".join(encoded)
 
@@ -128,7 +129,7 @@ def _ascii(encoded: bytes) -> bytes:
 
 
 def _visible(name: str) -> bytes:
-    """Spell a name that a caller may have chosen so that it cannot break a header, nor a client that bounds them."""
+    """Encode a name that a caller may have chosen as printable ASCII of bounded length, safe in a header."""
     name = name[:_NAME_MAX_CHARS]
     if name.isascii() and name.isprintable():
         return name.encode()

@@ -1,7 +1,7 @@
 """
-The routes that calls take, as raw ASGI endpoints: from the request's first byte to the answer's last.
+Hot routes: the raw ASGI endpoints that serve calls, without any framework code.
 
-No framework code runs for them, and one broad `except` stands at the end: the edge, where a bug becomes a 500.
+One broad `except`, at the outermost level, turns a bug into a 500.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from app.core.traffic.memory import Slots
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What every hot route needs."""
+    """The dependencies of every hot route."""
 
     gateways: CurrentGateway
     listener: Listener
@@ -50,7 +50,7 @@ class Desk(msgspec.Struct, frozen=True):
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """Who asks, and how."""
+    """What is known of a request before its body is read: id, headers, and the authenticated caller."""
 
     request_id: str
     headers: Headers
@@ -60,12 +60,12 @@ class Arrival(msgspec.Struct, frozen=True):
 
 class HotRoute:
     """
-    One endpoint; `dialect` is the form that its clients speak.
+    One endpoint; `dialect` is the wire format of its clients.
 
-    A request is read (`_read`), and then answered (`_answer`). Others override how they read.
+    A request is read (`_read`), then answered (`_answer`). Subclasses override how it is read.
     """
 
-    forwards = FORWARDED  # request headers that reach the provider
+    forwards = FORWARDED  # request headers that are sent to the provider
 
     def __init__(self, desk: Desk, dialect: Dialect) -> None:
         self._desk = desk
@@ -73,16 +73,16 @@ class HotRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        gateway = self._desk.gateways.current  # read once: a reload in the meantime does not touch this call
+        gateway = self._desk.gateways.current  # read once, so a reload does not affect this call
         headers = headers_of(scope)
         request_id = request_id_of(headers, self._desk.ids)
         sink = AsgiSink(send)
         try:
             try:
                 credential = credential_of(headers)
-                caller = await gateway.identities.identify(credential, request_id)  # a stranger's body is not read
+                caller = await gateway.identities.identify(credential, request_id)  # before the body is read
                 ready = await self._read(Arrival(request_id, headers, credential, caller), scope, receive, gateway)
-                del headers, credential, caller  # streams last
+                del headers, credential, caller  # free the memory: a stream may last long
             except GatewayError as error:
                 self._desk.listener(CallRefused(request_id, self._dialect.endpoint, error.kind.status, error.kind.code))
                 await sink.whole(*self._dialect.refusal(error, request_id, None))
@@ -90,7 +90,7 @@ class HotRoute:
                 await self._answer(ready, sink)
         except ClientGoneError:
             return
-        except Exception as error:  # noqa: BLE001 - the edge: a bug must not reach the client as anything but a 500
+        except Exception as error:  # noqa: BLE001 - the edge: a bug must become a 500 and nothing else
             frames = "".join(traceback.format_tb(error.__traceback__))
             self._desk.listener(InternalFault(request_id, type(error).__name__, frames))
             if sink.begun:
@@ -98,22 +98,22 @@ class HotRoute:
             else:
                 await sink.whole(*self._dialect.refusal(internal_error(), request_id, None))
 
-    async def _read(self, arrival: Arrival, scope: Scope, receive: Receive, gateway: Gateway) -> Ready:  # noqa: ARG002 - of other routes
+    async def _read(self, arrival: Arrival, scope: Scope, receive: Receive, gateway: Gateway) -> Ready:  # noqa: ARG002 - for subclasses
         """
-        Read what is asked for.
+        Read the request's body and return its call.
 
         Raises:
-            GatewayError: It cannot be read, or may not be asked for.
+            GatewayError: The request is invalid or not allowed.
         """
         self._dialect.require(arrival.headers)
         raw = await read_body(receive, arrival.headers, gateway.edge.body_max_bytes)
         return Ready(self.call(arrival, raw, gateway.edge), gateway.handler, gateway.edge, receive)
 
     async def _answer(self, ready: Ready, sink: AsgiSink) -> None:
-        """Run the call and send what comes of it; its client is watched all the while."""
+        """Run the call and send its answer or refusal, watching for a disconnect throughout."""
         call, leaving = ready.call, ready.edge.leaving
         style = self._dialect.style(call, self._desk.clock)
-        departure: Departure | None = None  # without `leaving`, a client that leaves ends its call
+        departure: Departure | None = None  # without `leaving`, a disconnect ends the call
         out: Sink = sink
         if leaving is not None:
             departure = Departure(call, leaving, self._desk.drains, self._desk.listener)
@@ -130,11 +130,11 @@ class HotRoute:
             await self._cut_off(call, sink, style)
 
     def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
-        """Return what sends the answer; no coroutine of its own, which every event would pass through."""
+        """Return the awaitable that sends the answer; a coroutine here would be one more frame for every event."""
         return respond(ready, sink, style, self._desk.clock, self._desk.listener)
 
     def _taped(self, call: Call, departure: Departure, sink: AsgiSink, style: Style) -> Sink:
-        """Return a sink for an answer that can be resumed, if it is a stream and streams can be."""
+        """Return a sink that records the answer for resumption, if it is a stream and resumption is enabled."""
         bounds = departure.resume
         if bounds is None or not call.request.stream:
             return sink
@@ -142,7 +142,7 @@ class HotRoute:
         return TapedSink(sink, lambda: self._desk.tapes.open(taped, bounds), departure)
 
     async def _cut_off(self, call: Call, sink: AsgiSink, style: Style) -> None:
-        """Say why the answer ends here; an answer of which a part is out is left incomplete."""
+        """Send why the process stops the call: as a refusal, or an event; an answer that has begun stays incomplete."""
         if not sink.begun:
             await sink.whole(*self._refusal(stopping(), call))
         elif sink.streaming:
@@ -154,25 +154,25 @@ class HotRoute:
 
     def call(self, arrival: Arrival, body: bytes, edge: EdgeOptions) -> Call:
         """
-        Return what a request asks for.
+        Return the call that a request asks for.
 
         Raises:
-            GatewayError: It cannot be understood.
+            GatewayError: The body is invalid.
         """
         return self._call_of(arrival, body, self._dialect.read(body, arrival.headers), edge)
 
     def _call_of(self, arrival: Arrival, body: bytes, read: tuple[Request, RequestOptions], edge: EdgeOptions) -> Call:
-        """Return the call for a request and the wishes that were `read` in its body."""
-        request, said = read
-        wanted = request_options_of(arrival.headers)
-        if said is not NOTHING_ASKED:
-            wanted = merged(wanted, said)
-        options = wanted.options
+        """Return the call for what was `read` from the body: a request and its options."""
+        request, body_options = read
+        effective = request_options_of(arrival.headers)
+        if body_options is not NOTHING_ASKED:
+            effective = merged(effective, body_options)
+        options = effective.options
         if not edge.caches and "only-if-cached" in options.directives:
             raise GatewayError(NOT_CACHED, "There is no cache, and so no stored answer.")
         now = self._desk.clock.now()
         patience_s = None if request.stream else sdk_patience_s(arrival.headers)
-        allowed_s = min(edge.total_s, wanted.timeout_s or inf, patience_s or inf)  # a caller may only lower it
+        allowed_s = min(edge.total_s, effective.timeout_s or inf, patience_s or inf)  # a caller may only lower it
         return Call(
             id=arrival.request_id,
             endpoint=self._dialect.endpoint,

@@ -1,4 +1,4 @@
-"""Spans of the routes that are not calls. Imported only where tracing is on."""
+"""Trace the cold routes. Imported only if tracing is enabled."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.trace import TracerProvider
 
-_UNTRACED: Final = r"/(livez|readyz|health|metrics)$"  # what probes and scrapers ask every few seconds
+_UNTRACED: Final = r"/(livez|readyz|health|metrics)$"  # polled every few seconds by probes and scrapers
 
 
 def instrument(app: FastAPI, provider: TracerProvider) -> None:
-    """Let the routes of `app` make spans; before its first request. Calls do not pass here: they have their own."""
+    """Instrument the cold routes of `app`; call it before the first request. Hot routes have spans of their own."""
     FastAPIInstrumentor.instrument_app(
         app, tracer_provider=provider, excluded_urls=_UNTRACED, exclude_spans=["receive", "send"]
     )

@@ -1,4 +1,4 @@
-"""`POST /v1/moderations`: the one operation whose clients need not name a model, as OpenAI lets them."""
+"""`POST /v1/moderations`: the only operation whose `model` is optional, as in OpenAI's API."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _ADVICE: Final = (
 
 
 class ModerationsRoute(HotRoute):
-    """Asks the gateway's own choice where a request names no model."""
+    """Adds the configured moderation model to a request without a model."""
 
     def call(self, arrival: Arrival, body: bytes, edge: EdgeOptions) -> Call:
-        """Return what a request asks for; see the base class."""
-        return super().call(arrival, _named(body, edge.moderation_model), edge)
+        """Return the call that a request asks for; see the base class."""
+        return super().call(arrival, _with_model(body, edge.moderation_model), edge)
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _ModelField(msgspec.Struct, frozen=True):
     model: msgspec.Raw = ABSENT
 
 
-def _named(body: bytes, model: str | None) -> bytes:
+def _with_model(body: bytes, model: str | None) -> bytes:
     """
-    Return a body that names a model: as it is if it does, else with `model`.
+    Return the body unchanged if it names a model, else with `model` added.
 
     Raises:
-        GatewayError: INVALID_JSON, or INVALID_REQUEST where there is no model to name.
+        GatewayError: INVALID_JSON, or INVALID_REQUEST if neither names a model.
     """
-    if is_given(decode_as(_Asked, body).model):
+    if is_given(decode_as(_ModelField, body).model):
         return body
     if model is None:
         raise GatewayError(INVALID_REQUEST, "Nothing here moderates unasked.", param="model", suggestion=_ADVICE)

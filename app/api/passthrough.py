@@ -1,8 +1,8 @@
 """
-The routes whose requests are passed on to a provider as their callers wrote them: `/pass/{provider}/*`, files, batches.
+Passthrough routes: requests sent to a provider as their callers wrote them (`/pass/{provider}/*`, files, batches).
 
-They go through the pipeline of such calls (`Gateway.passing`): key, limits, admission, circuits, the ledger. A body is
-read whole only if it is JSON; any other is handed on while it arrives.
+They have a pipeline of their own (`Gateway.passing`): key, limits, admission, circuits, the ledger. Only JSON bodies
+are buffered; all others are streamed to the provider while they arrive.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from app.core.ports import Sink
 from app.core.routing.table import RoutingTable
 from app.core.signals import CallForbidden
 
-# The only request headers that are passed on, besides the type of the body. No credential is among them, nothing that
-# chooses an account at the provider, and nothing that makes it call somebody.
+# The only request headers that are passed on, besides the content type: no credential, nothing that selects an account
+# at the provider, nothing that makes it call another host.
 _FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType({
     name.encode(): name
     for name in (
@@ -45,12 +45,12 @@ _FORWARDED: Final[Mapping[bytes, str]] = MappingProxyType({
         "traceparent", "tracestate",
     )
 })  # fmt: skip
-_OWN_LENGTH: Final = "content-length"
+_CONTENT_LENGTH: Final = "content-length"
 _PLAIN: Final = AnswerHead(200, ())
 
 
 class PassRoute(HotRoute):
-    """Everything below some path."""
+    """Serves all requests whose destinations `places` resolves."""
 
     forwards = _FORWARDED
 
@@ -71,21 +71,21 @@ class PassRoute(HotRoute):
             upload = Incoming(receive, length, passing.file_max_bytes if is_file else edge.upload_max_bytes)
             client = upload.watched
         call = self._call_of(arrival, raw, (_request(place, headers, raw, upload), NOTHING_ASKED), edge)
-        bound = msgspec.structs.replace(edge, leaving=None)  # nobody would know what to make of the rest of an answer
+        bound = msgspec.structs.replace(edge, leaving=None)  # a disconnect ends the call
         return Ready(call, passing.handler, bound, client)
 
     def _respond(self, ready: Ready, sink: Sink, style: Style) -> Awaitable[None]:
         return _pass_on(ready, sink, style, self._desk.clock)
 
     def _require(self, arrival: Arrival, place: Place, routing: RoutingTable) -> None:
-        """Refuse a key that may not use everything that the provider has, and pages of others."""
+        """Refuse keys that may not use all models of the provider, pages of other origins, and compressed bodies."""
         caller, headers = arrival.caller, arrival.headers
         allowed = AllowList(("*",) if caller.models is None else map(routing.canonical, caller.models))
         if not allowed.allows(f"{place.provider}/*"):
             self._desk.listener(CallForbidden(arrival.request_id, caller.id))
             message = f"This key may not use everything at {place.provider!r}: it needs the model '{place.provider}/*'."
             raise GatewayError(FORBIDDEN, message)
-        if caller.roles is not None:  # nobody reads what is passed on, so nobody could hold it to them
+        if caller.roles is not None:  # message roles cannot be enforced in a body that is not parsed
             self._desk.listener(CallForbidden(arrival.request_id, caller.id))
             raise GatewayError(FORBIDDEN, "This key may only send messages of certain roles, and nothing else.")
         if is_foreign_page(headers):
@@ -95,33 +95,33 @@ class PassRoute(HotRoute):
 
 
 class _PassDialect(ChatDialect):
-    """OpenAI's refusals, and answers as they are; the route reads requests by itself."""
+    """Refuses as OpenAI does, and leaves answers unchanged; the route reads the requests itself."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__()
         self.endpoint = endpoint
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
-        """Return what forwards the answer."""
+        """Return a style that forwards the answer."""
         return _AsItIs(call)
 
 
 class _AsItIs(Verbatim):
-    """An answer of any type: only a stream of events has a place for an error."""
+    """Writes an answer of any type; only a stream of events can carry an error."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self._journal = call.journal
 
     def failure(self, error: GatewayError) -> bytes:
-        """Return the error as an event of its own, whatever was being said."""
+        """Return the error as an event, after blank lines that end a partial one; nothing for other media types."""
         head = self._journal.head or _PLAIN
         is_events = dict(head.headers).get("content-type", "").lower().startswith("text/event-stream")
         return b"\n\n" + super().failure(error) if is_events else b""
 
 
 def _request(place: Place, headers: Headers, raw: bytes, upload: Upload | None) -> PlainRequest:
-    """Return what is passed on; of its body only the model's name is looked at."""
+    """Return the request to pass on; only `model` and `stream` are read from its body."""
     model, stream = asked_in(place.path, raw) if place.metered else ("*", False)
     return PlainRequest(
         place.operation,
@@ -145,13 +145,13 @@ async def _pass_on(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None
     call = ready.call
     reply = await ready.handler(call)
     head = call.journal.head or _PLAIN
-    given = [(name.encode(), value.encode("latin-1", "replace")) for name, value in head.headers]
-    headers = [*given, (b"cache-control", b"no-store"), *answer_headers(call, clock.now())]
+    upstream = [(name.encode(), value.encode("latin-1", "replace")) for name, value in head.headers]
+    headers = [*upstream, (b"cache-control", b"no-store"), *answer_headers(call, clock.now())]
     body = reply.body
     if isinstance(body, Completion):
         if body.raw:
-            await sink.whole(head.status, [each for each in headers if each[0] != _OWN_LENGTH.encode()], body.raw)
-        else:  # nothing, or the answer to a HEAD, whose length is that of what it speaks of
+            await sink.whole(head.status, [each for each in headers if each[0] != _CONTENT_LENGTH.encode()], body.raw)
+        else:  # no body, or the answer to a HEAD, whose content-length is that of the GET
             await sink.head(head.status, headers)
             await sink.end()
         return

@@ -1,4 +1,4 @@
-"""Where a request that is passed on goes: which provider, which operation, which address there."""
+"""Resolve the destination of a passthrough request: provider, operation and path."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _BATCHES: Final = (
     ("GET", re.compile(rf"/batches(?:/{_ID})?")),
     ("POST", re.compile(rf"/batches(?:/{_ID}/cancel)?")),
 )
-_CHOOSING: Final = "provider"
+_PROVIDER_PARAM: Final = "provider"
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One request's destination. `metered` says that its body may ask a model for something."""
+    """One request's destination. `metered`: its body may name a model, and so cost tokens."""
 
     provider: str
     operation: Operation
@@ -42,7 +42,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Places(Protocol):
-    """Knows where the requests of some routes go."""
+    """Resolves the destinations of some routes."""
 
     @property
     def endpoint(self) -> str:
@@ -51,7 +51,7 @@ class Places(Protocol):
 
     def find(self, scope: Scope, headers: Headers, gateway: Gateway) -> tuple[Passing, Place]:
         """
-        Return where a request goes, and by what.
+        Return the destination of a request, and the gateway's passthrough options.
 
         Raises:
             GatewayError: NOT_FOUND, METHOD_NOT_ALLOWED, INVALID_REQUEST or UNSUPPORTED_FEATURE.
@@ -65,7 +65,7 @@ class Anywhere:
     endpoint = Operation.PASS.value
 
     def find(self, scope: Scope, headers: Headers, gateway: Gateway) -> tuple[Passing, Place]:  # noqa: ARG002 - the port's
-        """Return the place that the path names; see the port."""
+        """Return the destination that the path names; see the port."""
         passing = gateway.passing
         if passing is None or not passing.raw:
             advice = "Use the endpoints of /docs, or have the operator set 'passthrough.enabled'."
@@ -82,7 +82,7 @@ class Anywhere:
 
 
 class Kept:
-    """`/v1/files` or `/v1/batches`, at the provider that is named, or the only one that has them."""
+    """`/v1/files` or `/v1/batches`, at the provider that the request names, or at the only one that supports them."""
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
@@ -90,7 +90,7 @@ class Kept:
         self.endpoint = operation.value
 
     def find(self, scope: Scope, headers: Headers, gateway: Gateway) -> tuple[Passing, Place]:
-        """Return the place; see the port."""
+        """Return the destination; see the port."""
         passing, word = gateway.passing, self._operation.value
         if passing is None or not passing.keeps:
             advice = "Send what they would hold with each request, or have the operator set 'files.enabled'."
@@ -102,52 +102,52 @@ class Kept:
             raise nothing_at(raw)
         _require(scope["method"], raw, methods)
         provider = self._provider(headers, query, gateway, passing)
-        address = checked(path, without(query, frozenset({_CHOOSING})))
+        address = checked(path, without(query, frozenset({_PROVIDER_PARAM})))
         return passing, Place(provider, self._operation, scope["method"], address)
 
     def _provider(self, headers: Headers, query: str, gateway: Gateway, passing: Passing) -> str:
-        having = passing.files if self._operation is Operation.FILES else passing.batches
+        supporting = passing.files if self._operation is Operation.FILES else passing.batches
         word = self._operation.value
-        named = headers.get(b"x-wizard-provider", b"").decode("latin-1") or _asked_for(query)
+        named = headers.get(b"x-wizard-provider", b"").decode("latin-1") or _provider_param(query)
         if named:
-            if named in having:
+            if named in supporting:
                 return named
             if named in gateway.routing.providers:
                 raise GatewayError(
                     UNSUPPORTED_FEATURE,
                     f"The provider {named!r} has no {word} in OpenAI's form.",
-                    param=_CHOOSING,
+                    param=_PROVIDER_PARAM,
                     suggestion=_own_form(named, word, passing),
                 )
-            raise GatewayError(INVALID_REQUEST, f"There is no provider {named[:100]!r}.", param=_CHOOSING)
-        if not having:
-            raise GatewayError(UNSUPPORTED_FEATURE, f"No configured provider has {word}.", param=_CHOOSING)
-        if len(having) > 1:
-            message = f"Several providers have {word}: {', '.join(having)}."
+            raise GatewayError(INVALID_REQUEST, f"There is no provider {named[:100]!r}.", param=_PROVIDER_PARAM)
+        if not supporting:
+            raise GatewayError(UNSUPPORTED_FEATURE, f"No configured provider has {word}.", param=_PROVIDER_PARAM)
+        if len(supporting) > 1:
+            message = f"Several providers have {word}: {', '.join(supporting)}."
             advice = "Name one of them in the header 'x-wizard-provider' or as '?provider='."
-            raise GatewayError(INVALID_REQUEST, message, param=_CHOOSING, suggestion=advice)
-        return having[0]
+            raise GatewayError(INVALID_REQUEST, message, param=_PROVIDER_PARAM, suggestion=advice)
+        return supporting[0]
 
 
 def _require(method: str, path: str, methods: Sequence[str]) -> None:
-    """Refuse a method that an address does not have; where there is GET there is HEAD."""
+    """Refuse a method that a path does not support; GET includes HEAD."""
     if ("GET" if method == "HEAD" else method) not in methods:
         raise not_allowed(method, path, methods)
 
 
 def _own_form(provider: str, word: str, passing: Passing) -> str:
-    """Return how to get at what a provider has in a form of its own, as Anthropic its batches."""
+    """Return how to reach files or batches that a provider has in a format of its own, such as Anthropic's batches."""
     where = f"If it has {word} in a form of its own, ask for them below '{PREFIX}{provider}/'"
     return f"{where}." if provider in passing.raw else f"{where}, once the operator has set 'passthrough.enabled'."
 
 
 def _address(scope: Scope) -> tuple[str, str]:
-    """Return path and query as they were written."""
+    """Return path and query, not percent-decoded."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
     return raw.partition(b"?")[0].decode("latin-1"), query.decode("latin-1")
 
 
-def _asked_for(query: str) -> str:
-    given = (part.partition("=") for part in query.split("&"))
-    return next((value for name, _, value in given if name == _CHOOSING), "")
+def _provider_param(query: str) -> str:
+    pairs = (part.partition("=") for part in query.split("&"))
+    return next((value for name, _, value in pairs if name == _PROVIDER_PARAM), "")

@@ -1,10 +1,10 @@
 """
-Reading a stream faster than its client does, up to a bound: what `streaming.overflow` means unless it is `block`.
+Buffer a stream for a slow client, up to a limit: `streaming.overflow` set to `drop_oldest` or `error`.
 
-The provider is read in a task of its own. What it sends waits here, and when that is more than the bound, either the
-oldest pieces of text go (`drop_oldest`), or the stream is given up (`error`). Only a client that is still busy with
-what it got before is slow: one that waits takes what has come first, however much that is. Beginnings, tool calls,
-finish reasons, usage and the end are never dropped; where nothing else is left, the provider has to wait as well.
+The provider is read in a task of its own. When more than the limit is buffered, either the oldest pieces of text are
+dropped (`drop_oldest`), or the stream fails (`error`). Only a client that is still writing the previous batch is slow:
+one that waits gets everything buffered, whatever its size. Roles, tool calls, finish reasons, usage and the end are
+never dropped; when nothing else is left, reading the provider pauses.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Overflow: TypeAlias = Literal["drop_oldest", "error"]
 
 class ReadAhead:
     """
-    The batches of `stream`, read ahead by at most about `max_bytes`.
+    Async iterator over the batches of `stream`, read ahead by at most about `max_bytes`.
 
-    An async iterator, to be closed with `aclose` before the stream is. `dropped` counts the events that were left out.
+    Close it with `aclose` before the stream. `dropped` counts the events that were dropped.
     """
 
     def __init__(self, stream: EventStream, overflow: Overflow, max_bytes: int) -> None:
@@ -34,9 +34,9 @@ class ReadAhead:
         self._bytes = 0
         self._failure: BaseException | None = None
         self._ended = False
-        self._hungry = False  # the client has sent on all it got
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        self._is_waiting = False  # the consumer has written its last batch and waits for the next
+        self._changed = asyncio.Event()  # events were added, or the stream ended
+        self._emptied = asyncio.Event()
         self.dropped = 0
         self._reading = asyncio.get_running_loop().create_task(self._read(stream))
 
@@ -46,16 +46,16 @@ class ReadAhead:
 
     async def __anext__(self) -> Batch:
         """
-        Return everything that waits.
+        Return everything that is buffered.
 
         Raises:
-            GatewayError: What the stream raised, once all before it was returned, or CLIENT_TOO_SLOW.
+            GatewayError: The stream's own error, after all events before it; or CLIENT_TOO_SLOW, at once.
         """
-        self._hungry = True
+        self._is_waiting = True
         while not self._events and not self._ended:
-            self._news.clear()
-            await self._news.wait()
-        self._hungry = False
+            self._changed.clear()
+            await self._changed.wait()
+        self._is_waiting = False
         if self._failure is not None and (not self._events or self._too_slow):
             raise self._failure
         if not self._events:
@@ -63,7 +63,7 @@ class ReadAhead:
         batch = tuple(self._events)
         self._events.clear()
         self._bytes = 0
-        self._room.set()
+        self._emptied.set()
         return batch
 
     async def aclose(self) -> None:
@@ -81,20 +81,18 @@ class ReadAhead:
                 await self._take(batch)
         except GatewayError as error:
             self._failure = error
-            await stream.aclose(
-                error
-            )  # the provider is let go at once, although the client may not hear of it for long
+            await stream.aclose(error)  # release the provider now: the client may take long to get here
         finally:
             self._ended = True
-            self._news.set()
+            self._changed.set()
 
     async def _take(self, batch: Batch) -> None:
         for event in batch:
             self._events.append(event)
             self._bytes += len(event.frame)
-        self._news.set()
-        if self._bytes > self._max_bytes and self._hungry:
-            await self._taken()
+        self._changed.set()
+        if self._bytes > self._max_bytes and self._is_waiting:
+            await self._wait_until_emptied()
         if self._bytes <= self._max_bytes:
             return
         if self._overflow == "error":
@@ -102,14 +100,14 @@ class ReadAhead:
             raise GatewayError(CLIENT_TOO_SLOW, message)
         self._drop()
         while self._bytes > self._max_bytes:
-            await self._taken()
+            await self._wait_until_emptied()
 
-    async def _taken(self) -> None:
-        self._room.clear()
-        await self._room.wait()
+    async def _wait_until_emptied(self) -> None:
+        self._emptied.clear()
+        await self._emptied.wait()
 
     def _drop(self) -> None:
-        """Leave out the oldest text until the rest fits."""
+        """Drop the oldest text until the rest fits."""
         kept: list[StreamEvent] = []
         while self._events and self._bytes > self._max_bytes:
             event = self._events.popleft()
@@ -122,7 +120,7 @@ class ReadAhead:
 
 
 def _is_text(event: StreamEvent) -> bool:
-    """Say whether an event holds nothing but pieces of text, of which a reader may miss some."""
+    """Return whether an event holds nothing but text, and so may be dropped."""
     chunk = event.chunk
     if chunk is None or event.done or chunk.usage is not None or not chunk.choices:
         return False
@@ -131,7 +129,7 @@ def _is_text(event: StreamEvent) -> bool:
         or choice.delta.role
         or choice.delta.tool_calls
         or choice.delta.function_call
-        or bytes(choice.delta.reasoning_details)  # a signature: without it the thought cannot be sent back
+        or bytes(choice.delta.reasoning_details)  # signatures: without them the client cannot send reasoning back
         or bytes(choice.delta.extra_content)  # likewise
         for choice in chunk.choices
     )

@@ -1,4 +1,4 @@
-"""What one request asks to be done differently: its `x-wizard-*` headers, `cache-control`, and what its SDK tells."""
+"""Read the options of one request: `x-wizard-*` headers, `cache-control`, and the headers of OpenAI's SDKs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from app.core.traffic.admission import Priority
 
 N = TypeVar("N", int, float)
 RETRIES_MAX = 10
-CACHE_TTL_MAX_S = 365 * 86_400  # as in the settings
-_DIGITS_MAX = 9  # before the number is even read
-_MOST = 10**_DIGITS_MAX - 1
+CACHE_TTL_MAX_S = 365 * 86_400  # the same as for the setting
+_DIGITS_MAX = 9  # checked before the number is parsed
+_INT_MAX = 10**_DIGITS_MAX - 1
 _TAGS_MAX = 16
 _SESSION_MAX_CHARS, _IDEMPOTENCY_KEY_MAX_CHARS = 256, 255
 _VISIBLE = re.compile(rb"[\x21-\x7e]+")
-_SANE_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]{0,63}")
-# SDKs write whatever they were given: "600", "0.5", "NOT_GIVEN", "None". A day is more than any answer takes.
+_VALID_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]{0,63}")
+# SDKs send whatever their caller passed: "600", "0.5", "NOT_GIVEN", "None". Five digits are more than a day.
 _SDK_SECONDS = re.compile(rb"\d{1,5}(?:\.\d{1,9})?")
 _RATIO = re.compile(rb"0(?:\.\d{1,9})?|1(?:\.0{1,9})?")
 _DIRECTIVE = re.compile(r"\s*(no-cache|no-store|only-if-cached|max-age)\s*(?:=\s*\"?(\d{1,9})\"?\s*)?")
@@ -31,14 +31,14 @@ _PRIORITIES = MappingProxyType({priority.word.encode(): priority for priority in
 
 
 class RequestOptions(msgspec.Struct, frozen=True):
-    """What one request asks for itself: how long it may take, and what the stages read."""
+    """The options of one request: its time limit, and what the stages read."""
 
     timeout_s: float | None = None
     options: CallOptions = CallOptions()
 
 
 NOTHING_ASKED = RequestOptions()
-_ASKING = frozenset(
+_OPTION_HEADERS = frozenset(
     (
         b"x-wizard-timeout-ms",
         b"x-wizard-retries",
@@ -57,17 +57,17 @@ _ASKING = frozenset(
 
 def request_options_of(headers: Headers) -> RequestOptions:
     """
-    Read the headers.
+    Return the options that the headers set.
 
     Raises:
         GatewayError: INVALID_REQUEST with `param` naming the header.
     """
-    if _ASKING.isdisjoint(headers) and not _is_sdk_retry(headers):
-        return NOTHING_ASKED  # as nearly all requests
-    timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, _MOST)  # it may only lower
+    if _OPTION_HEADERS.isdisjoint(headers) and not _is_sdk_retry(headers):
+        return NOTHING_ASKED  # the common case
+    timeout_ms = _whole(headers, "x-wizard-timeout-ms", 1, _INT_MAX)  # can only lower the configured one
     retries = _whole(headers, "x-wizard-retries", 0, RETRIES_MAX)
     options = CallOptions(
-        retry=not _is_sdk_retry(headers),  # one layer retries: the SDK has begun to
+        retry=not _is_sdk_retry(headers),  # only one layer should retry, and the SDK already does
         fallback=_switch(headers, "x-wizard-fallback"),
         max_attempts=None if retries is None else retries + 1,
         session=_text(headers, "x-wizard-session", _SESSION_MAX_CHARS),
@@ -83,7 +83,7 @@ def request_options_of(headers: Headers) -> RequestOptions:
 
 
 def merged(one: RequestOptions, other: RequestOptions) -> RequestOptions:
-    """Combine what the headers and the body ask for; the narrower of two wins."""
+    """Combine the options of the headers (`one`) and of the body (`other`); the stricter of two values wins."""
     ours, theirs = one.options, other.options
     options = msgspec.structs.replace(
         ours,
@@ -103,14 +103,14 @@ def merged(one: RequestOptions, other: RequestOptions) -> RequestOptions:
 
 def sdk_patience_s(headers: Headers) -> float | None:
     """
-    Return the seconds after which the caller's SDK gives up a whole answer, as it says itself; None if it does not.
+    Return the seconds after which the caller's SDK gives up on a whole answer, as its header says; None if unknown.
 
-    For a stream the same header bounds only the silence between two pieces, so it says nothing about the whole.
+    For a stream the same header bounds only the silence between two chunks, not the total.
     """
-    given = headers.get(b"x-stainless-read-timeout")
-    if given is None:
+    header = headers.get(b"x-stainless-read-timeout")
+    if header is None:
         return None
-    seconds = float(given) if _SDK_SECONDS.fullmatch(given) else 0.0
+    seconds = float(header) if _SDK_SECONDS.fullmatch(header) else 0.0
     return seconds if seconds > 0 else None
 
 
@@ -119,53 +119,53 @@ def _least(one: N | None, other: N | None) -> N | None:
 
 
 def _switch(headers: Headers, name: str) -> bool:
-    given = headers.get(name.encode(), b"on").lower()
-    if given not in {b"on", b"off"}:
-        raise _wrong(name, "'on' or 'off'")
-    return given == b"on"
+    value = headers.get(name.encode(), b"on").lower()
+    if value not in {b"on", b"off"}:
+        raise _invalid(name, "'on' or 'off'")
+    return value == b"on"
 
 
 def _text(headers: Headers, name: str, max_chars: int) -> str | None:
-    given = headers.get(name.encode())
-    if given is None:
+    value = headers.get(name.encode())
+    if value is None:
         return None
-    if len(given) > max_chars or not _VISIBLE.fullmatch(given):
-        raise _wrong(name, f"1 to {max_chars} printable ASCII characters without spaces")
-    return given.decode()
+    if len(value) > max_chars or not _VISIBLE.fullmatch(value):
+        raise _invalid(name, f"1 to {max_chars} printable ASCII characters without spaces")
+    return value.decode()
 
 
 def _directives(headers: Headers) -> Mapping[str, int | None]:
-    """Read `cache-control`; directives of a request that mean nothing here are left out, as RFC 9111 wants it."""
-    given = headers.get(b"cache-control")
-    if given is None:
+    """Parse `cache-control`; unknown directives are ignored, as RFC 9111 requires."""
+    value = headers.get(b"cache-control")
+    if value is None:
         return NO_DIRECTIVES
-    found: dict[str, int | None] = {}
-    for word in given.decode("latin-1").lower().split(","):
+    directives: dict[str, int | None] = {}
+    for word in value.decode("latin-1").lower().split(","):
         match = _DIRECTIVE.fullmatch(word)
         if match is not None and (match[1] == "max-age") == (match[2] is not None):
-            found[match[1]] = None if match[2] is None else int(match[2])
-    return MappingProxyType(found)
+            directives[match[1]] = None if match[2] is None else int(match[2])
+    return MappingProxyType(directives)
 
 
 def _tags(headers: Headers) -> tuple[str, ...]:
-    given = headers.get(b"x-wizard-tags")
-    if given is None:
+    value = headers.get(b"x-wizard-tags")
+    if value is None:
         return ()
-    tags = [tag.strip() for tag in given.decode("latin-1").split(",")]
-    if len(tags) > _TAGS_MAX or not all(_SANE_TAG.fullmatch(tag) for tag in tags):
+    tags = [tag.strip() for tag in value.decode("latin-1").split(",")]
+    if len(tags) > _TAGS_MAX or not all(_VALID_TAG.fullmatch(tag) for tag in tags):
         must = f"at most {_TAGS_MAX} words of letters, digits and ._:/=-, joined by commas"
-        raise _wrong("x-wizard-tags", must)
+        raise _invalid("x-wizard-tags", must)
     return tuple(tags)
 
 
 def _priority(headers: Headers) -> Priority | None:
-    given = headers.get(b"x-wizard-priority")
-    if given is None:
+    value = headers.get(b"x-wizard-priority")
+    if value is None:
         return None
-    found = _PRIORITIES.get(given.lower())
-    if found is None:
-        raise _wrong("x-wizard-priority", "'high', 'normal' or 'low'")
-    return found
+    priority = _PRIORITIES.get(value.lower())
+    if priority is None:
+        raise _invalid("x-wizard-priority", "'high', 'normal' or 'low'")
+    return priority
 
 
 def _is_sdk_retry(headers: Headers) -> bool:
@@ -178,7 +178,7 @@ def _ratio(headers: Headers, name: str) -> float | None:
     if value is None:
         return None
     if not _RATIO.fullmatch(value):
-        raise _wrong(name, "a number from 0 to 1")
+        raise _invalid(name, "a number from 0 to 1")
     return float(value)
 
 
@@ -187,9 +187,9 @@ def _whole(headers: Headers, name: str, least: int, most: int) -> int | None:
     if value is None:
         return None
     if not (value.isdigit() and len(value) <= _DIGITS_MAX and least <= int(value) <= most):
-        raise _wrong(name, f"a whole number from {least} to {most}")
+        raise _invalid(name, f"a whole number from {least} to {most}")
     return int(value)
 
 
-def _wrong(name: str, must: str) -> GatewayError:
+def _invalid(name: str, must: str) -> GatewayError:
     return GatewayError(INVALID_REQUEST, f"{name!r} must be {must}.", param=name)

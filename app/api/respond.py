@@ -1,8 +1,8 @@
 """
 Run a call and write its answer: the second half of every hot route.
 
-Nothing is sent before the pipeline returned, which for a stream is its commit point: until then every failure is
-still a status of its own. Afterwards a failure is one error event and a broken connection.
+Nothing is sent before the pipeline has returned, which is a stream's commit point: until then a failure has its own
+HTTP status. Afterwards it is one error event and an incomplete response.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from app.core.signals import Listener, StreamTrimmed
 from app.core.stream import EVENTS, Batch
 from app.core.time_limit import TimeLimit
 
-_GRACE_S = 1.0  # the reading side ends a call at its deadline; what is later than that waits for the client
-NEVER_S = 31_536_000.0  # what is no stream of events has no place for comments
-_COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK stands
+_GRACE_S = 1.0  # reading the provider ends at the deadline; writing beyond that means that the client is slow
+NEVER_S = 31_536_000.0  # the keep-alive interval of bodies other than SSE, which cannot hold comments
+_COMMENT = b": keep-alive\n\n"  # the only frame besides `data` that every SDK accepts
 STREAM_HEADERS = (
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
@@ -41,7 +41,7 @@ STREAM_HEADERS = (
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A call that has been read: what answers it, within which bounds, and who tells that its client has left."""
+    """A call ready to run: its handler, the limits of the edge, and the ASGI `receive` that reports a disconnect."""
 
     call: Call
     handler: Handler[Call]
@@ -67,7 +67,7 @@ async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener
     every_s = edge.keep_alive_s if stream.media_type == EVENTS else NEVER_S
     try:
         await sink.head(200, [(b"content-type", stream.media_type.encode()), *STREAM_HEADERS, *headers])
-        del headers, reply  # streams last
+        del headers, reply  # free the memory: a stream may last long
         if edge.overflow == "block":
             complete = await relay(stream, call, sink, style, every_s)
         else:
@@ -82,14 +82,14 @@ async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener
 
 
 async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: Style, every_s: float) -> bool:
-    """Forward the events and say whether they came to their proper end; a client that stops reading has left."""
+    """Forward the events; return whether the stream completed. False too if the client reads too slowly."""
     keep_alive = KeepAlive(sink, every_s, call.deadline + _GRACE_S)
     try:
         async with keep_alive:
             async for batch in batches:
                 keep_alive.touch()
                 await sink.part(style.part(batch))
-                del batch  # else it would wait here for the next one
+                del batch  # else it stays in memory until the next one arrives
     except TimeoutError:
         return False
     except GatewayError as error:
@@ -100,7 +100,7 @@ async def relay(batches: AsyncIterable[Batch], call: Call, sink: Sink, style: St
 
 
 async def _closing(ahead: ReadAhead, relaying: Awaitable[bool], call: Call, listener: Listener) -> bool:
-    """Relay what is read ahead; stop reading in the end, and tell what got lost."""
+    """Await the relay of what is read ahead; then stop reading, and report dropped events."""
     try:
         return await relaying
     finally:
@@ -111,9 +111,9 @@ async def _closing(ahead: ReadAhead, relaying: Awaitable[bool], call: Call, list
 
 class KeepAlive(TimeLimit):
     """
-    A bound on the writing of a stream, of the loop's clock, that sends a comment whenever it was silent for `every_s`.
+    Bounds the writing of a stream (`until`: the event loop's clock), and sends a comment after `every_s` of silence.
 
-    One timer a stream for both, not re-armed by traffic; a task exists only while a comment is being written.
+    Both use one timer per stream, which traffic does not re-arm. A task exists only while a comment is being written.
     """
 
     __slots__ = ("_every_s", "_sink", "_touched", "_until", "_writing")
@@ -127,7 +127,7 @@ class KeepAlive(TimeLimit):
         self._writing: asyncio.Task[None] | None = None
 
     def touch(self) -> None:
-        """Note that something else was sent."""
+        """Record that data was sent."""
         self._touched = self._loop.time()
 
     async def __aenter__(self) -> Self:
@@ -137,7 +137,7 @@ class KeepAlive(TimeLimit):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; no comment is under way afterwards."""
+        """Stop, and cancel a comment that is being written."""
         try:
             self.__exit__(kind, error, trace)
         finally:
@@ -153,6 +153,6 @@ class KeepAlive(TimeLimit):
         due = self._touched + self._every_s
         if now >= due:
             due = now + self._every_s
-            if self._writing is None or self._writing.done():  # else the client does not read: no use in more
+            if self._writing is None or self._writing.done():  # else the client does not read: do not add another
                 self._writing = self._loop.create_task(self._sink.part(_COMMENT))
         self._timer = self._loop.call_at(min(due, self._until), self._expire)

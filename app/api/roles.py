@@ -1,8 +1,8 @@
 """
-Who may use which route: the table that `/openapi.json` shows as the `security` of every operation.
+Roles of all routes: the table behind the `security` of every operation in `/openapi.json`.
 
-The routes enforce it; a test asks each of them as nobody, as a caller and as an operator, and fails for one that has no
-role or behaves as if it had another.
+The routes enforce it themselves. A test requests each of them without a key, as a caller and as an operator, and fails
+for one that has no role or behaves as if it had another.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SCHEMES: Final[Mapping[str, object]] = MappingProxyType(
 
 
 class Role(StrEnum):
-    """Whoever may use a route: everybody who reaches the port, callers with a key, or operators with the token."""
+    """Who may use a route: everybody who reaches the port, callers with a key, or operators with the admin token."""
 
     ANYBODY = "anybody"
     CALLER = "key"
@@ -32,12 +32,12 @@ class Role(StrEnum):
 
 
 def is_administrative(path: str) -> bool:
-    """Say whether a path is below `ADMIN_PATH`, and not one that only begins like it."""
+    """Return whether a path is `ADMIN_PATH` or below it."""
     return path == ADMIN_PATH or path.startswith(f"{ADMIN_PATH}/")
 
 
 def is_inside(path: str) -> bool:
-    """Say whether a path is for operators alone: below `ADMIN_PATH`, or the metrics."""
+    """Return whether a path is for operators only: the admin API or the metrics."""
     return is_administrative(path) or path == "/metrics"
 
 
@@ -46,7 +46,7 @@ def role_of(path: str) -> Role:
     Return who may use the route with this path or pattern.
 
     Raises:
-        LookupError: Nobody has decided that.
+        LookupError: The table has no role for it.
     """
     if path in _ANYBODY:
         return Role.ANYBODY
@@ -62,7 +62,7 @@ def with_roles(described: dict[str, Any]) -> dict[str, Any]:
     for path, operations in described["paths"].items():
         role = role_of(path)
         for operation in operations.values():
-            if isinstance(operation, dict):  # else a list of parameters that all of them have
+            if isinstance(operation, dict):  # else the path's shared `parameters`
                 operation["security"] = [] if role is Role.ANYBODY else [{role.value: []}]
     described.setdefault("components", {})["securitySchemes"] = dict(_SCHEMES)
     return described

@@ -1,7 +1,7 @@
 """
-Sessions as their owners begin, read, branch off and end them. Ordinary FastAPI; no turn passes here.
+Session routes for callers: create, read, fork and delete. Plain FastAPI; the turns themselves are hot-path calls.
 
-What is shown of a session can be sent back to begin another with it.
+What is shown of a session can be sent back to create another from it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class _Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A session as it is shown; what the gateway decides by itself may be sent back and counts for nothing."""
+    """The fields of a session that the gateway sets; accepted in a request body, and ignored."""
 
     id: str = ""
     object: str = ""
@@ -40,7 +40,7 @@ class _Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class _NewSession(_Shown, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The body of a request for a session; `system` is a short form of one message before the others."""
+    """The body that creates a session; `system` is short for a system message before the others."""
 
     model: _Name | None = None
     system: str | None = None
@@ -59,18 +59,18 @@ _FORKS: Final = takes(_Fork, {"at": 4})
 
 
 def sessions_router(gateways: CurrentGateway) -> APIRouter:
-    """Return the routes under /v1/sessions; each shows the sessions of the caller's key alone."""
+    """Return the routes under /v1/sessions; a caller sees only the sessions of its own tenant."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
     @router.post("", summary="Begin a session, also with messages of another", openapi_extra=_BEGINS)
     async def begin(request: Request) -> Response:
-        gateway, tenant = await _asked(request, gateways)
+        gateway, tenant = await _identified(request, gateways)
         spec = _spec(await _body(request, gateway))
         return answer(whole(await gateway.sessions.begin(tenant, spec)))
 
     @router.get("", summary="List the sessions of the caller's key, those used last first")
     async def list_sessions(request: Request, limit: str = _LISTED) -> Response:
-        gateway, tenant = await _asked(request, gateways)
+        gateway, tenant = await _identified(request, gateways)
         most = checked_limit(limit)
         heads = await gateway.sessions.store.listing(tenant, most + 1)
         return answer(
@@ -79,18 +79,18 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
 
     @router.get("/{session_id}", summary="Show a session with its messages, in a form that can be imported")
     async def read(request: Request, session_id: str) -> Response:
-        gateway, tenant = await _asked(request, gateways)
+        gateway, tenant = await _identified(request, gateways)
         return answer(whole(await gateway.sessions.store.load(tenant, session_id)))
 
     @router.post("/{session_id}/fork", summary="Begin a session with what another has so far", openapi_extra=_FORKS)
     async def fork(request: Request, session_id: str) -> Response:
-        gateway, tenant = await _asked(request, gateways)
+        gateway, tenant = await _identified(request, gateways)
         body = decode_as(_Fork, await _body(request, gateway))
         return answer(whole(await gateway.sessions.fork(tenant, session_id, Branch(body.at, body.last))))
 
     @router.delete("/{session_id}", summary="End a session and forget its messages")
     async def end(request: Request, session_id: str) -> Response:
-        gateway, tenant = await _asked(request, gateways)
+        gateway, tenant = await _identified(request, gateways)
         await gateway.sessions.store.delete(tenant, session_id)
         return answer({"id": session_id, "object": "session.deleted", "deleted": True})
 
@@ -98,7 +98,7 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
 
 
 def outline(head: Head) -> Json:
-    """Return what is shown of a session in a list."""
+    """Return a session as shown in a list."""
     return {
         "id": head.id,
         "object": "session",
@@ -114,20 +114,20 @@ def outline(head: Head) -> Json:
 
 
 def whole(session: Session) -> Json:
-    """Return all of a session, instructions first."""
+    """Return a session with all its messages, instructions first."""
     messages = [msgspec.Raw(message) for message in (*session.instructions, *session.messages)]
     return {**outline(session.head), "messages": messages}
 
 
 def answer(content: Json) -> Response:
-    """Return an answer that nobody keeps."""
+    """Return a JSON response that must not be cached."""
     body = msgspec.json.encode(content)
     return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
 
 def checked_limit(text: str) -> int:
     """
-    Return how many are to be listed.
+    Parse the `limit` of a listing.
 
     Raises:
         GatewayError: INVALID_REQUEST.
@@ -137,8 +137,8 @@ def checked_limit(text: str) -> int:
     return int(text)
 
 
-async def _asked(request: Request, gateways: CurrentGateway) -> tuple[Gateway, str]:
-    """Return the gateway, and whose sessions are meant."""
+async def _identified(request: Request, gateways: CurrentGateway) -> tuple[Gateway, str]:
+    """Return the current gateway, and the caller's tenant."""
     gateway, headers = gateways.current, headers_of(request.scope)
     caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
     return gateway, caller.tenant

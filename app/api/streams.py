@@ -1,4 +1,4 @@
-"""`GET /v1/streams/{id}`: go on with a stream whose connection was lost."""
+"""`GET /v1/streams/{id}`: resume a stream after a lost connection."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ _Last: TypeAlias = Annotated[
     str | None, Header(alias="last-event-id", description="The same; counts if both are there.")
 ]
 _DIGITS_MAX: Final = 10
-_ALL_THERE: Final = 204  # a browser's EventSource takes it for the end, and does not connect again
+_COMPLETE: Final = 204  # a browser's EventSource does not reconnect after it
 
 
 def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, lifecycle: Lifecycle) -> APIRouter:
-    """Return the route under /v1/streams; it shows the streams of the caller's key alone."""
+    """Return the route under /v1/streams; a caller can resume only the streams of its own tenant."""
     router = APIRouter(prefix="/v1/streams", tags=["streams"])
 
     @router.get(
         "/{stream_id}",
         summary="Go on with a stream whose connection was lost",
-        responses={200: {"content": {"text/event-stream": {}}}, _ALL_THERE: {"description": "Nothing is missing."}},
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            _COMPLETE: {"description": "Nothing is missing."},
+        },
     )
     async def resume(request: Request, stream_id: str, after: _After = None, last: _Last = None) -> Response:
         headers, gateway = headers_of(request.scope), gateways.current
@@ -49,7 +52,7 @@ def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, l
             raise GatewayError(INVALID_REQUEST, f"The stream has only {tape.events} events so far.", param=name)
         listener(StreamResumed(tape.taped.request_id, seen, live=tape.ending is None))
         if tape.ending is TapeEnd.COMPLETE and seen == tape.events:
-            return Response(status_code=_ALL_THERE)
+            return Response(status_code=_COMPLETE)
         return _Replay(tape, seen, gateway.edge.keep_alive_s, lambda: lifecycle.cutting)
 
     return router
@@ -57,20 +60,22 @@ def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, l
 
 def _seen(header: str | None, parameter: str | None) -> tuple[str, int]:
     """
-    Return how many events the client has, and what said so; the header counts, which a browser keeps up to date.
+    Return the name of the field that counts, and the number of events the client has.
+
+    The header takes precedence: a browser updates it when it reconnects.
 
     Raises:
         GatewayError: INVALID_REQUEST.
     """
     name = "after" if header is None else "last-event-id"
-    given = (parameter or "0") if header is None else header.strip()
-    if not (given.isascii() and given.isdigit() and len(given) <= _DIGITS_MAX):
+    number = (parameter or "0") if header is None else header.strip()
+    if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS_MAX):
         raise GatewayError(INVALID_REQUEST, f"{name!r} must be the number of the last event.", param=name)
-    return name, int(given)
+    return name, int(number)
 
 
 class _Replay(Response):
-    """What is missing of a stream, and what is yet to come; its end is the stream's: proper, or broken."""
+    """The missed events of a stream, then its live ones; completes or breaks off as the stream does."""
 
     def __init__(self, tape: Readable, after: int, keep_alive_s: float, cutting: Callable[[], bool]) -> None:
         super().__init__()
@@ -80,7 +85,7 @@ class _Replay(Response):
         self._cutting = cutting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's
-        """Send it."""
+        """Send the events."""
         sink = AsgiSink(send)
         try:
             with ClientWatch(receive):

@@ -1,4 +1,4 @@
-"""The sink of a stream that can be resumed: what goes to the client also goes on a tape."""
+"""The sink of a resumable stream: what is sent to the client is also recorded on a tape."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ STREAM_ID = b"x-wizard-stream-id"
 
 class TapedSink:
     """
-    The `Sink` port on another one.
+    A `Sink` that records what it sends to another `Sink`.
 
     Args:
-        sink: Where the answer goes.
+        sink: Sends the answer.
 
-        new_tape: Makes a tape for a stream that begins, if there is room for one.
+        new_tape: Returns a tape for a stream that begins, or None if there is no room.
 
-        departure: Told of the tape. Once somebody resumes the stream from it, the client gets no more: it has lost its
-            connection, and where the server does not know that yet, it might wait for the client for long.
+        departure: Gets the tape. Once the stream is resumed from it, nothing more is sent here: the client has lost
+            this connection, and a server that has not noticed yet could block on it for long.
     """
 
     def __init__(self, sink: AsgiSink, new_tape: Callable[[], Tape | None], departure: Departure) -> None:
@@ -35,11 +35,11 @@ class TapedSink:
         self._sending: asyncio.Task[None] | None = None
 
     async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Send a complete response, of which there is no tape."""
+        """Send a complete response; it is not recorded."""
         await self._sink.whole(status, headers, body)
 
     async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Begin a response, and a tape of it if it is a stream of events."""
+        """Begin a response, and record it if it is a stream of events."""
         if (b"content-type", EVENTS.encode()) in headers and (tape := self._new_tape()) is not None:
             self._tape = tape
             self._departure.record(tape, self._detach)
@@ -47,7 +47,7 @@ class TapedSink:
         await self._sink.head(status, headers)
 
     async def part(self, data: bytes) -> None:
-        """Send a piece of the body; comments, which fill silences, are for this client alone."""
+        """Send a piece of the body; keep-alive comments are not recorded."""
         if self._tape is None or data.startswith(b":"):
             if not self._detached:
                 await self._sink.part(data)
@@ -57,14 +57,14 @@ class TapedSink:
             await self._send(data)
 
     async def end(self) -> None:
-        """End the body properly."""
+        """Complete the body."""
         if self._tape is not None:
             self._tape.end(TapeEnd.COMPLETE)
         if not self._detached:
             await self._sink.end()
 
     async def abort(self) -> None:
-        """Leave the response incomplete, and its tape too."""
+        """Leave the response incomplete, and mark its tape as broken."""
         if self._tape is not None:
             self._tape.end(TapeEnd.BROKEN)
         await self._sink.abort()
@@ -74,7 +74,7 @@ class TapedSink:
         try:
             await self._sink.part(data)
         except asyncio.CancelledError:
-            if not self._detached or task is None or task.uncancel() > 0:  # else it was `_detach`
+            if not self._detached or task is None or task.uncancel() > 0:  # else `_detach` cancelled it
                 raise
         finally:
             self._sending = None
@@ -83,5 +83,5 @@ class TapedSink:
         if self._detached:
             return
         self._detached = True
-        if self._sending is not None:  # the client does not read, and the stream must not wait for that
+        if self._sending is not None:  # the client does not read, and must not block the stream
             self._sending.cancel()

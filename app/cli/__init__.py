@@ -1,4 +1,4 @@
-"""The `wizard` command: one module for each of its verbs, listed in `_VERBS`."""
+"""The `wizard` command line: one module per subcommand (verb), listed in `_VERBS`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from app.core.configuration import ConfigError
 BAD_CONFIGURATION = 2
 FAILED = 1
 
-# The verbs by their names, in the order in which help shows them. A module is imported when its verb is asked for: a
-# server has no use for the clients and the load generator of the others.
+# The verbs by name, in the order of the help text. Only the module of the verb that runs is imported: a server does
+# not need the clients and the load generator of the others.
 _VERBS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "serve": "app.cli.serve",
@@ -43,20 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code: the verb's, 1 if it failed, 2 for a wrong configuration or usage."""
     words = sys.argv[1:] if arguments is None else arguments
     parser = _parser(words)
-    given = parser.parse_args(words)
-    if given.verb is None:
+    args = parser.parse_args(words)
+    if args.verb is None:
         parser.print_help()
         return 0
-    verb: Verb = given.module
+    verb: Verb = args.module
     try:
-        return verb.run(given)
+        return verb.run(args)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIGURATION
     except CommandError as error:
         print(f"wizard: {error}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # whoever reads has seen enough, as `head` does; Python would complain once more at its end
+    except BrokenPipeError:  # the reader has gone, as with `head`; without this, Python reports it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
@@ -65,13 +65,13 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wizard", description="A self-hosted LLM gateway.")
     parser.add_argument("--version", action="version", version=f"wizard {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
-    for name in _asked_for(words):
-        verb: Verb = import_module(_VERBS[name])  # a module is one
+    for name in _needed_verbs(words):
+        verb: Verb = import_module(_VERBS[name])  # the module implements `Verb`
         verb.add(verbs).set_defaults(module=verb, parser=parser)
     return parser
 
 
-def _asked_for(words: Sequence[str]) -> Sequence[str]:
-    """Return the verb that comes first, as nearly always, and else all of them, for help and for complaints."""
+def _needed_verbs(words: Sequence[str]) -> Sequence[str]:
+    """Return the verb that `words` begins with, or all verbs, for help and error messages."""
     first = words[0] if words else ""
-    return [first] if first in _VERBS and first != "completion" else [*_VERBS]  # which completes all of them
+    return [first] if first in _VERBS and first != "completion" else [*_VERBS]  # completion needs all of them

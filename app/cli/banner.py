@@ -1,4 +1,4 @@
-"""What `wizard serve` says when it is ready: where, with which models, and a command that works."""
+"""The text that `wizard serve` prints when it is ready: addresses, models, and a working example command."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def banner(loaded: Loaded, urls: Sequence[str], local_missing: str | None) -> st
     Args:
         loaded: The configuration in use.
 
-        urls: Where calls are taken, and where the administration is if it has a port of its own.
+        urls: The address for calls, and that of the admin API if it has a port of its own.
 
-        local_missing: Why the built-in model is not there, or None.
+        local_missing: Why the built-in model is not available, or None.
     """
     settings, (address, *operated) = loaded.settings, urls
     lines = [
@@ -52,7 +52,7 @@ def banner(loaded: Loaded, urls: Sequence[str], local_missing: str | None) -> st
 
 
 def _names(settings: Settings) -> list[str]:
-    """Return what can be called: routes, known models, and providers of which only the key is known."""
+    """Return what can be called: routes, known models, and `name/*` for providers without known models."""
     names = list(settings.models)
     for name, provider in settings.providers.items():
         names += [f"{name}/{model}" for model in known_models(provider.kind, provider.models)] or [f"{name}/*"]
@@ -67,10 +67,10 @@ def _models(settings: Settings) -> list[str]:
 
 
 def _example(settings: Settings) -> str:
-    """Return the model that the shown command uses: the first route, else the real model, else what there is."""
-    named = next((name for name in settings.models if STAR not in name), None)
-    if named is not None:
-        return named
+    """Return the model of the example: the first route, else the built-in model, `sim`, or any known model."""
+    route = next((name for name in settings.models if STAR not in name), None)
+    if route is not None:
+        return route
     kinds = {provider.kind: name for name, provider in settings.providers.items()}
     if "local" in kinds:
         return f"{kinds['local']}/{LOCAL_MODELS[0]}"
@@ -80,11 +80,11 @@ def _example(settings: Settings) -> str:
 
 
 def _body(model: str) -> str:
-    """Return a request as one word of the shell, whatever the model is called."""
+    """Return a request body, quoted for the shell."""
     messages = [{"role": "user", "content": "Say hello."}]
     return shlex.quote(msgspec.json.encode({"model": model, "messages": messages}).decode())
 
 
 def known_models(kind: str, models: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the models of a provider that are known by name: those of its settings, or what its kind always has."""
+    """Return the known models of a provider: those in its settings, else the fixed ones of its kind."""
     return models or (LOCAL_MODELS if kind == "local" else ("echo",) if kind == "sim" else ())

@@ -1,4 +1,4 @@
-"""`wizard cache`: what a running gateway keeps, and forgetting some of it."""
+"""`wizard cache`: show or clear the cache of a running gateway."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Show what there is, or clear it.
+    Show the cache, or clear it.
 
     Raises:
         CommandError: The gateway refuses.
     """
-    remote = Remote.of(given)
-    if given.action == "show":
-        told = remote.get("/admin/cache")
+    remote = Remote.of(args)
+    if args.action == "show":
+        answer = remote.get("/admin/cache")
     else:
-        told = remote.send("DELETE", "/admin/cache", query=_chosen(given))
-    if given.json:
-        print_json(told)
+        answer = remote.send("DELETE", "/admin/cache", query=_conditions(args))
+    if args.json:
+        print_json(answer)
     else:
-        print_facts(told)
+        print_facts(answer)
     return 0
 
 
-def _chosen(given: argparse.Namespace) -> dict[str, str]:
-    found = {name: getattr(given, name) for name in ("model", "prefix", "key") if getattr(given, name)}
-    return {**found, "expired": "true"} if given.expired else found
+def _conditions(args: argparse.Namespace) -> dict[str, str]:
+    conditions = {name: getattr(args, name) for name in ("model", "prefix", "key") if getattr(args, name)}
+    return {**conditions, "expired": "true"} if args.expired else conditions

@@ -1,4 +1,4 @@
-"""`wizard check`: say everything that is wrong with a configuration, or what it means."""
+"""`wizard check`: report every problem of a configuration, or show what it means."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Print the routes and the pipeline of a good configuration; calls nothing.
+    Print the routes and the pipeline of a valid configuration, without any network access.
 
     Raises:
         ConfigError: With every problem at once; with `--json` they are printed on standard output instead.
     """
     try:
-        offline = Offline(given.config)
+        offline = Offline(args.config)
     except ConfigError as error:
-        if not given.json:
+        if not args.json:
             raise
         print_json({"problems": [msgspec.structs.asdict(problem) for problem in error.problems]})
         return WRONG
     meaning = _meaning(offline)
-    if given.json:
+    if args.json:
         print_json(meaning)
     else:
         _show(meaning)
@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 class _Meaning(msgspec.Struct, frozen=True):
-    """What a good configuration amounts to; routes have their targets in the order of the file."""
+    """The effect of a valid configuration; routes have their targets in the order of the file."""
 
     source: str
     digest: str
@@ -81,7 +81,7 @@ def _meaning(offline: Offline) -> _Meaning:
     return _Meaning(
         source=loaded.source,
         digest=loaded.digest,
-        providers={name: _Provider(given.kind, given.base_url) for name, given in settings.providers.items()},
+        providers={name: _Provider(each.kind, each.base_url) for name, each in settings.providers.items()},
         routes={
             name: _Route(route.strategy, [target.name for target in routing.targets(name)])
             for name, route in settings.models.items()

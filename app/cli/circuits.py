@@ -1,4 +1,4 @@
-"""`wizard circuits`: how the targets of a running gateway are, and what an operator wants them to be."""
+"""`wizard circuits`: show the circuit breakers of a running gateway, or force one."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
     List the circuits, or force one and show it.
 
     Raises:
-        CommandError: No target is given, or the gateway refuses.
+        CommandError: The target is missing, or the gateway refuses.
     """
-    if given.action == "list":
-        told = Remote.of(given).get("/admin/circuits")
-        circuits = told["circuits"]
-    elif given.target is None:
-        raise CommandError(f"which target?\n  wizard circuits {given.action} provider/model")
+    if args.action == "list":
+        answer = Remote.of(args).get("/admin/circuits")
+        circuits = answer["circuits"]
+    elif args.target is None:
+        raise CommandError(f"which target?\n  wizard circuits {args.action} provider/model")
     else:
-        told = Remote.of(given).send("POST", f"/admin/circuits/{quote(given.target)}/{given.action}")
-        circuits = [told]
-    if given.json:
-        print_json(told)
+        answer = Remote.of(args).send("POST", f"/admin/circuits/{quote(args.target)}/{args.action}")
+        circuits = [answer]
+    if args.json:
+        print_json(answer)
     elif circuits:
         heads = ("target", "state", "forced", "failures", "of calls", "since", "next probe")
         print_table(heads, [_row(circuit) for circuit in circuits])

@@ -1,4 +1,4 @@
-"""`wizard completion`: a script with which a shell completes the command."""
+"""`wizard completion`: print a shell completion script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
-    """Print the script for the parser that this verb belongs to."""
-    print(shtab.complete(given.parser, shell=given.shell))
+def run(args: argparse.Namespace) -> int:
+    """Print the completion script for the whole command."""
+    print(shtab.complete(args.parser, shell=args.shell))
     return 0

@@ -1,4 +1,4 @@
-"""`wizard diff`: what a newer configuration would change."""
+"""`wizard diff`: compare the effect of two configurations."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Print the differences; 0 if there are none, 1 if there are.
+    Print the differences; return 0 if there are none, else 1.
 
     Raises:
-        ConfigError: One of the two is wrong.
+        ConfigError: One of the two is invalid.
     """
-    old, new = (Source(path, {}, {}).read() for path in (given.old, given.new))
-    found = changes(old.settings, new.settings)
-    if given.json:
-        print_json({"before": old.digest, "after": new.digest, "changes": found})
+    old, new = (Source(path, {}, {}).read() for path in (args.old, args.new))
+    differences = changes(old.settings, new.settings)
+    if args.json:
+        print_json({"before": old.digest, "after": new.digest, "changes": differences})
     else:
-        for change in found:
+        for change in differences:
             _show(change)
-        print(f"{len(found)} difference{'' if len(found) == 1 else 's'} ({old.digest} -> {new.digest})")
-    return DIFFERENT if found else 0
+        print(f"{len(differences)} difference{'' if len(differences) == 1 else 's'} ({old.digest} -> {new.digest})")
+    return DIFFERENT if differences else 0
 
 
 def _show(change: Change) -> None:
-    later = painted("  (needs a restart)", Colour.WARNING) if change.restart else ""
+    restart = painted("  (needs a restart)", Colour.WARNING) if change.restart else ""
     if change.before is not None:
         print(painted(f"- {change.path}: {change.before}", Colour.BAD))
     if change.after is not None:
-        print(painted(f"+ {change.path}: {change.after}", Colour.GOOD) + later)
+        print(painted(f"+ {change.path}: {change.after}", Colour.GOOD) + restart)

@@ -1,4 +1,4 @@
-"""What the embedded default has besides keys of the environment: what is installed and what runs on this machine."""
+"""The machine-dependent part of the embedded default: providers that are installed or running on this machine."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from app.providers.pool import PoolClient, PoolOptions
 
 
 def built_in() -> dict[str, dict[str, object]]:
-    """Return, as settings, the providers that are installed here."""
+    """Return the settings of the providers that are installed on this machine."""
     return {"providers": {"local": {"kind": "local"}} if missing() is None else {}}
 
 
 def read_here(path: Path | None) -> Loaded:
     """
-    Return the configuration as a gateway on this machine would have it, but for what would have to be asked.
+    Return the configuration as a gateway on this machine would have it, except for providers found by probing ports.
 
     Raises:
         ConfigError: With every problem at once.
@@ -31,14 +31,14 @@ def read_here(path: Path | None) -> Loaded:
 
 
 def found_here() -> dict[str, object]:
-    """Return, as settings, the providers that are installed here, and those that answer on their usual ports."""
+    """Return the settings of the providers that are installed here, and of those that answer on their usual ports."""
     addresses = {
         name: (preset.base_url + preset.models).removesuffix("/models")
         for name, preset in PRESETS.items()
         if preset.automatic and not preset.key_env
     }
-    found = asyncio.run(_probe(addresses))
-    providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in found.items()}
+    running = asyncio.run(_probe(addresses))
+    providers: dict[str, object] = {name: {"kind": name, "models": models} for name, models in running.items()}
     return merged({"providers": providers}, built_in())
 
 

@@ -1,4 +1,4 @@
-"""`wizard explain`: what would happen to a request, without making it."""
+"""`wizard explain`: show what would happen to a request, without sending it."""
 
 from __future__ import annotations
 
@@ -41,29 +41,29 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Print the sections; 0 if the request would reach a target, 1 if it would be refused.
+    Print the explanation; return 0 if the request would reach a target, 1 if it would be refused.
 
-    Without `--url` the configuration alone is asked: circuits are closed, and nothing was spent.
+    Without `--url` only the configuration is used: circuits are closed, and nothing has been spent.
 
     Raises:
-        ConfigError: The configuration is wrong.
+        ConfigError: The configuration is invalid.
 
         UsageError: There is no such endpoint.
 
         CommandError: The request cannot be read, or the gateway refuses.
     """
-    raw = _read(given.request)
-    if given.url:
-        told = Remote.of(given).send("POST", "/admin/explain", raw, {"endpoint": given.endpoint})
+    raw = _read(args.request)
+    if args.url:
+        explanation = Remote.of(args).send("POST", "/admin/explain", raw, {"endpoint": args.endpoint})
     else:
-        told = _offline(given.config, given.endpoint, raw)
-    if given.json:
-        print_json(told)
+        explanation = _offline(args.config, args.endpoint, raw)
+    if args.json:
+        print_json(explanation)
     else:
-        _show(told)
-    return REFUSED if told["refusal"] else 0
+        _show(explanation)
+    return REFUSED if explanation["refusal"] else 0
 
 
 def _read(name: str) -> bytes:
@@ -74,7 +74,7 @@ def _read(name: str) -> bytes:
 
 
 class _Fixed:
-    """A gateway that stays."""
+    """A `CurrentGateway` that is never reloaded."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.current = gateway
@@ -95,13 +95,13 @@ def _offline(config: Path | None, endpoint: str, raw: bytes) -> Any:  # noqa: AN
     return msgspec.json.decode(msgspec.json.encode(explained))
 
 
-def _show(told: Mapping[str, Any]) -> None:
-    for name, section in told["sections"].items():
+def _show(explanation: Mapping[str, Any]) -> None:
+    for name, section in explanation["sections"].items():
         print(painted(name, Colour.QUIET))
         for key, value in section.items():
             _show_value(key, value)
         print()
-    refusal = told["refusal"]
+    refusal = explanation["refusal"]
     if refusal:
         print(painted(f"refused by {refusal['section']}: {refusal['status']} {refusal['code']}", Colour.BAD))
         print(f"  {refusal['message']}\n  {refusal['suggestion']}")

@@ -1,4 +1,4 @@
-"""`wizard import`: another gateway's configuration as one of this gateway."""
+"""`wizard import`: convert another gateway's configuration to one of this gateway."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ wizard import litellm litellm.yaml --json"""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what stands in two places twice: nobody reads anchors with joy."""
+    """Writes repeated values out in full: anchors are hard to read."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the signature is PyYAML's
-        """Say that nothing is ever referred to."""
+        """Return True, so that no value becomes an alias."""
         return True
 
 
@@ -40,36 +40,36 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Print it as YAML, what needs a look as comments above it; reads nothing but the file and those that it includes.
+    Print the result as YAML, below comments about what to check. Reads only the file and the files it includes.
 
     Raises:
-        ConfigError: It cannot be read, or is no configuration of LiteLLM's.
+        ConfigError: The file cannot be read, or is not a LiteLLM configuration.
     """
-    found = convert(read_litellm(given.file))
-    if given.json:
-        print_json({"settings": found.settings, "notes": found.notes})
+    imported = convert(read_litellm(args.file))
+    if args.json:
+        print_json({"settings": imported.settings, "notes": imported.notes})
         return 0
-    print("\n".join(_lines(given.file, found)))
-    count = len(found.notes)
+    print("\n".join(_lines(args.file, imported)))
+    count = len(imported.notes)
     print(f"{count} note{'' if count == 1 else 's'} on what differs, in the comments on top", file=sys.stderr)
     return 0
 
 
-def _lines(file: Path, found: Imported) -> Iterator[str]:
+def _lines(file: Path, imported: Imported) -> Iterator[str]:
     yield f"# Made by 'wizard import litellm {file.name}'. docs/migrate-from-litellm.md tells what means what."
     yield "# A provider's key that is not set is empty: write ${NAME} for ${NAME:-} to have that refused at the start."
-    if found.notes:
+    if imported.notes:
         yield "#"
         yield "# What is not carried over, or not the same:"
-    for note in found.notes:
+    for note in imported.notes:
         yield from textwrap.wrap(
             f"{_places(note.paths)}: {note.text}", _WIDTH, initial_indent="# - ", subsequent_indent="#   "
         )
     yield ""
     yield yaml.dump(
-        found.settings, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True, default_flow_style=None
+        imported.settings, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True, default_flow_style=None
     ).rstrip()
 
 

@@ -1,7 +1,7 @@
 """
-`wizard keys`: make, list, rotate and revoke virtual keys.
+`wizard keys`: create, list, rotate and revoke virtual keys.
 
-Without a gateway `new` and `rotate` print what to put into the configuration file; with one (`--url`) it keeps the key.
+Without `--url`, `new` and `rotate` print an entry for the configuration file; with it, the gateway stores the key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ wizard keys list | revoke ID | rotate ID --overlap 1d"""
 
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
-    """Add `keys` and what can be done with them."""
+    """Add `keys` and its actions."""
     parser = add_verb(verbs, "keys", "make, list, rotate and revoke virtual keys", _EXAMPLES)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     making = actions.add_parser("new", help="make a key, and print it this once")
@@ -63,67 +63,67 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Do it.
+    Run the action.
 
     Raises:
-        ConfigError: The configuration that was named is wrong.
+        ConfigError: The configuration is invalid.
 
-        UsageError: What is asked for makes no sense.
+        UsageError: A value would be refused in the configuration file.
 
         CommandError: The gateway refuses.
     """
-    {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}[given.action](given)
+    {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}[args.action](args)
     return 0
 
 
-def _new(given: argparse.Namespace) -> None:
-    wanted = {name: getattr(given, name) for name in ("name", "team", "user", "tags", "models", "roles", "priority")}
-    order: dict[str, Any] = {name: value for name, value in wanted.items() if value}
-    if given.expires:
-        order["expires_at"] = given.expires.isoformat()
-    if given.url:
-        _print_issued(given, Remote.of(given).send("POST", "/admin/keys", msgspec.json.encode(order)))
+def _new(args: argparse.Namespace) -> None:
+    flags = {name: getattr(args, name) for name in ("name", "team", "user", "tags", "models", "roles", "priority")}
+    spec: dict[str, Any] = {name: value for name, value in flags.items() if value}
+    if args.expires:
+        spec["expires_at"] = args.expires.isoformat()
+    if args.url:
+        _print_issued(args, Remote.of(args).send("POST", "/admin/keys", msgspec.json.encode(spec)))
         return
-    secret, fields = _made(_settings(given))
-    order.pop("expires_at", None)
-    made_up = f"key-{fields['hash'].partition(':')[2][:8]}"  # in the file every key has a name
-    entry = {"name": made_up, **fields, **order}
-    if given.expires:
-        entry["expires"] = given.expires.isoformat()
+    secret, fields = _new_key(_settings(args))
+    spec.pop("expires_at", None)
+    default_name = f"key-{fields['hash'].partition(':')[2][:8]}"  # in the file every key has a name
+    entry = {"name": default_name, **fields, **spec}
+    if args.expires:
+        entry["expires"] = args.expires.isoformat()
     _require_good(entry)
-    _print_entry(given, secret, entry, "Add this to 'keys' in the configuration file:")
+    _print_entry(args, secret, entry, "Add this to 'keys' in the configuration file:")
 
 
-def _rotate(given: argparse.Namespace) -> None:
-    settings = _settings(given)
-    listed = next((key for key in settings.keys if key.name == given.id), None) if settings else None
-    overlap_s = given.overlap.total_seconds()
+def _rotate(args: argparse.Namespace) -> None:
+    settings = _settings(args)
+    listed = next((key for key in settings.keys if key.name == args.id), None) if settings else None
+    overlap_s = args.overlap.total_seconds()
     if listed is None:
-        path = f"/keys/{quote(given.id, safe='')}/rotate"
+        path = f"/keys/{quote(args.id, safe='')}/rotate"
         _print_issued(
-            given, Remote.of(given).send("POST", f"/admin{path}", msgspec.json.encode({"overlap_s": overlap_s}))
+            args, Remote.of(args).send("POST", f"/admin{path}", msgspec.json.encode({"overlap_s": overlap_s}))
         )
         return
-    secret, fields = _made(settings)
+    secret, fields = _new_key(settings)
     until = (datetime.now(UTC) + timedelta(seconds=overlap_s)).replace(microsecond=0)
     entry = {"name": listed.name, **fields, "previous_hash": listed.hash, "previous_until": until.isoformat()}
-    _print_entry(given, secret, entry, f"Change these lines of {listed.name!r} in the configuration file:")
+    _print_entry(args, secret, entry, f"Change these lines of {listed.name!r} in the configuration file:")
 
 
-def _revoke(given: argparse.Namespace) -> None:
-    ended = Remote.of(given).send("DELETE", f"/admin/keys/{quote(given.id, safe='')}")
-    if given.json:
-        print_json(ended)
+def _revoke(args: argparse.Namespace) -> None:
+    revoked = Remote.of(args).send("DELETE", f"/admin/keys/{quote(args.id, safe='')}")
+    if args.json:
+        print_json(revoked)
     else:
-        print(f"{ended['id']} is revoked, on every replica within a second")
+        print(f"{revoked['id']} is revoked, on every replica within a second")
 
 
-def _list(given: argparse.Namespace) -> None:
-    found = Remote.of(given).get("/admin/keys")
-    if given.json:
-        print_json(found)
+def _list(args: argparse.Namespace) -> None:
+    answer = Remote.of(args).get("/admin/keys")
+    if args.json:
+        print_json(answer)
         return
     rows = [
         (
@@ -132,43 +132,43 @@ def _list(given: argparse.Namespace) -> None:
             "all" if key["models"] is None else " ".join(key["models"]) or "none",
             _day(key["expires_at"]),
         )
-        for key in found["keys"]
+        for key in answer["keys"]
     ]
     print_table(("id", "name", "status", "where", "team", "models", "expires"), rows)
 
 
-def _made(settings: Settings | None) -> tuple[str, dict[str, str]]:
-    """Return a fresh key and the field of its hash."""
+def _new_key(settings: Settings | None) -> tuple[str, dict[str, str]]:
+    """Return a new key and the `hash` field of its entry."""
     pepper = settings.auth.pepper if settings else None
     secret = new_secret(token_bytes)
     return secret, {"hash": str(Hasher(pepper.get_secret_value().encode() if pepper else b"").stored(secret.encode()))}
 
 
-def _settings(given: argparse.Namespace) -> Settings | None:
-    """Return the configuration, for its pepper and its keys; one that lacks its first key may be wrong as yet."""
+def _settings(args: argparse.Namespace) -> Settings | None:
+    """Return the configuration, for its pepper and keys; None if invalid, as it may be before the first key exists."""
     try:
-        return load(given.config).settings
+        return load(args.config).settings
     except ConfigError as error:
         if any(problem.path.startswith("auth.pepper") for problem in error.problems):
             raise
-        named = find(given.config) or "the environment"
-        print(f"note: {named} has problems (see wizard check), so it is taken to have no pepper", file=sys.stderr)
+        source = find(args.config) or "the environment"
+        print(f"note: {source} has problems (see wizard check), so it is taken to have no pepper", file=sys.stderr)
         return None
 
 
 def _require_good(entry: dict[str, Any]) -> None:
-    """Refuse what the configuration would refuse."""
+    """Raise `UsageError` for an entry that the configuration would refuse."""
     try:
         KeySettings.model_validate(entry)
     except ValidationError as error:
         places = {detail["loc"][0]: detail["loc"] for detail in error.errors(include_url=False)}
         shapes = {name: shape_at(KeySettings, loc) for name, loc in places.items()}
-        wrong = [f"--{name}: expected {expectation(shape)}" for name, shape in shapes.items() if shape is not None]
-        raise UsageError("; ".join(wrong)) from None
+        problems = [f"--{name}: expected {expectation(shape)}" for name, shape in shapes.items() if shape is not None]
+        raise UsageError("; ".join(problems)) from None
 
 
-def _print_issued(given: argparse.Namespace, issued: dict[str, Any]) -> None:
-    if given.json:
+def _print_issued(args: argparse.Namespace, issued: dict[str, Any]) -> None:
+    if args.json:
         print_json(issued)
         return
     print(f"id   {issued['id']}\nkey  {issued['key']}\n\nThe key is shown this once. The gateway keeps only its hash.")
@@ -176,8 +176,8 @@ def _print_issued(given: argparse.Namespace, issued: dict[str, Any]) -> None:
         print("Without Redis that is in its memory: the key ends when the gateway does.")
 
 
-def _print_entry(given: argparse.Namespace, secret: str, entry: dict[str, Any], advice: str) -> None:
-    if given.json:
+def _print_entry(args: argparse.Namespace, secret: str, entry: dict[str, Any], advice: str) -> None:
+    if args.json:
         print_json({"key": secret, **entry})
         return
     lines = [f"{name}: {_yaml(value)}" for name, value in entry.items()]

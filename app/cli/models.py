@@ -1,4 +1,4 @@
-"""`wizard models`: what is known of the models that a configuration names, or of those of one kind of provider."""
+"""`wizard models`: show the known facts about the models of a configuration, or of one kind of provider."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     parser.add_argument(
         "--kind", help="all known models of a kind of provider, such as openai, in place of a configuration"
     )
-    add_json(parser)  # an object a line
+    add_json(parser)  # one object per line
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Print a line for each model; calls nothing.
+    Print a line for each model, without any network access.
 
     Raises:
         ConfigError: With every problem at once.
     """
-    found = _of_kind(given.kind) if given.kind else _configured(read_here(given.config).settings)
-    if given.json:
-        for name, info in found:
+    listed = _of_kind(args.kind) if args.kind else _configured(read_here(args.config).settings)
+    if args.json:
+        for name, info in listed:
             print(msgspec.json.encode({"id": name, **msgspec.to_builtins(info or ModelInfo())}).decode())
         return 0
     print(_FORM.format(*_HEAD))
-    for name, info in found:
+    for name, info in listed:
         print(_FORM.format(name, *_columns(info)).rstrip())
     catalogue = read_catalogue()
     print(f"\ncatalogue of {catalogue.version}; what is not known is shown as -, and nothing is ruled out by it")
@@ -59,8 +59,8 @@ def _configured(settings: Settings) -> Iterator[tuple[str, ModelInfo | None]]:
     """Yield the targets of routes, then the listed models of providers, each once."""
     known = models(settings)
     named = {f"{target.provider}/{target.model}" for route in settings.models.values() for target in route.targets}
-    for name, given in settings.providers.items():
-        named |= {f"{name}/{model}" for model in known_models(given.kind, given.models)}
+    for name, each in settings.providers.items():
+        named |= {f"{name}/{model}" for model in known_models(each.kind, each.models)}
     named |= set(map(slashed, settings.catalogue.models))
     for name in sorted(named):
         provider, _, model = name.partition("/")

@@ -1,4 +1,4 @@
-"""How verbs print: tables for people, with colour where that is welcome, or JSON for programs."""
+"""Output of the verbs: tables for people, with colour on terminals that show it, or JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAINT: Final = re.compile("\033\\[[0-9;]*m")
 
 
 class Colour(Enum):
-    """What stands out, and how."""
+    """Text attributes, as ANSI codes."""
 
     GOOD = "32"
     WARNING = "33"
@@ -25,17 +25,17 @@ class Colour(Enum):
 
 
 def painted(text: str, colour: Colour) -> str:
-    """Return the text in a colour, if standard output shows any."""
+    """Return the text in a colour, if standard output shows colours."""
     return f"\033[{colour.value}m{text}\033[0m" if wants_colour(sys.stdout) else text
 
 
-def print_json(found: object) -> None:
+def print_json(document: object) -> None:
     """Print one JSON document."""
-    print(msgspec.json.format(msgspec.json.encode(found)).decode())
+    print(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table whose columns are as wide as they need to be."""
+    """Print a table with columns as wide as their contents."""
     lines = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(heads, *lines, strict=True)]
     print(painted(_line(heads, widths), Colour.QUIET))
@@ -43,9 +43,9 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         print(_line(line, widths))
 
 
-def print_facts(told: Mapping[str, Any], indent: str = "") -> None:
-    """Print names and values, those inside others below them."""
-    for name, value in told.items():
+def print_facts(facts: Mapping[str, Any], indent: str = "") -> None:
+    """Print names and values; nested ones are indented."""
+    for name, value in facts.items():
         if isinstance(value, Mapping):
             print(f"{indent}{name}")
             print_facts(value, f"{indent}  ")
@@ -54,7 +54,7 @@ def print_facts(told: Mapping[str, Any], indent: str = "") -> None:
 
 
 def shown(value: object) -> str:
-    """Return a value as people write it."""
+    """Format a value for people."""
     if isinstance(value, list):
         return ", ".join(map(shown, value)) or "none"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What people see of something that takes its time: a line on the terminal, from the third second on."""
+"""A progress line on the terminal for operations that take longer than two seconds."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _CLEAR: Final = "\r\033[K"
 
 class Progress:
     """
-    A line that says what is being waited for, and for how long; on a terminal only, and gone in the end.
+    A line that shows what is being waited for, and for how long; only on a terminal, and erased at the end.
 
-    It goes to standard error, so that what is printed can be piped on. A thread of its own writes it, since the verb
-    may be waiting in any way. `fraction` is how much is done, where that is known.
+    It goes to standard error, because standard output may be piped. A thread writes it, because the verb may block.
+    `fraction` is how much is done, if known.
 
     Args:
-        about: What is being done, as in `asking the providers`.
+        about: What is being done, such as `asking the providers`.
 
-        stream: Where the line goes.
+        stream: Where the line is written.
 
-        quiet_s: Seconds in which nothing is shown, because most things are over by then.
+        quiet_s: Seconds before the line appears; most operations finish earlier.
     """
 
     def __init__(self, about: str, stream: TextIO | None = None, quiet_s: float = _QUIET_S) -> None:
@@ -39,7 +39,7 @@ class Progress:
         self._writer = threading.Thread(target=self._write, daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin, if anybody would see it."""
+        """Start, if the stream is a terminal."""
         if self._stream.isatty():
             self._writer.start()
         return self
@@ -47,13 +47,13 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the line away."""
+        """Stop, and erase the line."""
         self._over.set()
         if self._writer.ident is not None:
             self._writer.join()
 
     def clear(self) -> None:
-        """Take the line away for now, because something is about to be printed."""
+        """Erase the line until its next update, to print something else."""
         with self._line:
             if self._shown:
                 self._stream.write(_CLEAR)

@@ -1,4 +1,4 @@
-"""A configuration on its own, understood as a gateway would understand it, but opening nothing."""
+"""Build a gateway from a configuration without opening connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.providers.pool import PoolClient, PoolOptions
 
 class Offline:
     """
-    What a configuration amounts to; nothing is kept, and whoever opens connections calls `aclose` in the end.
+    The settings, dependencies and gateway of a configuration. Call `aclose` after opening connections.
 
     Raises:
         ConfigError: With every problem at once.
@@ -26,6 +26,6 @@ class Offline:
         self.gateway: Gateway = build_gateway(self.loaded, self.deps)
 
     async def aclose(self) -> None:
-        """Close what was opened since."""
+        """Close the connections that were opened."""
         await self._client.aclose()
         await self.deps.ways.aclose()

@@ -1,4 +1,4 @@
-"""Talks to the administration of a gateway that is running."""
+"""Client for the admin API of a running gateway."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.config.surroundings import TOKEN_VARIABLE, operator_token
 from app.core.errors import NOT_FOUND, UNAUTHORIZED
 
 _PATIENCE_S = 30.0
-_SILENCE: Final[Mapping[type[Exception], str]] = MappingProxyType(
+_CAUSES: Final[Mapping[type[Exception], str]] = MappingProxyType(
     {
         httpx2.ConnectError: "nothing listens there, or it speaks no TLS",
         httpx2.ConnectTimeout: "it cannot be reached",
@@ -28,44 +28,44 @@ _SILENCE: Final[Mapping[type[Exception], str]] = MappingProxyType(
 
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
-    """Let the verb find a gateway: by flags, or by the configuration with which one runs on this machine."""
+    """Add the flags that select a gateway; by default that of the configuration, on this machine."""
     add_config(parser)
     parser.add_argument("--url", help="address of the gateway; default that of the configuration")
     parser.add_argument("--token", help="admin token; default $WIZARD_ADMIN_TOKEN, or admin.token of the configuration")
 
 
 class Remote:
-    """A gateway somewhere else, or in another process of this machine."""
+    """A running gateway, on this machine or elsewhere."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url.rstrip("/").removesuffix("/v1")  # which is the base URL of SDKs
+        self._url = url.rstrip("/").removesuffix("/v1")  # the base URL of SDKs ends so
         self._token = token
 
     @classmethod
-    def of(cls, given: argparse.Namespace) -> Remote:
+    def of(cls, args: argparse.Namespace) -> Remote:
         """
-        Return the one that the flags mean.
+        Return the gateway that the flags select.
 
         Raises:
-            ConfigError: They leave something to a configuration that is wrong.
+            ConfigError: The flags are incomplete, and the configuration is invalid.
         """
-        token = operator_token() if given.token is None else given.token
-        if given.url and token:
-            return cls(given.url, token)
-        settings = Source(given.config, {}, {}).read().settings
-        *_, operated = places(settings)
-        return cls(given.url or operated.url, token or settings.admin.token.get_secret_value())
+        token = operator_token() if args.token is None else args.token
+        if args.url and token:
+            return cls(args.url, token)
+        settings = Source(args.config, {}, {}).read().settings
+        *_, admin_place = places(settings)
+        return cls(args.url or admin_place.url, token or settings.admin.token.get_secret_value())
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """Ask for something; see `send`."""
+        """Send a GET; see `send`."""
         return self.send("GET", path)
 
     def send(self, method: str, path: str, content: bytes = b"", query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON
         """
-        Ask, and return the JSON of the answer.
+        Send a request, and return the decoded JSON of the answer.
 
         Raises:
-            CommandError: Nobody answers, or the answer is a refusal.
+            CommandError: No gateway answers, or it refuses.
         """
         headers = {"content-type": "application/json"}
         if self._token:
@@ -75,7 +75,7 @@ class Remote:
                 answer = client.request(method, f"{self._url}{path}", headers=headers, content=content, params=query)
         except httpx2.TransportError as error:
             raise CommandError(
-                f"no gateway answers at {self._url}: {_SILENCE.get(type(error), 'the connection broke')}\n"
+                f"no gateway answers at {self._url}: {_CAUSES.get(type(error), 'the connection broke')}\n"
                 "  start one with 'wizard serve', or name another with --url"
             ) from error
         if answer.is_success:
@@ -89,7 +89,9 @@ def _refusal(answer: httpx2.Response, url: str) -> str:
         code, message, suggestion = error["code"], error["message"], error["suggestion"]
     except (ValueError, KeyError, TypeError):
         return f"{url} answers with {answer.status_code}, and not like a gateway"
-    if code == NOT_FOUND.code and message.startswith("There is nothing at '/admin"):  # the page, not what it lists
+    if code == NOT_FOUND.code and message.startswith(
+        "There is nothing at '/admin"
+    ):  # the route is missing, not an object
         advice = "set admin.token, ask at its admin.port, or update the gateway"
         return f"the gateway at {url} has no such administration\n  {advice}"
     if code == UNAUTHORIZED.code:

@@ -1,4 +1,4 @@
-"""`wizard serve`: find out what there is, say it, and run the server until it is told to stop."""
+"""`wizard serve`: read the configuration, open the sockets, and run the server until a signal stops it."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
     Serve until a signal ends it, and return the exit code.
 
     Raises:
         ConfigError: With every problem at once.
 
-        CommandError: It cannot listen where it should.
+        CommandError: It cannot listen on a configured address.
     """
-    for ending in (signal.SIGTERM, signal.SIGINT):  # until the server has handlers of its own
-        signal.signal(ending, _leave)
-    path = find(given.config)
-    source = Source(path, _overrides(given), found_here() if path is None else {})
+    for ending in (signal.SIGTERM, signal.SIGINT):  # until the server installs its own handlers
+        signal.signal(ending, _exit)
+    path = find(args.config)
+    source = Source(path, _overrides(args), found_here() if path is None else {})
     loaded = source.read()
     open_more_files()
     listening, urls = [], []
@@ -61,14 +61,14 @@ def run(given: argparse.Namespace) -> int:
         try:
             listening.append(listen(place))
         except OSError as error:
-            raise CommandError(_deaf(place, error)) from error
+            raise CommandError(_cannot_listen(place, error)) from error
         urls.append(msgspec.structs.replace(place, port=port_of(listening[-1])).url)
     text = banner(loaded, urls, missing() if path is None else None)
     return start(source, loaded, tuple(listening), partial(print, text, flush=True))
 
 
 def _setting(name: str) -> Callable[[str], str]:
-    """Return the check of a flag that stands for a setting of the server."""
+    """Return the parser of a flag that overrides a setting of the server."""
 
     def checked(text: str) -> str:
         try:
@@ -82,18 +82,18 @@ def _setting(name: str) -> Callable[[str], str]:
     return checked
 
 
-def _overrides(given: argparse.Namespace) -> dict[str, str]:
-    """Return the flags as the environment variables that they stand for."""
-    flags = {name: getattr(given, name) for name, _ in _FLAGS}
+def _overrides(args: argparse.Namespace) -> dict[str, str]:
+    """Return the flags as the environment variables of the settings they override."""
+    flags = {name: getattr(args, name) for name, _ in _FLAGS}
     return {f"WIZARD_SERVER__{name.upper()}": value for name, value in flags.items() if value is not None}
 
 
-def _deaf(place: Place, error: OSError) -> str:
-    reason = (error.strerror or str(error)).partition(" (")[0]  # Python repeats the address behind it
-    taken = error.errno == errno.EADDRINUSE
-    advice = f"\n  stop what listens there, or choose another port: {place.section}.port" if taken else ""
+def _cannot_listen(place: Place, error: OSError) -> str:
+    reason = (error.strerror or str(error)).partition(" (")[0]  # Python appends the address
+    in_use = error.errno == errno.EADDRINUSE
+    advice = f"\n  stop what listens there, or choose another port: {place.section}.port" if in_use else ""
     return f"cannot listen on {place.host} port {place.port}: {reason}{advice}"
 
 
-def _leave(_signal: int, _frame: object) -> NoReturn:
+def _exit(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)

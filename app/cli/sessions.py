@@ -1,4 +1,4 @@
-"""`wizard sessions`: list, show, export and delete the conversations of a gateway that is running."""
+"""`wizard sessions`: list, show, export and delete the sessions of a running gateway."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ wizard sessions export sess_0123456789abcdef > conversation.json"""
 
 
 def add(verbs: Verbs) -> argparse.ArgumentParser:
-    """Add `sessions` and what can be done with them."""
+    """Add `sessions` and its actions."""
     parser = add_verb(
         verbs, "sessions", "list, show, export and delete the conversations of a running gateway", _EXAMPLES
     )
@@ -41,34 +41,34 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Do it.
+    Run the action.
 
     Raises:
         CommandError: The gateway refuses.
     """
-    {"list": _list, "show": _show, "export": _export, "delete": _delete}[given.action](given)
+    {"list": _list, "show": _show, "export": _export, "delete": _delete}[args.action](args)
     return 0
 
 
-def _list(given: argparse.Namespace) -> None:
-    query = {"limit": str(given.limit), **({"owner": given.owner} if given.owner else {})}
-    found = Remote.of(given).send("GET", "/admin/sessions", query=query)
-    if given.json:
-        print_json(found)
+def _list(args: argparse.Namespace) -> None:
+    query = {"limit": str(args.limit), **({"owner": args.owner} if args.owner else {})}
+    answer = Remote.of(args).send("GET", "/admin/sessions", query=query)
+    if args.json:
+        print_json(answer)
         return
     rows = [
         (each["id"], each["owner"], each["turns"], each["bytes"], _time(each["expires_at"]))
-        for each in found["sessions"]
+        for each in answer["sessions"]
     ]
     print_table(("id", "owner", "turns", "bytes", "expires"), rows)
 
 
-def _show(given: argparse.Namespace) -> None:
-    session = _read(given)
+def _show(args: argparse.Namespace) -> None:
+    session = _read(args)
     outline = {name: session[name] for name in _OUTLINE}
-    if given.json:
+    if args.json:
         print_json(outline)
         return
     for name, value in outline.items():
@@ -76,23 +76,23 @@ def _show(given: argparse.Namespace) -> None:
         print(f"{name:<14} {shown}")
 
 
-def _export(given: argparse.Namespace) -> None:
-    session = _read(given)
+def _export(args: argparse.Namespace) -> None:
+    session = _read(args)
     session.pop("owner")
     print_json(session)
 
 
-def _delete(given: argparse.Namespace) -> None:
-    ended = Remote.of(given).send("DELETE", f"/admin/sessions/{quote(given.id, safe='')}")
-    if given.json:
-        print_json(ended)
+def _delete(args: argparse.Namespace) -> None:
+    deleted = Remote.of(args).send("DELETE", f"/admin/sessions/{quote(args.id, safe='')}")
+    if args.json:
+        print_json(deleted)
     else:
-        print(f"{ended['id']} is deleted")
+        print(f"{deleted['id']} is deleted")
 
 
-def _read(given: argparse.Namespace) -> dict[str, Any]:
-    found: dict[str, Any] = Remote.of(given).get(f"/admin/sessions/{quote(given.id, safe='')}")
-    return found
+def _read(args: argparse.Namespace) -> dict[str, Any]:
+    session: dict[str, Any] = Remote.of(args).get(f"/admin/sessions/{quote(args.id, safe='')}")
+    return session
 
 
 def _time(seconds: int) -> str:

@@ -1,4 +1,4 @@
-"""`wizard stats`: what a running gateway has done lately."""
+"""`wizard stats`: show recent statistics of a running gateway."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Print them.
+    Print the statistics.
 
     Raises:
         CommandError: The gateway refuses.
     """
-    told = Remote.of(given).get("/admin/stats")
-    if given.json:
-        print_json(told)
+    answer = Remote.of(args).get("/admin/stats")
+    if args.json:
+        print_json(answer)
     else:
-        print_facts(told)
+        print_facts(answer)
     return 0

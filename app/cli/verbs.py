@@ -1,4 +1,4 @@
-"""What a verb of the command is: a module with `add` and `run`, named in the table of `app.cli`."""
+"""The interface of a verb: a module with `add` and `run`, listed in the table of `app.cli`; and shared flags."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa
 
 
 class Verb(Protocol):
-    """One verb; a module is one."""
+    """One verb; modules implement it."""
 
     def add(self, verbs: Verbs) -> argparse.ArgumentParser:
-        """Add the verb's own parser to those of the others, with its flags."""
+        """Add the verb's parser, with its flags."""
         ...
 
-    def run(self, given: argparse.Namespace) -> int:
+    def run(self, args: argparse.Namespace) -> int:
         """
-        Do it, and return the exit code.
+        Run the verb, and return the exit code.
 
         Raises:
-            ConfigError: The configuration is wrong; the command prints it and leaves with 2.
+            ConfigError: The configuration is invalid; the command prints it and exits with 2.
 
-            CommandError: It cannot be done; the command prints why and leaves with 1.
+            CommandError: The verb failed; the command prints why and exits with the error's `exit_code`.
         """
         ...
 
 
 class CommandError(Exception):
-    """A verb cannot do what it was asked for; the text tells people why, and what to do."""
+    """A verb failed; the message says why, and what to do."""
 
     exit_code = 1
 
 
 class UsageError(CommandError):
-    """What a verb was asked for makes no sense."""
+    """The arguments of a verb are invalid."""
 
     exit_code = 2
 
 
 def add_verb(verbs: Verbs, name: str, text: str, examples: str) -> argparse.ArgumentParser:
-    """Add a parser with its help and some lines that work."""
+    """Add a parser with its help text and examples."""
     shown = "\n".join(f"  {line}" for line in examples.splitlines())
     return verbs.add_parser(
         name,
@@ -55,7 +55,7 @@ def add_verb(verbs: Verbs, name: str, text: str, examples: str) -> argparse.Argu
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Let the verb read a configuration, as `given.config`."""
+    """Add the flag that names a configuration, as `args.config`."""
     action = parser.add_argument(
         "--config", type=Path, metavar="FILE", help="YAML, TOML or JSON; default $WIZARD_CONFIG, ./config.yaml"
     )
@@ -63,10 +63,10 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Let the verb print for programs, as `given.json`."""
+    """Add the flag for JSON output, as `args.json`."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def complete_file(action: argparse.Action) -> None:
     """Let shells complete the argument with file names."""
-    action.complete = shtab.FILE  # type: ignore[attr-defined] # shtab looks for it there
+    action.complete = shtab.FILE  # type: ignore[attr-defined] # shtab reads this attribute

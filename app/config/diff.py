@@ -1,4 +1,4 @@
-"""What is different between two configurations, in their effect and not in their text, and what waits for a restart."""
+"""Compare the effect of two configurations, not their text, and tell which changes need a restart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.config.showing import words
 from app.config.trees import Loc
 from app.core.configuration import Change
 
-# What a process takes over when it starts and never again; a feature that opens something then adds its lines.
+# Settings that a process reads only at its start. A feature that opens resources at start adds its settings here.
 _AT_START: Final[Sequence[Loc]] = (
     ("server", "host"),
     ("server", "port"),
@@ -51,26 +51,26 @@ _AT_START: Final[Sequence[Loc]] = (
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """A single value, and whether it is what stands there if nothing is written. A list of words is one."""
+    """A single value, and whether it is the default. A list of scalars is a single value."""
 
     value: object
     is_default: bool
 
 
 def changes(before: Settings, after: Settings) -> tuple[Change, ...]:
-    """Return every setting that differs, by path; of what came or went only what was not left at its default."""
+    """Return every setting that differs, by path; added or removed ones only if they are not at their default."""
     old, new = _leaves(before), _leaves(after)
-    found = []
+    differences = []
     for loc in sorted({*old, *new}, key=_rank):
         was, now = old.get(loc), new.get(loc)
-        if _worth_telling(was, now):
+        if _differs(was, now):
             before_words = None if was is None else words(loc, was.value)
             after_words = None if now is None else words(loc, now.value)
-            found.append(Change(dotted(loc), before_words, after_words, _needs_restart(loc)))
-    return tuple(found)
+            differences.append(Change(dotted(loc), before_words, after_words, _needs_restart(loc)))
+    return tuple(differences)
 
 
-def _worth_telling(was: _Leaf | None, now: _Leaf | None) -> bool:
+def _differs(was: _Leaf | None, now: _Leaf | None) -> bool:
     if was is None or now is None:
         return any(leaf is not None and not leaf.is_default for leaf in (was, now))
     return was.value != now.value
@@ -86,29 +86,29 @@ def _needs_restart(loc: Loc) -> bool:
 
 def _leaves(section: BaseModel) -> dict[Loc, _Leaf]:
     """
-    Return every single value of `section` by its place.
+    Return every single value of `section` by its location.
 
-    Entries of a list that have names (`keys`, `limits`) are found under them rather than under their positions: one
-    that is put in front moves the others, and changes none of them.
+    Named entries of a list (`keys`, `limits`) are located by name instead of position, so inserting an entry does not
+    change those after it.
     """
-    return dict(_of_section(section, ()))
+    return dict(_section_leaves(section, ()))
 
 
-def _of_section(section: BaseModel, loc: Loc) -> Iterator[tuple[Loc, _Leaf]]:
+def _section_leaves(section: BaseModel, loc: Loc) -> Iterator[tuple[Loc, _Leaf]]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        yield from _of_value(value, (*loc, name), is_default=value == field.get_default(call_default_factory=True))
+        yield from _value_leaves(value, (*loc, name), is_default=value == field.get_default(call_default_factory=True))
 
 
-def _of_value(value: object, loc: Loc, *, is_default: bool) -> Iterator[tuple[Loc, _Leaf]]:
+def _value_leaves(value: object, loc: Loc, *, is_default: bool) -> Iterator[tuple[Loc, _Leaf]]:
     if isinstance(value, BaseModel):
-        yield from _of_section(value, loc)
+        yield from _section_leaves(value, loc)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _of_value(inner, (*loc, str(key)), is_default=False)
+            yield from _value_leaves(inner, (*loc, str(key)), is_default=False)
     elif isinstance(value, tuple) and any(isinstance(entry, BaseModel | Mapping) for entry in value):
         for position, entry in enumerate(value):
-            yield from _of_value(entry, (*loc, _name_of(entry) or position), is_default=False)
+            yield from _value_leaves(entry, (*loc, _name_of(entry) or position), is_default=False)
     else:
         yield loc, _Leaf(value, is_default)
 

@@ -1,4 +1,4 @@
-"""Settings from environment variables: `WIZARD_` and the path, its parts joined by two underscores."""
+"""Read settings from environment variables: `WIZARD_` and the path, its parts joined by two underscores."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _SERVICE_PORT: Final = re.compile(r"WIZARD(_[A-Z0-9]+)*_PORT=(tcp|udp|sctp)://.*
 
 
 class _Variables(EnvSettingsSource):
-    """The environment source of pydantic-settings, on a given mapping instead of the process's own."""
+    """The environment source of pydantic-settings, reading a given mapping instead of `os.environ`."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        # Sorted, so that WIZARD_A (a whole section as JSON) is read before WIZARD_A__B, which refines it.
-        self._given = dict(sorted(variables.items()))
+        # Sorted, so WIZARD_A (a whole section as JSON) is read before WIZARD_A__B, which refines it.
+        self._variables = dict(sorted(variables.items()))
         super().__init__(Settings, case_sensitive=False)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return parse_env_vars(self._given, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
+        return parse_env_vars(self._variables, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - overrides
         """
-        Read a list or mapping as JSON, and a list of words also with commas between them.
+        Parse a list or mapping as JSON, and a list of scalars also from comma-separated text.
 
-        What is neither stays text, for the schema to refuse with its path.
+        Anything else stays text, which the schema refuses with its path.
         """
         try:
             return super().decode_complex_value(field_name, field, value)
@@ -56,15 +56,15 @@ class _Variables(EnvSettingsSource):
 
 
 def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) -> tuple[Tree, dict[Loc, Problem]]:
-    """Read all settings that stand in the environment.
+    """Read all settings in the environment.
 
     Args:
         environ: The environment. Empty variables count as not set; the text `null` is null.
 
-        mentioned: Names that have a meaning already, as in placeholders of the file; they may be no setting.
+        mentioned: Names that are used otherwise, such as in placeholders of the file; they need not be settings.
 
     Returns:
-        The settings as a tree, and a problem for each `WIZARD_` variable that means nothing.
+        The settings as a tree, and a problem for each unknown `WIZARD_` variable.
     """
     variables: dict[str, str] = {}
     problems: dict[Loc, Problem] = {}
@@ -80,7 +80,7 @@ def read_environment(environ: Mapping[str, str], mentioned: AbstractSet[str]) ->
 
 
 def as_written(environment: Tree, written: Mapping[str, object]) -> Tree:
-    """Give names from variables, which have small letters and underscores only, the spelling of the file."""
+    """Give names from variables, which have only lower-case letters and underscores, their spelling in the file."""
     result: Tree = {}
     for key, value in environment.items():
         alike = [key] if key in written else [name for name in written if plain(name) == plain(key)]
@@ -91,12 +91,12 @@ def as_written(environment: Tree, written: Mapping[str, object]) -> Tree:
 
 
 def plain(name: str) -> str:
-    """Return a name as a shell lets a variable be called: `my_box` for `My-Box`."""
+    """Return a name in the form of a shell variable, in lower case: `my_box` for `My-Box`."""
     return _NOT_IN_SHELLS.sub("_", name.lower())
 
 
 def variable_name(loc: Loc) -> str:
-    """Name the variable that sets the value at `loc`; list entries have none of their own."""
+    """Return the variable that sets the value at `loc`; list entries have none."""
     return PREFIX + SEPARATOR.join(str(part).upper() for part in loc)
 
 
@@ -112,7 +112,7 @@ def _unknown(name: str) -> Problem:
     loc = _loc(name)
     free_name = str(loc[1]) if len(loc) > 1 else "name"
     known = [CONFIG_VARIABLE, *(variable_name(leaf) for leaf in leaf_locs(Settings, free_name))]
-    # What has a namesake elsewhere, as WIZARD_PORT has, is most likely meant as that of the server.
+    # An ambiguous name, such as WIZARD_PORT, most likely means the setting of the server.
     servers = variable_name(("server", *loc))
     lists = (loc[:depth] for depth in range(1, len(loc)) if (shape := shape_at(Settings, loc[:depth])) and shape.entry)
     whole = next((f"set the whole list, as JSON: {variable_name(listed)}" for listed in lists), None)

@@ -1,4 +1,4 @@
-"""Turn pydantic's errors into problems: plain words, the place they come from, and what to do."""
+"""Turn pydantic's errors into problems: in plain words, with their origin and what to do."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from app.core.configuration import Problem
 def explain(error: ValidationError, schema: type[BaseModel], origins: Origins) -> dict[Loc, Problem]:
     """Explain every error of a failed validation, by location; `schema` is the model that refused."""
     details = error.errors(include_url=False, include_context=False)
-    # A list whose only entry is wrong is also called too short: what surrounds another error is no error.
+    # Errors that surround another error are ignored: a list whose only entry is wrong is also reported as too short.
     outer = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     return {detail["loc"]: _explain(detail, schema, origins) for detail in details if detail["loc"] not in outer}
 
 
 def _explain(detail: ErrorDetails, schema: type[BaseModel], origins: Origins) -> Problem:
     loc = detail["loc"]
-    if not loc:  # pydantic cannot repeat the name, which is no text
+    if not loc:  # pydantic cannot report the name, which is not valid text
         advice = "look for \\ud800 to \\udfff, and remove it"
         return Problem("(a name)", "half of a surrogate pair", "names that are text", advice)
     shape = shape_at(schema, loc)

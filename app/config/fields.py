@@ -1,7 +1,7 @@
-"""The kinds of value that settings are made of: their checks, and the words for what was expected.
+"""The field types of settings: their checks, and the descriptions of what they accept.
 
-The words travel as metadata of the type (`Expected`, `Choices`), so that every failure of a field, whatever pydantic
-calls it, is explained by one sentence that lives next to the check.
+The descriptions are metadata of the type (`Expected`, `Choices`), so every failure of a field, whatever pydantic calls
+it, is explained by one sentence next to the check.
 """
 
 from __future__ import annotations
@@ -28,46 +28,48 @@ from app.config.plugins import PROVIDER_KINDS
 from app.config.redis_address import is_redis_address
 from app.core.errors import CIRCUIT_OPEN, KINDS, OVERLOADED, RATE_LIMITED, Again
 
-_REFUSALS: Final = (CIRCUIT_OPEN, OVERLOADED, RATE_LIMITED)  # the gateway's own, which it never waits for
-_PASSING: Final = tuple(
+_REFUSALS: Final = (CIRCUIT_OPEN, OVERLOADED, RATE_LIMITED)  # the gateway's own refusals, which it never retries
+_RETRYABLE: Final = tuple(
     kind for kind in KINDS if kind.retryable and kind.again is not Again.NEVER and kind not in _REFUSALS
 )
-# What retry.errors takes besides statuses: families and codes of the failures that may pass by themselves.
-RETRY_WORDS: Final = tuple(dict.fromkeys([*(kind.category for kind in _PASSING), *(kind.code for kind in _PASSING)]))
+# What retry.errors accepts besides statuses: categories and codes of transient failures.
+RETRY_WORDS: Final = tuple(
+    dict.fromkeys([*(kind.category for kind in _RETRYABLE), *(kind.code for kind in _RETRYABLE)])
+)
 
-# Set by whoever frames the request; a configured copy would break it.
+# Set by the HTTP client; a configured copy would break requests.
 _FRAMING_HEADERS: Final = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
 
-UNIX: Final = "http+unix://"  # and the path of a socket, its slashes as %2F
+UNIX: Final = "http+unix://"  # followed by the path of a socket, its slashes written as %2F
 
-# Keys go out in a header.
+# Keys are sent in a header.
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+").fullmatch
 
 T = TypeVar("T")
 
 
 class Section(BaseModel):
-    """The base of every mapping in the configuration: frozen, and closed to unknown keys."""
+    """The base of every mapping in the configuration: frozen, and without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        validate_default=True,  # a default of 30 is the same 30.0 as a written one, also in the digest
+        validate_default=True,  # so a default of 30 becomes the same 30.0 as a written one, also in the digest
     )
 
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_null(cls, value: object, info: ValidationInfo) -> object:
-        """Take an empty text for null where that may stand: "${NAME:-}" is a value that is not always there."""
+        """Treat an empty text as null where null is allowed: "${NAME:-}" may be empty."""
         empty = isinstance(value, str) and not value.strip() and info.field_name is not None
         return None if empty and type(None) in get_args(cls.model_fields[str(info.field_name)].annotation) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Words for what a field accepts, where its type alone does not say it."""
+    """A description of what a field accepts, if its type alone does not say it."""
 
     text: str
 
@@ -80,12 +82,12 @@ class Choices:
 
 
 def mismatch() -> PydanticCustomError:
-    """Return the refusal of a value; what was expected says `Expected`, and the value, which may be secret, nothing."""
+    """Return the error for a refused value, without the value, as it may be secret; `Expected` says what is allowed."""
     return PydanticCustomError("mismatch", "not what this field accepts")
 
 
 def such(test: Callable[[Any], object]) -> AfterValidator:
-    """Return the check that a value passes a test."""
+    """Return a validator that refuses values that fail `test`."""
 
     def check(value: T) -> T:
         if not test(value):
@@ -96,7 +98,7 @@ def such(test: Callable[[Any], object]) -> AfterValidator:
 
 
 def such_secret(test: Callable[[str], object]) -> AfterValidator:
-    """Return the check that a secret, if it is given, passes a test."""
+    """Return a validator that refuses secrets that fail `test`; None is accepted."""
     return such(lambda value: value is None or test(value.get_secret_value()))
 
 
@@ -105,22 +107,22 @@ def _form(pattern: str) -> AfterValidator:
 
 
 def stripped(value: object) -> object:
-    """Take the spaces and line breaks off a text, which files and variables easily have around it."""
+    """Strip spaces and line breaks from a text; files and variables often have them."""
     return value.strip() if isinstance(value, str) else value
 
 
 def lowered(value: object) -> object:
-    """Take capitals for small letters."""
+    """Convert a text to lower case."""
     return value.lower() if isinstance(value, str) else value
 
 
 def listed(value: object) -> object:
-    """Take a single text for a list of one."""
+    """Turn a single text into a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
 def _not_bool(value: object) -> object:
-    # pydantic would take true for 1, and YAML reads a bare `yes` as true.
+    # pydantic would accept true as 1, and YAML reads a bare `yes` as true.
     if isinstance(value, bool):
         raise mismatch()
     return value
@@ -134,7 +136,7 @@ def _is_base_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an IPv6 host that is none
+    except ValueError:  # an invalid port or IPv6 host
         return False
     return valid and "@" not in parts.netloc and re.search(r"[?#]|[^\x21-\x7e]", value) is None
 
@@ -146,7 +148,7 @@ def _is_provider_url(value: str) -> bool:
 
 
 def _is_secret_address(value: str) -> bool:
-    """Say whether a text is an address, whose path or query may let whoever knows it in."""
+    """Return whether a text is an address, whose path or query may contain a secret."""
     address, _, query = value.partition("?")
     return _is_base_url(address) and re.fullmatch(r"[\x21-\x22\x24-\x7e]*", query) is not None
 
@@ -159,14 +161,14 @@ def _distinct_headers(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_not_bool)]
 Number = Annotated[float, BeforeValidator(_not_bool)]
-# A day bounds every duration: whatever is longer is a wrong unit.
+# At most a day: a longer duration is most likely in the wrong unit.
 Seconds = Annotated[Number, Field(gt=0, le=86_400)]
-# A year bounds how long something is kept.
+# At most a year.
 Lifetime = Annotated[Number, Field(gt=0, le=31_536_000)]
 Bytes = Annotated[Whole, Field(ge=1024, le=2**40)]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000_000)]
 Ratio = Annotated[Number, Field(ge=0, le=1)]
-# A hundred answers are remembered, which know nothing finer; below the half every call would be slow.
+# A hundred answers are recorded, so finer percentiles are unknown; below 0.5 most calls would count as slow.
 Percentile = Annotated[Number, Field(ge=0.5, le=0.99)]
 
 Weight = Annotated[Number, Field(gt=0, le=1_000_000)]
@@ -184,10 +186,10 @@ ProviderName = Annotated[
 ]
 ModelName = Annotated[
     str,
-    _form(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are halves of characters, which no answer can carry
+    _form(r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+"),  # the last are surrogates, which no answer can encode
     Expected("a name without spaces and control characters"),
 ]
-# Which names there are is a question of what is installed, so it is answered where references are checked.
+# The valid names depend on what is installed, so they are checked in `checks/routes.py`.
 StrategyName = Annotated[str, _form(r"[A-Za-z0-9][A-Za-z0-9_.-]*"), Expected("the name of a strategy")]
 RetryWord = Annotated[
     Annotated[str, such(lambda word: word in RETRY_WORDS or re.fullmatch(r"[45]\d\d", word)), Choices(RETRY_WORDS)],

@@ -1,4 +1,4 @@
-"""Read a configuration file, and look whether it has changed; what makes it unreadable becomes one problem."""
+"""Read a configuration file, and detect whether it has changed. A file that cannot be read is one problem."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from app.config.problems import shown_key
 from app.config.trees import Tree
 from app.core.configuration import ConfigError, Problem
 
-# Far above any real configuration; stops YAML aliases that contain themselves or multiply without end.
+# Far above any real configuration; stops recursive and exponentially growing YAML aliases.
 _MAX_VALUES: Final = 100_000
 _MAX_DEPTH: Final = 32
 
 
-Seen: TypeAlias = tuple[object, ...]  # only good for comparing
+Seen: TypeAlias = tuple[object, ...]  # opaque; only for comparison
 
 
 class _SyntaxProblem(Exception):  # noqa: N818 - becomes a Problem, never leaves this module
-    """The text is not what its format asks for; `place` is a line and column, or empty."""
+    """A syntax error; `place` is a line and column, or empty."""
 
     def __init__(self, reason: str, place: str = "", advice: str | None = None) -> None:
         super().__init__(reason)
@@ -39,7 +39,7 @@ def read_file(path: Path) -> Tree:
     """Read the mapping in a YAML, TOML or JSON file, as its suffix says; an empty file is an empty mapping.
 
     Raises:
-        ConfigError: The file is missing, unreadable, malformed, or no mapping at the top.
+        ConfigError: The file is missing, unreadable, malformed, or not a mapping.
     """
     file = str(path)
     parse = _PARSERS.get(path.suffix.lower())
@@ -101,10 +101,10 @@ def _check_size(tree: object) -> None:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that stands in one mapping for the second time."""
+    """The safe loader, which also refuses duplicate keys."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - a text; its stub says mapping
-        """Compose the mapping; checked here, before merge keys (<<) add keys that may be overridden."""
+        """Compose the mapping; checked here, before merge keys (<<) add keys that may legally repeat."""
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
@@ -120,7 +120,7 @@ def _parse_yaml(text: str) -> object:
         return loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        if mark and text[: mark.index].endswith("$"):  # in braces or brackets YAML reads the next one as its own
+        if mark and text[: mark.index].endswith("$"):  # inside braces or brackets YAML interprets the `{` itself
             raise _SyntaxProblem("${…} without quotes", _place(mark), 'put it in quotes: "${NAME}"') from error
         if mark and text[mark.index : mark.index + 1] == "\t":
             raise _SyntaxProblem("a tab", _place(mark), "indent with spaces") from error
@@ -130,7 +130,7 @@ def _parse_yaml(text: str) -> object:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _SyntaxProblem("a character that YAML does not allow", f"line {line}") from error
-    except ValueError as error:  # a date or number that only looks like one; its text may be a secret
+    except ValueError as error:  # an impossible date or number; its text may be a secret
         raise _SyntaxProblem("a date or number that does not exist; put texts in quotes") from error
 
 
@@ -169,8 +169,8 @@ def _place(mark: yaml.Mark | None) -> str:
 
 
 def _without_quotes(reason: str) -> str:
-    # A parser quotes what it stumbled over, and that can be a key or a password that lacks its quotes: only single
-    # characters and the names of tokens ('<stream end>') stay.
+    # Parsers quote the text at the error, which can be a key or a password without quotes: only single characters and
+    # the names of tokens ('<stream end>') are kept.
     return re.sub(r"('[^']'|'<[^']*>')|['\"].*", lambda match: match[1] or "…", reason, flags=re.DOTALL)
 
 
@@ -180,13 +180,13 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
 
 
 def seen(files: Iterable[Path]) -> Seen:
-    """Tell one state of files from another without reading them; of a link also where it leads, as in Kubernetes."""
-    return tuple([_one(file) for file in files])
+    """Return a fingerprint of the state of files, without reading them; it includes link targets, as in Kubernetes."""
+    return tuple([_file_state(file) for file in files])
 
 
-def _one(file: Path) -> object:
+def _file_state(file: Path) -> object:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError as error:
         return (str(file), error.errno)
-    return (str(file), os.path.realpath(file), found.st_ino, found.st_mtime_ns, found.st_size)
+    return (str(file), os.path.realpath(file), status.st_ino, status.st_mtime_ns, status.st_size)

@@ -1,4 +1,4 @@
-"""Where a gateway listens by its settings, and who can reach it there."""
+"""The addresses that a gateway listens on, and whether other machines can reach them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.config.schema import Settings
 
 
 class Place(msgspec.Struct, frozen=True):
-    """An address to listen on, and the section that says so."""
+    """An address to listen on, and the section that configures it."""
 
     section: Literal["server", "admin"]
     host: str
@@ -20,7 +20,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def shared(self) -> bool:
-        """Say whether other machines can reach it."""
+        """Return whether other machines can reach it."""
         try:
             return not ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
         except ValueError:
@@ -28,13 +28,13 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        """Return its address as this machine reaches it."""
+        """Return the URL for clients on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def places(settings: Settings) -> Iterator[Place]:
-    """Yield where calls are taken, and then where the administration is, if that has a port of its own."""
+    """Yield the address for calls, then that of the admin API, if it has a port of its own."""
     yield Place("server", settings.server.host, settings.server.port)
     if settings.admin.port is not None:
         yield Place("admin", settings.admin.host, settings.admin.port)

@@ -1,6 +1,6 @@
-"""Find, read and check the configuration; the one entrance to this package.
+"""Find, read and check the configuration: the entry point of this package.
 
-Environment beats file beats default, and every problem is reported at once.
+The environment overrides the file, which overrides the defaults. All problems are reported at once.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _LOCAL_FILE: Final = Path("config.yaml")
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """
-    A checked configuration: its settings, the file (or `embedded default`) it came from, and its digest.
+    A valid configuration: its settings, the file (or `embedded default`) they came from, and its digest.
 
-    `files` are all files that were read for it, those of secrets included, and `seen` how they looked right after that.
+    `files` are all files that were read, those of secrets included; `seen` is their state right after reading.
     """
 
     settings: Settings
@@ -56,17 +56,17 @@ def find(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | N
     named = environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)
-    # Whatever stands there counts: a directory or a dead link made by a wrong mount must fail, not start the default.
+    # A directory or a broken link, as after a wrong mount, counts too: it must fail, not start the embedded default.
     return _LOCAL_FILE if os.path.lexists(_LOCAL_FILE) else None
 
 
 def embedded(environ: Mapping[str, str]) -> Tree:
-    """Build the configuration that needs no file: `sim`, and each preset whose key stands in the environment."""
+    """Build the configuration that needs no file: `sim`, and each preset whose key is in the environment."""
     providers: Tree = {"sim": {"kind": "sim", "models": ["echo"]}}
     for name, preset in PRESETS.items():
-        found = preset.found_in(environ) if preset.automatic and preset.key_env else None
-        if found is not None:
-            providers[name] = {"kind": name, "discover": True, **found}
+        settings = preset.found_in(environ) if preset.automatic and preset.key_env else None
+        if settings is not None:
+            providers[name] = {"kind": name, "discover": True, **settings}
     return {"providers": providers}
 
 
@@ -78,41 +78,41 @@ def load(
     """Read, merge and check the whole configuration.
 
     Args:
-        path: The file named on the command line, if any; `find` says which file is read.
+        path: The file named on the command line, if any; `find` decides which file is read.
 
         environ: The environment: settings, placeholders, and the keys of the embedded default.
 
-        extra: Settings that lie under the environment and the file (or embedded default), such as providers that
-            were found running on this machine.
+        extra: Settings with the lowest precedence, below the file (or embedded default), such as providers that were
+            found running on this machine.
 
     Raises:
-        ConfigError: With every problem at once; only a file that cannot be read or parsed stops the search early.
+        ConfigError: With every problem at once; only a file that cannot be read or parsed is reported alone.
     """
-    found = find(path, environ)
-    label = str(found) if found else EMBEDDED
-    written, unfilled, mentioned = _written(found, environ)
+    file = find(path, environ)
+    label = str(file) if file else EMBEDDED
+    written, unfilled, mentioned = _written(file, environ)
     environment, unknown = read_environment(environ, mentioned | {TOKEN_VARIABLE})
     environment = as_written(environment, written)
     origins = Origins(environment, written, {plain(name): name.upper() for name in environ}, label)
-    # A placeholder that could not be filled does not matter where the environment sets the value.
+    # An unfilled placeholder does not matter if the environment sets the value.
     problems = {loc: problem for loc, problem in unfilled.items() if not contains(environment, loc)}
     tree = merged(merged(extra or {}, written), environment)
-    files = _files(found, tree)
-    tree, unread = with_secret_files(tree, found.parent if found else Path(), origins)
+    files = _files(file, tree)
+    tree, unread = with_secret_files(tree, file.parent if file else Path(), origins)
     if token := operator_token(environ):
         tree = merged({"admin": {"token": token}}, tree)
     settings, refused = _validated(tree, origins)
     names = Names(text_keys(tree, "providers"), text_keys(tree, "models"))
-    follow_ups = (unread, refused, cross_check(settings, names, origins, {*problems, *unread, *refused}), unknown)
-    for more in follow_ups:
-        problems = {**more, **problems}  # at one place the first problem is the cause, the others follow from it
+    later_problems = (unread, refused, cross_check(settings, names, origins, {*problems, *unread, *refused}), unknown)
+    for more in later_problems:
+        problems = {**more, **problems}  # at one location the first problem is the cause of the others
     if problems:
         raise ConfigError(sorted(problems.values(), key=lambda problem: problem.path))
     return Loaded(settings, label, digest(settings), files, seen(files))
 
 
 def digest(settings: Settings) -> str:
-    """Name the effective settings by the first 16 hex digits of a SHA-256; secrets count, but cannot be read back."""
+    """Return the first 16 hex digits of a SHA-256 of the effective settings; secrets count, but cannot be recovered."""
     canonical = json.dumps(settings.model_dump(), sort_keys=True, default=_plain)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -121,24 +121,24 @@ def _plain(value: SecretStr | frozenset[str]) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else sorted(value)
 
 
-def _written(found: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict[Loc, Problem], AbstractSet[str]]:
-    if found is None:
+def _written(file: Path | None, environ: Mapping[str, str]) -> tuple[Tree, dict[Loc, Problem], AbstractSet[str]]:
+    if file is None:
         return embedded(environ), {}, frozenset()
-    filler = Filler(environ, str(found))
-    tree = filler.fill(read_file(found))
-    # A section whose lines are all commented out reads as null, and means its defaults; x-… is a place for anchors.
+    filler = Filler(environ, str(file))
+    tree = filler.fill(read_file(file))
+    # A section whose lines are all commented out parses as null, and has its defaults; x-… keys are for YAML anchors.
     sections = {name: section for name, section in tree.items() if section is not None and not name.startswith("x-")}
     return sections, filler.problems, filler.names
 
 
-def _files(found: Path | None, tree: Tree) -> tuple[Path, ...]:
-    if found is None:
+def _files(file: Path | None, tree: Tree) -> tuple[Path, ...]:
+    if file is None:
         return ()
-    return (found, *dict.fromkeys(found.parent / path.strip() for path in _named_files(tree)))
+    return (file, *dict.fromkeys(file.parent / path.strip() for path in _named_files(tree)))
 
 
 def _named_files(tree: object) -> Iterator[str]:
-    """Find the settings that name a file of secrets: their names say so."""
+    """Yield the paths in settings that name a file with a secret, recognized by their names (`_file`)."""
     if isinstance(tree, list):
         for entry in tree:
             yield from _named_files(entry)
@@ -159,18 +159,18 @@ def _validated(tree: Tree, origins: Origins) -> tuple[Settings, dict[Loc, Proble
 
 
 def _rest(tree: Tree, wrong: Iterable[Loc]) -> Settings:
-    """Take out what is wrong, and as little around it as can be, so that the rest is checked as well."""
+    """Return the settings without those that are `wrong`, and as little else as possible, to check the rest."""
     while True:
         rest = without(tree, filter(None, wrong))
-        if rest == tree:  # under a key that pydantic cannot repeat, such as half of a surrogate pair
+        if rest == tree:  # below a key that pydantic cannot report, such as half of a surrogate pair
             return Settings()
         try:
             return _settings(rest)
-        except ValidationError as error:  # what was taken out is needed there, so its surroundings have to go as well
+        except ValidationError as error:  # something required was removed, so remove what surrounds it as well
             tree, wrong = rest, [detail["loc"][:-1] for detail in error.errors(include_url=False)]
 
 
 def _settings(tree: Tree) -> Settings:
-    # As a source rather than as arguments, which could collide with those of pydantic-settings (`_env_file`).
+    # As a source, because arguments could collide with those of pydantic-settings (`_env_file`).
     build: Callable[..., Settings] = Settings
     return build(_build_sources=((InitSettingsSource(Settings, tree),), {}))

@@ -1,4 +1,4 @@
-"""Where each value of a configuration comes from, for messages that send the reader to the right place."""
+"""The origin of each value of a configuration, for messages that name the file or the variable."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from app.config.trees import Loc, Tree, contains
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The environment, and below it the file (or the embedded default) called `label`."""
+    """The settings from the environment, and those from the file (or the embedded default) called `label`."""
 
     environment: Tree
     written: Tree
-    names: Mapping[str, str]  # of all environment variables, by their plain form
+    names: Mapping[str, str]  # real names of all environment variables, by their plain form
     label: str
 
     def of(self, loc: Loc) -> str:
-        """Name the place of the value at `loc`, or of what surrounds it where it is missing."""
+        """Return the origin of the value at `loc`, or of what surrounds it if it is missing."""
         for depth in range(len(loc), 0, -1):
             if contains(self.environment, loc[:depth]):
                 return self._variable(loc[:depth])

@@ -1,4 +1,4 @@
-"""Fill texts of a configuration file: `${NAME}`, `${NAME:-default}` from the environment, `${source:…}` from vaults."""
+"""Fill placeholders of a configuration file: `${NAME}` and `${NAME:-default}` from the environment, `${source:…}`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from app.config.problems import did_you_mean, dotted, kind_of, shown_key
 from app.config.trees import Loc, Tree
 from app.core.configuration import Problem
 
-# Braces in a default come in pairs, as those of JSON and of a placeholder do; else the first one that closes ends it.
+# Braces in a default must be balanced, as in JSON and in placeholders; otherwise the first closing brace ends it.
 _PLACEHOLDER: Final = re.compile(
     r"(?P<escaped>\$\$\{)"
     r"|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^}])*))?\}"
     r"|\$\{(?P<source>[a-z][a-z0-9_-]*):(?P<reference>[^}]+)\}"
     r"|(?P<broken>\$\{)"
 )
-_NESTED_MAX: Final = 8  # each in the default of the one before; more is a mistake, and would be read as often
+_NESTED_MAX: Final = 8  # defaults within defaults; deeper nesting is a mistake, and each level is scanned again
 _UNCLOSED: Final = re.compile(r"(?P<escaped>\$\$\{)|(?P<broken>\$\{)")
 
 
 class Filler:
-    """Walk one file's tree and fill its texts; what is wrong is collected, and filling goes on.
+    """Fills the texts in the tree of one file, and collects problems instead of stopping.
 
-    Text stays text: the schema turns `"8080"` into a number where it wants one, so a key of digits stays a key.
+    Text stays text: the schema turns `"8080"` into a number where it needs one, so an API key of digits stays text.
     """
 
     def __init__(self, environ: Mapping[str, str], file: str) -> None:
@@ -35,7 +35,7 @@ class Filler:
         self.names: set[str] = set()
 
     def fill(self, tree: Tree) -> Tree:
-        """Copy `tree` with every text filled and every key a text; see `problems` and `names` afterwards."""
+        """Return a copy of `tree` with filled texts, and keys as text; sets `problems` and `names`."""
         return self._mapping(tree, ())
 
     def _mapping(self, tree: Mapping[Any, object], loc: Loc) -> Tree:
@@ -76,7 +76,7 @@ class Filler:
                 return match.group()
             return self._secret(match, loc) if match["source"] else self._variable(match, loc, depth)
 
-        last = text.rfind("}") + 1  # each that opens behind it would look for its end through all that follows
+        last = text.rfind("}") + 1  # nothing closes behind it, and looking for that would take quadratic time
         return _PLACEHOLDER.sub(replacement, text[:last]) + _UNCLOSED.sub(replacement, text[last:])
 
     def _variable(self, match: re.Match[str], loc: Loc, depth: int) -> str:
@@ -105,7 +105,7 @@ class Filler:
             offered = ", ".join(SECRETS.names) or "none is installed"
             expected = f"a source of secrets ({offered})" if error.unknown else f"a source that works: {error}"
             self._report(loc, value, expected, f"install the package that offers it (entry points of {SECRETS.group})")
-        except (LookupError, OSError, ValueError) as error:  # its message may quote what nobody should read
+        except (LookupError, OSError, ValueError) as error:  # its message may contain a secret
             self._report(loc, value, "a secret that is there", f"look at {source}: it says {type(error).__name__}")
         return match.group()
 

@@ -1,11 +1,11 @@
 """
-What other packages bring along: kinds of provider, strategies of routes, guards, and sources of secrets.
+Plugins from other packages: kinds of provider, strategies of routes, guards, and sources of secrets.
 
-A package offers one by an entry point of the group: for `wizard.providers` a callable that takes a `Build` and returns
-a `Codec` (docs/provider-kit.md), for `wizard.strategies` one that takes `Tools` and returns a `Strategy`
+A package registers one by an entry point of the group: for `wizard.providers` a callable that takes a `Build` and
+returns a `Codec` (docs/provider-kit.md), for `wizard.strategies` one that takes `Tools` and returns a `Strategy`
 (`app/core/routing/balancing.py`), for `wizard.guards` one that takes `GuardTools` and returns a `Guard`
-(`app/core/guards/guard.py`), for `wizard.secrets` one that takes what stands behind the colon of `${name:…}` and
-returns the secret (docs/configuration.md). Its code is imported only when the configuration names it.
+(`app/core/guards/guard.py`), for `wizard.secrets` one that takes the text after the colon of `${name:…}` and returns
+the secret (docs/configuration.md). Its code is imported only if the configuration names it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class PluginError(Exception):
-    """A name cannot be used. `unknown` is true if nobody offers it; else the text says what is wrong."""
+    """A name cannot be used. `unknown` is true if no package registers it; otherwise the message says what is wrong."""
 
     def __init__(self, reason: str, *, unknown: bool = False) -> None:
         super().__init__(reason)
@@ -31,12 +31,12 @@ class PluginError(Exception):
 
 class Plugins(Generic[T_co]):
     """
-    What can be named in one place of the configuration.
+    The plugins of one group.
 
     Args:
-        group: That of the entry points.
+        group: The group of entry points.
 
-        own: The names that the gateway itself has; they win over installed ones.
+        own: The built-in names; they take precedence over installed ones.
     """
 
     def __init__(self, group: str, own: Collection[str] = ()) -> None:
@@ -45,15 +45,15 @@ class Plugins(Generic[T_co]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return every name: the gateway's own first, then the installed ones."""
+        """Return every name: the built-in ones first, then the installed ones."""
         return tuple(dict.fromkeys([*self.own, *sorted(entry_points(group=self.group).names)]))
 
     def load(self, name: str) -> T_co:
         """
-        Return what another package offers under `name`, importing it.
+        Import and return the plugin that another package registers as `name`.
 
         Raises:
-            PluginError: Nobody offers it, or it cannot be imported.
+            PluginError: No package registers it, or it cannot be imported.
         """
         offered = entry_points(group=self.group, name=name)
         if not offered:
@@ -66,8 +66,8 @@ class Plugins(Generic[T_co]):
             raise PluginError(reason) from error
         if not callable(factory):
             raise PluginError(f"its entry point {entry.value} is nothing that can be called")
-        found: T_co = factory
-        return found
+        plugin: T_co = factory
+        return plugin
 
 
 PROVIDER_KINDS: Final = Plugins[Any]("wizard.providers", ("sim", "local", *PRESETS))  # the registry knows the type

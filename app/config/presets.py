@@ -1,4 +1,4 @@
-"""The providers that are known by name, read from `presets.toml`: where they answer and how they differ from OpenAI."""
+"""Presets of known providers, read from `presets.toml`: their addresses, and how they differ from OpenAI."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Final
 
 import msgspec
 
-_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # what is not, is refused where it stands
+_VALID_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # invalid values are refused by the schema
 _OPEN = re.compile(r"\{(\w+)\}")
-# Addresses of compatible endpoints: a provider with a dialect of its own that is configured with one speaks OpenAI's.
+# Path suffixes of OpenAI-compatible endpoints: a provider with its own dialect speaks OpenAI's at such an address.
 _COMPATIBLE: Final = MappingProxyType({"gemini": "/openai", "cohere": "/compatibility/v1", "ollama": "/v1"})
 
 
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
-    What is known of one provider; `presets.toml` says what each field means.
+    The facts about one provider; `presets.toml` explains each field.
 
     A provider without `key_env` runs on this machine, and needs no key.
     """
@@ -43,30 +43,30 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def open(self) -> tuple[str, ...]:
-        """Return the settings that the address leaves open, each once."""
+        """Return the names of the settings that are placeholders in the address, each once."""
         return tuple(dict.fromkeys(_OPEN.findall(self.base_url)))
 
     def address(self, given: Mapping[str, object]) -> str | None:
-        """Return where it answers, or None while one of the open settings is not among those `given`."""
+        """Return the address with its placeholders filled from `given`, or None if one is missing or invalid."""
         values = {name: given.get(name) for name in self.open}
-        if not all(isinstance(value, str) and _SANE.fullmatch(value) for value in values.values()):
+        if not all(isinstance(value, str) and _VALID_PART.fullmatch(value) for value in values.values()):
             return None
-        if values.get("region") == "global":  # Google's has no region in its name
-            return _OPEN.sub(lambda found: str(values[found[1]]), self.base_url.replace("{region}-", "", 1))
-        return _OPEN.sub(lambda found: str(values[found[1]]), self.base_url)
+        if values.get("region") == "global":  # Google's global endpoint has no region in its host name
+            return _OPEN.sub(lambda match: str(values[match[1]]), self.base_url.replace("{region}-", "", 1))
+        return _OPEN.sub(lambda match: str(values[match[1]]), self.base_url)
 
     def found_in(self, environ: Mapping[str, str]) -> dict[str, str] | None:
-        """Return what the environment holds for it, or None if its key or a part of its address is missing."""
-        wanted = {"api_key": self.key_env, **{name: self.fill_env.get(name, ()) for name in self.open}}
-        found = {
+        """Return its settings from the environment, or None if its key or a part of its address is missing."""
+        names = {"api_key": self.key_env, **{name: self.fill_env.get(name, ()) for name in self.open}}
+        settings = {
             name: next((value for variable in variables if (value := environ.get(variable, "").strip())), "")
-            for name, variables in wanted.items()
+            for name, variables in names.items()
         }
-        return found if all(found.values()) else None
+        return settings if all(settings.values()) else None
 
 
 def dialect_of(kind: str, base_url: str) -> str:
-    """Return the dialect of a provider of this kind at this address; that of an unknown kind is named like it."""
+    """Return the dialect of a provider of this kind at this address; for an unknown kind, its own name."""
     compatible = _COMPATIBLE.get(kind)
     if compatible is not None and base_url.rstrip("/").endswith(compatible):
         return "openai"

@@ -1,6 +1,6 @@
-"""What is wrong with a configuration, in words, and without ever showing a secret.
+"""Format the values and locations in configuration problems, without ever showing a secret.
 
-Masking errs on the side of silence: values are shown only where the schema knows a short, public word or number.
+When in doubt a value is masked: only short, public words and numbers are shown.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from app.config.trees import Loc
 HIDDEN: Final = "(hidden)"
 MISSING: Final = "(missing)"
 
-# Words that end the name of a secret setting (`api_key`, `token`); `first_token_s` and `api_key_file` are none.
+# Endings of the names of secret settings (`api_key`, `token`); `first_token_s` and `api_key_file` do not match.
 _SECRET_NAME: Final = re.compile(
     r"(^|_)(key|keys|token|secret|secrets|hash|password|pepper|webhook_url)$", re.IGNORECASE
 )
-_WITHOUT_REDIS: Final = ("redis", "fail", "keys")  # says what becomes of keys, and is none
-# Longer texts are cut, since a key that stands in a wrong place is long: 32 is the shortest in use (Mistral).
+_WITHOUT_REDIS: Final = ("redis", "fail", "keys")  # a policy for keys, not a key
+# Longer texts are cut, because a misplaced key is long: the shortest in use has 32 characters (Mistral).
 _SHOWN_CHARS: Final = 31
 _MAX_BITS: Final = 64
 _KINDS: Final = ((str, "a text"), (int, "a number"), (float, "a number"), (Mapping, "a mapping"), (date, "a date"))
@@ -29,7 +29,7 @@ _PLAIN_KEY: Final = re.compile(r"[\w ./-]{1,80}")
 
 
 def dotted(loc: Loc) -> str:
-    """Write a location as people do: `models.fast.targets[0].provider`."""
+    """Format a location: `models.fast.targets[0].provider`."""
     text = ""
     for part in loc:
         if isinstance(part, int):
@@ -40,20 +40,20 @@ def dotted(loc: Loc) -> str:
 
 
 def shown_key(key: str) -> str:
-    """Show a key up to its first odd character: `{api_key:sk-…}` without a space makes the secret part of the key."""
+    """Return a key up to its first unusual character: in `{api_key:sk-…}`, without a space, the key has the secret."""
     plain = _PLAIN_KEY.match(key)
     start = plain.group() if plain else ""
     return start if start == key else f"{start}…"
 
 
 def is_secret(loc: Loc) -> bool:
-    """Tell by its name whether the value at `loc` may be a secret; headers always may."""
+    """Return whether the value at `loc` may be a secret, by its name; headers always may."""
     names = [part for part in loc if isinstance(part, str)]
     return "headers" in names or bool(names and loc != _WITHOUT_REDIS and _SECRET_NAME.search(names[-1]))
 
 
 def shown(loc: Loc, value: object) -> str:
-    """Show the value that stands at `loc`, masked where it may be a secret."""
+    """Format the value at `loc`, masked if it may be a secret."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return kind_of(value)
     if is_secret(loc):
@@ -62,7 +62,7 @@ def shown(loc: Loc, value: object) -> str:
 
 
 def kind_of(value: object) -> str:
-    """Name the kind of `value` without showing any of it; true, false and null hide nothing."""
+    """Return the kind of `value` without its content; true, false and null are shown as they are."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -73,7 +73,7 @@ def kind_of(value: object) -> str:
 
 
 def _shown_number(value: float) -> str:
-    if isinstance(value, int) and value.bit_length() > _MAX_BITS:  # Python refuses to write out very long numbers
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:  # Python refuses to format very long numbers
         return kind_of(value)
     return str(int(value)) if value % 1 == 0 else repr(value)
 
@@ -94,7 +94,7 @@ def _shown_url(value: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Ask for the known word that is closest to `word`; None when none is close."""
+    """Return a question with the known word closest to `word`; None if none is close."""
     names = {name.lower(): name for name in known}
     close = get_close_matches(word.lower(), names, n=1)
     return f"did you mean {shown_key(names[close[0]])}?" if close else None

@@ -1,4 +1,4 @@
-"""Whether a text is an address of Redis that the gateway can use; `app/state/link/connecting.py` is who uses it."""
+"""Validate addresses of Redis, which `app/state/link/connecting.py` uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 _SCHEMES: Final = frozenset(
     f"{scheme}{kind}" for scheme in ("redis", "rediss", "valkey", "valkeys") for kind in ("", "+sentinel", "+cluster")
 )
-# The options of redis-py that make sense here; timeouts, pools and encodings are the gateway's own business.
+# The supported options of redis-py; the gateway sets timeouts, pools and encodings itself.
 _OPTIONS: Final = frozenset(
     {"db", "client_name", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password"}
     | {"ssl_cert_reqs", "ssl_check_hostname", "username", "password"}
@@ -16,16 +16,16 @@ _OPTIONS: Final = frozenset(
 
 
 def is_redis_address(text: str) -> bool:
-    """Tell whether scheme, hosts, ports, database and options are good ones."""
+    """Return whether scheme, hosts, ports, database and options are valid."""
     try:
         parts = urlsplit(text)
         options = parse_qsl(parts.query, strict_parsing=bool(parts.query))
-        return _is_good(parts) and all(name in _OPTIONS for name, _ in options) and not parts.fragment
+        return _is_valid(parts) and all(name in _OPTIONS for name, _ in options) and not parts.fragment
     except ValueError:
         return False
 
 
-def _is_good(parts: SplitResult) -> bool:
+def _is_valid(parts: SplitResult) -> bool:
     if parts.scheme == "unix":
         return len(parts.path) > 1
     if parts.scheme not in _SCHEMES:

@@ -1,4 +1,4 @@
-"""Providers and routes: who answers, and under which model names."""
+"""The sections `providers` and `models`: providers and routes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Capability = Literal["tools", "vision", "json_schema", "audio"]
 
 
 class HealthCheck(Section):
-    """A small call now and then, by which a provider that is down is known before callers find out."""
+    """Periodic small calls that detect a provider that is down before callers notice."""
 
     enabled: bool = Field(default=False, description="Whether the provider is asked.")
     model: ModelName | None = Field(default=None, description="Model that is asked, as the provider calls it.")
@@ -48,10 +48,10 @@ class HealthCheck(Section):
 
 
 class Provider(Section):
-    """One place where models answer.
+    """One provider of models.
 
     `base_url` is filled from the preset of its kind; None for the kinds that have no address (sim, local).
-    `api_key` already holds the contents of `api_key_file`, and `api_keys` those of `api_keys_file`.
+    `api_key` already has the contents of `api_key_file`, and `api_keys` those of `api_keys_file`.
     """
 
     kind: ProviderKind = Field(
@@ -79,7 +79,7 @@ class Provider(Section):
         default="chat", description="Which of OpenAI's APIs chats go to: chat completions or responses."
     )
     unsupported: Literal["drop", "error", "pass"] = Field(
-        default="drop", description="What becomes of harmless parameters that the provider's dialect cannot express."
+        default="drop", description="What happens to harmless parameters that the provider's dialect cannot express."
     )
     max_tokens: Count | None = Field(
         default=None, description="Longest answer, in tokens, where a dialect demands a bound and a request has none."
@@ -90,7 +90,7 @@ class Provider(Section):
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
     discover: bool = Field(default=False, description="Whether the provider is asked for its models, to list them too.")
     discover_every_s: Seconds = Field(default=3600, description="Seconds between two such questions.")
-    max_in_flight: Count | None = Field(default=None, description="Most calls at the same time; null has no bound.")
+    max_in_flight: Count | None = Field(default=None, description="Maximum concurrent calls; null has no bound.")
     usage_in_streams: Literal["auto", "never"] = Field(
         default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
     )
@@ -98,16 +98,16 @@ class Provider(Section):
     health: HealthCheck = Field(default_factory=HealthCheck, description="Whether it is asked how it is.")
     follow_limits: bool = Field(
         default=False,
-        description="Whether it is left alone while its answers say that its own limits are used up.",
+        description="Whether it is skipped while its rate-limit headers report that nothing is left.",
     )
 
     continues: Literal["auto", "none", "trailing", "prefix", "partial", "final_message"] = Field(
         default="auto",
-        description="How it is asked to go on with a text; auto is what its kind is known for.",
+        description="How it continues a partial answer; auto is what its kind is known for.",
     )
 
     def goes_on(self, model: str) -> str | None:
-        """Return how it is asked to go on with a text, for one of its models; None if it cannot, or may not."""
+        """Return the method by which one of its models continues a text; None if it cannot, or may not."""
         if self.continues != "auto":
             return None if self.continues == "none" else self.continues
         preset = PRESETS.get(self.kind)
@@ -120,12 +120,12 @@ class Provider(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _address_of_preset(cls, given: object) -> object:
-        if not isinstance(given, Mapping) or given.get("base_url"):
-            return given
-        kind = given.get("kind")
+    def _address_of_preset(cls, settings: object) -> object:
+        if not isinstance(settings, Mapping) or settings.get("base_url"):
+            return settings
+        kind = settings.get("kind")
         preset = PRESETS.get(kind) if isinstance(kind, str) else None
-        return given if preset is None else {**given, "base_url": preset.address(given)}
+        return settings if preset is None else {**settings, "base_url": preset.address(settings)}
 
 
 class Target(Section):
@@ -147,37 +147,37 @@ class Target(Section):
         default=None, description="Tokens of prompt and answer; longer requests pass it by. null has no bound."
     )
     max_in_flight: Count | None = Field(
-        default=None, description="Most calls at the same time, over all routes; null has no bound."
+        default=None, description="Maximum concurrent calls, over all routes; null has no bound."
     )
 
 
 class Hedge(Section):
-    """When a second target is asked beside the first."""
+    """When a second target is called in parallel with the first."""
 
     enabled: bool = Field(default=False, description="Whether calls of this route are hedged.")
     percentile: Percentile = Field(
         default=0.95, description="Share of the first target's last answers that came sooner than the second is asked."
     )
     min_s: Seconds = Field(default=0.05, description="Least silence before the second target is asked.")
-    max_s: Seconds = Field(default=10, description="Most silence, and the silence while too few answers are known.")
-    budget_ratio: Ratio = Field(default=0.05, description="Most hedges per call, 0 to 1.")
+    max_s: Seconds = Field(default=10, description="Longest delay, also used while too few answers are known.")
+    budget_ratio: Ratio = Field(default=0.05, description="Maximum hedges per call, 0 to 1.")
 
 
 class Recovery(Section):
-    """Whether other targets go on with streams that break off in the middle."""
+    """Whether other targets continue streams that break in the middle."""
 
     enabled: bool = Field(default=False, description="Whether streams of plain text are continued by the next target.")
     max_times: Annotated[Whole, Field(ge=1, le=5)] = Field(
-        default=1, description="Most continuations of one stream; each can leave a seam."
+        default=1, description="Maximum continuations of one stream; each can leave a seam."
     )
 
 
 class Instructions(Section):
-    """A system prompt of the route's own."""
+    """The system prompt of a route."""
 
     prompt: str | None = Field(default=None, description="System message before all others; null has none.")
     callers: Literal["keep", "drop", "refuse"] = Field(
-        default="keep", description="What becomes of system messages of callers."
+        default="keep", description="What happens to callers' system messages."
     )
 
 
@@ -190,7 +190,7 @@ class RouteStreaming(Section):
 
 
 class Route(Section):
-    """A model name of the gateway, and what stands behind it."""
+    """A model name of the gateway and its targets."""
 
     targets: tuple[Target, ...] = Field(min_length=1, description="Models that can answer; at least one.")
     strategy: StrategyName = Field(

@@ -1,4 +1,4 @@
-"""The root of the configuration: `Settings`, with every default, as the contract lists them."""
+"""The root of the configuration: `Settings`, with every default."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from app.config.sections import Admission, Fallback, Logging, Metrics, Retry, Se
 
 
 class Settings(BaseSettings):
-    """One complete, frozen reading of the configuration.
+    """The complete, frozen configuration.
 
-    Made by `load`; made directly it takes its arguments and defaults only, and never looks at the environment.
+    Created by `load`. Created directly, it has only its arguments and defaults, and never reads the environment.
     """
 
     model_config = SettingsConfigDict(
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        case_sensitive=True,  # Server beside server would hide one of them, and from the environment
+        case_sensitive=True,  # otherwise `Server` and `server` would collide
         env_prefix="WIZARD_",
         env_nested_delimiter="__",
         env_ignore_empty=True,
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 
     @property
     def may_have_keys(self) -> bool:
-        """Whether callers may bring keys, or tokens, that mean something here; else nothing is done for them."""
+        """Whether keys or tokens of callers can be valid; otherwise they are not checked."""
         return bool(self.keys or self.auth.jwt.jwks_url or self.redis.url or self.admin.token.get_secret_value())
 
     @classmethod
@@ -98,5 +98,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take arguments only: `load` reads the environment itself, from the mapping it was given."""
+        """Accept arguments only: `load` reads the environment itself, from the mapping it is given."""
         return (init_settings,)

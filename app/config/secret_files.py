@@ -1,4 +1,4 @@
-"""Read the secrets that a configuration keeps in files of their own: every secret setting has a form in `_file`."""
+"""Read secrets from files: every secret setting has a variant with the suffix `_file`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.config.shapes import FILE_SUFFIX, secret_in_file, shape_at
 from app.config.trees import Loc, Tree, merged, without
 from app.core.configuration import Problem
 
-# No key is longer; stops a wrong path such as a log or a device.
+# Longer than any key; protects against a wrong path, such as a log or a device.
 _MAX_CHARS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A setting that names a file, and the setting that its contents become."""
+    """A setting that names a file, and the setting that gets the contents."""
 
     name: str
     becomes: str
@@ -28,24 +28,24 @@ class _Kind:
 
     @property
     def expected(self) -> str:
-        """Say what the file should be."""
+        """Describe what the file must contain."""
         if self.several:
             return "the path of a readable text file with a key on each line"
         what = self.becomes.removeprefix("api_").replace("_", " ")
         return f"the path of a readable text file with nothing but the {what} in it"
 
     def contents(self, text: str) -> object:
-        """Return what stands in the file."""
+        """Return the secret, or the list of secrets, in the text of the file."""
         return [line.strip() for line in text.splitlines() if line.strip()] if self.several else text.strip()
 
 
 def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree, dict[Loc, Problem]]:
-    """Copy `tree` with each `api_key_file` read into `api_key`, each `token_file` into `token`, and so on.
+    """Return a copy of `tree` with each `api_key_file` read into `api_key`, each `token_file` into `token`, and so on.
 
-    A relative path starts at `folder`. Line breaks and spaces around keys are dropped, and so are empty lines.
+    Relative paths are relative to `folder`. Spaces around keys and empty lines are dropped.
     """
     problems: dict[Loc, Problem] = {}
-    gone: list[Loc] = []
+    consumed: list[Loc] = []
     for loc, kind, section in list(_places(tree, ())):
         try:
             read = _contents(kind, section, folder)
@@ -57,12 +57,12 @@ def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree,
                 read = {str(part): read}
             tree = merged(tree, read)
         if isinstance(section[kind.name], str | None) and shape_at(Settings, loc) is None:
-            gone.append(loc)
-    return without(tree, gone), problems
+            consumed.append(loc)
+    return without(tree, consumed), problems
 
 
 def _places(section: Mapping[str, object], around: Loc) -> Iterator[tuple[Loc, _Kind, Mapping[str, object]]]:
-    """Yield where a file may be named: the kind of setting, and the section that it stands in."""
+    """Yield the location of each setting that names a file, its kind, and the section that contains it."""
     for name, value in section.items():
         loc = (*around, name)
         if isinstance(value, dict):
@@ -80,9 +80,9 @@ class _UnusableError(Exception):
 
 
 def _contents(kind: _Kind, provider: Mapping[str, object], folder: Path) -> Tree:
-    """Return what the file adds to the settings of its provider: nothing if none is named."""
+    """Return the setting that the file provides; empty if none is named."""
     path = provider.get(kind.name)
-    if not isinstance(path, str) or not path.strip():  # absent, or of a wrong type that the schema reports
+    if not isinstance(path, str) or not path.strip():  # absent, or of a wrong type, which the schema reports
         return {}
     if provider.get(kind.becomes):
         expected = f"either {kind.becomes} or {kind.name}"

@@ -1,4 +1,4 @@
-"""The sections of the configuration that this version acts on, except providers and routes."""
+"""The basic sections of the configuration; providers and routes are in `routing.py`, features in `features`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT_TRIGGERS: frozenset[Trigger] = frozenset(
 
 
 class Recycle(Section):
-    """When a worker process is replaced by a fresh one; its calls come to their end first."""
+    """When a worker process is replaced by a new one; its calls are completed first."""
 
     max_requests: Count | None = Field(default=None, description="Requests that a worker serves; null has no end.")
     max_bytes: Bytes | None = Field(default=None, description="Resident memory of a worker, in bytes; null has no cap.")
@@ -48,13 +48,13 @@ class Server(Section):
     head_max_bytes: Annotated[Whole, Field(ge=1024, le=1_048_576)] = Field(
         default=65_536, description="Largest request line and headers, in bytes."
     )
-    headers_max: Annotated[Whole, Field(ge=8, le=10_000)] = Field(default=100, description="Most request headers.")
+    headers_max: Annotated[Whole, Field(ge=8, le=10_000)] = Field(default=100, description="Maximum request headers.")
     head_timeout_s: Seconds = Field(default=10, description="Seconds in which the head of a request must be there.")
     body_min_bytes_per_s: Annotated[Whole, Field(ge=0, le=1_000_000)] = Field(
         default=256, description="Slowest pace at which a body may come; 0 takes any."
     )
     connections_per_address: Count | None = Field(
-        default=None, description="Most connections from one address; null has no bound."
+        default=None, description="Maximum connections from one address; null has no bound."
     )
     loop_passes_max: Annotated[Whole, Field(ge=1, le=10)] = Field(
         default=1, description="Passes after which a request that comes back to the gateway is refused."
@@ -81,12 +81,12 @@ class Timeouts(Section):
 
 
 class Validation(Section):
-    """Bounds of a request that is accepted at all."""
+    """Limits on the size and content of requests."""
 
-    max_messages: Count = Field(default=2048, description="Most messages in one request.")
-    max_prompt_chars: Count = Field(default=2_000_000, description="Most characters of text in one request.")
-    max_tools: Count = Field(default=512, description="Most tools in one request.")
-    max_images: Count = Field(default=256, description="Most images in one request.")
+    max_messages: Count = Field(default=2048, description="Maximum messages in one request.")
+    max_prompt_chars: Count = Field(default=2_000_000, description="Maximum characters of text in one request.")
+    max_tools: Count = Field(default=512, description="Maximum tools in one request.")
+    max_images: Count = Field(default=256, description="Maximum images in one request.")
     strict: bool = Field(default=True, description="Whether numbers out of range and unknown roles are refused.")
     max_json_depth: Whole = Field(default=64, ge=2, le=512, description="Deepest nesting of the JSON body.")
     allow_control_chars: bool = Field(
@@ -95,12 +95,12 @@ class Validation(Section):
 
 
 class Admission(Section):
-    """How many calls are worked on at the same time, and how many may wait for that. Each process counts for itself."""
+    """How many calls run at the same time, and how many may wait. Each process counts separately."""
 
     max_in_flight: Count | None = Field(
-        default=None, description="Most calls at the same time, each to its last byte; null has no bound and no queue."
+        default=None, description="Maximum concurrent calls, each to its last byte; null has no bound and no queue."
     )
-    queue_max: Whole = Field(default=100, ge=0, le=10_000, description="Most calls that wait; 0 refuses at once.")
+    queue_max: Whole = Field(default=100, ge=0, le=10_000, description="Maximum calls that wait; 0 refuses at once.")
     queue_wait_s: Seconds = Field(default=5, description="Longest time in the queue, in seconds.")
     adaptive: bool = Field(
         default=False, description="Whether the limit moves below max_in_flight with the speed of the answers."
@@ -108,7 +108,7 @@ class Admission(Section):
 
 
 class Retry(Section):
-    """How one target is tried again; delay = min(base_s * multiplier^n, max_s) * (1 +/- jitter)."""
+    """How one target is retried; delay = min(base_s * multiplier^n, max_s) * (1 +/- jitter)."""
 
     max_attempts: Whole = Field(
         default=3, ge=1, le=20, description="Tries per target, the first included; 1 never retries."
@@ -136,15 +136,17 @@ class Fallback(Section):
 
 
 class Resume(Section):
-    """How clients go on with streams whose connections they lost."""
+    """How clients resume streams after a lost connection."""
 
     enabled: bool = Field(default=False, description="Whether streams can be resumed, by GET /v1/streams/{id}.")
     window_s: Lifetime = Field(
-        default=60, description="Seconds that a stream is kept after its end, and goes on without a reader."
+        default=60, description="Seconds that a stream is kept after its end, and continues without a reader."
     )
-    max_streams: Count = Field(default=1000, description="Most streams that can be resumed, per process.")
-    max_bytes: Bytes = Field(default=67_108_864, description="Most bytes of all that is kept of streams, per process.")
-    stream_max_bytes: Bytes = Field(default=1_048_576, description="Most bytes of one stream; longer ones are let go.")
+    max_streams: Count = Field(default=1000, description="Maximum streams that can be resumed, per process.")
+    max_bytes: Bytes = Field(default=67_108_864, description="Maximum bytes kept of all streams, per process.")
+    stream_max_bytes: Bytes = Field(
+        default=1_048_576, description="Maximum bytes of one stream; longer ones are dropped."
+    )
 
 
 class Streaming(Section):
@@ -166,7 +168,7 @@ class Streaming(Section):
         default="cancel", description="What a client that leaves means for its provider; drain reads the answer on."
     )
     drain_max: Annotated[Whole, Field(ge=0, le=100_000)] = Field(
-        default=100, description="Most answers at once that are read on after their clients left, per process."
+        default=100, description="Maximum answers that are read to the end after a disconnect, per process."
     )
     resume: Resume = Field(default_factory=Resume, description="Streams that clients can come back to.")
 

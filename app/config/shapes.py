@@ -1,4 +1,4 @@
-"""What the schema accepts at a given place, in words; the one reader of pydantic's type information."""
+"""Describe in words what the schema accepts at a location. The only reader of pydantic's type information."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE_SUFFIX: Final = "_file"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The type that one place accepts, `Annotated` and `| None` taken off."""
+    """The type accepted at one location, without `Annotated` and `| None`."""
 
     annotation: object
     metadata: tuple[object, ...]
@@ -29,14 +29,14 @@ class Shape:
 
     @property
     def fields(self) -> Mapping[str, FieldInfo]:
-        """The keys that a mapping of this shape may have; empty for everything that is no section."""
+        """The keys of a section; empty for anything else."""
         if isinstance(self.annotation, type) and issubclass(self.annotation, BaseModel):
             return self.annotation.model_fields
         return {}
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The words that a closed text field accepts; empty for everything else."""
+        """The values that an enumerated text field accepts; empty for anything else."""
         listed = next((item.values for item in self.metadata if isinstance(item, Choices)), ())
         return listed or (get_args(self.annotation) if get_origin(self.annotation) is Literal else ())
 
@@ -47,26 +47,26 @@ class Shape:
 
     @property
     def is_scalar(self) -> bool:
-        """Whether the value is one word, number or text rather than a list or a mapping."""
+        """Whether the value is a text, number or boolean, not a list or a mapping."""
         return self.is_text or self.annotation in {bool, int, float}
 
     @property
     def entry(self) -> Shape | None:
-        """The shape of each entry of a list; None for everything that is none."""
+        """The shape of the entries of a list; None for anything else."""
         if get_origin(self.annotation) not in {tuple, frozenset}:
             return None
         return _shape_of(get_args(self.annotation)[0])
 
     @property
     def default(self) -> object:
-        """The default, or `PydanticUndefined` where a value is required or there is no field."""
+        """The default, or `PydanticUndefined` if a value is required or there is no field."""
         return self.field.get_default(call_default_factory=True) if self.field else PydanticUndefined
 
 
 def shape_at(model: type[BaseModel], loc: Loc) -> Shape | None:
-    """Find what `model` accepts at `loc`, or None where it knows no such place.
+    """Return what `model` accepts at `loc`, or None if there is no such location.
 
-    A last part of `[key]` is pydantic's name for the key of a mapping itself.
+    A last part of `[key]`, as in pydantic's errors, means the key of a mapping itself.
     """
     shape: Shape | None = Shape(model, (), optional=False)
     for part in (*loc[:-2], "[key]") if loc[-1:] == ("[key]",) else loc:
@@ -75,29 +75,29 @@ def shape_at(model: type[BaseModel], loc: Loc) -> Shape | None:
 
 
 def shape_of_field(field: FieldInfo) -> Shape:
-    """Return what a setting accepts."""
+    """Return the shape of a field."""
     shape = _shape_of(field.annotation)
     return Shape(shape.annotation, (*field.metadata, *shape.metadata), shape.optional, field)
 
 
 def secret_in_file(model: type[BaseModel], loc: Loc) -> Shape | None:
-    """Find the secret, or list of secrets, whose file is named at `loc`: that of `token` at `token_file`."""
+    """Return the shape of the secret, or list of secrets, whose file is named at `loc`: `token` for `token_file`."""
     name = loc[-1]
     if not isinstance(name, str) or not name.endswith(FILE_SUFFIX):
         return None
-    found = shape_at(model, (*loc[:-1], name.removesuffix(FILE_SUFFIX)))
-    entry = None if found is None else found.entry or found
-    return found if entry is not None and entry.annotation is SecretStr else None
+    shape = shape_at(model, (*loc[:-1], name.removesuffix(FILE_SUFFIX)))
+    entry = None if shape is None else shape.entry or shape
+    return shape if entry is not None and entry.annotation is SecretStr else None
 
 
 def expectation(shape: Shape) -> str:
-    """Say in plain words what a place accepts, such as `a whole number >= 1`."""
+    """Describe what a shape accepts, such as `a whole number >= 1`."""
     words = next((item.text for item in shape.metadata if isinstance(item, Expected)), None)
     return f"{words or _plain_words(shape)}{', or null' if shape.optional else ''}"
 
 
 def leaf_locs(model: type[BaseModel], name: str = "*") -> Iterator[Loc]:
-    """List the location of every setting, with `name` for each name that is free to choose."""
+    """Yield the location of every setting, with `name` in place of each user-defined name."""
     yield from _leaf_locs(Shape(model, (), optional=False), (), name)
 
 

@@ -1,4 +1,4 @@
-"""Settings as people and the administration may see them: whatever may be a secret is hidden."""
+"""Format settings for people and for the admin API; possible secrets are hidden."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _USER: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def visible(loc: Loc, value: object) -> object:
-    """Return a single value as JSON can hold it, masked if its type or its name says that it may be a secret."""
+    """Return a single value as JSON-compatible data, masked if its type or its name suggests a secret."""
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else ""
     if isinstance(value, bool) or value is None:
@@ -30,7 +30,7 @@ def visible(loc: Loc, value: object) -> object:
 
 
 def words(loc: Loc, value: object) -> str:
-    """Return a single value as it would be written in a file."""
+    """Format a single value as it would be written in a file."""
     match visible(loc, value):
         case None:
             return "null"
@@ -45,7 +45,7 @@ def words(loc: Loc, value: object) -> str:
 
 
 def redacted(section: BaseModel) -> Tree:
-    """Return all settings of `section` as a tree that JSON can hold."""
+    """Return all settings of `section` as a JSON-compatible tree, secrets hidden."""
     return {name: _redacted(getattr(section, name), (name,)) for name in type(section).model_fields}
 
 

@@ -1,4 +1,4 @@
-"""Where a process got its configuration from, so that it can read it again."""
+"""The source of a process's configuration, from which it can be read again."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Source:
     """
     A configuration that can be read at any time, in any worker process.
 
-    `overrides` are environment variables set on the command line; they beat the real ones. `found` lies under
-    everything else: what was discovered on this machine when there was no file.
+    `overrides` are environment variables set by command-line flags, with precedence over the real ones. `found` has
+    the lowest precedence: providers discovered on this machine if there was no file.
     """
 
     path: Path | None
@@ -25,7 +25,7 @@ class Source:
 
     def read(self) -> Loaded:
         """
-        Read it as it is now.
+        Read the current configuration.
 
         Raises:
             ConfigError: With every problem at once.

@@ -1,4 +1,4 @@
-"""The configuration before it is checked: nested mappings as they come out of files and the environment."""
+"""Operations on unchecked configuration: nested mappings as read from files and the environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 Tree: TypeAlias = dict[str, object]
-# The way to one value: keys of mappings and positions in lists.
+# The location of one value: keys of mappings and positions in lists.
 Loc: TypeAlias = tuple[str | int, ...]
 
 
 def merged(under: Mapping[str, object], over: Mapping[str, object]) -> Tree:
-    """Lay `over` on top of `under`: mappings are joined key by key, everything else is replaced."""
+    """Merge `over` into a copy of `under`: mappings key by key, everything else is replaced."""
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
@@ -20,7 +20,7 @@ def merged(under: Mapping[str, object], over: Mapping[str, object]) -> Tree:
 
 
 def contains(tree: object, loc: Loc) -> bool:
-    """Tell whether `tree` has a value at `loc`."""
+    """Return whether `tree` has a value at `loc`."""
     for part in loc:
         if isinstance(tree, dict):
             if part not in tree:
@@ -34,17 +34,17 @@ def contains(tree: object, loc: Loc) -> bool:
 
 
 def without(tree: Mapping[str, object], locs: Iterable[Loc]) -> Tree:
-    """Copy `tree` without the values at `locs`, or without the nearest mapping entry around each."""
+    """Return a copy of `tree` without the values at `locs`, or without the nearest mapping entry around each."""
     result = dict(tree)
     for name, inner in _by_first(locs).items():
-        left = _left(result.pop(name, None), inner)
-        if left is not None:
-            result[name] = left
+        remainder = _remainder(result.pop(name, None), inner)
+        if remainder is not None:
+            result[name] = remainder
     return result
 
 
-def _left(value: object, locs: Sequence[Loc]) -> Tree | list[object] | None:
-    """Copy a value without what is at `locs` in it; None if it has to go itself."""
+def _remainder(value: object, locs: Sequence[Loc]) -> Tree | list[object] | None:
+    """Return a copy of a value without what is at `locs` in it; None if the value itself must be removed."""
     if not all(locs):
         return None
     if isinstance(value, dict):
@@ -56,13 +56,13 @@ def _left(value: object, locs: Sequence[Loc]) -> Tree | list[object] | None:
 
 
 def _by_first(locs: Iterable[Loc]) -> Mapping[str, Sequence[Loc]]:
-    found: dict[str, list[Loc]] = {}
+    groups: dict[str, list[Loc]] = {}
     for first, *rest in locs:
-        found.setdefault(str(first), []).append(tuple(rest))
-    return found
+        groups.setdefault(str(first), []).append(tuple(rest))
+    return groups
 
 
 def text_keys(tree: Mapping[str, object], name: str) -> frozenset[str]:
-    """List the keys of the mapping called `name`, or nothing when it is no mapping."""
+    """Return the keys of the mapping called `name`; empty if it is not a mapping."""
     inner = tree.get(name)
     return frozenset(key for key in inner if isinstance(key, str)) if isinstance(inner, dict) else frozenset()

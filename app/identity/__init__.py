@@ -1,1 +1,1 @@
-"""Identities that others vouch for: signed tokens (JWT), and the keys of those who sign them."""
+"""Verify identities issued elsewhere: signed tokens (JWT), and the key sets (JWKS) of their issuers."""

@@ -1,9 +1,8 @@
 """
-The public keys of an issuer of tokens, from the address where it publishes them (JWKS).
+The public keys of a token issuer, fetched from its JWKS address.
 
-They are fetched off the path: what is known is used while it is being renewed. Only a call whose token names a key that
-nobody has heard of waits for a fetch, for a moment, and such fetches have pauses between them, so that invented names
-cost the issuer nothing.
+Keys are refreshed in the background while the old ones stay in use. Only a call whose token names an unknown key waits
+briefly for a fetch. Such fetches are rate limited, so invented key names do not burden the issuer.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from app.core.signals import Listener, TokenKeysChanged
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]  # may raise GatewayError
 
-PAUSE_S: Final = 10.0  # between fetches for names that are not known, and after one that failed
-PATIENCE_S: Final = 1.0  # which one call has for a fetch
+PAUSE_S: Final = 10.0  # least time between the starts of two fetches
+PATIENCE_S: Final = 1.0  # how long one call waits for a fetch
 
 
 _FAMILIES: Final[Mapping[str, str]] = MappingProxyType({"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"})
@@ -35,31 +34,31 @@ class _Published(msgspec.Struct):
 
 
 class _Key:
-    """One published key; which algorithm it is for may be left open (RFC 7517, section 4.4)."""
+    """One published key; its algorithm is optional (RFC 7517, section 4.4)."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
         self.name = entry.get("kid")
         self._entry = entry
-        self._made: dict[str, jwt.PyJWK | None] = {}
+        self._by_algorithm: dict[str, jwt.PyJWK | None] = {}
 
     def by(self, algorithm: str) -> jwt.PyJWK | None:
-        """Return the key as one of `algorithm`, if it can be."""
+        """Return the key for `algorithm`, or None if it does not fit."""
         entry = self._entry
         if entry.get("kty") != _FAMILIES.get(algorithm[:2]) or entry.get("alg", algorithm) != algorithm:
             return None
-        if algorithm not in self._made:
+        if algorithm not in self._by_algorithm:
             try:
-                self._made[algorithm] = jwt.PyJWK(entry, algorithm)
+                self._by_algorithm[algorithm] = jwt.PyJWK(entry, algorithm)
             except jwt.PyJWTError:
-                self._made[algorithm] = None
-        return self._made[algorithm]
+                self._by_algorithm[algorithm] = None
+        return self._by_algorithm[algorithm]
 
 
 class KeySet:
     """
-    The keys behind one address.
+    The keys published at one address.
 
-    `generation` grows whenever the keys change: what was concluded from earlier ones must be concluded anew.
+    `generation` is incremented whenever the keys change: verdicts from earlier keys are then no longer valid.
     """
 
     def __init__(self, url: str, fetch: Fetch, clock: Clock, listener: Listener) -> None:
@@ -76,13 +75,13 @@ class KeySet:
 
     @property
     def known(self) -> bool:
-        """Say whether there have been any keys yet."""
+        """Return whether keys have ever been fetched."""
         return self._fetched is not None
 
     def find(self, name: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Return the key called `name`; a token may leave the name out where there is one key of its kind."""
-        named = [key.by(algorithm) for key in self._keys if name is None or key.name == name]
-        fitting = [key for key in named if key is not None]
+        """Return the key called `name`; `name` may be None if only one key fits the algorithm."""
+        candidates = [key.by(algorithm) for key in self._keys if name is None or key.name == name]
+        fitting = [key for key in candidates if key is not None]
         return fitting[0] if len(fitting) == 1 else None
 
     def renew(self, refresh_s: float) -> None:
@@ -91,7 +90,7 @@ class KeySet:
             self._start()
 
     async def look_again(self) -> None:
-        """Fetch the keys, unless that was done just now, and wait for it for a moment."""
+        """Fetch the keys, at most once per `PAUSE_S`, and wait up to `PATIENCE_S`."""
         self._start()
         if self._fetching is not None:
             with suppress(TimeoutError):
@@ -99,7 +98,7 @@ class KeySet:
                     await asyncio.shield(self._fetching)
 
     async def aclose(self) -> None:
-        """End the fetch that is under way."""
+        """Cancel a running fetch."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.wait([self._fetching])
@@ -126,7 +125,7 @@ class KeySet:
             self._fetching = None
 
     def _take(self, published: bytes) -> None:
-        """Use these keys from now on; those that encrypt may stand beside those that sign."""
+        """Replace the keys; keys for encryption, which the set may also contain, are ignored."""
         entries = msgspec.json.decode(published, type=_Published).keys
         self._keys = tuple(_Key(entry) for entry in entries if entry.get("use", "sig") == "sig")
         self._published = published

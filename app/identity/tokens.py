@@ -1,8 +1,8 @@
 """
-Signed tokens (JWT) in place of virtual keys: checked here, by the published keys of their issuer.
+Verify signed tokens (JWT), used in place of virtual keys, with the published keys of their issuer.
 
-Only asymmetric algorithms are accepted, those of the configuration, so that no token can choose how it is checked. What
-a valid token stands for is remembered under the digest of all of it, until it expires or the keys change.
+Only the configured algorithms are accepted, all asymmetric, so a token cannot choose how it is checked. The result for
+a valid token is cached by the digest of the whole token, until it expires or the keys change.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from app.identity.key_set import KeySet
 
 ID_PREFIX: Final = "jwt_"
 TOKEN_MAX_BYTES: Final = 16_384
-_REMEMBERED_MAX = 10_000
+_CACHED_MAX = 10_000
 _WORDS_MAX, _WORD_MAX_CHARS = 64, 256
 _ID_BYTES = 12
 _EXPIRED: Final = Found(Standing.EXPIRED)
 
 
 class ClaimNames(msgspec.Struct, frozen=True):
-    """Which claims say what of a caller; None where no claim does."""
+    """The claim for each property of a caller; None: no claim."""
 
     id: str = "sub"
     name: str | None = None
@@ -41,10 +41,10 @@ class ClaimNames(msgspec.Struct, frozen=True):
 
 class TokenOptions(msgspec.Struct, frozen=True):
     """
-    Which tokens are good: those of `issuer`, for one of `audience`, signed by one of `algorithms`.
+    Which tokens are valid: those of `issuer`, for one of `audience`, signed with one of `algorithms`.
 
-    `models` may be asked for with a token that has no claim about that; None are all. `refresh_s` is the age at which
-    keys are fetched again, `leeway_s` by how much clocks may differ.
+    `models` are allowed for tokens without a claim about models; None allows all. `refresh_s` is the age at which keys
+    are fetched again, `leeway_s` the clock skew that is tolerated.
     """
 
     issuer: str
@@ -56,7 +56,7 @@ class TokenOptions(msgspec.Struct, frozen=True):
     leeway_s: float
 
 
-class _Remembered(msgspec.Struct, frozen=True):
+class _CachedVerdict(msgspec.Struct, frozen=True):
     verdict: Found
     until_wall: float
     generation: int
@@ -69,15 +69,15 @@ class JwtTokens:
         self._options = options
         self._keys = keys
         self._clock = clock
-        self._remembered: LRUCache[bytes, _Remembered] = LRUCache(_REMEMBERED_MAX)
+        self._cache: LRUCache[bytes, _CachedVerdict] = LRUCache(_CACHED_MAX)
 
     async def read(self, token: bytes) -> Found:
-        """Check a token, or remember that it was checked."""
+        """Verify a token, or return its cached verdict."""
         self._keys.renew(self._options.refresh_s)
         if len(token) > TOKEN_MAX_BYTES:
             return UNKNOWN
         digest, now_wall = hashlib.sha256(token).digest(), self._clock.wall()
-        known = self._remembered.get(digest)
+        known = self._cache.get(digest)
         if known is not None and known.generation == self._keys.generation:
             return known.verdict if now_wall < known.until_wall else _EXPIRED
         try:
@@ -88,11 +88,11 @@ class JwtTokens:
             return UNKNOWN if self._keys.known else UNDECIDED
         verdict, until_wall = self._judged(claims, now_wall)
         if verdict.caller is not None:
-            self._remembered[digest] = _Remembered(verdict, until_wall, self._keys.generation)
+            self._cache[digest] = _CachedVerdict(verdict, until_wall, self._keys.generation)
         return verdict
 
     async def _claims(self, token: bytes) -> Mapping[str, Any] | None:
-        """Return what a token says, if its signature is good; None if nobody knows its key."""
+        """Return the claims of a token with a valid signature; None if its key is unknown."""
         header = jwt.get_unverified_header(token)
         algorithm, name = header.get("alg"), header.get("kid")
         if algorithm not in self._options.algorithms:
@@ -109,7 +109,7 @@ class JwtTokens:
             algorithms=[algorithm],
             audience=self._options.audience,
             issuer=self._options.issuer,
-            options={  # the times are checked by our clock
+            options={  # times are checked in `_judged`, with the injected clock
                 "require": ["exp", "iss", "aud"],
                 "verify_exp": False,
                 "verify_nbf": False,
@@ -118,7 +118,7 @@ class JwtTokens:
         )
 
     def _judged(self, claims: Mapping[str, Any], now_wall: float) -> tuple[Found, float]:
-        """Return what a signed token stands for, and until when."""
+        """Return the verdict for the claims of a token, and until when (Unix time) it holds."""
         expires, begins, leeway_s = claims.get("exp"), claims.get("nbf", 0), self._options.leeway_s
         caller = self._caller(claims)
         if caller is None or not _is_time(expires) or not _is_time(begins) or now_wall + leeway_s < begins:
@@ -156,6 +156,6 @@ def _text(claims: Mapping[str, Any], name: str | None) -> str | None:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """Read a claim that is a list, or words with spaces between them, as OAuth has it; anything else is nothing."""
+    """Read a claim that is a list, or words separated by spaces, as in OAuth; anything else counts as empty."""
     words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
     return tuple(word for word in words[:_WORDS_MAX] if isinstance(word, str) and len(word) <= _WORD_MAX_CHARS)

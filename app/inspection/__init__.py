@@ -1,3 +1,3 @@
 """
-Adapters that look at content with a library or by asking another service: the ports are in `app/core`.
+Adapters that inspect content with a library or an external service; the ports are in `app/core`.
 """

@@ -1,8 +1,8 @@
 """
-A classifier of prompt injection, asked over HTTP.
+Detect prompt injection with an external classifier over HTTP.
 
-It is sent `{"guard": "injection", "passages": [{"source": "user", "text": "…"}, …]}`, the texts of users and tools, and
-answers `{"scores": [0.1, …]}`: for each passage how sure it is, 0 to 1. Any model server can be put behind that.
+It receives `{"guard": "injection", "passages": [{"source": "user", "text": "…"}, …]}`, the texts of users and tools,
+and answers `{"scores": [0.1, …]}`, the confidence for each passage, 0 to 1. Any model server can be adapted to that.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from app.core.guards.guard import Ask, Complaint, Prompt
 from app.inspection.hook import HttpHook
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Passage(msgspec.Struct, frozen=True):
     source: str
     text: str
 
 
 class _Question(msgspec.Struct, frozen=True):
     guard: str
-    passages: list[_Asked]
+    passages: list[_Passage]
 
 
 class _Scores(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class _Scores(msgspec.Struct, frozen=True):
 
 
 class Classifier(Quiet):
-    """A guard of prompts by the name of the heuristics that it stands beside."""
+    """A guard of prompts; has the name of the heuristics that it complements."""
 
     name = "injection"
 
@@ -40,15 +40,15 @@ class Classifier(Quiet):
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
         """
-        Complain of the passage with the highest score, if that is high enough.
+        Return a complaint about the passage with the highest score, if that reaches the threshold.
 
         Raises:
-            GatewayError: CHECK_UNAVAILABLE, if there is no answer and the policy for that is to refuse.
+            GatewayError: CHECK_UNAVAILABLE, if there is no answer and the policy is to refuse, or it is malformed.
         """
         passages = [each for each in prompt.passages if each.source in {"user", "tool"} and each.text]
         if not passages:
             return None
-        question = _Question(self.name, [_Asked(each.source, each.text) for each in passages])
+        question = _Question(self.name, [_Passage(each.source, each.text) for each in passages])
         answer = await self._hook.ask(msgspec.json.encode(question))
         if answer is None:
             return None

@@ -1,4 +1,4 @@
-"""Detectors of an operator's own patterns."""
+"""Detectors for patterns from the configuration."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from app.core.redaction.finding import Patterns, Span
 
 
 class OwnPattern:
-    """Finds whatever a configured pattern matches, anywhere in a text."""
+    """Finds the matches of a configured pattern, anywhere in a text."""
 
-    trigger = None  # nothing is known of what it matches
+    trigger = None  # no cheaper test is known that every match passes
 
     def __init__(self, name: str, pattern: str, patterns: Patterns) -> None:
         self._name = name
@@ -23,5 +23,5 @@ class OwnPattern:
 
     def find(self, text: str) -> Iterator[Span]:
         """Yield each match."""
-        for found in self._pattern.finditer(text):
-            yield found.span()
+        for match in self._pattern.finditer(text):
+            yield match.span()

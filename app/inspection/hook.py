@@ -1,8 +1,8 @@
 """
-Ask another service about content: one JSON document there, one back, in a bounded time.
+Query an external inspection service: one JSON document each way, with a time limit.
 
-A service that keeps failing is left alone for a while, by a circuit of its own like that of any target. What a missing
-answer means is the policy of whoever asks: to go on without it, or to refuse the call.
+A circuit breaker protects a service that keeps failing. If there is no answer, `fail_open` decides whether the call
+goes on or is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.core.time_limit import TimeLimit
 
 _OK: Final = 200
 _ANSWER_MAX_BYTES: Final = 4_194_304
-_PROVIDER: Final = "hook"  # what hooks are called among the targets of circuits
+_PROVIDER: Final = "hook"  # the provider name of hooks in circuit targets
 _POLICY: Final = CircuitPolicy(
     failure_threshold=5, window_s=30.0, failure_ratio=0.5, open_s=5.0, open_max_s=60.0, half_open_max_calls=1
 )
@@ -29,10 +29,10 @@ _POLICY: Final = CircuitPolicy(
 
 class HookOptions(msgspec.Struct, frozen=True):
     """
-    Where to ask and how long to wait.
+    Address and time limit of a service.
 
-    `name` is that of its circuit, `hook/name`; without an answer a call goes on if `fail_open`, else it is refused.
-    `headers` are sent along, lower-case.
+    `name` names its circuit, `hook/name`. Without an answer a call goes on if `fail_open`, else it is refused.
+    `headers` are sent with each request; names in lower case.
     """
 
     name: str
@@ -43,7 +43,7 @@ class HookOptions(msgspec.Struct, frozen=True):
 
 
 class HttpHook:
-    """Asks one service. Serves any number of calls at the same time."""
+    """Queries one service. Safe for concurrent calls."""
 
     def __init__(self, options: HookOptions, client: UpstreamClient, circuits: Circuits) -> None:
         self._options = options
@@ -53,10 +53,10 @@ class HttpHook:
 
     async def ask(self, body: bytes) -> bytes | None:
         """
-        Return what the service answers to a JSON document; None if it does not and that is no reason to refuse.
+        Return the service's answer to a JSON document; None if there is no answer and `fail_open` is set.
 
         Raises:
-            GatewayError: CHECK_UNAVAILABLE, if it is.
+            GatewayError: CHECK_UNAVAILABLE, if there is no answer and `fail_open` is not set.
         """
         try:
             return await self._guarded(body)

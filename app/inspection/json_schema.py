@@ -1,8 +1,8 @@
 """
-Check answers against a JSON schema: the one that the request asks for, or one of the operator's.
+Validate answers against a JSON schema: the request's own, or one from the configuration.
 
-Schemas of requests come from callers: what they point to outside of themselves is never fetched, their patterns run in
-RE2, whose time grows with the text alone, and all of a check has a limited number of steps.
+Request schemas are untrusted: external references are never fetched, patterns run in RE2, whose time is linear in the
+text, and the number of validation steps is limited.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from app.core.guards.guard import Ask, Complaint, Prompt, Said
 from app.core.model import ChatRequest
 
 _SCHEMAS_KEPT: Final = 256
-_STEPS_MAX: Final = 50_000  # keywords of a schema that are looked at, a quarter of a second at most
+_STEPS_MAX: Final = 50_000  # evaluated keywords of a schema; takes a quarter of a second at most
 
-_Check: TypeAlias = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]  # of one keyword
+_Check: TypeAlias = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]  # the check of one keyword
 
 _steps_left: ContextVar[list[int]] = ContextVar("steps_left")
 
 
 class _TooManySteps(Exception):  # noqa: N818 - a signal, caught here
-    """A schema takes too long."""
+    """A validation exceeded `_STEPS_MAX`."""
 
 
 class _Schema(msgspec.Struct, frozen=True):
@@ -49,10 +49,10 @@ class _Format(msgspec.Struct, frozen=True):
 
 class JsonSchema(Quiet):
     """
-    Complains of answers that are not what the schema says.
+    Complains about answers that do not match the schema.
 
     Args:
-        schema: The operator's; None takes each request's own `response_format`, where it has one.
+        schema: The configured schema; None uses the `response_format` of each request, if any.
     """
 
     name = "schema"
@@ -61,8 +61,8 @@ class JsonSchema(Quiet):
         self._own = None if schema is None else msgspec.json.encode(schema)
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:  # noqa: ARG002 - the protocol's
-        """Complain of the first choice that does not fit; one that calls a tool instead of answering does."""
-        schema = self._own or _asked_for(prompt)
+        """Return a complaint about the first choice that does not match; tool calls without content are accepted."""
+        schema = self._own or _requested_schema(prompt)
         if schema is None or (said.tools and not said.contents):
             return None
         for content in said.contents:
@@ -72,17 +72,17 @@ class JsonSchema(Quiet):
         return None if said.contents else Complaint("empty")
 
 
-def _asked_for(prompt: Prompt) -> bytes | None:
-    """Return the schema of a request; one that merely asks for JSON has a schema that any object fits."""
+def _requested_schema(prompt: Prompt) -> bytes | None:
+    """Return the schema of a request; `json_object` accepts any object."""
     if not isinstance(prompt.request, ChatRequest) or not bytes(prompt.request.fields.response_format):
         return None
     try:
-        wanted = msgspec.json.decode(prompt.request.fields.response_format, type=_Format)
+        response_format = msgspec.json.decode(prompt.request.fields.response_format, type=_Format)
     except msgspec.ValidationError:
         return None
-    if wanted.type == "json_object":
+    if response_format.type == "json_object":
         return b'{"type":"object"}'
-    return bytes(wanted.json_schema.schema) or None if wanted.type == "json_schema" else None
+    return bytes(response_format.json_schema.schema) or None if response_format.type == "json_schema" else None
 
 
 def _problem(content: str, schema: bytes) -> Complaint | None:
@@ -105,11 +105,11 @@ def _fits(validator: Validator, value: object) -> bool:
 
 @lru_cache(maxsize=_SCHEMAS_KEPT)
 def _validator(schema: bytes) -> Validator | None:
-    """Return what checks values; None for a schema that is none, which is the caller's own affair."""
+    """Return a validator; None for an invalid schema: nothing is checked then."""
     decoded = msgspec.json.decode(schema)
-    if not isinstance(decoded, dict | bool) or not _fits(_OF_SCHEMAS, decoded):
+    if not isinstance(decoded, dict | bool) or not _fits(_SCHEMA_VALIDATOR, decoded):
         return None
-    return _SAFE(decoded, registry=Registry())  # empty, and never fetches anything
+    return _SAFE_VALIDATOR(decoded, registry=Registry())  # an empty registry never fetches references
 
 
 def _pattern(_validator: object, pattern: object, instance: object, _schema: object) -> Iterator[ValidationError]:
@@ -132,7 +132,7 @@ def _pattern_properties(
 
 
 def _unique(_validator: object, wanted: object, instance: object, _schema: object) -> Iterator[ValidationError]:
-    """Compare items as they are written: 1 and 1.0 are two. The library's own way takes the square of their number."""
+    """Check uniqueness by JSON text, so 1 and 1.0 differ. The library's own check takes quadratic time."""
     if wanted and isinstance(instance, list):
         written = {msgspec.json.encode(item, order="sorted") for item in instance}
         if len(written) < len(instance):
@@ -140,7 +140,7 @@ def _unique(_validator: object, wanted: object, instance: object, _schema: objec
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Say whether a pattern matches somewhere; one that RE2 does not take matches everything."""
+    """Return whether a pattern matches anywhere in a text; one that RE2 does not support matches everything."""
     options = re2.Options()
     options.log_errors = False
     try:
@@ -164,7 +164,7 @@ _LIBRARY: Final = jsonschema.Draft202012Validator
 _OWN: Final[Mapping[str, _Check]] = MappingProxyType(
     {"pattern": _pattern, "patternProperties": _pattern_properties, "uniqueItems": _unique}
 )
-_SAFE: Final = jsonschema.validators.extend(
+_SAFE_VALIDATOR: Final = jsonschema.validators.extend(
     _LIBRARY, {name: _counted(check) for name, check in {**_LIBRARY.VALIDATORS, **_OWN}.items()}
 )
-_OF_SCHEMAS: Final = _SAFE(_LIBRARY.META_SCHEMA, registry=REGISTRY)
+_SCHEMA_VALIDATOR: Final = _SAFE_VALIDATOR(_LIBRARY.META_SCHEMA, registry=REGISTRY)

@@ -1,7 +1,7 @@
 """
-Patterns by RE2, whose time grows with the text and with nothing else, whatever the pattern.
+Regular expressions with RE2, whose matching time is linear in the text for every pattern.
 
-A set of patterns is one automaton, which costs about 2 µs for a kilobyte of text, whatever is in the set.
+A set of patterns is compiled to one automaton, which takes about 2 µs per kilobyte of text, whatever the set holds.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import re2
 from app.core.redaction.finding import Pattern, Scanner
 
 _NOTHING: Sequence[int] = ()
-_MEMORY_BYTES = 64 << 20  # for the automata's states, which are made as texts need them
+_MEMORY_BYTES = 64 << 20  # for the automata's states, which are created on demand
 
 
 class PatternError(ValueError):
-    """A text is no pattern that RE2 takes; says why."""
+    """RE2 does not accept a pattern; the message says why."""
 
 
 class Re2Patterns:
-    """Compiles for good: a gateway does this once."""
+    """Compiles patterns; a gateway does this once."""
 
     def compile(self, pattern: str) -> Pattern:
         """
         Compile one pattern.
 
         Raises:
-            PatternError: It is none.
+            PatternError: The pattern is invalid.
         """
         try:
             compiled: Pattern = re2.compile(pattern, _options())
@@ -37,7 +37,7 @@ class Re2Patterns:
         return compiled
 
     def scanner(self, patterns: Sequence[str]) -> Scanner:
-        """Compile patterns of which only is asked whether they match; there must be one."""
+        """Compile a set of at least one pattern that is only tested for matches, without positions."""
         return _SetScanner(patterns)
 
 
@@ -60,5 +60,5 @@ def _options() -> re2.Options:
 
 
 def _words(error: re2.error) -> str:
-    told = error.args[0] if error.args else ""
-    return told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+    reason = error.args[0] if error.args else ""
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

@@ -1,4 +1,4 @@
-"""Presidio's analyzer (`POST /analyze`) as a detector: finds names and places, which no pattern does."""
+"""Presidio's analyzer (`POST /analyze`) as a detector: finds names and places, which patterns cannot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.core.redaction.finding import Finding
 from app.core.redaction.redactor import Found
 from app.inspection.hook import HttpHook
 
-_TEXTS_MAX: Final = 64  # asked at the same time by one call; the others wait
+_TEXTS_MAX: Final = 64  # concurrent requests per call; further texts wait
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -25,16 +25,16 @@ class _Result(msgspec.Struct, frozen=True):
 
 class Presidio:
     """
-    Asks the analyzer about each text of a call.
+    Sends each text of a call to the analyzer.
 
     Args:
-        hook: Reaches `/analyze`.
+        hook: Sends requests to `/analyze`.
 
-        entities: What is asked for; finds of anything else do not count.
+        entities: The entity types to find; results of other types are ignored.
 
-        language: Of the texts, as two letters.
+        language: Two-letter code of the texts' language.
 
-        least_score: Finds of which the analyzer is less certain do not count.
+        least_score: Results with a lower score are ignored.
     """
 
     def __init__(self, hook: HttpHook, entities: Sequence[str], language: str, least_score: float) -> None:
@@ -46,12 +46,12 @@ class Presidio:
 
     async def find(self, texts: Sequence[str]) -> Found:
         """
-        Return what is in the texts; nothing of those that could not be asked about, if that is the policy.
+        Return the findings by text; none for texts without an answer, if the policy allows that.
 
         Raises:
-            GatewayError: CHECK_UNAVAILABLE, if it is not.
+            GatewayError: CHECK_UNAVAILABLE, if the policy is to refuse, or the answer is malformed.
         """
-        asked = [text for text in texts if not text.isspace() and text]
+        analyzed = [text for text in texts if not text.isspace() and text]
         limit = asyncio.Semaphore(_TEXTS_MAX)
 
         async def one(text: str) -> list[Finding]:
@@ -60,10 +60,10 @@ class Presidio:
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(text)) for text in asked]
+                tasks = [group.create_task(one(text)) for text in analyzed]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        return dict(zip(asked, [task.result() for task in tasks], strict=True))
+        return dict(zip(analyzed, [task.result() for task in tasks], strict=True))
 
     async def _one(self, text: str) -> list[Finding]:
         question = {

@@ -84,7 +84,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._options = guard.options
         self._head_open = True  # the head is due from the connection's first moment on
         self._field_bytes = 0  # of the head so far, as parsed
-        self._raw_bytes = 0  # as received, of a head that does not come in one piece
+        self._raw_bytes = 0  # of the request so far, as received: bounds a field without an end, which is not parsed
         self._head_since = self.loop.time()
         self._body_bytes = 0
         self._refused = False
@@ -123,6 +123,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Process bytes, unless the request was refused."""
         if not self._refused:
+            self._raw_bytes += len(data)
             super().data_received(data)
             self._note(len(data))
 
@@ -132,7 +133,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Expect a head."""
         super().on_message_begin()
         self._head_open, self._head_since = True, self.loop.time()
-        self._field_bytes = self._raw_bytes = 0
+        self._field_bytes, self._raw_bytes = 0, max(self._raw_bytes, 1)
 
     def on_url(self, url: bytes) -> None:
         """Count the bytes of the request target."""
@@ -170,6 +171,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Pass on the end of a request, unless it was refused."""
+        self._raw_bytes = 0  # the rest of the block may hold many more requests: the parser counts their fields
         if not self._refused:
             super().on_message_complete()
 
@@ -209,7 +211,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             self._disarm()
         elif self._head_open:
-            self._raw_bytes += size
             if self._raw_bytes > self._options.head_max_bytes:
                 self._too_large()
             self._arm(self._options.head_s)

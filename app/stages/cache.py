@@ -19,7 +19,7 @@ from app.core.caching.flight_carrier import Carrier
 from app.core.caching.keys import Keys
 from app.core.caching.ports import CacheOutcome, Tally
 from app.core.caching.semantic import meaning_of
-from app.core.caching.serving import NOT_REVALIDATED, STALE, as_wanted, reader_reply, stored_reply
+from app.core.caching.serving import NOT_REVALIDATED, STALE, reader_reply, replayed, stored_reply
 from app.core.caching.single_flight import Flight, Flights, Landed
 from app.core.caching.stored import Stored
 from app.core.call import Call, Journal, Reply
@@ -186,7 +186,7 @@ class Cache:
             warning = None if self._answers.is_fresh(directives, stored) else STALE
             return self._hit(call, stored, warning, similarity=landing.similarity)
         self._share(call, landing, boarded, began=began)
-        return as_wanted(call, stored, self._answers.clock)
+        return replayed(call, stored.completion, stored.pace, self._answers.clock)
 
     def _refresh(self, directives: Directives, call: Call, proceed: Handler[Call]) -> None:
         """Fetch a new answer in the background, unless that is under way."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.e2e.support.wire import Wire, connected, request_head
+from tests.e2e.support.wire import Head, Wire, connected, request_head
 from tests.support.gateway import GatewayProcess, Start, eventually, running
 
 CONFIG: dict[str, Any] = {
@@ -59,6 +59,13 @@ def refusal(wire: Wire) -> tuple[int, str]:
     assert head.headers["x-request-id"].startswith("req_")
     assert wire.rest() == b""
     return head.status, error["code"]
+
+
+def answered(wire: Wire) -> Head:
+    """Read an answer with a body of JSON."""
+    head = wire.head()
+    wire.json(head)
+    return head
 
 
 def well(gateway: GatewayProcess) -> None:
@@ -124,6 +131,18 @@ def test_too_large_a_head_is_refused(gateway: GatewayProcess, wire: Wire, head: 
 
     assert refusal(wire) == (431, "head_too_large")
     well(gateway)
+
+
+def test_requests_in_one_block_are_no_large_head(wire: Wire) -> None:
+    """A client that sends requests ahead may do so with more bytes than one head may have; the last one comes later."""
+    asking = request_head("GET", "/livez", {"x": "y" * 500})
+
+    wire.send(asking * 12 + asking[:20])
+    heads = [answered(wire) for _ in range(12)]
+    wire.send(asking[20:])
+    heads.append(answered(wire))
+
+    assert [head.status for head in heads] == [200] * 13
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(brief: Wire) -> None:

@@ -1,7 +1,7 @@
 """
-The administration: one module for each topic, all behind a token of their own. Ordinary FastAPI; no call passes here.
+The admin API: one module per topic, all protected by the admin token. Plain FastAPI, off the hot path.
 
-Without a configured token there is no administration, and every address under /admin answers as one that is not there.
+Without a configured token the admin API is disabled, and every path under /admin answers 404.
 """
 
 from __future__ import annotations

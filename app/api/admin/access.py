@@ -1,4 +1,4 @@
-"""Who gets into the administration, and how it answers: what all its topics share."""
+"""Helpers of all admin routes: check the token, write JSON responses, describe query parameters."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _BEARER = "bearer "
 
 def admitted(request: Request, gateway: Gateway) -> AdminOptions:
     """
-    Return what the administration works with, to those who have the token of the newest configuration.
+    Return the options of the admin API, if the request has the token of the current configuration.
 
     Raises:
-        GatewayError: UNAUTHORIZED, or NOT_FOUND where there is no administration.
+        GatewayError: UNAUTHORIZED, or NOT_FOUND if the admin API is disabled.
     """
     admin = gateway.admin
     if admin is None:
         raise nothing_at(request.url.path)
-    given = request.headers.get("authorization", "")
-    token = given[len(_BEARER) :].strip() if given[: len(_BEARER)].lower() == _BEARER else ""
-    # digests are of one length, so that the comparison tells neither the length of the token nor a part of it
+    header = request.headers.get("authorization", "")
+    token = header[len(_BEARER) :].strip() if header[: len(_BEARER)].lower() == _BEARER else ""
+    # digests have equal lengths, so the comparison leaks neither the token's length nor a part of it
     if not hmac.compare_digest(hashlib.sha256(token.encode("latin-1", "replace")).digest(), admin.token_sha256):
         raise GatewayError(
             UNAUTHORIZED,
@@ -42,13 +42,13 @@ def admitted(request: Request, gateway: Gateway) -> AdminOptions:
 
 
 def json_answer(content: Json, status: int = 200) -> Response:
-    """Return an answer that nobody keeps."""
+    """Return a JSON response that must not be cached."""
     body = msgspec.json.encode(content)
     return Response(body, status, media_type="application/json", headers={"cache-control": "no-store"})
 
 
 def described(parameters: Mapping[str, str]) -> Json:
-    """Return what OpenAPI says of the query parameters of a route, whose meanings are given by name."""
+    """Return the OpenAPI description of query parameters; `parameters` maps names to descriptions."""
     return {
         "parameters": [
             {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": text}

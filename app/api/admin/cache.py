@@ -1,4 +1,4 @@
-"""The stored answers, as an operator sees and forgets them."""
+"""Admin routes for the answer cache: show its state, delete stored answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CONDITIONS = frozenset({"model", "prefix", "key", "expired"})
 
 
 def cache_router(gateways: CurrentGateway) -> APIRouter:
-    """Return the routes of the cache."""
+    """Return the routes for the cache."""
     router = APIRouter()
 
     @router.get("/cache", summary="Show how full the cache is, and how well it does")
@@ -35,25 +35,25 @@ def cache_router(gateways: CurrentGateway) -> APIRouter:
 
 
 def _selection(request: Request) -> Selection:
-    given = dict(request.query_params)
-    unknown = given.keys() - _CONDITIONS  # a misspelled condition must not mean all of them
+    conditions = dict(request.query_params)
+    unknown = conditions.keys() - _CONDITIONS  # a misspelled condition must not delete everything
     if unknown:
         name = min(unknown)
         message = f"There is no condition {name[:100]!r}; there are model, prefix, key and expired."
         raise GatewayError(INVALID_REQUEST, message, param=name[:100])
-    empty = [name for name, value in given.items() if not value]
+    empty = [name for name, value in conditions.items() if not value]
     if empty:
         raise GatewayError(INVALID_REQUEST, f"The condition {empty[0]!r} is empty.", param=empty[0])
-    for name in given:
+    for name in conditions:
         if len(request.query_params.getlist(name)) > 1:
             raise GatewayError(
                 INVALID_REQUEST, f"The condition {name!r} is there twice; ask once for each.", param=name
             )
-    expired = given.get("expired")
-    if expired is not None and expired.lower() != "true":  # nor must false
+    expired = conditions.get("expired")
+    if expired is not None and expired.lower() != "true":  # nor must 'false'
         message = "'expired' must be 'true'; leave it out to forget answers that have not expired as well."
         raise GatewayError(INVALID_REQUEST, message, param="expired")
-    return Selection(given.get("model"), given.get("prefix"), given.get("key"), expired is not None)
+    return Selection(conditions.get("model"), conditions.get("prefix"), conditions.get("key"), expired is not None)
 
 
 def _shown(view: CacheView) -> Json:
@@ -76,5 +76,5 @@ def _shown(view: CacheView) -> Json:
 
 
 def _counted(tally: Tally) -> Json:
-    asked = tally.hits + tally.misses + tally.coalesced
-    return {**msgspec.structs.asdict(tally), "hit_ratio": round(tally.hits / asked, 4) if asked else 0.0}
+    lookups = tally.hits + tally.misses + tally.coalesced
+    return {**msgspec.structs.asdict(tally), "hit_ratio": round(tally.hits / lookups, 4) if lookups else 0.0}

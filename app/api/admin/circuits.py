@@ -1,4 +1,4 @@
-"""The circuits of all targets, as an operator sees and forces them."""
+"""Admin routes for circuit breakers: list those of all targets, force one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration in use, without its secrets, and the wish that it be read again."""
+"""Admin routes for the configuration: show it without secrets, reload it."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def _refused(request: Request, error: ConfigError) -> Response:
     count = len(error.problems)
     message = f"The configuration has {count} problem{'s' if count > 1 else ''}; the one before stays in use."
     refusal = GatewayError(UNPROCESSABLE, message, suggestion="Correct what 'problems' lists, and ask again.")
-    told = error_object(refusal, request_id_of(headers_of(request.scope)), None)
-    return json_answer({"error": told, "problems": error.problems}, refusal.kind.status)
+    fields = error_object(refusal, request_id_of(headers_of(request.scope)), None)
+    return json_answer({"error": fields, "problems": error.problems}, refusal.kind.status)

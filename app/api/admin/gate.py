@@ -1,9 +1,7 @@
 """
-The gate in front of everything under /admin, whatever its routes do, and, as to the port, of /metrics.
+Guard everything under /admin: check port and token, audit changes, add security headers. /metrics: port and headers.
 
-Who has no token comes no further, what is changed is told to the audit log, and no answer may be kept, framed or taken
-for something else by a browser. It stands before the router, so that no route can be forgotten, and addresses that are
-not there tell nothing either.
+It runs before the router, so no route can be left unprotected, and unknown paths under /admin reveal nothing either.
 """
 
 from __future__ import annotations
@@ -22,9 +20,9 @@ from app.core.errors import UNAUTHORIZED, GatewayError
 from app.core.gateway import CurrentGateway
 from app.core.signals import AdminActed, Listener
 
-# Beside everything but GET: what looks at the words of a caller is worth an entry, and a dry run is not.
-_TELLING: Final = frozenset({"GET /admin/sessions/{session_id}"})
-_SILENT: Final = frozenset({"POST /admin/explain"})
+# Every method but GET is audited, with these exceptions: reading a caller's messages is, a dry run is not.
+_AUDITED: Final = frozenset({"GET /admin/sessions/{session_id}"})
+_UNAUDITED: Final = frozenset({"POST /admin/explain"})
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -37,14 +35,14 @@ _FAILED: Final = 400
 
 class AdminGate:
     """
-    Lets operators through.
+    Admits operators and refuses all others.
 
     Args:
-        gateways: Know the token.
+        gateways: Provide the admin token.
 
-        listener: Told what operators change, and of those who are refused.
+        listener: Receives an `AdminActed` for each audited action, and for each refusal.
 
-        port: The only one that they come by; None for any.
+        port: The only port that serves the admin API; None for any.
     """
 
     def __init__(self, gateways: CurrentGateway, listener: Listener, port: int | None) -> None:
@@ -53,7 +51,7 @@ class AdminGate:
         self._port = port
 
     async def refused(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Say whether the request of `scope` was refused; it is answered then."""
+        """Return whether the request was refused, in which case the refusal has been sent."""
         request_id = request_id_of(headers_of(scope))
         try:
             if self._port is not None and self._port != scope["server"][1]:
@@ -61,19 +59,19 @@ class AdminGate:
             if is_administrative(scope["path"]):
                 admitted(Request(scope, receive), self._gateways.current)
         except GatewayError as error:
-            if error.kind is UNAUTHORIZED:  # else there is no administration, and nobody to tell of it
+            if error.kind is UNAUTHORIZED:  # else the admin API is disabled or on another port
                 self._listener(AdminActed(request_id, "", "", error.kind.status, admitted=False, peer=_peer(scope)))
             await AsgiSink(Guarded(scope, send)).whole(*error_response(error, request_id))
             return True
         return False
 
     def watched(self, scope: Scope, send: Send) -> Send:
-        """Return a `Send` for an answer to an operator, which tells what was done."""
+        """Return a `Send` for an answer to an operator, which audits the action."""
         return Guarded(scope, send, self._listener)
 
 
 class Guarded:
-    """A `Send` that adds the headers of the administration, and tells `listener` what was done."""
+    """A `Send` that adds security headers, and reports the action to `listener`."""
 
     def __init__(self, scope: Scope, send: Send, listener: Listener | None = None) -> None:
         self._scope = scope
@@ -81,27 +79,27 @@ class Guarded:
         self._listener = listener
 
     async def __call__(self, message: Message) -> None:
-        """Send a message on."""
+        """Forward a message."""
         if message["type"] == "http.response.start":
-            given = dict(message.get("headers", ()))
+            own = dict(message.get("headers", ()))
             message["headers"] = [
                 *message.get("headers", ()),
-                *(header for header in _HEADERS if header[0] not in given),
+                *(header for header in _HEADERS if header[0] not in own),
             ]
             if self._listener is not None:
-                self._tell(self._listener, message["status"], given.get(b"x-request-id", b""))
+                self._audit(self._listener, message["status"], own.get(b"x-request-id", b""))
         await self._send(message)
 
-    def _tell(self, listener: Listener, status: int, request_id: bytes) -> None:
+    def _audit(self, listener: Listener, status: int, request_id: bytes) -> None:
         route, method = self._scope.get("route"), self._scope["method"]
         if not isinstance(route, Route) or method not in (route.methods or ()):
-            return  # nothing is there
-        action = f"{method} {ADMIN_PATH}{route.path}"  # a route knows its path within its router
-        if action in _SILENT or (method == "GET" and action not in _TELLING):
+            return  # no such route
+        action = f"{method} {ADMIN_PATH}{route.path}"  # `route.path` is relative to the admin router
+        if action in _UNAUDITED or (method == "GET" and action not in _AUDITED):
             return
-        named = "" if status >= _FAILED else "/".join(map(str, self._scope.get("path_params", {}).values()))
-        told = request_id.decode() or request_id_of(headers_of(self._scope))
-        listener(AdminActed(told, action, named, status, admitted=True, peer=_peer(self._scope)))
+        target = "" if status >= _FAILED else "/".join(map(str, self._scope.get("path_params", {}).values()))
+        shown_id = request_id.decode() or request_id_of(headers_of(self._scope))
+        listener(AdminActed(shown_id, action, target, status, admitted=True, peer=_peer(self._scope)))
 
 
 def _peer(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""How the providers do that are asked for that."""
+"""Admin route for the results of active provider health checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Virtual keys as an operator makes, lists, rotates and revokes them; a secret is shown once, by what made it."""
+"""Admin routes for virtual keys: create, list, rotate, revoke. A secret is shown once, when it is created."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _Words: TypeAlias = Annotated[tuple[_Word, ...], msgspec.Meta(max_length=64)]
 
 
 class _Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a key may spend, as in the configuration."""
+    """The budget of a key, as in the configuration."""
 
     usd: Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000)]
     per: Period = "month"
@@ -39,12 +39,12 @@ class _Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warn: tuple[Annotated[float, msgspec.Meta(ge=0, le=1)], ...] = (0.5, 0.8, 1.0)
 
     def rule(self) -> Budget:
-        """Return it as a rule that has no name yet."""
+        """Return the budget as a rule without a name."""
         return Budget("", nano(self.usd), ("key",), self.per, self.window_s, self.hard, self.warn)
 
 
 class _Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a key may do, as in the configuration."""
+    """A limit of a key, as in the configuration."""
 
     name: _Word = "key"
     requests: _Amount | None = None
@@ -59,7 +59,7 @@ class _Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request for a key; `expires_at` is a time of day, as text or in seconds since 1970."""
+    """The body that creates a key; `expires_at` is a point in time, as ISO 8601 text or in seconds since 1970."""
 
     name: _Word | None = None
     team: _Word | None = None

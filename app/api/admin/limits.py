@@ -1,4 +1,4 @@
-"""The rate limits and how full their buckets are, as an operator sees them."""
+"""Admin route that lists the rate limits and the levels of their buckets."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def limits_router(gateways: CurrentGateway) -> APIRouter:
         levels: dict[Rule, list[Standing]] = {rule: [] for rule in admin.limiting.rules}
         configured = {(rule.name, rule.measure): rule for rule in admin.limiting.rules}
         for standing in await admin.limiting.limits.levels():
-            rule = standing.claim.rule  # a part of the configured one, where processes cannot agree
+            rule = standing.claim.rule  # a process's share of the configured one, if they cannot share state
             levels.setdefault(configured.get((rule.name, rule.measure), rule), []).append(standing)
-        return json_answer({"limits": [_shown(rule, found) for rule, found in levels.items()]})
+        return json_answer({"limits": [_shown(rule, standings) for rule, standings in levels.items()]})
 
     return router
 
@@ -49,8 +49,8 @@ def _shown(rule: Rule, standings: Iterable[Standing]) -> Json:
 def _level(standing: Standing) -> Json:
     rule = standing.claim.rule
     names = [name for scope in rule.per if scope is not Scope.GLOBAL for name in _fields(scope)]
-    found: Json = {"of": dict(zip(names, owner_of(standing.claim), strict=True)), "remaining": standing.remaining}
-    return {**found, "used": rule.most - standing.remaining, "reset_s": round(standing.reset_s, 3)}
+    level: Json = {"of": dict(zip(names, owner_of(standing.claim), strict=True)), "remaining": standing.remaining}
+    return {**level, "used": rule.most - standing.remaining, "reset_s": round(standing.reset_s, 3)}
 
 
 def _fields(scope: Scope) -> tuple[str, ...]:

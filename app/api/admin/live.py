@@ -1,4 +1,4 @@
-"""What goes on at this moment: figures, and events as they happen."""
+"""Admin routes for live monitoring: current statistics, and a stream of events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def live_router(gateways: CurrentGateway) -> APIRouter:
-    """Return the routes of what goes on."""
+    """Return the routes for live monitoring."""
     router = APIRouter()
 
     @router.get("/stats", summary="Show the figures of this moment")
@@ -49,9 +49,9 @@ def live_router(gateways: CurrentGateway) -> APIRouter:
 
 
 async def _sent(insight: Insight, query: EventsQuery) -> AsyncGenerator[ServerSentEvent, None]:
-    async with aclosing(insight.events(query)) as found:
-        yield ServerSentEvent(comment="watching")  # at once, so that who watches knows that nothing will be missed
-        async for event in found:
+    async with aclosing(insight.events(query)) as events:
+        yield ServerSentEvent(comment="watching")  # at once: from now on the client misses no event
+        async for event in events:
             yield ServerSentEvent(event.body.decode(), event=event.name)
 
 

@@ -1,4 +1,4 @@
-"""The calls that are over, as the request log remembers them."""
+"""Admin routes for the request log of finished calls."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ def requests_router(gateways: CurrentGateway) -> APIRouter:
     @router.get("/requests", summary="List the last calls, the newest first", openapi_extra=described(_PARAMETERS))
     async def list_requests(request: Request) -> Response:
         log = _log(admitted(request, gateways.current))
-        given = dict(request.query_params)
-        with_steps = given.pop("steps", "false").lower() == "true"
-        query = _query(given)
+        filters = dict(request.query_params)
+        with_steps = filters.pop("steps", "false").lower() == "true"
+        query = _query(filters)
         if log is None:
             return json_answer({"requests": [], "next": None, "enabled": False, "suggestion": _ADVICE})
-        found = await log.find(query)
-        more = found[-1].at if len(found) == query.limit else None
-        shown = [_shown(entry, with_steps=with_steps) for entry in found]
-        return json_answer({"requests": shown, "next": more, "enabled": True})
+        entries = await log.find(query)
+        next_before = entries[-1].at if len(entries) == query.limit else None
+        shown = [_shown(entry, with_steps=with_steps) for entry in entries]
+        return json_answer({"requests": shown, "next": next_before, "enabled": True})
 
     @router.get("/requests/{request_id}", summary="Tell the story of one call")
     async def one_request(request: Request, request_id: str) -> Response:
         log = _log(admitted(request, gateways.current))
         if log is None:
             raise GatewayError(NOT_FOUND, "No request log is kept.", suggestion=_ADVICE)
-        found = await log.find(RequestQuery(id=request_id))
-        if not found:
+        entries = await log.find(RequestQuery(id=request_id))
+        if not entries:
             raise GatewayError(NOT_FOUND, f"The request log does not know {request_id[:128]!r}.")
-        return json_answer({"requests": [_shown(entry, with_steps=True) for entry in found]})
+        return json_answer({"requests": [_shown(entry, with_steps=True) for entry in entries]})
 
     return router
 
@@ -76,12 +76,12 @@ def _log(admin: AdminOptions) -> RequestLog | None:
     return None if admin.insight is None else admin.insight.requests
 
 
-def _query(given: Mapping[str, str]) -> RequestQuery:
-    unknown = next((name for name in given if name not in RequestQuery.__struct_fields__), None)
+def _query(filters: Mapping[str, str]) -> RequestQuery:
+    unknown = next((name for name in filters if name not in RequestQuery.__struct_fields__), None)
     if unknown is not None:
         raise GatewayError(INVALID_REQUEST, f"There is no filter {unknown[:64]!r}.", param=unknown[:64])
     try:
-        query = msgspec.convert(given, RequestQuery, strict=False)
+        query = msgspec.convert(filters, RequestQuery, strict=False)
     except msgspec.ValidationError as error:
         name = str(error).rpartition("$.")[2].rstrip("`")
         raise GatewayError(INVALID_REQUEST, f"The filter {name!r} must be a number.", param=name) from error

@@ -1,4 +1,4 @@
-"""The sessions of everybody, as an operator sees and ends them; what was said in one is shown only when it is named."""
+"""Admin routes for the sessions of all callers: list, read, delete. Only reading one shows its messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was used, as JSON or CSV, and how much of each budget is left."""
+"""Admin routes for usage reports, as JSON or CSV, and for the state of budgets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DAYS: Final = 30
 
 
 def usage_router(gateways: CurrentGateway) -> APIRouter:
-    """Return the routes of money."""
+    """Return the routes for usage and budgets."""
     router = APIRouter()
 
     @router.get("/usage", summary="Report what was used, by day, key, team, route, provider and model")
@@ -57,11 +57,11 @@ async def _report(spending: Spending, query: Mapping[str, str]) -> Response:
 
 
 async def _levels(spending: Spending, budget: Budget) -> list[Json]:
-    """Return the levels of a budget for every subject that spent something of late; users are not remembered."""
+    """Return the levels of a budget for every subject with usage in the last 31 days; usage has no users."""
     wall_s = spending.clock.wall()
     today = datetime.fromtimestamp(wall_s, UTC).date()
-    used = await spending.usage.read((today - timedelta(days=31)).isoformat(), today.isoformat())
-    subjects = sorted({found for key, _ in used if (found := _subject(budget, key)) is not None})
+    rows = await spending.usage.read((today - timedelta(days=31)).isoformat(), today.isoformat())
+    subjects = sorted({subject for key, _ in rows if (subject := _subject(budget, key)) is not None})
     if budget.per == ("global",):
         subjects = [""]
     accounts = [account(budget, subject, wall_s) for subject in subjects]
@@ -96,19 +96,19 @@ def _subject(budget: Budget, key: UsageKey) -> str | None:
     return None if None in parts else "|".join(part or "" for part in parts)
 
 
-def _dimensions(given: str) -> Sequence[str]:
-    by = tuple(word.strip() for word in given.split(",") if word.strip())
+def _dimensions(text: str) -> Sequence[str]:
+    by = tuple(word.strip() for word in text.split(",") if word.strip())
     if not by or not set(by) <= set(DIMENSIONS):
         message = f"'by' must be some of {', '.join(DIMENSIONS)}, joined by commas."
         raise GatewayError(INVALID_REQUEST, message, param="by")
     return by
 
 
-def _day(given: str | None, name: str, default: date) -> str:
-    if given is None:
+def _day(text: str | None, name: str, default: date) -> str:
+    if text is None:
         return default.isoformat()
     try:
-        return date.fromisoformat(given).isoformat()
+        return date.fromisoformat(text).isoformat()
     except ValueError as error:
         raise GatewayError(INVALID_REQUEST, f"{name!r} must be a day, as in 2026-11-26.", param=name) from error
 
@@ -128,5 +128,5 @@ def _csv(by: Sequence[str], rows: Sequence[tuple[tuple[str, ...], UsageRow]]) ->
 
 
 def _harmless(word: str) -> str:
-    """Keep a spreadsheet from taking a name for a formula."""
+    """Escape a name that a spreadsheet would evaluate as a formula."""
     return f"'{word}" if word[:1] in {"=", "+", "-", "@", "\t", "\r"} else word

@@ -1,1 +1,1 @@
-"""The forms in which clients speak to the gateway: one module for each, all behind the port in `port.py`."""
+"""The wire formats of clients: one module or package for each, behind the interface in `port.py`."""

@@ -1,8 +1,7 @@
 """
-`POST /v1/chat/completions`: OpenAI's form in and out.
+`POST /v1/chat/completions`: OpenAI's format in and out.
 
-Bytes are forwarded, not encoded again: the canonical form is the client's own, so fields that the gateway has never
-heard of survive.
+It is the canonical format, so bytes are forwarded without re-encoding, and unknown fields are preserved.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from app.core.stream import Batch
 
 
 class ChatDialect(Dialect):
-    """Chat completions as OpenAI has them."""
+    """OpenAI's chat completions."""
 
     endpoint = "chat"
 
@@ -31,16 +30,16 @@ class ChatDialect(Dialect):
         self._decode = msgspec.json.Decoder(ChatFields).decode
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:  # noqa: ARG002 - the port's
-        """Decode the body, which has no word for wishes."""
+        """Decode the body; this format has no gateway options."""
         return ChatRequest(decoded(self._decode, raw), raw), NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
-        """Return what forwards the answer."""
+        """Return a style that forwards the answer."""
         return Verbatim(call)
 
 
 class Verbatim:
-    """What the provider sent, byte for byte."""
+    """Forwards what the provider sent, byte for byte."""
 
     __slots__ = ("_call",)
 
@@ -49,7 +48,7 @@ class Verbatim:
 
     @property
     def headers(self) -> AnswerHeaders:
-        """Return none of its own."""
+        """Return no extra headers."""
         return []
 
     def whole(self, completion: Completion) -> bytes:

@@ -1,4 +1,4 @@
-"""Answers of canonical chunks written as the events of another dialect: what all such writers do around the words."""
+"""Base class for translating a stream of canonical chunks into the events of another dialect."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.core.usage import Usage
 
 class EventWriter(ABC):
     """
-    Writes the events of one answer, of whose choices these dialects have the first only. Fresh for each.
+    Writes the events of one answer; create one for each. Only the first choice is written: these dialects have one.
 
-    Writers append to `_frames`; `_ending` is the choice's last word, which has its finish reason.
+    Subclasses append to `_frames`; `_ending` is the choice with the finish reason.
 
     Args:
         model: Name of the model, as the answer shows it.
@@ -27,18 +27,18 @@ class EventWriter(ABC):
         self._encode = msgspec.json.Encoder().encode
         self._frames: list[bytes] = []
         self._begun = False
-        self._turns = OneAtATime()
+        self._tool_calls = OneAtATime()
         self._ending = ChunkChoice()
         self._usage: Usage | None = None
 
     def events(self, batch: Batch) -> bytes:
-        """Return the events that some chunks mean; may be empty."""
+        """Return the events for a batch of chunks; may be empty."""
         for event in batch:
             if event.chunk is not None:
                 self._chunk(event.chunk)
             if event.done:
                 self._begin_once()
-                for piece in self._turns.rest():
+                for piece in self._tool_calls.rest():
                     self._call(piece)
                 self._end()
         frames, self._frames = self._frames, []
@@ -46,11 +46,11 @@ class EventWriter(ABC):
 
     @abstractmethod
     def _begin(self) -> None:
-        """Write what comes before everything else."""
+        """Write the first events of an answer."""
 
     @abstractmethod
-    def _say(self, choice: ChunkChoice) -> None:
-        """Write what a chunk adds of thoughts and words."""
+    def _write_content(self, choice: ChunkChoice) -> None:
+        """Write the reasoning and text of a chunk."""
 
     @abstractmethod
     def _call(self, piece: ToolDelta) -> None:
@@ -58,7 +58,7 @@ class EventWriter(ABC):
 
     @abstractmethod
     def _end(self) -> None:
-        """Write what ends a good answer."""
+        """Write the last events of a complete answer."""
 
     def _chunk(self, chunk: Chunk) -> None:
         if chunk.usage is not None:
@@ -69,9 +69,9 @@ class EventWriter(ABC):
                 self._choice(choice)
 
     def _choice(self, choice: ChunkChoice) -> None:
-        self._say(choice)
-        for given in choice.delta.tool_calls or ():
-            for piece in self._turns.take(given):
+        self._write_content(choice)
+        for delta in choice.delta.tool_calls or ():
+            for piece in self._tool_calls.take(delta):
                 self._call(piece)
         if choice.finish_reason:
             self._ending = choice

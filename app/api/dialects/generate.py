@@ -1,7 +1,7 @@
 """
-`POST /v1/generate`: the gateway's own form in, OpenAI's form plus metadata out.
+`POST /v1/generate`: the gateway's own format in, OpenAI's format plus metadata out.
 
-It takes everything that chat completions take plus `options`, or the short form with `prompt` and `system`.
+It accepts every field of chat completions plus `options`, or the short form with `prompt` and `system`.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from app.core.stream import Batch
 from app.core.usage import Usage
 
 _EVENTS = b"text/event-stream"
-_OWN = ("prompt", "system", "session_id", "options")
+_OWN_FIELDS = ("prompt", "system", "session_id", "options")
 
 
 class GenerateDialect(ChatDialect):
-    """The gateway's own form, behind which everything is as in a chat completion."""
+    """The gateway's own format, converted to a chat completion."""
 
     endpoint = "generate"
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
-        """Take the body's own fields out and decode the rest; who accepts nothing but events wants a stream."""
-        body, wanted = read_generate(raw, stream=headers.get(b"accept", b"").strip() == _EVENTS)
+        """Extract the gateway's own fields and decode the rest; `accept: text/event-stream` implies `stream`."""
+        body, options = read_generate(raw, stream=headers.get(b"accept", b"").strip() == _EVENTS)
         request, _ = super().read(body, headers)
-        return request, wanted
+        return request, options
 
     def style(self, call: Call, clock: Clock) -> Style:
-        """Return what adds the metadata."""
+        """Return a style that adds the metadata."""
         return WithMetadata(call, clock)
 
 
 class GenerateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
-    What a call may ask to be done differently.
+    The options of one call.
 
-    Without `caching` no stored answer is used and none is stored; a call without `circuit_breaker` is neither refused
-    by an open circuit nor counted by one. As everywhere in a body, null is as if the field were not there.
+    With `caching` false no stored answer is used and none is stored; with `circuit_breaker` false the call is neither
+    refused by an open circuit nor counted by one. As everywhere in a body, null means the same as no field.
     """
 
     caching: bool | None = None
@@ -63,7 +63,7 @@ class GenerateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Own(msgspec.Struct, frozen=True):
-    """The fields of the body that only `/v1/generate` knows."""
+    """The fields that only `/v1/generate` has, and `messages`."""
 
     prompt: str | None = None
     system: str | None = None
@@ -74,18 +74,18 @@ class _Own(msgspec.Struct, frozen=True):
 
 def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, RequestOptions]:
     """
-    Return the equivalent chat body, its other fields untouched, and what `options` asks for.
+    Return the equivalent chat body, other fields unchanged, and the request's options.
 
-    With `stream` a body that does not say so itself is one for a stream.
+    `stream` is the default for a body without that field.
 
     Raises:
         GatewayError: INVALID_JSON, INVALID_REQUEST, or SESSION_NOT_FOUND.
     """
     own = decode_as(_Own, raw)
     if own.session_id is not None and not is_session_id(own.session_id):
-        raise not_found(own.session_id)  # a header may name anything, but whoever writes this wants to be remembered
+        raise not_found(own.session_id)  # stricter than the header, where any name is allowed
     fields: dict[str, object] = dict(decode_as(dict[str, msgspec.Raw], raw))
-    for name in _OWN:
+    for name in _OWN_FIELDS:
         fields.pop(name, None)
     if stream:
         fields.setdefault("stream", True)
@@ -98,18 +98,18 @@ def read_generate(raw: bytes, *, stream: bool = False) -> tuple[bytes, RequestOp
     return msgspec.json.encode(fields), _request_options(own.options or GenerateOptions(), own.session_id)
 
 
-def _request_options(asked: GenerateOptions, session: str | None) -> RequestOptions:
+def _request_options(requested: GenerateOptions, session: str | None) -> RequestOptions:
     options = CallOptions(
         session=session,
-        retry=asked.retry is not False,
-        fallback=asked.fallback is not False,
-        max_attempts=asked.max_attempts,
-        circuit_breaker=asked.circuit_breaker is not False,
-        caching=asked.caching is not False,
-        cache_ttl_s=asked.cache_ttl_s,
-        cache_similarity=asked.cache_similarity,
+        retry=requested.retry is not False,
+        fallback=requested.fallback is not False,
+        max_attempts=requested.max_attempts,
+        circuit_breaker=requested.circuit_breaker is not False,
+        caching=requested.caching is not False,
+        cache_ttl_s=requested.cache_ttl_s,
+        cache_similarity=requested.cache_similarity,
     )
-    return RequestOptions(asked.timeout_s, options)
+    return RequestOptions(requested.timeout_s, options)
 
 
 def _messages(own: _Own) -> list[dict[str, str]]:
@@ -121,10 +121,10 @@ def _messages(own: _Own) -> list[dict[str, str]]:
 
 class WithMetadata(Verbatim):
     """
-    The provider's bytes plus a `wizard` object.
+    Forwards the provider's bytes, and adds a `wizard` object.
 
-    In a whole answer it is one more member, in a stream one more chunk (of the usual form, without choices) right
-    before `[DONE]`.
+    In a whole answer it is one more member, in a stream one more chunk (a regular one, without choices) right before
+    `[DONE]`.
     """
 
     def __init__(self, call: Call, clock: Clock) -> None:
@@ -145,7 +145,7 @@ class WithMetadata(Verbatim):
         now = self._clock.now()
         if self._first_part is None:
             self._first_part = self._last_part = now
-            target = self._call.journal.target  # a stream has one model, also if another target has to go on with it
+            target = self._call.journal.target  # keeps its model even if another target resumes the stream
             self._model = self._model if target is None else target.model
         self._longest_gap_s = max(self._longest_gap_s, now - self._last_part)
         self._last_part = now
@@ -165,7 +165,7 @@ class WithMetadata(Verbatim):
 
     def _metadata(self) -> dict[str, object]:
         call, journal, now = self._call, self._call.journal, self._clock.now()
-        found: dict[str, object] = {
+        metadata: dict[str, object] = {
             "request_id": call.id,
             "provider": journal.target.provider if journal.target else None,
             "model": journal.target.model if journal.target else None,
@@ -175,23 +175,22 @@ class WithMetadata(Verbatim):
             "duration_ms": _ms(now - call.started),
         }
         if call.options.session is not None:
-            found["session_id"] = call.options.session
+            metadata["session_id"] = call.options.session
         if journal.story is not None:
-            found["debug"] = {"steps": [step.shown() for step in journal.story]}
-        named = {"hedge": journal.hedge, "cost_usd": journal.cost.usd}
-        found.update(given_in(named))
+            metadata["debug"] = {"steps": [step.shown() for step in journal.story]}
+        metadata.update(given_in({"hedge": journal.hedge, "cost_usd": journal.cost.usd}))
         if journal.recovered:
-            found["recovered"] = [seam.shown() for seam in journal.recovered]
+            metadata["recovered"] = [seam.shown() for seam in journal.recovered]
         if self._first_part is None:
-            found["overhead_ms"] = _ms(call.overhead_s(now))
-            return found
-        found["time_to_first_token_ms"] = _ms(self._first_part - call.started)
-        found["longest_gap_ms"] = _ms(self._longest_gap_s)
-        found["overhead_ms"] = _ms(call.overhead_s(self._first_part))
-        lasted = now - self._first_part
-        if self._usage is not None and lasted > 0:
-            found["tokens_per_s"] = round(self._usage.completion_tokens / lasted, 1)
-        return found
+            metadata["overhead_ms"] = _ms(call.overhead_s(now))
+            return metadata
+        metadata["time_to_first_token_ms"] = _ms(self._first_part - call.started)
+        metadata["longest_gap_ms"] = _ms(self._longest_gap_s)
+        metadata["overhead_ms"] = _ms(call.overhead_s(self._first_part))
+        duration_s = now - self._first_part
+        if self._usage is not None and duration_s > 0:
+            metadata["tokens_per_s"] = round(self._usage.completion_tokens / duration_s, 1)
+        return metadata
 
 
 def _ms(seconds: float) -> float:

@@ -1,8 +1,7 @@
 """
-The operations that are no chat, in OpenAI's forms: embeddings, moderations, images, speech and their like.
+Operations other than chat, in OpenAI's formats: embeddings, moderations, images, speech and others.
 
-Of a body the gateway reads the model and what little else it needs; every other byte reaches the provider untouched,
-and the provider's answer the client.
+The gateway reads only the model and a few other fields; requests and answers are forwarded byte for byte.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from app.core.model import Operation, PlainRequest, Request, StreamOptions
 from app.core.multipart import FORM, Form
 
 _FORM: Final = FORM.encode()
-# For the others the word means nothing; what to say of it is their provider's business.
+# For other operations `stream` has no meaning here, and is left to the provider.
 _STREAMED: Final = frozenset({Operation.COMPLETIONS, Operation.IMAGES, Operation.TRANSCRIPTIONS})
 
 
 class _Fields(msgspec.Struct, frozen=True):
-    """What the gateway reads of a JSON body; each operation has some of it."""
+    """The fields that the gateway reads from a JSON body; no operation has all of them."""
 
     model: str
     stream: bool | None = None
@@ -41,20 +40,20 @@ class _Fields(msgspec.Struct, frozen=True):
     user: str | None = None
 
 
-class _Named(msgspec.Struct, frozen=True):
+class _Document(msgspec.Struct, frozen=True):
     text: str = ""
 
 
 class PlainDialect(Dialect):
     """
-    One operation at one address.
+    One operation at one path.
 
     Args:
-        operation: What is asked for.
+        operation: The operation.
 
-        path: The address below `/v1`, without the slash before it.
+        path: The path below `/v1`, without a leading slash.
 
-        form: Whether a form with files may be sent in place of JSON.
+        form: Whether a multipart form may be sent instead of JSON.
     """
 
     def __init__(self, operation: Operation, path: str, *, form: bool = False) -> None:
@@ -64,7 +63,7 @@ class PlainDialect(Dialect):
         self.form = form
 
     def require(self, headers: Headers) -> None:
-        """Take JSON, or a form where the operation has one."""
+        """Require JSON, or a form if the operation accepts one; see the base class."""
         if not (self.form and is_form(headers)):
             require_json(headers)
         elif is_foreign_page(headers):
@@ -74,7 +73,7 @@ class PlainDialect(Dialect):
             raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
-        """Read the few fields that matter here; these bodies have no word for wishes."""
+        """Read the few fields that the gateway needs; these formats have no gateway options."""
         if self.form and is_form(headers):
             return self.read_form(raw, headers[b"content-type"].decode("latin-1")), NOTHING_ASKED
         fields = decode_as(_Fields, raw)
@@ -92,17 +91,17 @@ class PlainDialect(Dialect):
         return request, NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
-        """Return what forwards the answer."""
+        """Return a style that forwards the answer."""
         return _Bytes(call) if self._operation is Operation.SPEECH else Verbatim(call)
 
     def _streams(self, *, stream: bool) -> bool:
         if self._operation is Operation.SPEECH:
-            return True  # sound is passed on as it comes, always
+            return True  # audio is always forwarded as it arrives
         return stream and self._operation in _STREAMED
 
     def read_form(self, raw: bytes, media_type: str, rest: Upload | None = None) -> PlainRequest:
         """
-        Read a form, or the beginning of one whose `rest` follows.
+        Read a whole form, or the beginning of one whose `rest` is streamed.
 
         Raises:
             GatewayError: INVALID_REQUEST.
@@ -127,7 +126,7 @@ class PlainDialect(Dialect):
 
 
 def plain_dialects() -> dict[str, Dialect]:
-    """Return the form of each of these routes by its path."""
+    """Return the dialect of each of these routes by its path."""
     dialects = {
         "completions": PlainDialect(Operation.COMPLETIONS, "completions"),
         "embeddings": PlainDialect(Operation.EMBEDDINGS, "embeddings"),
@@ -144,7 +143,7 @@ def plain_dialects() -> dict[str, Dialect]:
 
 
 class _Bytes(Verbatim):
-    """Sound as it comes: there is no place for an error in it, so a failure only breaks the connection."""
+    """Forwards audio, which cannot carry an error: a failure only breaks the connection."""
 
     def failure(self, error: GatewayError) -> bytes:  # noqa: ARG002 - the port's
         """Return nothing."""
@@ -152,23 +151,23 @@ class _Bytes(Verbatim):
 
 
 def is_form(headers: Headers) -> bool:
-    """Say whether a body is a form with files."""
+    """Return whether a body is a multipart form."""
     return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _FORM
 
 
 def _prose(fields: _Fields) -> tuple[str, ...]:
-    """Return the texts of a body, whichever of its fields holds them; numbers (tokens) are none."""
-    found: list[str] = []
+    """Return the texts of a body, whichever of its fields holds them; inputs given as tokens are left out."""
+    texts: list[str] = []
     for raw in (fields.query, fields.prompt, fields.input, fields.documents):
         if bytes(raw)[:1] in {b'"', b"[", b"{"}:
-            found += _texts(raw)
-    return tuple(found)
+            texts += _texts(raw)
+    return tuple(texts)
 
 
 def _texts(raw: msgspec.Raw) -> list[str]:
     try:
-        given = msgspec.json.decode(raw, type=str | _Named | list[str | int | _Named | list[int]])
+        value = msgspec.json.decode(raw, type=str | _Document | list[str | int | _Document | list[int]])
     except msgspec.ValidationError:
-        return []  # the provider will say what is wrong with it
-    items = given if isinstance(given, list) else [given]
-    return [item if isinstance(item, str) else item.text for item in items if isinstance(item, str | _Named)]
+        return []  # the provider reports what is wrong
+    items = value if isinstance(value, list) else [value]
+    return [item if isinstance(item, str) else item.text for item in items if isinstance(item, str | _Document)]

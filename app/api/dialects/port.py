@@ -1,4 +1,4 @@
-"""What a hot route needs of the form its clients speak: reading requests, writing answers and refusals."""
+"""The interface between a hot route and the wire format of its clients: read requests, write answers and refusals."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from app.core.stream import Batch
 
 
 class Style(Protocol):
-    """How one answer is written. Fresh for each call."""
+    """Writes one answer. Created for each call."""
 
     @property
     def headers(self) -> AnswerHeaders:
-        """Return the headers of an answer that only this dialect has."""
+        """Return the response headers that are specific to this dialect."""
         ...
 
     def whole(self, completion: Completion) -> bytes:
@@ -29,7 +29,7 @@ class Style(Protocol):
         ...
 
     def part(self, batch: Batch) -> bytes:
-        """Return the bytes of some events; may be empty."""
+        """Return the bytes of a batch of events; may be empty."""
         ...
 
     def failure(self, error: GatewayError) -> bytes:
@@ -38,7 +38,7 @@ class Style(Protocol):
 
 
 class Dialect(ABC):
-    """One endpoint's form: JSON, and OpenAI's refusals, unless it says otherwise. Serves any number of calls."""
+    """The wire format of one endpoint: JSON and OpenAI's errors, unless overridden. Stateless between calls."""
 
     endpoint: str  # its name in logs and metrics
 
@@ -54,7 +54,7 @@ class Dialect(ABC):
     @abstractmethod
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """
-        Return the request in its canonical form, and what its body asks to be done differently.
+        Return the request in its canonical form, and the options that its body sets.
 
         Raises:
             GatewayError: INVALID_JSON, or INVALID_REQUEST with `param`.
@@ -62,10 +62,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def style(self, call: Call, clock: Clock) -> Style:
-        """Return what writes the answer to `call`."""
+        """Return the style that writes the answer to `call`."""
 
     def refusal(
         self, error: GatewayError, request_id: str, journal: Journal | None
     ) -> tuple[int, AnswerHeaders, bytes]:
-        """Return status, headers and body of an answer that says why there is none."""
+        """Return status, headers and body of an error response."""
         return error_response(error, request_id, journal)

@@ -1,4 +1,4 @@
-"""What the dialects have in common that are not OpenAI's chat completions: translation, unless both ends speak them."""
+"""Base for dialects other than chat completions: translates, unless the provider speaks the same dialect."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ def chat_request(
     given: Mapping[str, object], members: Mapping[str, msgspec.Raw], translated: AbstractSet[str], origin: Native
 ) -> ChatRequest:
     """
-    Return a request by its canonical members, with the client's own body as its origin.
+    Return a request with the given canonical members, and the client's own body as its origin.
 
-    What the canonical form has no word for stays in the body under its own name: a codec that knows it finds it there,
-    and every other one reports it as dropped, or refuses it if the answer would not be the one that was asked for.
+    Members that have no canonical equivalent keep their own name: a codec that knows them reads them, and any other
+    reports them as dropped, or refuses the request if the answer would not be the one that was asked for.
 
     Args:
-        given: The canonical members; those that are None are not there.
+        given: The canonical members; None means absent.
 
-        members: Those of the client's body.
+        members: The members of the client's body.
 
-        translated: Which of these `given` speaks for.
+        translated: Names of the `members` that `given` already covers.
 
         origin: The client's body.
 
     Raises:
-        GatewayError: INVALID_REQUEST with `param`, for what stays there under a name that chat completions have.
+        GatewayError: INVALID_REQUEST with `param`, for an untranslated member that is invalid in a chat completion.
     """
-    found = given_in(given)
-    found.update({name: value for name, value in members.items() if name not in translated and name not in found})
-    canonical = msgspec.json.encode(found)
+    body = given_in(given)
+    body.update({name: value for name, value in members.items() if name not in translated and name not in body})
+    canonical = msgspec.json.encode(body)
     return ChatRequest(decoded(_FIELDS.decode, canonical), canonical, origin, translated=True)
 
 
 class TranslatedStyle(ABC):
-    """What a provider of the same dialect sent, byte for byte; the answers of all others, translated."""
+    """Forwards the answer of a provider of the same dialect byte for byte, and translates all others."""
 
     dialect: ClassVar[str]
 
@@ -59,7 +59,7 @@ class TranslatedStyle(ABC):
 
     @property
     def headers(self) -> Headers:
-        """Return none of its own."""
+        """Return no extra headers."""
         return []
 
     def whole(self, completion: Completion) -> bytes:
@@ -83,15 +83,15 @@ class TranslatedStyle(ABC):
 
     @abstractmethod
     def _whole(self, completion: Completion) -> bytes:
-        """Return a whole answer, translated."""
+        """Translate a whole answer."""
 
     @abstractmethod
     def _fresh(self) -> EventWriter:
-        """Return what translates a streamed answer."""
+        """Return a writer that translates a streamed answer."""
 
     @property
     def _key(self) -> str:
-        """Return what makes ids of this answer unique."""
+        """Return the part that makes the ids of this answer unique."""
         return self._call.id.removeprefix("req_")
 
     @property

@@ -1,1 +1,1 @@
-"""What `/openapi.json` says: of hot routes, of which FastAPI knows nothing, and of others, where it is wrong."""
+"""The OpenAPI document: describes the hot routes, unknown to FastAPI, and corrects FastAPI's description of others."""

@@ -1,4 +1,4 @@
-"""The description of bodies that routes decode by themselves, made from the types that they decode."""
+"""Describe the bodies that routes decode themselves, from the types that they decode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AT: Final = "#/components/schemas/"
 
 
 def takes(body: type, example: Json) -> Json:
-    """Return what a route's `openapi_extra` says of its body, which may be left out."""
+    """Return the `openapi_extra` of a route whose body, of type `body`, is optional."""
     (schema,), parts = msgspec.json.schema_components([body], ref_template=_AT + "{name}")
     whole = _inlined(schema, parts)
     content = {JSON: {"schema": whole, "example": example}}
@@ -20,7 +20,7 @@ def takes(body: type, example: Json) -> Json:
 
 
 def _inlined(schema: object, parts: dict[str, object]) -> object:
-    """Put types in the places where they are used: the document has no other place for those of one route."""
+    """Replace references by the types themselves: `openapi_extra` has no place for shared schemas."""
     if isinstance(schema, list):
         return [_inlined(each, parts) for each in schema]
     if not isinstance(schema, dict):
@@ -29,5 +29,5 @@ def _inlined(schema: object, parts: dict[str, object]) -> object:
     if isinstance(reference, str):
         return _inlined(parts[reference.removeprefix(_AT)], parts)
     if isinstance(pattern, str):
-        schema = {**schema, "pattern": pattern.replace(r"\Z", "$")}  # as JavaScript has it
+        schema = {**schema, "pattern": pattern.replace(r"\Z", "$")}  # JavaScript's syntax
     return {name: _inlined(each, parts) for name, each in schema.items() if name != "title" or isinstance(each, dict)}

@@ -1,4 +1,4 @@
-"""The description of the hot routes, written by hand because no framework code sees their bodies."""
+"""Describe the hot routes, by hand because FastAPI does not see their bodies."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _UNTOUCHED: Final = "unknown fields reach the provider untouched."
 def hot_paths() -> Json:
     """Return the `paths` entries of the hot routes."""
     about = f"OpenAI's chat completion request; {_UNTOUCHED}"
-    asked = fields(_completion_fields(), "model", "messages", description=about, additionalProperties=True)
+    completion = fields(_completion_fields(), "model", "messages", description=about, additionalProperties=True)
     return {
-        "/v1/chat/completions": _chat("Chat completion (OpenAI)", asked),
+        "/v1/chat/completions": _chat("Chat completion (OpenAI)", completion),
         "/v1/generate": _chat("Chat completion with gateway options and metadata", _generate()),
         "/v1/messages": _chat("Message (Anthropic)", _message("max_tokens"), _refused_message()),
         "/v1/messages/count_tokens": _chat("Count the tokens of a message (Anthropic)", _message(), _refused_message()),
@@ -51,8 +51,8 @@ def hot_paths() -> Json:
 
 
 def _chat(summary: str, schema: Json, refused: Json | None = None) -> Json:
-    given = answer("The answer: JSON, or server-sent events if `stream` is true.", (JSON, EVENTS))
-    return {"post": operation(summary, "chat", given, body(schema), refused)}
+    success = answer("The answer: JSON, or server-sent events if `stream` is true.", (JSON, EVENTS))
+    return {"post": operation(summary, "chat", success, body(schema), refused)}
 
 
 def _completion_fields() -> Json:
@@ -97,12 +97,12 @@ def _foreign(properties: Mapping[str, object], *required: str) -> Json:
 
 
 def _message(*required: str) -> Json:
-    said = {"description": "Text, or a list of blocks.", "examples": ["Say hello."]}
+    content = {"description": "Text, or a list of blocks.", "examples": ["Say hello."]}
     role = {"type": "string", "enum": ["user", "assistant", "system"]}
     properties: Json = {
         "model": _MODEL,
         "max_tokens": {"type": "integer", "minimum": 1},
-        "messages": listed(fields({"role": role, "content": said}, "role", "content"), minItems=1),
+        "messages": listed(fields({"role": role, "content": content}, "role", "content"), minItems=1),
         "system": {"description": "Text, or a list of blocks."},
         "stream": SWITCH,
         "tools": listed(ANY),
@@ -142,7 +142,7 @@ def _response() -> Json:
 
 
 class _Operation(msgspec.Struct, frozen=True):
-    """An operation that is no chat: the fields that matter, those that must be there, the types that come and go."""
+    """An operation other than chat: its main fields, the required ones, and the media types of request and answer."""
 
     summary: str
     properties: Mapping[str, object]
@@ -201,5 +201,5 @@ def _plain(each: _Operation) -> Json:
     properties = {"model": _NAMED, **each.properties}
     named = ("model",) if "model" not in each.properties else ()
     schema = fields(properties, *named, *each.required, description=about, additionalProperties=True)
-    given = answer("The provider's answer.", each.gives)
-    return operation(each.summary, "operations on models", given, body(schema, *each.takes))
+    success = answer("The provider's answer.", each.gives)
+    return operation(each.summary, "operations on models", success, body(schema, *each.takes))

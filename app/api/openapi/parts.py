@@ -1,4 +1,4 @@
-"""What the description of an operation is made of."""
+"""Building blocks for the OpenAPI description of operations."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SWITCH: Mapping[str, object] = {"type": "boolean", "default": False}
 
 def fields(properties: Mapping[str, object], *required: str, **more: object) -> Json:
     """Return the schema of an object."""
-    found: Json = {"type": "object", "properties": dict(properties), **more}
-    return {**found, "required": list(required)} if required else found
+    schema: Json = {"type": "object", "properties": dict(properties), **more}
+    return {**schema, "required": list(required)} if required else schema
 
 
 def listed(items: Mapping[str, object], **more: object) -> Json:
@@ -30,29 +30,29 @@ def listed(items: Mapping[str, object], **more: object) -> Json:
 
 
 def body(schema: Json, *media: str) -> Json:
-    """Return what an operation says of a body that it takes, as JSON unless other types are named."""
+    """Return the description of a required request body; JSON unless other media types are named."""
     return {"required": True, "content": {each: {"schema": schema} for each in media or (JSON,)}}
 
 
 def answer(description: str, media: Iterable[str] = ()) -> Json:
-    """Return the description of an answer whose body is not described."""
+    """Return the description of an answer without a schema."""
     content: Json = {each: {} for each in media}
     return {"description": description, "content": content} if content else {"description": description}
 
 
 def refusal() -> Json:
-    """Return the description of a refusal in OpenAI's form."""
-    nothing_or_text = {"type": ["string", "null"]}
+    """Return the description of an error response in OpenAI's format."""
+    text_or_null = {"type": ["string", "null"]}
     error = {
         "message": TEXT,
         "type": TEXT,
         "code": TEXT,
-        "param": nothing_or_text,
+        "param": text_or_null,
         "kind": TEXT,
         "retryable": YES_OR_NO,
         "retry_after_s": {"type": ["number", "null"]},
         "suggestion": TEXT,
-        "provider": nothing_or_text,
+        "provider": text_or_null,
         "source": {"type": "string", "enum": ["gateway", "upstream"]},
         "request_id": TEXT,
     }
@@ -60,7 +60,7 @@ def refusal() -> Json:
 
 
 def operation(summary: str, tag: str, given: Json, takes: Json | None = None, refused: Json | None = None) -> Json:
-    """Return the description of an operation: the body that it `takes`, and the answers `given` and `refused`."""
+    """Return the description of an operation: its request body `takes`, and its responses `given` and `refused`."""
     refused = refused or refusal()
-    found: Json = {"summary": summary, "tags": [tag], "responses": {"200": given, "4XX": refused, "5XX": refused}}
-    return found if takes is None else {**found, "requestBody": takes}
+    described: Json = {"summary": summary, "tags": [tag], "responses": {"200": given, "4XX": refused, "5XX": refused}}
+    return described if takes is None else {**described, "requestBody": takes}

@@ -1,4 +1,4 @@
-"""The description of what is passed on as its caller wrote it."""
+"""Describe the passthrough routes: raw requests, files and batches."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _in_path(*names: str) -> Json:
 
 
 def _kept(summary: str, takes: Json | None = None, *, gives: str = JSON) -> Json:
-    given = answer("The provider's answer.", (gives,))
-    return {**operation(summary, "files and batches", given, takes), "parameters": [_WHERE]}
+    success = answer("The provider's answer.", (gives,))
+    return {**operation(summary, "files and batches", success, takes), "parameters": [_WHERE]}
 
 
 def _raw(method: str) -> Json:

@@ -1,7 +1,7 @@
 """
-The pages for people: `GET /` to try a model and to watch the gateway, `GET /docs` to read the API.
+The web pages: `GET /` to try a model and watch the gateway, `GET /docs` for the API reference.
 
-Neither loads anything from elsewhere. What shows the API is Swagger UI, with the files that `fastapi-offline` carries.
+Neither loads anything from another host: `fastapi-offline` ships the files of Swagger UI.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SWAGGER_UI: Final = MappingProxyType({"swagger-ui.css": "text/css", "swagger-ui
 
 
 def page_router() -> APIRouter:
-    """Return the routes of the pages, which do nothing but what is written in them."""
+    """Return the routes of the pages; their content security policy allows no other scripts."""
     router = APIRouter(tags=["operations"])
     router.get("/", summary="Try a model, and watch the gateway", response_class=HTMLResponse)(_page("index.html"))
     router.get("/docs", include_in_schema=False)(_page("docs.html", "'self'"))
@@ -58,7 +58,7 @@ def _page(name: str, *own: str) -> Callable[[], Awaitable[Response]]:
 
 
 def _policy(text: str, own: tuple[str, ...]) -> str:
-    """Allow what is inline in `text`, by its hash, and scripts, styles and pictures from the places of `own`."""
+    """Return a CSP that allows inline code of `text` by its hash, and scripts, styles and images from `own`."""
     allowed = {"script": [*own], "style": [*own], "img": ["data:", *own]}
     for kind, body in _INLINE.findall(text):
         allowed[kind].append(f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'")

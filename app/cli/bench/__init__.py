@@ -1,4 +1,4 @@
-"""`wizard bench`: put load on a gateway, or on any other server that speaks OpenAI's dialect."""
+"""`wizard bench`: load test a gateway, or any other OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -45,47 +45,47 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Ask for that long, and print the figures; 1 if any request failed.
+    Run the load test and print its results; return 1 if any request failed.
 
     Raises:
-        ConfigError: There is no `--url`, and the configuration is wrong.
+        ConfigError: `--url` is missing, and the configuration is invalid.
 
-        CommandError: No request was answered well.
+        CommandError: No request succeeded.
     """
-    url = given.url or f"{next(places(Source(given.config, {}, {}).read().settings)).url}/v1"
+    url = args.url or f"{next(places(Source(args.config, {}, {}).read().settings)).url}/v1"
     load = Load(
         url=url.rstrip("/"),
-        model=given.model,
-        prompt=given.prompt,
-        concurrency=min(given.concurrency, given.requests or given.concurrency),
-        duration_s=given.duration,
-        requests=given.requests,
-        stream=given.stream,
-        max_tokens=given.max_tokens,
-        key=given.key,
+        model=args.model,
+        prompt=args.prompt,
+        concurrency=min(args.concurrency, args.requests or args.concurrency),
+        duration_s=args.duration,
+        requests=args.requests,
+        stream=args.stream,
+        max_tokens=args.max_tokens,
+        key=args.key,
     )
     with Progress(f"asking {load.model} at {load.url}, {load.concurrency} at a time") as progress:
-        found = figures(asyncio.run(_measured(load, progress)))
-    if not found.requests:
-        causes = ", ".join(sorted(found.failures))
+        results = figures(asyncio.run(_measured(load, progress)))
+    if not results.requests:
+        causes = ", ".join(sorted(results.failures))
         raise CommandError(f"nobody at {load.url} gave a good answer ({causes})\n  check --url, --key and --model")
-    if given.json:
-        print_json(found)
+    if args.json:
+        print_json(results)
     else:
-        show(found)
-    return FAILED if found.failed else 0
+        show(results)
+    return FAILED if results.failed else 0
 
 
 async def _measured(load: Load, progress: Progress) -> Tally:
-    def tell(fraction: float) -> None:
+    def report(fraction: float) -> None:
         progress.fraction = fraction
 
     most = load.concurrency
     client = PoolClient(PoolOptions(connections_max=most, per_origin_max=most))
     try:
-        return await Callers(load, client, SystemClock(), tell).run()
+        return await Callers(load, client, SystemClock(), report).run()
     finally:
         await client.aclose()
 
@@ -97,8 +97,8 @@ def _count(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)?", text)
-    seconds = 0.0 if found is None else float(found[1]) * (60 if found[2] == "m" else 1)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)?", text)
+    seconds = 0.0 if match is None else float(match[1]) * (60 if match[2] == "m" else 1)
     if not seconds:
         raise argparse.ArgumentTypeError(f"{text!r} is no time such as 30s or 2m")
     return seconds

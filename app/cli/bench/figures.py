@@ -1,4 +1,4 @@
-"""What a run amounts to, for people and for programs."""
+"""Summarize a load test, for people and for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MS: Final = 1000.0
 
 
 class Quantiles(msgspec.Struct, frozen=True):
-    """Milliseconds: those that so many of a hundred do not exceed (nearest rank), and the extremes."""
+    """Percentiles (nearest rank), minimum and maximum, in milliseconds."""
 
     min: float
     p50: float
@@ -28,9 +28,9 @@ class Quantiles(msgspec.Struct, frozen=True):
 
 class Figures(msgspec.Struct, frozen=True):
     """
-    One run. `failures` are counted by cause.
+    The results of one run. `failures` are counted by cause.
 
-    `overhead_ms` is what the gateway says that it took itself, `first_token_ms` is for streams; else they are None.
+    `overhead_ms` is the gateway's own time as it reports it; `first_token_ms` is measured for streams. Else None.
     """
 
     requests: int
@@ -45,15 +45,15 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def figures(tally: Tally) -> Figures:
-    """Sum up what came back."""
-    good = len(tally.latency_s)
+    """Summarize the answers."""
+    succeeded = len(tally.latency_s)
     elapsed_s = max(tally.elapsed_s, 1e-9)
     return Figures(
-        requests=good,
+        requests=succeeded,
         failed=tally.failures.total(),
         failures=dict(tally.failures),
         elapsed_s=round(elapsed_s, 3),
-        requests_per_s=round(good / elapsed_s, 1),
+        requests_per_s=round(succeeded / elapsed_s, 1),
         events_per_s=round(tally.events / elapsed_s, 1),
         latency_ms=_quantiles([seconds * _MS for seconds in tally.latency_s]),
         first_token_ms=_quantiles([seconds * _MS for seconds in tally.first_token_s]),
@@ -61,17 +61,17 @@ def figures(tally: Tally) -> Figures:
     )
 
 
-def show(found: Figures) -> None:
-    """Print a run for people."""
-    print(f"{found.requests} good answers in {found.elapsed_s:.1f} s: {found.requests_per_s:,.1f} a second")
-    if found.events_per_s:
-        print(f"{found.events_per_s:,.1f} events a second")
-    for cause, count in sorted(found.failures.items()):
+def show(results: Figures) -> None:
+    """Print the results for people."""
+    print(f"{results.requests} good answers in {results.elapsed_s:.1f} s: {results.requests_per_s:,.1f} a second")
+    if results.events_per_s:
+        print(f"{results.events_per_s:,.1f} events a second")
+    for cause, count in sorted(results.failures.items()):
         print(painted(f"{count} failed: {cause}", Colour.BAD))
     rows = (
-        ("whole answer", found.latency_ms),
-        ("first token", found.first_token_ms),
-        ("gateway's own", found.overhead_ms),
+        ("whole answer", results.latency_ms),
+        ("first token", results.first_token_ms),
+        ("gateway's own", results.overhead_ms),
     )
     measured = [(name, quantiles) for name, quantiles in rows if quantiles is not None]
     if measured:

@@ -1,4 +1,4 @@
-"""A closed loop of callers, each asking again as soon as its answer is complete, over the gateway's own client."""
+"""Closed-loop load generator: each caller sends its next request when its answer is complete. Uses the pool client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.core.errors import GatewayError
 from app.core.ports import HttpRequest, UpstreamClient, UpstreamReply
 
 _CONNECT_S: Final = 10.0
-_GOOD: Final = range(200, 300)
+_SUCCESS: Final = range(200, 300)
 _EVENT, _LAST = b"data:", b"[DONE]"
 _OVERHEAD: Final = "x-wizard-overhead-ms"
 
@@ -23,10 +23,9 @@ _OVERHEAD: Final = "x-wizard-overhead-ms"
 @dataclass(frozen=True, slots=True)
 class Load:
     """
-    What to ask, of whom, and how much.
+    The parameters of one run.
 
-    It ends after `duration_s`, or after `requests` if those are given; no request begins later than that, and each has
-    `patience_s` to be answered.
+    No request starts after `duration_s`, or beyond `requests` if given; each may take `patience_s`.
     """
 
     url: str
@@ -57,7 +56,7 @@ class Load:
 
 @dataclass(slots=True)
 class Tally:
-    """What came back: seconds of each good answer, milliseconds that a gateway says it took, and failures by cause."""
+    """Raw results: latencies of successful answers, the overhead that a gateway reports, and failures by cause."""
 
     latency_s: list[float] = field(default_factory=list)
     first_token_s: list[float] = field(default_factory=list)
@@ -68,7 +67,7 @@ class Tally:
 
 
 class Callers:
-    """The callers of one run; `progress` is told now and then how much of it is over, 0 to 1."""
+    """The callers of one run; `progress` is called with the completed fraction, 0 to 1."""
 
     def __init__(self, load: Load, client: UpstreamClient, clock: Clock, progress: Callable[[float], None]) -> None:
         self._load = load
@@ -81,7 +80,7 @@ class Callers:
         self.tally = Tally()
 
     async def run(self) -> Tally:
-        """Let all of them ask until the end, and return what came back."""
+        """Run all callers until the end, and return the results."""
         self._started_s = self._clock.now()
         async with asyncio.TaskGroup() as group:
             for _ in range(self._load.concurrency):
@@ -98,26 +97,26 @@ class Callers:
                     await self._ask(began_s)
             except TimeoutError:
                 self.tally.failures["no answer in time"] += 1
-            except GatewayError as error:  # the client's words for everything that can happen on the way
+            except GatewayError as error:  # the pool client raises it for every transport failure
                 self.tally.failures[error.kind.code] += 1
 
     def _takes_another(self) -> bool:
-        passed_s = self._clock.now() - self._started_s
+        elapsed_s = self._clock.now() - self._started_s
         if self._load.requests is not None:
             self._progress(self._begun / self._load.requests)
             return self._begun < self._load.requests
-        self._progress(passed_s / self._load.duration_s)
-        return passed_s < self._load.duration_s
+        self._progress(elapsed_s / self._load.duration_s)
+        return elapsed_s < self._load.duration_s
 
     async def _ask(self, began_s: float) -> None:
         reply = await self._client.send(self._request)
         try:
-            good = await (self._streamed if self._load.stream else self._whole)(reply, began_s)
+            is_complete = await (self._streamed if self._load.stream else self._whole)(reply, began_s)
         finally:
             await reply.aclose()
-        if reply.status not in _GOOD:
+        if reply.status not in _SUCCESS:
             self.tally.failures[f"status {reply.status}"] += 1
-        elif not good:
+        elif not is_complete:
             self.tally.failures["incomplete"] += 1
         else:
             self.tally.latency_s.append(self._clock.now() - began_s)
@@ -131,16 +130,16 @@ class Callers:
         return True
 
     async def _streamed(self, reply: UpstreamReply, began_s: float) -> bool:
-        """Read a stream; it is complete if its last event says so."""
-        seen, rest, told = 0, b"", False
+        """Read a stream; return whether it ended with `[DONE]`."""
+        seen, rest, has_text = 0, b"", False
         async for chunk in reply.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 if not line.startswith(_EVENT):
                     continue
                 seen += 1
-                if not told and _says_something(line):
-                    told = True
+                if not has_text and _has_content(line):
+                    has_text = True
                     self.tally.first_token_s.append(self._clock.now() - began_s)
                 if line.endswith(_LAST):
                     self.tally.events += seen - 1
@@ -148,8 +147,8 @@ class Callers:
         return False
 
 
-def _says_something(line: bytes) -> bool:
-    """Say whether an event carries a piece of the answer, and not only a role."""
+def _has_content(line: bytes) -> bool:
+    """Return whether an event carries a piece of the answer, and not only a role."""
     try:
         choices = msgspec.json.decode(line[len(_EVENT) :])["choices"]
         delta: dict[str, Any] = choices[0]["delta"]

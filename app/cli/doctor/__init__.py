@@ -1,4 +1,4 @@
-"""`wizard doctor`: look at everything a gateway depends on, and say what is wrong and what to do."""
+"""`wizard doctor`: check everything a gateway depends on, and print what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.cli.reading import Offline
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
 from app.config.listening import places
 
-ILL = 1
+UNHEALTHY = 1
 _TEXT = "look at providers, Redis, the clock and this machine, and say what is wrong"
 _EXAMPLES = """\
 wizard doctor
@@ -40,32 +40,32 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     return parser
 
 
-def run(given: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """
-    Print each finding as soon as it is there; 0 if nothing is wrong, 1 if something is.
+    Print each finding as soon as it is known; return 0 if nothing is wrong, else 1.
 
     Raises:
-        ConfigError: The configuration is wrong, which is the first thing to mend.
+        ConfigError: The configuration is invalid, which must be fixed first.
     """
-    offline = Offline(given.config)
+    offline = Offline(args.config)
     with Progress("asking the providers and Redis") as progress:
-        return asyncio.run(_report(offline, progress, as_json=given.json))
+        return asyncio.run(_report(offline, progress, as_json=args.json))
 
 
 async def _report(offline: Offline, progress: Progress, *, as_json: bool) -> int:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
         async for finding in _findings(offline):
-            found.append(finding)
+            findings.append(finding)
             if not as_json:
                 progress.clear()
                 _show(finding)
     finally:
         await offline.aclose()
-    ill = any(finding.verdict is Verdict.WRONG for finding in found)
+    is_unhealthy = any(finding.verdict is Verdict.WRONG for finding in findings)
     if as_json:
-        print_json({"findings": found, "well": not ill})
-    return ILL if ill else 0
+        print_json({"findings": findings, "well": not is_unhealthy})
+    return UNHEALTHY if is_unhealthy else 0
 
 
 async def _findings(offline: Offline) -> AsyncIterator[Finding]:
@@ -75,9 +75,9 @@ async def _findings(offline: Offline) -> AsyncIterator[Finding]:
         yield finding
     yield await asyncio.to_thread(running, offline.loaded, next(places(settings)).url)
     reached = providers(settings, deps)
-    asked: list[Awaitable[Sequence[Finding]]] = [sharing_of(settings, deps.clock)]
-    asked += [provider_of(name, settings, reached[name], deps.clock) for name, _ in wanted(settings)]
-    for answer in asyncio.as_completed(asked):
+    checks: list[Awaitable[Sequence[Finding]]] = [sharing_of(settings, deps.clock)]
+    checks += [provider_of(name, settings, reached[name], deps.clock) for name, _ in wanted(settings)]
+    for answer in asyncio.as_completed(checks):
         for finding in await answer:
             yield finding
 

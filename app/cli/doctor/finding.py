@@ -1,4 +1,4 @@
-"""One thing that was looked at, and what is to be said of it."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Verdict(Enum):
-    """OK is well; WARNING works, but will not do for long or for everybody; WRONG has to be mended."""
+    """OK: nothing to do; WARNING: works, but not for long or not for everybody; WRONG: must be fixed."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Verdict(Enum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What was looked at, how it is, in words, and what to do about it (empty where nothing is to be done)."""
+    """What was checked, its state in words, and what to do about it (empty: nothing)."""
 
     subject: str
     verdict: Verdict
@@ -25,15 +25,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def fine(subject: str, found: str) -> Finding:
-    """Say that something is well."""
+    """Return a finding that needs no action."""
     return Finding(subject, Verdict.OK, found)
 
 
 def doubtful(subject: str, found: str, advice: str) -> Finding:
-    """Say that something will not do for long or for everybody."""
+    """Return a warning: works, but not for long or not for everybody."""
     return Finding(subject, Verdict.WARNING, found, advice)
 
 
 def wrong(subject: str, found: str, advice: str) -> Finding:
-    """Say that something has to be mended."""
+    """Return a finding that must be fixed."""
     return Finding(subject, Verdict.WRONG, found, advice)

@@ -1,4 +1,4 @@
-"""The machine, and what a gateway would do on it."""
+"""Check this machine, and whether a gateway runs on it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.config.load import Loaded
 from app.config.schema import Settings
 from app.providers.local.wheels import missing
 
-_FILES_MIN = 4096  # a stream takes two: the client's connection and the provider's
+_FILES_MIN = 4096  # a stream needs two: the client's connection and the provider's
 _TOKEN_MIN_CHARS = 16
 _PATIENCE_S = 2.0
 
 
 def machine(settings: Settings) -> Iterator[Finding]:
-    """Look at what needs no network."""
+    """Yield the findings that need no network."""
     version = platform.python_version()
     yield fine("python", f"{platform.python_implementation()} {version} on {platform.system()} {platform.machine()}")
     yield _files()
@@ -32,11 +32,11 @@ def machine(settings: Settings) -> Iterator[Finding]:
 
 
 def running(loaded: Loaded, url: str) -> Finding:
-    """Look whether a gateway runs where this configuration would listen, and with which configuration."""
+    """Check whether a gateway runs where this configuration would listen, and with which configuration."""
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=_PATIENCE_S, trust_env=False)
-        told = answer.json()
-        status, digest = str(told["status"]), str(told["config_digest"])
+        readiness = answer.json()
+        status, digest = str(readiness["status"]), str(readiness["config_digest"])
     except httpx2.TransportError:
         return fine("gateway", f"none runs at {url}")
     except (ValueError, KeyError, TypeError):
@@ -54,7 +54,7 @@ def _files() -> Finding:
         resource = import_module("resource")
     except ImportError:  # Windows has no such limit
         return fine("open files", "not limited")
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a gateway takes all that it may have
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a gateway raises its soft limit to the hard one
     if 0 <= most < _FILES_MIN:
         advice = "raise the hard limit ('ulimit -Hn', LimitNOFILE=, --ulimit nofile=): each stream needs two"
         return doubtful("open files", f"at most {most}", advice)

@@ -1,4 +1,4 @@
-"""Redis: does it answer, is it fit for what is kept there, does it agree about the time."""
+"""Check Redis: whether it answers, is fast enough and configured suitably, and agrees about the time."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from app.cli.doctor.finding import Finding, doubtful, fine, wrong
 from app.config.schema import Settings
 from app.core.clock import Clock
 
-_SLOW_S = 0.02  # decisions wait for it, with 50 ms for all of them together
+_SLOW_S = 0.02  # decisions wait for Redis, and have 50 ms in total
 _SKEW_MAX_S = 5.0
 
 
 async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
-    """Look at Redis, if one is configured."""
-    given = settings.redis
-    if given.url is None:
+    """Check Redis, if one is configured."""
+    configured = settings.redis
+    if configured.url is None:
         return _alone(settings)
-    probing = import_module("app.state.link.probe")  # redis-py takes half a second, which nobody needs without Redis
-    probed = await probing.probe_redis(given.url.get_secret_value(), given.key_prefix, clock)
+    probing = import_module("app.state.link.probe")  # importing redis-py takes half a second
+    probed = await probing.probe_redis(configured.url.get_secret_value(), configured.key_prefix, clock)
     if probed.reason:
         advice = "check redis.url and whether Redis is up; until then each process decides alone (redis.fail)"
         return [wrong("redis", f"cannot be used ({probed.reason})", advice)]
-    found = [fine("redis", f"{probed.version} answers in {probed.latency_s * 1000:.1f} ms and takes writes")]
+    findings = [fine("redis", f"{probed.version} answers in {probed.latency_s * 1000:.1f} ms and takes writes")]
     if probed.latency_s > _SLOW_S:
-        found.append(doubtful("redis", "far away", "bring it nearer: decisions that take over 50 ms are lost"))
+        findings.append(doubtful("redis", "far away", "bring it nearer: decisions that take over 50 ms are lost"))
     if probed.policy.startswith("allkeys"):
         advice = "set maxmemory-policy to volatile-lru or noeviction: limits and circuits must not be forgotten"
-        found.append(doubtful("redis", f"may forget any key when it is full ({probed.policy})", advice))
+        findings.append(doubtful("redis", f"may forget any key when it is full ({probed.policy})", advice))
     if probed.ahead_s is not None and abs(probed.ahead_s) > _SKEW_MAX_S:
         side = "behind" if probed.ahead_s > 0 else "before"
-        found.append(doubtful("clock", f"{abs(probed.ahead_s):.0f} s {side} that of Redis", "let NTP set both clocks"))
-    return found
+        findings.append(
+            doubtful("clock", f"{abs(probed.ahead_s):.0f} s {side} that of Redis", "let NTP set both clocks")
+        )
+    return findings
 
 
 def _alone(settings: Settings) -> list[Finding]:

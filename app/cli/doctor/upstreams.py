@@ -1,4 +1,4 @@
-"""The providers: do they answer, do they take the keys, do they have the models, do they agree about the time."""
+"""Check the providers: whether they answer, accept the keys, list the models, and agree about the time."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from app.core.clock import Clock
 from app.providers.discovery import Probed, probe
 from app.providers.endpoint import Provider
 
-_HERE = ("sim", "local")  # kinds that answer in this process
+_IN_PROCESS = ("sim", "local")  # kinds that answer in this process
 _SKEW_MAX_S = 5.0  # more makes signatures, tokens and budgets wrong
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _SHOWN_MAX = 3
 
 
 def wanted(settings: Settings) -> Iterator[tuple[str, ProviderSettings]]:
-    """Yield the providers that can be asked, by name."""
-    return ((name, given) for name, given in settings.providers.items() if given.kind not in _HERE)
+    """Return the providers that are reached over the network, with their names."""
+    return ((name, each) for name, each in settings.providers.items() if each.kind not in _IN_PROCESS)
 
 
 async def provider_of(name: str, settings: Settings, reached: Provider, clock: Clock) -> list[Finding]:
-    """Ask a provider with each of its keys."""
-    given = settings.providers[name]
-    found: list[Finding] = []
-    for position, headers in enumerate(_headers(given, reached), start=1):
-        subject = f"provider {name}" if len(given.api_keys) < 2 else f"provider {name}, key {position}"  # noqa: PLR2004 - several
+    """Probe a provider with each of its keys."""
+    configured = settings.providers[name]
+    findings: list[Finding] = []
+    for position, headers in enumerate(_headers(configured, reached), start=1):
+        subject = f"provider {name}" if len(configured.api_keys) < 2 else f"provider {name}, key {position}"  # noqa: PLR2004 - several
         probed = await probe(reached.base_url, headers, reached.client, clock)
-        found.append(_judged(subject, probed, _asked_for(name, settings)))
+        findings.append(_judged(subject, probed, _configured_models(name, settings)))
         if position == 1:
-            found += _clock(name, probed)
-    return found
+            findings += _clock(name, probed)
+    return findings
 
 
-def _headers(given: ProviderSettings, reached: Provider) -> Iterator[tuple[tuple[str, str], ...]]:
-    keys = given.api_keys if len(given.api_keys) > 1 else ()
+def _headers(configured: ProviderSettings, reached: Provider) -> Iterator[tuple[tuple[str, str], ...]]:
+    keys = configured.api_keys if len(configured.api_keys) > 1 else ()
     if not keys:
         yield reached.headers
     for key in keys:
         yield (*reached.headers, ("authorization", f"Bearer {key.get_secret_value()}"))
 
 
-def _asked_for(name: str, settings: Settings) -> tuple[str, ...]:
-    """Return the models of a provider that the configuration speaks of."""
+def _configured_models(name: str, settings: Settings) -> tuple[str, ...]:
+    """Return the models of a provider that the configuration names."""
     routed = [target.model for route in settings.models.values() for target in route.targets if target.provider == name]
     return tuple(dict.fromkeys([*settings.providers[name].models, *routed]))
 

@@ -1,1 +1,1 @@
-"""The data about models that comes with the gateway, and how it is read."""
+"""The built-in catalogue of models, and its reader."""

@@ -1,4 +1,4 @@
-"""Read the catalogue: the files beside this one, or a file of the operator in the form of `models.json`."""
+"""Read the catalogue: the built-in files, or an operator's file in the format of `models.json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDER: Final = Path(__file__).parent
 
 
 class CatalogueError(Exception):
-    """A file that is no catalogue; the text says what is wrong with it."""
+    """A file is not a valid catalogue; the message says why."""
 
 
 class _Models(msgspec.Struct, frozen=True):
@@ -33,10 +33,10 @@ class _Families(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=4)
 def read_catalogue(path: Path | None = None) -> Catalogue:
     """
-    Return the catalogue at `path`, or the one that comes with the gateway. Read once in the life of a process.
+    Return the catalogue at `path`, or the built-in one. Cached for the life of the process.
 
     Raises:
-        CatalogueError: The file cannot be read, or is none.
+        CatalogueError: The file cannot be read, or is invalid.
     """
     try:
         raw = (path or _FOLDER / "models.json").read_bytes()

@@ -1,7 +1,7 @@
 """
-The checks that need more than one setting, a file for each topic.
+Cross-field checks, a file per topic.
 
-A feature adds its own as a file with a function of the type `Check`, and names it in `_CHECKS`.
+A feature adds a function of the type `Check` in a file of its own, and lists it in `_CHECKS`.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _CHECKS: Final[Sequence[Check]] = (
 
 def cross_check(settings: Settings, names: Names, origins: Origins, known: Iterable[Loc]) -> dict[Loc, Problem]:
     """
-    Find what is good alone and wrong together, such as references that lead nowhere, by location.
+    Return, by location, problems of settings that are valid alone but not together, such as broken references.
 
-    What only follows from the wrong values at `known` is left out: `settings` have defaults in their place.
+    Consequences of the wrong values at `known` are left out: `settings` have defaults in their place.
     """
     around = {loc[:depth] for loc in known for depth in range(len(loc) + 1)}
-    found: dict[Loc, Complaint] = {}
+    complaints: dict[Loc, Complaint] = {}
     for check in _CHECKS:
-        found |= dict(check(settings, names))
+        complaints |= dict(check(settings, names))
     return {
         loc: Problem(dotted(loc), complaint.value, complaint.expected, complaint.suggestion, origins.of(loc))
-        for loc, complaint in found.items()
+        for loc, complaint in complaints.items()
         if loc not in around and (not complaint.because or complaint.because not in around)
     }

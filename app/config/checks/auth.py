@@ -1,4 +1,4 @@
-"""Keys that contradict each other, and gateways that everybody could call."""
+"""Check keys that conflict with each other, open gateways, ports, and tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.config.trees import Loc
 
 
 def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find keys with the same name or hash, hashes that need a pepper, and limits that say nothing."""
+    """Find keys with the same name or hash, hashes that need a pepper, and invalid limits."""
     yield from _names_and_hashes(settings)
     for index, key in enumerate(settings.keys):
         for position, limit in enumerate(key.limits):
@@ -21,7 +21,7 @@ def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find a gateway that is open to other machines without saying so."""
+    """Find a gateway that is open to other machines without `auth.allow_open`."""
     auth = settings.auth
     shared = next((place for place in places(settings) if place.shared), None)
     if not auth.required and not auth.allow_open and shared is not None:
@@ -35,7 +35,7 @@ def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]
 
 
 def ports(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find a port that is to be that of calls and that of the administration alone."""
+    """Find an admin port that equals the port for calls."""
     port = settings.admin.port
     if port and port == settings.server.port:
         expected = "another port than server.port, or null for the same"
@@ -43,12 +43,12 @@ def ports(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def tokens(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find tokens of which nobody says who may issue them, and for whom."""
+    """Find a JWKS address without an issuer or an audience."""
     jwt = settings.auth.jwt
     if jwt.jwks_url is None:
         return
-    for field, given in (("issuer", jwt.issuer), ("audience", jwt.audience)):
-        if not given:
+    for field, value in (("issuer", jwt.issuer), ("audience", jwt.audience)):
+        if not value:
             kind = "a text" if field == "issuer" else "a list with at least one text"
             advice = "write what the tokens have, or anybody's tokens of that issuer would do"
             yield ("auth", "jwt", field), Complaint("(empty)", f"{kind}: jwks_url is set", advice)

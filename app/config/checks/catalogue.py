@@ -1,4 +1,4 @@
-"""What is said of models that no provider has, and files that are no catalogue."""
+"""Check facts and prices of models, and the catalogue file."""
 
 from __future__ import annotations
 

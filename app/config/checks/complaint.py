@@ -1,4 +1,4 @@
-"""What a check says about one place, and the names by which it can look others up."""
+"""The result of a check for one location, the names that checks look up, and helpers that several checks share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REDIS_URL: Final[Loc] = ("redis", "url")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """All names that are configured, also those whose own entry is wrong and is reported elsewhere."""
+    """All configured names, including those whose entry is wrong and reported elsewhere."""
 
     providers: AbstractSet[str]
     routes: AbstractSet[str]
@@ -28,9 +28,9 @@ class Names:
 @dataclass(frozen=True, slots=True)
 class Complaint:
     """
-    What stands there, what should stand there instead, and what to do.
+    The current value, what is expected instead, and what to do.
 
-    `because` is another setting without which there would be no complaint; if that one is wrong, nothing is known.
+    `because` is another setting that the complaint depends on; if that one is wrong, the complaint is dropped.
     """
 
     value: str
@@ -43,13 +43,13 @@ Check: TypeAlias = Callable[[Settings, Names], Iterator[tuple[Loc, Complaint]]]
 
 
 def unknown_provider(value: str, provider: str, names: Names) -> Complaint:
-    """Complain that `value` speaks of a provider that is not configured."""
+    """Return the complaint that `value` names a provider that is not configured."""
     suggestion = did_you_mean(provider, names.providers) or "add it under providers"
     return Complaint(shown((), value), f"a configured provider ({listed(names.providers)})", suggestion)
 
 
 def no_route(name: str, names: Names) -> Complaint | None:
-    """Complain of a name that is neither a route nor `provider/model`."""
+    """Return a complaint if a name is neither a route nor `provider/model`."""
     if name in names.routes:
         return None
     provider, *model = re.split(r"[/:]", name, maxsplit=1)
@@ -60,7 +60,7 @@ def no_route(name: str, names: Names) -> Complaint | None:
 
 
 def repeated(values: Iterable[str]) -> Iterator[int]:
-    """Yield the positions of values that stood there before."""
+    """Yield the positions of values that occurred before."""
     seen: set[str] = set()
     for position, value in enumerate(values):
         if value in seen:
@@ -69,7 +69,7 @@ def repeated(values: Iterable[str]) -> Iterator[int]:
 
 
 def unusable(name: str, what: str, plugins: Plugins[object]) -> Complaint | None:
-    """Complain of a name that nobody offers, or whose package is broken; `what` is named by it."""
+    """Return a complaint if a plugin is not installed, or broken; `what` is the kind of plugin, for the message."""
     if name in plugins.own:
         return None
     try:
@@ -86,7 +86,7 @@ def unusable(name: str, what: str, plugins: Plugins[object]) -> Complaint | None
 
 
 def listed(names: AbstractSet[str]) -> str:
-    """Show the first of these names."""
+    """Format the first of these names."""
     first = [shown_key(name) for name in sorted(names)[:_LISTED]]
     more = ", …" if len(names) > len(first) else ""
     return f"{', '.join(first)}{more}" or "none yet"

@@ -1,4 +1,4 @@
-"""Guards: those that are installed, models that judge, and policies that have something to act on."""
+"""Check guards: custom ones are installed, and policies have a model or terms to work with."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from app.config.trees import Loc
 
 
 def guards(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find guards that are not installed, and guards that would do nothing."""
-    given = settings.guards
-    yield from _sections(("guards",), given, names)
-    for name, route in given.routes.items():
+    """Find guards that are not installed, or would have no effect."""
+    configured = settings.guards
+    yield from _sections(("guards",), configured, names)
+    for name, route in configured.routes.items():
         loc = ("guards", "routes", name)
         complaint = no_route(name, names)
         if complaint is not None:
@@ -24,25 +24,25 @@ def guards(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
         yield from _sections(loc, route, names)
 
 
-def _sections(loc: Loc, given: Guards | GuardRoute, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    yield from _terms((*loc, "terms"), given.terms)
-    yield from _moderation((*loc, "moderation"), given.moderation, names)
-    for index, custom in enumerate(given.custom or ()):
+def _sections(loc: Loc, configured: Guards | GuardRoute, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    yield from _terms((*loc, "terms"), configured.terms)
+    yield from _moderation((*loc, "moderation"), configured.moderation, names)
+    for index, custom in enumerate(configured.custom or ()):
         complaint = unusable(custom.name, "guard", GUARDS)
         if complaint is not None:
             yield (*loc, "custom", index, "name"), complaint
 
 
-def _terms(loc: Loc, given: TermGuard | None) -> Iterator[tuple[Loc, Complaint]]:
-    if given is not None and given.policy != "none" and not given.terms:
+def _terms(loc: Loc, configured: TermGuard | None) -> Iterator[tuple[Loc, Complaint]]:
+    if configured is not None and configured.policy != "none" and not configured.terms:
         yield (*loc, "terms"), Complaint("[]", "at least one word or phrase", "list what must not occur, or remove it")
 
 
-def _moderation(loc: Loc, given: ModerationGuard | None, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    if given is None or given.policy == "none":
+def _moderation(loc: Loc, configured: ModerationGuard | None, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    if configured is None or configured.policy == "none":
         return
-    if given.model is None:
+    if configured.model is None:
         expected = f"a route ({listed(names.routes)}), or provider/model"
         yield (*loc, "model"), Complaint(MISSING, expected, "name the moderation model")
-    elif (complaint := no_route(given.model, names)) is not None:
+    elif (complaint := no_route(configured.model, names)) is not None:
         yield (*loc, "model"), complaint

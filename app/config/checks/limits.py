@@ -1,4 +1,4 @@
-"""Budgets of one name, and rate limits that say nothing, too much, or what cannot be."""
+"""Check rate limits and the names of budgets."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from app.config.schema import Settings
 from app.config.trees import Loc
 from app.core.allow_list import slashed
 
-YEAR_S = 366 * 86_400  # in which a bucket has to fill
+YEAR_S = 366 * 86_400  # longest time for a bucket to fill
 
 
 def limits(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find what is wrong with the limits of the gateway, and budgets of the same name."""
-    given: tuple[tuple[str, Sequence[Limit | Budget]], ...] = (
+    """Find problems of the gateway's limits, and budgets with the same name."""
+    sections: tuple[tuple[str, Sequence[Limit | Budget]], ...] = (
         ("limits", settings.limits),
         ("budgets", settings.budgets),
     )
-    for section, named in given:
-        for position in repeated([each.name for each in named]):
-            value = repr(named[position].name)
+    for section, entries in sections:
+        for position in repeated([each.name for each in entries]):
+            value = repr(entries[position].name)
             yield (section, position, "name"), Complaint(value, "a name of its own", "choose another name")
     for position, limit in enumerate(settings.limits):
         loc: Loc = ("limits", position)
@@ -32,7 +32,7 @@ def limits(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def contents(loc: Loc, limit: KeyLimit, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find what is wrong with what one limit says; also for those of keys."""
+    """Find problems within one limit, of the gateway or of a key."""
     rates = [each for each in (limit.requests, limit.tokens) if each is not None]
     if not rates and limit.concurrency is None:
         yield loc, Complaint("a limit of nothing", "requests, tokens or concurrency", "say what is limited")
@@ -57,7 +57,7 @@ def _scopes(loc: Loc, limit: Limit) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def _ambiguous(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
-    """Find numbers that cannot be meant for requests and tokens alike."""
+    """Find numbers that cannot apply to both requests and tokens."""
     for name in ("burst", "lease"):
         if getattr(limit, name):
             expected = f"a limit of either requests or tokens, as each needs a {name} of its own"
@@ -65,7 +65,7 @@ def _ambiguous(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def _excessive(loc: Loc, limit: KeyLimit, rates: Sequence[int]) -> Iterator[tuple[Loc, Complaint]]:
-    """Find bursts that take years to come together, and leases that leave nothing for other replicas."""
+    """Find bursts that take over a year to accumulate, and leases that leave nothing for other replicas."""
     for amount in rates:
         if limit.burst is not None and limit.burst / amount * limit.window_s > YEAR_S:
             expected = f"at most what comes together in a year, which is {int(amount * YEAR_S / limit.window_s)}"
@@ -77,7 +77,7 @@ def _excessive(loc: Loc, limit: KeyLimit, rates: Sequence[int]) -> Iterator[tupl
 
 
 def _useless(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
-    """Find numbers that nothing uses."""
+    """Find numbers that have no effect."""
     counts = limit.requests is not None or limit.tokens is not None
     for name in ("window_s", "burst", "lease"):
         if not counts and name in limit.model_fields_set and getattr(limit, name):

@@ -1,4 +1,4 @@
-"""Settings that stand on something which is not there: a package, a place, a Redis, another setting."""
+"""Check settings whose requirements are missing: a package, a path, Redis, another setting."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _STORES = ("cache", "sessions", "usage", "request_log")
 
 
 def stores(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find stores in files without a path, and those in Redis without a Redis."""
+    """Find file stores without a path, and Redis stores without Redis."""
     for section in _STORES:
-        given = getattr(settings, section)
-        if not getattr(given, "enabled", True):
+        configured = getattr(settings, section)
+        if not getattr(configured, "enabled", True):
             continue
-        if given.store in {"file", "sqlite"} and not given.path:
-            what = "a folder" if given.store == "file" else "a file"
-            yield (section, "path"), Complaint(MISSING, f"{what}, as {section}.store is {given.store}", "add path")
-        if given.store == "redis" and settings.redis.url is None:
+        if configured.store in {"file", "sqlite"} and not configured.path:
+            what = "a folder" if configured.store == "file" else "a file"
+            yield (section, "path"), Complaint(MISSING, f"{what}, as {section}.store is {configured.store}", "add path")
+        if configured.store == "redis" and settings.redis.url is None:
             expected, advice = "another store, as redis.url is null", "set redis.url, or choose another store"
             yield (section, "store"), Complaint("'redis'", expected, advice, REDIS_URL)
 
 
 def semantic_cache(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find a cache of similar prompts that nothing can compare."""
-    given, loc = settings.cache.semantic, ("cache", "semantic")
-    if not given.enabled:
+    """Find a semantic cache without an embedding model or numpy."""
+    semantic, loc = settings.cache.semantic, ("cache", "semantic")
+    if not semantic.enabled:
         return
-    if given.model is None:
+    if semantic.model is None:
         expected = "a model that turns texts into vectors, such as openai/text-embedding-3-small"
         yield (*loc, "model"), Complaint("null", expected, "name one, or set cache.semantic.enabled to false")
-    elif (complaint := no_route(given.model, names)) is not None:
+    elif (complaint := no_route(semantic.model, names)) is not None:
         yield (*loc, "model"), complaint
     if find_spec("numpy") is None:
         advice = "install the extra 'semantic' (pip install 'wizard-gateway[semantic]')"
@@ -45,14 +45,14 @@ def semantic_cache(settings: Settings, names: Names) -> Iterator[tuple[Loc, Comp
 
 
 def adaptive_limit(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find an adaptive limit that has nothing to move below."""
+    """Find an adaptive limit without `max_in_flight`."""
     if settings.admission.adaptive and settings.admission.max_in_flight is None:
         expected = "false, as admission.max_in_flight is null: an adaptive limit moves below that one"
         yield ("admission", "adaptive"), Complaint("true", expected, "set admission.max_in_flight, or remove it")
 
 
 def resuming(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find several workers without a Redis: a client that comes back would meet any of them, and each knows its own."""
+    """Find resumption with several workers but no Redis: a client may reach a worker that does not have its stream."""
     workers = settings.server.workers
     if settings.streaming.resume.enabled and workers > 1 and settings.redis.url is None:
         expected = f"false, as server.workers is {workers} and each worker keeps its own streams without a Redis"
@@ -68,15 +68,15 @@ def tokenizer(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complain
     loc, value = ("tokenizer", "tables"), shown((), folder)
     files = [name for vocabulary in VOCABULARIES.values() for name in vocabulary.files]
     if not any((Path(folder) / name).is_file() for name in files):
-        wanted = " or ".join(vocabulary.files[0] for vocabulary in VOCABULARIES.values())
-        yield loc, Complaint(value, f"a folder with {wanted}", "put a table there, or remove it")
+        tables = " or ".join(vocabulary.files[0] for vocabulary in VOCABULARIES.values())
+        yield loc, Complaint(value, f"a folder with {tables}", "put a table there, or remove it")
     elif find_spec(PACKAGE) is None:
         expected = f"null, as the package {PACKAGE} is not installed"
         yield loc, Complaint(value, expected, f"install {PACKAGE}, or remove it")
 
 
 def exporter(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find a protocol of tracing whose library is not installed."""
+    """Find a tracing protocol whose library is not installed."""
     if settings.tracing.enabled and settings.tracing.protocol == "grpc" and find_spec("grpc") is None:
         advice = (
             "install it (pip install 'wizard-gateway[otlp-grpc]'), or use OTLP over HTTP, which every collector takes"

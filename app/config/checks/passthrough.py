@@ -1,4 +1,4 @@
-"""What is passed on unread: to whom, and whether that is wanted where everything else is looked at."""
+"""Check passthrough: its providers exist, and bypassing redaction or guards is allowed explicitly."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _SECTIONS: Final = ("passthrough", "files")
 
 
 def passthrough(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find providers that are not there, and ways around redaction and guards that nobody has agreed to."""
+    """Find unknown providers, and passthrough that bypasses redaction or guards without `unguarded`."""
     looked_at = is_looked_at(settings)
     for section in _SECTIONS:
-        given = getattr(settings, section)
-        for index, provider in enumerate(given.providers):
+        configured = getattr(settings, section)
+        for index, provider in enumerate(configured.providers):
             if provider not in names.providers:
                 yield (section, "providers", index), unknown_provider(provider, provider, names)
-        if given.enabled and looked_at and not given.unguarded:
+        if configured.enabled and looked_at and not configured.unguarded:
             expected = "true, as redaction or guards are on, and what is passed on is looked at by neither"
             advice = f"set {section}.unguarded if that is meant, or {section}.enabled to false"
             yield (section, "unguarded"), Complaint("false", expected, advice)
 
 
 def is_looked_at(settings: Settings) -> bool:
-    """Say whether anything reads the texts of calls: redaction, or guards."""
+    """Return whether redaction or guards inspect the texts of calls."""
     redaction, guards = settings.redaction, settings.guards
     routes = redaction.routes.values()
     if redaction.enabled or redaction.output.enabled or any(route.enabled for route in routes):
@@ -36,6 +36,6 @@ def is_looked_at(settings: Settings) -> bool:
 
 
 def _acts(guards: object) -> bool:
-    found = (value for _, value in guards)  # type: ignore[attr-defined]  # a section is iterable over its fields
-    each = [one for value in found for one in (value if isinstance(value, tuple) else (value,))]
+    values = (value for _, value in guards)  # type: ignore[attr-defined]  # a section is iterable over its fields
+    each = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
     return any(getattr(one, "policy", "none") != "none" for one in each)

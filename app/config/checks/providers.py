@@ -1,4 +1,4 @@
-"""Settings that a provider of its kind cannot use."""
+"""Check the settings of providers against their kind."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from app.config.routing import Provider
 from app.config.schema import Settings
 from app.config.trees import Loc
 
-# What kinds that answer on this machine by themselves have no use for, and must therefore not be given.
-_WITHOUT: Final = MappingProxyType(
+# Settings that in-process kinds do not use, and refuse.
+_UNUSED: Final = MappingProxyType(
     {
         "sim": ("base_url", "api_key", "api_keys", "headers", "proxy"),
         "local": ("base_url", "api_key", "api_keys", "proxy"),
@@ -26,21 +26,21 @@ _WITHOUT: Final = MappingProxyType(
 )
 _RESPONDING: Final = frozenset({"openai", "azure"})  # dialects of servers that may have the Responses API
 _PEM_FILES: Final = ("ca_file", "certificate_file", "key_file")
-# What makes the requests of a dialect trusted where there is no key, and the extra that brings it along.
+# The module that authenticates the requests of a dialect without a key, and the extra that installs it.
 _EXTRAS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {"bedrock": ("botocore", "bedrock"), "vertex": ("google.auth", "vertex")}
 )
 
 
 def unusable_settings(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find what a provider has no use for, and keys that are given twice."""
+    """Find settings that a provider does not use, conflicting keys, and missing requirements."""
     for name, provider in settings.providers.items():
         for field, complaint in _provider(provider):
             yield ("providers", name, field), complaint
 
 
 def _provider(provider: Provider) -> Iterator[tuple[str, Complaint]]:
-    for field in _WITHOUT.get(provider.kind, ()):
+    for field in _UNUSED.get(provider.kind, ()):
         if getattr(provider, field):
             yield field, Complaint("(set)", f"no {field}: kind {provider.kind} needs none", "remove it")
     if provider.api_keys and provider.api_key:
@@ -67,7 +67,7 @@ def _responses(provider: Provider) -> Iterator[tuple[str, Complaint]]:
 
 
 def _way(provider: Provider) -> Iterator[tuple[str, Complaint]]:
-    """Find ways to a provider that lead nowhere."""
+    """Find a proxy or HTTP/2 that cannot work with the address."""
     address = provider.base_url or ""
     if provider.proxy and address.startswith(UNIX):
         yield "proxy", Complaint("(set)", "null: a socket is reached without one", "remove it")
@@ -81,34 +81,35 @@ def _way(provider: Provider) -> Iterator[tuple[str, Complaint]]:
 
 
 def tls(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find certificates that nobody asks for or that cannot be used."""
+    """Find certificates that have no effect or cannot be used."""
     for name, provider in settings.providers.items():
         for field, complaint in _tls(provider):
             yield ("providers", name, "tls", field), complaint
 
 
 def _tls(provider: Provider) -> Iterator[tuple[str, Complaint]]:
-    given, (authorities, certificate, key) = provider.tls, _PEM_FILES
+    configured, (authorities, certificate, key) = provider.tls, _PEM_FILES
     for field in _PEM_FILES:
-        if getattr(given, field) and not (provider.base_url or "").startswith("https://"):
-            yield field, Complaint(shown((), getattr(given, field)), "null, as base_url is no https", "remove it")
+        if getattr(configured, field) and not (provider.base_url or "").startswith("https://"):
+            yield field, Complaint(shown((), getattr(configured, field)), "null, as base_url is no https", "remove it")
             return
-    if given.key_file and not given.certificate_file:
+    if configured.key_file and not configured.certificate_file:
         yield certificate, Complaint(MISSING, "the certificate that key_file belongs to", f"add {certificate}")
         return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the system's authorities, which take 18 ms to read
     try:
-        if given.ca_file:
-            context.load_verify_locations(given.ca_file)
+        if configured.ca_file:
+            context.load_verify_locations(configured.ca_file)
     except OSError as error:
         expected = "the path of a readable PEM file with certificates of authorities"
-        yield authorities, Complaint(shown((), given.ca_file), expected, _repair(error))
+        yield authorities, Complaint(shown((), configured.ca_file), expected, _repair(error))
     try:
-        if given.certificate_file:
-            context.load_cert_chain(given.certificate_file, given.key_file, password="")  # never asks a terminal
+        if configured.certificate_file:
+            # an empty password, so OpenSSL never asks on a terminal
+            context.load_cert_chain(configured.certificate_file, configured.key_file, password="")
     except OSError as error:
         expected = f"the path of a readable PEM file with a certificate that fits its {key}, which has no password"
-        yield certificate, Complaint(shown((), given.certificate_file), expected, _repair(error))
+        yield certificate, Complaint(shown((), configured.certificate_file), expected, _repair(error))
 
 
 def _repair(error: OSError) -> str:
@@ -116,7 +117,7 @@ def _repair(error: OSError) -> str:
 
 
 def _address(provider: Provider) -> Iterator[tuple[str, Complaint]]:
-    """Find parts of a preset's address that are not there."""
+    """Find missing parts of a preset's address."""
     preset = PRESETS.get(provider.kind)
     if preset is None:
         return
@@ -132,7 +133,7 @@ def _address(provider: Provider) -> Iterator[tuple[str, Complaint]]:
 
 
 def _kind(provider: Provider) -> Iterator[tuple[str, Complaint]]:
-    """Find kinds that need what is not installed."""
+    """Find kinds whose packages are not installed."""
     complaint = unusable(provider.kind, "kind", PROVIDER_KINDS)
     if complaint is not None:
         yield "kind", complaint
@@ -146,7 +147,7 @@ def _kind(provider: Provider) -> Iterator[tuple[str, Complaint]]:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package around it
+    except ModuleNotFoundError:  # the parent package is missing
         return False
 
 

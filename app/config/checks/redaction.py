@@ -1,4 +1,4 @@
-"""Redaction: patterns that RE2 takes, and names that something finds."""
+"""Check redaction: its patterns, and the names that it refers to."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _OWN: tuple[str, ...] = get_args(Detector)
 
 
 def redaction(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find patterns that are none, names given twice, and actions for what nothing finds."""
-    given = settings.redaction
-    for loc, complaint in (*_patterns(given), *_actions(given), *_routes(given, names)):
+    """Find invalid patterns, duplicate names, and actions for detectors that do not exist."""
+    configured = settings.redaction
+    for loc, complaint in (*_patterns(configured), *_actions(configured), *_routes(configured, names)):
         yield ("redaction", *loc), complaint
 
 
-def _patterns(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
+def _patterns(configured: Redaction) -> Iterator[tuple[Loc, Complaint]]:
     taken = set(_OWN)
-    for index, pattern in enumerate(given.patterns):
+    for index, pattern in enumerate(configured.patterns):
         if pattern.name in taken:
             expected = "a name that nothing else has"
             yield ("patterns", index, "name"), Complaint(repr(pattern.name), expected, "choose another name")
@@ -35,15 +35,15 @@ def _patterns(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def _problem(pattern: str) -> tuple[str, str] | None:
-    """Return what is expected of a pattern and what to do, if it cannot be used."""
-    re2 = import_module("re2")  # 2 MB, which a configuration without patterns need not take
+    """Return what is expected and what to do, if a pattern cannot be used."""
+    re2 = import_module("re2")  # 2 MB, not loaded without patterns
     options = re2.Options()
     options.log_errors = False
     try:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
-        told = error.args[0] if error.args else ""
-        reason = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        message = error.args[0] if error.args else ""
+        reason = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
         advice = "RE2 has neither looks ahead or behind nor back references: https://github.com/google/re2/wiki/Syntax"
         return f"a regular expression that RE2 takes: {reason}", advice
     if compiled.search("") is not None:
@@ -51,14 +51,14 @@ def _problem(pattern: str) -> tuple[str, str] | None:
     return None
 
 
-def _actions(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
-    entities = given.presidio.entities if given.presidio.url else ()
-    known = (*_OWN, *[pattern.name for pattern in given.patterns], *[entity.lower() for entity in entities])
+def _actions(configured: Redaction) -> Iterator[tuple[Loc, Complaint]]:
+    entities = configured.presidio.entities if configured.presidio.url else ()
+    known = (*_OWN, *[pattern.name for pattern in configured.patterns], *[entity.lower() for entity in entities])
     places: list[tuple[Loc, Mapping[str, str]]] = [
-        (("actions",), given.actions),
-        (("output", "actions"), given.output.actions),
+        (("actions",), configured.actions),
+        (("output", "actions"), configured.output.actions),
     ]
-    for name, route in given.routes.items():
+    for name, route in configured.routes.items():
         places.append((("routes", name, "actions"), route.actions or {}))
         places.append((("routes", name, "output", "actions"), route.output.actions if route.output else {}))
     for loc, actions in places:
@@ -68,8 +68,8 @@ def _actions(given: Redaction) -> Iterator[tuple[Loc, Complaint]]:
             yield (*loc, detector), Complaint(shown_key(detector), expected, suggestion)
 
 
-def _routes(given: Redaction, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    for name in given.routes:
+def _routes(configured: Redaction, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+    for name in configured.routes:
         complaint = no_route(name, names)
         if complaint is not None:
             yield ("routes", name), complaint

@@ -1,4 +1,4 @@
-"""Routes: references that lead nowhere, and targets that cannot do what their route asks of them."""
+"""Check routes: broken references, and targets that cannot do what their route requires."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.config.trees import Loc
 
 
 def references(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find targets and fallbacks that are not there."""
+    """Find targets and fallbacks that do not exist."""
     for name, route in settings.models.items():
         for loc, complaint in _references(name, route, names):
             yield ("models", name, *loc), complaint
@@ -36,7 +36,7 @@ def _fallback(name: str, fallback: str, names: Names) -> Complaint | None:
 
 
 def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find routes whose strategy cannot work."""
+    """Find routes whose strategy is unknown or broken."""
     for name, route in settings.models.items():
         complaint = unusable(route.strategy, "strategy", ROUTE_STRATEGIES)
         if complaint is not None:
@@ -44,7 +44,7 @@ def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complai
 
 
 def hedges(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find hedged routes with one target, and bounds that contradict each other."""
+    """Find hedged routes with a single target, and contradictory bounds."""
     for name, route in settings.models.items():
         if route.hedge.enabled:
             yield from _hedge(("models", name, "hedge"), route)
@@ -60,7 +60,7 @@ def _hedge(loc: Loc, route: Route) -> Iterator[tuple[Loc, Complaint]]:
 
 
 def recoveries(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find routes that recover and have no second target that can go on; fallbacks are taken to be able."""
+    """Find routes with recovery but no second target that can continue a text; fallbacks are assumed to be able."""
     for name, route in settings.models.items():
         if route.recovery.enabled and not route.fallbacks and not _goes_on(route, settings):
             expected = "false, as no target of this route but the first can go on with a text"
@@ -77,7 +77,7 @@ def _goes_on(route: Route, settings: Settings) -> bool:
 
 
 def bounds(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    """Find targets that several routes bound differently: the bound belongs to the target, not to the route."""
+    """Find targets with different bounds in several routes: the bound belongs to the target, not to the route."""
     first: dict[tuple[str, str], tuple[str, int]] = {}
     for name, route in settings.models.items():
         for index, target in enumerate(route.targets):

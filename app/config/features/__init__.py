@@ -1,1 +1,1 @@
-"""The sections of single features, a file for each."""
+"""The sections of single features, one file each."""

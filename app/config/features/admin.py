@@ -1,4 +1,4 @@
-"""The administration endpoints."""
+"""The section `admin`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.config.fields import Host, Section, Whole
 class Admin(Section):
     """The administration endpoints."""
 
-    token: Annotated[SecretStr, BeforeValidator(lambda given: "" if given is None else given)] = Field(
+    token: Annotated[SecretStr, BeforeValidator(lambda value: "" if value is None else value)] = Field(
         default=SecretStr(""), description="Bearer token of /admin; empty means that /admin answers 404."
     )
     port: Annotated[Whole, Field(ge=0, le=65_535)] | None = Field(

@@ -1,4 +1,4 @@
-"""Who may call."""
+"""The section `auth`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Claim = Annotated[str, Field(min_length=1, max_length=256), Expected("the name o
 
 
 class JwtClaims(Section):
-    """Which claim of a token says what about its caller."""
+    """The claims of a token that describe its caller."""
 
-    id: Claim = Field(default="sub", description="Whose token it is; limits and stored things hang on it.")
+    id: Claim = Field(default="sub", description="Whose token it is; limits and stored data belong to it.")
     name: Claim | None = Field(default=None, description="A name for people; null shows the id.")
     team: Claim | None = Field(default=None, description="The team.")
     user: Claim | None = Field(default=None, description="The user.")

@@ -1,4 +1,4 @@
-"""Budgets, prices, and where usage is kept."""
+"""The sections `budgets`, `prices`, `usage` and `alerts`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class KeyBudget(Amount):
 
 
 class Budget(Amount):
-    """What may be spent on one kind of subject, by each for itself."""
+    """What each subject of one kind may spend."""
 
     name: ModelName = Field(description="Name in messages, logs and the administration.")
     per: Scopes = Field(default=("global",), description="Whose spending counts together.")
@@ -44,7 +44,7 @@ class Budget(Amount):
 
 
 class ModelPrice(Section):
-    """US dollars for a million tokens of one model; parts without a price have that of the whole."""
+    """US dollars per million tokens of one model; parts without a price have that of the whole."""
 
     input: Price = Field(description="For tokens of the prompt.")
     output: Price = Field(default=0, description="For tokens of the answer.")
@@ -58,7 +58,7 @@ class ModelPrice(Section):
 
 
 class Usage(Section):
-    """Where it is kept what was used, for reports."""
+    """Where usage is stored, for reports."""
 
     store: Literal["memory", "sqlite", "redis"] = Field(default="memory", description="Kind of store.")
     path: str | None = Field(default=None, description="File of the store sqlite.")
@@ -66,7 +66,7 @@ class Usage(Section):
 
 
 class Alerts(Section):
-    """Who is told at once of what an operator should know."""
+    """Immediate notifications for operators."""
 
     webhook_url: SecretAddress = Field(
         default=None,

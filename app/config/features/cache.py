@@ -1,4 +1,4 @@
-"""Stored answers."""
+"""The section `cache`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from app.config.fields import Bytes, Count, Lifetime, ModelName, Number, Ratio, Seconds, Section
 
 CachedOperation = Literal["chat", "completions", "embeddings", "moderations", "rerank"]
-# A year bounds how long something is kept; 0 is not at all.
+# At most a year; 0 disables it.
 Grace = Annotated[Number, Field(ge=0, le=31_536_000)]
 
 
@@ -23,7 +23,7 @@ class SemanticCache(Section):
     )
     timeout_s: Seconds = Field(default=2, description="Seconds that a vector may take before a call goes without one.")
     max_entries: Count = Field(
-        default=10_000, description="Most prompts that are compared with: per process, or in a Redis 8."
+        default=10_000, description="Maximum prompts to compare with: per process, or in a Redis 8."
     )
 
 
@@ -33,8 +33,8 @@ class Cache(Section):
     enabled: bool = Field(default=False, description="Whether complete answers are stored.")
     ttl_s: Lifetime = Field(default=3600, description="Seconds that a stored answer is used.")
     ttl_jitter: Ratio = Field(default=0.1, description="Random share of ttl_s, at most, by which answers end earlier.")
-    max_entries: Count = Field(default=1000, description="Most stored answers.")
-    max_bytes: Bytes = Field(default=104_857_600, description="Most bytes of stored answers.")
+    max_entries: Count = Field(default=1000, description="Maximum stored answers.")
+    max_bytes: Bytes = Field(default=104_857_600, description="Maximum bytes of stored answers.")
     max_entry_bytes: Bytes = Field(default=1_048_576, description="Largest answer that is stored, in bytes.")
     eviction: Literal["lru", "lfu", "fifo"] = Field(
         default="lru", description="Which answer goes first when it is full."
@@ -57,7 +57,7 @@ class Cache(Section):
     )
     tools: bool = Field(default=False, description="Whether requests that offer tools may have a stored answer.")
     several_choices: bool = Field(default=False, description="Whether requests with n above 1 may have one.")
-    media: bool = Field(default=True, description="Whether requests with images, sound or files may have one.")
+    media: bool = Field(default=True, description="Whether requests with images, audio or files may be cached.")
     seeds: bool = Field(default=True, description="Whether requests that choose a seed may have one.")
     truncated: bool = Field(default=False, description="Whether answers that a limit of tokens cut short are stored.")
     max_temperature: Annotated[Number, Field(ge=0, le=10)] | None = Field(

@@ -1,4 +1,4 @@
-"""What is known of models."""
+"""The section `catalogue`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Capability = Literal["tools", "vision", "json_schema", "audio", "reasoning"]
 
 
 class ModelFacts(Section):
-    """What the operator knows of one model; what is left out is as the catalogue has it."""
+    """The operator's facts about one model; those left out are taken from the catalogue."""
 
     context_window: Count | None = Field(default=None, description="Tokens of prompt and answer.")
-    max_output: Count | None = Field(default=None, description="Most tokens of an answer.")
+    max_output: Count | None = Field(default=None, description="Maximum tokens of an answer.")
     capabilities: frozenset[Capability] | None = Field(default=None, description="What it can do.")
 
 
 class Catalogue(Section):
-    """The data about models, and what it is used for."""
+    """The data about models, and its uses."""
 
     file: str | None = Field(default=None, description="A file in place of the one that comes with the gateway.")
     models: dict[ModelName, ModelFacts] = Field(

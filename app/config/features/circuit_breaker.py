@@ -1,4 +1,4 @@
-"""When a target that keeps failing is left alone."""
+"""The section `circuit_breaker`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.config.fields import Count, Ratio, Seconds, Section, Whole
 
 
 class CircuitBreaker(Section):
-    """When a target that keeps failing is left alone."""
+    """When a target that keeps failing is skipped."""
 
     enabled: bool = Field(default=True, description="Whether targets have circuits at all.")
     failure_threshold: Count = Field(default=5, description="Failures inside the window that open the circuit.")

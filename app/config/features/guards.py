@@ -1,4 +1,4 @@
-"""Checks on the meaning of prompts and answers."""
+"""The section `guards`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ GuardName = Annotated[
 ToolPattern = Annotated[str, Field(min_length=1, max_length=128)]
 Term = Annotated[str, Field(min_length=2, max_length=200, pattern=r"^\S(.*\S)?$"), Expected("a word or a phrase")]
 
-_POLICY = (
-    "What becomes of a complaint: none does not look, observe counts it, flag names it in a header, block refuses."
-)
+_POLICY = "What an objection causes: none is off, observe counts it, flag adds a header, block refuses."
 
 
 class _Judging(Section):
@@ -27,17 +25,17 @@ class _Judging(Section):
 
 
 class Classifier(Section):
-    """A model that judges prompts, asked over HTTP."""
+    """A model that rates prompts, called over HTTP."""
 
     url: HttpUrl = Field(default=None, description="Address that is sent the passages; null asks none.")
     api_key: ApiKey = Field(default=None, description="Sent as a bearer token; null or empty sends none.")
     timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
-    fail: Fail = Field(default="open", description="Without an answer, open lets the call go on and closed refuses it.")
+    fail: Fail = Field(default="open", description="Without an answer, open continues the call and closed refuses it.")
     threshold: Ratio = Field(default=0.8, description="Least score that is complained of, 0 to 1.")
 
 
 class Injection(_Judging):
-    """What happens with prompts that look like an injection."""
+    """How prompts that look like an injection are handled."""
 
     threshold: Ratio = Field(default=0.5, description="Least score of a user's text that is complained of, 0 to 1.")
     tool_threshold: Ratio = Field(default=0.5, description="Least score of a tool's result, 0 to 1.")
@@ -69,11 +67,11 @@ class TermGuard(_Judging):
 class LengthGuard(_Judging):
     """How long an answer may be."""
 
-    max_chars: Count = Field(default=100_000, description="Most characters of one text of an answer.")
+    max_chars: Count = Field(default=100_000, description="Maximum characters of one text of an answer.")
 
 
 class SchemaGuard(_Judging):
-    """Whether answers that have to be JSON are what they have to be."""
+    """Whether answers match their JSON schema."""
 
     json_schema: dict[str, Any] | None = Field(
         default=None, description="JSON schema of every answer; null takes each request's own."
@@ -88,20 +86,20 @@ class RefusalGuard(_Judging):
 
 
 class LeakGuard(_Judging):
-    """Whether an answer has personal things that are not in its prompt."""
+    """Whether an answer contains personal data that is not in its prompt."""
 
     detectors: tuple[Detector, ...] = Field(default=DEFAULT_DETECTORS, description="What is looked for.")
 
 
 class ModerationGuard(_Judging):
-    """What a moderation model thinks."""
+    """The verdict of a moderation model."""
 
     model: ModelName | None = Field(default=None, description="Route or provider/model that judges.")
     categories: tuple[str, ...] = Field(default=(), description="Categories that count; empty counts all it flags.")
     prompts: bool = Field(default=True, description="Whether prompts are judged.")
     answers: bool = Field(default=False, description="Whether answers are judged.")
     fail: Fail = Field(
-        default="closed", description="Without an answer, closed refuses the call and open lets it go on."
+        default="closed", description="Without an answer, closed refuses the call and open continues it."
     )
 
 
@@ -114,7 +112,7 @@ class CustomGuard(Section):
 
 
 class GuardRoute(Section):
-    """What one route has otherwise; null takes what all have."""
+    """Overrides for one route; null inherits the general setting."""
 
     injection: Injection | None = Field(default=None, description="Prompt injection.")
     spotlight: Literal["none", "delimit", "mark", "encode"] | None = Field(

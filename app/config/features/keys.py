@@ -1,4 +1,4 @@
-"""Virtual keys."""
+"""The section `keys`: virtual keys."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.config.features.limits import KeyLimit
 from app.config.fields import Expected, ModelName, Section, mismatch, such
 from app.core.parameters import Role
 
-# How ids begin that are given elsewhere: to keys made while the gateway runs, to tokens, to those whom nobody knows.
+# Prefixes of ids that are assigned elsewhere: to keys created at runtime, to tokens, and to anonymous callers.
 RESERVED: Final = ("key_", "jwt_", "open")
 
 
 def _moment(value: object) -> object:
-    """Take a date, a time, or the text of one as seconds since 1970; without a zone it is UTC."""
+    """Convert a date, a time, or ISO 8601 text to seconds since 1970; UTC unless a zone is given."""
     if isinstance(value, bool):
         raise mismatch()
     if isinstance(value, str):
@@ -55,7 +55,7 @@ Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x
 class VirtualKey(Section):
     """One key that callers may use, and what they may do with it."""
 
-    name: KeyName = Field(description="What the key is called; limits and stored things hang on it.")
+    name: KeyName = Field(description="What the key is called; limits and stored data belong to it.")
     hash: StoredHash = Field(description="Hash of the key; the key itself stands nowhere.")
     previous_hash: StoredHash | None = Field(default=None, description="Hash of the key before, while it is rotated.")
     previous_until: Moment | None = Field(default=None, description="When the key before ends; null is never.")

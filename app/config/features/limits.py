@@ -31,7 +31,7 @@ class KeyLimit(Section):
         default=60, description="Length of the window in seconds, up to 31 days; concurrency needs none."
     )
     burst: Count | None = Field(
-        default=None, description="Most at once after a time of silence; null is what a whole window allows."
+        default=None, description="Largest burst after idle time; null is the amount of one window."
     )
     models: tuple[ModelName, ...] = Field(
         default=(), description="Names of models to which it applies, with * for any text; empty is all."
@@ -43,9 +43,7 @@ class KeyLimit(Section):
         le=1_000_000_000,
         description="Units that a replica takes from Redis at once; 0 asks each time.",
     )
-    reserve: Count = Field(
-        default=4096, description="Most tokens of an answer that are set aside before it is known how long it is."
-    )
+    reserve: Count = Field(default=4096, description="Maximum output tokens that are reserved in advance.")
 
 
 class Limit(KeyLimit):

@@ -1,4 +1,4 @@
-"""What is passed on to providers as its caller wrote it."""
+"""The sections `passthrough` and `files`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.config.fields import Bytes, ProviderName, Section
 
 
 class Passthrough(Section):
-    """Requests to `/pass/{provider}/*`, which reach the provider as they are, but for their key."""
+    """Requests to `/pass/{provider}/*`, which reach the provider unchanged except for their key."""
 
     enabled: bool = Field(default=False, description="Whether there is /pass/{provider}/*.")
     providers: tuple[ProviderName, ...] = Field(default=(), description="Providers it leads to; [] takes all.")
@@ -18,7 +18,7 @@ class Passthrough(Section):
 
 
 class Files(Section):
-    """`/v1/files` and `/v1/batches`, which are kept by providers, under the gateway's account there."""
+    """`/v1/files` and `/v1/batches`, which providers store under the gateway's account."""
 
     enabled: bool = Field(default=False, description="Whether there are /v1/files and /v1/batches.")
     providers: tuple[ProviderName, ...] = Field(

@@ -1,4 +1,4 @@
-"""What is taken out of prompts before they leave, and out of answers before they arrive."""
+"""The section `redaction`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Window = Annotated[Whole, Field(ge=16, le=4096)]
 
 
 class RedactionPattern(Section):
-    """Something else that is looked for."""
+    """A custom pattern to detect."""
 
     name: FindName = Field(description="What finds are called in placeholders and metrics.")
     pattern: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
@@ -36,25 +36,25 @@ class RedactionPattern(Section):
 
 
 class RedactionAnswer(Section):
-    """What is taken out of what the model says."""
+    """What is removed from answers."""
 
     enabled: bool = Field(default=False, description="Whether answers are redacted.")
     detectors: tuple[Detector, ...] | None = Field(
         default=None, description="What is looked for; null takes the detectors of prompts."
     )
-    action: AnswerAction = Field(default="mask", description="What becomes of a find.")
+    action: AnswerAction = Field(default="mask", description="What happens to a match.")
     actions: dict[FindName, AnswerAction] = Field(
-        default_factory=dict, description="What becomes of the finds of single detectors instead."
+        default_factory=dict, description="Actions for single detectors instead."
     )
 
 
 class Presidio(Section):
-    """Presidio's analyzer as one more detector of prompts."""
+    """Presidio's analyzer as an additional detector for prompts."""
 
     url: HttpUrl = Field(default=None, description="Address of the analyzer; null asks none.")
     timeout_s: Seconds = Field(default=1, description="Seconds that a call waits for it at most.")
     fail: Literal["open", "closed"] = Field(
-        default="closed", description="Without an answer, closed refuses the call and open lets it go on without."
+        default="closed", description="Without an answer, closed refuses the call and open continues without it."
     )
     entities: tuple[Entity, ...] = Field(
         default=("PERSON", "LOCATION"),
@@ -67,28 +67,24 @@ class Presidio(Section):
 
 
 class RedactionRoute(Section):
-    """What one route has otherwise; null takes what all have."""
+    """Overrides for one route; null inherits the general setting."""
 
     enabled: bool | None = Field(default=None, description="Whether its prompts are redacted.")
     detectors: tuple[Detector, ...] | None = Field(default=None, description="What is looked for.")
-    action: Action | None = Field(default=None, description="What becomes of a find.")
-    actions: dict[FindName, Action] | None = Field(
-        default=None, description="What becomes of the finds of single detectors instead."
-    )
+    action: Action | None = Field(default=None, description="What happens to a match.")
+    actions: dict[FindName, Action] | None = Field(default=None, description="Actions for single detectors instead.")
     output: RedactionAnswer | None = Field(default=None, description="What is taken out of its answers.")
 
 
 class Redaction(Section):
-    """What is taken out of prompts before they leave, and out of answers before they arrive."""
+    """What is removed from prompts before they are sent to providers, and from answers before clients get them."""
 
     enabled: bool = Field(default=False, description="Whether prompts are redacted.")
     detectors: tuple[Detector, ...] = Field(default=DEFAULT_DETECTORS, description="What is looked for.")
     action: Action = Field(
-        default="tokenize", description="What becomes of a find; tokenize puts it back into the answer."
+        default="tokenize", description="What happens to a match; tokenize restores it in the answer."
     )
-    actions: dict[FindName, Action] = Field(
-        default_factory=dict, description="What becomes of the finds of single detectors instead."
-    )
+    actions: dict[FindName, Action] = Field(default_factory=dict, description="Actions for single detectors instead.")
     patterns: tuple[RedactionPattern, ...] = Field(default=(), description="What else is looked for.")
     allow: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(
         default=(), description="Values that are let through; * stands for anything in them."
@@ -100,7 +96,7 @@ class Redaction(Section):
         default=SecretStr(""), description="Key of action hash; empty makes one up whenever the gateway starts."
     )
     streaming_window_chars: Window = Field(
-        default=128, description="Most characters held back of a streamed answer that is redacted."
+        default=128, description="Maximum characters held back of a streamed answer that is redacted."
     )
     output: RedactionAnswer = Field(default_factory=RedactionAnswer, description="What is taken out of answers.")
     presidio: Presidio = Field(default_factory=Presidio, description="Presidio's analyzer as one more detector.")

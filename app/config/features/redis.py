@@ -1,4 +1,4 @@
-"""The store that several processes share; what a feature does without it is a field of `RedisFail`."""
+"""The section `redis`; `RedisFail` says what each feature does while Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from app.config.fields import KeyPrefix, Number, RedisUrl, Section
 
 
 class RedisFail(Section):
-    """What happens to each feature while Redis is out of reach; every feature with shared state adds its own field."""
+    """What happens to each feature while Redis is unreachable; every feature with shared state adds its own field."""
 
     circuits: Literal["local", "open", "closed"] = Field(
         default="local", description="local decides per process, open lets every call through, closed refuses them."
     )
     keys: Literal["local", "closed"] = Field(
-        default="local", description="local goes on with the keys known last, closed refuses keys that are only there."
+        default="local", description="local accepts the last known keys, closed refuses keys that are only in Redis."
     )
     idempotency: Literal["local", "open", "closed"] = Field(
         default="local", description="local: repeats are known to their own process; open and closed as above."

@@ -1,4 +1,4 @@
-"""What is kept of calls that are over, for an operator to look up."""
+"""The section `request_log`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.config.fields import Section, Whole
 
 
 class RequestLog(Section):
-    """What is kept of calls that are over: names, codes and numbers, never content."""
+    """What is stored about finished calls: names, codes and numbers, never content."""
 
     enabled: bool = Field(default=False, description="Whether the last calls are kept, for GET /admin/requests.")
     max_entries: Annotated[Whole, Field(ge=1, le=10_000_000)] = Field(
-        default=10_000, description="Most calls that are kept; in memory, by each worker."
+        default=10_000, description="Maximum calls that are kept; in memory, by each worker."
     )
     store: Literal["memory", "sqlite", "redis"] = Field(
         default="memory", description="memory (until the process ends), sqlite (one machine) or redis (all replicas)."

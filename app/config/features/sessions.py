@@ -1,4 +1,4 @@
-"""Where conversations are kept."""
+"""The section `sessions`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from app.config.fields import Bytes, Count, Lifetime, Section
 
 
 class Sessions(Section):
-    """Where conversations are kept."""
+    """Where conversations are stored."""
 
     store: Literal["memory", "file", "sqlite", "redis"] = Field(default="memory", description="Kind of store.")
     path: str | None = Field(default=None, description="File or directory of the stores that need one.")
     ttl_s: Lifetime = Field(default=86_400, description="Seconds after its last use that a session is kept.")
     max_bytes: Bytes = Field(default=1_048_576, description="Largest session, in bytes.")
-    max_sessions: Count = Field(default=1000, description="Most sessions of one key.")
+    max_sessions: Count = Field(default=1000, description="Maximum sessions of one key.")
     max_total_bytes: Bytes = Field(
-        default=268_435_456, description="Most bytes of all sessions together, where they are kept in memory."
+        default=268_435_456, description="Maximum bytes of all sessions together, where they are kept in memory."
     )
     trim: Literal["oldest", "none"] = Field(
         default="oldest", description="What is left out where a conversation is longer than the model's window."
     )
     context_tokens: Count | None = Field(
-        default=None, description="Most tokens of prompt and answer in one turn; null takes the model's own window."
+        default=None, description="Maximum tokens of prompt and answer in one turn; null takes the model's own window."
     )

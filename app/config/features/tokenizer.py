@@ -1,4 +1,4 @@
-"""How tokens are counted where an estimate is not enough."""
+"""The section `tokenizer`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.config.fields import Section
 
 
 class Tokenizer(Section):
-    """The vocabularies at hand; without them, and for models of other vocabularies, tokens are estimated."""
+    """The available vocabularies; tokens of models with other vocabularies are estimated."""
 
     tables: str | None = Field(
         default=None, description="Folder with tables of tiktoken, which has to be installed; null only estimates."

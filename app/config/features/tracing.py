@@ -1,4 +1,4 @@
-"""OpenTelemetry spans."""
+"""The section `tracing`."""
 
 from __future__ import annotations
 

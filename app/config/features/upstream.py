@@ -1,4 +1,4 @@
-"""Connections to providers."""
+"""The section `upstream`: connections to providers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PemFile = Annotated[str | None, BeforeValidator(stripped), Expected("the path of
 
 
 class Upstream(Section):
-    """Connections to providers, of each process."""
+    """Connections to providers, per process."""
 
-    connections_max: Count = Field(default=4096, description="Most open connections to all providers together.")
-    per_origin_max: Count = Field(default=2048, description="Most open connections to one address.")
+    connections_max: Count = Field(default=4096, description="Maximum open connections to all providers together.")
+    per_origin_max: Count = Field(default=2048, description="Maximum open connections to one address.")
     idle_s: Seconds = Field(default=50, description="Seconds that a connection may rest before it is closed.")
     age_s: Seconds = Field(default=900, description="Seconds after which a connection is used no more.")
     warm: Annotated[Whole, Field(ge=0, le=1000)] = Field(
@@ -24,7 +24,7 @@ class Upstream(Section):
 
 
 class Tls(Section):
-    """Whom to trust on the way to a provider, and who to be; files that were renewed are read again."""
+    """Trusted authorities and the client certificate for a provider; renewed files are read again."""
 
     ca_file: PemFile = Field(default=None, description="Authorities that are trusted instead of the system's.")
     certificate_file: PemFile = Field(default=None, description="Certificate that is shown to the provider.")

@@ -1,6 +1,6 @@
 """
-A configuration of the LiteLLM proxy, told in the words of this gateway.
+Convert a configuration of the LiteLLM proxy to one of this gateway.
 
-Nothing is lost in silence: whatever has no counterpart here is in the notes, with the reason.
-Reads no environment: `os.environ/NAME` becomes `${NAME}`.
+Nothing is dropped silently: settings without a counterpart are listed in the notes, with the reason.
+The environment is not read: `os.environ/NAME` becomes `${NAME}`.
 """

@@ -1,4 +1,4 @@
-"""LiteLLM's cache and its Redis, which routers and caches name separately."""
+"""Convert LiteLLM's cache and its Redis, which may be configured for the router and the cache separately."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _YEAR_S, _LEAST_SIMILAR = 31_536_000.0, 0.8
 
 
 def caching(settings: Given, router: Given) -> Tree:
-    """Take `cache` and `cache_params`; return the sections cache and redis."""
-    wanted = settings.flag("cache") or router.flag("cache_responses") or False
+    """Convert `cache` and `cache_params`; return the sections cache and redis."""
+    enabled = settings.flag("cache") or router.flag("cache_responses") or False
     params = settings.inner("cache_params")
-    kind = params.text("type") or "redis" if wanted or params.had("type") else "none"
+    kind = params.text("type") or "redis" if enabled or params.had("type") else "none"
     redis = _redis(params) or _redis(router, "redis_")
-    cache: Tree = {"enabled": True} if wanted else {}
-    if wanted:
+    cache: Tree = {"enabled": True} if enabled else {}
+    if enabled:
         cache |= _cache(params, kind)
     prefix = params.text("namespace")
     params.leave()
@@ -33,7 +33,7 @@ def caching(settings: Given, router: Given) -> Tree:
 
 def _cache(params: Given, kind: str) -> Tree:
     ttl_s = params.number("ttl")
-    found: Tree = {
+    cache: Tree = {
         "ttl_s": None if ttl_s is None else min(max(ttl_s, 1.0), _YEAR_S),
         "max_entries": params.whole("max_size_in_memory"),
         "operations": _operations(params),
@@ -41,12 +41,12 @@ def _cache(params: Given, kind: str) -> Tree:
     params.note("type", "callers with the same key share answers; LiteLLM's sharing by all is cache.scope: global")
     if params.text("mode") == "default_off":
         params.note("mode", "callers cannot ask for a cache that is off; it is switched off here: cache.enabled")
-        found["enabled"] = False
+        cache["enabled"] = False
     if "semantic" in kind:
-        found["semantic"] = _semantic(params)
+        cache["semantic"] = _semantic(params)
     elif kind not in {"local", "redis"}:
         params.note("type", "answers are stored in memory or Redis")
-    return found
+    return cache
 
 
 def _semantic(params: Given) -> Tree:
@@ -62,24 +62,24 @@ def _semantic(params: Given) -> Tree:
 
 
 def _operations(params: Given) -> list[str] | None:
-    found: dict[str, None] = {}
+    operations: dict[str, None] = {}
     for word in params.several("supported_call_types"):
         operation = _OPERATIONS.get(re.sub("^a(?=[a-z])", "", str(word)))
         if operation is None:
             params.note("supported_call_types", "answers of some of these are never stored (cache.operations)")
         else:
-            found[operation] = None
-    return list(found) or None
+            operations[operation] = None
+    return list(operations) or None
 
 
-def _redis(given: Given, before: str = "") -> str | None:
-    """Take an address of Redis from its parts, as a URL; nodes of a cluster and Sentinels included."""
-    url = given.text("redis_url") or given.text("url") if not before else given.text(f"{before}url")
-    host, port = given.text(f"{before}host"), given.text(f"{before}port")
-    user, password = given.text(f"{before}username"), given.text(f"{before}password", "")
-    scheme = "rediss" if given.flag(f"{before}ssl") else "redis"
-    nodes, sentinels = given.several("redis_startup_nodes"), given.several("sentinel_nodes")
-    master = given.text("service_name")
+def _redis(section: Given, prefix: str = "") -> str | None:
+    """Return the URL of Redis from its parts, including nodes of a cluster and Sentinels."""
+    url = section.text("redis_url") or section.text("url") if not prefix else section.text(f"{prefix}url")
+    host, port = section.text(f"{prefix}host"), section.text(f"{prefix}port")
+    user, password = section.text(f"{prefix}username"), section.text(f"{prefix}password", "")
+    scheme = "rediss" if section.flag(f"{prefix}ssl") else "redis"
+    nodes, sentinels = section.several("redis_startup_nodes"), section.several("sentinel_nodes")
+    master = section.text("service_name")
     if url is not None:
         return url
     account = "" if password is None and user is None else f"{_safe(user or '')}:{_safe(password or '')}@"
@@ -90,11 +90,11 @@ def _redis(given: Given, before: str = "") -> str | None:
     return None if host is None else f"{scheme}://{account}{host}:{port or 6379}"
 
 
-def _node(given: object) -> str:
-    parts = list(given.values()) if isinstance(given, dict) else given if isinstance(given, list) else [given]
+def _node(value: object) -> str:
+    parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
     return ":".join(map(str, parts[:2]))
 
 
 def _safe(text: str) -> str:
-    """Quote a literal user or password for a URL; a variable's value has to be quoted by whoever sets it."""
+    """Quote a literal user or password for a URL; the value of a variable must be quoted where it is set."""
     return text if text.startswith("${") else quote(text, safe="")

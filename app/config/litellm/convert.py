@@ -1,4 +1,4 @@
-"""From one file to the other, section by section."""
+"""Convert a whole configuration, section by section."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ORDER: Final = ("server", "redis", "auth", "admin", "keys", "providers", "model
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A configuration of this gateway, and what has to be known about how it came to be."""
+    """A converted configuration, and notes about differences."""
 
     settings: Tree
     notes: tuple[Note, ...]
 
 
 def convert(tree: Mapping[str, object]) -> Imported:
-    """Tell a configuration of the LiteLLM proxy in this gateway's words; `tree` is what its file holds."""
+    """Convert a configuration of the LiteLLM proxy; `tree` is the content of its file."""
     notes = Notes()
     top = Given(tree, "", "top", notes)
     router, settings = top.inner("router_settings"), top.inner("litellm_settings")
@@ -36,16 +36,16 @@ def convert(tree: Mapping[str, object]) -> Imported:
     fallbacks = Fallbacks(notes)
     fallbacks.take(router)
     fallbacks.take(settings)
-    found = deployments(top, _unsupported(settings))
-    providers = Providers(found)
+    deployed = deployments(top, _unsupported(settings))
+    providers = Providers(deployed)
     routing = Routing(
         strategy(router), router.whole("default_max_parallel_requests"), fallbacks, _aliases(router, settings)
     )
     result: Tree = {
         "providers": providers.settings(),
-        "models": Routes(providers, routing).settings(found),
-        "limits": limits(found, providers),
-        "prices": prices(found, providers),
+        "models": Routes(providers, routing).settings(deployed),
+        "limits": limits(deployed, providers),
+        "prices": prices(deployed, providers),
     }
     triggers = sorted({*DEFAULT_TRIGGERS, "content_policy"}) if fallbacks.on_content else None
     result["fallback"] = {"triggers": triggers}
@@ -55,7 +55,7 @@ def convert(tree: Mapping[str, object]) -> Imported:
     _variables(top)
     for section in (router, settings, general, top):
         section.leave()
-    tidied = {name: value for name, given in result.items() if (value := _tidied(given)) not in (None, {}, [])}
+    tidied = {name: value for name, section in result.items() if (value := _tidied(section)) not in (None, {}, [])}
     return Imported(_ordered(tidied), notes.told())
 
 
@@ -65,23 +65,23 @@ def _unsupported(settings: Given) -> str | None:
 
 
 def _aliases(router: Given, settings: Given) -> Mapping[str, str]:
-    found: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for section, name in ((router, "model_group_alias"), (settings, "model_alias_map")):
-        given = section.take(name)
-        for alias, target in given.items() if isinstance(given, dict) else ():
-            found[str(alias)] = str(target.get("model")) if isinstance(target, dict) else str(target)
-    return found
+        entries = section.take(name)
+        for alias, target in entries.items() if isinstance(entries, dict) else ():
+            aliases[str(alias)] = str(target.get("model")) if isinstance(target, dict) else str(target)
+    return aliases
 
 
 def _variables(top: Given) -> None:
-    given = top.take("environment_variables")
-    if isinstance(given, dict) and given:
-        names = ", ".join(map(str, given))
+    variables = top.take("environment_variables")
+    if isinstance(variables, dict) and variables:
+        names = ", ".join(map(str, variables))
         top.note("environment_variables", f"set them where the gateway is started: {names}")
 
 
 def _tidied(value: object) -> object:
-    """Copy without what is None, and without mappings and lists that are empty then; 6.0 is written as 6."""
+    """Return a copy without None values and empty mappings and lists; 6.0 becomes 6."""
     if isinstance(value, dict):
         kept = {name: _tidied(inner) for name, inner in value.items()}
         return {name: inner for name, inner in kept.items() if inner is not None and inner not in ({}, [])}
@@ -91,6 +91,6 @@ def _tidied(value: object) -> object:
 
 
 def _ordered(tree: Tree) -> Tree:
-    """Put sections in the order in which people read them."""
+    """Return the sections in reading order."""
     first = {name: tree[name] for name in _ORDER if name in tree}
     return first | tree

@@ -1,4 +1,4 @@
-"""The `model_list`: each entry is a target of the route with its `model_name`."""
+"""Convert the `model_list`: each entry becomes a target of the route with its `model_name`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.config.litellm.naming import Named, NoCounterpartError, named
 from app.config.litellm.upstream import Upstream, upstreams
 
 _PER_MTOK: Final = 1_000_000
-SHARES: Final = ("weight", "rpm", "tpm")  # the first that any deployment of a group has is what chance goes by
+SHARES: Final = ("weight", "rpm", "tpm")  # the first that any deployment of a group has becomes its weight
 _PRICES: Final = (
     ("input", "input_cost_per_token"),
     ("output", "output_cost_per_token"),
@@ -20,13 +20,13 @@ _PRICES: Final = (
     ("cache_write", "cache_creation_input_token_cost"),
     ("reasoning", "output_cost_per_reasoning_token"),
 )
-# What LiteLLM's bare star reaches: a family of names each, and the rest by provider/model.
+# Routes in place of LiteLLM's bare star: one for each family of names; other models are called as provider/model.
 _STAR: Final = (("gpt-*", "openai/gpt-*"), ("claude-*", "anthropic/claude-*"), ("gemini-*", "gemini/gemini-*"))
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an entry says of itself; `shares` are weight, rpm and tpm, `prices` US dollars for a million tokens."""
+    """The properties of an entry; `shares` are weight, rpm and tpm, `prices` US dollars per million tokens."""
 
     shares: Mapping[str, float]
     order: int
@@ -37,7 +37,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One entry: a model of one upstream, which answers for the route `group`."""
+    """One entry: a model of one upstream, and target of the route `group`."""
 
     group: str
     upstream: Upstream
@@ -46,27 +46,27 @@ class Deployment:
 
 
 def deployments(top: Given, unsupported: str | None) -> Sequence[Deployment]:
-    """Take the model list and the credentials out of the file, and return what can be reached from here."""
+    """Convert the model list and the credentials; return the deployments that this gateway supports."""
     credentials = _credentials(top)
-    found: list[Deployment] = []
+    result: list[Deployment] = []
     for index, entry in enumerate(_expanded(top.several("model_list"), top.notes)):
-        given = Given(entry, f"model_list[{index}]", "model_list", top.notes)
-        found += _deployments(given, credentials, unsupported)
-        given.leave()
-    return found
+        mapping = Given(entry, f"model_list[{index}]", "model_list", top.notes)
+        result += _deployments(mapping, credentials, unsupported)
+        mapping.leave()
+    return result
 
 
 def _credentials(top: Given) -> Mapping[str, Mapping[str, object]]:
-    found: dict[str, Mapping[str, object]] = {}
+    credentials: dict[str, Mapping[str, object]] = {}
     for entry in top.several("credential_list"):
         values = entry.get("credential_values") if isinstance(entry, dict) else None
         if isinstance(entry, dict) and isinstance(values, dict):
-            found[str(entry.get("credential_name"))] = values
-    return found
+            credentials[str(entry.get("credential_name"))] = values
+    return credentials
 
 
 def _expanded(entries: Sequence[object], notes: Notes) -> Sequence[object]:
-    """Replace an entry for every model of every provider, which no route here can be, by some that can."""
+    """Replace an entry for all models of all providers, which has no counterpart, by one for each family."""
     result: list[object] = []
     for index, entry in enumerate(entries):
         params = entry.get("litellm_params") if isinstance(entry, dict) else None
@@ -84,21 +84,21 @@ def _expanded(entries: Sequence[object], notes: Notes) -> Sequence[object]:
 
 
 def _deployments(
-    given: Given, credentials: Mapping[str, Mapping[str, object]], unsupported: str | None
+    mapping: Given, credentials: Mapping[str, Mapping[str, object]], unsupported: str | None
 ) -> Sequence[Deployment]:
-    tree = given.take("litellm_params")
+    tree = mapping.take("litellm_params")
     if isinstance(tree, dict) and tree.get("litellm_credential_name") in credentials:
         tree = {**credentials[tree.pop("litellm_credential_name")], **tree}
-    params = Given(tree, f"{given.path}.litellm_params", "litellm_params", given.notes)
-    info = given.inner("model_info")
-    group = _group(given)
+    params = Given(tree, f"{mapping.path}.litellm_params", "litellm_params", mapping.notes)
+    info = mapping.inner("model_info")
+    group = _group(mapping)
     try:
         place = _place(params)
     except NoCounterpartError as error:
-        given.notes.add(given.path, f"left out: {error}")
+        mapping.notes.add(mapping.path, f"left out: {error}")
         return ()
     if group is None:
-        given.notes.add(given.path, "left out: it has no model_name")
+        mapping.notes.add(mapping.path, "left out: it has no model_name")
         return ()
     several = upstreams(params, place, unsupported)
     facts = _facts(params, info, place.model)
@@ -127,22 +127,22 @@ def _place(params: Given) -> Named:
     return named(model, params.text("custom_llm_provider"), has_address=has_address)
 
 
-def _group(given: Given) -> str | None:
-    name = given.text("model_name")
+def _group(mapping: Given) -> str | None:
+    name = mapping.text("model_name")
     if name is None or re.search(r"\s", name) is None:
         return name
-    given.note("model_name", "names of routes have no spaces; they became dashes")
+    mapping.note("model_name", "names of routes have no spaces; they became dashes")
     return re.sub(r"\s+", "-", name)
 
 
 def _prices(params: Given, info: Given, model: str) -> Mapping[str, float]:
-    found: dict[str, float] = {}
+    prices: dict[str, float] = {}
     for name, word in _PRICES:
         usd, known = params.number(word), info.number(word)
         price = usd if usd is not None else known
         if price is not None:
-            found[name] = round(price * _PER_MTOK, 6)
-    if found and "*" in model:
+            prices[name] = round(price * _PER_MTOK, 6)
+    if prices and "*" in model:
         params.note("input_cost_per_token", "prices belong to single models: name them under prices")
         return {}
-    return found if not found or "input" in found else {"input": 0.0, **found}
+    return prices if not prices or "input" in prices else {"input": 0.0, **prices}

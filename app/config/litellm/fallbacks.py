@@ -1,4 +1,4 @@
-"""LiteLLM's three kinds of fallbacks, which are one list for each route here."""
+"""Convert LiteLLM's three kinds of fallbacks to one list per route."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _ONE_LIST: Final = (
 
 
 class Fallbacks:
-    """Where calls of each model name go that fail; names are still LiteLLM's."""
+    """The fallbacks of each model name, under LiteLLM's names."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self._lists: dict[str, list[tuple[str, str]]] = {}
         self.on_content = False
 
-    def take(self, given: Given) -> None:
-        """Take all that a section says about fallbacks; what was taken before counts before."""
+    def take(self, section: Given) -> None:
+        """Read all fallbacks of a section; those read earlier take precedence."""
         for name in ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"):
-            found = given.several(name)
-            for entry in found:
-                self._add(entry, f"{given.path}.{name}")
-            if found and name != "fallbacks":
-                given.note(name, _ONE_LIST)
+            entries = section.several(name)
+            for entry in entries:
+                self._add(entry, f"{section.path}.{name}")
+            if entries and name != "fallbacks":
+                section.note(name, _ONE_LIST)
                 self.on_content |= name.startswith("content")
-        for fallback in given.several("default_fallbacks"):
-            self._lists.setdefault("*", []).append((str(fallback), f"{given.path}.default_fallbacks"))
+        for fallback in section.several("default_fallbacks"):
+            self._lists.setdefault("*", []).append((str(fallback), f"{section.path}.default_fallbacks"))
 
     def of(self, name: str, routes: Collection[str], providers: Collection[str]) -> Sequence[str]:
-        """Return the fallbacks of a route, each once and never itself; those that lead nowhere are noted."""
-        found: dict[str, None] = {}
+        """Return the fallbacks of a route, each once and without itself; those without a counterpart are noted."""
+        targets: dict[str, None] = {}
         for fallback, path in [*self._lists.get(name, ()), *self._lists.get("*", ())]:
-            here = _here(fallback, routes, providers)
-            if here is None:
+            counterpart = _counterpart(fallback, routes, providers)
+            if counterpart is None:
                 self._notes.add(path, f"{fallback}: leads to nothing that was carried over")
-            elif here != name:
-                found[here] = None
-        return list(found)
+            elif counterpart != name:
+                targets[counterpart] = None
+        return list(targets)
 
     def _add(self, entry: object, path: str) -> None:
         if not isinstance(entry, Mapping):
@@ -60,8 +60,8 @@ def _listed(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _here(name: str, routes: Collection[str], providers: Collection[str]) -> str | None:
-    """Return what a name of LiteLLM's is called here: a route, or a model of a provider."""
+def _counterpart(name: str, routes: Collection[str], providers: Collection[str]) -> str | None:
+    """Return the counterpart of LiteLLM's name: a route, or a model of a provider; None if there is none."""
     if name in routes:
         return name
     prefix, slash, model = name.partition("/")

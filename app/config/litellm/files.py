@@ -1,4 +1,4 @@
-"""LiteLLM's file, with those that it includes."""
+"""Read LiteLLM's configuration file, with the files it includes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from app.core.configuration import ConfigError, Problem
 
 def read_litellm(path: Path) -> Tree:
     """
-    Read a configuration of LiteLLM's, and append the lists and settings of the files under `include`.
+    Read a LiteLLM configuration, and merge the lists and settings of the files under `include`.
 
     Raises:
-        ConfigError: A file cannot be read, or there is no model_list in them.
+        ConfigError: A file cannot be read, or none has a model_list.
     """
     tree = read_file(path)
     included = tree.pop("include", None)
     for name in included if isinstance(included, list) else []:
         for key, value in read_file(path.parent / str(name)).items():
-            there = tree.get(key)
-            if isinstance(there, list) and isinstance(value, list):
-                tree[key] = [*there, *value]
-            elif isinstance(there, dict) and isinstance(value, dict):
-                tree[key] = {**there, **value}
+            existing = tree.get(key)
+            if isinstance(existing, list) and isinstance(value, list):
+                tree[key] = [*existing, *value]
+            elif isinstance(existing, dict) and isinstance(value, dict):
+                tree[key] = {**existing, **value}
             else:
                 tree[key] = value
     if not isinstance(tree.get("model_list"), list):

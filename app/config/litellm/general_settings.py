@@ -1,4 +1,4 @@
-"""`general_settings` and what belongs to the whole proxy: its keys, its bounds, what it tells, what it may spend."""
+"""Convert `general_settings` and other settings of the whole proxy: its key, limits, reporting and budget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from app.config.litellm.mappings import Given
 from app.config.trees import Tree
 
-_PORT: Final = 4000  # LiteLLM's, so that callers keep their address
+_PORT: Final = 4000  # LiteLLM's, so callers keep their address
 _MIB: Final = 1_048_576
 _PERIODS: Final[Mapping[str, str]] = MappingProxyType(
     {"1h": "hour", "24h": "day", "1d": "day", "7d": "week", "1w": "week", "30d": "month", "1mo": "month"}
@@ -23,35 +23,35 @@ _REPORTS: Final = ("callbacks", "success_callback", "failure_callback", "service
 
 
 def house(general: Given, settings: Given) -> Tree:
-    """Take what is about the proxy itself, and return its sections."""
-    found: Tree = {"server": {"port": _PORT}}
-    found |= _callers(general, found)
+    """Convert the settings of the proxy itself, and return their sections."""
+    sections: Tree = {"server": {"port": _PORT}}
+    sections |= _callers(general, sections)
     size_mb = general.number("max_request_size_mb")
     most = general.whole("global_max_parallel_requests")
     if size_mb is not None:
-        found["server"] = {**_server(found), "body_max_bytes": int(size_mb * _MIB)}
+        sections["server"] = {**_server(sections), "body_max_bytes": int(size_mb * _MIB)}
     if most is not None:
         general.note("global_max_parallel_requests", "each process counts for itself; beyond it calls wait (admission)")
-        found["admission"] = {"max_in_flight": most}
-    found["tracing"] = {"enabled": True} if _reports(settings) else {}
-    found["logging"] = {"level": "debug"} if settings.flag("set_verbose") or general.flag("set_verbose") else {}
-    found["budgets"] = _budgets(settings)
-    return found
+        sections["admission"] = {"max_in_flight": most}
+    sections["tracing"] = {"enabled": True} if _reports(settings) else {}
+    sections["logging"] = {"level": "debug"} if settings.flag("set_verbose") or general.flag("set_verbose") else {}
+    sections["budgets"] = _budgets(settings)
+    return sections
 
 
-def _server(found: Tree) -> Tree:
-    server = found["server"]
+def _server(sections: Tree) -> Tree:
+    server = sections["server"]
     return server if isinstance(server, dict) else {}
 
 
-def _callers(general: Given, found: Tree) -> Tree:
-    """The master key opens the administration and, as a virtual key, the gateway."""
+def _callers(general: Given, sections: Tree) -> Tree:
+    """Return the sections for the master key: it becomes the admin token and a virtual key."""
     key = general.text("master_key")
     if key is None:
         general.note("master_key", "there is none, so nobody needs a key, and server.host is this machine alone")
         return {}
     result: Tree = {
-        "server": {"host": "0.0.0.0", **_server(found)},  # noqa: S104 - as LiteLLM does, and every call needs a key
+        "server": {"host": "0.0.0.0", **_server(sections)},  # noqa: S104 - as LiteLLM does, and every call needs a key
         "auth": {"required": True},
         "admin": {"token": key},
     }
@@ -72,7 +72,7 @@ def _callers(general: Given, found: Tree) -> Tree:
 
 
 def _reports(settings: Given) -> bool:
-    """Take the callbacks that need nothing else here; say whether OpenTelemetry is one of them."""
+    """Convert the callbacks, and return whether OpenTelemetry is one of them; note those without a counterpart."""
     traced = False
     for name in _REPORTS:
         others = []
@@ -97,7 +97,7 @@ def _budgets(settings: Given) -> list[Tree]:
     budget: Tree = {"name": "proxy", "per": "global", "usd": usd, "period": "total"}
     if duration is not None and duration in _PERIODS:
         return [{**budget, "period": _PERIODS[duration]}]
-    found = re.fullmatch(r"(\d+)(s|m|h|d|w|mo)", duration or "")
-    if duration is not None and found is None:
+    match = re.fullmatch(r"(\d+)(s|m|h|d|w|mo)", duration or "")
+    if duration is not None and match is None:
         settings.note("budget_duration", "it is no length of time; the budget never starts anew")
-    return [budget if found is None else {**budget, "window_s": int(found[1]) * _UNITS[found[2]]}]
+    return [budget if match is None else {**budget, "window_s": int(match[1]) * _UNITS[match[2]]}]

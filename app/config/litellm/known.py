@@ -1,4 +1,4 @@
-"""What is known of LiteLLM's words, read from `known.toml`: its providers, its families of models, and why not."""
+"""Tables about LiteLLM, read from `known.toml`: providers, model families, and reasons for missing counterparts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Known(msgspec.Struct, frozen=True):
-    """One of LiteLLM's providers: the kind here, and the variables in which LiteLLM looks for key and address."""
+    """One of LiteLLM's providers: its kind here, and the variables from which LiteLLM reads its key and address."""
 
     kind: str
     key: str | None = None
@@ -33,9 +33,9 @@ def _read() -> _Tables:
 
 _TABLES: Final = _read()
 PROVIDERS: Final[Mapping[str, Known]] = MappingProxyType(_TABLES.providers)
-# Beginnings of names without a provider, and whose they are.
+# Prefixes of model names without a provider, and their provider.
 FAMILIES: Final[Mapping[str, str]] = MappingProxyType(_TABLES.families)
-# Providers of LiteLLM's that have no kind here, and what to do.
+# LiteLLM's providers that have no kind here, and what to do.
 REFUSED: Final[Mapping[str, str]] = MappingProxyType(_TABLES.refused)
-# Why a setting is not carried over, by section and name; the section `any` holds for all.
+# Why a setting is not carried over, by section and name; the section `any` applies to all.
 REASONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(_TABLES.reasons)

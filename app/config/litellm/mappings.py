@@ -1,8 +1,7 @@
 """
-LiteLLM's mappings, whose settings are taken out one by one.
+LiteLLM's mappings, from which settings are taken one by one.
 
-What nobody has taken when a mapping is left behind is told of, so that a setting that this gateway has never heard of
-cannot get lost.
+Settings that were not taken are noted at the end, so unknown ones are not lost silently.
 """
 
 from __future__ import annotations
@@ -21,39 +20,39 @@ _VARIABLE: Final = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What became of some settings of LiteLLM's, by their paths, where it is not simply the same."""
+    """A difference in the conversion of some settings, with their paths in LiteLLM's file."""
 
     paths: tuple[str, ...]
     text: str
 
 
 class Notes:
-    """Collects what has to be told; the same text is told once, with all its places."""
+    """Collects notes; equal texts become one note with all their paths."""
 
     def __init__(self) -> None:
         self._paths: dict[str, list[str]] = {}
 
     def add(self, path: str, text: str) -> None:
-        """Note `text` about one place."""
+        """Add a note about one path."""
         places = self._paths.setdefault(text, [])
         if path not in places:
             places.append(path)
 
     def told(self) -> tuple[Note, ...]:
-        """Return all notes, in the order in which they came up."""
+        """Return all notes, in the order in which they were added."""
         return tuple(Note(tuple(paths), text) for text, paths in self._paths.items())
 
 
 def filled(text: str, spare: str | None = None) -> str:
-    """Return a text as this gateway writes it: LiteLLM's variables as `${NAME}`, or `${NAME:-spare}`."""
-    found = _VARIABLE.fullmatch(text)
-    if found is None:
+    """Return a text in this gateway's syntax: LiteLLM's variables as `${NAME}`, or `${NAME:-spare}`."""
+    match = _VARIABLE.fullmatch(text)
+    if match is None:
         return text.replace("${", "$${")
-    return f"${{{found[1]}}}" if spare is None else f"${{{found[1]}:-{spare}}}"
+    return f"${{{match[1]}}}" if spare is None else f"${{{match[1]}:-{spare}}}"
 
 
 class Given:
-    """One mapping of a LiteLLM configuration; `path` says where it stands, `section` which reasons it has."""
+    """One mapping of a LiteLLM configuration; `path` is its location, `section` selects the reasons in `known.toml`."""
 
     def __init__(self, tree: object, path: str, section: str, notes: Notes) -> None:
         self.path = path
@@ -68,25 +67,25 @@ class Given:
             notes.add(path, "it should be a mapping, and is none")
 
     def inner(self, name: str) -> Given:
-        """Take a mapping inside this one; an empty one if there is none."""
+        """Take a nested mapping; an empty one if there is none."""
         path = f"{self.path}.{name}" if self.path else name
         return Given(self._left.pop(name, None), path, name, self.notes)
 
     def had(self, name: str) -> bool:
-        """Say whether there was such a setting, taken by now or not."""
+        """Return whether there was such a setting, even if it has been taken."""
         return name in self._names
 
     def take(self, name: str) -> object:
-        """Take a value as it is, or None."""
+        """Take a value unchanged, or None."""
         return self._left.pop(name, None)
 
     def several(self, name: str) -> list[object]:
-        """Take a list; a single value is a list of one."""
+        """Take a list; a single value becomes a list of one."""
         value = self.take(name)
         return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
     def text(self, name: str, spare: str | None = None) -> str | None:
-        """Take a text, as this gateway writes it; numbers become texts, an empty text is None."""
+        """Take a text, in this gateway's syntax; numbers become texts, an empty text None."""
         value = self.take(name)
         if isinstance(value, (Mapping, list)) or value is None:
             if value is not None:
@@ -95,7 +94,7 @@ class Given:
         return filled(str(value).strip(), spare) or None
 
     def number(self, name: str) -> float | None:
-        """Take a number, also from a text of digits; anything else is noted."""
+        """Take a number, also as text; note anything else."""
         value = self.take(name)
         if value is None:
             return None
@@ -109,21 +108,21 @@ class Given:
         return None
 
     def whole(self, name: str) -> int | None:
-        """Take a whole number above zero; zero and less mean none."""
+        """Take a positive whole number; None for zero and less."""
         value = self.number(name)
         return None if value is None or value < 1 else int(value)
 
     def flag(self, name: str) -> bool | None:
-        """Take a boolean; the texts true and false are as good."""
+        """Take a boolean, also as text."""
         value = self.take(name)
         return None if value is None else str(value).lower() == "true"
 
     def note(self, name: str, text: str) -> None:
-        """Note something about one setting."""
+        """Add a note about one setting."""
         self.notes.add(f"{self.path}.{name}" if self.path else name, text)
 
     def leave(self) -> None:
-        """Note everything that nobody took; null and empty lists say nothing."""
+        """Add a note for every setting that was not taken, except null and empty ones."""
         for name, value in self._left.items():
             if value is not None and value not in ([], {}, ""):
                 reasons = REASONS.get(self._section, {})

@@ -1,4 +1,4 @@
-"""LiteLLM's names of models, `provider/model`, as kinds of provider and names of models here."""
+"""Convert LiteLLM's model names, `provider/model`, to this gateway's kinds of provider and model names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BEDROCK_APIS: Final = ("converse/", "converse_like/", "invoke/")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Where a model is; `responses` is whether it is asked by OpenAI's Responses API, `region` is Bedrock's."""
+    """A model and its provider; `responses`: it uses OpenAI's Responses API; `region` is Bedrock's."""
 
     known: Known
     model: str
@@ -23,22 +23,22 @@ class Named:
 
 
 class NoCounterpartError(Exception):
-    """A model that this gateway cannot reach; the text says why, and what to do."""
+    """A model that this gateway does not support; the message says why, and what to do."""
 
 
 def named(model: str, provider: str | None, *, has_address: bool) -> Named:
     """
-    Find out who answers to a name of LiteLLM's.
+    Return the provider and model for a name of LiteLLM's.
 
     Args:
-        model: What `litellm_params.model` says.
+        model: The value of `litellm_params.model`.
 
-        provider: What `custom_llm_provider` says, if anything.
+        provider: The value of `custom_llm_provider`, if any.
 
-        has_address: Whether there is an `api_base`; then an unknown name is that of a server with OpenAI's dialect.
+        has_address: Whether there is an `api_base`; a name without a provider then means an OpenAI-compatible server.
 
     Raises:
-        NoCounterpartError: Its provider has no kind here.
+        NoCounterpartError: Its provider has no kind here, or cannot be derived from the name.
     """
     prefix, slash, rest = model.partition("/")
     if provider is None and not slash:
@@ -69,8 +69,8 @@ def _refined(known: Known, model: str) -> Named:
     if known.kind == "bedrock":
         for api in _BEDROCK_APIS:
             model = model.removeprefix(api)
-        found = _REGION.fullmatch(model)
-        return Named(known, model) if found is None else Named(known, found[2], region=found[1])
+        match = _REGION.fullmatch(model)
+        return Named(known, model) if match is None else Named(known, match[2], region=match[1])
     if known.kind == "vertex" and not model.startswith(("gemini", "text-embedding", "*")):
         raise NoCounterpartError("kind vertex serves Google's own models; those of other publishers have no kind here")
     return Named(known, model)

@@ -1,4 +1,4 @@
-"""`router_settings` and what `litellm_settings` say about the same: strategies, retries, time-outs, cooldowns."""
+"""Convert strategies, retries, timeouts and cooldowns from `router_settings` and `litellm_settings`."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _STRATEGIES: Final[Mapping[str, str]] = MappingProxyType(
         "usage-based-routing-v2": "least_busy",
     }
 )
-_PLAIN: Final = "weighted"  # LiteLLM's own default, simple-shuffle
+_DEFAULT: Final = "weighted"  # LiteLLM's default, simple-shuffle
 _LEAST_S, _DAY_S, _ATTEMPTS_MAX = 1.0, 86_400.0, 20
 _DEFAULT_RETRIES: Final = 2
 _TIMEOUTS: Final = ("timeout", "request_timeout", "stream_timeout")
 
 
 def strategy(router: Given) -> str:
-    """Take LiteLLM's strategy, and return the one here."""
-    given = router.text("routing_strategy") or "simple-shuffle"
-    if given.startswith("usage-based"):
+    """Convert LiteLLM's routing strategy."""
+    name = router.text("routing_strategy") or "simple-shuffle"
+    if name.startswith("usage-based"):
         router.note("routing_strategy", "it became least_busy; limits of targets still hold, and move calls on")
-    if given not in _STRATEGIES:
-        router.note("routing_strategy", f"{given} has no counterpart; routes became weighted")
-    return _STRATEGIES.get(given, _PLAIN)
+    if name not in _STRATEGIES:
+        router.note("routing_strategy", f"{name} has no counterpart; routes became weighted")
+    return _STRATEGIES.get(name, _DEFAULT)
 
 
 def reliability(router: Given, settings: Given) -> Tree:
-    """Take retries, time-outs and cooldowns out of both sections; those of the router count first."""
+    """Convert retries, timeouts and cooldowns of both sections; those of the router take precedence."""
     both = (router, settings)
     retries = _first(both, "num_retries")
     timeout_s = _first(both, "timeout", "request_timeout")
@@ -51,7 +51,7 @@ def reliability(router: Given, settings: Given) -> Tree:
 
 
 def _timeouts(both: Sequence[Given], timeout_s: float | None, stream_s: float | None, retries: float | None) -> Tree:
-    """LiteLLM's time-outs are for one attempt; the whole call has time for all of them."""
+    """Convert timeouts; LiteLLM's apply to one attempt, so the whole call gets their sum over all attempts."""
     most_s = max(timeout_s or 0, stream_s or 0, _LEAST_S)
     attempts = (_DEFAULT_RETRIES if retries is None else int(retries)) + 1
     where = next(each for each in both if any(map(each.had, _TIMEOUTS)))
@@ -66,18 +66,18 @@ def _timeouts(both: Sequence[Given], timeout_s: float | None, stream_s: float | 
 def _breaker(both: Sequence[Given]) -> Tree:
     fails, cooldown_s = _first(both, "allowed_fails"), _first(both, "cooldown_time")
     disabled = [each.flag("disable_cooldowns") for each in both]
-    found: Tree = {
+    breaker: Tree = {
         "enabled": False if True in disabled else None,
         "failure_threshold": None if fails is None else int(fails) + 1,
         "open_s": None if cooldown_s is None else min(max(cooldown_s, _LEAST_S), 300),
     }
-    return found
+    return breaker
 
 
 def _first(both: Sequence[Given], *names: str) -> float | None:
-    """Take a number under any of the names out of both sections, and return the first."""
-    found = [each.number(name) for each in both for name in names]
-    return next((value for value in found if value is not None), None)
+    """Take all numbers with these names from both sections, and return the first."""
+    values = [each.number(name) for each in both for name in names]
+    return next((value for value in values if value is not None), None)
 
 
 def _at_most(value: float | None, most: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Deployments as providers and routes, with the limits and prices that belong to single targets."""
+"""Convert deployments to providers and routes, and to the limits and prices of single targets."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _WINDOW_S: Final = 60
 
 class Providers:
     """
-    The providers of all deployments: equal ones once, called by their kind and, from the second on, a number.
+    The distinct providers of all deployments, named by their kind and, from the second on, a number.
 
-    Servers that speak OpenAI's dialect and are not OpenAI are called `server`.
+    OpenAI-compatible servers other than OpenAI are called `server`.
     """
 
-    def __init__(self, found: Sequence[Deployment]) -> None:
+    def __init__(self, deployed: Sequence[Deployment]) -> None:
         self.names: dict[Upstream, str] = {}
         counts: Counter[str] = Counter()
-        for upstream in dict.fromkeys(each.upstream for each in found):
+        for upstream in dict.fromkeys(each.upstream for each in deployed):
             name = "server" if upstream.kind == "openai" and upstream.base_url else upstream.kind
             counts[name] += 1
             self.names[upstream] = name if counts[name] == 1 else f"{name}-{counts[name]}"
 
     def name(self, each: Deployment) -> str:
-        """Return what a deployment is called as `provider/model`."""
+        """Return the name of a deployment's target, `provider/model`."""
         return f"{self.names[each.upstream]}/{each.model}"
 
     def settings(self) -> Tree:
-        """Return the section."""
+        """Return the section `providers`."""
         return {name: upstream.settings() for upstream, name in self.names.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """How routes choose: a strategy of this gateway, and where calls go that fail."""
+    """The settings that all routes share: strategy, concurrency limit, fallbacks and aliases."""
 
     strategy: str
     max_in_flight: int | None
@@ -53,16 +53,16 @@ class Routing:
 
 
 class Routes:
-    """The routes: one for each model name, and one more for each rank (`order`) behind the first."""
+    """The routes: one per model name, and one more for each rank (`order`) after the first."""
 
     def __init__(self, providers: Providers, routing: Routing) -> None:
         self._providers = providers
         self._routing = routing
 
-    def settings(self, found: Sequence[Deployment]) -> Tree:
-        """Return the section."""
+    def settings(self, deployed: Sequence[Deployment]) -> Tree:
+        """Return the section `models`."""
         groups: dict[str, list[Deployment]] = {}
-        for each in found:
+        for each in deployed:
             groups.setdefault(each.group, []).append(each)
         aliases = {alias: name for alias, name in self._routing.aliases.items() if name in groups}
         known = {*groups, *aliases}
@@ -72,7 +72,7 @@ class Routes:
         return result | {alias: result[name] for alias, name in aliases.items()}
 
     def _ranked(self, name: str, group: Sequence[Deployment], fallbacks: Sequence[str]) -> Tree:
-        """Return a route for each rank, where the next rank is the first fallback of the one before."""
+        """Return a route for each rank; its first fallback is the route of the next rank."""
         ordered = sorted(group, key=_order)
         ranks = [list(rank) for _, rank in groupby(ordered, key=_order)]
         if all(len(rank) == 1 for rank in ranks):
@@ -106,16 +106,16 @@ class Routes:
 
     def _shares(self, rank: Sequence[Deployment]) -> Sequence[float | None]:
         for share in SHARES:
-            given = [each.facts.shares.get(share) for each in rank]
-            if len(rank) > 1 and any(given):
-                return [value or _LEAST_WEIGHT for value in given]
+            weights = [each.facts.shares.get(share) for each in rank]
+            if len(rank) > 1 and any(weights):
+                return [value or _LEAST_WEIGHT for value in weights]
         return [None] * len(rank)
 
 
-def limits(found: Sequence[Deployment], providers: Providers) -> list[Tree]:
-    """Return the limits that deployments have from their providers, each target once."""
+def limits(deployed: Sequence[Deployment], providers: Providers) -> list[Tree]:
+    """Return the rate limits (`rpm`, `tpm`) of deployments, once per target."""
     result: dict[str, Tree] = {}
-    for each in found:
+    for each in deployed:
         target = providers.name(each)
         for share, counted in (("rpm", "requests"), ("tpm", "tokens")):
             amount = int(each.facts.shares.get(share, 0))
@@ -131,9 +131,9 @@ def limits(found: Sequence[Deployment], providers: Providers) -> list[Tree]:
     return list(result.values())
 
 
-def prices(found: Sequence[Deployment], providers: Providers) -> Tree:
-    """Return the prices that deployments name themselves."""
-    return {providers.name(each): dict(each.facts.prices) for each in found if each.facts.prices}
+def prices(deployed: Sequence[Deployment], providers: Providers) -> Tree:
+    """Return the prices that deployments define."""
+    return {providers.name(each): dict(each.facts.prices) for each in deployed if each.facts.prices}
 
 
 def _order(each: Deployment) -> int:
@@ -141,6 +141,6 @@ def _order(each: Deployment) -> int:
 
 
 def _free(name: str, target: str, taken: Mapping[str, Tree]) -> str:
-    """Return a name that no limit of another target has."""
+    """Return a name that is not used for the limit of another target."""
     candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
     return next(each for each in candidates if each not in taken or taken[each]["models"] == [target])

@@ -1,4 +1,4 @@
-"""What `litellm_params` say about the server behind a model: address, key, and who is billed."""
+"""Convert the part of `litellm_params` about the server: address, credentials, and organization."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from app.config.trees import Tree
 
 _NO_KEYS: Final = frozenset({"none", "null", "empty", "not-needed"})
 _LITERAL: Final = "the key stands in the file as it did in LiteLLM's; move it to a variable or to api_key_file"
-_FREE: Final = frozenset({"bedrock", "vertex"})  # whose cloud has other ways to know a caller than by a key
+_KEYLESS: Final = frozenset({"bedrock", "vertex"})  # clouds that authenticate without an API key
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A provider as this gateway has it; equal ones are the same. Field names are those of the settings."""
+    """A provider of this gateway, compared by value. Field names are those of the settings."""
 
     kind: str
     base_url: str | None = None
@@ -33,25 +33,25 @@ class Upstream:
     unsupported: str | None = None
 
     def settings(self) -> Tree:
-        """Return what is set, as the configuration has it."""
-        given: Tree = {}
+        """Return the fields that are set, as settings."""
+        settings: Tree = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if value:
-                given[field.name] = dict(value) if field.name == "headers" else value
-        return given
+                settings[field.name] = dict(value) if field.name == "headers" else value
+        return settings
 
 
 def upstreams(params: Given, named: Named, unsupported: str | None) -> tuple[Upstream, ...]:
     """
-    Take what belongs to the server out of `params`: one, or one for each of several organizations.
+    Convert the settings of the server in `params`: one provider, or one for each of several organizations.
 
     Args:
         params: One `litellm_params`.
 
-        named: Whose model it is.
+        named: The provider and model.
 
-        unsupported: What becomes of parameters of which a deployment says nothing itself.
+        unsupported: How unsupported parameters are handled, unless the deployment sets `drop_params`.
     """
     drops = params.flag("drop_params")
     one = Upstream(
@@ -74,22 +74,22 @@ def upstreams(params: Given, named: Named, unsupported: str | None) -> tuple[Ups
 
 
 def _address(params: Given, named: Named) -> str | None:
-    given = params.text("api_base") or params.text("base_url")
+    address = params.text("api_base") or params.text("base_url")
     params.take("base_url")
-    if given is not None:
-        return given.rstrip("/")
+    if address is not None:
+        return address.rstrip("/")
     return None if named.known.base is None else f"${{{named.known.base}}}"
 
 
 def _key(params: Given, named: Named) -> str | None:
-    """Take the key, else the variable where LiteLLM looks; never OpenAI's own key for somebody else's server."""
-    given = params.text("api_key", "")
-    if given is not None:
-        if not given.startswith("${"):
-            if given.lower() in _NO_KEYS:
+    """Return the key, else the variable that LiteLLM reads; but never OpenAI's key for another server."""
+    key = params.text("api_key", "")
+    if key is not None:
+        if not key.startswith("${"):
+            if key.lower() in _NO_KEYS:
                 return None
             params.note("api_key", _LITERAL)
-        return given
+        return key
     elsewhere = named.known.kind == "openai" and (params.had("api_base") or params.had("base_url"))
     if named.known.key is None or elsewhere:
         return None
@@ -97,20 +97,20 @@ def _key(params: Given, named: Named) -> str | None:
 
 
 def _headers(params: Given) -> tuple[tuple[str, str], ...]:
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name in ("headers", "extra_headers", "default_headers"):
-        given = params.take(name)
-        if isinstance(given, dict):
-            found |= {str(key).lower(): filled(str(value)) for key, value in given.items()}
-    return tuple(found.items())
+        value = params.take(name)
+        if isinstance(value, dict):
+            headers |= {str(key).lower(): filled(str(text)) for key, text in value.items()}
+    return tuple(headers.items())
 
 
 def _placed(params: Given, named: Named, one: Upstream) -> Upstream:
-    """Fill in what the address of a cloud leaves open, as LiteLLM does where the file says nothing."""
+    """Fill in the settings of cloud providers, with LiteLLM's defaults."""
     region = params.text("aws_region_name") or params.text("aws_region")
     location, project = params.text("vertex_location"), params.text("vertex_project")
     credentials = params.text("vertex_credentials")
-    if one.kind in _FREE and not one.api_key:
+    if one.kind in _KEYLESS and not one.api_key:
         params.note("model", f"kind {one.kind} needs the extra: pip install 'wizard-gateway[{one.kind}]'")
     if one.kind == "bedrock":
         return replace(one, region=named.region or region or "${AWS_REGION_NAME:-us-west-2}")

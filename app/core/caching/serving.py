@@ -20,6 +20,7 @@ from app.core.stream import Batch, EventStream
 STALE: Final = '110 - "Response is Stale"'
 NOT_REVALIDATED: Final = '111 - "Revalidation Failed"'
 _BATCH_BYTES: Final = 65_536  # one write; more wait for the client
+_MARKS_MAX: Final = 64  # a pace is a curve, not a protocol
 
 
 def stored_reply(call: Call, stored: Stored, clock: Clock) -> Reply:
@@ -27,23 +28,16 @@ def stored_reply(call: Call, stored: Stored, clock: Clock) -> Reply:
     stored.origin.tell(call.journal)
     call.journal.notes["age"] = str(int(stored.age_s(clock.wall())))
     call.journal.cost.add(0.0)
-    return as_wanted(call, stored, clock)
+    return replayed(call, stored.completion, stored.pace, clock)
 
 
-def as_wanted(call: Call, stored: Stored, clock: Clock) -> Reply:
-    """Return a stored answer as the call wants it, which may be as a stream."""
-    if not (call.request.stream and stored.pace):
-        return replayed(call, stored.completion)
-    events = replay(stored.completion, include_usage=wants_usage(call))
-    return Reply(EventStream(paced(events, stored.pace, clock), lambda: None))
-
-
-def replayed(call: Call, completion: Completion) -> Reply:
-    """Return a whole answer as the call wants it: a stream comes all at once."""
+def replayed(call: Call, completion: Completion, pace: Pace = (), clock: Clock | None = None) -> Reply:
+    """Return a whole answer as the call wants it; a stream comes all at once, or at a `pace` that `clock` measures."""
     if not call.request.stream:
         return Reply(completion)
     events = replay(completion, include_usage=wants_usage(call))
-    return Reply(EventStream(_at_once(events), lambda: None))
+    source = paced(events, pace, clock) if pace and clock is not None else _at_once(events)
+    return Reply(EventStream(source, lambda: None))
 
 
 def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None] | None]) -> Reply:
@@ -74,9 +68,6 @@ async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
         if size >= _BATCH_BYTES or end == len(events):
             yield events[start:end]
             start, size = end, 0
-
-
-_MARKS_MAX: Final = 64  # a pace is a curve, not a protocol
 
 
 class Stopwatch:

@@ -1,4 +1,4 @@
-"""Guards that need nothing but the texts: terms, tools, length, refusals, leaks."""
+"""Guards that need nothing but the texts: terms, tools, length, refusals, leaks, the tripwire."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _REFUSAL: Final = (
 )  # fmt: skip
 _BEGINNING_CHARS: Final = 240
 _NO_WORD: Final = r"[^\pL\pN_]"
+_MARK_CHARS: Final = 16  # of a tripwire
 
 
 class Quiet:
@@ -173,17 +174,14 @@ class Leak(Quiet):
         return None
 
 
-_CHARS: Final = 16
-
-
 class Tripwire(Quiet):
     """Complains of answers with the mark in them; to be used with `marked` prompts."""
 
     name = "tripwire"
-    hold_chars = 3 * _CHARS
+    hold_chars = 3 * _MARK_CHARS
 
     def __init__(self, key: bytes) -> None:
-        self.mark = hmac.new(key, b"tripwire", hashlib.sha256).hexdigest()[:_CHARS]
+        self.mark = hmac.new(key, b"tripwire", hashlib.sha256).hexdigest()[:_MARK_CHARS]
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
         """Complain if the mark is in any text, however it is spaced and spelled."""

@@ -23,6 +23,9 @@ from app.core.tokens import family_of, prompt_parts
 from app.core.usage import Usage
 
 T = TypeVar("T", Call, Attempt)  # what travels
+CHARS_PER_TOKEN: Final = 4  # of an answer that broke off before its provider said how many it had
+_CACHED: Final = frozenset({"hit", "coalesced"})  # somebody else's answer: this call made no provider work
+_ENVELOPE_BYTES: Final = 300  # of JSON around the text of a whole answer
 _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
 
 
@@ -110,11 +113,6 @@ def _spelled(rule: Rule) -> str:
         return f"{rule.most} calls at the same time"
     window_s = rate.window_us / US_PER_S
     return f"{rate.amount} {rule.measure.value} per {_WINDOWS.get(window_s, f'{window_s:g} seconds')}"
-
-
-CHARS_PER_TOKEN: Final = 4  # of an answer that broke off before its provider said how many it had
-_CACHED: Final = frozenset({"hit", "coalesced"})  # somebody else's answer: this call made no provider work
-_ENVELOPE_BYTES: Final = 300  # of JSON around the text of a whole answer
 
 
 class Reservation(msgspec.Struct):

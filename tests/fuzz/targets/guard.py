@@ -21,11 +21,26 @@ OPTIONS = GuardOptions(head_max_bytes=1024, headers_max=16)
 TURNS = 6  # of the loop: enough for an answer
 
 
+class _Socket:
+    """As much of a socket as is asked for."""
+
+    def setsockopt(self, *_option: object) -> None:
+        """Do nothing."""
+
+    def getpeername(self) -> tuple[str, int]:
+        """Return the client's address."""
+        return "127.0.0.1", 1
+
+    def getsockname(self) -> tuple[str, int]:
+        """Return the server's address."""
+        return "127.0.0.1", 2
+
+
 class _Transport(asyncio.Transport):
     """A connection whose other side takes everything."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        super().__init__({"socket": _Socket()})
         self.sent = bytearray()
         self._closing = False
 

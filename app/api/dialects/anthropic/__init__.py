@@ -1,1 +1,1 @@
-"""Anthropic's Messages API in front: requests read, answers written, failures told as its SDKs expect them."""
+"""Serve Anthropic's Messages API: read its requests, write answers and errors as its SDKs expect them."""

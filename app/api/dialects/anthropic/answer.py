@@ -1,4 +1,4 @@
-"""A whole answer, from the canonical form to Anthropic's message; and the words that both kinds of answers share."""
+"""Translate a whole answer to Anthropic's message; and the helpers that streamed answers share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STOPS: Final[Mapping[str, str]] = MappingProxyType(
 
 def message_of(completion: Completion, message_id: str, model: str) -> bytes:
     """
-    Return the body of a whole answer; `model` is its name where the provider does not say it.
+    Return the body of a whole answer; `model` is used if the provider does not name one.
 
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
@@ -52,32 +52,32 @@ def message_of(completion: Completion, message_id: str, model: str) -> bytes:
 
 
 def stop_reason_of(finish_reason: str | None, *, called: bool, stop_text: str | None = None) -> str:
-    """Return why the model stopped; some servers say 'stop' also where tools were `called`."""
-    found = _STOPS.get(finish_reason or "", "end_turn")
-    if found == "end_turn":
-        return "tool_use" if called else "stop_sequence" if stop_text is not None else found
-    return found
+    """Return Anthropic's stop reason; some servers send 'stop' even if tools were `called`."""
+    reason = _STOPS.get(finish_reason or "", "end_turn")
+    if reason == "end_turn":
+        return "tool_use" if called else "stop_sequence" if stop_text is not None else reason
+    return reason
 
 
 def usage_of(usage: Usage | None) -> MessageUsage:
-    """Return the tokens as Anthropic counts them: those from and into the cache on top of the others."""
+    """Return the tokens as Anthropic counts them: `input_tokens` excludes those read from and written to the cache."""
     if usage is None:
         return MessageUsage(input_tokens=0, output_tokens=0)
-    thought = usage.reasoning_tokens
+    reasoning_tokens = usage.reasoning_tokens
     return MessageUsage(
         input_tokens=max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens),
         cache_creation_input_tokens=usage.cache_write_tokens,
         cache_read_input_tokens=usage.cached_tokens,
         output_tokens=usage.completion_tokens,
-        output_tokens_details=OutputTokensDetails(thought) if thought else None,
+        output_tokens_details=OutputTokensDetails(reasoning_tokens) if reasoning_tokens else None,
     )
 
 
 def thoughts_of(prose: str, details: Sequence[ReasoningDetail]) -> list[Block]:
     """
-    Return reasoning as blocks: Anthropic's own with its signatures, that of others under a seal of ours.
+    Return reasoning as blocks: Claude's with its own signature, that of other models sealed in a signature of ours.
 
-    A client sends the blocks back as they are, so whoever needs them again finds them there.
+    Clients send the blocks back unchanged, so the next request can restore the reasoning from them.
     """
     blocks = [block for own, group in groupby(details, _is_own) for block in _thought_blocks(list(group), own=own)]
     if prose and not any(block.thinking for block in blocks):
@@ -86,12 +86,12 @@ def thoughts_of(prose: str, details: Sequence[ReasoningDetail]) -> list[Block]:
 
 
 def call_id_of(given: str | int | None, place: int) -> str:
-    """Return the id of a call, which some servers do not give."""
+    """Return the id of a call, or one derived from its place: some servers send none."""
     return str(given or f"toolu_{place}")
 
 
 def input_of(arguments: str) -> msgspec.Raw:
-    """Return a tool's arguments as the object that Anthropic wants; text that is none goes into one."""
+    """Return a tool's arguments as the JSON object that Anthropic requires; other text is wrapped in one."""
     raw = arguments.encode() or b"{}"
     try:
         OBJECT.decode(raw)
@@ -101,7 +101,7 @@ def input_of(arguments: str) -> msgspec.Raw:
 
 
 def _is_own(detail: ReasoningDetail) -> bool:
-    """Say whether the entry is Claude's; signatures without a format come from Bedrock, and are good everywhere."""
+    """Return whether the entry is Claude's; signatures without a format come from Bedrock, and are valid everywhere."""
     return detail.format == CLAUDE_FORMAT or (detail.format is None and bool(detail.signature or detail.data))
 
 
@@ -126,12 +126,12 @@ def _blocks(answer: Answer) -> list[Block | Json]:
     details = [*details_of(message.reasoning_details), *hidden_extra(message.extra_content)]
     for place, call in enumerate(calls):
         details += hidden_extra(call.extra_content, call_id_of(call.id, place))
-    found: list[Block | Json] = [*thoughts_of(message.thought, details)]
+    blocks: list[Block | Json] = [*thoughts_of(message.thought, details)]
     text = text_of(message.content) or message.refusal
     if text:
-        found.append(Block("text", text=text))
-    found += [_tool_use(call, place) for place, call in enumerate(calls)]
-    return found
+        blocks.append(Block("text", text=text))
+    blocks += [_tool_use(call, place) for place, call in enumerate(calls)]
+    return blocks
 
 
 def _tool_use(call: AnswerCall, place: int) -> Block:

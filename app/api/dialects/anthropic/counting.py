@@ -1,4 +1,4 @@
-"""`POST /v1/messages/count_tokens`: how long a conversation is, asked before it is sent."""
+"""`POST /v1/messages/count_tokens`: count the input tokens of a conversation."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from app.core.tokens import prompt_tokens
 
 
 class CountDialect(MessagesDialect):
-    """Counts of tokens as Anthropic has them."""
+    """Anthropic's token counting."""
 
     endpoint = "count_tokens"
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:  # noqa: ARG002 - the port's
-        """Read the body as if it were to be answered; for those who cannot ask its provider, with an estimate."""
+        """Read the body like that of a message; add an estimate, for providers that cannot count."""
         chat = messages_request(raw, counting=True)
         request = PlainRequest(Operation.COUNT_TOKENS, chat.model, raw, user=chat.user, tokens=prompt_tokens(chat))
         return request, NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
-        """Return what passes the count on."""
+        """Return a style that forwards the count."""
         return CountStyle(call)
 
 
 class CountStyle(MessagesStyle):
-    """The count as it came, which is the same from everybody."""
+    """Forwards the count, whose format is the same whatever its source."""
 
     def whole(self, completion: Completion) -> bytes:
         """Return the body."""

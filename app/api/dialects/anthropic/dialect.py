@@ -1,4 +1,4 @@
-"""`POST /v1/messages`: Anthropic's form in and out, whatever speaks behind the gateway."""
+"""`POST /v1/messages`: Anthropic's format in and out, for any provider."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from app.core.dialects.anthropic import ANTHROPIC
 from app.core.errors import GatewayError
 from app.core.model import Completion, Native, Request
 
-# What the original bytes mean may depend on these; they go where those go.
-_OF_THE_BODY = ((b"anthropic-version", "anthropic-version"),)
+# Headers that the meaning of the body depends on; they are kept with the original bytes.
+_BODY_HEADERS = ((b"anthropic-version", "anthropic-version"),)
 _SESSION = re.compile(rb"[\x21-\x7e]{1,256}")
 
 
 class MessagesDialect(Dialect):
-    """Messages as Anthropic has them."""
+    """Anthropic's messages."""
 
     endpoint = "messages"
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
-        """Translate the body; Claude Code's session is the gateway's, unless another is named."""
+        """Translate the body; Claude Code's session id is the gateway's session, unless another is named."""
         request = messages_request(raw)
-        kept = tuple([(name, headers[key].decode("latin-1")) for key, name in _OF_THE_BODY if key in headers])
+        kept = tuple([(name, headers[key].decode("latin-1")) for key, name in _BODY_HEADERS if key in headers])
         if kept:
             request = msgspec.structs.replace(request, origin=Native(ANTHROPIC, raw, kept))
         session = headers.get(b"x-claude-code-session-id", b"")
@@ -43,24 +43,24 @@ class MessagesDialect(Dialect):
         return request, NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:  # noqa: ARG002 - the port's
-        """Return what writes messages and their events."""
+        """Return a style that writes messages and their events."""
         return MessagesStyle(call)
 
     def refusal(
         self, error: GatewayError, request_id: str, journal: Journal | None
     ) -> tuple[int, AnswerHeaders, bytes]:
-        """Return Anthropic's error object."""
+        """Return an error response in Anthropic's format."""
         return message_refusal(error, request_id, journal)
 
 
 class MessagesStyle(TranslatedStyle):
-    """Messages, and their events."""
+    """Writes messages and their events."""
 
     dialect = ANTHROPIC
 
     @property
     def headers(self) -> AnswerHeaders:
-        """Return the request id under the name that Anthropic's SDKs look for."""
+        """Return the request id under the name that Anthropic's SDKs read."""
         return [(b"request-id", self._call.id.encode())]
 
     def failure(self, error: GatewayError) -> bytes:

@@ -1,4 +1,4 @@
-"""A failure as Anthropic's SDKs expect it; the only module that knows its error object."""
+"""Encode a failure as Anthropic's SDKs expect it. The only module that knows Anthropic's error object."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _TYPES: Final[Mapping[int, str]] = MappingProxyType(
         529: "overloaded_error",
     }
 )
-_OVERLOADED: Final = 529  # what Anthropic itself answers, and its SDKs have an exception for
-_SERVERS_FAULT: Final = 500
-# Claude Code compacts its conversation and goes on when it reads this in a refusal.
+_OVERLOADED: Final = 529  # Anthropic's own status for it, which its SDKs map to an exception
+_SERVER_ERROR: Final = 500
+# Claude Code compacts its conversation and continues if an error contains this text.
 _TOO_LONG: Final = "prompt is too long"
 
 
 def message_refusal(error: GatewayError, request_id: str, journal: Journal | None) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body of a refusal."""
+    """Return status, headers and body of an error response."""
     _, headers, _ = error_response(error, request_id, journal)
     body = msgspec.json.encode(_envelope(error, request_id, journal))
     return status_of(error), [*headers, (b"request-id", request_id.encode())], body
@@ -46,20 +46,20 @@ def message_error_frame(error: GatewayError, request_id: str, journal: Journal) 
 
 
 def status_of(error: GatewayError) -> int:
-    """Return the status by which the SDKs choose their exception."""
-    busy = error.kind is TARGET_BUSY and error.upstream_status != error.kind.status  # who says 503 is told as that
+    """Return the HTTP status, by which the SDKs choose their exception."""
+    busy = error.kind is TARGET_BUSY and error.upstream_status != error.kind.status  # an upstream 503 stays one
     return _OVERLOADED if busy else error.kind.status
 
 
 def _envelope(error: GatewayError, request_id: str, journal: Journal | None) -> dict[str, object]:
-    found = error_object(error, request_id, journal)
-    found["type"] = _type_of(error)
-    found["details"] = {"error_code": error.kind.code}
+    fields = error_object(error, request_id, journal)
+    fields["type"] = _type_of(error)
+    fields["details"] = {"error_code": error.kind.code}
     if error.kind is CONTEXT_TOO_LONG and _TOO_LONG not in error.message.lower():
-        found["message"] = f"{_TOO_LONG}: {error.message}"
-    return {"type": "error", "error": found, "request_id": request_id}
+        fields["message"] = f"{_TOO_LONG}: {error.message}"
+    return {"type": "error", "error": fields, "request_id": request_id}
 
 
 def _type_of(error: GatewayError) -> str:
     status = status_of(error)
-    return _TYPES.get(status) or ("api_error" if status >= _SERVERS_FAULT else "invalid_request_error")
+    return _TYPES.get(status) or ("api_error" if status >= _SERVER_ERROR else "invalid_request_error")

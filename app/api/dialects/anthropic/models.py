@@ -1,4 +1,4 @@
-"""Models in Anthropic's form, for whoever asks as Anthropic's clients do: Claude Code finds out what there is by it."""
+"""Translate lists of models to Anthropic's format for its clients; Claude Code discovers models with it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from fastapi.routing import APIRoute
 
 
 class _Model(msgspec.Struct):
-    """What is read of a model in OpenAI's form."""
+    """The fields that are read from a model in OpenAI's format."""
 
     id: str
     created: int
 
 
 class _Models(msgspec.Struct):
-    """A list of models, or (without `data`) one of them."""
+    """A list of models; `data` is None for a single model."""
 
     data: list[_Model] | None = None
 
 
 class ModelsRoute(APIRoute):
-    """A route whose answer, models in OpenAI's form, is translated for requests with `anthropic-version`."""
+    """A route whose answer, models in OpenAI's format, is translated for requests with `anthropic-version`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the handler; see the base class."""
         answer = super().get_route_handler()
 
         async def translated(request: Request) -> Response:
@@ -42,7 +42,7 @@ class ModelsRoute(APIRoute):
 
 
 def in_anthropics_form(raw: bytes) -> bytes:
-    """Return a list of models, or one model, as Anthropic has it; the whole list is one page."""
+    """Return a list of models, or one model, in Anthropic's format; the whole list is one page."""
     models = msgspec.json.decode(raw, type=_Models).data
     if models is None:
         return msgspec.json.encode(_shown(msgspec.json.decode(raw, type=_Model)))

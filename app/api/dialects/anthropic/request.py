@@ -1,4 +1,4 @@
-"""A Messages request, from Anthropic's form to the canonical one."""
+"""Translate a Messages request from Anthropic's format to the canonical one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Json: TypeAlias = dict[str, Any]
 _BODY: Final = msgspec.json.Decoder(MessagesBody)
 _TRANSLATED: Final = frozenset(MessagesBody.__struct_fields__) - {"thinking", "top_k"}
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "standard_only": "default"})
-_WORDS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "any": "required", "none": "none"})
+_TOOL_CHOICES: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "any": "required", "none": "none"})
 _SAME: Final = ("max_tokens", "temperature", "top_p", "top_k", "stream")
 _TOOL_EXTRAS: Final = ("cache_control", "defer_loading", "eager_input_streaming", "allowed_callers", "input_examples")
-_EFFORTS: Final = ((4096, "low"), (16_384, "medium"))  # least budgets of thinking that are more than this effort
+_EFFORTS: Final = ((4096, "low"), (16_384, "medium"))  # the effort for thinking budgets below this many tokens
 
 
 def messages_request(raw: bytes, *, counting: bool = False) -> ChatRequest:
@@ -40,7 +40,7 @@ def messages_request(raw: bytes, *, counting: bool = False) -> ChatRequest:
     if body.max_tokens is None and not counting:
         raise GatewayError(INVALID_REQUEST, "The field 'max_tokens' is missing.", param="max_tokens")
     form, originals = body.output_config.format if body.output_config is not None else None, Originals(raw)
-    given: Json = {
+    canonical: Json = {
         "model": body.model,
         "messages": messages_of(body, originals),
         **{name: getattr(body, name) for name in _SAME},
@@ -54,7 +54,7 @@ def messages_request(raw: bytes, *, counting: bool = False) -> ChatRequest:
         **_reasoning(body, members),
         **_form(form or body.output_format),
     }
-    return chat_request(given, members, _TRANSLATED, Native(ANTHROPIC, raw))
+    return chat_request(canonical, members, _TRANSLATED, Native(ANTHROPIC, raw))
 
 
 def _tool(tool: Tool, index: int, originals: Originals) -> Json:
@@ -67,32 +67,32 @@ def _tool(tool: Tool, index: int, originals: Originals) -> Json:
 
 
 def _tool_choice(choice: ToolChoice | None) -> Json:
-    found: Json = {}
+    canonical: Json = {}
     if choice is None:
-        return found
+        return canonical
     if choice.type == "tool":
-        found["tool_choice"] = {"type": "function", "function": {"name": choice.name or ""}}
-    elif choice.type in _WORDS:
-        found["tool_choice"] = _WORDS[choice.type]
+        canonical["tool_choice"] = {"type": "function", "function": {"name": choice.name or ""}}
+    elif choice.type in _TOOL_CHOICES:
+        canonical["tool_choice"] = _TOOL_CHOICES[choice.type]
     else:
         message = f"'tool_choice.type' must be 'auto', 'any', 'tool' or 'none', not {choice.type[:40]!r}."
         raise GatewayError(INVALID_REQUEST, message, param="tool_choice.type")
     if choice.disable_parallel_tool_use is not None:
-        found["parallel_tool_calls"] = not choice.disable_parallel_tool_use
-    return found
+        canonical["parallel_tool_calls"] = not choice.disable_parallel_tool_use
+    return canonical
 
 
 def _reasoning(body: MessagesBody, members: Mapping[str, msgspec.Raw]) -> Json:
-    """Return how much to think, in the words of the other dialects; Anthropic's own stay beside them."""
-    found: Json = {}
+    """Return the canonical `reasoning_effort`, and Anthropic's own `thinking` unchanged."""
+    canonical: Json = {}
     thinking, effort = body.thinking, body.output_config.effort if body.output_config is not None else None
     if thinking is not None:
-        found["thinking"] = members["thinking"]
+        canonical["thinking"] = members["thinking"]
         if thinking.budget_tokens is not None:
-            found["reasoning_effort"] = _effort(thinking.budget_tokens)
+            canonical["reasoning_effort"] = _effort(thinking.budget_tokens)
     if effort is not None and (thinking is None or thinking.type != "disabled"):
-        found["reasoning_effort"] = effort
-    return found
+        canonical["reasoning_effort"] = effort
+    return canonical
 
 
 def _form(form: OutputFormat | None) -> Json:

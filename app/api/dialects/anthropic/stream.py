@@ -1,4 +1,4 @@
-"""A streamed answer, from canonical chunks to Anthropic's events: message and block borders that chunks do not have."""
+"""Translate a stream of canonical chunks to Anthropic's events, adding the boundaries of messages and blocks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _THINKING = b'{"type":"thinking","thinking":"","signature":""}'
 
 
 class _Tool(msgspec.Struct):
-    """A tool call under way: its block once it has a name, and until then what came of its arguments."""
+    """A tool call in progress: the index of its block once it has a name; until then its buffered arguments."""
 
     block: int | None = None
     id: str = ""
@@ -36,17 +36,17 @@ class _Tool(msgspec.Struct):
 
 
 class MessageEvents(EventWriter):
-    """Writes the events of the message that has this id."""
+    """Writes the events of one message."""
 
     def __init__(self, message_id: str, model: str) -> None:
         super().__init__(model)
         self._id = message_id
-        self._blocks = 0  # how many were opened; the last of them is `_open`, or there is none open
+        self._blocks = 0  # number of blocks started; only the last of them may be open
         self._open: str | int | None = None  # "text", "thinking", or the position of a tool call
         self._tools: dict[int, _Tool] = {}
         self._refused = False
 
-    def _say(self, choice: ChunkChoice) -> None:
+    def _write_content(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         thought = delta.reasoning_content or delta.reasoning
         if thought:
@@ -63,7 +63,7 @@ class MessageEvents(EventWriter):
             self._frames.append(self._delta(b"text_delta", b"text", text))
 
     def _details(self, details: Sequence[ReasoningDetail]) -> None:
-        """Sign the thought that just came, and write what has no prose; entries without a signature say nothing new."""
+        """Sign the open thinking block, and write hidden reasoning as blocks of its own; ignore unsigned entries."""
         for block in thoughts_of("", details):
             signature = "" if block.signature == SEAL else block.signature
             if signature and self._open == "thinking":
@@ -90,22 +90,22 @@ class MessageEvents(EventWriter):
             tool = self._tools[piece.index] = _Tool()
         function = piece.function
         tool.id = tool.id or piece.id or ""
-        more = ""
+        arguments = ""
         if function is not None:
             tool.name = tool.name or function.name or ""
-            more = function.arguments or ""
+            arguments = function.arguments or ""
         if tool.block is None:
-            tool.arguments += more
+            tool.arguments += arguments
             if not tool.name:
                 return
-            more, tool.arguments = tool.arguments, ""
+            arguments, tool.arguments = tool.arguments, ""
             call_id = call_id_of(tool.id, piece.index)
             self._details(hidden_extra(piece.extra_content, call_id))
             tool.block = self._blocks
             shown = {"type": "tool_use", "id": call_id, "name": tool.name, "input": {}}
             self._enter(piece.index, self._encode(shown))
-        if more:
-            self._frames.append(_DELTA % (tool.block, b"input_json_delta", b"partial_json", self._encode(more)))
+        if arguments:
+            self._frames.append(_DELTA % (tool.block, b"input_json_delta", b"partial_json", self._encode(arguments)))
 
     def _begin(self) -> None:
         message = {
@@ -121,7 +121,7 @@ class MessageEvents(EventWriter):
         self._frames += [_START % self._encode({"type": "message_start", "message": message}), _PING]
 
     def _enter(self, kind: str | int, start: bytes) -> None:
-        """Open a block unless it is open."""
+        """Open a block unless it is open already."""
         if self._open == kind:
             return
         self._leave()
@@ -130,7 +130,7 @@ class MessageEvents(EventWriter):
         self._open = kind
 
     def _leave(self, signature: str = SEAL) -> None:
-        """Close the block that is open, if any; a thought that nobody signed is marked as none of Anthropic's."""
+        """Close the open block, if any; unsigned thinking gets a seal that marks it as not Anthropic's."""
         if self._open == "thinking":
             self._frames.append(self._delta(b"signature_delta", b"signature", signature))
         if self._open is not None:

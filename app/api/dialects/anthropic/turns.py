@@ -1,4 +1,4 @@
-"""The conversation of a Messages request, in the canonical form."""
+"""Translate the conversation of a Messages request to canonical messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NESTED: Final = msgspec.json.Decoder(str | list[Block] | None)
 
 
 class Originals:
-    """The very bytes of blocks and tools that have no canonical form; read only if there are any, which is rare."""
+    """The original bytes of blocks and tools that have no canonical form; parsed only on demand, which is rare."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -49,25 +49,25 @@ def messages_of(body: MessagesBody, originals: Originals) -> list[Json]:
     Raises:
         GatewayError: INVALID_REQUEST with `param`.
     """
-    found: list[Json] = []
+    messages: list[Json] = []
     if body.system:
         texts = body.system if isinstance(body.system, str) else _simplest([_text(block) for block in body.system])
-        found.append({"role": "system", "content": texts})
+        messages.append({"role": "system", "content": texts})
     for place, turn in enumerate(body.messages):
         if turn.role not in _ROLES:
             message = f"A message's role must be 'user', 'assistant' or 'system', not {turn.role[:40]!r}."
             raise GatewayError(INVALID_REQUEST, message, param=f"messages[{place}].role")
         if isinstance(turn.content, str):
-            found.append({"role": turn.role, "content": turn.content})
+            messages.append({"role": turn.role, "content": turn.content})
         elif turn.role == "assistant":
-            found.append(_assistant(turn.content, place, originals))
+            messages.append(_assistant(turn.content, place, originals))
         else:
-            found += _given(turn, turn.content, place, originals)
-    return found
+            messages += _user(turn, turn.content, place, originals)
+    return messages
 
 
-def _given(turn: Turn, blocks: Sequence[Block], place: int, originals: Originals) -> Iterator[Json]:
-    """Yield the results of tools, which have to follow the calls at once, and then what else the turn says."""
+def _user(turn: Turn, blocks: Sequence[Block], place: int, originals: Originals) -> Iterator[Json]:
+    """Yield the tool results, which must directly follow the calls, then the rest of the turn."""
     parts: list[Json] = []
     for index, block in enumerate(blocks):
         if block.type == "tool_result":
@@ -88,30 +88,30 @@ def _assistant(blocks: Sequence[Block], place: int, originals: Originals) -> Jso
                 thoughts += _thought(block)
             case "redacted_thinking":
                 hidden = ReasoningDetail("reasoning.encrypted", data=block.data, format=CLAUDE_FORMAT)
-                found = unsealed(block.data or "")
-                thoughts += [hidden] if found is None else found
+                restored = unsealed(block.data or "")
+                thoughts += [hidden] if restored is None else restored
             case "tool_use":
                 calls.append(_call(block))
             case _:
                 parts += _parts(block) or [_foreign(block, originals.block(place, index))]
-    said: Json = {"role": "assistant", "content": _simplest(parts) if parts else None}
+    message: Json = {"role": "assistant", "content": _simplest(parts) if parts else None}
     if thoughts:
-        said["reasoning_content"] = "".join([block.thinking or "" for block in blocks])
-        said["reasoning_details"] = thoughts
+        message["reasoning_content"] = "".join([block.thinking or "" for block in blocks])
+        message["reasoning_details"] = thoughts
     if calls:
-        said["tool_calls"] = calls
-    restore_extras(said)
-    return said
+        message["tool_calls"] = calls
+    restore_extras(message)
+    return message
 
 
 def _thought(block: Block) -> list[ReasoningDetail]:
-    if not block.signature:  # of a model that signs nothing, so nobody would take it back as a signed thought
+    if not block.signature:  # from a model that signs nothing: no provider accepts it as signed reasoning
         return [ReasoningDetail("reasoning.text", text=block.thinking)]
     signed = ReasoningDetail(
         "reasoning.text", text=block.thinking or "", signature=block.signature, format=CLAUDE_FORMAT
     )
-    found = unsealed(block.signature)
-    return [signed] if found is None else found or [ReasoningDetail("reasoning.text", text=block.thinking)]
+    restored = unsealed(block.signature)
+    return [signed] if restored is None else restored or [ReasoningDetail("reasoning.text", text=block.thinking)]
 
 
 def _call(block: Block) -> Json:
@@ -122,14 +122,14 @@ def _call(block: Block) -> Json:
 
 def _result(block: Block, where: str) -> Json:
     content = _nested(block.content, f"{where}.content")
-    found: Json = {"role": "tool", "tool_call_id": block.tool_use_id or "", "content": content}
+    message: Json = {"role": "tool", "tool_call_id": block.tool_use_id or "", "content": content}
     if block.is_error:
-        found["is_error"] = True
-    return _marked(found, block)
+        message["is_error"] = True
+    return _marked(message, block)
 
 
 def _nested(raw: msgspec.Raw, where: str) -> str | list[Json]:
-    """Return the content of a result or a document: text, or blocks of its own."""
+    """Return the content of a tool result or a document: text, or nested parts."""
     if not bytes(raw):
         return ""
     try:
@@ -144,7 +144,7 @@ def _nested(raw: msgspec.Raw, where: str) -> str | list[Json]:
 
 
 def _parts(block: Block) -> list[Json]:
-    """Return a block as content parts; none if it has no canonical form."""
+    """Return a block as content parts; an empty list if it has no canonical form."""
     if block.type == "text":
         return [_text(block)]
     source = _source(block) if block.type in {"image", "document"} else None
@@ -205,18 +205,18 @@ def _text(block: Block) -> Json:
 
 
 def _foreign(block: Block, original: msgspec.Raw) -> Json:
-    """Return a part that only Anthropic's own codec can read; every other one refuses it by its type."""
+    """Return a part that only Anthropic's codec can read; all other codecs refuse its type."""
     return {"type": block.type, "dialect": ANTHROPIC, "block": original}
 
 
-def _marked(found: Json, block: Block) -> Json:
+def _marked(part: Json, block: Block) -> Json:
     if is_given(block.cache_control):
-        found["cache_control"] = block.cache_control
-    return found
+        part["cache_control"] = block.cache_control
+    return part
 
 
 def _simplest(parts: Sequence[Json]) -> str | list[Json]:
-    """Return a single plain text as text, which every server understands."""
+    """Return a single plain text part as a string, which every server accepts."""
     if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
         text: str = parts[0]["text"]
         return text
@@ -224,7 +224,7 @@ def _simplest(parts: Sequence[Json]) -> str | list[Json]:
 
 
 def citations_wanted(turns: Iterable[Turn]) -> bool:
-    """Say whether some document asks to be quoted with references, which no other dialect can do."""
+    """Return whether a document enables citations, which no other dialect supports."""
     return any(
         block.type == "document" and b'"enabled":true' in bytes(block.citations).replace(b" ", b"")
         for turn in turns

@@ -1,1 +1,1 @@
-"""OpenAI's Responses API in front: requests read, answers written, their events in the order that its SDKs expect."""
+"""Serve OpenAI's Responses API: read its requests, write answers and their events in the order its SDKs expect."""

@@ -1,4 +1,4 @@
-"""A whole answer, from the canonical form to a response object; and what both kinds of answers show of the request."""
+"""Translate a whole answer to a response object; and the helpers that streamed answers share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json: TypeAlias = dict[str, Any]
 _INCOMPLETE: Final[Mapping[str, str]] = MappingProxyType(
     {"length": "max_output_tokens", "content_filter": "content_filter"}
 )
-# What a response shows of its request, and what it shows where the request does not say it.
+# The members that a response repeats from its request, with their defaults.
 _ECHOED: Final[Mapping[str, object]] = MappingProxyType(
     {
         "instructions": None,
@@ -48,12 +48,12 @@ _ECHOED: Final[Mapping[str, object]] = MappingProxyType(
 
 class Frame:
     """
-    The response object around the output of one call.
+    Builds the response objects of one call.
 
     Args:
-        key: What makes the ids of this response and its items unique.
+        key: Makes the ids of this response and its items unique.
 
-        body: The client's own request.
+        body: The client's request body.
 
         created: Unix time, in seconds.
     """
@@ -64,8 +64,8 @@ class Frame:
         self._members = OBJECT.decode(body)
 
     def response(self, status: str, model: str, output: Sequence[Json], **more: object) -> Json:
-        """Return the object; `more` are its usage, and why it is incomplete."""
-        echoed = {name: self._members.get(name, otherwise) for name, otherwise in _ECHOED.items()}
+        """Return the response object; `more` are its `usage` and `incomplete_details`."""
+        echoed = {name: self._members.get(name, default) for name, default in _ECHOED.items()}
         return {
             "id": f"resp_{self.key}",
             "object": "response",
@@ -77,7 +77,7 @@ class Frame:
             "model": model,
             "output": output,
             **echoed,
-            "store": False,  # nothing is kept here
+            "store": False,  # the gateway stores no responses
             "usage": None,
             **more,
         }
@@ -89,7 +89,7 @@ class Frame:
 
 def response_of(completion: Completion, frame: Frame, model: str) -> bytes:
     """
-    Return the body of a whole answer; `model` is its name where the provider does not say it.
+    Return the body of a whole answer; `model` is used if the provider does not name one.
 
     Raises:
         GatewayError: BAD_UPSTREAM_REPLY.
@@ -107,18 +107,18 @@ def response_of(completion: Completion, frame: Frame, model: str) -> bytes:
 
 
 def status_of(finish_reason: str | None) -> str:
-    """Return whether an answer that came to its end is all that there would have been."""
+    """Return the status of an answer that has ended: `completed`, or `incomplete` if it was cut short."""
     return "incomplete" if finish_reason in _INCOMPLETE else "completed"
 
 
 def incomplete_of(finish_reason: str | None) -> Json | None:
-    """Return why a response is incomplete, if it is."""
+    """Return the `incomplete_details`; None for a complete answer."""
     reason = _INCOMPLETE.get(finish_reason or "")
     return None if reason is None else {"reason": reason}
 
 
 def usage_of(usage: Usage | None) -> ResponseUsage | None:
-    """Return the tokens under their newer names."""
+    """Return the token counts under the names of the Responses API."""
     if usage is None:
         return None
     return ResponseUsage(
@@ -132,9 +132,9 @@ def usage_of(usage: Usage | None) -> ResponseUsage | None:
 
 def reasoning_items(frame: Frame, prose: str, details: Sequence[ReasoningDetail]) -> list[Json]:
     """
-    Return reasoning as items: OpenAI's own as they were, that of others as a summary.
+    Return reasoning as items: OpenAI's own unchanged, that of other models as a summary.
 
-    A client sends the items back as they are, so whoever needs them again finds them in `encrypted_content`.
+    Clients send the items back unchanged, so the next request can restore the reasoning from `encrypted_content`.
     """
     own = [detail for detail in details if detail.format == RESPONSES_FORMAT]
     if own:
@@ -147,7 +147,7 @@ def reasoning_items(frame: Frame, prose: str, details: Sequence[ReasoningDetail]
 
 
 def reasoning_item(item_id: str, summary: Sequence[str], hidden: str | None) -> Json:
-    """Return one item of reasoning."""
+    """Return one reasoning item."""
     texts = [{"type": "summary_text", "text": text} for text in summary]
     return {"id": item_id, "type": "reasoning", "summary": texts, "encrypted_content": hidden}
 
@@ -160,7 +160,7 @@ def _own_item(details: Sequence[ReasoningDetail], item_id: str) -> Json:
 
 
 def message_item(item_id: str, parts: Sequence[Json], status: str = "completed") -> Json:
-    """Return what the assistant said as an item."""
+    """Return an assistant's message as an item."""
     return {"id": item_id, "type": "message", "status": status, "role": "assistant", "content": parts}
 
 
@@ -170,17 +170,17 @@ def text_part(text: str, annotations: Sequence[object] = (), logprobs: Sequence[
 
 
 def annotations_of(raw: msgspec.Raw) -> list[Json]:
-    """Return annotations in the newer form, which nests them once less."""
+    """Return annotations in the Responses format, which has one level of nesting less; empty if invalid."""
     try:
-        found = msgspec.json.decode(raw, type=list[dict[str, Any]])
+        notes = msgspec.json.decode(raw, type=list[dict[str, Any]])
     except (msgspec.DecodeError, RecursionError):
         return []
-    nested = [(note, note.get("url_citation")) for note in found]
+    nested = [(note, note.get("url_citation")) for note in notes]
     return [{"type": "url_citation", **inner} if isinstance(inner, dict) else note for note, inner in nested]
 
 
 def logprobs_of(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    """Return the entries of the tokens of a text."""
+    """Return the log probabilities of the tokens of a text; empty if absent or invalid."""
     if not is_given(raw):
         return []
     try:

@@ -1,4 +1,4 @@
-"""`POST /v1/responses`: OpenAI's newer form in and out, whatever speaks behind the gateway."""
+"""`POST /v1/responses`: the format of OpenAI's Responses API in and out, for any provider."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from app.core.model import ChatRequest, Completion, Request
 
 
 class ResponsesDialect(Dialect):
-    """Responses as OpenAI has them, refused as chat completions are."""
+    """OpenAI's responses; errors have the format of chat completions."""
 
     endpoint = "responses"
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:  # noqa: ARG002 - the port's
-        """Translate the body, which has no word for wishes."""
+        """Translate the body; this format has no gateway options."""
         return responses_request(raw), NOTHING_ASKED
 
     def style(self, call: Call, clock: Clock) -> Style:
-        """Return what writes responses and their events."""
+        """Return a style that writes responses and their events."""
         return ResponsesStyle(call, clock)
 
 
 class ResponsesStyle(TranslatedStyle):
-    """Responses, and their events."""
+    """Writes responses and their events."""
 
     dialect = RESPONSES
 

@@ -1,4 +1,4 @@
-"""The items of a streamed response while they grow: what is told when one begins, goes on, and is done."""
+"""The output items of a streamed response, and the events for their start, their deltas and their end."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ Told: TypeAlias = tuple[str, Json]  # an event's type and its members
 
 
 class Growing(ABC):
-    """One item of the output, at its `place` there."""
+    """One output item; `place` is its index in the output."""
 
     def __init__(self, item_id: str, place: int) -> None:
         self.id = item_id
         self.place = place
-        self._texts: list[str] = []  # of what grows at present
+        self._texts: list[str] = []  # deltas of the current part
 
     @abstractmethod
     def item(self, status: str = "completed") -> Json:
-        """Return the whole item, as far as it has come."""
+        """Return the item as received so far."""
 
     def begin(self) -> Iterator[Told]:
-        """Tell that the item is there."""
+        """Yield the events that start the item."""
         yield "response.output_item.added", {"output_index": self.place, "item": self.item("in_progress")}
 
     def finish(self) -> Iterator[Told]:
-        """Tell that it is done."""
+        """Yield the events that complete the item."""
         yield from self._finish_part()
         yield "response.output_item.done", {"output_index": self.place, "item": self.item()}
 
     @abstractmethod
     def _finish_part(self) -> Iterator[Told]:
-        """Tell that what grew last is done."""
+        """Yield the events that complete the current part."""
 
     @property
     def _text(self) -> str:
@@ -50,17 +50,17 @@ class Growing(ABC):
 
 
 class Thinking(Growing):
-    """Reasoning: a summary that grows, and what its provider wants to see again (`hidden`)."""
+    """Reasoning: a streamed summary, and the encrypted content that its provider needs back (`hidden`)."""
 
     hidden: str | None = sealed()
 
     def item(self, status: str = "completed") -> Json:
-        """Return the whole item; what is hidden comes last."""
+        """Return the item; `hidden` only once it is complete."""
         text, hidden = self._text, self.hidden if status == "completed" else None
         return reasoning_item(self.id, [text] if text else [], hidden)
 
     def more(self, text: str) -> Iterator[Told]:
-        """Tell more of the summary."""
+        """Yield the events for a delta of the summary."""
         if not self._texts:
             yield "response.reasoning_summary_part.added", {**self._at, "part": _summary("")}
         self._texts.append(text)
@@ -81,7 +81,7 @@ def _summary(text: str) -> Json:
 
 
 class Saying(Growing):
-    """A message: parts of text and refusal, each of which grows in its turn."""
+    """A message: parts of text and refusal, streamed one after the other."""
 
     def __init__(self, item_id: str, place: int) -> None:
         super().__init__(item_id, place)
@@ -95,7 +95,7 @@ class Saying(Growing):
         return message_item(self.id, self._parts, status)
 
     def more(self, kind: str, text: str, logprobs: Sequence[msgspec.Raw] = ()) -> Iterator[Told]:
-        """Tell more of a part; its `kind` is `output_text` or `refusal`."""
+        """Yield the events for a delta of a part; its `kind` is `output_text` or `refusal`."""
         if kind != self._kind:
             yield from self._finish_part()
             self._kind = kind
@@ -108,7 +108,7 @@ class Saying(Growing):
             yield "response.output_text.delta", {**self._at, "delta": text, "logprobs": logprobs}
 
     def annotate(self, raw: msgspec.Raw) -> Iterator[Told]:
-        """Tell what the text rests on."""
+        """Yield the events for annotations of the text."""
         for annotation in annotations_of(raw):
             place = {"annotation_index": len(self._annotations), "annotation": annotation}
             self._annotations.append(annotation)
@@ -137,7 +137,7 @@ class Saying(Growing):
 
 
 class Calling(Growing):
-    """A call of a function, whose arguments grow, or of a custom tool, whose input does."""
+    """A call of a function or of a custom tool, with streamed arguments or input."""
 
     def __init__(self, item_id: str, place: int, first: ToolDelta) -> None:
         super().__init__(item_id, place)
@@ -152,7 +152,7 @@ class Calling(Growing):
         return {**shown, member: self._text}
 
     def more(self, text: str) -> Iterator[Told]:
-        """Tell more of the arguments or the input."""
+        """Yield the event for a delta of the arguments or the input."""
         self._texts.append(text)
         kind = "custom_tool_call_input" if self._custom else "function_call_arguments"
         yield f"response.{kind}.delta", {**self._at, "delta": text}

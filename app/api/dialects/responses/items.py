@@ -1,4 +1,4 @@
-"""The conversation of a Responses request, in the canonical form."""
+"""Translate the conversation of a Responses request to canonical messages."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ def messages_of(body: ResponsesBody, raw: bytes) -> list[Json]:
     messages: list[Json] = [{"role": "system", "content": body.instructions}] if body.instructions else []
     if isinstance(body.input, str):
         return [*messages, {"role": "user", "content": body.input}]
-    talk = _Talk(messages)
+    conversation = _Conversation(messages)
     for index, item in enumerate(body.input or ()):
         where = f"input[{index}]"
         match item.type or "message":
             case "message":
-                talk.message(item, where)
+                conversation.message(item, where)
             case "reasoning":
-                talk.reasoning(item)
+                conversation.reasoning(item)
             case "function_call":
-                talk.call(_call(item, where))
+                conversation.call(_call(item, where))
             case "custom_tool_call":
-                talk.call(_custom_call(item, where))
+                conversation.call(_custom_call(item, where))
             case kind if kind in _OUTPUTS:
-                talk.other(_output(item, where))
+                conversation.other(_output(item, where))
             case kind:
-                talk.foreign(kind, msgspec.json.decode(raw, type=_RawBody).input[index])
-    for said in talk.messages:
-        restore_extras(said)
-    return talk.messages
+                conversation.foreign(kind, msgspec.json.decode(raw, type=_RawBody).input[index])
+    for message in conversation.messages:
+        restore_extras(message)
+    return conversation.messages
 
 
-class _Talk:
-    """Messages as they grow: reasoning, text and calls that follow each other are one message of the assistant."""
+class _Conversation:
+    """Collects messages; consecutive reasoning, text and calls are joined into one message of the assistant."""
 
     def __init__(self, messages: list[Json]) -> None:
         self.messages = messages
@@ -68,13 +68,13 @@ class _Talk:
         content = _content(item.content, where)
         if item.role == "assistant":
             turn = self._assistant()
-            said = turn["content"]
-            turn["content"] = content if said is None else [*_as_parts(said), *_as_parts(content)]
+            before = turn["content"]
+            turn["content"] = content if before is None else [*_as_parts(before), *_as_parts(content)]
         else:
             self.other({"role": item.role, "content": content})
 
     def reasoning(self, item: Item) -> None:
-        """Add what was thought before the next message or call."""
+        """Add reasoning, which belongs to the next message or call."""
         turn = self._assistant()
         parts = [*(item.summary or ()), *(item.content if isinstance(item.content, list) else ())]
         prose = "\n\n".join([part.text for part in parts if part.text])
@@ -91,7 +91,7 @@ class _Talk:
         self.messages.append(message)
 
     def foreign(self, kind: str, original: msgspec.Raw) -> None:
-        """Add an item that only a provider of the same dialect can read; every other one refuses it by its type."""
+        """Add an item that only a provider of the same dialect can read; all other codecs refuse its type."""
         part = {"type": kind, "dialect": RESPONSES, "block": original}
         self.other({"role": "assistant", "content": [part]})
 
@@ -107,9 +107,9 @@ def _as_parts(content: str | list[Json]) -> list[Json]:
 
 def _details(item: Item, prose: str) -> list[ReasoningDetail]:
     hidden = item.encrypted_content
-    found = unsealed(hidden) if hidden else []
-    if found is not None:
-        return found or ([ReasoningDetail("reasoning.text", text=prose)] if prose else [])
+    restored = unsealed(hidden) if hidden else []
+    if restored is not None:
+        return restored or ([ReasoningDetail("reasoning.text", text=prose)] if prose else [])
     texts = item.content if isinstance(item.content, list) else ()
     return [
         *[_detail(item, "reasoning.summary", summary=part.text or "") for part in item.summary or ()],
@@ -145,10 +145,10 @@ def _output(item: Item, where: str) -> Json:
 
 
 def _call_id(item: Item, where: str) -> str:
-    found = item.call_id or item.id
-    if not found:
+    call_id = item.call_id or item.id
+    if not call_id:
         raise GatewayError(INVALID_REQUEST, f"The field '{where}.call_id' is missing.", param=f"{where}.call_id")
-    return found
+    return call_id
 
 
 def _text(raw: msgspec.Raw, param: str) -> str:
@@ -173,28 +173,31 @@ def _content(content: str | Sequence[ContentPart], where: str) -> str | list[Jso
 def _part(part: ContentPart, where: str) -> Json:
     match part.type:
         case "input_text" | "output_text" | "text":
-            found: Json = {"type": "text", "text": part.text or ""}
+            result: Json = {"type": "text", "text": part.text or ""}
         case "refusal":
-            found = {"type": "refusal", "refusal": part.refusal or ""}
+            result = {"type": "refusal", "refusal": part.refusal or ""}
         case "input_image" if part.image_url is not None:
-            found = {"type": "image_url", "image_url": given_in({"url": part.image_url, "detail": _told(part.detail)})}
+            result = {
+                "type": "image_url",
+                "image_url": given_in({"url": part.image_url, "detail": _image_detail(part.detail)}),
+            }
         case "input_file":
             names = ("file_data", "file_id", "file_url", "filename")
-            found = {"type": "file", "file": given_in({name: getattr(part, name) for name in names})}
+            result = {"type": "file", "file": given_in({name: getattr(part, name) for name in names})}
         case "input_audio" if is_given(part.input_audio):
-            found = {"type": "input_audio", "input_audio": part.input_audio}
+            result = {"type": "input_audio", "input_audio": part.input_audio}
         case "input_image":
-            # by the id of an upload, which chat completions have no form for
+            # named by the id of an upload, which chat completions cannot express
             own = msgspec.Raw(msgspec.json.encode(part))
-            found = {"type": "input_image", "dialect": RESPONSES, "block": own}
+            result = {"type": "input_image", "dialect": RESPONSES, "block": own}
         case _:
             message = f"There are no parts of type {part.type[:40]!r} here."
             raise GatewayError(INVALID_REQUEST, message, param=f"{where}.type")
     if is_given(part.prompt_cache_breakpoint):
-        found["prompt_cache_breakpoint"] = part.prompt_cache_breakpoint
-    return found
+        result["prompt_cache_breakpoint"] = part.prompt_cache_breakpoint
+    return result
 
 
-def _told(detail: str | None) -> str | None:
-    """Return how closely a picture is looked at, unless it is as usual; the API wants that said, too."""
+def _image_detail(detail: str | None) -> str | None:
+    """Return the detail level of an image, or None for the default, which the Responses API sends explicitly."""
     return None if detail == "auto" else detail

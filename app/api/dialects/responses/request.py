@@ -1,4 +1,4 @@
-"""A Responses request, from OpenAI's newer form to the canonical one."""
+"""Translate a request of OpenAI's Responses API to the canonical format."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from app.core.model import ChatRequest, Native
 
 Json: TypeAlias = dict[str, Any]
 _BODY: Final = msgspec.json.Decoder(ResponsesBody)
-# Translated, or about nothing but what OpenAI stores and shows again.
+# Members that are translated, or that only concern what OpenAI stores and repeats.
 _TRANSLATED: Final = frozenset(ResponsesBody.__struct_fields__) | {"store", "stream_options", "metadata"}
 _SAME: Final = (
     "model", "temperature", "top_p", "stream", "parallel_tool_calls", "user", "safety_identifier", "service_tier",
     "prompt_cache_key",
 )  # fmt: skip
-_OWN_CONTEXT: Final = frozenset({"previous_response_id", "conversation", "prompt"})  # may hold all that is to be said
+_OWN_CONTEXT: Final = frozenset({"previous_response_id", "conversation", "prompt"})  # may hold the whole input
 _LOGPROBS: Final = "message.output_text.logprobs"
 
 
@@ -39,7 +39,7 @@ def responses_request(raw: bytes) -> ChatRequest:
     if not body.input and not _OWN_CONTEXT & members.keys():
         raise GatewayError(INVALID_REQUEST, "The field 'input' is missing.", param="input")
     text = body.text or TextConfig()
-    given: Json = {
+    canonical: Json = {
         **{name: getattr(body, name) for name in _SAME},
         "messages": messages_of(body, raw),
         "max_completion_tokens": body.max_output_tokens,
@@ -51,7 +51,7 @@ def responses_request(raw: bytes) -> ChatRequest:
         **_reasoning(body.reasoning or Reasoning(), members),
         **_logprobs(body),
     }
-    return chat_request(given, members, _TRANSLATED, Native(RESPONSES, raw))
+    return chat_request(canonical, members, _TRANSLATED, Native(RESPONSES, raw))
 
 
 def _tool(tool: ResponsesTool, index: int, members: Mapping[str, msgspec.Raw]) -> Json:
@@ -67,9 +67,9 @@ def _tool(tool: ResponsesTool, index: int, members: Mapping[str, msgspec.Raw]) -
     return {"type": tool.type, "dialect": RESPONSES, "definition": definition}
 
 
-def _grammar(given: msgspec.Raw) -> Json:
-    """Return the form of a custom tool's input, which chat completions nest once more."""
-    form: Json = msgspec.json.decode(given, type=dict[str, Any])
+def _grammar(raw: msgspec.Raw) -> Json:
+    """Return the input format of a custom tool, which chat completions nest one level deeper."""
+    form: Json = msgspec.json.decode(raw, type=dict[str, Any])
     kind = form.pop("type", "text")
     return {"type": kind, "grammar": form} if kind == "grammar" else {"type": kind}
 
@@ -92,12 +92,12 @@ def _tool_choice(raw: msgspec.Raw) -> Json | msgspec.Raw | None:
         message = "'tool_choice' must be a word or an object with a type."
         raise GatewayError(INVALID_REQUEST, message, param="tool_choice") from error
     if choice.type == "allowed_tools":
-        allowed = {"mode": choice.mode or "auto", "tools": [_named(tool) for tool in choice.tools or ()]}
+        allowed = {"mode": choice.mode or "auto", "tools": [_named_choice(tool) for tool in choice.tools or ()]}
         return {"type": "allowed_tools", "allowed_tools": allowed}
-    return _named(choice) if choice.name is not None else raw
+    return _named_choice(choice) if choice.name is not None else raw
 
 
-def _named(choice: _Choice) -> Json:
+def _named_choice(choice: _Choice) -> Json:
     return {"type": choice.type, choice.type: {"name": choice.name or ""}}
 
 
@@ -111,11 +111,11 @@ def _form(form: TextFormat | None) -> Json | None:
 
 
 def _reasoning(reasoning: Reasoning, members: Mapping[str, msgspec.Raw]) -> Json:
-    """Return the effort; what else is said about reasoning stays beside it."""
-    found: Json = {"reasoning_effort": reasoning.effort}
+    """Return the canonical `reasoning_effort`, and the original `reasoning` if it asks for a summary."""
+    canonical: Json = {"reasoning_effort": reasoning.effort}
     if reasoning.summary or reasoning.generate_summary:
-        found["reasoning"] = members["reasoning"]
-    return found
+        canonical["reasoning"] = members["reasoning"]
+    return canonical
 
 
 def _logprobs(body: ResponsesBody) -> Json:

@@ -1,7 +1,7 @@
 """
-A streamed answer, from canonical chunks to the events of the Responses API, in the order that its SDKs rely on.
+Translate a stream of canonical chunks to events of the Responses API, in the order that its SDKs rely on.
 
-Every item is announced, grows by deltas, and is shown whole when it is done; the last event shows the whole response.
+Every item is announced, extended by deltas, and repeated whole when done; the last event has the whole response.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Growing)
 
 
 class ResponseEvents(EventWriter):
-    """Writes the events of one response; `frame` is the response around the output."""
+    """Writes the events of one response; `frame` builds the response objects."""
 
     def __init__(self, frame: Frame, model: str) -> None:
         super().__init__(model)
@@ -34,30 +34,30 @@ class ResponseEvents(EventWriter):
 
     def failure(self, error: Json) -> bytes:
         """
-        Return the event that says that the response broke off.
+        Return the event for a response that failed midway.
 
-        The SDKs look at different places of it, so it has the flat form of the API, and the whole error as an object.
+        SDKs read different parts of it, so it has both the API's flat members and the whole error as an object.
         """
         flat = {name: error.get(name) for name in ("code", "message", "param")}
-        self._tell([("error", {**flat, "error": error})])
+        self._write([("error", {**flat, "error": error})])
         return self._frames.pop()
 
-    def _say(self, choice: ChunkChoice) -> None:
+    def _write_content(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         thought = delta.reasoning_content or delta.reasoning
         if thought:
-            self._tell(self._thinking().more(thought))
+            self._write(self._thinking().more(thought))
         if is_given(delta.reasoning_details):
             self._bind(details_of(delta.reasoning_details))
         if is_given(delta.extra_content):
             self._bind(hidden_extra(delta.extra_content))
         text = text_of(delta.content) if delta.content else ""
         if text:
-            self._tell(self._saying().more("output_text", text, logprobs_of(choice.logprobs)))
+            self._write(self._saying().more("output_text", text, logprobs_of(choice.logprobs)))
         if delta.refusal:
-            self._tell(self._saying().more("refusal", delta.refusal))
+            self._write(self._saying().more("refusal", delta.refusal))
         if is_given(delta.annotations) and isinstance(self._open, Saying):
-            self._tell(self._open.annotate(delta.annotations))
+            self._write(self._open.annotate(delta.annotations))
 
     def _thinking(self) -> Thinking:
         if isinstance(self._open, Thinking):
@@ -72,7 +72,7 @@ class ResponseEvents(EventWriter):
         return self._enter(Saying(self._frame.item_id("msg", place), place))
 
     def _bind(self, details: Sequence[ReasoningDetail]) -> None:
-        """End an item of reasoning with what its provider wants to see again; entries without that say nothing new."""
+        """Complete a reasoning item with its signed or encrypted content; ignore details that have neither."""
         if not any(detail.data or detail.signature for detail in details):
             return
         item = self._thinking()
@@ -81,11 +81,11 @@ class ResponseEvents(EventWriter):
         self._leave()
 
     def _call(self, piece: ToolDelta) -> None:
-        named, text = _name_and_text(piece)
+        name, text = _name_and_text(piece)
         calling = self._calls.get(piece.index)
         if calling is None:
             text = self._unnamed.pop(piece.index, "") + text
-            if not named:
+            if not name:
                 self._unnamed[piece.index] = text
                 return
             self._bind(hidden_extra(piece.extra_content, piece.id))
@@ -94,11 +94,11 @@ class ResponseEvents(EventWriter):
             calling = self._enter(Calling(self._frame.item_id(prefix, place), place, piece))
             self._calls[piece.index] = calling
         if text:
-            self._tell(calling.more(text))
+            self._write(calling.more(text))
 
     def _begin(self) -> None:
         response = self._frame.response("in_progress", self._model, [])
-        self._tell([("response.created", {"response": response}), ("response.in_progress", {"response": response})])
+        self._write([("response.created", {"response": response}), ("response.in_progress", {"response": response})])
 
     def _end(self) -> None:
         self._leave()
@@ -106,22 +106,22 @@ class ResponseEvents(EventWriter):
         status, output = status_of(finish), [item.item() for item in self._items]
         more = {"usage": usage_of(self._usage), "incomplete_details": incomplete_of(finish)}
         response = self._frame.response(status, self._model, output, **more)
-        self._tell([(f"response.{status}", {"response": response})])
+        self._write([(f"response.{status}", {"response": response})])
 
     def _enter(self, item: T) -> T:
         self._leave()
         self._items.append(item)
         self._open = item
-        self._tell(item.begin())
+        self._write(item.begin())
         return item
 
     def _leave(self) -> None:
         if self._open is not None:
-            self._tell(self._open.finish())
+            self._write(self._open.finish())
             self._open = None
 
-    def _tell(self, told: Iterable[Told]) -> None:
-        for kind, members in told:
+    def _write(self, events: Iterable[Told]) -> None:
+        for kind, members in events:
             data = self._encode({"type": kind, "sequence_number": self._number, **members})
             self._frames.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
             self._number += 1

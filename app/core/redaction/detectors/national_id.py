@@ -16,6 +16,8 @@ import msgspec
 from app.core.redaction.checksums import letter_number, luhn, mod_11_10, verhoeff, weighted
 from app.core.redaction.finding import Patterns, Span, stands_alone
 
+_SEPARATORS: Final = re.compile(r"[ .+-]")  # a plus stands in numbers of people over a hundred (SE, FI)
+_BETWEEN_MAX: Final = 24  # characters between the name and the number
 Check = Callable[[str], bool]  # of a number without separators, in capitals
 
 
@@ -109,7 +111,7 @@ def _pps(number: str) -> bool:  # Ireland
     return "WABCDEFGHIJKLMNOPQRSTUV"[(weighted(number[:7], range(8, 1, -1)) + extra) % 23] == number[7]
 
 
-def _cpf(number: str) -> bool:
+def _cpf(number: str) -> bool:  # Brazil, no digit repeated throughout
     return len(set(number)) > 1 and all(check(number) for check in _CPF)
 
 
@@ -170,9 +172,6 @@ NATIONAL_IDS: Final = (
     NationalId("MX", r"[A-Z][AEIOUX][A-Z]{2}\d{6}[HMX][A-Z]{5}[A-Z0-9]\d", _always),
     NationalId("ZA", r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{4}[01]\d\d", luhn, r"\bid\b", needs_name=True),
 )
-
-_SEPARATORS: Final = re.compile(r"[ .-]")
-_BETWEEN_MAX: Final = 24  # characters between the name and the number
 
 
 class NationalIds:
