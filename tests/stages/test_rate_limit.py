@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.call import Reply, Target
+from app.core.call import Call, Reply, Target
 from app.core.errors import (
     CONTEXT_TOO_LONG,
     INVALID_REQUEST,
@@ -218,6 +218,22 @@ async def test_a_caller_who_leaves_pays_for_the_prompt(clock: VirtualClock) -> N
     await asyncio.wait([running])
 
     assert await house.levels() == {"tokens": 6000 - PROMPT}
+
+
+async def test_a_caller_who_leaves_before_a_provider_was_asked_pays_no_tokens(clock: VirtualClock) -> None:
+    """It may have waited in a queue."""
+    house = House(clock, tokens(6000))
+
+    async def queue(_call: Call) -> Reply:
+        await asyncio.sleep(1e9)
+        raise AssertionError("the queue never ends")
+
+    running = asyncio.ensure_future(house.handler(queue)(house.call()))
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert await house.levels() == {"tokens": 6000}
 
 
 async def test_a_bug_costs_nothing(clock: VirtualClock) -> None:
