@@ -23,7 +23,7 @@ from app.core.model import Completion, Operation, PlainRequest
 from app.core.rules import Scope
 from app.core.signals import LimitExceeded
 from app.core.stream import EventStream
-from app.core.tokens import Family, prompt_tokens
+from app.core.tokens import Family, prompt_parts, prompt_tokens
 from app.core.usage import Usage
 from tests.stages.limiting import Counter, House, cached, named, places, requests, tokens
 from tests.support.calls import (
@@ -326,6 +326,8 @@ async def test_a_call_too_long_by_the_estimate_is_counted(clock: VirtualClock) -
 
     assert (uncounted, counter.asked) == ([], [long])
     assert house.standings()["requests"].remaining == 8
+    _, other = prompt_parts(asking(long))
+    assert house.standings()["tokens"].claim.units == 100 + other + 5
 
 
 @pytest.mark.parametrize("counter", [Counter(5000), Counter(1, Family.CL100K)], ids=["longer", "unknown"])
