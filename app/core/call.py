@@ -1,8 +1,8 @@
 """
-What travels through the pipeline: a `Call` above the fallback stage, an `Attempt` below it, a `Reply` back.
+The types that pass through the pipeline: a `Call` above the fallback stage, an `Attempt` below it, a `Reply` back.
 
-Calls and attempts are frozen, so a second try starts from what the first one started from. What has happened to a
-call so far is written into its `Journal`, which only grows.
+Calls and attempts are frozen, so that a retry starts from the same state as the first attempt. The progress of a call
+is recorded in its `Journal`, which only grows.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Target(msgspec.Struct, frozen=True, dict=True):
     provider: str
     model: str
 
-    @cached_property  # a call asks for it several times, of targets that outlive it
+    @cached_property  # read several times per call; targets outlive calls
     def name(self) -> str:
-        """Return `provider/model`, the way users address it."""
+        """Return `provider/model`, as in requests."""
         return f"{self.provider}/{self.model}"
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """One attempt that failed: where, and with which code of the error table."""
+    """One failed attempt: its target and the code of its error."""
 
     target: Target
     code: str
@@ -51,9 +51,9 @@ class Tried(msgspec.Struct, frozen=True):
 
 class Recovered(msgspec.Struct, frozen=True):
     """
-    A seam in a streamed answer: who broke off, who went on (both `provider/model`), and after how many characters.
+    A point where another target continued a broken stream, after `chars` characters.
 
-    `code` names the row of the error table that ended the first part.
+    `origin` and `onward` are the two targets as `provider/model`; `code` is the error that broke the stream.
     """
 
     origin: str
@@ -62,22 +62,22 @@ class Recovered(msgspec.Struct, frozen=True):
     chars: int
 
     def shown(self) -> dict[str, str | int]:
-        """Return it as clients see it."""
+        """Return the fields as shown to clients."""
         return {"from": self.origin, "to": self.onward, "code": self.code, "chars": self.chars}
 
 
 class Cost(msgspec.Struct):
-    """What a call has cost so far, in US dollars, None as long as nobody knows; hedged attempts add to the same one."""
+    """The cost of a call so far, in US dollars; None while unknown. Hedged attempts share one instance."""
 
     usd: float | None = None
 
     def add(self, usd: float) -> None:
-        """Count more."""
+        """Add `usd` to the cost."""
         self.usd = (self.usd or 0.0) + usd
 
 
 class AnswerHead(msgspec.Struct, frozen=True):
-    """Status and headers, by lower-case name, of an answer that is passed on as its provider gave it."""
+    """Status and headers (lower-case names) of an answer that is forwarded unchanged."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -174,23 +174,23 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def priority(self) -> Priority:
-        """Return how urgent the call is: as its key has it, or less if it says so."""
-        asked, allowed = self.options.priority, self.caller.priority
+        """Return the priority of the caller's key, or the requested one if that is less urgent."""
+        requested, allowed = self.options.priority, self.caller.priority
         if allowed is None:
-            return Priority.NORMAL if asked is None else asked
-        return allowed if asked is None else max(asked, allowed)
+            return Priority.NORMAL if requested is None else requested
+        return allowed if requested is None else max(requested, allowed)
 
     @property
     def route(self) -> str:
-        """Return the model as it was asked for, in one of its two spellings (`provider/model`)."""
+        """Return the requested model, normalized to the spelling `provider/model`."""
         return slashed(self.request.model)
 
     @property
     def turn(self) -> int:
         """
-        Return a number for who takes turns with others in a queue: the same for the same key, 0 without one.
+        Return a number that identifies the caller's key for fair queueing, 0 without a key.
 
-        Python hashes with a secret of the process, so the number gives nothing away and means nothing elsewhere.
+        Python's hash is salted per process: the number does not reveal the key and is meaningless elsewhere.
         """
         if self.caller.known:
             return hash(self.caller.id)
@@ -210,6 +210,6 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What comes back: a whole answer or a stream of events."""
+    """The result of a call: a whole answer or a stream of events."""
 
     body: Completion | EventStream

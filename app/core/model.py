@@ -1,10 +1,10 @@
 """
-The canonical model: what a request, an answer and a piece of a streamed answer are.
+The canonical model of requests, answers and events of streamed answers.
 
 The types name the fields the gateway reads or writes; everything else stays in `raw` (or an event's `frame`) and
 reaches the other side untouched. They follow OpenAI's chat completions, because that dialect is the common
 denominator of the clients; the codecs translate the others. Fields of which only the presence or the bytes
-matter are `msgspec.Raw`, so that a value we have not heard of yet is never refused.
+matter are `msgspec.Raw`, so that unknown values are never refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.core.usage import Usage
 
 
 class Operation(Enum):
-    """What is asked of a model; the value names it in configuration, signals and keys of the cache."""
+    """The kind of a request; the value names it in configuration, signals and cache keys."""
 
     CHAT = "chat"
     COMPLETIONS = "completions"
@@ -42,7 +42,7 @@ class Native(msgspec.Struct, frozen=True):
     The original bytes of a request, an answer or an event in a dialect other than OpenAI's chat completions.
 
     They are forwarded instead of a translation where both sides speak that dialect and nothing was changed on the way;
-    whoever changes the canonical form must drop them. `headers` are those of a request that say what its body means.
+    code that changes the canonical form must drop them. `headers` are the request headers that define its body.
     """
 
     dialect: str
@@ -154,17 +154,17 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     @property
     def stream(self) -> bool:
-        """Say whether the client wants the answer as a stream."""
+        """Return whether the client requested a stream."""
         return self.fields.stream is True
 
     @property
     def user(self) -> str | None:
-        """Return whom the client says that it asks for."""
+        """Return the end user named in the request."""
         return self.fields.user
 
     @property
     def asks_for_usage(self) -> bool:
-        """Say whether the client wants to see the usage of a stream."""
+        """Return whether the client requested usage in the stream."""
         options = self.fields.stream_options
         return options is not None and options.include_usage is True
 
@@ -222,7 +222,7 @@ class ToolDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     A piece of a tool call; pieces with the same `index` belong together.
 
-    `extra_content` is what its provider wants to see again with the call.
+    `extra_content` must be sent back to the provider with the call.
     """
 
     index: int = msgspec.field(default_factory=int)  # made anew, so that a 0 is written, too

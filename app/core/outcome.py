@@ -1,4 +1,4 @@
-"""How replies end, and what is run at their end: finishers, which outlive a call that is being cancelled."""
+"""The outcome of a reply, and finishers: callbacks at its end, which run even if the call is cancelled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FINISHER_LIMIT_S = 1.0  # long enough for one write to shared state, short enoug
 
 
 class End(Enum):
-    """The three ways in which a reply can end; `word` is how signals say it, quicker to read than `value`."""
+    """The three ways in which a reply can end; `word` names it in signals and is faster to read than `value`."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -26,14 +26,14 @@ class End(Enum):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a reply ended, known only once its last byte is out."""
+    """How a reply ended, known only once its last byte is sent."""
 
     end: End
     error: BaseException | None = None
 
     @classmethod
     def of(cls, error: BaseException | None) -> Outcome:
-        """Judge an ending: a client that left (cancellation) blames nobody."""
+        """Return the outcome for `error`; cancellation means that the client left, which is no failure."""
         left = isinstance(error, (asyncio.CancelledError, GeneratorExit))
         return COMPLETED if error is None else cls(End.ABANDONED if left else End.FAILED, error)
 
@@ -44,11 +44,11 @@ Finisher: TypeAlias = Callable[[Outcome], Awaitable[None] | None]
 
 def conclude(finisher: Finisher, outcome: Outcome) -> Awaitable[None] | None:
     """
-    Run one finisher; return what its end has to be awaited by, None if that took no waiting.
+    Run one finisher; return an awaitable of its end, None if it did not have to wait.
 
     A finisher that has to wait (shared state) runs to its end even while the call's own task is being cancelled: in a
     task of its own behind a shield, for at most `FINISHER_LIMIT_S`. One that fails is reported to the loop's exception
-    handler and stops nothing.
+    handler and does not stop the others.
     """
     try:
         pending = finisher(outcome)

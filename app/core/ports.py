@@ -1,5 +1,5 @@
 """
-What the gateway needs from the outside world, as narrow protocols.
+The ports of the core: narrow protocols for everything that does I/O.
 
 Each port has one adapter or more elsewhere and, where there are several, one contract suite over all of them.
 """
@@ -53,7 +53,7 @@ class UpstreamReply(Protocol):
         """Return the headers; of repeated ones, the last or all joined."""
 
     def rest(self) -> bytes | None:
-        """Take what is left of the body if all of it has arrived; None if that cannot be told without waiting."""
+        """Take the rest of the body if all of it has arrived; None if finding out would have to wait."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """
@@ -64,7 +64,7 @@ class UpstreamReply(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Give the connection back if the body was read to its end, else drop it. Repeatable."""
+        """Return the connection to the pool if the body was read to its end, else drop it. Idempotent."""
 
 
 class UpstreamClient(Protocol):
@@ -72,7 +72,7 @@ class UpstreamClient(Protocol):
 
     async def send(self, request: HttpRequest) -> UpstreamReply:
         """
-        Send `request` and return once the head of the answer is there, whatever its status.
+        Send `request` and return once the head of the answer has arrived, whatever its status.
 
         Cancelling the call closes the connection.
 
@@ -86,7 +86,7 @@ class Decoder(Protocol):
 
     @property
     def done(self) -> bool:
-        """Say whether the answer has come to its proper end."""
+        """Return whether the answer is complete."""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """
@@ -98,7 +98,7 @@ class Decoder(Protocol):
 
     def end(self) -> list[StreamEvent]:
         """
-        Take note that no more bytes come and return the last events.
+        Signal the end of the input and return the last events.
 
         Raises:
             GatewayError: TARGET_UNAVAILABLE if the answer is not complete.
@@ -127,7 +127,7 @@ class Codec(Protocol):
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """
-        Return what the provider is sent.
+        Encode the request for the provider.
 
         Raises:
             GatewayError: UNSUPPORTED_FEATURE for an operation or a part that the provider cannot express.
@@ -156,12 +156,12 @@ class Signer(Protocol):
         Return the request with its credentials.
 
         Raises:
-            GatewayError: TARGET_MISCONFIGURED if there are none to be had.
+            GatewayError: TARGET_MISCONFIGURED if none can be obtained.
         """
 
 
 class Sink(Protocol):
-    """Where an answer goes: one HTTP response, told in order head, parts, end (or abort)."""
+    """One HTTP response to the client: `whole`, or `head`, `part`s and `end` (or `abort`) in this order."""
 
     async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a complete response."""
@@ -189,7 +189,7 @@ class Circuits(Protocol):
         """
         Let one call through, or refuse it; the ticket must come back by `report`.
 
-        A call without another hope (`last_resort`) is refused only by a circuit that an operator opened.
+        A call without another target (`last_resort`) is refused only by a circuit that an operator opened.
 
         Raises:
             GatewayError: CIRCUIT_OPEN with the time until another try makes sense, or STATE_UNAVAILABLE where shared
@@ -198,7 +198,7 @@ class Circuits(Protocol):
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """
-        Tell how an admitted call ended; never waits, never raises.
+        Report how an admitted call ended; never waits, never raises.
 
         `least_open_s` is the target's own wish; `request_id` names the call, if its ending should change the circuit.
         """
@@ -208,7 +208,7 @@ class Circuits(Protocol):
 
     def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
         """
-        Return the same without asking anybody: what this process knows, a few seconds old at most.
+        Return the same from this process's own copy, at most a few seconds old, without I/O.
 
         May be called by any thread.
         """
@@ -237,11 +237,11 @@ class Limits(Protocol):
         """Give back places, and replace the tokens that were reserved by those used. Never waits, never raises."""
 
     async def levels(self) -> list[Standing]:
-        """Return how the buckets stand that were used lately, as far as that is known."""
+        """Return the levels of the recently used buckets, as far as they are known."""
 
 
 class Tokenizer(Protocol):
     """Counts tokens exactly, where a vocabulary is at hand."""
 
     async def count(self, text: str, family: Family) -> int | None:
-        """Return how many tokens a text has; None if nobody here knows the vocabulary. May take milliseconds."""
+        """Return how many tokens a text has; None if its vocabulary is not available. May take milliseconds."""
