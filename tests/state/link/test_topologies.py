@@ -161,7 +161,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Redis
 
 
 async def reset(one: Replica) -> bool:
-    """Reset the circuit, as an operator does again if a Sentinel on a busy machine doubts its new master for a moment."""
+    """Reset the circuit, as an operator repeats it while a Sentinel on a busy machine doubts its new master."""
     try:
         return (await one.circuits.force(TARGET, "reset", POLICY)).state is CircuitState.CLOSED
     except GatewayError:
