@@ -1,8 +1,8 @@
 """
 The composition root: settings in, one immutable `Gateway` out.
 
-`stages` has the order of the stages, `opening` says where state is kept, `deps` what outlives a configuration; every
-other file turns the settings of one feature into what that feature needs.
+`stages` has the order of the stages, `opening` decides where state is kept, `deps` holds what outlives a configuration;
+every other file turns the settings of one feature into its stages and objects.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def build_gateway(loaded: Loaded, deps: Deps) -> Gateway:
     )
     router = Router(routing, policies(settings, deps, known))
     fallback = Fallback(router, attempt, settings.fallback.triggers, deps.listener, hedge(settings, deps))
-    asking = recovering(settings, deps, trace.request(fallback), router, attempt)
-    handler: Handler[Call] = compose(call_stages(settings, deps, trace, router.first), asking)
+    ask_providers = recovering(settings, deps, trace.request(fallback), router, attempt)
+    handler: Handler[Call] = compose(call_stages(settings, deps, trace, router.first), ask_providers)
     return Gateway(
         handler=handler,
         routing=routing,

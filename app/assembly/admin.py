@@ -1,4 +1,4 @@
-"""What the administration endpoints may see and do."""
+"""Assemble what the admin API can see and do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.core.gateway import AdminOptions, Limiting, Spending
 
 
 def admin_options(loaded: Loaded, deps: Deps) -> AdminOptions | None:
-    """Return what the administration needs, or None where there is none, because it has no token."""
+    """Return the options of the admin API; None without an admin token, which switches it off."""
     settings = loaded.settings
     token = settings.admin.token.get_secret_value().encode()
     if not token:

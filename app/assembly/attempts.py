@@ -1,4 +1,4 @@
-"""How one target is asked: how many calls at a time, how often, beside which other one, how long it may be silent."""
+"""Assemble the stages of attempts: token counts, retries, bulkheads, hedging and timeouts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.stages.timeouts import AttemptTimeout
 
 
 def count_tokens(settings: Settings) -> CountTokens:
-    """Return the stage that counts by an estimate."""
+    """Return the stage that estimates token counts."""
     given = settings.providers
     counting = frozenset(name for name, one in given.items() if dialect_of(one.kind, one.base_url or "") == "anthropic")
 
@@ -34,7 +34,7 @@ def count_tokens(settings: Settings) -> CountTokens:
 
 
 def retry(settings: Settings, deps: Deps) -> Retry:
-    """Return the stage that tries again, with a budget for each target that outlives reloads."""
+    """Return the retry stage; its budget for each target outlives reloads."""
     given = settings.retry
     options = RetryOptions(
         max_attempts=given.max_attempts,
@@ -53,7 +53,7 @@ def _retried(words: frozenset[str] | None) -> frozenset[str | int] | None:
 
 
 def bulkhead(settings: Settings, deps: Deps) -> list[Bulkhead]:
-    """Return the stage that bounds attempts, if there is any bound."""
+    """Return the stage that bounds concurrent attempts, if there is any bound."""
     bounds = _bounds(settings)
     return [Bulkhead(bounds, deps.traffic.slots)] if bounds else []
 
@@ -71,7 +71,7 @@ def _bounds(settings: Settings) -> dict[str, int]:
 
 
 def hedge(settings: Settings, deps: Deps) -> Hedge | None:
-    """Return what lets second targets begin early, if any route wants that."""
+    """Return the hedging of routes, if any route has it enabled."""
     ratios = {name: route.hedge.budget_ratio for name, route in settings.models.items() if route.hedge.enabled}
     shares = deps.hedge_shares.keep(ratios)
     routes = {name: (_options(settings.models[name]), share) for name, share in shares.items()}
@@ -91,7 +91,7 @@ _COMMITS: Mapping[str, Weight] = {"any_event": Weight.NOTHING, "visible": Weight
 
 
 def reading_options(settings: Settings) -> ReadingOptions:
-    """Return how answers are read."""
+    """Return the options for reading answers: timeouts and the commit rule."""
     return ReadingOptions(
         connect_s=settings.timeouts.connect_s,
         idle_s=settings.timeouts.idle_s,
@@ -100,5 +100,5 @@ def reading_options(settings: Settings) -> ReadingOptions:
 
 
 def attempt_timeout(settings: Settings) -> AttemptTimeout:
-    """Return the stage that bounds each try."""
+    """Return the stage that bounds the duration of each try."""
     return AttemptTimeout(settings.timeouts.first_token_s, settings.timeouts.response_s)

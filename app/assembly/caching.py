@@ -1,4 +1,4 @@
-"""Stored answers: which calls may have them, how long they live, and where they are."""
+"""Assemble the response cache: which calls it serves, how long answers live, and where they are stored."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from app.state.answers.sharing import ReplicatedAnswers, SharingOptions
 from app.state.link import Link
 from app.state.vectors.redis import VectorSets
 
-_BEHIND_MAX_BYTES = 4_194_304  # of a stream that several read: some 15,000 events that the slowest has not taken
+_BEHIND_MAX_BYTES = 4_194_304  # of a shared stream: some 15,000 events that its slowest reader has not read
 
 
 def cache(settings: Settings, deps: Deps) -> list[Cache]:
-    """Return the stage that answers from what was answered before, if there is a cache."""
+    """Return the cache stage, if the cache is enabled."""
     given = settings.cache
     if not given.enabled:
         return []
@@ -42,7 +42,7 @@ def cache(settings: Settings, deps: Deps) -> list[Cache]:
 
 
 def shared_caching(deps: Deps, settings: Settings, link: Link) -> Caching:
-    """Return what replicas share of the cache, if they are to; a reload may enable it later."""
+    """Return the cache state that replicas share, if they do; even if disabled, as a reload may enable the cache."""
     if settings.cache.store == "memory":
         return deps.caching
     caching = Caching()
@@ -65,7 +65,7 @@ def _sharing(settings: Settings, replica: str) -> SharingOptions:
 
 
 def cache_desk(settings: Settings, deps: Deps) -> CacheDesk | None:
-    """Return what the administration asks about the cache, if there is one."""
+    """Return the cache's interface for the admin API, if the cache is enabled."""
     return LocalDesk(_shelf(settings, deps), deps.caching) if settings.cache.enabled else None
 
 
@@ -109,7 +109,7 @@ def _lifetimes(settings: Settings) -> Lifetimes:
 
 
 def _fingerprints(settings: Settings) -> Callable[[str], str]:
-    """Return what says where the answers of a model come from; answers from elsewhere are not found any more."""
+    """Return a function from a model to a fingerprint of its targets; when they change, old answers no longer match."""
     places = {name: f"{name} {given.kind} {given.base_url or ''}" for name, given in settings.providers.items()}
 
     def direct(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The small stages of whole calls: what is accepted at all, what routes say first, how many are worked on at once."""
+"""Assemble the small stages of calls: validation, system prompts and admission."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.stages.validate import Validate, ValidateOptions
 
 
 def validate(settings: Settings) -> Validate:
-    """Return the stage that refuses what no target could answer."""
+    """Return the stage that refuses invalid requests."""
     given = settings.validation
     options = ValidateOptions(
         max_messages=given.max_messages,
@@ -27,7 +27,7 @@ def validate(settings: Settings) -> Validate:
 
 
 def system_prompt(settings: Settings) -> list[SystemPrompt]:
-    """Return the stage for system messages, if any route has something to say about them."""
+    """Return the stage for system messages, if any route has settings for them."""
     routes = {
         name: SystemPromptOptions(route.system.prompt, route.system.callers)
         for name, route in settings.models.items()
@@ -37,7 +37,7 @@ def system_prompt(settings: Settings) -> list[SystemPrompt]:
 
 
 def admission(settings: Settings, deps: Deps) -> list[Admission]:
-    """Return the stage that lets calls wait, if they are bounded at all."""
+    """Return the stage that bounds and queues calls, if there is a bound."""
     given = settings.admission
     if given.max_in_flight is None:
         return []

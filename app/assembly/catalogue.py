@@ -1,4 +1,4 @@
-"""What is known of the models of the configured providers."""
+"""Assemble the model catalogue: context windows, prices and capabilities of the configured providers' models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.core.catalogue import ModelInfo, Models
 
 
 def models(settings: Settings) -> Models:
-    """Return the catalogue as the operator knows it."""
+    """Return the catalogue with the operator's file and overrides applied."""
     given = settings.catalogue
     kinds = {name: provider.kind for name, provider in settings.providers.items()}
     overrides = {slashed(name): _override(facts) for name, facts in given.models.items()}

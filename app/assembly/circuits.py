@@ -1,4 +1,4 @@
-"""When a target that keeps failing is left alone, and who knows of it."""
+"""Assemble circuit breaking: when circuits open and close, and whether replicas share them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.state.link import Link
 
 
 def circuit_breaker(settings: Settings, deps: Deps) -> list[Breaker]:
-    """Return the stage that refuses targets that keep failing, if targets have circuits at all."""
+    """Return the circuit breaker stage, if it is enabled."""
     return [Breaker(deps.circuits, circuit_policy(settings))] if settings.circuit_breaker.enabled else []
 
 

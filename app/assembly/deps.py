@@ -47,7 +47,7 @@ from app.state.usage.memory import MemoryUsage
 
 
 def new_id() -> str:
-    """Return a name that nobody else gives."""
+    """Return a random, unique id."""
     return token_hex(8)
 
 
@@ -68,18 +68,18 @@ class Deps(msgspec.Struct, frozen=True):
     budgets: Budgets
     usage: UsageBook
     resting: Resting = msgspec.field(default_factory=Resting)
-    traffic: Traffic = msgspec.field(default_factory=Traffic)  # what strategies and bulkheads have counted
+    traffic: Traffic = msgspec.field(default_factory=Traffic)  # the counts of strategies and bulkheads
     secret: bytes = msgspec.field(default_factory=partial(token_bytes, 32))  # for hashes of this process alone
 
-    # providers: clients for those reached in a way of their own, keys of those with several, their models and limits
+    # providers: clients for those with their own proxy or TLS, keys of those with several, their models and limits
     ways: Ways = msgspec.field(default_factory=Ways)
     keys: KeyPools = msgspec.field(default_factory=KeyPools)
     discovered: Discovered = msgspec.field(default_factory=Discovered)
     quotas: Quotas = msgspec.field(default_factory=Quotas)
-    health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)  # how they did when they were asked for that
-    rota: Rota = msgspec.field(default_factory=Alone)  # who asks
+    health: ProviderHealth = msgspec.field(default_factory=ProviderHealth)  # the results of health probes
+    rota: Rota = msgspec.field(default_factory=Alone)  # which replica probes
 
-    # calls: what is left for retries and hedges, buckets, and whatever was answered or said before
+    # calls: budgets of retries and hedges, rate limit buckets, stored answers and sessions
     retry_budgets: Callable[[float, float], RetryBudgets] = msgspec.field(default_factory=kept_budgets)
     hedge_shares: KeptShares = msgspec.field(default_factory=KeptShares)
     limits: Limits = msgspec.field(default_factory=lambda: LocalLimits(SystemClock()))
@@ -96,14 +96,14 @@ class Deps(msgspec.Struct, frozen=True):
     caching: Caching = msgspec.field(default_factory=Caching)
     tapes: Tapes = msgspec.field(default_factory=lambda: Tapes(SystemClock()))  # streams that can be resumed
 
-    # callers: keys made while the gateway runs, and the keys by which tokens are checked
+    # callers: keys created at run time, and the key sets that verify tokens
     key_store: KeyStore = msgspec.field(default_factory=LocalKeys)
     key_sets: KeySets = msgspec.field(default_factory=KeySets)
 
-    # operators: the other processes as far as they can be reached, spans, and the stories of calls
+    # operators: the other replicas, tracing, and decision traces
     replicas: Replicas = msgspec.field(default_factory=NoReplicas)
-    tracers: Tracers | None = None  # without them no call is traced, whatever the configuration says
-    hearing: Hearing | None = None  # where listeners come and go
+    tracers: Tracers | None = None  # None: no tracing, whatever the configuration says
+    hearing: Hearing | None = None  # where listeners are added and removed
     stories: DecisionTraces | None = None
     requests: RequestBook | None = None
     insight: Insight | None = None
@@ -114,9 +114,9 @@ def make_deps(
     local: UpstreamClient,
     listener: Listener,
     resting: Resting | None = None,
-    clock: Clock = SystemClock(),  # noqa: B008 - it holds nothing
+    clock: Clock = SystemClock(),  # noqa: B008 - it has no state
 ) -> Deps:
-    """Return what every gateway of this process shares; `resting` must be among those that `listener` tells."""
+    """Return what all gateways of this process share; `resting` must be one of the listeners behind `listener`."""
     chance = SystemRandom().random
     return Deps(
         client,

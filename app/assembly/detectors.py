@@ -1,4 +1,4 @@
-"""What finds personal things and secrets: the gateway's own detectors, and an operator's patterns."""
+"""Assemble the detectors of personal data and secrets: the gateway's own, and the operator's patterns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.inspection.custom_patterns import OwnPattern
 
 
 class DetectorKit:
-    """Makes inspectors out of detectors that they share; makes nothing before one is asked for."""
+    """Creates inspectors that share their detectors; creates nothing before the first inspector is needed."""
 
     def __init__(self, given: Redaction) -> None:
         self._given = given
@@ -22,12 +22,12 @@ class DetectorKit:
 
     @cached_property
     def patterns(self) -> Patterns:
-        """Return what compiles patterns; RE2 takes 2 MB, which a gateway that looks for nothing need not hold."""
+        """Return the compiler of patterns; imported lazily, as RE2 takes 2 MB."""
         made: Patterns = import_module("app.inspection.patterns").Re2Patterns()
         return made
 
     def inspector(self, names: tuple[str, ...]) -> Inspector:
-        """Return what finds by these detectors, and by the operator's patterns."""
+        """Return the inspector with these detectors and the operator's patterns."""
         known = self._inspectors.get(names)
         if known is None:
             self._detectors = self._detectors or self._all()
@@ -37,8 +37,8 @@ class DetectorKit:
         return known
 
     def _all(self) -> dict[str, Detector]:
-        """Return every detector by its name; of two that find the same, the first one's name counts."""
-        phone = import_module("app.inspection.phone")  # its tables take 20 ms, which most gateways need not spend
+        """Return all detectors by name; of two that find the same, the first one's name counts."""
+        phone = import_module("app.inspection.phone")  # imported lazily: its tables take 20 ms
         own = [OwnPattern(pattern.name, pattern.pattern, self.patterns) for pattern in self._given.patterns]
         found = [*own, *own_detectors(self.patterns), phone.Phone(self.patterns, self._given.phone_regions)]
         return {detector.name: detector for detector in found}

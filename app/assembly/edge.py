@@ -1,4 +1,4 @@
-"""The bounds of the HTTP edge."""
+"""Assemble the options of the HTTP edge."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from app.core.loop_detection import Loop
 from app.core.routing.table import RoutingTable
 from app.core.tapes import TapeBounds
 
-_MODERATES: Final = "omni-moderation-latest"  # what OpenAI takes where a request names no model
+_MODERATES: Final = "omni-moderation-latest"  # OpenAI's default if a request names no model
 
 
 def edge_options(settings: Settings, routing: RoutingTable) -> EdgeOptions:
-    """Return what the edge accepts and how long it waits."""
+    """Return the limits and timeouts of the edge."""
     return EdgeOptions(
         body_max_bytes=settings.server.body_max_bytes,
         total_s=settings.timeouts.total_s,
@@ -37,10 +37,10 @@ def edge_options(settings: Settings, routing: RoutingTable) -> EdgeOptions:
 
 def _moderation_model(settings: Settings, routing: RoutingTable) -> str | None:
     """
-    Return what moderates where a request names no model.
+    Return the model for moderation requests that name none.
 
-    A route of the name of OpenAI's own default; else a provider that moderates, rather one at its usual address than
-    some server that is compatible with it.
+    A route with the name of OpenAI's own default; else a provider that moderates, preferably one at its usual address
+    over a compatible server.
     """
     if _MODERATES in settings.models or routing.matched(_MODERATES):
         return _MODERATES
@@ -53,7 +53,7 @@ def _moderation_model(settings: Settings, routing: RoutingTable) -> str | None:
 
 
 def _leaving(settings: Settings) -> DisconnectOptions | None:
-    """Return which calls go on without their clients; None if there are none."""
+    """Return which calls continue after their client has disconnected; None if none do."""
     given = settings.streaming
     routes = {name: route.streaming.on_disconnect or given.on_disconnect for name, route in settings.models.items()}
     resume = _resume(settings)
@@ -71,6 +71,6 @@ def _resume(settings: Settings) -> TapeBounds | None:
 
 
 def _loop(settings: Settings) -> Loop:
-    """Return the mark of this deployment: made of its settings, which its replicas share; it gives nothing away."""
+    """Return the loop mark of this deployment: a hash of its settings, which its replicas share."""
     mark = hashlib.sha256(f"loop {digest(settings)}".encode()).hexdigest()[:16]
     return Loop(mark, settings.server.loop_passes_max)

@@ -1,4 +1,4 @@
-"""What is said of a call without making it: the sections, in the order in which the pipeline would come to them."""
+"""Assemble the explanation of a call without making it: its sections, in the order of the pipeline."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from app.core.traffic.memory import Glimpse
 
 
 def explainers(settings: Settings, deps: Deps, routing: RoutingTable) -> tuple[Explainer, ...]:
-    """Return the sections; a feature puts its own where its stage stands."""
-    watching = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
-    router = Router(routing, policies(settings, watching, models(settings)))
+    """Return the sections; each feature's section is at the position of its stage."""
+    read_only = msgspec.structs.replace(deps, traffic=Glimpse(deps.traffic))
+    router = Router(routing, policies(settings, read_only, models(settings)))
     limits = gateway_rules(settings)
     before: list[Stage[Call]] = [*system_prompt(settings), *mark_prompt(settings, deps)]
     return (

@@ -1,4 +1,4 @@
-"""Which guards judge calls, and which marks make it hard to fool them, by route."""
+"""Assemble the guards and the prompt marks of each route."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from app.stages.mark_prompt import MarkPrompt, PromptMarks
 
 
 def guards(settings: Settings, deps: Deps) -> list[Guards]:
-    """Return the stage that lets guards judge, if any route has one."""
+    """Return the stage that runs the guards, if any route has one."""
     kit = DetectorKit(settings.redaction)
     rules = PerRoute(
-        _Workshop(settings.guards, kit, deps).rules(),
-        {name: _Workshop(merged, kit, deps).rules() for name, merged in _by_route(settings.guards).items()},
+        _RulesBuilder(settings.guards, kit, deps).rules(),
+        {name: _RulesBuilder(merged, kit, deps).rules() for name, merged in _by_route(settings.guards).items()},
     )
     return [Guards(rules, deps.listener)] if any(rules.all()) else []
 
 
 def mark_prompt(settings: Settings, deps: Deps) -> list[MarkPrompt]:
-    """Return the stage that marks prompts, if any route wants that."""
+    """Return the stage that marks prompts, if any route has that enabled."""
     by_route = {name: _marks(merged, deps) for name, merged in _by_route(settings.guards).items()}
     marks = PerRoute(_marks(settings.guards, deps), by_route)
     return [MarkPrompt(marks)] if any(marks.all()) else []
 
 
 def _by_route(given: GuardSettings) -> dict[str, GuardSettings]:
-    """Return what holds for routes that have something of their own."""
+    """Return the merged settings of routes that override some."""
     return {
         name: given.model_copy(update={field: value for field, value in route if value is not None})
         for name, route in given.routes.items()
@@ -57,8 +57,8 @@ def _key(given: GuardSettings, deps: Deps) -> bytes:
     return given.key.get_secret_value().encode() or deps.secret
 
 
-class _Workshop:
-    """Makes the rules of one route."""
+class _RulesBuilder:
+    """Builds the rules of one route."""
 
     def __init__(self, given: GuardSettings, kit: DetectorKit, deps: Deps) -> None:
         self._given = given
@@ -81,7 +81,7 @@ class _Workshop:
         )
 
     def _of_prompts(self) -> Iterator[Rule]:
-        """Yield the guards of prompts, those first that need not ask anybody."""
+        """Yield the guards of prompts, those without network calls first."""
         given, kit = self._given, self._kit
         tools, terms, injection, moderation = given.tools, given.terms, given.injection, given.moderation
         yield Rule(Tools(tools.allow, tools.deny, tools.keys), Policy(tools.policy))
@@ -96,7 +96,7 @@ class _Workshop:
             yield Rule(self._moderation(moderation.model, prompts=True), Policy(moderation.policy))
 
     def _of_answers(self) -> Iterator[Rule]:
-        """Yield the guards of answers, those first that need not ask anybody."""
+        """Yield the guards of answers, those without network calls first."""
         given, kit = self._given, self._kit
         tools, terms, moderation = given.tools, given.terms, given.moderation
         yield Rule(Tripwire(self._key), Policy(given.tripwire.policy))
@@ -109,7 +109,7 @@ class _Workshop:
         if given.refusal.policy != "none":
             yield Rule(Refusal(kit.patterns), Policy(given.refusal.policy), given.refusal.retries)
         if given.output_schema.policy != "none":
-            library = import_module("app.inspection.json_schema")  # takes a second, which most gateways need not spend
+            library = import_module("app.inspection.json_schema")  # imported lazily: takes a second
             guard: Guard = library.JsonSchema(given.output_schema.json_schema)
             yield Rule(guard, Policy(given.output_schema.policy), given.output_schema.retries)
         if moderation.answers and moderation.model is not None:

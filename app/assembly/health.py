@@ -1,4 +1,4 @@
-"""Which providers are asked how they are, and who minds the answer."""
+"""Assemble the health probes of providers, and the stage that acts on their results."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from app.stages.health import Health
 
 
 def health(settings: Settings, deps: Deps) -> list[Health]:
-    """Return the stage that leaves providers alone that are down, if any is asked."""
+    """Return the stage that skips providers that are down, if any is probed."""
     return [Health(deps.health, deps.clock)] if probings(settings) else []
 
 
 def probings(settings: Settings) -> tuple[Probing, ...]:
-    """Return how each provider is asked that is to be."""
+    """Return the probe settings of each provider that is probed."""
     return tuple(
         Probing(name, given.health.model, given.health.interval_s, given.health.timeout_s, given.health.stream,
                 given.health.failures)
@@ -31,10 +31,10 @@ def probings(settings: Settings) -> tuple[Probing, ...]:
 
 def prober_handler(settings: Settings, deps: Deps) -> Handler[Attempt]:
     """
-    Return what makes the calls of probes.
+    Return the handler for the calls of probes.
 
-    They count in the ledger like any other call; nothing else has a say in them. A circuit least of all: one that is
-    open would keep the question from being asked that tells when the provider is back.
+    They count in the ledger like any other call; no other stage applies to them. Least of all the circuit breaker: an
+    open circuit would block the probe that finds out when the provider is back.
     """
     stages: list[Stage[Attempt]] = [spend(settings, deps), attempt_timeout(settings)]
     return compose(stages, Endpoints.of(providers(settings, deps), reading_options(settings), deps.clock))

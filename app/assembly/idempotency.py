@@ -1,4 +1,4 @@
-"""Calls with the same idempotency key, which are answered once."""
+"""Assemble idempotency: calls with the same key are executed once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.state.link import Link
 
 
 def open_repeats(deps: Deps, settings: Settings, link: Link | None) -> Repeats:
-    """Return where answers are kept for repeats, in Redis if there is one."""
+    """Return the store of answers for repeated calls, in Redis if there is one."""
     given = settings.idempotency
     limits = RepeatLimits(given.ttl_s, given.max_entries, given.entry_max_bytes, given.max_bytes)
     local = LocalRepeats(limits, deps.clock, new_id)
@@ -23,6 +23,6 @@ def open_repeats(deps: Deps, settings: Settings, link: Link | None) -> Repeats:
 
 
 def idempotency(settings: Settings, deps: Deps) -> list[Idempotency]:
-    """Return the stage that answers repeats, unless it is switched off."""
+    """Return the idempotency stage, unless it is switched off."""
     given = settings.idempotency
     return [Idempotency(given.entry_max_bytes, deps.repeats, deps.clock, deps.listener)] if given.enabled else []

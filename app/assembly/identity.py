@@ -1,4 +1,4 @@
-"""Who may call: the keys of the configuration, those made since, and signed tokens."""
+"""Assemble authentication: the keys of the configuration, those created at run time, and signed tokens."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from app.state.link import Link
 
 
 def shared_keys(settings: Settings, link: Link) -> KeyStore:
-    """Return where replicas share the keys that are made while they run."""
+    """Return the store in which replicas share the keys created at run time."""
     return SharedKeys(link, settings.redis.fail.keys)
 
 
 def directory(settings: Settings, deps: Deps) -> Directory:
-    """Return who knows everybody that may call."""
+    """Return the directory of all callers."""
     sources = Sources(_listed(settings), deps.key_store, _hasher(settings), _tokens(settings, deps))
     return Directory(sources, deps.clock, deps.listener, required=settings.auth.required)
 
 
 def key_manager(settings: Settings, deps: Deps) -> KeyManager:
-    """Return where the administration makes and revokes keys."""
+    """Return the manager by which the admin API creates and revokes keys."""
     alone = settings.server.workers == 1
     tools = KeyTools(_hasher(settings), deps.clock, token_bytes, deps.listener, alone)
     return KeyManager(_listed(settings), deps.key_store, tools)
 
 
 def authorize(settings: Settings, deps: Deps) -> list[Authorize]:
-    """Return the stage that holds keys to their models and roles, unless there can be no key."""
+    """Return the stage that enforces the models and roles of keys, unless there can be no key."""
     if not settings.may_have_keys:
         return []
     named = partial(canonical, routes=settings.models.keys(), providers=settings.providers.keys())
@@ -85,7 +85,7 @@ def _tokens(settings: Settings, deps: Deps) -> Tokens | None:
     if given.jwks_url is None:
         return None
     url = given.jwks_url
-    tokens = import_module("app.identity.tokens")  # brings cryptography, 8 MB that most gateways need not hold
+    tokens = import_module("app.identity.tokens")  # imported lazily: cryptography takes 8 MB
     options = msgspec.convert(given, tokens.TokenOptions, from_attributes=True)
     made = partial(
         import_module("app.identity.key_set").KeySet, url, partial(fetch, deps.client), deps.clock, deps.listener

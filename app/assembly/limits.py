@@ -1,4 +1,4 @@
-"""Rate limits: the rules, the stages that ask for them, and where the buckets are kept."""
+"""Assemble rate limits: the rules, the stages that enforce them, and where the buckets are kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAME_BITS = 52
 
 
 def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit[Call]]:
-    """Return the stage of the rules that calls meet, if there are any, or keys that may bring some."""
+    """Return the rate limit stage of calls, if there are rules for them, or keys that may have some."""
     book = RuleBook(gateway_rules(settings), of_targets=False)
     if not book.rules and not settings.may_have_keys:
         return []
@@ -35,13 +35,13 @@ def rate_limit(settings: Settings, deps: Deps) -> list[RateLimit[Call]]:
 
 
 def target_limit(settings: Settings, deps: Deps) -> list[RateLimit[Attempt]]:
-    """Return the stage of the rules that attempts meet, if there are any."""
+    """Return the rate limit stage of attempts, if there are rules for them."""
     book = RuleBook(gateway_rules(settings), of_targets=True)
     return [RateLimit(book.of_attempt, _limiter(settings, deps), deps.clock)] if book.rules else []
 
 
 def provider_quota(settings: Settings, deps: Deps) -> list[ProviderQuota]:
-    """Return the stage that knows what is left of the limits of providers, if any are followed."""
+    """Return the stage that follows the providers' own limits, if any are followed."""
     providers = followed(settings)
     return [ProviderQuota(deps.quotas, providers, deps.clock)] if providers else []
 
@@ -52,12 +52,12 @@ def gateway_rules(settings: Settings) -> tuple[Rule, ...]:
 
 
 def key_rules(limits: tuple[KeyLimit, ...]) -> tuple[Rule, ...]:
-    """Return the rules that come with a key."""
+    """Return the rules of one key."""
     return tuple(rule for limit in limits for rule in _rules(limit, (Scope.KEY,)))
 
 
 def open_limits(deps: Deps, settings: Settings, link: Link | None) -> Limits:
-    """Return the buckets: those that replicas share, if there is a Redis; else each worker has its part of them."""
+    """Return the buckets: shared by replicas if there is a Redis; else each worker has its part of every limit."""
     workers = settings.server.workers
     if link is None:
         return LocalLimits(deps.clock, workers)

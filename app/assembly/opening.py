@@ -1,4 +1,4 @@
-"""Where calls keep what the next ones must know: in the memory of this process, or shared through Redis."""
+"""Open the state that outlives calls: in the memory of this process, in SQLite, or shared through Redis."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def _link(deps: Deps, settings: Settings) -> Link | None:
     given = settings.redis
     if given.url is None:
         return None
-    redis = import_module("app.state.link.redis")  # half a second that a gateway without Redis need not spend
+    redis = import_module("app.state.link.redis")  # imported lazily: takes half a second
     options = redis.LinkOptions(given.timeout_s, given.connect_s, key_prefix=given.key_prefix)
     link: Link = redis.RedisLink(given.url.get_secret_value(), options, deps.chance, deps.listener)
     return link
 
 
 def _with_redis(deps: Deps, settings: Settings, link: Link) -> Deps:
-    """Return the deps with what replicas share if they can, and each process has for itself if not."""
+    """Return the deps with state that replicas share, and that each process keeps by itself while Redis is down."""
     deps = msgspec.structs.replace(
         deps,
         circuits=shared_circuits(deps, settings, link),

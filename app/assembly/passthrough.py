@@ -1,4 +1,4 @@
-"""What is passed on as its caller wrote it: to whom, and through which pipeline."""
+"""Assemble the passthrough of unchanged requests: its providers and its pipeline."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from app.providers.mistral_batches import MistralCodec
 from app.providers.passthrough import PassCodec, PassEndpoint, passing
 from app.stages.fallback import Fallback
 
-_INSIDE: Final = frozenset({"local"})  # nothing is there but the gateway's own model
+_INSIDE: Final = frozenset({"local"})  # serves the gateway's own model only
 
 
 def passes_on(settings: Settings) -> bool:
-    """Say whether anything is passed on as its caller wrote it."""
+    """Return whether any requests are passed on unchanged."""
     return settings.passthrough.enabled or settings.files.enabled
 
 
 def pass_on(
     settings: Settings, deps: Deps, reached: Mapping[str, Provider], routing: RoutingTable, trace: Composing
 ) -> Passing | None:
-    """Return the pipeline of what is passed on, None if nothing is."""
+    """Return the pipeline of requests that are passed on unchanged; None if none are."""
     if not passes_on(settings):
         return None
     raw, files, batches = _raw(settings), _having(settings, "files"), _having(settings, "batches")
@@ -60,7 +60,7 @@ def _raw(settings: Settings) -> tuple[str, ...]:
 
 
 def _having(settings: Settings, what: str) -> tuple[str, ...]:
-    """Return the providers that keep files, or batches: those that are named, or are known to."""
+    """Return the providers that have files, or batches: the configured ones, else those that are known to have them."""
     given = settings.files
     if not given.enabled:
         return ()
@@ -75,7 +75,7 @@ def _passing(reached: Provider, given: ProviderSettings) -> Provider:
 
 
 def _store(given: ProviderSettings) -> str:
-    """Return where the provider has files and batches, below its address."""
+    """Return the template of the path to files and batches below the provider's address."""
     if given.kind != "azure":
         return "{path}"
     if given.api_version is None:

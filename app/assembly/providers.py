@@ -1,4 +1,4 @@
-"""Whom attempts go to: clients, codecs, headers, keys and signers of each provider."""
+"""Assemble the providers: client, codec, headers, keys and signer of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from app.providers.registry import CODECS, Build, CodecFactory, base_of, make_co
 from app.providers.sim import SIM_MODELS
 from app.providers.special_clients import Way
 
-_ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects tell it by themselves
+_ASKED_FOR_USAGE: Final = frozenset({"openai", "azure"})  # the other dialects send usage unasked
 _COMPATIBLE_TAKES: Final = frozenset(
     {"add_generation_prompt", "continue_final_message", "extra_content", "reasoning_content", "top_k"}
 )
@@ -52,7 +52,7 @@ def followed(settings: Settings) -> frozenset[str]:
 
 
 def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | None = None) -> Provider:
-    """Return one provider; `keys` are those of one with several."""
+    """Return one provider; `keys` is None for one with a single key or none."""
     usage = StreamUsage(asking=given.usage_in_streams == "auto")
     codec = OpenAiCodec()
     match given.kind:
@@ -66,7 +66,7 @@ def provider(name: str, given: ProviderSettings, deps: Deps, keys: KeyRing | Non
 
 
 def sources(settings: Settings, deps: Deps) -> tuple[Source, ...]:
-    """Return where the lists of models are, with what it takes to read them."""
+    """Return the requests that read the model lists of providers with discovery."""
     found = []
     for name, given in settings.providers.items():
         if not given.discover:
@@ -81,7 +81,7 @@ def sources(settings: Settings, deps: Deps) -> tuple[Source, ...]:
 
 
 def _key_rings(settings: Settings, deps: Deps) -> dict[str, KeyRing]:
-    """Return the keys of each provider that has several; with a single one there is nothing to choose."""
+    """Return the key ring of each provider that has several keys."""
     secrets = {
         name: [key.get_secret_value() for key in given.api_keys]
         for name, given in settings.providers.items()
@@ -157,14 +157,14 @@ def _quirks(given: ProviderSettings) -> Quirks:
     if preset is None:
         return NO_QUIRKS
     takes = preset.takes
-    if given.kind == "openai" and given.base_url != preset.base_url:  # some compatible server: most know these
+    if given.kind == "openai" and given.base_url != preset.base_url:  # a compatible server: most accept these
         takes = _COMPATIBLE_TAKES
     quirks = Quirks(preset.rename, preset.drop, takes)
     return NO_QUIRKS if quirks == NO_QUIRKS else quirks
 
 
 def _signer(given: ProviderSettings, dialect: str, deps: Deps) -> Signer | None:
-    """Return what signs the requests of providers without keys; its library is loaded only where one is needed."""
+    """Return the signer of requests to a provider without keys; its library is imported only if needed."""
     if given.api_key is not None or given.api_keys:
         return None
     if dialect == "bedrock":
@@ -185,11 +185,11 @@ def _aws(given: ProviderSettings) -> tuple[str | None, str | None, str | None]:
 def _headers(given: ProviderSettings, key_header: str) -> tuple[tuple[str, str], ...]:
     headers = {
         "content-type": "application/json",
-        "accept-encoding": "identity",  # frames and bodies are forwarded as they come, so they must come plain
+        "accept-encoding": "identity",  # frames and bodies are forwarded as received, so they must not be compressed
         "user-agent": f"wizard/{__version__}",
     }
     keys = given.api_keys if given.api_key is None else (given.api_key,)
-    if len(keys) == 1:  # of several, each request has its own
+    if len(keys) == 1:  # of several, one is chosen for each request
         name, value = credential(key_header, keys[0].get_secret_value())
         headers[name] = value
     headers.update({header.lower(): value for header, value in given.headers.items()})

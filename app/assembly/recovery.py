@@ -1,4 +1,4 @@
-"""Which streams are continued by other targets when they break off, and by which."""
+"""Assemble stream recovery: which broken streams are continued, and by which targets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def recovering(
     targets: Callable[[Call], Targets],
     attempt: Handler[Attempt],
 ) -> Handler[Call]:
-    """Return what asks providers, inside the stage that goes on with broken streams if any route wants that."""
+    """Return the handler that asks providers, inside the recovery stage if any route has that enabled."""
     routes = recovering_routes(settings)
     if not routes:
         return fallback

@@ -1,4 +1,4 @@
-"""What is taken out of prompts and answers, by route."""
+"""Assemble the redaction of prompts and answers of each route."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from app.stages.redact import Redact, Rules
 
 
 def redact(settings: Settings, deps: Deps) -> list[Redact]:
-    """Return the stage that redacts, if any route wants that."""
+    """Return the redaction stage, if any route has that enabled."""
     rules = redaction_rules(settings, deps)
     return [] if rules is None else [Redact(rules, deps.listener)]
 
 
 def redaction_rules(settings: Settings, deps: Deps) -> PerRoute[Rules | None] | None:
-    """Return what is redacted in which route; None if nothing is anywhere."""
+    """Return the rules of each route; None if no route redacts."""
     given = settings.redaction
-    workshop = _Workshop(given, deps)
+    builder = _RulesBuilder(given, deps)
     rules = PerRoute(
-        workshop.rules(RedactionRoute()), {name: workshop.rules(route) for name, route in given.routes.items()}
+        builder.rules(RedactionRoute()), {name: builder.rules(route) for name, route in given.routes.items()}
     )
     return rules if any(rules.all()) else None
 
 
-class _Workshop:
-    """Makes the rules of routes out of parts that they share."""
+class _RulesBuilder:
+    """Builds the rules of routes, which share detectors and key."""
 
     def __init__(self, given: Redaction, deps: Deps) -> None:
         self._given = given

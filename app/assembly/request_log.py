@@ -1,4 +1,4 @@
-"""Which calls are remembered, and who may see the story of one."""
+"""Assemble the request log and decision traces, and who may see a trace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.state.request_log.redis import RedisRequests
 
 
 def decision_trace(settings: Settings, deps: Deps) -> list[DecisionTrace]:
-    """Return the stage that lets the stories of calls be told, if anybody wants to hear or see one."""
+    """Return the stage that records decision traces, if the request log or a caller may use them."""
     if deps.stories is None or (deps.requests is None and settings.request_log.debug == "never"):
         return []
     return [DecisionTrace(deps.stories, may_see(settings), everybody=deps.requests is not None)]
@@ -28,10 +28,10 @@ def decision_trace(settings: Settings, deps: Deps) -> list[DecisionTrace]:
 
 def may_see(settings: Settings) -> Callable[[Caller], bool]:
     """
-    Return who may see the story of a call.
+    Return the predicate of who may see the decision trace of a call.
 
-    It names targets and limits that not every caller should know of. Where it is left to itself, they are those whose
-    keys say so, and everybody where no key is needed and only this machine can call.
+    A trace names targets and limits that not every caller should know. With "auto", those may see it whose keys
+    allow it, and everybody where no key is required and only this machine can connect.
     """
     match settings.request_log.debug:
         case "always":
@@ -44,7 +44,7 @@ def may_see(settings: Settings) -> Callable[[Caller], bool]:
 
 
 def open_requests(deps: Deps, settings: Settings, link: Link | None) -> Deps:
-    """Return the deps with the request log that is configured, and with what puts stories together."""
+    """Return the deps with the configured request log, and the collector of decision traces."""
     if deps.hearing is None:
         return deps
     given = settings.request_log

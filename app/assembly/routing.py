@@ -1,4 +1,4 @@
-"""Which targets a call may go to, and in which order."""
+"""Assemble routing: the targets of each route, and the strategy that orders them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def routes(settings: Settings) -> dict[str, Route]:
 
 
 def policies(settings: Settings, deps: Deps, models: Models) -> dict[str, Policy]:
-    """Return the strategy of each route, and what it chooses among."""
+    """Return the strategy of each route and its candidates."""
     candidates = partial(_candidates, models=models, charged=prices(settings), filters=settings.catalogue.filters)
     return {name: Policy(_strategy(name, route, deps), candidates(route)) for name, route in settings.models.items()}
 
@@ -45,7 +45,7 @@ def _strategy(name: str, route: RouteSettings, deps: Deps) -> Strategy:
 
 
 def _candidates(route: RouteSettings, *, models: Models, charged: Prices, filters: bool) -> tuple[Candidate, ...]:
-    """Return the targets at the prices that are charged; what is not said of them is filled in from the catalogue."""
+    """Return the targets at the prices that are charged; missing facts are filled in from the catalogue."""
     chooses = filters and (len(route.targets) > 1 or bool(route.fallbacks))  # else its provider may as well decide
     found = [(given, models.find(given.provider, given.model)) for given in route.targets]
     return tuple([_candidate(given, known, charged, chooses=chooses) for given, known in found])

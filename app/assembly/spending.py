@@ -47,7 +47,7 @@ def reserve_budget(settings: Settings, deps: Deps, first: FirstTargets) -> list[
 
 
 def rules(settings: Settings) -> tuple[Budget, ...]:
-    """Return the budgets for everybody."""
+    """Return the budgets for all calls."""
     return tuple(
         Budget(given.name, nano(given.usd), given.per, given.period, given.window_s, given.hard, given.warn)
         for given in settings.budgets
@@ -60,7 +60,7 @@ def key_budget(key_id: str, given: KeyBudget) -> Budget:
 
 
 def prices(settings: Settings) -> Prices:
-    """Return what looks prices up: those of `prices`, of the targets of routes, of what runs here, and known ones."""
+    """Return the price lookup: `prices` first, then the targets of routes, free local kinds, and the catalogue."""
     known = models(settings)
     found = dict(_target_prices(settings))
     for name, given in settings.prices.items():
@@ -76,7 +76,7 @@ def prices(settings: Settings) -> Prices:
         info = known.find(target.provider, target.model)
         return None if info is None else info.price
 
-    return lru_cache(_REMEMBERED)(price)  # every attempt asks, and the answer is always the same
+    return lru_cache(_REMEMBERED)(price)  # every attempt asks, and the result never changes
 
 
 def _target_prices(settings: Settings) -> Mapping[str, Price]:
@@ -95,7 +95,7 @@ def shared_budgets(deps: Deps, settings: Settings, link: Link) -> Budgets:
 
 
 def open_usage(deps: Deps, settings: Settings, link: Link | None) -> UsageBook:
-    """Return what keeps the usage, in the store that is configured."""
+    """Return the usage book, in the configured store."""
     given = settings.usage
     return UsageBook(_store(given, link), deps.clock, new_id, given.retention_days)
 

@@ -1,8 +1,8 @@
 """
 The order of the stages: declared here and nowhere else.
 
-It is code, read from top to bottom; only membership and numbers are configuration, because a different order would be
-a different product. Each feature turns its settings into its stages in a file of its own.
+Configuration decides only which stages exist and their numbers, not their order, because another order would be another
+product. Each feature turns its settings into its stages in a file of its own.
 """
 
 from __future__ import annotations
@@ -39,61 +39,59 @@ def _unforeseen(_call: Call) -> tuple[Target, ...]:
 def call_stages(
     settings: Settings, deps: Deps, trace: Composing = UNTRACED, first: FirstTargets = _unforeseen
 ) -> list[Stage[Call]]:
-    """Return what happens once per client call, outermost first."""
+    """Return the stages that run once per client call, outermost first."""
     return [
-        *trace.call(),  # outside of the record, which names the trace
-        Record(deps.listener, deps.clock),  # outermost: sees every ending, also refusals
+        *trace.call(),  # outside of the record, which contains the trace id
+        Record(deps.listener, deps.clock),  # outermost: sees every outcome, also refusals
         TotalTimeout(),  # bounds all below, pauses between tries included
-        *authorize(settings, deps),  # who calls was found out before the body was read; this is what the key allows
+        *authorize(settings, deps),  # the edge has authenticated the caller; this checks what its key allows
         validate(settings),  # cheap refusals before any shared state is touched
-        *decision_trace(settings, deps),  # inside all that finds out who calls
-        KeepTurn(),  # outside of the guards: a turn that they refuse, or ask for again, is none
-        *guards(settings, deps),  # outside of the redaction: they judge what the caller says and is told
-        *redact(settings, deps),  # before everything that keeps, counts or sends what a call says
-        *idempotency(settings, deps),  # everything below sees calls that repeat each other as one
-        sessions(settings, deps),  # what was said before counts for everything below; read when the call begins
-        *system_prompt(settings),  # around the whole conversation; inside of the sessions, which are shown to callers
-        *mark_prompt(
-            settings, deps
-        ),  # the last to change a prompt: nothing below reads what was marked, or shows the marks
+        *decision_trace(settings, deps),  # inside all stages that identify the caller
+        KeepTurn(),  # outside of the guards: an answer that they refuse, or retry, is no turn
+        *guards(settings, deps),  # outside of the redaction: they check the texts that the caller sends and gets
+        *redact(settings, deps),  # before everything that stores, counts or sends the texts of a call
+        *idempotency(settings, deps),  # everything below sees repeated calls as one
+        sessions(settings, deps),  # everything below sees the whole conversation, as read when the call begins
+        *system_prompt(settings),  # before the whole conversation; inside of the sessions, which callers can read
+        *mark_prompt(settings, deps),  # the last to change a prompt: nothing below inspects marked text or shows marks
         *reserve_budget(settings, deps, first),  # around the limits, to share their round trip
-        # before the cache: it protects us, not only them
+        # before the cache: it protects the gateway, not only providers
         *trace.entry("wizard.rate_limit.acquire", rate_limit(settings, deps)),
-        # a hit skips everything below, and of calls that share an answer only one goes on
+        # a hit skips everything below; of calls that share an answer, only one goes on
         *trace.entry("wizard.cache.lookup", cache(settings, deps)),
-        # after all that may refuse or answer, so that only real work needs a place
+        # after all stages that may refuse or answer, so that only calls that need a provider take a slot
         *trace.entry("wizard.admission.acquire", admission(settings, deps)),
     ]
 
 
 def attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Attempt]]:
-    """Return what happens for one target, outermost first."""
+    """Return the stages that run for one target, outermost first."""
     return [
         *trace.target(),
-        count_tokens(settings),  # outermost: an estimate needs no target that is well
+        count_tokens(settings),  # outermost: an estimate needs no healthy target
         retry(settings, deps),
         *_each_try(settings, deps, trace),
-        attempt_timeout(settings),  # innermost: each try has its own time
+        attempt_timeout(settings),  # innermost: each try has its own timeout
     ]
 
 
 def _each_try(settings: Settings, deps: Deps, trace: Composing) -> list[Stage[Attempt]]:
     return [
         *trace.attempt(),  # inside the retry: each try has a span of its own
-        *health(settings, deps),  # before the circuits: of a provider that is down, none needs to find out by itself
-        *circuit_breaker(settings, deps),  # inside the retry: each try is judged alone, and none wakes a resting target
-        *bulkhead(settings, deps),  # refuses at once, before the time of the try begins; a refused try takes no place
-        *provider_quota(settings, deps),  # before our own: what the provider would refuse costs none of them
-        *target_limit(settings, deps),  # after both, so that a try that is not made costs its target nothing
-        spend(settings, deps),  # around all that a provider may charge for, inside all that refuses without asking it
-        Measure(deps.traffic.loads, deps.clock, deps.listener),  # sees only what really goes to a target
+        *health(settings, deps),  # before the circuits: no circuit needs to discover by itself that a provider is down
+        *circuit_breaker(settings, deps),  # inside the retry: each try counts alone, and none reaches a resting target
+        *bulkhead(settings, deps),  # refuses at once, before the try's timeout starts; a refused try takes no slot
+        *provider_quota(settings, deps),  # before our own limits: what the provider would refuse uses none of them
+        *target_limit(settings, deps),  # after both, so that a try that is not made uses nothing of its target's limit
+        spend(settings, deps),  # around everything that a provider may charge for, inside all stages that refuse
+        Measure(deps.traffic.loads, deps.clock, deps.listener),  # measures only what is actually sent to a target
     ]
 
 
 def passing_call_stages(
     settings: Settings, deps: Deps, trace: Composing = UNTRACED, first: FirstTargets = _unforeseen
 ) -> list[Stage[Call]]:
-    """Return what happens once per call that is passed on as it is: nothing that would have to read it."""
+    """Return the stages of a call that is passed on unchanged: none that would have to read its body."""
     return [
         *trace.call(),
         Record(deps.listener, deps.clock),
@@ -107,5 +105,5 @@ def passing_call_stages(
 
 
 def passing_attempt_stages(settings: Settings, deps: Deps, trace: Composing = UNTRACED) -> list[Stage[Attempt]]:
-    """Return what happens for its one target: a single try, whose time is that of the call."""
+    """Return the stages for its only target: a single try, bounded by the call's own timeout."""
     return [*trace.target(), *_each_try(settings, deps, trace)]

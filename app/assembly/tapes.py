@@ -1,4 +1,4 @@
-"""Streams that can be resumed, at any replica if there is a Redis."""
+"""Assemble the tapes of resumable streams, which any replica can resume if there is a Redis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RHYTHM = Rhythm(heard_s=0.1)
 
 
 def shared_tapes(deps: Deps, link: Link) -> Tapes:
-    """Return tapes of which other replicas find copies; a reload may enable them later."""
+    """Return tapes whose copies other replicas can find; even if disabled, as a reload may enable resuming."""
     store = RedisAnswers(link.submit, link.key_prefix)
     means = Means(store, link, deps.caching.flights, deps.clock, _RHYTHM)
     return Tapes(deps.clock, copies=SharedTapes(new_id(), means, _seal))

@@ -1,4 +1,4 @@
-"""Spans around the stages, where tracing is on. OpenTelemetry is imported only then."""
+"""Assemble tracing: spans around the stages. OpenTelemetry is imported only if tracing is enabled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.core.clock import Clock
 from app.core.pipeline import Handler, Stage
 from app.core.ports import Chance
 
-# Kinds that OpenTelemetry's conventions call something else (the attribute gen_ai.provider.name).
+# Kinds with another name in OpenTelemetry's conventions (the attribute gen_ai.provider.name).
 _SYSTEMS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "azure": "azure.ai.openai",
@@ -34,26 +34,26 @@ A = TypeVar("A")  # an application
 
 
 class Composing(Protocol):
-    """Puts spans around stages (`app.telemetry.tracing.composing`); of itself it puts nothing around anything."""
+    """Adds spans around stages (`app.telemetry.tracing.composing`); this base class adds none."""
 
     def call(self) -> Sequence[Stage[Call]]:
-        """Return what stands outermost."""
+        """Return the outermost stages."""
         return ()
 
     def entry(self, name: str, stages: Sequence[Stage[Call]]) -> Sequence[Stage[Call]]:  # noqa: ARG002 - the port's
-        """Return `stages` with spans for what they do before they pass a call on, or instead of that."""
+        """Return `stages` with spans for their own work, which end when a call is passed on or answered."""
         return stages
 
     def request(self, handler: Handler[Call]) -> Handler[Call]:
-        """Return the handler that asks providers with a span around it."""
+        """Return `handler`, which asks providers, with a span around it."""
         return handler
 
     def target(self) -> Sequence[Stage[Attempt]]:
-        """Return what stands outside the retries."""
+        """Return the stages outside the retries."""
         return ()
 
     def attempt(self) -> Sequence[Stage[Attempt]]:
-        """Return what stands inside the retries."""
+        """Return the stages inside the retries."""
         return ()
 
 
@@ -65,7 +65,7 @@ UNTRACED: Final = Untraced()
 
 
 class _Export(Protocol):
-    """The way out of one configuration's spans; see `app.telemetry.tracing.exporting`."""
+    """The exporter of one configuration's spans; see `app.telemetry.tracing.exporting`."""
 
     @property
     def lost(self) -> int: ...
@@ -79,7 +79,7 @@ class _Export(Protocol):
 
 class Tracers:
     """
-    The exports of spans: opened when a configuration first asks for one, and kept while newer ones ask for the same.
+    The exports of spans: opened when a configuration first needs one, and kept while newer ones have equal settings.
 
     Args:
         clock: Measures the time to the first token.
@@ -90,33 +90,33 @@ class Tracers:
     def __init__(self, clock: Clock, chance: Chance) -> None:
         self._clock = clock
         self._chance = chance
-        self._given: Tracing | None = None
+        self._settings: Tracing | None = None
         self._exports: list[_Export] = []  # the last one is in use; calls that began under another may still run
 
     @property
     def lost(self) -> int:
-        """Return how many spans no collector took."""
+        """Return how many spans could not be delivered."""
         return sum(export.lost for export in self._exports)
 
     def composing(self, settings: Settings) -> Composing:
-        """Return what puts spans around stages, if these settings want it; the first time takes a moment (imports)."""
+        """Return what adds spans around stages under these settings; slow the first time (imports)."""
         given = settings.tracing
         if not given.enabled:
             return UNTRACED
-        if given != self._given:
+        if given != self._settings:
             self._exports.append(_opened(given, self._chance))
-            self._given = given
+            self._settings = given
         peers = {name: _peer(provider) for name, provider in settings.providers.items()}
         return self._exports[-1].composing(peers, self._clock)
 
     def instrument(self, app: A) -> A:
-        """Return `app`, whose routes that are not calls make spans, too, if tracing is on by now."""
+        """Return `app`, with spans for its routes that are not calls if tracing is already on."""
         if self._exports:
             import_module("app.api.instrumented").instrument(app, self._exports[-1].of_routes())
         return app
 
     def close(self) -> None:
-        """Send what is left; takes seconds at most, in which it blocks: call it in a thread."""
+        """Send the remaining spans; blocks for seconds at most, so call it in a thread."""
         for export in self._exports:
             export.close()
 

@@ -1,4 +1,4 @@
-"""The root of a process: what lives as long as it does is made, opened and closed here."""
+"""The root of a serving process: creates, opens and closes everything that lives as long as the process."""
 
 from __future__ import annotations
 

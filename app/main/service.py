@@ -1,7 +1,7 @@
 """
-What one process serves: opens what lives as long as it does, builds the gateway and shows it through FastAPI.
+One serving process: owns the resources that live as long as it does, builds the gateway and serves it with FastAPI.
 
-Made once in every process that serves.
+Created once in every process that serves.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ from app.telemetry.metrics.target_state import Admitted, circuit_standings, reli
 
 class Service:
     """
-    Everything that one process has, from its clock to its application.
+    All objects of one process, from its clock to its application.
 
-    `api` is for a server to run, which moves `lifecycle` on and tells `listener` of it. Whoever has a parent keeps
-    `replaced` up to date: how many workers that one has replaced, by reason.
+    `api` is the application for a server to run; the server advances `lifecycle` and reports that to `listener`. A
+    worker updates `replaced` from its parent: how many workers the parent has replaced, by reason.
 
     Args:
-        source: Where to read the configuration again.
+        source: Where reloads read the configuration.
 
-        loaded: The configuration to begin with.
+        loaded: The initial configuration.
 
-        parent: Told when a newer one is in use.
+        parent: Notified when a newer configuration is in use.
 
-        meeting: The directory in which workers find each other; None for the only one.
+        meeting: The directory in which workers find each other; None for a single worker.
 
-        admin_port: The port that the administration has for itself; None for none.
+        admin_port: The separate port of the admin API; None for none.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class Service:
         )
         deps, self._link = open_state(made, loaded.settings)
         self.listener.add(deps.usage)
-        self._views = WorkerViews(self._telemetry, deps, self._asked(deps), meeting)
+        self._views = WorkerViews(self._telemetry, deps, self._scraped_parts(deps), meeting)
         self._deps = msgspec.structs.replace(deps, insight=self._views.insight)
         self._discoverer = Discoverer(self._deps.discovered, clock)
         self._prober = Prober(self._deps.health, clock, self.listener, self._deps.rota)
         self._holder = Holder(loaded, self._deps, self._follow)
-        read = partial(asyncio.to_thread, source.read)  # no call shall wait for a disk
+        read = partial(asyncio.to_thread, source.read)  # in a thread: no call may wait for the disk
         self._reloader = Reloader(self._holder, read, self.listener, parent, self._deps.replicas)
         self.lifecycle = Lifecycle()
         self.replaced: Mapping[str, int] = {}
@@ -112,18 +112,18 @@ class Service:
         return self._holder.loaded.settings
 
     def reload(self) -> None:
-        """Read the configuration again, soon."""
+        """Request a reload of the configuration, and return at once."""
         self._reloader.request()
 
     @asynccontextmanager
     async def _lifespan(self, _app: Api) -> AsyncGenerator[None]:
-        """Open what lives as long as the process, and close it in the opposite order."""
+        """Open what lives as long as the process, and close it in reverse order."""
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self._views.open())
-            for closing in (self._client, self._deps.ways, self._deps.key_sets, self._deps.session_store):
-                opened.push_async_callback(closing.aclose)
-            for each in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
-                await opened.enter_async_context(each)
+            for resource in (self._client, self._deps.ways, self._deps.key_sets, self._deps.session_store):
+                opened.push_async_callback(resource.aclose)
+            for context in (self._link, self._deps.usage, self._telemetry.alerts, self._deps.requests or nullcontext()):
+                await opened.enter_async_context(context)
             opened.push_async_callback(self._deps.caching.flights.aclose)
             opened.push_async_callback(self._deps.tapes.aclose)
             opened.push_async_callback(self._discoverer.aclose)
@@ -131,14 +131,14 @@ class Service:
             if self._local is not None:
                 opened.push_async_callback(self._local.aclose)
             self._follow(self.settings)
-            self._follow_the_file(opened)
+            self._reload_on_change(opened)
             if self.settings.upstream.warm:
                 warming = asyncio.create_task(warmed(self.settings, self._deps))
                 opened.push_async_callback(_cancelled, warming)
             yield
 
     def _follow(self, settings: Settings) -> None:
-        """Let what lives outside the gateway follow newer settings."""
+        """Apply newer settings to what lives outside the `Gateway`."""
         self._telemetry.follow(settings)
         self._deps.key_sets.warm()
         self._discoverer.follow(sources(settings, self._deps))
@@ -146,10 +146,10 @@ class Service:
         if self._local is not None and any(provider.kind == "local" for provider in settings.providers.values()):
             self._local.start()
 
-    def _follow_the_file(self, opened: AsyncExitStack) -> None:
-        """From now on read the configuration again on a hang-up, and when its files change."""
+    def _reload_on_change(self, opened: AsyncExitStack) -> None:
+        """Reload the configuration on SIGHUP and, if the settings say so, when its files change."""
         loop = asyncio.get_running_loop()
-        with suppress(NotImplementedError, AttributeError, RuntimeError):  # no SIGHUP there, or not in the main thread
+        with suppress(NotImplementedError, AttributeError, RuntimeError):  # no SIGHUP here, or not in the main thread
             loop.add_signal_handler(signal.SIGHUP, self.reload)
         if self.settings.server.watch and self._holder.loaded.files:
             watch = Watch(lambda: self._holder.loaded, self._reloader.look, self._clock)
@@ -161,8 +161,8 @@ class Service:
             return bare
         return msgspec.structs.replace(bare, registry=self._telemetry.registry, exposition=self._views.exposition)
 
-    def _asked(self, deps: Deps) -> list[Part]:
-        """Return the parts of the metrics that ask somebody for numbers when they are shown."""
+    def _scraped_parts(self, deps: Deps) -> list[Part]:
+        """Return the parts of the metrics that read their values from other objects when they are scraped."""
         return [
             OnScrape(workers_replaced, lambda: self.replaced),
             OnScrape(config_in_use, lambda: self._holder.current.digest),

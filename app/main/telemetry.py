@@ -1,4 +1,4 @@
-"""Who listens to what the gateway reports: the log, the metrics, and whoever has to be alarmed."""
+"""The listeners to the gateway's signals: the log, the metrics, the resting targets and the alerts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from app.telemetry.output import standard_output
 
 class Telemetry:
     """
-    The listeners of one process; `listener` tells all of them.
+    The listeners of one process; `listener` passes each signal to all of them.
 
-    `registry` is for what others count with prometheus_client; `losses` counts what could not be delivered, by part.
+    `registry` collects what other libraries count with prometheus_client; `losses` counts what could not be
+    delivered, by part.
 
     Args:
-        settings: Those in use at the start.
+        settings: The settings at the start.
 
-        client: Sends what the outside has to know.
-
-        clock: Source of time.
+        client: Sends alerts.
     """
 
     def __init__(self, settings: Settings, client: UpstreamClient, clock: Clock) -> None:
@@ -47,11 +46,11 @@ class Telemetry:
 
     @property
     def parts(self) -> Sequence[Part]:
-        """Return the parts of the metrics that count, and the version."""
+        """Return the parts of the metrics that count signals, and the one that shows the version."""
         return [OnScrape(build, __version__), *self._metrics.parts]
 
     def follow(self, settings: Settings) -> None:
-        """Take over newer settings."""
+        """Apply newer settings."""
         self.book.set_level(settings.logging.level)
         url = settings.alerts.webhook_url
         self.alerts.url = None if url is None else url.get_secret_value()

@@ -1,4 +1,4 @@
-"""How the workers of a gateway show what they know as one."""
+"""Combine the metrics and statistics of all workers of a gateway into one view."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from app.telemetry.workers.directory import place_in
 
 class WorkerViews:
     """
-    Where operators look from: over this worker and, where there are several, over all others with it.
+    What operators can see: the data of this worker and, where there are several, of all others.
 
     Args:
-        telemetry: What this worker tells.
+        telemetry: The telemetry of this worker.
 
-        deps: What else can be asked.
+        deps: Holds the other sources of data.
 
-        more: Parts of the metrics that ask somebody else.
+        more: Parts of the metrics that read values from other objects.
 
-        meeting: Where this worker finds the others; None for the only one.
+        meeting: The directory in which this worker finds the others; None for a single worker.
     """
 
     def __init__(self, telemetry: Telemetry, deps: Deps, more: Iterable[Part], meeting: Path | None) -> None:
@@ -46,35 +46,35 @@ class WorkerViews:
         self._gathering = self._together or Alone(parts)
         recent = Recent(lambda: totals_of(shown(telemetry.parts)), deps.clock)
         watching = Watching(telemetry.listener, deps.clock)
-        own = deps.requests is not None and not deps.requests.shared
+        own_requests = deps.requests is not None and not deps.requests.shared
         self._sources = Sources(
-            self._gathering, recent, watching, deps.requests, deps.usage, own, not deps.usage.shared
+            self._gathering, recent, watching, deps.requests, deps.usage, own_requests, not deps.usage.shared
         )
         self._count_losses()
 
     @property
     def insight(self) -> Insight:
-        """Return what the administration may look at."""
+        """Return the view for the admin API."""
         if self._place is None:
             return OneWorker(self._sources)
         return AllWorkers(self._sources, self._place, self._deps.clock)
 
     async def exposition(self, accept: str) -> tuple[str, bytes]:
-        """Return content type and body of the metrics of the whole gateway, for a scraper that sent `accept`."""
+        """Return the content type and body of the whole gateway's metrics, for a scraper with this Accept header."""
         families = await self._gathering.families()
         return await asyncio.to_thread(render, families, accept)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Write the log, keep what is to be kept, and answer the other workers, until this context is left."""
+        """Write the log, record the recent totals and answer the other workers until the context exits."""
         async with AsyncExitStack() as opened:
             opened.callback(self._telemetry.book.close)
             opened.callback(configure_stdlib(self._telemetry.book))
             if self._deps.tracers is not None:
                 opened.push_async_callback(asyncio.to_thread, self._deps.tracers.close)
             if self._place is not None and self._together is not None:
-                asked = {METRICS: self._together.answer, **topics(self._sources)}
-                await opened.enter_async_context(Answering(self._place, asked))
+                answers = {METRICS: self._together.answer, **topics(self._sources)}
+                await opened.enter_async_context(Answering(self._place, answers))
                 await opened.enter_async_context(self._together)
             await opened.enter_async_context(self._sources.recent)
             yield

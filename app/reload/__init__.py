@@ -1,5 +1,5 @@
 """
-Exchange the gateway for one built from a newer configuration, without a call noticing.
+Hot reload: replace the gateway with one built from a newer configuration, without disturbing calls.
 
 Building can fail, swapping cannot: the new gateway is complete before one reference changes. A call keeps the gateway
 it started with. Nothing has to be closed, because everything that is opened (connections, the local model, the

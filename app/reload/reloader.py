@@ -1,8 +1,8 @@
 """
-Reads the configuration again, whoever asks for it, and lets everybody know what came of it.
+Reload the configuration on request or after a change, and report the result.
 
-One reading at a time. Who asks gets an answer in the log even if nothing has changed; who only looks (a watch on the
-file, another process that was asked) is silent then.
+One reload at a time. An explicit request is reported in the log even if nothing has changed; a mere check (by the file
+watch, or on behalf of another process) is reported only if something has.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from app.core.configuration import ConfigError, Exchange, Problem, Replicas
 from app.core.gateway import Gateway
 from app.core.signals import ConfigRejected, ConfigReloaded, Listener
 
-_NAMED_MAX: Final = 10  # settings; a line of the log is not the place for a whole configuration
+_NAMED_MAX: Final = 10  # settings listed in one log line
 
 
 class Holder:
     """
     Holds the gateway that new calls use.
 
-    `applied` is called with the settings of each exchange, for what lives outside the gateway and can follow them.
+    `applied` is called with the settings after each exchange, to update what lives outside the gateway.
     """
 
     def __init__(self, loaded: Loaded, deps: Deps, applied: Callable[[Settings], None]) -> None:
@@ -36,17 +36,17 @@ class Holder:
         self.current: Gateway = build_gateway(loaded, deps)
 
     def exchange(self, loaded: Loaded) -> None:
-        """Use another configuration from now on."""
+        """Build the gateway for another configuration, and use it for new calls."""
         self.current = build_gateway(loaded, self._deps)
         self.loaded = loaded
         self._applied(loaded.settings)
 
 
 class Parent(Protocol):
-    """Whoever started this process and others like it."""
+    """The process that started this worker and its siblings."""
 
     def __call__(self, *, asked: bool) -> None:
-        """Take note that a newer configuration is in use; if somebody `asked` for it, all shall look."""
+        """Accept that this process has reloaded; if the reload was `asked` for, all siblings must check, too."""
 
 
 class Reloader:
@@ -54,15 +54,15 @@ class Reloader:
     The `Configurations` of a process.
 
     Args:
-        holder: Holds what is in use.
+        holder: Holds the gateway in use.
 
-        read: Reads the configuration as it is now, without holding up the loop; raises `ConfigError`.
+        read: Reads the current configuration without blocking the event loop; raises `ConfigError`.
 
-        listener: Told of newer configurations, and of bad ones.
+        listener: Notified of newer configurations, and of invalid ones.
 
-        parent: Told of them as well.
+        parent: Notified of newer configurations.
 
-        replicas: Can be asked to look, too, and may ask for it.
+        replicas: Are asked to check, too, and may ask for a check.
     """
 
     def __init__(
@@ -78,22 +78,22 @@ class Reloader:
         self._listener = listener
         self._parent = parent
         self._replicas = replicas
-        self._one_by_one = asyncio.Lock()
-        self._under_way: set[asyncio.Task[Exchange | None]] = set()
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Exchange | None]] = set()
         self._problems: tuple[Problem, ...] = ()
         replicas.listen(self.look)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Return what was wrong when the configuration was last read; empty if it is in use."""
+        """Return the problems of the configuration that was last read; empty if it is in use."""
         return self._problems
 
     async def reload(self) -> Exchange:
         """
-        Do as the administration asks; see `Configurations`.
+        Reload on request of the admin API; see `Configurations`.
 
         Raises:
-            ConfigError: It cannot be used.
+            ConfigError: The configuration is invalid.
         """
         exchange = await self._look(asked=True)
         self._parent(asked=True)
@@ -101,41 +101,41 @@ class Reloader:
         return exchange
 
     def request(self) -> None:
-        """Read it soon, because this process was asked to."""
+        """Start a reload, because this process was asked to."""
         self._begin(asked=True)
 
     def look(self) -> None:
-        """Read it soon, because it may have changed."""
+        """Start a reload, because the configuration may have changed."""
         self._begin(asked=False)
 
     def _begin(self, *, asked: bool) -> None:
         task = asyncio.get_running_loop().create_task(self._try(asked=asked))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _try(self, *, asked: bool) -> Exchange | None:
         try:
             return await self._look(asked=asked)
-        except ConfigError:  # the listener has been told
+        except ConfigError:  # already reported to the listener
             return None
 
     async def _look(self, *, asked: bool) -> Exchange:
-        async with self._one_by_one:
+        async with self._lock:
             try:
                 loaded = await self._read()
             except ConfigError as error:
                 self._reject(error, asked=asked)
                 raise
-            mended, self._problems = bool(self._problems), ()
-            return self._use(loaded, told=asked or mended)
+            repaired, self._problems = bool(self._problems), ()
+            return self._use(loaded, always_report=asked or repaired)
 
-    def _use(self, loaded: Loaded, *, told: bool) -> Exchange:
+    def _use(self, loaded: Loaded, *, always_report: bool) -> Exchange:
         before = self._holder.loaded
         exchange = Exchange(before.digest, loaded.digest, changes(before.settings, loaded.settings))
         if before.digest != loaded.digest:
             self._holder.exchange(loaded)
             self._parent(asked=False)
-        if told or before.digest != loaded.digest:
+        if always_report or before.digest != loaded.digest:
             paths = [change.path for change in exchange.changes]
             named = ", ".join(paths[:_NAMED_MAX])
             self._listener(ConfigReloaded(before.digest, loaded.digest, len(paths), named))

@@ -1,9 +1,9 @@
 """
-Notices that the files of a configuration have changed.
+Detect changes of the configuration files.
 
-It looks at them twice a second instead of asking the kernel for news: that works on every file system, through bind
+It polls them twice a second instead of using kernel notifications: polling works on every file system, through bind
 mounts and for the exchange of a symbolic link by which Kubernetes replaces a ConfigMap, and costs a few microseconds.
-A file is read once it has kept still between two looks, so that half of it is not taken for all of it.
+A file is read once it is unchanged between two polls, so that no half-written file is read.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ class Watch:
     Watches the files that a configuration was read from; run it as a task.
 
     Args:
-        loaded: Returns the configuration in use, which knows how its files looked when they were read.
+        loaded: Returns the configuration in use, including the state of its files when they were read.
 
-        changed: Called when they look otherwise; not again until they look otherwise once more.
-
-        clock: Source of time.
+        changed: Called once for each new state of the files.
     """
 
     def __init__(self, loaded: Callable[[], Loaded], changed: Callable[[], None], clock: Clock) -> None:
@@ -38,14 +36,14 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        before, told = self._loaded().seen, None
+        before, reported = self._loaded().seen, None
         while True:
             await self._clock.sleep(EVERY_S)
             now = await asyncio.to_thread(seen, self._loaded().files)
             used = self._loaded().seen
-            if told == used:
-                told = None  # nothing is open: what was told of is in use
-            if now == before and now != told and (now != used or told is not None):
-                told = now  # a bad file that gives way to the old one is news, too
+            if reported == used:
+                reported = None  # the reported state is in use
+            if now == before and now != reported and (now != used or reported is not None):
+                reported = now  # an invalid file that is replaced by the old one is a change, too
                 self._changed()
             before = now

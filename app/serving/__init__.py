@@ -1,5 +1,5 @@
 """
-The server around the application: sockets, signals, worker processes, and an end that loses no call.
+The server around the application: sockets, signals, worker processes, and a graceful shutdown that loses no call.
 
-Everything here runs once for a process. What a call meets is in `api`.
+Everything here exists once per process. The handling of a call is in `api`.
 """

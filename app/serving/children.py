@@ -1,4 +1,4 @@
-"""The workers as their parent sees them."""
+"""The parent's handle on a worker process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from app.serving.worker import WorkerSetup, work
 
 class Child:
     """
-    A worker process; starts when this is made.
+    A worker process; starts when this object is created.
 
-    `started` says whether it serves, `requests` how many it had served when it was last `heard` of, and `told_to_stop`
-    when it was told to end (all in clock seconds; None: it was not).
+    `started` is whether it serves, `requests` how many it had served by its last message, `heard` the time of that, and
+    `told_to_stop` the time when it was first told to stop (None: it was not). Times are in clock seconds.
     """
 
     def __init__(self, source: Source, loaded: Loaded, setup: WorkerSetup, now: float) -> None:
@@ -40,11 +40,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Return how it ended; None while it runs."""
+        """Return its exit code; None while it runs."""
         return self.process.exitcode
 
     def hear(self, now: float) -> Iterator[Upwards]:
-        """Yield what it has said meanwhile, and take note of what concerns itself."""
+        """Yield the messages that have arrived, and update this object from them."""
         while not self.line.closed and self._readable():
             message = from_worker(self.line)
             if message is None:
@@ -61,12 +61,12 @@ class Child:
             yield message
 
     def say(self, message: Downwards) -> None:
-        """Tell it something; one that is gone hears nothing."""
+        """Send it a message; does nothing if it is gone."""
         if not self.line.closed:
             say(self.line, message)
 
     def stop(self, now: float, how: Ending) -> None:
-        """Let it end in order; said again, at once. One that does not serve yet has nothing to put in order."""
+        """Let it shut down gracefully; on the second call, at once. One that does not serve yet is terminated."""
         self.told_to_stop = now if self.told_to_stop is None else self.told_to_stop
         if self.started:
             self.say(Stop(how))
@@ -74,18 +74,18 @@ class Child:
             self.process.terminate()
 
     def kill(self) -> None:
-        """End it whatever it does, and wait for that."""
+        """Kill it, and wait until it has ended."""
         self.process.kill()
         self.process.join()
 
     def close(self) -> None:
-        """Free what is left of one that has ended."""
+        """Free the resources of a worker that has ended."""
         self.line.close()
         self.process.join()
         self.process.close()
 
     def memory_bytes(self) -> int:
-        """Return its resident memory; 0 where the system does not tell."""
+        """Return its resident memory; 0 where the system has no /proc."""
         with suppress(OSError, ValueError, IndexError):
             pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
             return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,9 +1,9 @@
 """
-What stands before the first line of ours: uvicorn's protocol with bounds on what a stranger may do to it.
+uvicorn's HTTP protocol with bounds on what an unauthenticated client may do.
 
 uvicorn bounds neither the size of a request's head, nor the time that a head or a body may take, nor the connections of
-one address, and it takes any Host or none. All of that is refused here as an error of the table, before a task exists
-for it. A request that comes in one piece, as nearly all do, costs a few comparisons.
+one address, and it takes any Host or none. Violations are refused here with an error of the table, before a task exists
+for the request. A request that comes in one piece, as nearly all do, costs a few comparisons.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from app.serving.head import fault_of
 from app.serving.lean_protocol import Flow, News, Queue
 from app.serving.unframed import unframe
 
-LOOK_S: Final = 5.0  # between two looks at a body that is still coming
-_AHEAD: Final = 4  # requests that may wait for the answer to the one before while the connection is still read
+LOOK_S: Final = 5.0  # between two checks of a body that is still arriving
+_AHEAD: Final = 4  # pipelined requests that may wait while the connection is still read
 
 
 class GuardOptions(msgspec.Struct, frozen=True):
     """
     The bounds.
 
-    `hosts` are the names, in lower case and without a port, under which the gateway may be asked; none of them means
-    all. A head may have `head_max_bytes` and `headers_max` fields and take `head_s`; a body has to come at
-    `body_min_bytes_per_s` at least. `per_address` bounds the connections of one address; None does not.
+    `hosts` are the accepted names in the Host header, in lower case and without a port; if empty, all are. A head may
+    have `head_max_bytes` and `headers_max` fields and take `head_s`; a body has to arrive at `body_min_bytes_per_s` at
+    least. `per_address` bounds the connections of one address; None does not.
     """
 
     hosts: frozenset[bytes] = frozenset()
@@ -54,7 +54,7 @@ class GuardOptions(msgspec.Struct, frozen=True):
 
 
 class Guard:
-    """What the connections of one process share; makes the protocol of each."""
+    """The state that the connections of one process share; the factory of their protocols."""
 
     def __init__(self, options: GuardOptions) -> None:
         self.options = options
@@ -74,7 +74,7 @@ class Guard:
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    # Beside uvicorn's own attributes: more than 30 in one dictionary are too many for connections to share its keys.
+    # Outside of the instance dictionary: with more than 30 attributes in it, connections would not share its keys.
     __slots__ = ("_address", "_body_bytes", "_field_bytes", "_guard", "_head_open", "_head_since", "_options",
                  "_raw_bytes", "_refused", "_running", "_timer")  # fmt: skip
 
@@ -82,15 +82,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state)
         self._guard = guard
         self._options = guard.options
-        self._head_open = True  # a connection owes a request from its first moment on
-        self._field_bytes = 0  # of the head so far, as the parser hands them over
-        self._raw_bytes = (
-            0  # of the request so far, as they come: bounds a field without an end, which the parser does not hand over
-        )
+        self._head_open = True  # the head is due from the connection's first moment on
+        self._field_bytes = 0  # of the head so far, as parsed
+        self._raw_bytes = 0  # of the request so far, as received: bounds a field without an end, which is not parsed
         self._head_since = self.loop.time()
         self._body_bytes = 0
         self._refused = False
-        self._running: RequestResponseCycle | None = None  # `cycle` is the newest: one sent ahead waits behind this
+        self._running: RequestResponseCycle | None = None  # `cycle` is the newest, which may be pipelined behind this
         self._timer: asyncio.TimerHandle | None = None
         self._address = ""
         self.pipeline = Queue()  # type: ignore[assignment]  # has what uvicorn uses of a deque
@@ -98,7 +96,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- the connection ------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless the address has too many already."""
+        """Begin, unless the address has too many connections already."""
         super().connection_made(transport)
         self.flow = Flow(transport)
         self._address = self.client[0] if self.client else ""
@@ -118,18 +116,18 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._guard.connections[self._address]:
             del self._guard.connections[self._address]
         super().connection_lost(exc)
-        if (running := self._running) is not None and not running.response_complete:  # uvicorn tells the newest only
+        if (running := self._running) is not None and not running.response_complete:  # uvicorn notifies the newest only
             running.disconnected = True
             running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, as long as they are worth it."""
+        """Process bytes, unless the request was refused."""
         if not self._refused:
             self._raw_bytes += len(data)
             super().data_received(data)
             self._note(len(data))
 
-    # --- one request, as the parser finds it ---------------------------------------------------------------------
+    # --- one request: the parser's callbacks ---------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """Expect a head."""
@@ -138,18 +136,18 @@ class GuardedProtocol(HttpToolsProtocol):
         self._field_bytes, self._raw_bytes = 0, max(self._raw_bytes, 1)
 
     def on_url(self, url: bytes) -> None:
-        """Count the address."""
+        """Count the bytes of the request target."""
         super().on_url(url)
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a field; one behind a body belongs to no head, though uvicorn would add it to that."""
+        """Count a field; trailers are not added to the headers, as uvicorn would."""
         if self._head_open:
             super().on_header(name, value)
         self._count(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
-        """Judge the head; a request that is refused never becomes a task."""
+        """Check the head; a request that is refused never becomes a task."""
         self._head_open, self._body_bytes = False, 0
         if self._refused:
             return
@@ -167,20 +165,18 @@ class GuardedProtocol(HttpToolsProtocol):
             unframe(cycle)
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body that somebody waits for."""
+        """Pass on a part of the body, unless the request was refused."""
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take note of the end of a request."""
-        self._raw_bytes = (
-            0  # the rest of a block that ends a request may be many requests: the parser counts their fields
-        )
+        """Pass on the end of a request, unless it was refused."""
+        self._raw_bytes = 0  # the rest of the block may hold many more requests: the parser counts their fields
         if not self._refused:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Say in our own words that this is no HTTP."""
+        """Refuse invalid HTTP with the gateway's own error."""
         self._refuse(GatewayError(INVALID_HTTP, "The request is not valid HTTP/1.1."))
 
     def _count(self, size: int) -> None:
@@ -194,12 +190,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(GatewayError(HEAD_TOO_LARGE, message))
 
     def on_response_complete(self) -> None:
-        """Let go of the request that has its answer: a client that rests would hold it until the next one."""
+        """Release the answered request: an idle connection would hold it until the next one."""
         queued = bool(self.pipeline)
         self._running = None
         super().on_response_complete()
-        if not (queued or self.cycle.more_body or self._head_open):  # the next one may be on its way already
-            self.scope = self.headers = self.cycle = None  # type: ignore[assignment]  # as in the beginning
+        if not (queued or self.cycle.more_body or self._head_open):  # the next one may be arriving already
+            self.scope = self.headers = self.cycle = None  # type: ignore[assignment]  # as at the start
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
@@ -207,11 +203,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def under_way(self) -> RequestResponseCycle | None:
-        """Return the request that has no answer yet; uvicorn's types take it to be always there."""
+        """Return the current request or None, which uvicorn's types don't allow for."""
         return self.cycle
 
     def _note(self, size: int) -> None:
-        """See what is still owed once some bytes have been read."""
+        """Update the timer after bytes were read."""
         if self._refused or self.transport.is_closing():
             self._disarm()
         elif self._head_open:
@@ -237,7 +233,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer = None
 
     def _look(self) -> None:
-        """See whether what is still to come comes fast enough."""
+        """Check that the rest of the head or body arrives fast enough."""
         self._timer = None
         if self._refused or self.transport.is_closing():
             return
@@ -248,26 +244,26 @@ class GuardedProtocol(HttpToolsProtocol):
             else:
                 self._give_up("head")
         elif self.under_way is not None and self.under_way.more_body:
-            waits = not self.flow.read_paused
-            if waits and self._body_bytes < self._options.body_min_bytes_per_s * LOOK_S:
+            reading = not self.flow.read_paused
+            if reading and self._body_bytes < self._options.body_min_bytes_per_s * LOOK_S:
                 self._give_up("body")
             else:
                 self._arm(LOOK_S)
 
     def _give_up(self, part: str) -> None:
         if self._head_open and not self._raw_bytes:
-            self.transport.close()  # nobody has asked for anything
+            self.transport.close()  # no request was begun
             return
         self._refuse(GatewayError(REQUEST_TOO_SLOW, f"The {part} of the request took too long."))
 
     def _refuse(self, error: GatewayError) -> None:
-        """Answer once, and close."""
+        """Answer with the error, once, and close."""
         if self._refused:
             return
         self._refused = True
         self._disarm()
         if self._running is not None and self._running.response_started:
-            self.transport.abort()  # an answer is under way; ours would be taken for a part of it
+            self.transport.abort()  # an answer is being sent; the error would be read as a part of it
             return
         status, headers, body = error_response(error, new_request_id())
         phrase = http.HTTPStatus(status).phrase.encode()

@@ -1,4 +1,4 @@
-"""What the head of a request must not be, whoever it is for: ambiguous, of another protocol, or for another host."""
+"""Check the head of a request: refuse ambiguous ones, other protocols, and other hosts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SINGLE: Final = frozenset({b"host", b"authorization", b"x-api-key", b"content-t
 
 def fault_of(headers: Sequence[tuple[bytes, bytes]], version: str, hosts: frozenset[bytes]) -> GatewayError | None:
     """
-    Return what is wrong with a head; its names are in lower case.
+    Return the error of a head, whose names are in lower case; None if it is valid.
 
-    `hosts` are the names under which the gateway may be asked, without a port; none of them means that any will do.
+    `hosts` are the accepted names in the Host header, without a port; if empty, all are.
     """
     names = [name for name, _ in headers if name in _SINGLE]
     if len(set(names)) < len(names):

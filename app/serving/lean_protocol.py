@@ -1,4 +1,4 @@
-"""Parts of uvicorn's protocol that take half a kilobyte each of a connection, and here take it when they are used."""
+"""Lazy replacements for parts of uvicorn's protocol that take half a kilobyte each per connection."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 
 class Queue(list[T]):
-    """What uvicorn uses of a deque; requests that are sent before the answer to the last one are rare."""
+    """The operations of a deque that uvicorn uses; pipelined requests are rare."""
 
     __slots__ = ()
 
     def appendleft(self, item: T) -> None:
-        """Put an item where `pop` finds it last."""
+        """Insert an item at the front."""
         self.insert(0, item)
 
 
 class News(asyncio.Event):
-    """An event for which one task waits, which needs no deque for that; made before anybody waits."""
+    """An event for a single waiting task, which needs no deque; created before the task waits."""
 
     def __init__(self) -> None:  # in place of asyncio's own, which makes the deque
         self._waiters: Queue[asyncio.Future[bool]] = Queue()  # type: ignore[assignment]
@@ -29,7 +29,7 @@ class News(asyncio.Event):
 
 
 class Flow(FlowControl):
-    """Lets writers wait while the client does not read; only then there is an event to wait for."""
+    """Pauses writers while the client does not read; only then an event exists to wait for."""
 
     def __init__(self, transport: asyncio.Transport) -> None:  # in place of uvicorn's own, which makes the event
         self._transport = transport
@@ -38,18 +38,18 @@ class Flow(FlowControl):
         self._writable: asyncio.Event | None = None
 
     async def drain(self) -> None:
-        """Return once the client reads."""
+        """Wait until writing is possible."""
         if self._writable is not None:
             await self._writable.wait()
 
     def pause_writing(self) -> None:
-        """Let writers wait from now on."""
+        """Pause the writers."""
         if not self.write_paused:
             self.write_paused = True
             self._writable = asyncio.Event()
 
     def resume_writing(self) -> None:
-        """Let those go on that wait."""
+        """Resume the writers."""
         self.write_paused = False
         if self._writable is not None:
             self._writable.set()

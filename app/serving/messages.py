@@ -1,4 +1,4 @@
-"""What a worker and its parent say to each other, over the pipe between them."""
+"""The messages between a worker and its parent, over the pipe between them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import msgspec
 
 class Ending(Enum):
     """
-    Why a server ends, which says what has to happen first.
+    Why a server shuts down, which decides what it does first.
 
-    ORDERLY: whoever sends calls has to find out, so it is unready for a moment in which it still takes them. QUICK:
-    nobody has to find out, as after Ctrl-C. RELIEVED: another worker takes the calls from now on.
+    ORDERLY: it reports itself as not ready, and still takes calls for a while, so that load balancers can notice.
+    QUICK: it skips that while, as after Ctrl-C. RELIEVED: another worker takes the calls from now on.
     """
 
     ORDERLY = "orderly"
@@ -27,13 +27,13 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
 
 class Beat(msgspec.Struct, frozen=True, tag="beat"):
-    """The worker's event loop turns; it has served so many requests."""
+    """Heartbeat: the worker's event loop runs; it has served `requests` so far."""
 
     requests: int
 
 
 class Reloaded(msgspec.Struct, frozen=True, tag="reloaded"):
-    """The worker uses a newer configuration; `asked` says that somebody asked for it, so that all shall look."""
+    """The worker uses a newer configuration; if the reload was `asked` for, all workers must check, too."""
 
     asked: bool
 
@@ -49,7 +49,7 @@ class Replaced(msgspec.Struct, frozen=True, tag="replaced"):
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """End; said once more, end at once."""
+    """Shut down; sent again, at once."""
 
     how: Ending
 
@@ -62,7 +62,7 @@ _DOWNWARDS = msgspec.json.Decoder(Downwards)
 
 
 def say(line: Connection, message: Upwards | Downwards) -> bool:
-    """Send a message and say whether there is anybody at the other end."""
+    """Send a message; return False if the other end is closed."""
     try:
         line.send_bytes(msgspec.json.encode(message))
     except OSError:
@@ -71,13 +71,13 @@ def say(line: Connection, message: Upwards | Downwards) -> bool:
 
 
 def from_worker(line: Connection) -> Upwards | None:
-    """Return the next message of a worker; None once it is gone. Waits if there is none."""
+    """Return the next message of a worker; None once it is gone. Blocks if there is none."""
     block = _next(line)
     return None if block is None else _UPWARDS.decode(block)
 
 
 def from_parent(line: Connection) -> Downwards | None:
-    """Return the next message of the parent; None once it is gone. Waits if there is none."""
+    """Return the next message of the parent; None once it is gone. Blocks if there is none."""
     block = _next(line)
     return None if block is None else _DOWNWARDS.decode(block)
 

@@ -1,4 +1,4 @@
-"""What every process that serves needs: the listening socket, uvicorn's configuration, a calm garbage collector."""
+"""Set up a serving process: the listening socket, the file limit, uvicorn's configuration and garbage collection."""
 
 from __future__ import annotations
 
@@ -16,20 +16,16 @@ from app.main import Service
 from app.serving.guarded_protocol import Guard, GuardOptions
 
 BACKLOG: Final = 4096
-_KEEP_ALIVE_S: Final = (
-    75  # longer than the 60 s of the usual load balancers, so that they close idle connections, not we
-)
-_GC_ALLOCATIONS: Final = (
-    10_000  # a call leaves no cycles behind, so the collector may look for them less often than by default
-)
+_KEEP_ALIVE_S: Final = 75  # longer than the usual 60 s of load balancers: they should close idle connections, not we
+_GC_ALLOCATIONS: Final = 10_000  # a call leaves no reference cycles, so collect less often than by default
 
 
 def listen(place: Place) -> socket.socket:
     """
-    Open a socket that requests come in by; worker processes can accept from it.
+    Open a listening socket, which worker processes can inherit.
 
     Raises:
-        OSError: The address is not free, or not this machine's.
+        OSError: The address is in use, or not this machine's.
     """
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     listening = socket.create_server((place.host, place.port), family=family, backlog=BACKLOG)
@@ -38,29 +34,29 @@ def listen(place: Place) -> socket.socket:
 
 
 def open_more_files() -> None:
-    """Take as many open files as this process may have: the 1,024 of most shells and containers are 500 streams."""
+    """Raise the limit of open files to its maximum: the usual 1,024 are enough for only 500 streams."""
     try:
         resource = import_module("resource")
     except ImportError:  # Windows has no such limit
         return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS names no bound, and has one
+    with suppress(ValueError, OSError):  # macOS reports no maximum, but has one
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def port_of(listening: socket.socket) -> int:
-    """Return the port on which a socket listens; that is another than was asked for if any would do."""
+    """Return the port on which a socket listens; where port 0 was asked for, the one that the system chose."""
     port: int = listening.getsockname()[1]
     return port
 
 
 def admin_port_of(listening: tuple[socket.socket, ...]) -> int | None:
-    """Return the port that the administration has for itself, if there is a second socket for it."""
+    """Return the separate port of the admin API, if there is a second socket for it."""
     return port_of(listening[1]) if len(listening) > 1 else None
 
 
 def uvicorn_config(service: Service) -> uvicorn.Config:
-    """Return how uvicorn serves."""
+    """Return uvicorn's configuration."""
     return uvicorn.Config(
         service.api,
         backlog=BACKLOG,
@@ -69,7 +65,7 @@ def uvicorn_config(service: Service) -> uvicorn.Config:
         lifespan="on",
         access_log=False,
         log_config=None,
-        proxy_headers=False,  # a caller could claim any address
+        proxy_headers=False,  # else a caller could claim any address
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
@@ -87,7 +83,7 @@ def _guard_options(given: Server) -> GuardOptions:
 
 
 def settle_garbage() -> None:
-    """Once everything is made: what lives as long as the process need not be looked at again."""
+    """Exclude the objects that exist after startup from garbage collection: they live as long as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_ALLOCATIONS)

@@ -1,9 +1,9 @@
 """
-One process's server: uvicorn's, with an end of its own.
+One process's server: uvicorn's, with a graceful shutdown of its own.
 
-On SIGTERM it says at once that it is not ready, and goes on for a moment in which load balancers find out; every answer
-of that moment asks for its connection to be closed. Then it stops listening and lets what has begun come to its end,
-for `server.drain_s` at most. What is left then is told why, and cut off. A second signal skips what remains of that.
+On SIGTERM it reports at once that it is not ready, and keeps serving for `server.drain_delay_s`, so that load balancers
+notice; each answer in that time closes its connection. Then it stops listening and lets running requests finish, for
+`server.drain_s` at most. Those left are cut off with an error. A second signal skips what remains of that.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from app.main import Service
 from app.serving.guarded_protocol import GuardedProtocol
 from app.serving.messages import Ending
 
-BEAT_S: Final = 1.0  # between two signs of life
-BODY_GRACE_S: Final = 1.0  # after which a request whose body is still not there has no claim to be waited for
-LAST_WORDS_S: Final = 2.0  # for error frames to get out, and for stages to take note of the end
-CLOSING_S: Final = 5.0  # for connections to providers and to Redis, which close by themselves in no time
+BEAT_S: Final = 1.0  # between two heartbeats
+BODY_GRACE_S: Final = 1.0  # after which a request whose body is incomplete is no longer waited for
+LAST_WORDS_S: Final = 2.0  # for sending error frames, and for stages to handle the end
+CLOSING_S: Final = 5.0  # for connections to providers and Redis, which usually close at once
 _POLL_S: Final = 0.02
 _CLOSE: Final = (b"connection", b"close")
 
 
 class Keeper(Protocol):
-    """Whoever wants to know how the server is: systemd, or the parent of a worker."""
+    """An observer of the server's state: systemd, or the parent of a worker."""
 
     def started(self) -> None:
-        """Take note that calls are served."""
+        """Handle that calls are served."""
 
     def beat(self, requests: int) -> None:
-        """Take note that the event loop turns, about once a second; `requests` were served so far."""
+        """Handle a heartbeat of the event loop, about once a second; `requests` were served so far."""
 
     def stopping(self) -> None:
-        """Take note that the server ends."""
+        """Handle that the server shuts down."""
 
 
 class GatewayServer(uvicorn.Server):
@@ -54,11 +54,9 @@ class GatewayServer(uvicorn.Server):
     Args:
         config: uvicorn's, with the service's application.
 
-        service: What is served.
+        service: The service to run.
 
-        keeper: Told how the server is.
-
-        clock: Source of time.
+        keeper: Notified of the server's state.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, keeper: Keeper, clock: Clock) -> None:
@@ -70,29 +68,29 @@ class GatewayServer(uvicorn.Server):
         self._beat_at = 0.0
 
     def end(self, how: Ending) -> None:
-        """Begin to end; called again, end at once."""
+        """Begin to shut down; on the second call, at once."""
         if self.should_exit:
             self.force_exit = True
             return
         self.should_exit = True
         self._how = how
-        if how is not Ending.RELIEVED:  # for the others are ready, and a probe may come here
+        if how is not Ending.RELIEVED:  # else a readiness probe of the whole gateway could fail here
             self._service.lifecycle.drain()
-        self.config.encoded_headers.append(_CLOSE)  # of every answer from now on; copied once a second, so also here
+        self.config.encoded_headers.append(_CLOSE)  # for all answers; uvicorn copies it once a second only
         self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Obey SIGTERM or SIGINT."""
+        """Shut down on SIGTERM or SIGINT."""
         self.end(Ending.QUICK if sig == signal.SIGINT else Ending.ORDERLY)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and notify the keeper."""
         await super().startup(sockets)
         if self.started:
             self._keeper.started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Do what is to be done ten times a second; less often on a machine that is busy, so ticks are not counted."""
+        """Send a heartbeat if one is due by the clock; ticks, ten a second, are fewer under load, so not counted."""
         now = self._clock.now()
         if now >= self._beat_at:
             self._beat_at = now + BEAT_S
@@ -100,10 +98,10 @@ class GatewayServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End in order; see the module."""
+        """Shut down gracefully; see the module."""
         began = self._clock.now()
-        given = self._service.settings.server
-        window_s = 0.0 if self._how is Ending.QUICK else given.drain_delay_s
+        settings = self._service.settings.server
+        window_s = 0.0 if self._how is Ending.QUICK else settings.drain_delay_s
         self._keeper.stopping()
         self._service.listener(DrainStarted(len(self.server_state.tasks), window_s))
         if self._how is Ending.RELIEVED:
@@ -111,7 +109,7 @@ class GatewayServer(uvicorn.Server):
         await self._wait(began + window_s)
         self._stop_listening(sockets)
         self._close_connections()
-        await self._finish(self._clock.now() + given.drain_s)
+        await self._finish(self._clock.now() + settings.drain_s)
         cut = await self._cut_off()
         self._service.listener(DrainEnded(cut, self._clock.now() - began))
         with suppress(TimeoutError):
@@ -119,20 +117,20 @@ class GatewayServer(uvicorn.Server):
                 await self.lifespan.shutdown()
 
     def _stop_listening(self, sockets: list[socket.socket] | None) -> None:
-        """Take no more connections. Repeatable."""
+        """Accept no more connections. Idempotent."""
         for server in self.servers:
             server.close()
         for listening in sockets or ():
             listening.close()
 
     def _close_connections(self) -> None:
-        """Close those that rest, and let the others be closed after their answer."""
+        """Close idle connections at once, and the others after their answer."""
         self._service.lifecycle.drain()
         for connection in [*self.server_state.connections]:
             connection.shutdown()
 
     async def _finish(self, until: float) -> None:
-        """Wait for what has begun; a request is only one once its body is there."""
+        """Wait for running requests; those whose body is still incomplete after the grace time are closed."""
         await self._wait(min(until, self._clock.now() + BODY_GRACE_S), self._empty)
         for connection in [*self.server_state.connections]:
             if isinstance(connection, GuardedProtocol) and _lacks_body(connection.under_way):
@@ -140,7 +138,7 @@ class GatewayServer(uvicorn.Server):
         await self._wait(until, self._empty)
 
     async def _cut_off(self) -> int:
-        """Cancel what is left, which then says why it ends; return how many requests that were."""
+        """Cancel the remaining requests, which send an error; return their number."""
         left = [*self.server_state.tasks]
         self._service.lifecycle.cut()
         for task in left:
@@ -160,4 +158,4 @@ class GatewayServer(uvicorn.Server):
 
 
 def _lacks_body(cycle: RequestResponseCycle | None) -> bool:
-    return cycle is not None and cycle.more_body  # whoever has none is closed by now
+    return cycle is not None and cycle.more_body  # connections without a request are closed by now

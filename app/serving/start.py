@@ -1,4 +1,4 @@
-"""Starts the server: in this process, or in workers that this process looks after."""
+"""Start the server: in this process, or in workers that this process supervises."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
     Serve until a signal ends it, and return the exit code.
 
     Args:
-        source: Where to read the configuration again.
+        source: Where reloads read the configuration.
 
-        loaded: The configuration to begin with.
+        loaded: The initial configuration.
 
         listening: As in `WorkerSetup`.
 
         announce: Called once calls are served.
 
     Raises:
-        ConfigError: Workers are asked for where nothing can be written.
+        ConfigError: Workers are configured, but there is no writable directory for them.
     """
     server, clock = loaded.settings.server, SystemClock()
     notifier = Notifier(supervision(), clock)
     if server.workers == 1 and server.recycle.max_requests is None and server.recycle.max_bytes is None:
-        service = Service(source, loaded, _nobody, admin_port=admin_port_of(listening))
+        service = Service(source, loaded, _no_parent, admin_port=admin_port_of(listening))
         settle_garbage()
         GatewayServer(uvicorn_config(service), service, Alone(announce, notifier), clock).run(sockets=[*listening])
         return 0
@@ -58,23 +58,23 @@ def start(source: Source, loaded: Loaded, listening: tuple[socket.socket, ...], 
 
 
 class Alone:
-    """The keeper of a server without a parent: whoever started the command, and systemd."""
+    """The keeper of a server without a parent: announces it, and notifies systemd."""
 
     def __init__(self, announce: Callable[[], None], notifier: Notifier) -> None:
         self._announce = announce
         self._notifier = notifier
 
     def started(self) -> None:
-        """Say where the server is, and that calls are served."""
+        """Announce the server, and report that calls are served."""
         self._announce()
         self._notifier.ready()
 
     def beat(self, requests: int) -> None:  # noqa: ARG002 - of every keeper
-        """Say that the event loop turns."""
+        """Report that the event loop runs."""
         self._notifier.alive()
 
     def stopping(self) -> None:
-        """Say that the server ends."""
+        """Report that the server shuts down."""
         self._notifier.stopping()
 
 
@@ -84,5 +84,5 @@ def _no_place_for(workers: int) -> Problem:
     return Problem("server.workers", str(workers), expected, suggestion)
 
 
-def _nobody(*, asked: bool) -> None:
-    """Tell nobody: there are no others."""
+def _no_parent(*, asked: bool) -> None:
+    """Ignore a reload: there is no parent."""

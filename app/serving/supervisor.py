@@ -1,8 +1,8 @@
 """
-The parent of several workers: starts them, replaces those that die, hang or are due, and ends them in order.
+The parent of several workers: starts them, replaces those that die, hang or are due, and shuts them down gracefully.
 
-It serves nothing itself and reads no request, so there is little that can go wrong with it. A worker that has to be
-started while the file is bad gets the last good configuration: a bad one never replaces it.
+It serves nothing itself and reads no request, so little can go wrong in it. A worker that is started while the file is
+invalid gets the last valid configuration.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from app.serving.signals import HANGUP, SignalQueue
 from app.serving.worker import WorkerSetup
 from app.serving.workers import Workers
 
-CANNOT_START: Final = 3  # uvicorn's code for that; whoever supervises the supervisor may try again
+CANNOT_START: Final = 3  # uvicorn's exit code for a failed start; a process manager may try again
 _TURN_S: Final = 0.5
 
 
 class Outlook(msgspec.Struct, frozen=True):
-    """Whom the parent tells: `announce` when calls are served, `note` of workers that are replaced, systemd of both."""
+    """How the parent reports: `announce` when calls are served, `note` for replaced workers, `notifier` for systemd."""
 
     announce: Callable[[], None]
     note: Callable[[Signal], None]
@@ -43,15 +43,13 @@ class Supervisor:
     Keeps as many workers running as `server.workers` says.
 
     Args:
-        source: Where to read the configuration again.
+        source: Where reloads read the configuration.
 
-        loaded: The configuration to begin with.
+        loaded: The initial configuration.
 
         setup: What all workers share; its sockets are closed at the end.
 
-        outlook: Told how things are.
-
-        clock: Source of time.
+        outlook: Notified of the state of the workers.
     """
 
     def __init__(self, source: Source, loaded: Loaded, setup: WorkerSetup, outlook: Outlook, clock: Clock) -> None:
@@ -73,55 +71,55 @@ class Supervisor:
                     ready = True
                     self._outlook.announce()
                     self._outlook.notifier.ready()
-                rung = signals.take()
-                if signal.SIGTERM in rung or signal.SIGINT in rung:
-                    self._end(signals, workers, Ending.QUICK if signal.SIGINT in rung else Ending.ORDERLY)
+                received = signals.take()
+                if signal.SIGTERM in received or signal.SIGINT in received:
+                    self._end(signals, workers, Ending.QUICK if signal.SIGINT in received else Ending.ORDERLY)
                     return 0
                 if not ready and workers.failed:
                     self._end(signals, workers, Ending.QUICK)
                     return CANNOT_START
-                if HANGUP in rung:
+                if HANGUP in received:
                     changed = True
                     workers.reload()
                 workers.mend()
                 workers.recycle()
                 if changed:
-                    self._reread()  # last: whoever has just been heard is not judged after the time that this takes
+                    self._reread()  # last: the time that this takes must not count as a worker's silence
                 self._outlook.notifier.alive()
 
     def _begin(self) -> Child:
-        """Start a worker, with what is on disk now if that is good."""
+        """Start a worker, with the configuration on disk if that is valid."""
         self._reread()
         return Child(self._source, self._loaded, self._setup, self._clock.now())
 
     def _reread(self) -> None:
-        """Keep the newest good configuration for workers that are still to come; they report a bad one themselves."""
+        """Keep the newest valid configuration for future workers; the running ones report an invalid one themselves."""
         try:
             self._loaded = self._source.read()
         except ConfigError:
             return
 
     def _end(self, signals: SignalQueue, workers: Workers, how: Ending) -> None:
-        """Let everybody end in order; each further signal makes it quicker, the second one for good."""
+        """Shut all workers down gracefully; the next signal makes them end at once, and the one after kills them."""
         self._outlook.notifier.stopping()
         for listening in self._setup.listening:
             listening.close()
         workers.stop(how)
-        told = 1
+        signals_seen = 1
         while not workers.gone():
             _wait(signals, workers)
             workers.hear()
             for _ in signals.take():
-                told += 1
+                signals_seen += 1
                 workers.stop(Ending.QUICK)
-                if told > 2:  # noqa: PLR2004 - those who did not obey two will not obey the third
+                if signals_seen > 2:  # noqa: PLR2004 - workers that ignored two will ignore the third
                     workers.kill()
         for child in [*workers]:
             child.close()
 
 
 def _wait(signals: SignalQueue, workers: Workers) -> None:
-    """Return when a signal came, a worker said something or ended, or a turn is over."""
+    """Wait until a signal or a worker's message comes, a worker ends, or the time of a turn is over."""
     lines = [child.line for child in workers if not child.line.closed]
     ends = [child.process.sentinel for child in workers if child.exit_code is None]
     wait([signals.fileno(), *lines, *ends], _TURN_S)

@@ -1,8 +1,8 @@
 """
-Answers to clients of HTTP/1.0, which know neither chunks (RFC 9112, 6.1) nor `100 Continue` (RFC 9110, 10.1.1).
+Answer HTTP/1.0 clients, which know neither chunks (RFC 9112, 6.1) nor `100 Continue` (RFC 9110, 10.1.1).
 
-A stream ends there with its connection, which tells nothing of its success. So a connection that ends before its stream
-does, by whatever it does, is reset: the client's reads fail, as those of a chunked body without a last chunk do.
+There, the end of the connection ends a stream, whether it is complete or not. So a connection that is closed before its
+stream has ended is reset: the client's reads fail, like those of a chunked body without a last chunk.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def unframe(cycle: RequestResponseCycle) -> None:
-    """Answer a request that has not begun yet by the rules of HTTP/1.0, if it is one of those."""
+    """Let a request of HTTP/1.0 be answered by that version's rules; call this before the request starts."""
     if cycle.scope["http_version"] == "1.0":
-        cycle.__class__ = _UnframedCycle  # uvicorn lets nobody say of which class it is
+        cycle.__class__ = _UnframedCycle  # uvicorn has no setting for the class
         cycle.waiting_for_100_continue = False
 
 
@@ -35,7 +35,7 @@ class _UnframedCycle(RequestResponseCycle):
                 self.chunked_encoding = False
                 _reset_at_close(self.transport, reset=True)
         elif self.open_end and message["type"] == "http.response.body":
-            self.expected_content_length = len(message.get("body", b""))  # uvicorn compares, and finds what it expects
+            self.expected_content_length = len(message.get("body", b""))  # so that uvicorn's own check passes
             if not message.get("more_body", False):
                 _reset_at_close(self.transport, reset=False)
         await super().send(message)

@@ -1,4 +1,4 @@
-"""One worker process: a server that tells its parent how it is, and does what the parent says."""
+"""One worker process: a server that reports to its parent, and obeys its messages."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from app.serving.signals import HANGUP
 
 class WorkerSetup(msgspec.Struct, frozen=True):
     """
-    The sockets that all of them accept from, and the directory in which they find each other.
+    The sockets from which all workers accept, and the directory in which they find each other.
 
-    The first takes calls; the second, if there is one, is that of `admin.port`.
+    The first socket takes calls; the second, if there is one, is that of `admin.port`.
     """
 
     listening: tuple[socket.socket, ...]
@@ -36,12 +36,12 @@ class WorkerSetup(msgspec.Struct, frozen=True):
 
 def work(source: Source, loaded: Loaded, setup: WorkerSetup, line: Connection) -> None:
     """
-    Serve in this process until the parent says otherwise, or is gone.
+    Serve in this process until the parent stops it, or is gone.
 
     Args:
-        source: Where to read the configuration again.
+        source: Where reloads read the configuration.
 
-        loaded: The configuration to start with.
+        loaded: The initial configuration.
 
         setup: What all workers share.
 
@@ -67,24 +67,24 @@ class Parent:
         self._writable.register(line.fileno(), select.POLLOUT)
 
     def started(self) -> None:
-        """Say that calls are served."""
+        """Report that calls are served."""
         say(self.line, Started())
 
     def beat(self, requests: int) -> None:
-        """Say that the loop turns; not to a parent who does not listen, as this must never wait."""
+        """Send a heartbeat; skipped while the pipe is full, as this must never block."""
         if self._writable.poll(0):
             say(self.line, Beat(requests))
 
     def stopping(self) -> None:
-        """Say nothing: the parent sees the end of the process."""
+        """Do nothing: the parent sees the end of the process."""
 
     def reloaded(self, *, asked: bool) -> None:
-        """Say that a newer configuration is in use."""
+        """Report that a newer configuration is in use."""
         say(self.line, Reloaded(asked))
 
 
 class WorkerServer(GatewayServer):
-    """A server that listens to its parent, and ends if there is none any more."""
+    """A server that obeys its parent, and shuts down when the parent is gone."""
 
     def __init__(self, service: Service, parent: Parent) -> None:
         super().__init__(uvicorn_config(service), service, parent, SystemClock())
@@ -92,12 +92,12 @@ class WorkerServer(GatewayServer):
         self._service = service
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and listen."""
+        """Start, and handle the parent's messages from now on."""
         asyncio.get_running_loop().add_reader(self._line.fileno(), self._obey)
         await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Obey SIGTERM; the parent passes SIGINT on in its own way."""
+        """Shut down on SIGTERM; SIGINT is ignored, as the parent sends `Stop` for it."""
         if sig != signal.SIGINT:
             super().handle_exit(sig, frame)
 

@@ -1,4 +1,4 @@
-"""The workers of one parent: who serves, who is about to take a place over, and who leaves."""
+"""The workers of one parent: those that serve, their replacements that are starting, and those that shut down."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.core.signals import Signal, WorkerReplaced
 from app.serving.children import Child
 from app.serving.messages import Ending, Reload, Reloaded, Replaced
 
-START_S: Final = 120.0  # a worker that is still importing says nothing; on a busy machine that takes a while
-SILENT_S: Final = 30.0  # no call may hold up the event loop for so long: whoever does hangs
-LEAVE_S: Final = 15.0  # beyond the drain, until a worker that was told to end is killed
-_PAUSE_S, _PAUSE_MAX_S = 1.0, 30.0  # before the next try, in a place where a worker could not start
+START_S: Final = 120.0  # a worker that is still importing sends nothing; on a busy machine that takes a while
+SILENT_S: Final = 30.0  # a worker whose event loop is blocked for so long hangs
+LEAVE_S: Final = 15.0  # beyond the drain, until a worker that was told to stop is killed
+_PAUSE_S, _PAUSE_MAX_S = 1.0, 30.0  # before the next try in a place where a worker failed to start
 
 
 class _Place:
-    """Where one worker is to serve; `heir` takes over once it serves. `retry_at` is for a place that is empty."""
+    """The place of one worker; `heir` replaces it once it serves. `retry_at` is when an empty place is filled again."""
 
     def __init__(self, child: Child) -> None:
         self.child: Child | None = child
@@ -37,9 +37,7 @@ class Workers:
 
         server: Returns the settings in use.
 
-        note: Told of every replacement.
-
-        clock: Source of time.
+        note: Called with every replacement.
     """
 
     def __init__(
@@ -54,39 +52,39 @@ class Workers:
         self._leaving: list[Child] = []
 
     def __iter__(self) -> Iterator[Child]:
-        """Visit every worker that has not ended, and those whose end nobody has seen yet."""
+        """Iterate over all workers that run, or whose end was not handled yet."""
         for place in self._places:
             yield from [child for child in (place.child, place.heir) if child is not None]
         yield from self._leaving
 
     @property
     def complete(self) -> bool:
-        """Say whether a worker serves in every place."""
+        """Return whether a worker serves in every place."""
         return all(place.child is not None and place.child.started for place in self._places)
 
     @property
     def failed(self) -> bool:
-        """Say whether a worker ended before it served."""
+        """Return whether a worker ended before it served."""
         return any(child.exit_code is not None and not child.started for child in self)
 
     def hear(self) -> bool:
-        """Take note of what workers say, and let all follow one that was told to reload; say whether any has."""
+        """Handle the workers' messages; after a requested reload, let all reload. Return whether any has reloaded."""
         changed = False
         for child in self:
-            said = [message for message in child.hear(self._clock.now()) if isinstance(message, Reloaded)]
-            changed = changed or bool(said)
-            if any(message.asked for message in said):
+            reloads = [message for message in child.hear(self._clock.now()) if isinstance(message, Reloaded)]
+            changed = changed or bool(reloads)
+            if any(message.asked for message in reloads):
                 self.reload(child)
         return changed
 
     def reload(self, but: Child | None = None) -> None:
-        """Let all workers but one read the configuration again."""
+        """Let all workers but one reload the configuration."""
         for child in self:
             if child is not but:
                 child.say(Reload())
 
     def mend(self) -> None:
-        """See who is gone or hangs, and fill the places."""
+        """Replace workers that died or hang, and hand places over to replacements that serve."""
         now = self._clock.now()
         for place in self._places:
             place.child = self._kept(place, place.child, now)
@@ -95,10 +93,10 @@ class Workers:
                 self._hand_over(place, now)
             if place.child is None and place.heir is None and now >= place.retry_at:
                 place.child = self._begin()
-        self._bury()
+        self._reap()
 
     def recycle(self) -> None:
-        """Begin to replace one worker that is due; the next one has to wait until that is done."""
+        """Begin to replace one worker that is due, unless a replacement is already starting."""
         if any(place.heir is not None for place in self._places):
             return
         for place in self._places:
@@ -109,39 +107,39 @@ class Workers:
                 return
 
     def stop(self, how: Ending) -> None:
-        """Let everybody end; said again, at once."""
+        """Let all workers shut down; on the second call, at once."""
         for child in self:
             child.stop(self._clock.now(), how)
 
     def kill(self) -> None:
-        """End everybody, whatever they do."""
+        """Kill all workers that still run."""
         for child in self:
             if child.exit_code is None:
                 child.kill()
 
     def gone(self) -> bool:
-        """Say whether everybody has ended; whoever takes too long is killed."""
+        """Return whether all workers have ended; kill those that take too long."""
         for child in self:
             if child.exit_code is None and self._overdue(child):
                 child.kill()
         return all(child.exit_code is not None for child in self)
 
     def _begin(self) -> Child:
-        """Start a worker that knows how many were replaced before it."""
+        """Start a worker, and send it the counts of replacements so far."""
         child = self._make()
         if self._replaced:
             child.say(Replaced(dict(self._replaced)))
         return child
 
     def _report(self, signal: WorkerReplaced) -> None:
-        """Note a replacement, and tell every worker, as any of them may be asked for metrics."""
+        """Report a replacement, and send the counts to every worker, as any of them may serve the metrics."""
         self._note(signal)
         self._replaced[signal.reason] += 1
         for child in self:
             child.say(Replaced(dict(self._replaced)))
 
     def _kept(self, place: _Place, child: Child | None, now: float) -> Child | None:
-        """Return the worker if it is well; else take note of its end."""
+        """Return the worker if it is healthy; else end it, report that, and return None."""
         if child is None:
             return None
         silent_s = SILENT_S if child.started else START_S
@@ -174,7 +172,7 @@ class Workers:
             return "requests"
         return "memory" if given.max_bytes is not None and child.memory_bytes() > given.max_bytes else None
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         for child in [*self._leaving]:
             if child.exit_code is None and self._overdue(child):
                 child.kill()

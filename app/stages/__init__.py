@@ -1,1 +1,1 @@
-"""The concerns around a call: one stage, one file, one options type. Their order is in `app/assembly/stages.py`."""
+"""The stages of the pipeline, one per file, each with one options type. `app/assembly/stages.py` sets their order."""

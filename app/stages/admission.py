@@ -1,7 +1,7 @@
 """
-Let in as many calls as the gateway can work on, and let a bounded number of others wait for their turn.
+Bound the calls in flight, and queue a bounded number of others until there is room.
 
-A call that finds room costs two comparisons here: no task, no future and no timer exists before one has to wait.
+A call that finds room costs two comparisons: no task, future or timer is created before a call has to wait.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ from app.core.ports import Chance
 from app.core.signals import AdmissionLimitChanged, CallQueued, CallShed, CallUnqueued, Listener, Overloaded
 from app.core.traffic.admission import Bounds, Gate, Ticket, Verdict
 
-LEAST_LEFT_S = (
-    0.05  # before its deadline a waiting call is told to come back; let in any later it could not be answered
-)
+LEAST_LEFT_S = 0.05  # a waiting call is refused so long before its deadline; admitted later, it could not be answered
 RETRY_AFTER_MIN_S = 1.0
 RETRY_AFTER_MAX_S = 30.0  # SDKs honour a minute at most
-_NOTE_EVERY_S = 1.0
+_REPORT_EVERY_S = 1.0
 _QUEUE_FULL = "queue_full"
 _REFUSED: Final = MappingProxyType(
     {
@@ -39,14 +37,14 @@ _REFUSED: Final = MappingProxyType(
 
 
 class AdmissionOptions(msgspec.Struct, frozen=True):
-    """The bounds, and the longest time in the queue."""
+    """The bounds of the gate, and the longest time in the queue."""
 
     bounds: Bounds
     queue_wait_s: float
 
 
 class Admission:
-    """Hold a place for each call up to its last byte."""
+    """Hold a slot for each call until its last byte."""
 
     def __init__(self, options: AdmissionOptions, gate: Gate, clock: Clock, chance: Chance, listener: Listener) -> None:
         self._options = options
@@ -54,9 +52,9 @@ class Admission:
         self._clock = clock
         self._chance = chance
         self._listener = listener
-        self._told_limit = -1
+        self._reported_limit = -1
         self._shed = 0
-        self._noted = -_NOTE_EVERY_S
+        self._reported_at = -_REPORT_EVERY_S
 
     async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
         """
@@ -68,26 +66,26 @@ class Admission:
         if not self._gate.enter(self._options.bounds):
             await self._wait(call)
         stay = _Stay(call, self._gate, self._clock, adaptive=self._options.bounds.adaptive)
-        if self._gate.limit != self._told_limit:
-            self._told_limit = self._gate.limit
-            self._listener(AdmissionLimitChanged(self._told_limit))
+        if self._gate.limit != self._reported_limit:
+            self._reported_limit = self._gate.limit
+            self._listener(AdmissionLimitChanged(self._reported_limit))
         reply = await settle(call, proceed, stay.close)
         stay.answered()
         return reply
 
     async def _wait(self, call: Call) -> None:
-        """Return once a place was given."""
+        """Return once the call has a slot; raise OVERLOADED if it gets none."""
         began, priority = self._clock.now(), call.priority
-        until = min(began + self._options.queue_wait_s, call.deadline - LEAST_LEFT_S)
+        give_up_at = min(began + self._options.queue_wait_s, call.deadline - LEAST_LEFT_S)
         loop = asyncio.get_running_loop()
         decided: asyncio.Future[None] = loop.create_future()
         ticket = Ticket(priority, call.turn, partial(_wake, decided))
-        if until <= began:
+        if give_up_at <= began:
             self._refuse(call, Verdict.TOO_LATE.value)
         if not self._gate.queue(ticket):
             self._refuse(call, _QUEUE_FULL)
         self._listener(CallQueued(priority.word))
-        timer = loop.call_at(until, self._gate.expire, ticket)
+        timer = loop.call_at(give_up_at, self._gate.expire, ticket)
         try:
             await decided
         except asyncio.CancelledError:
@@ -103,20 +101,20 @@ class Admission:
         self._listener(CallShed(call.id, call.priority.word, reason))
         self._shed += 1
         gate, now = self._gate, self._clock.now()
-        if now - self._noted >= _NOTE_EVERY_S:
+        if now - self._reported_at >= _REPORT_EVERY_S:
             self._listener(Overloaded(self._shed, gate.waiting, gate.in_flight, gate.limit))
-            self._shed, self._noted = 0, now
+            self._shed, self._reported_at = 0, now
         message = f"The gateway is working on as many calls as it may ({gate.limit}), and {_REFUSED[reason]}."
         raise GatewayError(OVERLOADED, message, retry_after_s=self._retry_after_s())
 
     def _retry_after_s(self) -> float:
-        """Return when those who wait now are through, spread out: clients sent away together return one by one."""
+        """Return the longest time in the queue, jittered: clients refused together should not return together."""
         spread_s = self._options.queue_wait_s * (0.5 + self._chance())
         return round(min(max(spread_s, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S), 3)
 
 
 class _Stay:
-    """The time that one call is inside."""
+    """One call's slot, from its admission to its end."""
 
     __slots__ = ("_began", "_call", "_clock", "_gate", "_in_flight", "_learning")
 
@@ -129,20 +127,20 @@ class _Stay:
         self._began = clock.now() if adaptive else 0.0
 
     def answered(self) -> None:
-        """Learn from the first token of a stream, or a whole answer; the first time counts."""
+        """Report the latency of the first token of a stream, or of a whole answer, to the gate; at most once."""
         if self._learning:
             self._learning = False
             stream = self._call.request.stream
             self._gate.learn(self._clock.now() - self._began, stream=stream, in_flight=self._in_flight)
 
     def close(self, outcome: Outcome) -> None:
-        """Give the place back. A whole answer is told here first; one that ran out of time took at least so long."""
-        if outcome.end is End.COMPLETED or self._ran_out(outcome):
+        """Free the slot. The latency of a whole answer, and of one that timed out (a lower bound), is learned here."""
+        if outcome.end is End.COMPLETED or self._timed_out(outcome):
             self.answered()
         self._learning = False
         self._gate.leave()
 
-    def _ran_out(self, outcome: Outcome) -> bool:
+    def _timed_out(self, outcome: Outcome) -> bool:
         error = outcome.error
         if isinstance(error, GatewayError):
             return error.kind.category == "timeout"

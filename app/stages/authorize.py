@@ -1,7 +1,7 @@
 """
-Refuse a caller the models, and the roles of messages, that its key does not allow.
+Refuse models and message roles that the caller's key does not allow.
 
-Whom a call is for was found out at the door, before its body was read: a stranger makes the gateway read nothing.
+The edge has authenticated the caller before it read the body, so that the gateway reads nothing from strangers.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _SHOWN_MAX_CHARS = 100
 
 class Authorize:
     """
-    Look at the model that is asked for; what a route leads to is the operator's own choice.
+    Check the requested model; the targets of a route are not checked, as the operator chose them.
 
     Args:
-        canonical: Returns the name by which allow-lists know a model, `provider/model` for `provider:model`.
+        canonical: Returns the name of a model in allow-lists, `provider/model` for `provider:model`.
     """
 
     def __init__(self, canonical: Callable[[str], str], listener: Listener) -> None:
         self._canonical = canonical
         self._listener = listener
-        # bounded, as tokens may bring any number of lists
+        # bounded, as tokens may carry any number of lists
         self._list = lru_cache(_LISTS_MAX)(lambda patterns: AllowList(map(canonical, patterns)))
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
@@ -53,8 +53,8 @@ class Authorize:
         for index, message in enumerate(request.fields.messages):
             if message.role not in roles:
                 shown, allowed = message.role[:_SHOWN_MAX_CHARS], ", ".join(roles) or "none"
-                told = f"This key may not send messages with the role {shown!r}; only: {allowed}."
-                self._refuse(call, told, f"messages[{index}].role")
+                error = f"This key may not send messages with the role {shown!r}; only: {allowed}."
+                self._refuse(call, error, f"messages[{index}].role")
 
     def _refuse(self, call: Call, message: str, param: str) -> NoReturn:
         self._listener(CallForbidden(call.id, call.caller.id))

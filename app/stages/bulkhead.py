@@ -1,4 +1,4 @@
-"""Bound how many attempts run at the same time at one target or provider, so that one slow place cannot take all."""
+"""Bound the concurrent attempts at one target or provider, so that a slow one cannot take the whole capacity."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from app.core.outcome import Outcome
 from app.core.pipeline import Handler, settle
 from app.core.traffic.memory import Slots
 
-RETRY_AFTER_S = 1.0  # a place is free again as soon as any answer ends; nobody knows when that is
+RETRY_AFTER_S = 1.0  # a slot is free as soon as any answer ends, at an unknown time
 
 
 class Bulkhead:
     """
-    Refuse at once what finds no free place; a place is held until the last byte.
+    Refuse an attempt at once if no slot is free; a slot is held until the last byte.
 
     Args:
-        limits: Most attempts in flight, by provider name and by `provider/model`; names without one are not bounded.
+        limits: Most attempts in flight, by provider name and by `provider/model`; names not in here are not bounded.
 
-        slots: The places in use, which outlive a configuration.
+        slots: The slots in use, which outlive a configuration.
     """
 
     def __init__(self, limits: Mapping[str, int], slots: Slots) -> None:
@@ -46,7 +46,7 @@ class Bulkhead:
         return settle(attempt, proceed, free)
 
     def _take(self, names: list[str], provider: str) -> list[str]:
-        """Take a place under every name, or none at all."""
+        """Take a slot under every name, or none at all."""
         taken: list[str] = []
         for name in names:
             if not self._slots.take(name, self._limits[name]):

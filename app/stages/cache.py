@@ -1,9 +1,9 @@
 """
-Answer from what was answered before, and let calls that ask the same at the same time share one upstream call.
+Answer from stored responses, and let concurrent identical calls share one upstream call.
 
-Stored is only what is complete, by `CachePolicy`; who asks decides how old it may be. A call without wishes of its own
-runs in a flight (`app/core/caching/single_flight.py`), which others may board; any other runs by itself, and may still
-leave its answer behind.
+Only complete answers are stored, by `CachePolicy`; each caller decides how old an answer may be. A call without cache
+directives of its own runs in a flight (`app/core/caching/single_flight.py`), which others may join; any other runs by
+itself, and its answer may still be stored.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from app.core.call import Call, Journal, Reply
 from app.core.errors import NOT_CACHED, STATE_UNAVAILABLE, TIMEOUT_TOTAL, Blame, GatewayError
 from app.core.pipeline import Handler
 
-_FLIGHTS_MAX: Final = 3  # that a call boards one after the other, if they end before its own time
+_FLIGHTS_MAX: Final = 3  # flights that a call joins one after another, if they time out before its own deadline
 
 
 class CacheOptions(msgspec.Struct, frozen=True):
     """
-    How calls share.
+    How calls share answers.
 
-    `coalesce` lets them board flights; `total_s` is the time a call has that has not cut it itself. `semantic` says
-    that the answer to a similar question may do.
+    `coalesce` lets them join flights; `total_s` is the total timeout of a call that has not shortened it. `semantic`
+    allows the answer to a similar question.
     """
 
     coalesce: bool
@@ -43,7 +43,7 @@ class CacheOptions(msgspec.Struct, frozen=True):
 
 
 class Cache:
-    """Stands inside everything that judges the caller, and outside of everything that asks a provider."""
+    """Inside all stages that check the caller, and outside all that ask a provider."""
 
     def __init__(self, options: CacheOptions, keys: Keys, carrier: Carrier, flights: Flights, tally: Tally) -> None:
         self._options = options
@@ -55,40 +55,40 @@ class Cache:
 
     async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
         """
-        Return a stored answer, or one that is shared, or the call's own.
+        Return a stored answer, a shared one, or the call's own.
 
         Raises:
-            GatewayError: NOT_CACHED for a call that wants nothing else; STATE_UNAVAILABLE where the cache is shared,
-                out of reach, and the policy for that is to refuse.
+            GatewayError: NOT_CACHED for an only-if-cached call without a stored answer; STATE_UNAVAILABLE where the
+                cache is shared and out of reach, and the policy for that is to refuse.
         """
-        asked = self._asked(call)
-        if asked is None:
+        directives = self._directives(call)
+        if directives is None:
             self._note(call, "bypass")
             if "only-if-cached" in call.options.directives:
                 raise GatewayError(NOT_CACHED, "Answers to such a request are not stored.")
             return await proceed(call)
-        stored = self._answers.here(asked)
+        stored = self._answers.here(directives)
         if stored is not None:
-            if self._answers.is_fresh(asked, stored):
+            if self._answers.is_fresh(directives, stored):
                 return self._hit(call, stored)
-            if self._answers.bridges(asked, stored):
-                self._refresh(asked, call, proceed)
+            if self._answers.bridges(directives, stored):
+                self._refresh(directives, call, proceed)
                 return self._hit(call, stored, STALE)
-        if self._options.coalesce and asked.shares:
-            return await self._travel(asked, call, proceed, stored)
-        return await self._go_alone(asked, call, proceed)
+        if self._options.coalesce and directives.shares:
+            return await self._travel(directives, call, proceed, stored)
+        return await self._go_alone(directives, call, proceed)
 
     def explain(self, call: Call) -> Directives | None:
         """
-        Return what a call would want of the cache, and under which key; None if nothing.
+        Return the key and cache directives of a call; None if it bypasses the cache.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE, as above.
+            GatewayError: STATE_UNAVAILABLE, as when the call runs.
         """
-        return self._asked(call)
+        return self._directives(call)
 
-    def _asked(self, call: Call) -> Directives | None:
-        """Return what the call wants of the cache; None if that is nothing, or not to be had."""
+    def _directives(self, call: Call) -> Directives | None:
+        """Return the call's cache directives; None if it declines the cache, or the cache cannot serve it."""
         if declines(call.options):
             return None
         without = self._answers.without
@@ -104,43 +104,43 @@ class Cache:
             call.journal.notes["x-wizard-cache-key"] = key
         return asked_for(key, call.options, meaning)
 
-    async def _go_alone(self, asked: Directives, call: Call, proceed: Handler[Call]) -> Reply:
-        """Answer a call that has wishes of its own."""
-        stored = await self._answers.anywhere(asked)
-        if stored is not None and self._answers.is_fresh(asked, stored):
+    async def _go_alone(self, directives: Directives, call: Call, proceed: Handler[Call]) -> Reply:
+        """Answer a call that does not share an upstream call."""
+        stored = await self._answers.anywhere(directives)
+        if stored is not None and self._answers.is_fresh(directives, stored):
             return self._hit(call, stored)
-        if asked.stored_only:
+        if directives.stored_only:
             self._note(call, "miss")
             raise GatewayError(NOT_CACHED, "There is no stored answer that is young enough.")
-        similar = await self._carrier.similar(asked, call, proceed)
+        similar = await self._carrier.similar(directives, call, proceed)
         if similar.stored is not None:
             return self._hit(call, similar.stored, similarity=similar.similarity)
-        self._note(call, "miss" if asked.reads else "bypass")
+        self._note(call, "miss" if directives.reads else "bypass")
         try:
-            return await self._carrier.alone(asked, call, proceed, similar)
+            return await self._carrier.alone(directives, call, proceed, similar)
         except GatewayError as error:
-            return self._rescued(asked, call, stored, error)
+            return self._rescued(directives, call, stored, error)
 
     # --- calls that share ------------------------------------------------------------------------------------------
 
-    async def _travel(self, asked: Directives, call: Call, proceed: Handler[Call], stored: Stored | None) -> Reply:
-        """Board a flight, or let one begin."""
-        names = _names(asked, call)
+    async def _travel(self, directives: Directives, call: Call, proceed: Handler[Call], stored: Stored | None) -> Reply:
+        """Join a flight, or begin one."""
+        names = _names(directives, call)
         for _ in range(_FLIGHTS_MAX):
             flight = self._boarding(names, call)
             began = flight is None
             if flight is None:
-                flight = self._begin(names[0], asked, call, proceed)
+                flight = self._begin(names[0], directives, call, proceed)
             try:
-                reply = await self._ride(flight, asked, call, began=began)
+                reply = await self._ride(flight, directives, call, began=began)
             except GatewayError as error:
-                return self._rescued(asked, call, flight.stale or stored, error)
+                return self._rescued(directives, call, flight.stale or stored, error)
             if reply is not None:
                 return reply
-        return await self._go_alone(asked, call, proceed)
+        return await self._go_alone(directives, call, proceed)
 
     def _boarding(self, names: tuple[str, ...], call: Call) -> Flight | None:
-        """Come aboard one of these flights if it is under way."""
+        """Join the first of these flights that is under way; return None if none is."""
         for name in names:
             flight = self._flights.find(name, call.deadline)
             if flight is not None:
@@ -148,18 +148,18 @@ class Cache:
                 return flight
         return None
 
-    def _begin(self, name: str, asked: Directives, call: Call, proceed: Handler[Call]) -> Flight:
+    def _begin(self, name: str, directives: Directives, call: Call, proceed: Handler[Call]) -> Flight:
         flight = Flight(call.deadline, patient=call.deadline - call.started >= self._options.total_s)
-        self._flights.begin(name, flight, lambda flight: self._carrier.fly(flight, asked, call, proceed))
+        self._flights.begin(name, flight, lambda flight: self._carrier.fly(flight, directives, call, proceed))
         return flight
 
-    async def _ride(self, flight: Flight, asked: Directives, call: Call, *, began: bool) -> Reply | None:
-        """Return what the flight brings; None if that was nothing, because it ended before this call's time."""
+    async def _ride(self, flight: Flight, directives: Directives, call: Call, *, began: bool) -> Reply | None:
+        """Return the answer of the flight; None if the flight timed out before this call's own deadline."""
         boarded, stays = self._answers.clock.now(), False
         try:
             landing = await flight.landing(reads=call.request.stream)
             if isinstance(landing, Landed):
-                return self._landed(call, asked, landing, boarded, began=began)
+                return self._landed(call, directives, landing, boarded, began=began)
             if isinstance(landing, Reader):
                 self._share(call, landing.broadcast, boarded, began=began)
                 stays = True
@@ -180,27 +180,27 @@ class Cache:
             if not stays and (closing := flight.leave()) is not None:
                 await closing
 
-    def _landed(self, call: Call, asked: Directives, landing: Landed, boarded: float, *, began: bool) -> Reply:
+    def _landed(self, call: Call, directives: Directives, landing: Landed, boarded: float, *, began: bool) -> Reply:
         stored = landing.stored
         if landing.how == "hit":
-            warning = None if self._answers.is_fresh(asked, stored) else STALE
+            warning = None if self._answers.is_fresh(directives, stored) else STALE
             return self._hit(call, stored, warning, similarity=landing.similarity)
         self._share(call, landing, boarded, began=began)
         return replayed(call, stored.completion, stored.pace, self._answers.clock)
 
-    def _refresh(self, asked: Directives, call: Call, proceed: Handler[Call]) -> None:
-        """Let a new answer be fetched, unless that is under way; nobody waits for it."""
-        name = _names(asked, call)[0]
+    def _refresh(self, directives: Directives, call: Call, proceed: Handler[Call]) -> None:
+        """Fetch a new answer in the background, unless that is under way."""
+        name = _names(directives, call)[0]
         if self._flights.find(name, call.deadline) is None:
             later = msgspec.structs.replace(call, journal=Journal())
             flight = Flight(call.deadline, patient=True)
-            self._flights.begin(name, flight, lambda flight: self._carrier.renew(flight, asked, later, proceed))
+            self._flights.begin(name, flight, lambda flight: self._carrier.renew(flight, directives, later, proceed))
 
-    # --- what is told -----------------------------------------------------------------------------------------------
+    # --- answers and their accounting -------------------------------------------------------------------------------
 
-    def _rescued(self, asked: Directives, call: Call, stored: Stored | None, error: GatewayError) -> Reply:
-        """Return a stale answer where there should have been a new one, if that is allowed; else raise the error."""
-        if stored is None or error.kind.blame is Blame.CALLER or not self._answers.rescues(asked, stored):
+    def _rescued(self, directives: Directives, call: Call, stored: Stored | None, error: GatewayError) -> Reply:
+        """Return the stale answer in place of the error if that is allowed; else raise the error."""
+        if stored is None or error.kind.blame is Blame.CALLER or not self._answers.rescues(directives, stored):
             if call.journal.cache is None:
                 self._note(call, "miss")
             raise error
@@ -215,7 +215,7 @@ class Cache:
         return stored_reply(call, stored, self._answers.clock)
 
     def _share(self, call: Call, landing: Landed | Broadcast, boarded: float, *, began: bool) -> None:
-        """Note who made the upstream call; whoever did not has waited for it since `boarded`, and pays nothing."""
+        """Note which call went upstream; a call that shares its answer waited since `boarded`, and costs nothing."""
         shared = not began or landing.elsewhere
         if shared:
             landing.origin.tell(call.journal)
@@ -228,13 +228,13 @@ class Cache:
         self._tally.count(outcome, stale=stale)
 
 
-def _names(asked: Directives, call: Call) -> tuple[str, ...]:
+def _names(directives: Directives, call: Call) -> tuple[str, ...]:
     """
-    Name the flights that a call may take, its own first: a whole answer may also be had from one that brings a stream.
+    Return the names of the flights that a call may join, its own kind first: a stream can serve a whole answer, too.
 
-    Calls that want retries or fallbacks done differently do not share one.
+    Calls with different options for retries, fallbacks or circuit breaking do not share a flight.
     """
-    options, key = call.options, asked.key
+    options, key = call.options, directives.key
     if not (options.retry and options.fallback and options.circuit_breaker) or options.max_attempts is not None:
         key += f" {(options.retry, options.fallback, options.circuit_breaker, options.max_attempts)}"
     return (f"{key} stream",) if call.request.stream else (key, f"{key} stream")

@@ -1,7 +1,7 @@
 """
-Answer requests that only count tokens, where the provider itself does not count any.
+Estimate the answer to a request that only counts tokens, where the provider has no endpoint for it.
 
-An estimate is better than a refusal: clients ask before each turn whether the conversation still fits.
+An estimate is better than a refusal: before each turn, clients check whether the conversation still fits.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from app.core.model import Completion, Operation, PlainRequest
 from app.core.pipeline import Handler
 from app.core.usage import Usage
 
-_NOT_THERE = (TARGET_MODEL_MISSING, UNSUPPORTED_FEATURE)  # how servers say that they have no such address
+_NOT_THERE = (TARGET_MODEL_MISSING, UNSUPPORTED_FEATURE)  # what servers answer if they have no such endpoint
 
 
 class CountTokens:
     """
-    Count by an estimate unless the provider does.
+    Estimate the count unless the provider counts.
 
     Args:
-        counting: The names of the providers that can be asked.
+        counting: The names of the providers that can count.
 
-        lacks: Says whether a target's model is not there, as far as that is known without asking.
+        lacks: Returns whether a target's model is known to be missing, without asking the provider.
     """
 
     def __init__(self, counting: AbstractSet[str], lacks: Callable[[Target], bool]) -> None:
@@ -35,7 +35,7 @@ class CountTokens:
         self._lacks = lacks
 
     def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
-        """Pass everything else on unchanged."""
+        """Answer a request to count tokens, and pass all others on unchanged."""
         request = attempt.call.request
         if not isinstance(request, PlainRequest) or request.operation is not Operation.COUNT_TOKENS:
             return proceed(attempt)
@@ -47,7 +47,7 @@ class CountTokens:
             try:
                 return await proceed(attempt)
             except GatewayError as error:
-                if error.kind not in _NOT_THERE or error.param == "model":  # which is what is not there, then
+                if error.kind not in _NOT_THERE or error.param == "model":  # the model is missing, not the endpoint
                     raise
         elif self._lacks(target):
             message = f"{target.provider!r} has no model {target.model!r}."

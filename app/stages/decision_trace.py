@@ -1,7 +1,7 @@
 """
-Say whose call this is to those who follow its story, and show the story to a caller who asks for it and may see it.
+Record the decision trace of a call, and show it to a caller who asks for it and may see it.
 
-Inside everything that finds out who calls, so that what comes further in can be told of a known caller.
+Inside all stages that identify the caller, so that the trace belongs to a known caller.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from app.core.pipeline import Handler
 
 class DecisionTrace:
     """
-    Let the stories of calls be told.
+    Record the decision traces of calls.
 
     Args:
-        stories: Puts them together.
+        stories: Collects the traces.
 
-        everybody: Whether all calls are followed, and not only those that are shown.
+        everybody: Whether all calls are traced, and not only those that are shown.
 
-        may_see: Who may see the story of a call, by asking for it (`x-wizard-debug`).
+        may_see: Returns whether a caller may see the trace of its call by asking for it (`x-wizard-debug`).
     """
 
     def __init__(self, stories: DecisionTraces, may_see: Callable[[Caller], bool], *, everybody: bool) -> None:
@@ -32,7 +32,7 @@ class DecisionTrace:
         self._everybody = everybody
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
-        """Pass the call on unchanged; its journal knows the story, if the caller is to see it."""
+        """Pass the call on unchanged; if the caller is to see the trace, it is in the journal."""
         shown = call.options.debug and self._may_see(call.caller)
         if shown or self._everybody:
             steps = self._stories.follow(call)

@@ -1,4 +1,4 @@
-"""Aim the call at one target after another. The only place where a call becomes attempts."""
+"""Try the targets of a call one after another. The only place where a call becomes attempts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.core.pipeline import Handler
 from app.core.routing.router import Targets
 from app.core.signals import FellBack, Listener
 
-# Runs the attempts of one call in another way than one after another, if it returns something; see `hedge`.
+# Returns a context that runs the attempts of a call concurrently, or None to run them in sequence; see `hedge`.
 Hedging: TypeAlias = Callable[[Call, Targets, Handler[Attempt]], AbstractAsyncContextManager[Handler[Attempt]] | None]
 
 _NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED, RATE_LIMITED)
@@ -40,9 +40,9 @@ class Fallback:
 
         triggers: Names of the failures (`Kind.trigger`) that may move a call to the next target.
 
-        listener: Told of each move.
+        listener: Notified of each move.
 
-        hedging: What may give a target a head start.
+        hedging: May start the second target early.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class Fallback:
                 if last or not self._moves_on(error.kind):
                     break
                 self._listener(FellBack(call.id, target.name, targets[position + 1].name, error.kind.code))
-        told = _most_useful(failures)
-        journal.position, journal.target = told, targets[told]
+        chosen = _most_useful(failures)
+        journal.position, journal.target = chosen, targets[chosen]
         try:
-            raise failures[told]
+            raise failures[chosen]
         finally:
-            failures.clear()  # a failure and the frame it passed through would keep each other alive
+            failures.clear()  # breaks the reference cycle between a failure and this frame
 
     def _moves_on(self, kind: Kind) -> bool:
         if kind.trigger is not None:
@@ -102,12 +102,12 @@ class Fallback:
 
 
 def _most_useful(failures: Sequence[GatewayError]) -> int:
-    """Choose the failure that tells the caller most, of equals the last; return its position."""
-    return max(range(len(failures)), key=lambda position: (_told(failures[position].kind), position))
+    """Return the position of the failure that is most informative for the caller; of equals, the last."""
+    return max(range(len(failures)), key=lambda position: (_informativeness(failures[position].kind), position))
 
 
-def _told(kind: Kind) -> int:
-    """Rank what a failure tells: 0 the target was not asked, 1 it was not reached, 2 it had its say, or its time."""
+def _informativeness(kind: Kind) -> int:
+    """Rank a failure: 0 the target was not asked, 1 it was not reached, 2 it answered, or its time ran out."""
     if kind in _NOT_ASKED:
         return 0
     return 1 if kind in _NOT_REACHED else 2

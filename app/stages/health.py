@@ -1,4 +1,4 @@
-"""Leave providers alone that did not answer when they were last asked how they are."""
+"""Skip providers whose last health probe failed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.core.pipeline import Handler
 
 
 class Health:
-    """Refuse attempts at providers that are down, as an open circuit does: another target takes them."""
+    """Refuse attempts at providers that are down, like an open circuit: the call moves on to another target."""
 
     def __init__(self, health: ProviderHealth, clock: Clock) -> None:
         self._health = health
@@ -21,7 +21,7 @@ class Health:
 
     def __call__(self, attempt: Attempt, proceed: Handler[Attempt]) -> Awaitable[Reply]:
         """
-        Pass the attempt on unless its provider is down; with no other hope it is made all the same.
+        Pass the attempt on unless its provider is down; as a last resort, it is made all the same.
 
         Raises:
             GatewayError: CIRCUIT_OPEN.

@@ -1,9 +1,8 @@
 """
-Ask a second target when the first is silent for longer than usual; who commits first wins.
+Hedging: ask a second target when the first is silent for longer than usual; the first to commit wins.
 
-Not a stage of its own: it stands between the fallback stage and the attempts, and only decides how the first two of a
-call run. To the fallback stage a hedged second target looks like any other that it moves on to; it merely has a head
-start.
+Not a stage of its own: it runs between the fallback stage and the attempts, and only decides how the first two attempts
+of a call run. To the fallback stage, a hedged second target is the next one as usual; it has merely started early.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ class HedgeOptions(msgspec.Struct, frozen=True):
     How one route hedges.
 
     The second target is asked when the first has been silent for as long as `percentile` (0 to 1) of its last answers
-    took, but never before `min_s` nor after `max_s`, which is also the time while too little is known. Only one of
-    `targets` may be the second: fallbacks are for failures.
+    took, but never before `min_s` nor after `max_s`, which also applies while there are too few measurements. Only one
+    of `targets` may be the second: fallbacks are for failures.
     """
 
     percentile: float
@@ -48,15 +47,15 @@ class Hedge:
     Decide which calls may be hedged.
 
     Args:
-        routes: By name, how each route that hedges does so, and its share of the calls, which outlives this.
+        routes: By name, the options of each route that hedges, and its share of the calls, which outlives this.
 
-        loads: What is known of the targets' speed.
+        loads: The measured latencies of the targets.
 
-        clock: Measures how long two attempts ran side by side.
+        clock: Measures how long two attempts ran concurrently.
 
-        listener: Told of each hedge.
+        listener: Notified of each hedge.
 
-        may_hedge: Whether a target may be asked although it is not its turn yet.
+        may_hedge: Returns whether a target may be asked before its turn.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Hedge:
         self.listener = listener
 
     def __call__(self, call: Call, targets: Targets, proceed: Handler[Attempt], /) -> Race | None:
-        """Return what runs this call's attempts instead of `proceed`; None if there is nothing to hedge."""
+        """Return the race that runs this call's attempts instead of `proceed`; None if the call is not hedged."""
         route = self._routes.get(call.request.model)
         if route is None or not call.options.fallback or len(targets) == 1:
             return None
@@ -82,13 +81,13 @@ class Hedge:
         return Race(self, call, targets, proceed)
 
     def delay_s(self, call: Call, first: Target) -> float:
-        """Return for how long the first target of a call may be silent."""
+        """Return after how many seconds of silence of the first target the second is asked."""
         options, _ = self._routes[call.request.model]
         usual_s = self._loads.seen(first.name).percentile_s(options.percentile, stream=call.request.stream)
         return options.max_s if usual_s is None else min(max(usual_s, options.min_s), options.max_s)
 
     def grants(self, call: Call, second: Target) -> bool:
-        """Say whether `second` may be asked now, and if so take it out of the share of the call's route."""
+        """Return whether `second` may be asked now, and if so charge the share of the call's route."""
         options, share = self._routes[call.request.model]
         return second in options.targets and self._may_hedge(second) and share.withdraw()
 
@@ -97,8 +96,8 @@ class _Side:
     """
     One of the two attempts, in a task of its own.
 
-    It writes into a journal of its own, which is added to the call's when it is over: the call's says what the caller
-    is to hear, and two attempts at the same time would contradict each other there.
+    It writes into a journal of its own, which is added to the call's at the end: the call's journal describes what the
+    caller gets, and two concurrent attempts would contradict each other there.
     """
 
     def __init__(self, attempt: Attempt, proceed: Handler[Attempt]) -> None:
@@ -114,11 +113,11 @@ class _Side:
 
 class Race:
     """
-    The attempts of one call, the second of which may begin before the first is over.
+    The attempts of one call, the second of which may begin before the first has ended.
 
-    A context manager whose value is the handler to give the attempts to, in order. The first attempt ends with the
-    second one's answer if that commits earlier. Otherwise it ends as it would have alone; after a failure the second,
-    when its turn comes, is the one that runs already. At the end both are over, but for the answer that was handed out.
+    A context manager whose value is the handler for the attempts, in order. The first attempt returns the second one's
+    answer if that commits earlier. Otherwise it ends as it would have alone; if it fails, the second attempt is the one
+    that is running already. On exit both have ended, except for the answer that was returned.
     """
 
     def __init__(self, hedge: Hedge, call: Call, targets: Targets, proceed: Handler[Attempt]) -> None:
@@ -139,7 +138,7 @@ class Race:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End whoever still runs, and note in the call's journal what the two have done."""
+        """End the attempts that still run, and add the journals of both to the call's."""
         try:
             await self._dismiss([side for side in self._sides() if side is not self._winner], error)
         except asyncio.CancelledError as interruption:
@@ -161,7 +160,7 @@ class Race:
         return await self._answer(self._second)
 
     async def _open(self, first: _Side) -> Reply:
-        """Wait for the first attempt, from some time on with a second one beside it."""
+        """Wait for the first attempt, and start the second one after the delay."""
         delay_s = self._hedge.delay_s(self._call, first.target)
         await asyncio.wait([first.task], timeout=delay_s)
         if not first.task.done() and self._hedge.grants(self._call, self._targets[1]):
@@ -189,7 +188,7 @@ class Race:
         return reply
 
     async def _dismiss(self, losers: list[_Side], raised: BaseException | None) -> None:
-        """End `losers` to their last finisher, also if this task is cancelled meanwhile."""
+        """End `losers`, including all their finishers, even if this task is cancelled meanwhile."""
         if not losers:
             return
         task = asyncio.ensure_future(_end([side.task for side in losers], raised))
@@ -200,7 +199,7 @@ class Race:
             raise
 
     def _note(self, error: BaseException | None) -> None:
-        """Add up what the two have done; time in which both waited for their provider counts once."""
+        """Add the journals of both to the call's; time in which both waited for their provider counts once."""
         journal, sides = self._call.journal, self._sides()
         for side in sides:
             journal.attempts += side.journal.attempts
@@ -222,7 +221,7 @@ class Race:
 
 
 async def _end(tasks: list[asyncio.Future[Reply]], raised: BaseException | None) -> None:
-    """Cancel attempts and give back the answers that nobody wants; report a bug, if it is not what is `raised`."""
+    """Cancel attempts and close their unused answers; report unexpected exceptions other than `raised` to the loop."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

@@ -1,10 +1,10 @@
 """
-Answer calls with the same idempotency key once.
+Execute calls with the same idempotency key once.
 
-A call that repeats one which is under way waits for it; one that repeats an answered one gets that answer, as a stream
-if it was one. Only complete answers are kept: after a failure, or when the client of the first call left, the next one
-is the first. Inside of the redaction, so that what is kept is what that let through; outside of sessions, limits and
-the cache, which shall see one call.
+A call that repeats one in progress waits for it; one that repeats an answered one gets that answer, as a stream if it
+was one. Only complete answers are kept: after a failure, or when the client of the first call left, the next call is
+executed. Inside of the redaction, so that only redacted answers are kept; outside of sessions, limits and the cache,
+which must see one call.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _HEADER: Final = "idempotency-key"
 
 class Idempotency:
     """
-    Let calls with a key be one.
+    Execute the calls with one key once.
 
     Args:
-        answer_max_bytes: Largest streamed answer that is kept.
+        answer_max_bytes: The largest streamed answer that is kept.
     """
 
     def __init__(self, answer_max_bytes: int, repeats: Repeats, clock: Clock, listener: Listener) -> None:
@@ -45,7 +45,7 @@ class Idempotency:
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
-        Answer the call, or repeat an answer; waiting ends with the call's deadline, which bounds it from outside.
+        Answer the call, or replay an answer; waiting is bounded by the call's deadline, which an outer stage enforces.
 
         Raises:
             GatewayError: IDEMPOTENCY_KEY_REUSED; STATE_UNAVAILABLE where that is the policy.
@@ -56,7 +56,7 @@ class Idempotency:
         return self._answer(call, proceed, name_of(call.caller.tenant, key))
 
     async def _answer(self, call: Call, proceed: Handler[Call], name: str) -> Reply:
-        looks = 0
+        polls = 0
         while True:
             claim = await self._repeats.claim(name, call.fingerprint)
             if isinstance(claim, Leading):
@@ -68,14 +68,14 @@ class Idempotency:
                 message = "This idempotency key was used for another request."
                 raise GatewayError(IDEMPOTENCY_KEY_REUSED, message, param=_HEADER)
             began = self._clock.now()
-            await self._repeats.wait(claim, looks)
-            call.journal.upstream_s += self._clock.now() - began  # the same wait, by way of another call
-            looks += 1
+            await self._repeats.wait(claim, polls)
+            call.journal.upstream_s += self._clock.now() - began  # the wait for a provider, through another call
+            polls += 1
 
     async def _lead(self, call: Call, proceed: Handler[Call], leading: Leading) -> Reply:
         whole: Callable[[], Completion | None] = lambda: None  # noqa: E731 - until there is an answer
 
-        def look(reply: Reply) -> None:
+        def collect(reply: Reply) -> None:
             nonlocal whole
             whole = whole_of(reply, self._answer_max_bytes)
 
@@ -86,11 +86,11 @@ class Idempotency:
             return self._repeats.keep(leading, Answered(call.fingerprint, answer, call.journal.target))
 
         without_key = msgspec.structs.replace(call, headers=_without_key(call.headers))
-        return await settle(without_key, proceed, finish, look)
+        return await settle(without_key, proceed, finish, collect)
 
 
 def _without_key(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Keep the key to ourselves: at a provider, keys of all tenants would meet."""
+    """Return the headers without the key, which providers must not get: there, keys of all tenants would collide."""
     return tuple([header for header in headers if header[0] != _HEADER])
 
 

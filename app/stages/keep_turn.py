@@ -1,8 +1,8 @@
 """
-Add what was said to its session once the answer is accepted; further in, what there is to add was noted in the journal.
+Add the turn of a call to its session once the answer is accepted; the sessions stage has put it into the journal.
 
-Outside of the guards: an answer that they refuse is not part of the conversation, and of those that they ask for again
-only the last is.
+Outside of the guards: an answer that they refuse is not part of the conversation, and of answers that they request
+again, only the last one is.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from app.core.pipeline import Handler
 
 
 class KeepTurn:
-    """Keep the turns of calls that go on with a session."""
+    """Store the turns of calls that continue a session."""
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
-        Pass the call on, and keep what was said.
+        Pass the call on, and store its turn.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE where a whole answer cannot be kept: the caller tries again, and the
+            GatewayError: STATE_UNAVAILABLE where a whole answer cannot be stored: the caller retries, and the
                 conversation has no gap.
         """
         return proceed(call) if call.options.session is None else self._keep(call, proceed)

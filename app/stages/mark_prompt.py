@@ -1,8 +1,8 @@
 """
-Mark prompts so that attacks fail or show: results of tools as data, and the system prompt with a tripwire.
+Mark prompts so that injections fail or are detected: tool results as data, and the system prompt with a tripwire.
 
-The last to change a prompt. What is marked would hide from the redaction, belongs in no session that callers can read,
-and has to hold also what the gateway itself puts before their messages.
+The last stage to change a prompt: marked text would hide from the redaction, must not appear in sessions, which callers
+can read, and includes the messages that the gateway itself puts first.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.core.pipeline import Handler
 
 
 class PromptMarks(msgspec.Struct, frozen=True):
-    """How prompts of one route are marked; `key` is that of spotlighting."""
+    """How prompts of one route are marked; `key` is the key for spotlighting."""
 
     spotlight: Spotlight = Spotlight.NONE
     tripwire: Tripwire | None = None
@@ -28,7 +28,7 @@ class PromptMarks(msgspec.Struct, frozen=True):
 
 
 class MarkPrompt:
-    """Mark the prompts of each route; None leaves them alone."""
+    """Mark the prompts of each route; None for a route whose prompts are not marked."""
 
     def __init__(self, marks: PerRoute[PromptMarks | None]) -> None:
         self._marks = marks

@@ -1,8 +1,8 @@
 """
-Note of every attempt how it went: what the strategies choose by, and what the metrics count.
+Measure every attempt, for the routing strategies and the metrics.
 
-Around the attempt timeout, so that a target that says nothing has failed, and inside everything that may refuse an
-attempt before its target is asked.
+Around the attempt timeout, so that a silent target counts as failed, and inside everything that may refuse an attempt
+before its target is asked.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from app.core.pipeline import Handler, settle
 from app.core.signals import AttemptEnded, Listener
 from app.core.traffic.loads import Load, Loads
 
-_REFUSED = "refused"  # the target did its duty: the request was wrong
+_REFUSED = "refused"  # the target worked: the request was wrong
 
 
 class Measure:
-    """Keep the load of each target, and report `AttemptEnded` for every attempt exactly once."""
+    """Track the load of each target, and report `AttemptEnded` for every attempt exactly once."""
 
     def __init__(self, loads: Loads, clock: Clock, listener: Listener) -> None:
         self._loads = loads
@@ -39,7 +39,7 @@ class Measure:
 
 
 class _Watch(msgspec.Struct):
-    """What one attempt's measuring needs to remember until the end."""
+    """The measurement of one attempt."""
 
     attempt: Attempt
     load: Load
@@ -50,13 +50,13 @@ class _Watch(msgspec.Struct):
     is_answered: bool = False
 
     def answered(self, _reply: Reply) -> None:
-        """Note the first token of a stream, or a whole answer."""
+        """Record the latency of the first token of a stream, or of a whole answer."""
         self.is_answered = True
         now = self.clock.now()
         self.load.answered(now - self.began, stream=self.stream, now=now)
 
     def close(self, outcome: Outcome) -> None:
-        """Count the ending."""
+        """Record and report how the attempt ended."""
         attempt, load = self.attempt, self.load
         load.in_flight -= 1
         word, code = outcome.end.word, ""
@@ -65,13 +65,13 @@ class _Watch(msgspec.Struct):
         elif isinstance(outcome.error, GatewayError):
             word, code = self._failed(outcome.end, outcome.error)
         else:
-            self._given_up()
+            self._abandoned()
         self.listener(AttemptEnded(attempt.call.id, attempt.target.provider, attempt.target.model, word, code))
 
     def _failed(self, end: End, error: GatewayError) -> tuple[str, str]:
-        """Let a failure count for the target, and return it as a word with its code."""
+        """Record a failure of the attempt, and return its outcome and error code."""
         if end is End.ABANDONED or error.kind is TIMEOUT_TOTAL:
-            self._given_up()
+            self._abandoned()
         elif error.kind.blame is Blame.CALLER:
             return _REFUSED, error.kind.code
         else:
@@ -80,8 +80,8 @@ class _Watch(msgspec.Struct):
             self.load.failed(now - self.began, stream=self.stream, now=now)
         return end.word, error.kind.code
 
-    def _given_up(self) -> None:
-        """Note how long nothing came, if nothing did."""
+    def _abandoned(self) -> None:
+        """Record how long the attempt waited in vain, if there was no answer."""
         if not self.is_answered:
             now = self.clock.now()
             self.load.waited(now - self.began, stream=self.stream, now=now)

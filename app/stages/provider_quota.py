@@ -1,7 +1,7 @@
 """
-Leave targets alone whose provider has said that nothing is left of its own limits (opt-in by provider).
+Skip targets whose provider has reported that its own rate limits are used up (opt-in by provider).
 
-A call moves on to its next target at once, instead of being refused there.
+A call moves on to its next target at once, instead of being refused by the provider.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.core.tokens import prompt_of
 
 
 class ProviderQuota:
-    """Ask what is left before an attempt; `providers` are those whose word is followed."""
+    """Check the remaining quota before an attempt at one of `providers`."""
 
     def __init__(self, quotas: Quotas, providers: AbstractSet[str], clock: Clock) -> None:
         self._quotas = quotas

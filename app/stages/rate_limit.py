@@ -1,9 +1,9 @@
 """
-Let no caller have more than its share, and keep each model and provider within the limits that are set for it.
+Enforce rate limits: those of callers once per call, those of models and providers once per try.
 
-All rules of a call, or of an attempt, are decided in one step. The stage of calls stands before the cache, since it
-protects the gateway as well; an answer from the cache costs a request and no tokens. That of attempts stands inside the
-retry, as each try is a request; a refusal moves the call on to its next target, as other failures do (trigger
+All rules of a call, or of an attempt, are decided in one step. The stage of calls runs before the cache, since it also
+protects the gateway; an answer from the cache costs a request and no tokens. The stage of attempts runs inside the
+retry, as each try is a request; a refusal moves the call on to its next target, like other failures (trigger
 `rate_limit`).
 """
 
@@ -21,7 +21,7 @@ from app.core.rules import Ask
 
 class RateLimit(Generic[T]):
     """
-    Ask for what a call or an attempt needs (`asks`, at a time); what it did not need is given back at its end.
+    Take what a call or an attempt needs (returned by `asks` for a time); what is left over is given back at the end.
     """
 
     def __init__(self, asks: Callable[[T, float], Ask | None], limiter: Limiter, clock: Clock) -> None:
@@ -31,7 +31,7 @@ class RateLimit(Generic[T]):
 
     def __call__(self, travels: T, proceed: Handler[T]) -> Awaitable[Reply]:
         """
-        Go on if every rule that is met lets it.
+        Go on if every rule that applies has room.
 
         Raises:
             GatewayError: As `Limiter.run` does.

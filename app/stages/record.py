@@ -1,4 +1,4 @@
-"""Tell the listeners how each call began and ended. Outermost, so that refusals and cancellations are seen too."""
+"""Report how each call began and ended. Outermost, so that refusals and cancellations are reported too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.core.stream import Batch
 from app.core.usage import Usage
 
 _OK: Final = 200
-_NOWHERE: Final = Target("", "")  # of calls that reach no target
+_NO_TARGET: Final = Target("", "")  # for calls that reach none
 
 
 class Record:
@@ -34,12 +34,12 @@ class Record:
         began = CallStarted(call.id, call.endpoint, call.request.model, call.request.stream)
         self._listener(began)
         trace_id = "" if call.span is None else call.span.trace_id
-        story = _Story(call, began, self._listener, self._clock, trace_id)
-        return settle(call, proceed, story.close, story.answered)
+        recording = _Recording(call, began, self._listener, self._clock, trace_id)
+        return settle(call, proceed, recording.close, recording.answered)
 
 
-class _Story(msgspec.Struct):
-    """What one call's record needs to remember until the end."""
+class _Recording(msgspec.Struct):
+    """The state of one call's record."""
 
     call: Call
     began: CallStarted
@@ -53,7 +53,7 @@ class _Story(msgspec.Struct):
     usage: Usage | None = None
 
     def answered(self, reply: Reply) -> None:
-        """Note the commit point: a whole answer, or a stream about to be shown."""
+        """Record the commit point: a whole answer, or a stream that is about to be sent."""
         self.committed = committed = self.clock.now()
         body = reply.body
         if isinstance(body, Completion):
@@ -62,15 +62,15 @@ class _Story(msgspec.Struct):
         self.first_token_s = first_s = committed - self.call.started
         self.last_event = committed
         body.observe(self._watch)
-        target = self.call.journal.target or _NOWHERE
+        target = self.call.journal.target or _NO_TARGET
         self.listener(StreamStarted(self.began.request_id, target.provider, target.model, first_s, self.trace_id))
 
     def close(self, outcome: Outcome) -> None:
-        """Report the ending."""
+        """Report how the call ended."""
         call, began, journal, now = self.call, self.began, self.call.journal, self.clock.now()
         left, journal.over = journal.left, True
-        target, first_s = journal.target or _NOWHERE, self.first_token_s
-        word, status, code, category = _told(outcome, left=left)
+        target, first_s = journal.target or _NO_TARGET, self.first_token_s
+        word, status, code, category = _ending(outcome, left=left)
         self.listener(
             CallEnded(
                 request_id=began.request_id,
@@ -112,8 +112,8 @@ class _Story(msgspec.Struct):
         return self.usage.completion_tokens / (self.last_event - self.committed)
 
 
-def _told(outcome: Outcome, *, left: bool) -> tuple[str, int, str, str]:
-    """Return how a call ended for its client: the outcome, and status, code and category of what it failed with."""
+def _ending(outcome: Outcome, *, left: bool) -> tuple[str, int, str, str]:
+    """Return how a call ended for its client: outcome, status, error code and category; the client may have `left`."""
     if outcome.end is End.COMPLETED and not left:
         return outcome.end.word, _OK, "", ""
     kind = CLIENT_CLOSED if left else _kind(outcome)
@@ -122,6 +122,6 @@ def _told(outcome: Outcome, *, left: bool) -> tuple[str, int, str, str]:
 
 
 def _kind(outcome: Outcome) -> Kind:
-    if outcome.end is End.ABANDONED:  # by the client, or by the gateway that is being stopped
+    if outcome.end is End.ABANDONED:  # by the client, or because the gateway is stopping
         return OVERLOADED if outcome.error is not None and outcome.error.args == (CUT_OFF,) else CLIENT_CLOSED
     return outcome.error.kind if isinstance(outcome.error, GatewayError) else INTERNAL

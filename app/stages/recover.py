@@ -1,10 +1,9 @@
 """
-Go on with an answer that broke off after the client had seen a part of it (opt-in by route).
+Continue an answer that broke off after the client had received a part of it (opt-in by route).
 
-Right around the fallback stage, and the only place that replaces one stream by another: the next target is shown what
-was said so far and asked for the rest. To the stages around this one it stays one stream. To those of the attempts they
-are two: the first has failed, which its circuit, its bulkhead and the ledger are told, and the second is an attempt
-like any other.
+Directly around the fallback stage, and the only place that replaces one stream by another: the next target gets the
+text so far and is asked for the rest. To the outer stages it stays one stream. To the stages of attempts it is two: the
+first has failed, and counts so for its circuit, its bulkhead and the ledger; the second is an attempt like any other.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from app.core.tokens import prompt_tokens
 
 class Recover:
     """
-    Continue the streams of routes that want it.
+    Continue the streams of routes that opted in.
 
     Args:
-        most: How often a stream of a model may be continued; 0 for those that are not.
+        most: How often a stream of a model may be continued; 0 for never.
 
-        targets: The targets of a call, as the fallback stage knows them.
+        targets: The targets of a call, as the fallback stage has them.
 
-        continues: How a target is asked to go on with a text; None if it cannot.
+        continues: How a target is asked to continue a text; None if it cannot.
 
         attempt: The handler of one attempt.
 
-        listener: Told of each answer that was continued, or could not be.
+        listener: Notified of each answer that was continued, or could not be.
     """
 
     def __init__(
@@ -58,14 +57,14 @@ class Recover:
         self.listener = listener
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
-        """Return the answer; a stream that breaks off goes on with the next target, or fails as it would have."""
+        """Return the answer; a stream that breaks off is continued by the next target, or fails with its own error."""
         most = self._most(call.request.model) if call.options.fallback else 0
         request = call.request
         if not most or not isinstance(request, ChatRequest) or not may_be_continued(request):
             return proceed(call)
-        return self._followed(call, request, most, proceed)
+        return self._recoverable(call, request, most, proceed)
 
-    async def _followed(self, call: Call, request: ChatRequest, most: int, proceed: Handler[Call]) -> Reply:
+    async def _recoverable(self, call: Call, request: ChatRequest, most: int, proceed: Handler[Call]) -> Reply:
         reply = await proceed(call)
         if isinstance(reply.body, Completion) or reply.body.media_type != EVENTS:
             return reply
@@ -74,46 +73,46 @@ class Recover:
 
 
 class _Line:
-    """One answer: the stream that brings it now, and what the client has seen of all of them."""
+    """One answer: its current stream, and what the client has received from all of its streams."""
 
     def __init__(self, stage: Recover, call: Call, request: ChatRequest, stream: EventStream, most: int) -> None:
         self._stage = stage
         self._call = call
         self._request = request
-        self._asked = request  # last
+        self._last_request = request
         self._stream = stream
         self._left = most
         self._shown = Shown()
-        self._break: _Break | None = None  # over which nobody has come yet
+        self._break: _Break | None = None  # not continued yet
         self._splice: Splice | None = None
         self._relay: Relay | None = None
 
     async def read(self) -> AsyncGenerator[Batch, None]:
-        """Yield what the client sees of each batch, which may be nothing."""
+        """Yield the part of each batch that is for the client, which may be empty."""
         while True:
             try:
                 async for batch in self._stream:
-                    yield self._told(batch)
+                    yield self._relayed(batch)
             except GatewayError as error:
-                await self._stream.aclose()  # one that began anew still runs
+                await self._stream.aclose()  # one whose target restarted the answer still runs
                 await self._resume(error)
             else:
                 return
 
     def release(self) -> Awaitable[None]:
-        """End the stream that was read last; also one that nobody began to read."""
+        """Close the current stream, even if it was never read."""
         return self._stream.aclose()
 
-    def _told(self, batch: Batch) -> Batch:
-        told = batch if self._relay is None else self._relay(batch)
+    def _relayed(self, batch: Batch) -> Batch:
+        relayed = batch if self._relay is None else self._relay(batch)
         if self._splice is not None and self._splice.restarted:
             raise GatewayError(BAD_UPSTREAM_REPLY, "The provider began the answer anew instead of going on with it.")
-        if told and self._break is not None:
+        if relayed and self._break is not None:
             self._cross(self._break)
-        return self._shown.see(told)
+        return self._shown.see(relayed)
 
     def _cross(self, broken: _Break) -> None:
-        """Take note that the answer really goes on."""
+        """Record and report that the answer goes on: the next target has sent a part of the rest."""
         journal, seam = self._call.journal, broken.seam(self._call)
         self._break = None
         self._left -= 1
@@ -122,10 +121,10 @@ class _Line:
 
     async def _resume(self, error: GatewayError) -> None:
         """
-        Let the next target go on.
+        Continue the answer with the next target.
 
         Raises:
-            GatewayError: What ended the stream, if nobody does.
+            GatewayError: The failure that ended the stream, if no target continues it.
         """
         journal = self._call.journal
         target = journal.target
@@ -136,7 +135,7 @@ class _Line:
         if reason is None:
             self._break = broken
             journal.tried.append(Tried(target, error.kind.code))
-            self._shown.settle(prompt_tokens(self._asked))
+            self._shown.settle(prompt_tokens(self._last_request))
             able = self._able()
             if await self._find(able, broken):
                 return
@@ -151,20 +150,20 @@ class _Line:
         return None if self._left else "spent"
 
     def _able(self) -> Sequence[tuple[Target, Continues]]:
-        """Return the targets that were not tried yet and can go on, in order."""
+        """Return the targets that were not tried yet and can continue a text, in order."""
         targets = self._stage.targets(self._call)
         tried = {each.target for each in self._call.journal.tried}
         fresh = [target for target in map(targets.__getitem__, range(len(targets))) if target not in tried]
         return [(target, how) for target in fresh if (how := self._stage.continues(target)) is not None]
 
     async def _find(self, able: Sequence[tuple[Target, Continues]], broken: _Break) -> bool:
-        """Ask one target after the other, and say whether one goes on; a refusal of one says nothing of the next."""
+        """Ask one target after another, whatever the last one failed with; return whether one continues the answer."""
         journal = self._call.journal
         for index, (target, how) in enumerate(able):
             splice = Splice(self._shown.text)
             journal.position, journal.target = len(journal.tried), target
-            self._asked = continued(self._request, splice.sent, how)
-            call = msgspec.structs.replace(self._call, request=self._asked)
+            self._last_request = continued(self._request, splice.sent, how)
+            call = msgspec.structs.replace(self._call, request=self._last_request)
             try:
                 stream = await self._ask(Attempt(call, target, last=index == len(able) - 1))
             except GatewayError as failure:
@@ -178,7 +177,7 @@ class _Line:
         return False
 
     async def _ask(self, attempt: Attempt) -> EventStream | None:
-        """Return the stream of one attempt; None if the call's time is over."""
+        """Return the stream of one attempt; None if the call's deadline has passed, or the answer is no stream."""
         limit = TimeLimit(attempt.call.deadline)
         try:
             with limit:
@@ -191,7 +190,7 @@ class _Line:
 
 
 class _Break(msgspec.Struct, frozen=True):
-    """Where an answer broke off: at whom, which target of the call that was, why, and after how many characters."""
+    """Where an answer broke off: its target and that one's position in the call, the error, and the characters sent."""
 
     target: Target
     position: int
@@ -199,6 +198,6 @@ class _Break(msgspec.Struct, frozen=True):
     chars: int
 
     def seam(self, call: Call) -> Recovered:
-        """Return it as one that is crossed by the target that the call is at now."""
+        """Return the record of its recovery by the call's current target."""
         onward = call.journal.target
         return Recovered(self.target.name, "" if onward is None else onward.name, self.error.kind.code, self.chars)

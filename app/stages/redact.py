@@ -1,8 +1,8 @@
 """
-Take out of each request what must not leave, and put it back into the answer.
+Redact sensitive values from each request, and restore them in the answer.
 
-Before the rate limit, the cache and the providers, so that none of them ever sees it. A failure in here is a failure of
-the call: nothing goes on that was not looked at.
+Before the rate limit, the cache and the providers, so that none of them ever sees such a value. An error in here fails
+the call: nothing is sent that was not inspected.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from app.core.redaction.redactor import Redacted as Done
 from app.core.sessions import is_session_id
 from app.core.signals import Listener, Redacted
 
-_MARKS_OF_RESTORING = "[\\"  # a placeholder begins so, in JSON perhaps by an escape
+_MARKS_OF_RESTORING = "[\\"  # how a placeholder begins; in JSON perhaps with an escape
 _JSON_MODES = (b'"json_object"', b'"json_schema"')
 
 
 class Outside(Protocol):
-    """Detectors that are asked over a network."""
+    """Detectors that are called over the network."""
 
     async def find(self, texts: Sequence[str]) -> Found:
         """
-        Return what is in the texts.
+        Return the findings in the texts.
 
         Raises:
             GatewayError: STATE_UNAVAILABLE if there is no answer and the policy for that is to refuse.
@@ -47,9 +47,9 @@ class Outside(Protocol):
 
 class Rules(msgspec.Struct, frozen=True):
     """
-    What is looked for in calls of one route, and what becomes of it.
+    The redaction of one route.
 
-    `prompt` and `answer` are the two sides, None where nothing is looked for; `window_chars` is the most of a streamed
+    `prompt` and `answer` redact the two sides, None where nothing is redacted; `window_chars` is the most of a streamed
     answer that is held back; `outside` finds more in prompts.
     """
 
@@ -61,12 +61,12 @@ class Rules(msgspec.Struct, frozen=True):
 
 class Redact:
     """
-    Apply the rules of each call's route; None leaves its calls alone.
+    Apply the redaction of each call's route.
 
     Args:
-        rules: Those of each route.
+        rules: The rules of each route; None for a route without redaction.
 
-        listener: Told how much was found.
+        listener: Notified of the number of findings.
     """
 
     def __init__(self, rules: PerRoute[Rules | None], listener: Listener) -> None:
@@ -75,10 +75,10 @@ class Redact:
 
     async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
         """
-        Pass on a call without what its rules look for.
+        Pass the call on redacted, and rewrite its answer.
 
         Raises:
-            GatewayError: CONTENT_BLOCKED with `param`, for what must not be there at all.
+            GatewayError: CONTENT_BLOCKED with `param`, for a finding whose action is to block.
         """
         rules = self._rules.of(call.request.model)
         if rules is None:
@@ -86,11 +86,11 @@ class Redact:
         call, vault = await self._prompt(call, rules)
         reply = await proceed(call)
         if (rules.answer is None and not vault) or call.request.operation is Operation.SPEECH:
-            return reply  # there is nothing to read, or it is sound
+            return reply  # there is nothing to rewrite, or it is audio
         return self._answered(_Answer(call, rules, vault, self._listener), reply)
 
     def explain(self, request: Request) -> tuple[tuple[Hit, ...], Request]:
-        """Return what would be found in a request, and what would become of it; nobody outside is asked."""
+        """Return the findings in a request, and the redacted request; detectors over the network are not called."""
         rules = self._rules.of(request.model)
         body = _body(request)
         if rules is None or rules.prompt is None or body is None:
@@ -99,15 +99,15 @@ class Redact:
         return done.hits, request if done.raw is body else _with(request, done, rules.prompt)
 
     async def _prompt(self, call: Call, rules: Rules) -> tuple[Call, Vault]:
-        """Return the call without what was found, and what must come back."""
+        """Return the redacted call, and the vault of values to restore in the answer."""
         request, redactor = call.request, rules.prompt
         body = _body(request)
         if redactor is None or body is None:
             return call, Vault()
-        also = await rules.outside.find(redactor.texts(body, rule_of(request))) if rules.outside else {}
-        session = call.options.session
-        kept = session if session is not None and is_session_id(session) else None
-        done = redactor.redact(body, rule_of(request), also, kept)
+        outside_findings = await rules.outside.find(redactor.texts(body, rule_of(request))) if rules.outside else {}
+        name = call.options.session
+        session_id = name if name is not None and is_session_id(name) else None
+        done = redactor.redact(body, rule_of(request), outside_findings, session_id)
         for hit in _by_detector(done.hits):
             self._listener(Redacted(call.id, "prompt", hit.detector, hit.action.value, hit.count))
         if done.blocked is not None:
@@ -132,12 +132,12 @@ class Redact:
 
 
 def rule_of(request: Request) -> Rule:
-    """Return where the texts of a request's body are."""
+    """Return the rule that locates the texts in a request's body."""
     return CHAT if isinstance(request, ChatRequest) else PLAIN
 
 
 class _Answer:
-    """What is needed to rewrite one answer, and what was found in it."""
+    """The rewriting of one answer, and its findings."""
 
     def __init__(self, call: Call, rules: Rules, vault: Vault, listener: Listener) -> None:
         self._call = call
@@ -149,7 +149,7 @@ class _Answer:
         self.form = AnswerFormat(chat=isinstance(call.request, ChatRequest), in_json=_wants_json(call.request))
 
     def rewriter(self, json: bool) -> Rewriter:  # noqa: FBT001 - as `MakeRewriter` has it
-        """Return what rewrites one text: first what the model says, then what comes back to the caller."""
+        """Return the rewriter of one text: it redacts the model's output first, then restores the caller's values."""
         editors: list[Editor] = []
         if self._rules.answer is not None:
             editors.append(Cut(self._rules.answer.inspector, self._replace, self._rules.window_chars))
@@ -159,7 +159,7 @@ class _Answer:
         return rewriters[0] if len(rewriters) == 1 else Chain(rewriters)
 
     def tell(self, _outcome: Outcome | None = None) -> None:
-        """Report what was found."""
+        """Report the findings."""
         redactor = self._rules.answer
         if redactor is not None:
             for detector, count in self._found.items():
@@ -173,7 +173,7 @@ class _Answer:
 
 
 def _by_detector(hits: Sequence[Hit]) -> list[Hit]:
-    """Return the sum over all fields."""
+    """Sum the hits of all fields, by detector and action."""
     counts: Counter[tuple[str, Action]] = Counter()
     for hit in hits:
         counts[hit.detector, hit.action] += hit.count
@@ -181,7 +181,7 @@ def _by_detector(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _body(request: Request) -> bytes | None:
-    """Return what is looked through, as JSON: the body or, of a form, its texts; None if it is neither."""
+    """Return the JSON to inspect: the body or, of a form, its texts; None if the body is neither."""
     if isinstance(request, ChatRequest) or request.media_type.partition(";")[0].strip() == "application/json":
         return request.raw
     return Form(request.raw, request.media_type).texts() if is_form(request.media_type) else None
@@ -195,11 +195,11 @@ def _wants_json(request: Request) -> bool:
 
 
 def _with(request: Request, done: Done, redactor: Redactor) -> Request:
-    """Return the request with another body, and with everything that was read from the first one read again."""
+    """Return the request with the redacted body, and everything that was parsed from the old one updated."""
     if isinstance(request, ChatRequest):
         fields = msgspec.json.decode(done.raw, type=ChatFields)
         return msgspec.structs.replace(request, fields=fields, raw=done.raw, origin=None)
-    text = tuple([redactor.redact_text(each, done.vault) for each in request.text])
+    text = tuple([redactor.redact_text(part, done.vault) for part in request.text])
     user = None if request.user is None else redactor.redact_text(request.user, done.vault)
     raw = Form(request.raw, request.media_type).with_texts(done.raw) if is_form(request.media_type) else done.raw
     return msgspec.structs.replace(request, raw=raw, text=text, user=user)

@@ -1,8 +1,8 @@
 """
-Ask budgets for what a call may cost before its target is chosen, so that the question leaves together with others.
+Reserve what a call may cost on its budgets before its target is chosen, in the same round trip as the rate limits.
 
-Outside of the rate limits, whose round trip it shares. It refuses nobody: a call that is answered from the cache costs
-nothing, so what was said is heeded where an attempt is accounted for (`spend`).
+Outside of the rate limits, to share that round trip. It refuses no call: one that is answered from the cache costs
+nothing, so the result is enforced only where an attempt is accounted for (`spend`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from app.core.pipeline import Handler
 from app.core.spending.budgets import charge_of
 from app.core.spending.prices import Prices
 
-FirstTargets: TypeAlias = Callable[[Call], Sequence[Target]]  # those of which a call asks one first
+FirstTargets: TypeAlias = Callable[[Call], Sequence[Target]]  # the targets one of which a call asks first
 
 
 class ReserveBudget:
-    """Reserve for every target that may come first; what the chosen one does not need is given back."""
+    """Reserve for every target that may be asked first; what the chosen one does not need is given back."""
 
     def __init__(
         self, first: FirstTargets, rules: tuple[Budget, ...], prices: Prices, budgets: Budgets, clock: Clock
@@ -38,10 +38,10 @@ class ReserveBudget:
         """Pass every call on."""
         if not self._rules and not call.caller.budgets:
             return proceed(call)
-        return self._asking(call, proceed)
+        return self._with_reservation(call, proceed)
 
-    async def _asking(self, call: Call, proceed: Handler[Call]) -> Reply:
-        ahead = self._ask(call)
+    async def _with_reservation(self, call: Call, proceed: Handler[Call]) -> Reply:
+        ahead = self._reserve(call)
         if ahead is None:
             return await proceed(call)
         call.journal.ahead = ahead
@@ -50,11 +50,11 @@ class ReserveBudget:
         finally:
             ahead.drop()
 
-    def _ask(self, call: Call) -> Ahead | None:
+    def _reserve(self, call: Call) -> Ahead | None:
         try:
             targets = self._first(call)
         except GatewayError:
-            return None  # there is no target; whoever looks for one says so
+            return None  # there is no target; the router will raise this again
         now_s = self._clock.wall()
         charges = [charge_of(self._rules, call, target, self._prices(target), now_s) for target in targets]
         return self._budgets.ahead([charge for charge in charges if charge is not None])

@@ -1,8 +1,8 @@
 """
 Try one target again while the failure allows it, time remains and the target's retry budget has room.
 
-There is no word about streams here: a stream fails like a whole answer until it commits, and never reaches this
-stage afterwards. Nothing else in the gateway retries, the HTTP client included.
+Streams need no special case: until it commits, a stream fails like a whole answer, and never reaches this stage
+afterwards. Nothing else in the gateway retries, the HTTP client included.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from app.core.ports import Chance
 from app.core.signals import Listener, RetryScheduled
 from app.core.traffic.retry_budget import RetryBudgets
 
-_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)  # refused on this side of the target: the caller is told at once
+_NOT_ASKED = (CIRCUIT_OPEN, OVERLOADED)  # refused by the gateway: the caller gets the error at once
 
 
 class RetryOptions(msgspec.Struct, frozen=True):
     """
     How to pause: `min(base_s * multiplier ** n, max_s) * (1 ± jitter * random)`, n counting from 0.
 
-    `max_attempts` counts tries of one target, the first included. `errors` holds the failures that are tried again:
+    `max_attempts` counts tries of one target, the first included. `errors` holds the failures that are retried, as
     kinds, codes and statuses of the provider; None leaves the choice to the error table.
     """
 
@@ -37,7 +37,7 @@ class RetryOptions(msgspec.Struct, frozen=True):
 
 
 class Retry:
-    """Retry transient failures of one target. Outside the breaker, so that each try is judged alone."""
+    """Retry transient failures of one target. Outside the breaker, because each try counts by itself."""
 
     def __init__(
         self, options: RetryOptions, budgets: RetryBudgets, clock: Clock, chance: Chance, listener: Listener
@@ -60,7 +60,7 @@ class Retry:
             except GatewayError as error:
                 if failure is not None and error.kind in _NOT_ASKED:
                     attempt.call.journal.retries_spent = True
-                    raise failure from error  # what the target said tells more than that it was not asked again
+                    raise failure from error  # the target's own error is more informative than the refusal
                 if not self._transient(error, attempt):
                     raise
                 pause = self._pause_s(error, tries - 1)
@@ -69,12 +69,12 @@ class Retry:
                     attempt.call.journal.retries_spent |= tries > 1
                     raise
                 if not budget.withdraw(now):
-                    attempt.call.journal.retries_spent = True  # a client that tried again would defeat the budget
+                    attempt.call.journal.retries_spent = True  # a retry by the client would defeat the budget
                     raise
                 self._report(error, attempt, tries, pause)
                 failure = error
             await self._clock.sleep(pause)
-            attempt.call.journal.upstream_s += pause  # the provider's doing, not ours
+            attempt.call.journal.upstream_s += pause  # the provider causes the pause, not the gateway
             tries += 1
 
     def _tries_max(self, options: CallOptions) -> int:
@@ -83,10 +83,10 @@ class Retry:
         return self._options.max_attempts if options.max_attempts is None else options.max_attempts
 
     def _transient(self, error: GatewayError, attempt: Attempt) -> bool:
-        """Say whether the same target may do better; a busy one is asked again only if no other is left."""
+        """Return whether to retry the same target; a busy one only if it is the last."""
         kind, errors = error.kind, self._options.errors
         if kind in _NOT_ASKED:
-            return False  # waiting inside the gateway would only make it fuller
+            return False  # waiting inside the gateway would add to its load
         if errors is None:
             wanted = kind.again is Again.HERE or (kind.again is Again.ELSEWHERE and kind.retryable)
         else:
@@ -94,7 +94,7 @@ class Retry:
         return wanted and (kind.again is not Again.ELSEWHERE or attempt.last)
 
     def _pause_s(self, error: GatewayError, failures_before: int) -> float:
-        """Choose the pause; the provider's own wish replaces ours."""
+        """Return the pause: the provider's Retry-After if it sent one, else exponential backoff with jitter."""
         if error.retry_after_s is not None:
             return error.retry_after_s
         options = self._options

@@ -1,12 +1,12 @@
 """
-Let a call go on with a conversation that the gateway keeps.
+Continue a conversation that the gateway stores.
 
-The past is put before the messages of the call, and the messages with the answer are to be added to it in one step once
-the answer is complete and accepted; of a call that fails or is left nothing is added. Calls of one session do not wait
-for each other: each goes on with what was there when it began, and all are added whole.
+The stored messages are put before those of the call. The call's messages and the answer are added in one step once the
+answer is complete and accepted; a call that fails or is abandoned adds nothing. Calls of one session do not wait for
+each other: each continues the session as it was when the call began, and each adds its turn as a whole.
 
-Inside of the redaction: what is kept is what that let through. Outside of the operator's instructions, which are not
-kept, since callers may read what is.
+Inside of the redaction: only redacted text is stored. Outside of the operator's system prompt, which is not stored,
+since callers may read their sessions.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from app.core.sessions import (
 from app.core.signals import Listener, SessionTurnKept, SessionTurnLost
 
 _TRIMMED = "x-wizard-session-trimmed"
-_ANSWER_SHARE, _ANSWER_MAX_TOKENS = 4, 4096  # of the window, kept free for an answer of which nobody says how long
+_ANSWER_SHARE, _ANSWER_MAX_TOKENS = 4, 4096  # of the window, reserved for an answer without a limit
 
 
 class SessionOptions(msgspec.Struct, frozen=True):
     """
-    How large a session may be in bytes, and what is sent of it.
+    How large a session may be in bytes, and how much of it is sent.
 
-    `window` returns the tokens of prompt and answer that a model takes (None: unknown, or all is to be sent);
-    `estimate` counts those of a prompt, `answer` those that a request allows the answer (None: it does not say).
+    `window` returns the context window of a model in tokens (None: unknown, or everything is to be sent); `estimate`
+    counts the tokens of a prompt, `answer` returns the most tokens that a request allows its answer (None: no limit).
     """
 
     max_bytes: int
@@ -54,7 +54,7 @@ class SessionOptions(msgspec.Struct, frozen=True):
 
 
 class Sessions:
-    """Continue the session that a call names by an id of ours; any other word only says what belongs together."""
+    """Continue the session that a call names by one of our ids; any other name only groups calls."""
 
     def __init__(self, options: SessionOptions, store: SessionStore, listener: Listener) -> None:
         self._options = options
@@ -63,7 +63,7 @@ class Sessions:
 
     def __call__(self, call: Call, proceed: Handler[Call]) -> Awaitable[Reply]:
         """
-        Pass the call on with its past.
+        Pass the call on with the messages of its session.
 
         Raises:
             GatewayError: SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_FULL, STATE_UNAVAILABLE.
@@ -71,16 +71,16 @@ class Sessions:
         name, request = call.options.session, call.request
         if name is None or not is_session_id(name) or not isinstance(request, ChatRequest):
             return proceed(call)
-        return self._go_on(call, proceed, name, request)
+        return self._continue(call, proceed, name, request)
 
-    async def _go_on(self, call: Call, proceed: Handler[Call], name: str, request: ChatRequest) -> Reply:
+    async def _continue(self, call: Call, proceed: Handler[Call], name: str, request: ChatRequest) -> Reply:
         session = await self._store.load(call.caller.tenant, name)
-        found = continued(session, request, self._trim(request), self._options.estimate)
-        self._require_room(session, found.new)
-        if found.trimmed:
-            call.journal.notes[_TRIMMED] = str(found.trimmed)
-        reply = await proceed(msgspec.structs.replace(call, request=found.request))
-        turn = _Turn(call, found, self._store, self._listener)
+        extended = continued(session, request, self._trim(request), self._options.estimate)
+        self._require_room(session, extended.new)
+        if extended.trimmed:
+            call.journal.notes[_TRIMMED] = str(extended.trimmed)
+        reply = await proceed(msgspec.structs.replace(call, request=extended.request))
+        turn = _Turn(call, extended, self._store, self._listener)
         whole = whole_of(reply, self._options.max_bytes)
         call.journal.keep_turn = lambda: turn.keep(whole())
         return reply
@@ -93,37 +93,37 @@ class Sessions:
         return Trim(window, min(window // _ANSWER_SHARE, _ANSWER_MAX_TOKENS) if wanted is None else wanted)
 
     def _require_room(self, session: Session, new: Turn) -> None:
-        more = size_of(new.messages)
+        added = size_of(new.messages)
         if new.instructions is not None:
-            more += size_of(new.instructions) - size_of(session.instructions)
-        if session.head.size + more > self._options.max_bytes:
+            added += size_of(new.instructions) - size_of(session.instructions)
+        if session.head.size + added > self._options.max_bytes:
             raise full(self._options.max_bytes)
 
 
 class _Turn:
     """What is added to a session once its answer is accepted."""
 
-    def __init__(self, call: Call, found: Continued, store: SessionStore, listener: Listener) -> None:
+    def __init__(self, call: Call, extended: Continued, store: SessionStore, listener: Listener) -> None:
         self._call = call
-        self._found = found
+        self._extended = extended
         self._store = store
         self._listener = listener
 
     async def keep(self, completion: Completion | None) -> None:
         """
-        Add the messages of the call and its answer; None is one that does not say enough to be read again.
+        Add the messages of the call and its answer to the session; nothing for an answer without a message (or None).
 
         Raises:
-            GatewayError: What the store says; that is told.
+            GatewayError: The store failed; reported as `SessionTurnLost`.
         """
         answer = None if completion is None else answer_message(completion.raw)
         if answer is None:
             return
-        new, call = self._found.new, self._call
+        new, call = self._extended.new, self._call
         turn = Turn((*new.messages, answer), new.instructions)
         try:
             await self._store.append(call.caller.tenant, call.options.session or "", turn)
         except GatewayError as error:
             self._listener(SessionTurnLost(call.id, error.kind.code))
             raise
-        self._listener(SessionTurnKept(self._found.trimmed))
+        self._listener(SessionTurnKept(self._extended.trimmed))

@@ -1,5 +1,5 @@
 """
-Account for every attempt: hold what it may cost on the budgets, and settle what it did cost, once, however it ends.
+Account for every attempt: reserve what it may cost on the budgets, and settle its actual cost once, however it ends.
 
 Around the attempt's own timeout and inside everything that may refuse the attempt, so that each row of the ledger is a
 request that a provider got. A budget that leaves no room refuses the attempt, and another target may be cheaper.
@@ -28,11 +28,11 @@ from app.core.tokens import prompt_of
 from app.core.usage import Usage
 
 _CHARS_PER_TOKEN: Final = 4
-_SILENT: Final = frozenset({"timeout"})  # families of failures of a provider that has worked without a word
+_SILENT: Final = frozenset({"timeout"})  # categories of failures after which the provider may still charge
 
 
 class Spend:
-    """Keep the ledger. `rules` are the budgets for everybody; those of a key come with the caller."""
+    """Keep the ledger. `rules` are the budgets for all calls; those of a key come with the caller."""
 
     def __init__(
         self, rules: tuple[Budget, ...], prices: Prices, budgets: Budgets, clock: Clock, listener: Listener
@@ -53,14 +53,14 @@ class Spend:
         price = self._prices(attempt.target)
         charge = charge_of(self._rules, attempt.call, attempt.target, price, self._clock.wall())
         journal = attempt.call.journal
-        journal.unshown = None  # that was another attempt's
+        journal.unshown = None  # left by the attempt before
         meter = _Meter(attempt, price, self._clock, self._listener, journal.attempts)
         if charge is None:
             return settle(attempt, proceed, meter.close, meter.answered)
         return self._within(charge, meter, attempt, proceed)
 
     async def _within(self, charge: Charge, meter: _Meter, attempt: Attempt, proceed: Handler[Attempt]) -> Reply:
-        """Run the attempt while what it may cost is held on its budgets."""
+        """Run the attempt with a reservation on its budgets."""
         ahead = attempt.call.journal.ahead
         hold = None if ahead is None else await ahead.take(charge)
         if hold is None:
@@ -75,7 +75,7 @@ class Spend:
 
 
 class _Meter(msgspec.Struct):
-    """What one attempt used, `asked` after so many others; `spent_nusd` is that as far as somebody knows its price."""
+    """The usage of an attempt, made after `asked` requests of its call; `spent_nusd` is its cost, 0 without a price."""
 
     attempt: Attempt
     price: Price | None
@@ -97,17 +97,17 @@ class _Meter(msgspec.Struct):
             body.observe(self._watch)
 
     def close(self, outcome: Outcome) -> None:
-        """Write the row of the ledger."""
+        """Report the attempt's row of the ledger."""
         call, target = self.attempt.call, self.attempt.target
         if call.journal.attempts == self.asked:
-            return  # it never came to a request
+            return  # no request was sent
         usage = self.usage or call.journal.unshown
         estimated = usage is None
         if usage is None:
             usage = self._estimate(outcome)
         if usage is None:
             return  # providers do not charge for refusals
-        if usage is not self.usage:  # else it was counted when it was told
+        if usage is not self.usage:  # else it was counted when the provider reported it
             self._know(usage)
         caller = call.caller
         self.listener(
@@ -141,10 +141,10 @@ class _Meter(msgspec.Struct):
         if usage is not None and self.price is not None:
             cost_nusd = self.price.of(usage)
             self.attempt.call.journal.cost.add(usd(cost_nusd - self.spent_nusd))
-            self.spent_nusd = cost_nusd  # at once, since the last event of a stream tells it
+            self.spent_nusd = cost_nusd  # at once, since the last event of a stream shows the cost
 
     def _estimate(self, outcome: Outcome) -> Usage | None:
-        """Guess what a provider charges that did not say; None where it charges nothing."""
+        """Estimate the usage that the provider did not report; None where it charges nothing."""
         error = outcome.error
         if not self.is_answered and isinstance(error, GatewayError):
             if error.kind is TIMEOUT_CONNECT or error.kind.category not in _SILENT:
@@ -156,7 +156,7 @@ class _Meter(msgspec.Struct):
 
 
 def _chars_of(delta: Delta) -> int:
-    """Count what a piece of an answer says; most are a piece of text and nothing else."""
+    """Return the number of characters in a delta; most deltas hold plain text only."""
     content = delta.content
     chars = len(content) if isinstance(content, str) else 0
     if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:

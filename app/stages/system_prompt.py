@@ -1,7 +1,7 @@
 """
-Put a route's own system message before all others, and keep those of callers out where the operator wants that.
+Put a route's own system message first, and drop or refuse those of callers where the operator wants that.
 
-After validation, which has bounded what came, and before the cache, which shall see what is really sent.
+After validation, which bounds the caller's own messages, and before the cache, which must see what is actually sent.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _SYSTEM: Final = frozenset({"system", "developer"})
 
 
 class SystemPromptOptions(msgspec.Struct, frozen=True):
-    """One route's message (None: it has none), and what becomes of system messages that callers send."""
+    """One route's system message (None: it has none), and what to do with those of callers."""
 
     prompt: str | None
     callers: Literal["keep", "drop", "refuse"]
 
 
 class SystemPrompt:
-    """Change the messages of routes that have something to say."""
+    """Change the messages of calls on routes with a system prompt."""
 
     def __init__(self, routes: Mapping[str, SystemPromptOptions]) -> None:
         self._routes = routes
@@ -47,11 +47,11 @@ class SystemPrompt:
         return proceed(msgspec.structs.replace(call, request=changed))
 
     def _instructed(self, request: ChatRequest, options: SystemPromptOptions) -> ChatRequest:
-        own = [index for index, message in enumerate(request.fields.messages) if message.role in _SYSTEM]
-        if own and options.callers == "refuse":
+        sent = [index for index, message in enumerate(request.fields.messages) if message.role in _SYSTEM]
+        if sent and options.callers == "refuse":
             problem = f"The model {request.model!r} takes no system messages from callers."
-            raise GatewayError(INVALID_REQUEST, problem, param=f"messages[{own[0]}].role")
-        dropped = frozenset(own) if options.callers == "drop" else frozenset[int]()
+            raise GatewayError(INVALID_REQUEST, problem, param=f"messages[{sent[0]}].role")
+        dropped = frozenset(sent) if options.callers == "drop" else frozenset[int]()
         if not dropped and options.prompt is None:
             return request
         kept = [message for index, message in enumerate(messages_of(request.raw)) if index not in dropped]

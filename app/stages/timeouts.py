@@ -1,8 +1,8 @@
 """
 Bound how long a call may take: in total, and each attempt up to its first token or its whole answer.
 
-All end at the commit point, when the stage returns. Beyond it, silence and the deadline are watched where the
-stream is read (`app/providers/reading.py`), and the time to connect belongs to the client.
+These timeouts end at the commit point, when the stage returns. Beyond it, idle time and the deadline are enforced where
+the stream is read (`app/providers/reading.py`); the connect timeout belongs to the HTTP client.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ADVICE: Final = "Retry or stream; where answers take so long, raise 'timeouts.t
 
 
 class TotalTimeout:
-    """Refuse to go on past the call's deadline; retries, their pauses and fallbacks are all inside it."""
+    """End the call at its deadline; retries, their pauses and fallbacks are all inside it."""
 
     async def __call__(self, call: Call, proceed: Handler[Call]) -> Reply:
         """
@@ -43,11 +43,11 @@ class TotalTimeout:
 
 class AttemptTimeout:
     """
-    Give up an attempt that says nothing for too long.
+    End an attempt that is silent for too long.
 
-    A whole answer has no first token to wait for: it comes all at once when it is ready. So it may take `response_s`;
-    without that, all the time that is left, or half of it where another target could use the rest. It is not known when
-    a body that is handed on while it arrives will have been sent.
+    A whole answer has no first token: it comes all at once when it is ready. So it may take `response_s`; without that,
+    all the time that is left, or half of it where another target could use the rest. An upload that is passed on while
+    it arrives is not bounded here, as the time it takes to send is unknown.
     """
 
     def __init__(self, first_token_s: float, response_s: float | None = None) -> None:
@@ -80,9 +80,9 @@ class AttemptTimeout:
         except TimeoutError as error:
             if not limit.expired:
                 raise
-            raise self._silent(attempt, limit_s) from error
+            raise self._timed_out(attempt, limit_s) from error
 
-    def _silent(self, attempt: Attempt, limit_s: float) -> GatewayError:
+    def _timed_out(self, attempt: Attempt, limit_s: float) -> GatewayError:
         provider = attempt.target.provider
         if attempt.call.request.stream:
             return GatewayError(TIMEOUT_FIRST_TOKEN, f"{provider} sent no token within {limit_s:g} s.").at(provider)

@@ -1,5 +1,5 @@
 """
-Refuse what could never work, before any shared state or provider is touched.
+Refuse invalid requests before any shared state or provider is touched.
 
 The types of the fields were checked when the body was decoded; this stage bounds sizes, characters and numbers.
 """
@@ -22,21 +22,21 @@ from app.core.pipeline import Handler
 from app.core.sessions import is_session_id
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-# JSON can only spell a control character as an escape, so most bodies are cleared by one quick look.
+# JSON can only write a control character as an escape, so one quick search clears most bodies.
 _ESCAPED_CONTROL = re.compile(rb"\\(?:u00|b|f)")
 
-# Others than the model decide by these: a body that says one of them twice may mean different things to its readers.
+# Fields that the gateway and providers act on: parsers may disagree about a body that holds one of them twice.
 _ONCE = re.compile(rb'"(?:model|messages|stream|max_tokens|n|tools|input)"')
-_KEPT_THERE = ("previous_response_id", "conversation")
-_SEARCHED_MAX_BYTES = 4096  # up to here a search for them is quicker than a walk over the members (measured)
+_PROVIDER_HISTORY = ("previous_response_id", "conversation")
+_SEARCHED_MAX_BYTES = 4096  # up to this size, a search for them is faster than a walk over the members (measured)
 
 
 class ValidateOptions(msgspec.Struct, frozen=True):
     """
     The bounds of a request.
 
-    `strict` also refuses numbers out of range, unknown roles, messages that say nothing and results of tools that
-    nobody called; `routes` says so for single routes.
+    `strict` also refuses numbers out of range, unknown roles, empty messages and tool results without a call; `routes`
+    overrides it by route.
     """
 
     max_messages: int
@@ -49,7 +49,7 @@ class ValidateOptions(msgspec.Struct, frozen=True):
 
 
 class Validate:
-    """Check a chat request against the configured bounds."""
+    """Check requests against the configured bounds."""
 
     def __init__(self, options: ValidateOptions) -> None:
         self._options = options
@@ -66,7 +66,7 @@ class Validate:
 
     def check(self, call: Call) -> None:
         """
-        Look at a call.
+        Check a call.
 
         Raises:
             GatewayError: INVALID_REQUEST with `param` naming the field.
@@ -81,7 +81,7 @@ class Validate:
 
     def check_chat(self, request: ChatRequest, session: str | None = None) -> None:
         """
-        Look at a conversation, whatever is to answer it; that of a `session` has a past that is not there.
+        Check a conversation, whatever will answer it; with a `session`, earlier messages are not in the request.
 
         Raises:
             GatewayError: As `check` does.
@@ -108,7 +108,7 @@ class Validate:
         self._check_size(sum(map(len, request.text)), "input")
 
     def _check_form(self, raw: bytes) -> None:
-        """Refuse a body that is nested too deeply, or says twice what others than the model decide by."""
+        """Refuse a body that is nested too deeply, or holds a top-level field twice."""
         depth_max = self._options.max_json_depth
         if deeper_than(raw, depth_max):
             raise GatewayError(INVALID_REQUEST, f"The body is nested more than {depth_max} levels deep.")
@@ -123,7 +123,7 @@ class Validate:
         raw = request.raw
         suspicious = not self._options.allow_control_chars and _may_hold_control(raw)
         if not suspicious and len(raw) <= self._options.max_prompt_chars:
-            return  # the texts are parts of the body: no character takes less than a byte there
+            return  # a text has at most as many characters as the body has bytes
         chars = 0
         for index, message in enumerate(request.fields.messages):
             for path, text in _texts(message):
@@ -141,11 +141,11 @@ class Validate:
 
 
 def _has_past(request: ChatRequest, session: str | None) -> bool:
-    """Say whether what was said before is kept: in a session of ours, or by the provider."""
+    """Return whether earlier messages are stored, in one of our sessions or by the provider."""
     if session is not None and is_session_id(session):
         return True
     members = OBJECT.decode(request.raw)
-    return any(is_given(members.get(name, ABSENT)) for name in _KEPT_THERE)
+    return any(is_given(members.get(name, ABSENT)) for name in _PROVIDER_HISTORY)
 
 
 def _may_hold_control(raw: bytes) -> bool:

@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+_SKEW_MAX_S = 5.0  # more makes signatures, tokens and budgets wrong
+
 
 class Verdict(Enum):
     """OK: nothing to do; WARNING: works, but not for long or not for everybody; WRONG: must be fixed."""
@@ -37,3 +39,10 @@ def doubtful(subject: str, found: str, advice: str) -> Finding:
 def wrong(subject: str, found: str, advice: str) -> Finding:
     """Return a finding that must be fixed."""
     return Finding(subject, Verdict.WRONG, found, advice)
+
+
+def skewed(ahead_s: float | None, other: str, advice: str) -> list[Finding]:
+    """Return a warning if the clock of `other` is ahead of ours by too much; None is a clock that nobody could read."""
+    if ahead_s is None or abs(ahead_s) <= _SKEW_MAX_S:
+        return []
+    return [doubtful("clock", f"{abs(ahead_s):.0f} s {'behind' if ahead_s > 0 else 'before'} that of {other}", advice)]
