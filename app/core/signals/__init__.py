@@ -1,7 +1,7 @@
 """
-Facts the gateway reports about itself. Whoever is interested (metrics, logs, traces, a test) listens.
+Signals: the events that the gateway emits about itself. Listeners (metrics, logs, traces, tests) consume them.
 
-Each topic has a file of its own; a new signal is a `Signal` in one of them, and is named here.
+Each topic has its own file; this package exports all signals.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who has to wait at the gateway's door, and who is sent away."""
+"""Signals of admission control and rate limits: calls that are queued, shed or refused."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from app.core.signals.signal import Signal
 
 
 class CallQueued(Signal, frozen=True):
-    """A call has to wait until another one ends."""
+    """A call entered the admission queue, to wait until another call ends."""
 
     priority: str
 
 
 class CallUnqueued(Signal, frozen=True):
-    """A call waits no more, whatever became of it."""
+    """A call left the admission queue: admitted, shed or abandoned."""
 
     priority: str
     wait_s: float
 
 
 class CallShed(Signal, frozen=True):
-    """The gateway has no room for a call; `reason` is queue_full, pushed_out or too_late."""
+    """A call was refused for lack of capacity; `reason` is queue_full, pushed_out or too_late."""
 
     request_id: str
     priority: str
@@ -27,7 +27,7 @@ class CallShed(Signal, frozen=True):
 
 
 class Overloaded(Signal, frozen=True):
-    """Calls are being shed; sent once per second at most. `refused` counts those since the last time."""
+    """Calls are being shed; emitted once per second at most. `refused` counts those since the previous signal."""
 
     refused: int
     waiting: int
@@ -36,16 +36,16 @@ class Overloaded(Signal, frozen=True):
 
 
 class AdmissionLimitChanged(Signal, frozen=True):
-    """So many calls may be worked on at the same time from now on."""
+    """The number of calls that may be in flight at the same time has changed to `limit`."""
 
     limit: int
 
 
 class LimitExceeded(Signal, frozen=True):
     """
-    A rule refused a call, or would have if it were not in `shadow`.
+    A rate limit refused a call, or would have refused it if it were not in `shadow` mode.
 
-    `measure` is requests, tokens or concurrency; after `wait_s` the call would fit (None: nobody knows, or never).
+    `measure` is requests, tokens or concurrency; after `wait_s` the call would fit (None: unknown, or never).
     """
 
     request_id: str

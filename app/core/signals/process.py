@@ -1,4 +1,4 @@
-"""How the process is: its configuration, its shared state, its workers, its end."""
+"""Signals of the process: configuration reloads, shared state, shutdown and worker replacement."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from app.core.signals.signal import Signal
 
 class ConfigReloaded(Signal, frozen=True):
     """
-    The configuration was read again and is in use; `before` and `now` are digests, equal if nothing has changed.
+    The configuration was reloaded and is in use; `before` and `now` are digests, equal if nothing has changed.
 
-    `changes` counts the settings that differ, and `changed` names the first of them, never their values.
+    `changes` counts the settings that differ, and `changed` names the first of them, without their values.
     """
 
     before: str
@@ -19,28 +19,28 @@ class ConfigReloaded(Signal, frozen=True):
 
 
 class ConfigRejected(Signal, frozen=True):
-    """A newer configuration is bad and was not used; `path` names the first of its problems."""
+    """A newer configuration is invalid and was not applied; `path` is the setting with the first of its problems."""
 
     problems: int
     path: str
 
 
 class StateDegraded(Signal, frozen=True):
-    """Shared state went out of reach (`degraded`) or came back; `reason` is the type of the error."""
+    """Shared state became unreachable (`degraded`) or reachable again; `reason` is the type of the error."""
 
     degraded: bool
     reason: str
 
 
 class DrainStarted(Signal, frozen=True):
-    """The process was told to end; it takes calls for another `window_s` seconds, with `in_flight` requests open."""
+    """Shutdown was requested with `in_flight` requests open; new ones are accepted for another `window_s` seconds."""
 
     in_flight: int
     window_s: float
 
 
 class DrainEnded(Signal, frozen=True):
-    """Nothing is open any more; `cut` requests had to be cut off after `lasted_s`."""
+    """No request is open any more; the drain took `lasted_s`, and `cut` requests were aborted at its end."""
 
     cut: int
     lasted_s: float
@@ -48,10 +48,10 @@ class DrainEnded(Signal, frozen=True):
 
 class WorkerReplaced(Signal, frozen=True):
     """
-    A worker process was or is being replaced by another one.
+    A worker process was replaced by another one, or is being replaced.
 
-    `reason` is died, hung, failed (it could not start), requests or memory (it was due to be recycled). `exit_code` is
-    None while it still ends.
+    `reason` is died, hung, failed (it could not start), or requests or memory (it reached that limit for recycling).
+    `exit_code` is None while it is still exiting.
     """
 
     pid: int

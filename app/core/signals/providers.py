@@ -1,4 +1,4 @@
-"""What happens to providers: their circuits, their keys, their health, and the built-in model."""
+"""Signals of providers: circuits, API keys, rate limits, health, and the built-in model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from app.core.signals.signal import Signal
 
 class KeySetAside(Signal, frozen=True):
     """
-    One of a provider's several keys is left out for `pause_s`.
+    One of a provider's several keys is not used for `pause_s`.
 
-    `position` counts the keys in the configuration from 1; `reason` is rate_limited, refused or quota_spent.
+    `position` is its number in the configuration, from 1; `reason` is rate_limited, refused or quota_spent.
     """
 
     provider: str
@@ -22,9 +22,9 @@ class KeySetAside(Signal, frozen=True):
 
 class ProviderLimitNear(Signal, frozen=True):
     """
-    A provider said that less than a tenth of one of its own limits is left; told once until much more is left again.
+    A provider reported that less than a tenth of one of its own rate limits is left.
 
-    `measure` is requests or tokens; `remaining` of `most` are left.
+    Emitted once, until much more is left again. `measure` is requests or tokens; `remaining` of `most` are left.
     """
 
     provider: str
@@ -35,7 +35,7 @@ class ProviderLimitNear(Signal, frozen=True):
 
 
 class ProviderHealthChanged(Signal, frozen=True):
-    """A provider went down, or is back; `code` is that of the failure by which it went."""
+    """A provider went down or came back up; `code` is the error code of the failure that took it down."""
 
     provider: str
     up: bool
@@ -43,22 +43,22 @@ class ProviderHealthChanged(Signal, frozen=True):
 
 
 class LocalModelChanged(Signal, frozen=True):
-    """The process of the built-in model started, died or was given up; `reason` is a fixed phrase."""
+    """The process of the built-in model is ready, died or was given up; `reason` is a fixed phrase."""
 
     state: str
     reason: str
 
 
-ELSEWHERE: Final = "elsewhere"  # the reason of a change that another replica decided, and reported as its own
+ELSEWHERE: Final = "elsewhere"  # the reason of a change that another replica made, and has reported itself
 
 
 class CircuitChanged(Signal, frozen=True):
     """
-    A target's circuit changed its state; `before` and `now` are closed, half_open or open.
+    The state of a target's circuit changed; `before` and `now` are closed, half_open or open.
 
     `reason` is a fixed word: failures, probing, probe_failed, recovered, forced (by an operator), elsewhere (another
-    replica decided it) or forgotten. `failures` of `calls` ended badly in the window that opened it; `open_s` is how
-    long it stays open at least. `request_id` names the call whose ending brought the change, if there is one.
+    replica made the change) or forgotten. `failures` of `calls` failed in the window that opened it; `open_s` is the
+    minimum time that it stays open. `request_id` is the call whose outcome caused the change, if there is one.
     """
 
     provider: str
