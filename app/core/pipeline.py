@@ -1,7 +1,7 @@
 """
-The one shape: a `Handler` takes a call and returns a reply; a `Stage` surrounds a handler.
+Composition of the pipeline: a `Handler` takes a call and returns a reply; a `Stage` wraps a handler.
 
-Stages are composed once, at start-up. The order is declared in `app/assembly/stages.py` and nowhere else.
+Stages are composed when a configuration is loaded. Only `app/assembly/stages.py` declares their order.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from app.core.call import Reply
 from app.core.model import Completion
 from app.core.outcome import COMPLETED, Finisher, Outcome, conclude
 
-C = TypeVar("C")  # what travels: a Call above the fallback stage, an Attempt below it
+C = TypeVar("C")  # a Call above the fallback stage, an Attempt below it
 Handler: TypeAlias = Callable[[C], Awaitable[Reply]]
 
 
 class Stage(Protocol[C]):
-    """One concern around a handler; holds settings and ports, never a call."""
+    """A middleware around a handler; holds settings and ports, never the state of a call."""
 
     def __call__(self, call: C, proceed: Handler[C], /) -> Awaitable[Reply]:
         """Handle `call`, calling `proceed` zero, one or several times."""
@@ -33,7 +33,7 @@ def compose(stages: Sequence[Stage[C]], endpoint: Handler[C]) -> Handler[C]:
 
 
 def _around(stage: Stage[C], proceed: Handler[C]) -> Handler[C]:
-    enter = stage.__call__  # bound here: to call an object by itself takes three times as long
+    enter = stage.__call__  # bound once: calling the instance itself takes three times as long
 
     def handle(call: C) -> Awaitable[Reply]:
         return enter(call, proceed)
@@ -44,7 +44,7 @@ def _around(stage: Stage[C], proceed: Handler[C]) -> Handler[C]:
 async def settle(
     call: C, proceed: Handler[C], finisher: Finisher, look: Callable[[Reply], None] | None = None
 ) -> Reply:
-    """Run the call and tell `finisher` its outcome exactly once, however it ends; `look` sees the reply before."""
+    """Run the call, and `finisher` exactly once with its outcome, however it ends; `look` gets the reply before."""
     try:
         reply = await proceed(call)
         if look is not None:

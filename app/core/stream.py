@@ -1,9 +1,9 @@
 """
-A streamed answer and its life: held until it commits, observed while it passes, settled once at its end.
+A streamed answer and its life cycle: held back until it commits, observed while it is sent, settled once at its end.
 
-A stage touches a stream in three ways: with a finisher (told how it ended), an observer (shown each batch; may
-count, may not wait or raise) or a transform (gives other events in their place; may not wait). No stage wraps the
-source: one reading is the only place that owns the connection.
+A stage can attach three things to a stream: a finisher (gets the outcome), an observer (gets each batch; may count,
+may not wait or raise) or a transform (replaces the events of a batch; may not wait). No stage wraps the source:
+`EventStream` alone owns the connection.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from app.core.outcome import COMPLETED, Finisher, Outcome, conclude
 from app.core.usage import Usage
 
 EVENTS: Final = "text/event-stream; charset=utf-8"
-Batch: TypeAlias = Sequence[StreamEvent]  # what one read from the upstream brought; sent on with one write
+Batch: TypeAlias = Sequence[StreamEvent]  # events from one read from the upstream; sent on with one write
 Observer: TypeAlias = Callable[[Batch], None]
-Transform: TypeAlias = Callable[[Batch], Batch]  # may hold events back, but not beyond the one that finishes the answer
+Transform: TypeAlias = Callable[[Batch], Batch]  # may delay events, but not beyond the one that finishes the answer
 
 
 class Source(Protocol):
-    """Where the batches of a stream come from; an asynchronous generator is one."""
+    """The batches of a stream; an asynchronous generator is a `Source`."""
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         """Return itself."""
 
     def __anext__(self) -> Awaitable[Batch]:
-        """Wait for the next one."""
+        """Wait for the next batch."""
 
     def aclose(self) -> Awaitable[None]:
-        """Give up reading."""
+        """Stop reading."""
 
 
 class CommitRule(msgspec.Struct, frozen=True):
     """
-    When a stream may be shown to the client, after which nothing is replayed.
+    When a stream commits: from then on it is sent to the client and no longer retried.
 
-    That is once an event of at least this weight has come, or more than `held_max_bytes` were held back.
+    It commits with the first event of at least `weight`, or once more than `held_max_bytes` are held back.
     """
 
     weight: Weight
@@ -51,15 +51,15 @@ class CommitRule(msgspec.Struct, frozen=True):
 
 class EventStream:
     """
-    The events of one upstream answer, in batches. For one reading; owns the connection.
+    The events of one upstream answer, in batches. Can be read once; owns the connection.
 
     Args:
         source: Batches as they are read; raises `GatewayError` when the upstream fails.
 
-        release: Gives the connection back; called exactly once, whatever happens. Returns None if that took no
-            waiting.
+        release: Releases the connection; called exactly once, whatever happens. Returns None if there is nothing to
+            await.
 
-        media_type: What the frames are; `EVENTS` unless they are something else than events, such as sound.
+        media_type: The content type of the frames; differs from `EVENTS` for other data, such as audio.
     """
 
     __slots__ = ("_finishers", "_held", "_release", "_settled", "_source", "_steps", "media_type")
@@ -75,10 +75,10 @@ class EventStream:
 
     async def prime(self, rule: CommitRule) -> None:
         """
-        Read up to the first committing event, so that an early failure raises here and can be tried again.
+        Read up to the event that commits the stream, so that an earlier failure raises here and can be retried.
 
         Raises:
-            GatewayError: The upstream failed, or ended, before it said anything.
+            GatewayError: The upstream failed, or ended, before the stream committed.
         """
         try:
             await self._hold(rule)
@@ -90,43 +90,43 @@ class EventStream:
 
     @property
     def held_usage(self) -> Usage | None:
-        """Return what the provider says was used, as far as it said so before the stream commits."""
-        told = [event.chunk.usage for batch in self._held for event in batch if event.chunk is not None]
-        return next((usage for usage in reversed(told) if usage is not None), None)
+        """Return the last usage reported by the events that are held back, if any."""
+        reported = [event.chunk.usage for batch in self._held for event in batch if event.chunk is not None]
+        return next((usage for usage in reversed(reported) if usage is not None), None)
 
     def observe(self, observer: Observer) -> None:
-        """Show `observer` every batch that goes out, as the transforms registered before made it."""
+        """Call `observer` with every batch, as changed by the transforms registered before it."""
         self._steps.append(observer)
 
     def transform(self, step: Transform) -> None:
         """
-        Let `step` replace every batch; inner stages come first, and what it raises (`GatewayError`) ends the stream.
+        Replace every batch by the result of `step`; inner stages run first, and a `GatewayError` of it ends the stream.
 
-        No event of the stream is then forwarded in its provider's own words, which may say what `step` took out.
+        The events lose their `native` frames, which might still contain what `step` removed.
         """
         self._steps.append(lambda batch: [without_native(event) for event in step(batch)])
 
     def when_done(self, finisher: Finisher) -> None:
-        """Tell `finisher` once how the stream ended; the first registered is the first told."""
+        """Call `finisher` once with the outcome of the stream; finishers run in the order of registration."""
         self._finishers.append(finisher)
 
     def __aiter__(self) -> Self:
-        """Return the one reading of this stream; asked again, it goes on where it stopped."""
+        """Return this stream; a second iteration continues where the first one stopped."""
         return self
 
     async def __anext__(self) -> Batch:
-        """Return what comes next; see `Batch`."""
+        """Return the next batch that is not empty."""
         if self._settled:
             raise StopAsyncIteration
         try:
             while True:
                 batch = self._held.pop(0) if self._held else await anext(self._source)
                 for step in self._steps:
-                    made = step(batch)
-                    batch = batch if made is None else made
+                    replacement = step(batch)
+                    batch = batch if replacement is None else replacement
                 if batch:
                     return batch
-                del batch  # what has been handed on must not wait here for the next
+                del batch  # free it before waiting for the next one
         except StopAsyncIteration:
             await self._settle(None)
             raise
@@ -142,9 +142,9 @@ class EventStream:
 
     async def aclose(self, failure: GatewayError | None = None) -> None:
         """
-        End the stream early, also one that nobody began to read; does nothing once it has ended.
+        End the stream early, whether or not reading has begun; do nothing if it has ended.
 
-        Its client has left, or `failure` says what else went wrong on the way to it.
+        Without a `failure` (to deliver the answer), the reason is that the client disconnected.
         """
         await self._settle(failure or asyncio.CancelledError())
 
@@ -159,14 +159,14 @@ class EventStream:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider ended its stream before it said anything.")
 
     async def _settle(self, failure: BaseException | None) -> None:
-        """Close the source, give the connection back and tell everybody, also if this task is cancelled meanwhile."""
+        """Close the source, release the connection and run all finishers, even if this task is cancelled meanwhile."""
         if self._settled:
             return
         self._settled = True
         outcome, cancelled = Outcome.of(failure), None
         steps: list[Finisher] = [self._give_back, *self._finishers]
         if failure is not None:
-            steps.insert(0, self._close_source)  # one that came to its end has closed itself
+            steps.insert(0, self._close_source)  # an exhausted source has closed itself
         for step in steps:
             pending = conclude(step, outcome)
             if pending is not None:
@@ -185,12 +185,12 @@ class EventStream:
 
 
 def without_native(event: StreamEvent) -> StreamEvent:
-    """Return an event without its provider's own words, which may say something else than it does by now."""
+    """Return the event without its `native` frame, which no longer matches an event that was changed."""
     return event if event.native is None else msgspec.structs.replace(event, native=None)
 
 
 def after_commit(error: GatewayError) -> GatewayError:
-    """Say of a failure in the middle of an answer that the answer is broken; timeouts keep their own name."""
+    """Return STREAM_BROKEN for a network or parse error in the middle of an answer; return other errors unchanged."""
     if error.kind.category not in {"network", "parse"}:
         return error
     broken = GatewayError(STREAM_BROKEN, error.message)
@@ -199,7 +199,7 @@ def after_commit(error: GatewayError) -> GatewayError:
 
 
 def weight_of(delta: Delta) -> Weight:
-    """Return how much a piece of a choice carries by itself."""
+    """Return the weight of a delta."""
     if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
         return Weight.ANSWER
     return Weight.THOUGHT if delta.reasoning_content or delta.reasoning else Weight.NOTHING
