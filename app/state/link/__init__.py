@@ -2,8 +2,8 @@
 The interface between Redis and the features that share state through it; redis-py is not imported here.
 
 An adapter submits `Command`s to a `Link` (Redis's own, or a `decision`, which is a script) and follows it: twice a
-second the link calls `catch_up`, and it reports when Redis is lost. Every answer may be a `StateLostError`; the policy
-of the feature (`redis.fail`) decides what happens then.
+second the link calls `beat`, for changes of other replicas, and it reports when Redis is lost. Every answer may be a
+`StateLostError`; the policy of the feature (`redis.fail`) decides what happens then.
 """
 
 from __future__ import annotations
