@@ -1,4 +1,4 @@
-"""Circuits in the memory of this process. Nothing here waits, hence every decision is atomic under asyncio."""
+"""Circuits in the memory of this process. Nothing here awaits, hence every decision is atomic under asyncio."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.state.circuits.announcer import FORCED, FORGOTTEN, Announcer
 from app.state.circuits.circuit import JITTER, Circuit, Finding, Reading
 from app.state.circuits.views import refuse, view_of
 
-CIRCUITS_MAX = 4096  # any model of a provider may be asked for, so the table needs an end
+CIRCUITS_MAX = 4096  # callers can ask for any model, so the table must be bounded
 
 
 class Means(msgspec.Struct, frozen=True):
-    """What circuits need from their process; the announcer is one for all of them."""
+    """What circuits need from their process; all share one announcer."""
 
     clock: Clock
     chance: Chance
@@ -26,7 +26,7 @@ class Means(msgspec.Struct, frozen=True):
 
 
 class LocalCircuits:
-    """The `Circuits` of one process; those unused for longest are forgotten first."""
+    """The `Circuits` of one process; the least recently used are forgotten first."""
 
     def __init__(self, means: Means, circuits_max: int = CIRCUITS_MAX) -> None:
         self.means = means
@@ -34,7 +34,7 @@ class LocalCircuits:
         self._circuits: dict[str, Circuit] = {}
 
     def closed(self, target: Target, policy: CircuitPolicy) -> Ticket | None:
-        """Decide by what is known of it."""
+        """Decide by the present state."""
         circuit = self._circuits.pop(target.name, None)
         if circuit is None:
             return None
@@ -55,7 +55,7 @@ class LocalCircuits:
         return Ticket(target, policy, reading.generation, reading.slot)
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
-        """Take note at once."""
+        """Count at once."""
         if not ticket.slot and verdict is not Verdict.FAILED:
             circuit = self._circuits.get(ticket.target.name)
             if circuit is not None and verdict is Verdict.OK:
@@ -65,7 +65,7 @@ class LocalCircuits:
         self.take(ticket.target.name, ticket.policy, finding, request_id)
 
     def take(self, target: str, policy: CircuitPolicy, finding: Finding, request_id: str = "") -> None:
-        """Take note of how calls of one target ended."""
+        """Count the outcomes of one target's calls."""
         now_ms = self._now_ms()
         reading = self._of(target, now_ms).report(now_ms, policy, finding)
         self.means.announcer.changed(target, reading, None, request_id)
@@ -87,7 +87,7 @@ class LocalCircuits:
         return view_of(target.name, reading)
 
     def adopt(self, readings: Mapping[str, Reading]) -> None:
-        """Forget everything and go on from where shared state was when it went out of reach."""
+        """Replace everything by the last known shared state."""
         now_ms = self._now_ms()
         self._circuits.clear()
         for target, reading in readings.items():
@@ -99,7 +99,7 @@ class LocalCircuits:
         return circuit
 
     def _forget_one(self, now_ms: int, policy: CircuitPolicy) -> None:
-        """If there are too many, forget the one unused for longest that no operator opened."""
+        """If there are too many, forget the least recently used one that no operator opened."""
         if len(self._circuits) > self._circuits_max:
             name = next((name for name, circuit in self._circuits.items() if not circuit.forced), None)
             if name is not None:
@@ -111,7 +111,7 @@ class LocalCircuits:
 
 
 def finding_of(ticket: Ticket, verdict: Verdict, least_open_s: float, means: Means) -> Finding:
-    """Return what is to be noted of one call."""
+    """Return the outcome of one call."""
     return Finding(
         generation=ticket.generation,
         slot=ticket.slot,

@@ -1,4 +1,4 @@
-"""What one replica knows of the circuits that it shares: as of the last beat, or of what it was told since."""
+"""One replica's copy of the shared circuits, as of the last beat or a later answer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from app.core.signals import ELSEWHERE
 from app.state.circuits.circuit import Reading
 from app.state.circuits.memory import Means
 
-FULL_S = 0.2  # after all places for probes were taken, nobody asks again for this long
+FULL_S = 0.2  # after all probe slots were taken, calls do not ask again for this long
 CLOSED = Reading(CircuitState.CLOSED, 0, 0, forced=False, failures=0, calls=0, age_ms=0)
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """A circuit as it was at the time `at`, and until when no call needs to ask Redis before it is refused."""
+    """A circuit at the time `at`, and the time until which calls are refused without asking Redis."""
 
     reading: Reading
     at: float
     refuses_until: float
 
     def by(self, now: float) -> Reading:
-        """Return what it must be by now, if nobody touched it."""
+        """Return its present state, unless it was changed elsewhere."""
         passed_ms = round((now - self.at) * 1000)
         reading = self.reading
         wait_ms = max(0, reading.wait_ms - passed_ms)
@@ -32,7 +32,7 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 class Mirror:
-    """The circuits that are, or were, anything but closed; tells the announcer of what it learns."""
+    """The circuits that are, or were, not closed; passes changes to the announcer."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
@@ -46,17 +46,17 @@ class Mirror:
         return seen.reading.generation if seen.reading.state is CircuitState.CLOSED else None
 
     def refusal(self, name: str) -> Reading | None:
-        """Return a circuit by which a call is surely refused; None if Redis has to be asked."""
+        """Return a circuit that certainly refuses a call; None if Redis has to be asked."""
         seen, now = self._seen[name], self._means.clock.now()
         return seen.by(now) if now < seen.refuses_until else None
 
     def readings(self) -> dict[str, Reading]:
-        """Return every circuit as it must be by now; other threads may ask, too."""
+        """Return the present state of every circuit; safe in other threads."""
         now = self._means.clock.now()
         return {name: seen.by(now) for name, seen in dict(self._seen).items()}
 
     def renew(self, found: Mapping[str, Reading]) -> None:
-        """Take over what there is in Redis, all of it."""
+        """Replace everything by the state in Redis."""
         for name in {*self._seen, *self._means.announcer.told()} - found.keys():
             self._seen.pop(name, None)
             self._means.announcer.changed(name, CLOSED, ELSEWHERE)
@@ -64,8 +64,8 @@ class Mirror:
             self.take(name, reading, ELSEWHERE)
 
     def take(self, name: str, reading: Reading, cause: str | None, request_id: str = "") -> None:
-        """Take over a newer reading; `cause` is None where a decision of this process brought it about."""
-        if cause is None and reading.age_ms > 0:  # it was another replica whose word decided this
+        """Apply a newer reading; `cause` is None if a decision of this process caused it."""
+        if cause is None and reading.age_ms > 0:  # another replica caused it
             self._means.announcer.changed(name, reading, ELSEWHERE)
         else:
             self._means.announcer.changed(name, reading, cause, request_id)

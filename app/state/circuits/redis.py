@@ -1,5 +1,5 @@
 """
-Circuits in Redis: the decisions of `Circuit`, taken there, so that all replicas share them.
+Circuits in Redis: the decisions of `Circuit` as scripts, so that all replicas share them.
 
 The keys share one hash tag, and with it one slot of a cluster: a circuit and the list of all circuits change together.
 """
@@ -33,20 +33,20 @@ class RedisCircuits:
         self._beat = f"{{{prefix}:circuits}}:beat"
 
     def over(self, submit: Submit) -> RedisCircuits:
-        """Return the same, asked in another way."""
+        """Return the same commands over another submit function."""
         return RedisCircuits(submit, self._prefix)
 
     async def admit(self, target: str, policy: CircuitPolicy) -> Reading:
-        """Let a call of `target` through, or not (see `Reading.slot`)."""
+        """Admit or refuse a call of `target` (see `Reading.slot`)."""
         lease_ms = round(min(policy.probe_lease_s, LEASE_MAX_S) * 1000)
         return reading_of(await self._about("circuit_admit", target, policy.half_open_max_calls, lease_ms))
 
     async def report(self, target: str, policy: CircuitPolicy, finding: Finding) -> Reading:
-        """Take note of how calls ended."""
+        """Count outcomes."""
         return reading_of(await self.reporting(target, policy, finding))
 
     def reporting(self, target: str, policy: CircuitPolicy, finding: Finding) -> asyncio.Future[Any]:
-        """Do the same without a wait; `reading_of` understands what the future will hold."""
+        """Count outcomes without waiting; `reading_of` decodes the future's answer."""
         return self._about(
             "circuit_report",
             target,
@@ -64,18 +64,18 @@ class RedisCircuits:
         )
 
     async def force(self, target: str, action: Force) -> Reading:
-        """Do as an operator says."""
+        """Apply an operator's order."""
         return reading_of(await self._about("circuit_force", target, action))
 
     async def read(self, target: str, policy: CircuitPolicy) -> Reading:
-        """Look at one circuit."""
+        """Read one circuit."""
         return reading_of(await self._about("circuit_read", target, policy.bucket_ms))
 
     async def every(self, probes: Iterable[Probe] = ()) -> dict[str, Reading]:
         """
-        Return every circuit that is or was anything but closed, by the name of its target.
+        Return every circuit that is or was not closed, by the name of its target.
 
-        `probes` are still under way: they keep their places.
+        `probes` are still in progress and keep their slots.
         """
         held = [part for probe in probes for part in probe]
         arguments = (CIRCUITS_KEPT, round(LEASE_MAX_S * 1000), *held)
@@ -86,8 +86,8 @@ class RedisCircuits:
         return self._submit(decision(name, (self._states, self._window + target), target, *arguments))
 
 
-def reading_of(answer: Any) -> Reading:  # noqa: ANN401 - as redis-py hands it over
-    """Understand what a script says about one circuit: its list of eight."""
+def reading_of(answer: Any) -> Reading:  # noqa: ANN401 - as redis-py returns it
+    """Decode a script's answer about one circuit, a list of eight."""
     state, generation, wait_ms, forced, failures, calls, age_ms, slot = answer
     return Reading(
         state=CircuitState(text_of(state)),

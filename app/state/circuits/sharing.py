@@ -1,10 +1,10 @@
 """
 Circuits that replicas share: decided in Redis, mirrored here.
 
-A call whose circuit is closed asks nobody: the mirror is as old as the last beat of the link, or as the last failure
-that this process reported. Only a call that might become a probe waits for Redis. Answers are reported in the
-background; good ones are added up for a moment first. While Redis is out of reach this process decides alone (`fail`),
-beginning from the mirror; generations keep what was decided apart from what will count again once Redis is back.
+A call whose circuit is closed needs no round trip: the mirror is as old as the last beat of the link, or as the last
+failure that this process reported. Only a call that might become a probe waits for Redis. Outcomes are reported in the
+background, successes in sums. While Redis is out of reach this process decides alone (`fail`), starting from the
+mirror; generations separate these decisions from those that count again once Redis is back.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from app.state.circuits.redis import Probe, RedisCircuits, reading_of
 from app.state.circuits.views import refuse, view_of
 from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach
 
-ADD_UP_S = 0.25  # good answers wait this long for others, so that a busy target costs four commands a second
-WINDOWS_BEATS = 10  # windows are looked at this seldom, every five seconds; states with each beat
-NAMES_MAX = 512  # closed circuits that an operator sees; any model of a provider may be asked for
+ADD_UP_S = 0.25  # successes are summed for this long, so that a busy target costs four commands a second
+WINDOWS_BEATS = 10  # windows are read every five seconds, states with each beat
+NAMES_MAX = 512  # closed circuits shown to operators; callers can ask for any model
 
 
 class _Tally(msgspec.Struct):
-    """Good answers of one generation that have not been reported yet."""
+    """Successes of one generation that are not reported yet."""
 
     policy: CircuitPolicy
     generation: int
@@ -54,7 +54,7 @@ class SharedCircuits(Follower):
         self._beats = 0
         link.follow(self)
 
-    # --- the calls' side -----------------------------------------------------------------------------------------
+    # --- for calls -----------------------------------------------------------------------------------------------
 
     def closed(self, target: Target, policy: CircuitPolicy) -> Ticket | None:
         """Decide by the mirror."""
@@ -64,7 +64,7 @@ class SharedCircuits(Follower):
         return None if generation is None else Ticket(target, policy, generation, "")
 
     async def admit(self, target: Target, policy: CircuitPolicy, *, last_resort: bool = False) -> Ticket:
-        """Decide by the mirror if it is closed or surely open; else ask Redis."""
+        """Decide by the mirror if the circuit is closed or certainly open; otherwise ask Redis."""
         if not self._link.up:
             return await self._alone(target, policy, last_resort=last_resort)
         ticket = self.closed(target, policy)
@@ -79,7 +79,7 @@ class SharedCircuits(Follower):
         return Ticket(target, policy, reading.generation, reading.slot)
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
-        """Add a good answer to others, and send everything else at once."""
+        """Add up a success, or report any other outcome at once."""
         if ticket.slot:
             self._probes.discard((ticket.target.name, ticket.generation, ticket.slot))
         elif verdict is Verdict.IGNORED:
@@ -91,13 +91,13 @@ class SharedCircuits(Follower):
             self._add_up(ticket)
         else:
             name = ticket.target.name
-            self._send_tally(name)  # first, so that the share of failures is that of all calls so far
+            self._send_tally(name)  # first, so that the failure ratio includes all calls so far
             self._send(name, ticket.policy, finding_of(ticket, verdict, least_open_s, self._means), request_id)
 
-    # --- the operator's side -------------------------------------------------------------------------------------
+    # --- for operators -------------------------------------------------------------------------------------------
 
     async def views(self, policy: CircuitPolicy) -> list[CircuitView]:
-        """Return what Redis says, or else this process."""
+        """Return the circuits from Redis, or else from this process."""
         if not self._link.up:
             return await self._local.views(policy)
         names = sorted({*self._mirror.readings(), *self._names})
@@ -108,7 +108,7 @@ class SharedCircuits(Follower):
         return [view_of(name, reading) for name, reading in zip(names, readings, strict=True)]
 
     def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
-        """Return what was seen in Redis at the last beats, or else what this process decided."""
+        """Return the circuits as of the last beats, or else this process's own."""
         if not self._link.up:
             return self._local.glance(policy)
         mirror, windows = self._mirror.readings(), dict(self._windows)
@@ -117,7 +117,7 @@ class SharedCircuits(Follower):
         ]
 
     async def force(self, target: Target, action: Force, policy: CircuitPolicy) -> CircuitView:  # noqa: ARG002 - the port's
-        """Tell Redis, and through it every replica."""
+        """Apply an operator's order in Redis, and so at every replica."""
         try:
             reading = await self._store.over(self._link.operate).force(target.name, action)
         except StateLostError as error:
@@ -125,22 +125,22 @@ class SharedCircuits(Follower):
         self._mirror.take(target.name, reading, FORCED)
         return view_of(target.name, reading)
 
-    # --- the link's side -----------------------------------------------------------------------------------------
+    # --- for the link --------------------------------------------------------------------------------------------
 
     async def beat(self) -> None:
-        """Take over what replicas decided; the probes of this one that are under way keep their places."""
+        """Apply the decisions of replicas; this replica's probes in progress keep their slots."""
         self._mirror.renew(await self._store.every(self._probes))
         if self._beats % WINDOWS_BEATS == 0:
             await self._look_at_windows()
         self._beats += 1
 
     def lost(self) -> None:
-        """Go on alone from what is known."""
+        """Continue without Redis, from the mirror."""
         self._tallies.clear()
         self._local.adopt(self._mirror.readings())
 
     async def _look_at_windows(self) -> None:
-        """Look how calls of the closed circuits ended that this process has told of; all in one pipeline."""
+        """Read the windows of the closed circuits that this process has reported on; all in one pipeline."""
         names = list(self._names.items())
         readings = await asyncio.gather(*(self._store.read(name, policy) for name, policy in names))
         self._windows = {
@@ -169,7 +169,7 @@ class SharedCircuits(Follower):
         return reading
 
     def _give_back(self, target: Target, policy: CircuitPolicy, answer: asyncio.Future[Reading]) -> None:
-        """Free the place of a probe whose caller left before it was granted."""
+        """Free the slot of a probe whose caller left before it was granted."""
         if arrived(answer) and answer.result().slot:
             reading = answer.result()
             self._send(target.name, policy, Finding(reading.generation, reading.slot or ""))
@@ -210,7 +210,7 @@ class SharedCircuits(Follower):
         self._store.reporting(name, policy, finding).add_done_callback(answered)
 
     def _keep(self, name: str, policy: CircuitPolicy, finding: Finding, request_id: str) -> None:
-        """Let what Redis did not take note of count here, while this process decides alone."""
+        """Count outcomes that Redis did not record, while this process decides alone."""
         if self._fail == "local" and not self._link.up:
             self._local.take(name, policy, finding, request_id)
 

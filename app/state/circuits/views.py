@@ -1,4 +1,4 @@
-"""How a decision about a circuit is told to others: as the refusal of a call, and as what an operator sees."""
+"""Presents decisions about circuits: the refusal of a call, and the view for operators."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from app.core.circuits import NO_GENERATION, CircuitPolicy, CircuitState, Circui
 from app.core.errors import CIRCUIT_OPEN, GatewayError
 from app.state.circuits.circuit import Reading
 
-PROBING_WAIT_S = 1.0  # while others find out whether the target is well, which takes one answer
+PROBING_WAIT_S = 1.0  # while probes are in progress, which takes one answer
 
 
 def refuse(target: Target, reading: Reading, policy: CircuitPolicy, *, last_resort: bool) -> Ticket:
     """
-    Refuse a call, or let it through uncounted if it has no other hope and no operator has opened the circuit.
+    Refuse a call, or admit it uncounted if it has no other target and no operator has opened the circuit.
 
     Raises:
         GatewayError: CIRCUIT_OPEN.
@@ -23,7 +23,7 @@ def refuse(target: Target, reading: Reading, policy: CircuitPolicy, *, last_reso
 
 
 def view_of(target: str, reading: Reading) -> CircuitView:
-    """Return what an operator sees."""
+    """Return the view for operators."""
     return CircuitView(
         target=target,
         state=reading.state,

@@ -1,4 +1,4 @@
-"""Virtual keys that were made while this process runs, in its memory."""
+"""Virtual keys created at run time, in the memory of this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LocalKeys:
         self._table = KeyTable()
 
     def find(self, digests: Iterable[bytes], now_wall: float) -> Found:
-        """Find whose secret has one of `digests`."""
+        """Find the key whose secret has one of `digests`."""
         return self._table.find(digests, now_wall)
 
     def every(self) -> list[VirtualKey]:

@@ -1,9 +1,9 @@
 """
-Virtual keys in Redis, with a copy of all of them here.
+Virtual keys in Redis, with a copy of all of them in this process.
 
-A call asks nobody: the copy is as old as the last beat of the link. While Redis is out of reach the copy goes on being
-used (`fail: local`), or every key that is only there is refused with 503 (`closed`). Redis is where these keys live:
-when it lost its data, there are none.
+Calls need no round trip: the copy is as old as the last beat of the link. While Redis is out of reach the copy stays in
+use (`fail: local`), or keys that exist only in Redis are refused with 503 (`closed`). Redis is the only store: if it
+loses its data, these keys are gone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from app.core.keys.store import key_exists, no_such_key
 from app.core.keys.virtual_keys import UNDECIDED, Found, KeyTable, Standing, VirtualKey
 from app.state.link import Command, Follower, Link, StateLostError, Submit, decision, out_of_reach
 
-KEYS_MAX: Final = 100_000  # some 100 MB in each process
-FORGOTTEN_AFTER_S: Final = 30 * 86_400.0  # how long an operator sees keys that are valid no more
+KEYS_MAX: Final = 100_000  # about 100 MB in each process
+FORGOTTEN_AFTER_S: Final = 30 * 86_400.0  # how long operators see keys that are no longer valid
 _PAGE = 500
 _TRIES = 5
 _CONFLICT, _FULL = 0, -1
@@ -35,13 +35,13 @@ class _Copy:
         self.versions: dict[str, int] = {}
 
     def take(self, key: VirtualKey, version: int) -> None:
-        """Take over a key as Redis listed it."""
+        """Add or replace a key from Redis."""
         self.known = max(self.known, version)
         if version > self.versions.get(key.id, 0):
             self.stored(key, version)
 
     def stored(self, key: VirtualKey, version: int) -> None:
-        """Take over a key that was stored just now; what the next beat brings is then nothing new."""
+        """Add a key that was stored just now, so that the next beat brings nothing new."""
         self.versions[key.id] = version
         self.table.put(key)
 
@@ -60,7 +60,7 @@ class SharedKeys(Follower):
         link.follow(self)
 
     def find(self, digests: Iterable[bytes], now_wall: float) -> Found:
-        """Find whose secret has one of `digests` in the copy."""
+        """Find the key whose secret has one of `digests`, in the copy."""
         found = self._copy.table.find(digests, now_wall)
         if self._link.up or (self._fail == "local" and (self._copy.epoch or found.standing is not Standing.UNKNOWN)):
             return found
@@ -76,7 +76,7 @@ class SharedKeys(Follower):
             raise key_exists()
 
     async def change(self, key_id: str, step: Callable[[VirtualKey], VirtualKey]) -> VirtualKey:
-        """Change a key for every replica; one that another replica changed meanwhile is read again first."""
+        """Change a key for every replica; reads it again first if another replica changed it meanwhile."""
         for _ in range(_TRIES):
             found = self._copy.table.get(key_id)
             if found is None:
@@ -91,14 +91,14 @@ class SharedKeys(Follower):
         raise GatewayError(CONFLICT, "The key is being changed by others all the time.", suggestion="Try again.")
 
     async def beat(self) -> None:
-        """Take over what replicas changed; all of it, if this is another collection than the one that is known."""
+        """Apply the changes of replicas, or read everything if the collection in Redis is another one."""
         await self._read(self._link.submit)
 
     async def _read(self, ask: Submit) -> None:
         epoch, rows = await self._page(ask, self._copy.known)
         copy = self._copy
         if epoch != copy.epoch:
-            copy = _Copy(epoch)  # used once it is complete: nobody is refused because it is being read
+            copy = _Copy(epoch)  # used once it is complete, so that nobody is refused meanwhile
             _, rows = await self._page(ask, 0)
         while True:
             for version, packed in rows:
@@ -131,7 +131,7 @@ class SharedKeys(Follower):
         except StateLostError as error:
             raise _unreachable() from error
 
-    async def _asked(self, command: Command) -> Any:  # noqa: ANN401 - as redis-py hands it over
+    async def _asked(self, command: Command) -> Any:  # noqa: ANN401 - as redis-py returns it
         try:
             return await self._link.operate(command)
         except StateLostError as error:
@@ -139,7 +139,7 @@ class SharedKeys(Follower):
 
 
 def _last_second(key: VirtualKey) -> float | None:
-    """Return when a key was or will be valid for the last time; None for one of the file, revoked or not."""
+    """Return when a key ends or ended; None for a key of the configuration file, revoked or not."""
     ends = [moment for moment in (key.revoked, key.expires) if moment is not None]
     return None if key.in_file or not ends else min(ends)
 

@@ -1,8 +1,8 @@
 """
-Where sessions are kept: in memory, in files, in SQLite or in Redis. One contract suite holds for all of them.
+Stores of sessions: memory, files, SQLite or Redis. One contract suite tests all of them.
 
-A session that expired loses its messages; that it was there is remembered for `GRACE_S`, so that its owner is told why
-it is gone.
+An expired session loses its messages; its existence is remembered for `GRACE_S`, so that its owner learns why it is
+gone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SWEEP_EVERY_S: Final = 60.0
 
 
 class StoreLimits(msgspec.Struct, frozen=True):
-    """How much is kept: sessions of one owner, and bytes altogether where that is memory of the process."""
+    """Bounds: sessions per owner, and total bytes for the memory store."""
 
     sessions_max: int
     total_max_bytes: int
@@ -30,13 +30,13 @@ def joined(messages: tuple[Raw, ...]) -> bytes:
 
 
 def parted(messages: bytes) -> tuple[Raw, ...]:
-    """Return the messages of a JSON array as they were."""
+    """Return the messages of a JSON array as raw bytes."""
     return tuple([bytes(raw) for raw in msgspec.json.decode(messages, type=tuple[msgspec.Raw, ...])])
 
 
 def checked(session_id: str) -> str:
     """
-    Return the id of a session, which leads nowhere else where it is part of a name.
+    Return the id of a session, after checking that it is safe as a part of file names and keys.
 
     Raises:
         GatewayError: SESSION_NOT_FOUND.

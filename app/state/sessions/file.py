@@ -1,10 +1,10 @@
 """
 Sessions in files, one each (`lines.py`).
 
-    PATH/OWNER/sess_….jsonl        OWNER is a digest, as names of owners may be anything
+    PATH/OWNER/sess_….jsonl        OWNER is a digest, as owners may have any name
 
-The time of a file's last change is when its session expires. Processes of one machine may share the folder: each step
-holds the lock of its file. All work on files happens in threads.
+A file's modification time is the expiry of its session. Processes of one machine may share the folder: each step
+holds the lock of its file. All file operations run in threads.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EXISTING: Final = os.O_RDWR | os.O_APPEND
 
 
 class FileSessions:
-    """The `SessionStore` in the folder `path`, which is made if it is not there."""
+    """The `SessionStore` in the folder `path`, which is created if necessary."""
 
     def __init__(self, path: Path, limits: StoreLimits, clock: Clock) -> None:
         self._path = path
@@ -46,7 +46,7 @@ class FileSessions:
         await self._in_thread(lambda: self._create(session))
 
     async def load(self, tenant: str, session_id: str) -> Session:
-        """Return a session, and let it live on."""
+        """Return a session, and extend its lifetime."""
 
         def load() -> Session:
             with self._opened(self._file(tenant, session_id)) as descriptor:
@@ -60,7 +60,9 @@ class FileSessions:
         def append() -> Head:
             with self._opened(self._file(tenant, session_id)) as descriptor:
                 before = self._living(descriptor)
-                os.ftruncate(descriptor, whole_lines(read_all(descriptor)))  # without what a crash left of a turn
+                os.ftruncate(
+                    descriptor, whole_lines(read_all(descriptor))
+                )  # removes the rest of a turn that a crash left
                 write_all(descriptor, turn_line(turn))
                 return self._touched(descriptor, grown(before, turn)).head
 
@@ -78,7 +80,7 @@ class FileSessions:
         await self._in_thread(delete)
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """Return sessions, those used last first."""
+        """Return sessions, most recently used first."""
 
         def listing() -> list[Head]:
             pattern = f"{'*' if tenant is None else _owner(tenant)}/*{_SUFFIX}"
@@ -89,7 +91,7 @@ class FileSessions:
         return await self._in_thread(listing)
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
@@ -115,7 +117,7 @@ class FileSessions:
 
     @contextmanager
     def _opened(self, file: Path) -> Iterator[int]:
-        """Open the file of a session for one step, with nobody else in it."""
+        """Open and lock the file of a session for one step."""
         try:
             descriptor = os.open(file, _EXISTING)
         except FileNotFoundError:
@@ -150,7 +152,7 @@ class FileSessions:
             os.utime(descriptor, (ends, ends))
 
     def _sweep(self) -> None:
-        """Take the content of what has expired, now and then, and the rest of it later."""
+        """Periodically remove the content of expired sessions, and later their files."""
         now, now_wall = self._clock.now(), self._clock.wall()
         if self._swept is not None and now - self._swept < SWEEP_EVERY_S:
             return
@@ -172,7 +174,7 @@ def _owner(tenant: str) -> str:
 
 
 def _ends(file: Path) -> float:
-    """Return when the session of a file expires; long ago, if the file was deleted meanwhile."""
+    """Return when the session of a file expires; 0 if the file was deleted meanwhile."""
     try:
         return file.stat().st_mtime
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A session as a file of lines: first what is known of it, then a line for each turn. Nothing is ever rewritten."""
+"""A session as lines of a file: first its metadata, then a line per turn. Append-only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Added(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def first_line(session: Session) -> bytes:
-    """Return the line with which the file of `session` begins."""
+    """Return the first line of the file of `session`."""
     head = session.head
     first = _First(
         id=head.id,
@@ -52,10 +52,10 @@ def turn_line(turn: Turn) -> bytes:
 
 def read_lines(content: bytes, expires: float) -> Session:
     """
-    Return the session in a file; what a crash left of a last line is nothing.
+    Return the session in a file; an incomplete last line, left by a crash, is ignored.
 
     Raises:
-        msgspec.MsgspecError: It is no such file.
+        msgspec.MsgspecError: It is not the file of a session.
     """
     begin, *turns = content[: whole_lines(content)].split(_NEWLINE)[:-1] or [b""]
     first = msgspec.json.decode(begin, type=_First)

@@ -1,4 +1,4 @@
-"""Sessions in the memory of this process; they end with it."""
+"""Sessions in the memory of this process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.state.sessions import GRACE_S, SWEEP_EVERY_S, StoreLimits
 
 
 class MemorySessions:
-    """The `SessionStore` of one process. Nothing here waits, hence every step is atomic under asyncio."""
+    """The `SessionStore` of one process. Nothing here awaits, hence every step is atomic under asyncio."""
 
     def __init__(self, limits: StoreLimits, clock: Clock) -> None:
         self._limits = limits
         self._clock = clock
-        self._kept: OrderedDict[str, Session] = OrderedDict()  # in the order of their last use
-        self._gone: dict[str, Head] = {}  # those that expired
+        self._kept: OrderedDict[str, Session] = OrderedDict()  # in order of last use
+        self._gone: dict[str, Head] = {}  # expired ones
         self._counts: dict[str, int] = {}
         self._bytes = 0
         self._swept = 0.0
@@ -35,7 +35,7 @@ class MemorySessions:
         self._bytes += head.size
 
     async def load(self, tenant: str, session_id: str) -> Session:
-        """Return a session, and let it live on."""
+        """Return a session, and extend its lifetime."""
         return self._touched(self._living(tenant, session_id))
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
@@ -53,13 +53,13 @@ class MemorySessions:
         self._drop(self._living(tenant, session_id).head)
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """Return sessions, those used last first."""
+        """Return sessions, most recently used first."""
         self._sweep()
         found = [kept.head for kept in reversed(self._kept.values()) if tenant in {None, kept.head.tenant}]
         return found[:limit]
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
     def _has_room(self, head: Head) -> bool:
         mine, limits = self._counts.get(head.tenant, 0), self._limits
@@ -82,7 +82,7 @@ class MemorySessions:
         return touched
 
     def _sweep(self) -> None:
-        """Forget what has expired: the content at once, that it was there later."""
+        """Remove the content of expired sessions at once, and their heads later."""
         self._swept, now_wall = self._clock.now(), self._clock.wall()
         for head in [kept.head for kept in self._kept.values() if now_wall >= kept.head.expires]:
             self._expire(head)

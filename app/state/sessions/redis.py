@@ -1,7 +1,7 @@
 """
-Sessions in Redis, for all replicas. While Redis is out of reach nobody has any: there is nothing to go on with.
+Sessions in Redis, for all replicas. While Redis is out of reach sessions are unavailable: there is no local copy.
 
-All keys of one owner carry one hash tag, and with it share one slot of a cluster.
+All keys of one owner have the same hash tag, and so share one slot of a cluster.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RedisSessions:
         await self._ask(Command(("SADD", f"{self._prefix}:owners", head.tenant)))
 
     async def load(self, tenant: str, session_id: str) -> Session:
-        """Return a session, and let it live on."""
+        """Return a session, and extend its lifetime."""
         head, instructions, messages = await self._found("session_load", tenant, session_id)
         return Session(_head(head), parted(instructions), tuple(messages))
 
@@ -74,7 +74,7 @@ class RedisSessions:
         await self._found("session_delete", tenant, session_id)
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """Return sessions, those used last first; only operators ask for those of all."""
+        """Return sessions, most recently used first; only operators list those of all owners."""
         owners = [tenant]
         ask: Callable[[Command], Awaitable[Any]] = self._link.decide
         if tenant is None:
@@ -89,10 +89,10 @@ class RedisSessions:
         return sorted(found, key=lambda head: head.expires, reverse=True)[:limit]
 
     async def aclose(self) -> None:
-        """The link belongs to the process."""
+        """Do nothing: the link belongs to the process."""
 
-    async def _found(self, name: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        """Take a step on a session that has to be there."""
+    async def _found(self, name: str, tenant: str, session_id: str, *arguments: Argument) -> Any:  # noqa: ANN401 - as redis-py returns it
+        """Run a step on a session that must exist."""
         said = await self._step(name, tenant, checked(session_id), *arguments)
         if said == b"gone":
             raise not_found(session_id)
@@ -118,7 +118,7 @@ class RedisSessions:
         return f"{{{self._prefix}:{tenant}}}"
 
 
-def _head(row: Any) -> Head:  # noqa: ANN401 - as redis-py hands it over
+def _head(row: Any) -> Head:  # noqa: ANN401 - as redis-py returns it
     packed, ttl, ends, turns, messages, size = row
     about = msgspec.msgpack.decode(packed, type=_About)
     return Head(

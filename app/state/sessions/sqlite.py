@@ -38,7 +38,7 @@ _HEAD: Final = "id, tenant, created, expires, ttl_s, model, metadata, turns, mes
 
 
 class SqliteSessions:
-    """The `SessionStore` in the database `path`, which is made if it is not there. Opened by the first step."""
+    """The `SessionStore` in the database `path`, which is created if necessary. Opened by the first step."""
 
     def __init__(self, path: Path, limits: StoreLimits, clock: Clock) -> None:
         self._file = Database(path, _SCHEMA, _make_private)
@@ -64,7 +64,7 @@ class SqliteSessions:
         await self._step(create)
 
     async def load(self, tenant: str, session_id: str) -> Session:
-        """Return a session, and let it live on."""
+        """Return a session, and extend its lifetime."""
 
         def load(file: Connection) -> Session:
             head, instructions = self._living(file, tenant, session_id)
@@ -100,7 +100,7 @@ class SqliteSessions:
         await self._step(delete)
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """Return sessions, those used last first."""
+        """Return sessions, most recently used first."""
         whose, values = ("", ()) if tenant is None else ("tenant = ? AND ", (tenant,))
         query = f"SELECT {_HEAD} FROM sessions WHERE {whose}expires > ? ORDER BY expires DESC LIMIT ?"  # noqa: S608 - our own words
         asked = (*values, self._clock.wall(), limit)
@@ -111,7 +111,7 @@ class SqliteSessions:
         await self._file.aclose()
 
     async def _step(self, work: Callable[[Connection], T]) -> T:
-        """Do everything in `work` at once; what a refusal leaves behind (expired content is gone) stays."""
+        """Run `work` as one transaction; changes before a refusal (removed expired content) stay."""
         try:
             return await self._file.write(work)
         except StateLostError as error:
@@ -137,7 +137,7 @@ class SqliteSessions:
         return touched
 
     def _sweep(self, file: Connection, now_wall: float) -> None:
-        """Forget what has expired, now and then: the content at once, that it was there later."""
+        """Periodically remove the content of expired sessions, and later their rows."""
         now = self._clock.now()
         if self._swept is None or now - self._swept >= SWEEP_EVERY_S:
             self._swept = now
@@ -170,7 +170,7 @@ def _columns(head: Head) -> tuple[object, ...]:
     )
 
 
-def _head(row: Any) -> Head:  # noqa: ANN401 - as SQLite hands it over
+def _head(row: Any) -> Head:  # noqa: ANN401 - as SQLite returns it
     session_id, tenant, created, expires, ttl_s, model, metadata, turns, messages, size = row
     raw = metadata if isinstance(metadata, bytes) else metadata.encode()
     return Head(session_id, tenant, created, expires, ttl_s, model, raw, turns, messages, size)

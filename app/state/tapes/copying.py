@@ -1,4 +1,4 @@
-"""A stream that this process reads from its provider: write it into Redis, for those who resume it elsewhere."""
+"""Copies a stream of this process into Redis, so that it can be resumed elsewhere."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from app.state.answers.leases import Leaders
 from app.state.link import arrived, unheeded
 from app.state.tapes.entries import Begun, Ended, Entry, Piece, Seal, key_of, sealed
 
-_GATHERED_S: Final = 0.25  # between two batches of a stream that nobody reads elsewhere
-_LOST_MS: Final = 5_000  # for so long those who read a tape are told that it was lost
+_GATHERED_S: Final = 0.25  # between two batches while nobody reads the stream elsewhere
+_LOST_MS: Final = 5_000  # how long readers can see that a tape was lost
 
 
 class TapeCopy:
     """
     A tape that is being copied; see `app.state.answers.leases.Held`.
 
-    As long as somebody elsewhere asks for it, it is a reader of the tape. `over` is told when all is written.
+    While other replicas ask for the tape, it counts as a reader of it. `over` is called when everything is written.
     """
 
     def __init__(self, tape: Tape, seal: Seal, leaders: Leaders, over: Callable[[TapeCopy], None]) -> None:
@@ -32,13 +32,13 @@ class TapeCopy:
         self._means = leaders.means
         self._over = over
         self._numbers = self._copied = 0
-        self._waiting: list[bytes] = []  # sealed, and not confirmed
+        self._waiting: list[bytes] = []  # encrypted, and not confirmed
         self._all_there = False
         self._renewed = self._gathered = self._means.clock.now()
         self._wanted: float | None = None
 
     def begin(self, replica: str) -> None:
-        """Take the lease, and tell whose stream it is."""
+        """Take the lease, and write the head."""
         taped = self._tape.taped
         cut = taped.failure(GatewayError(STREAM_BROKEN, "The rest of this stream cannot be had any more."))
         self._seal_up(Begun(taped.tenant, taped.request_id, replica, cut))
@@ -48,13 +48,13 @@ class TapeCopy:
         self._send()
 
     def want(self, now: float) -> None:
-        """Note that somebody reads it elsewhere."""
+        """Note a reader at another replica."""
         if self._wanted is None:
             self._tape.join()
         self._wanted = now
 
     def keep(self, now: float) -> None:
-        """Stay alive, and send what has come."""
+        """Renew the lease, and send new events."""
         tape, rhythm = self._tape, self._means.rhythm
         if now - self._renewed >= rhythm.renewed_s:
             self._renewed = now
@@ -66,11 +66,11 @@ class TapeCopy:
             self._gathered = now
             self._gather()
         self._send()
-        if tape.end_s is not None and now - tape.end_s >= tape.bounds.window_s:  # and Redis has been gone since
+        if tape.end_s is not None and now - tape.end_s >= tape.bounds.window_s:  # and Redis was out of reach since then
             self._end()
 
     async def flush(self) -> None:
-        """Send what there is, as far as Redis can be reached."""
+        """Send pending entries, if Redis is in reach."""
         while self._means.link.up:
             self._gather()
             self._send()
@@ -93,7 +93,7 @@ class TapeCopy:
         unheeded(self._means.store.look(self.key, self.token, self._means.rhythm.lease_ms, stored_will_do=False))
 
     def _gather(self) -> None:
-        """Seal what has come since the last time, unless what was sealed then is still waiting."""
+        """Encrypt new events, unless the previous ones are still pending."""
         if self._waiting or self._all_there:
             return
         parts, ending = self._tape.parts(self._copied), self._tape.ending
@@ -116,7 +116,7 @@ class TapeCopy:
     def _sent(self, answer: asyncio.Future[Any]) -> None:
         self._sending = None
         if not arrived(answer):
-            return  # the same again, later: whoever finds it twice knows it by its numbers
+            return  # sent again later: readers recognize duplicates by their numbers
         self._waiting = []
         if self._all_there:
             self._end()

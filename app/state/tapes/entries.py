@@ -1,4 +1,4 @@
-"""What is written of a stream, and how Redis gets it."""
+"""The entries of a stream's tape, and their encoding in Redis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.core.tapes import TapeEnd
 
 
 class Begun(msgspec.Struct, frozen=True, tag=0, array_like=True):
-    """Whose stream it is, which replica writes it, and what is said in its dialect where there is no more to be had."""
+    """The stream's owner, the replica that writes it, and the error frames of its dialect for a lost rest."""
 
     tenant: str
     request_id: str
@@ -19,13 +19,13 @@ class Begun(msgspec.Struct, frozen=True, tag=0, array_like=True):
 
 
 class Piece(msgspec.Struct, frozen=True, tag=1, array_like=True):
-    """More of it: whole events."""
+    """More whole events."""
 
     data: bytes
 
 
 class Ended(msgspec.Struct, frozen=True, tag=2, array_like=True):
-    """No more will come."""
+    """The end."""
 
     how: TapeEnd
 
@@ -36,33 +36,33 @@ _ENTRIES: Final = msgspec.msgpack.Decoder(tuple[int, Entry])
 
 
 class Seal(Protocol):
-    """What Redis may know of one stream: a `name` for it, and what is closed by it."""
+    """The name of a stream in Redis, and the encryption of its entries."""
 
     name: str
 
     def closed(self, data: bytes) -> bytes:
-        """Seal something."""
+        """Encrypt an entry."""
 
     def opened(self, sealed: bytes) -> bytes:
         """
-        Return what was sealed.
+        Decrypt an entry.
 
         Raises:
-            ValueError: It was sealed by another key, or changed.
+            ValueError: It was encrypted with another key, or changed.
         """
 
 
 def sealed(seal: Seal, number: int, entry: Entry) -> bytes:
-    """Return an entry as Redis gets it; by its number it is known again if it is there twice."""
+    """Encode an entry for Redis; its number reveals duplicates."""
     return seal.closed(msgspec.msgpack.encode((number, entry)))
 
 
 def unsealed(seal: Seal, written: bytes) -> tuple[int, Entry]:
     """
-    Return what `sealed` was given.
+    Decode what `sealed` returned.
 
     Raises:
-        ValueError: It was sealed by another key, or is of another version of the gateway.
+        ValueError: It was encrypted with another key, or is of another version of the gateway.
     """
     try:
         return _ENTRIES.decode(seal.opened(written))
@@ -71,5 +71,5 @@ def unsealed(seal: Seal, written: bytes) -> tuple[int, Entry]:
 
 
 def key_of(seal: Seal) -> str:
-    """Return under which key a stream is found, and its lease held: who reads has nothing else to know it by."""
+    """Return the key of a stream and of its lease: readers know nothing else of it."""
     return f"stream:{seal.name}"

@@ -1,4 +1,4 @@
-"""A stream that another process reads from its provider, or did: read it from Redis."""
+"""Reads the stream of another process from Redis."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from app.state.tapes.entries import Begun, Ended, Entry, Piece, Seal, key_of, un
 
 
 class FollowedTape:
-    """A stream that another process writes, or wrote; see `app.core.tapes.Readable`."""
+    """A stream that another process writes or wrote; see `app.core.tapes.Readable`."""
 
     def __init__(self, tape_id: str, seal: Seal, means: Means) -> None:
         self.id = tape_id
         self.events = 0
-        self.ending: TapeEnd | None = TapeEnd.LOST  # until there turns out to be one
+        self.ending: TapeEnd | None = TapeEnd.LOST  # until an end is read
         self._seal = seal
         self._means = means
         self._hearing = Hearing(key_of(seal), key_of(seal), means)
         self._begun = Begun("", "", "", b"")
         self._number = 0
         self._pieces: list[bytes] = []
-        self._doubt_s: float | None = None  # how long there may come nothing, where that is in doubt
+        self._doubt_s: float | None = None  # time limit without entries, while the writer's state is in doubt
         self._doubted = 0.0
 
     @property
     def begun(self) -> bool:
-        """Say whether anything of it has been found."""
+        """Return whether any entry has been found."""
         return self._number > 0
 
     @property
     def taped(self) -> Taped:
-        """Return whose it is; every failure is told in the words that its writer left."""
+        """Return the owner; failures use the error frames that the writer left."""
         return Taped(self._begun.tenant, self._begun.request_id, lambda _error: self._begun.cut)
 
     async def catch_up(self) -> bool:
         """
-        Take what is new, and say whether there is a writer, or was one until now.
+        Read new entries, and return whether a writer exists, or did until now.
 
         Raises:
-            StateLostError: Redis cannot be asked.
+            StateLostError: Redis is out of reach.
         """
         alive, entries, _ = await self._hearing.news()
         try:
@@ -52,9 +52,9 @@ class FollowedTape:
         return alive or bool(entries)
 
     def _take(self, number: int, entry: Entry) -> None:
-        if number <= self._number:  # there twice
+        if number <= self._number:  # a duplicate
             return
-        if number > self._number + 1:  # Redis has lost what came before
+        if number > self._number + 1:  # Redis has lost entries before it
             self.ending = TapeEnd.LOST
             return
         self._number = number
@@ -68,7 +68,7 @@ class FollowedTape:
                 self.ending = how
 
     async def replay(self, after: int) -> AsyncGenerator[bytes, None]:
-        """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
+        """Yield all present and future events after number `after`, with their numbers, to the end."""
         before = 0
         while True:
             pieces, self._pieces = self._pieces, []
@@ -82,7 +82,7 @@ class FollowedTape:
             await self.follow()
 
     async def follow(self) -> None:
-        """Ask for more and wait a moment, for as long as the writer is alive, and Redis not gone for long."""
+        """Request more and wait a moment, while the writer is alive and Redis not out of reach for long."""
         means = self._means
         if means.link.up:
             self._hearing.ask_for_more(self._begun.replica)
@@ -93,7 +93,7 @@ class FollowedTape:
             self._doubts(means.rhythm.patience_s)
 
     def _doubts(self, patience_s: float | None) -> None:
-        """Give up what has been in doubt for one and the same reason for too long."""
+        """Give up if the same doubt has lasted too long."""
         now = self._means.clock.now()
         if patience_s != self._doubt_s:
             self._doubt_s, self._doubted = patience_s, now

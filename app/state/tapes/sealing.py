@@ -1,5 +1,5 @@
 """
-Seals what is kept of a stream by a key made from the stream's id, which nobody but its client has.
+Encrypts the entries of a stream with a key derived from its id, which only its client has.
 
 Imported only where streams are shared: the first use of cryptography takes 20 MB.
 """
@@ -17,23 +17,23 @@ _NONCE_BYTES: Final = 12
 
 
 class StreamSeal:
-    """See `app.state.tapes.entries.Seal`: AES-256-GCM, with a nonce of chance before each piece."""
+    """See `app.state.tapes.entries.Seal`: AES-256-GCM, with a random nonce before each piece."""
 
     def __init__(self, stream_id: str) -> None:
         self.name = _made_from(stream_id, b"name").hex()
         self._cipher = AESGCM(_made_from(stream_id, b"key"))
 
     def closed(self, data: bytes) -> bytes:
-        """Seal something."""
+        """Encrypt an entry."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, data, None)
 
     def opened(self, sealed: bytes) -> bytes:
         """
-        Return what was sealed.
+        Decrypt an entry.
 
         Raises:
-            ValueError: It was sealed by another key, or changed.
+            ValueError: It was encrypted with another key, or changed.
         """
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)

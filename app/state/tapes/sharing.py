@@ -1,4 +1,4 @@
-"""The streams of this process for the others, and theirs for it."""
+"""Gives other processes the streams of this one, and this one theirs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.state.tapes.following import FollowedTape
 
 
 class SharedTapes:
-    """See `app.core.tapes.TapeCopies`. `replica` is a name that no other replica has."""
+    """See `app.core.tapes.TapeCopies`. `replica` is the unique name of this replica."""
 
     def __init__(self, replica: str, means: Means, seal: Callable[[str], Seal]) -> None:
         self._replica = replica
@@ -25,17 +25,17 @@ class SharedTapes:
         self._copies: set[TapeCopy] = set()
 
     def share(self, tape: Tape) -> None:
-        """Let others have what comes onto a tape, from its beginning to its end."""
+        """Copy a tape for other processes, from its beginning to its end."""
         copy = TapeCopy(tape, self._seal(tape.id), self._leaders, self._copies.discard)
         self._copies.add(copy)
         copy.begin(self._replica)
 
     async def find(self, tape_id: str, tenant: str, after: int) -> Readable | None:
         """
-        Return a stream of `tenant` that another process has, or had; None if there is none to be had.
+        Return a stream of `tenant` from another process; None if there is none.
 
-        One that is not there, or seems to have fewer events than `after`, is waited for, since what its process tells
-        Redis may be on its way: a moment, and as long as one that is under way is behind, the patience of a reader.
+        If the stream is missing, or has fewer events than `after`, its entries may still be on their way to Redis. So
+        this waits: for a moment, or with a reader's patience if the stream is in progress and behind.
 
         Raises:
             GatewayError: STATE_UNAVAILABLE.
@@ -58,11 +58,11 @@ class SharedTapes:
 
     @property
     def writing(self) -> int:
-        """Return how many streams of this process are not all there."""
+        """Return the number of incomplete copies."""
         return len(self._copies)
 
     async def aclose(self) -> None:
-        """Write what has not been written."""
+        """Write pending entries."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._means.rhythm.renewed_s):
                 await asyncio.gather(*[copy.flush() for copy in self._copies])
