@@ -14,10 +14,10 @@ import msgspec
 from app.api.admin.explaining import DEFAULT_ENDPOINT
 from app.api.app import dialects
 from app.api.hot import Arrival, Desk, HotRoute
-from app.cli.output import Colour, painted, print_facts, print_json, print_table, shown
+from app.cli.output import Colour, painted, print_answer, print_facts, print_table, shown
 from app.cli.reading import Offline
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import CommandError, UsageError, Verbs, add_json, add_verb, complete_file
+from app.cli.verbs import CommandError, UsageError, Verbs, add_verb, complete_file
 from app.core.errors import GatewayError
 from app.core.explain.port import explain
 from app.core.gateway import Gateway
@@ -37,7 +37,6 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     where = f"where it would be sent; default {DEFAULT_ENDPOINT}"
     parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT, help=where)
     add_remote(parser)
-    add_json(parser)
     return parser
 
 
@@ -59,10 +58,7 @@ def run(args: argparse.Namespace) -> int:
         explanation = Remote.of(args).send("POST", "/admin/explain", raw, {"endpoint": args.endpoint})
     else:
         explanation = _offline(args.config, args.endpoint, raw)
-    if args.json:
-        print_json(explanation)
-    else:
-        _show(explanation)
+    print_answer(explanation, _show, as_json=args.json)
     return REFUSED if explanation["refusal"] else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx2
 
 from app.cli.progress import Progress
-from app.cli.verbs import CommandError, add_config
+from app.cli.verbs import CommandError, add_config, add_json
 from app.config.listening import places
 from app.config.source import Source
 from app.config.surroundings import TOKEN_VARIABLE, operator_token
@@ -28,10 +28,11 @@ _CAUSES: Final[Mapping[type[Exception], str]] = MappingProxyType(
 
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that select a gateway; by default that of the configuration, on this machine."""
+    """Add the flags that select a gateway, by default that of the configuration on this machine; and that for JSON."""
     add_config(parser)
     parser.add_argument("--url", help="address of the gateway; default that of the configuration")
     parser.add_argument("--token", help="admin token; default $WIZARD_ADMIN_TOKEN, or admin.token of the configuration")
+    add_json(parser)
 
 
 class Remote:

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.cli.bench.figures import figures, show
 from app.cli.bench.load import Callers, Load, Tally
-from app.cli.output import print_json
+from app.cli.output import print_answer
 from app.cli.progress import Progress
 from app.cli.verbs import CommandError, Verbs, add_config, add_json, add_verb
 from app.config.listening import places
@@ -71,10 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if not results.requests:
         causes = ", ".join(sorted(results.failures))
         raise CommandError(f"nobody at {load.url} gave a good answer ({causes})\n  check --url, --key and --model")
-    if args.json:
-        print_json(results)
-    else:
-        show(results)
+    print_answer(results, show, as_json=args.json)
     return FAILED if results.failed else 0
 
 

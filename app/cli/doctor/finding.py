@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+_SKEW_MAX_S = 5.0  # more makes signatures, tokens and budgets wrong
+
 
 class Verdict(Enum):
     """OK: nothing to do; WARNING: works, but not for long or not for everybody; WRONG: must be fixed."""
@@ -37,3 +39,11 @@ def doubtful(subject: str, found: str, advice: str) -> Finding:
 def wrong(subject: str, found: str, advice: str) -> Finding:
     """Return a finding that must be fixed."""
     return Finding(subject, Verdict.WRONG, found, advice)
+
+
+def skewed(whose: str, ahead_s: float | None, advice: str) -> list[Finding]:
+    """Return a warning if another clock is ahead of this one, or behind it, by more than `_SKEW_MAX_S`."""
+    if ahead_s is None or abs(ahead_s) <= _SKEW_MAX_S:
+        return []
+    side = "behind" if ahead_s > 0 else "before"
+    return [doubtful("clock", f"{abs(ahead_s):.0f} s {side} that of {whose}", advice)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from app.cli.doctor.finding import Finding, doubtful, fine, wrong
+from app.cli.doctor.finding import Finding, doubtful, fine, skewed, wrong
 from app.config.schema import Settings
 from app.core.clock import Clock
 
 _SLOW_S = 0.02  # decisions wait for Redis, and have 50 ms in total
-_SKEW_MAX_S = 5.0
 
 
 async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
@@ -28,12 +27,7 @@ async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
     if probed.policy.startswith("allkeys"):
         advice = "set maxmemory-policy to volatile-lru or noeviction: limits and circuits must not be forgotten"
         findings.append(doubtful("redis", f"may forget any key when it is full ({probed.policy})", advice))
-    if probed.ahead_s is not None and abs(probed.ahead_s) > _SKEW_MAX_S:
-        side = "behind" if probed.ahead_s > 0 else "before"
-        findings.append(
-            doubtful("clock", f"{abs(probed.ahead_s):.0f} s {side} that of Redis", "let NTP set both clocks")
-        )
-    return findings
+    return findings + skewed("Redis", probed.ahead_s, "let NTP set both clocks")
 
 
 def _alone(settings: Settings) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from app.cli.doctor.finding import Finding, doubtful, fine, wrong
+from app.cli.doctor.finding import Finding, doubtful, fine, skewed, wrong
 from app.config.routing import Provider as ProviderSettings
 from app.config.schema import Settings
 from app.core.clock import Clock
@@ -13,7 +13,6 @@ from app.providers.discovery import Probed, probe
 from app.providers.endpoint import Provider
 
 _IN_PROCESS = ("sim", "local")  # kinds that answer in this process
-_SKEW_MAX_S = 5.0  # more makes signatures, tokens and budgets wrong
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _SHOWN_MAX = 3
 
@@ -32,7 +31,7 @@ async def provider_of(name: str, settings: Settings, reached: Provider, clock: C
         probed = await probe(reached.base_url, headers, reached.client, clock)
         findings.append(_judged(subject, probed, _configured_models(name, settings)))
         if position == 1:
-            findings += _clock(name, probed)
+            findings += skewed(name, probed.ahead_s, "let NTP set this machine's clock")
     return findings
 
 
@@ -66,11 +65,3 @@ def _judged(subject: str, probed: Probed, models: tuple[str, ...]) -> Finding:
         advice = "check their spelling; some providers do not list every model"
         return doubtful(subject, f"answers after {took}, but does not list {shown}", advice)
     return fine(subject, f"answers after {took}, lists {len(probed.models)} models")
-
-
-def _clock(name: str, probed: Probed) -> list[Finding]:
-    ahead_s = probed.ahead_s
-    if ahead_s is None or abs(ahead_s) <= _SKEW_MAX_S:
-        return []
-    side = "behind" if ahead_s > 0 else "before"
-    return [doubtful("clock", f"{abs(ahead_s):.0f} s {side} that of {name}", "let NTP set this machine's clock")]
