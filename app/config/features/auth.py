@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from app.config.fields import Expected, HttpUrl, ModelName, Number, SecretFile, Section, such_secret
 
@@ -12,13 +12,8 @@ PEPPER_MIN_CHARS: Final = 16
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
-def _none_if_empty(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
 Pepper = Annotated[
     SecretStr | None,
-    BeforeValidator(_none_if_empty),
     such_secret(lambda text: len(text) >= PEPPER_MIN_CHARS),
     Expected(f"a secret text of at least {PEPPER_MIN_CHARS} characters"),
 ]
