@@ -8,7 +8,7 @@ from pathlib import Path
 from app.cli.output import Colour, painted, print_json
 from app.cli.verbs import Verbs, add_json, add_verb, complete_file
 from app.config.diff import changes
-from app.config.source import Source
+from app.config.load import Source
 from app.core.configuration import Change
 
 DIFFERENT = 1

@@ -13,8 +13,7 @@ import yaml
 
 from app.cli.output import print_json
 from app.cli.verbs import Verbs, add_json, add_verb, complete_file
-from app.config.litellm.convert import Imported, convert
-from app.config.litellm.files import read_litellm
+from app.config.litellm.convert import Imported, convert, read_litellm
 
 _WIDTH: Final = 116
 _PLACES_MAX: Final = 3

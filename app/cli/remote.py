@@ -12,7 +12,7 @@ import httpx2
 from app.cli.progress import Progress
 from app.cli.verbs import CommandError, add_config, add_json
 from app.config.listening import places
-from app.config.source import Source
+from app.config.load import Source
 from app.config.surroundings import TOKEN_VARIABLE, operator_token
 from app.core.errors import NOT_FOUND, UNAUTHORIZED
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from app.config.origins import Origins
+from app.config.environment import Origins
 from app.config.problems import dotted, shown
 from app.config.schema import Settings
 from app.config.shapes import FILE_SUFFIX, secret_in_file, shape_at

@@ -13,7 +13,7 @@ from app.cli.output import print_answer
 from app.cli.progress import Progress
 from app.cli.verbs import CommandError, Verbs, add_config, add_json, add_verb
 from app.config.listening import places
-from app.config.source import Source
+from app.config.load import Source
 from app.core.clock import SystemClock
 from app.providers.pool import PoolClient, PoolOptions
 

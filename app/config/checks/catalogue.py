@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from app.config.catalogue.reading import CatalogueError, read_catalogue
+from app.config.catalogue import CatalogueError, read_catalogue
 from app.config.checks.complaint import Complaint, Complaints, Names, unknown_provider
 from app.config.problems import shown
 from app.config.schema import Settings
