@@ -86,7 +86,7 @@ class Provider(Section):
     )
     proxy: HttpUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
     http2: bool = Field(default=False, description="Whether it is spoken to by HTTP/2, if it agrees.")
-    tls: Tls = Field(default_factory=Tls, description="Certificates, where the usual ones do not do.")
+    tls: Tls = Tls()
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
     discover: bool = Field(default=False, description="Whether the provider is asked for its models, to list them too.")
     discover_every_s: Seconds = Field(default=3600, description="Seconds between two such questions.")
@@ -95,7 +95,7 @@ class Provider(Section):
         default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
     )
 
-    health: HealthCheck = Field(default_factory=HealthCheck, description="Whether it is asked how it is.")
+    health: HealthCheck = HealthCheck()
     follow_limits: bool = Field(
         default=False,
         description="Whether it is skipped while its rate-limit headers report that nothing is left.",
@@ -205,11 +205,9 @@ class Route(Section):
     strict: bool | None = Field(
         default=None, description="Whether numbers out of range and unknown roles are refused; null as validation says."
     )
-    system: Instructions = Field(default_factory=Instructions, description="What every call of this route is told.")
-    hedge: Hedge = Field(default_factory=Hedge, description="A second target for calls whose first is slow.")
-    recovery: Recovery = Field(default_factory=Recovery, description="What becomes of streams that break off.")
-    streaming: RouteStreaming = Field(
-        default_factory=RouteStreaming, description="How answers of this route are relayed."
-    )
+    system: Instructions = Instructions()
+    hedge: Hedge = Hedge()
+    recovery: Recovery = Recovery()
+    streaming: RouteStreaming = RouteStreaming()
     cache: bool = Field(default=True, description="Whether calls of this route use the cache, if there is one.")
     cache_ttl_s: Lifetime | None = Field(default=None, description="Seconds instead of cache.ttl_s; null takes that.")

@@ -64,7 +64,7 @@ class Server(Section):
         default=1, ge=0, le=600, description="Seconds after SIGTERM in which new calls are still taken, unready."
     )
     watch: bool = Field(default=True, description="Whether a changed file is taken over by itself.")
-    recycle: Recycle = Field(default_factory=Recycle, description="When a worker process is replaced.")
+    recycle: Recycle = Recycle()
 
 
 class Timeouts(Section):
@@ -170,7 +170,7 @@ class Streaming(Section):
     drain_max: Annotated[Whole, Field(ge=0, le=100_000)] = Field(
         default=100, description="Maximum answers that are read to the end after a disconnect, per process."
     )
-    resume: Resume = Field(default_factory=Resume, description="Streams that clients can come back to.")
+    resume: Resume = Resume()
 
 
 class Logging(Section):

@@ -40,7 +40,7 @@ class Jwt(Section):
     algorithms: tuple[Algorithm, ...] = Field(
         default=("RS256", "ES256"), min_length=1, description="How tokens may be signed."
     )
-    claims: JwtClaims = Field(default_factory=JwtClaims, description="Which claim says what.")
+    claims: JwtClaims = JwtClaims()
     models: tuple[ModelName, ...] | None = Field(
         default=None, description="Patterns of models for tokens that have no claim about it; null allows all."
     )
@@ -61,4 +61,4 @@ class Auth(Section):
     )
     pepper: Pepper = Field(default=None, description="Secret that goes into the hashes of keys (hmac-sha256).")
     pepper_file: SecretFile = Field(default=None, description="Path of a file with the pepper, instead of pepper.")
-    jwt: Jwt = Field(default_factory=Jwt, description="Signed tokens in place of virtual keys.")
+    jwt: Jwt = Jwt()

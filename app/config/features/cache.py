@@ -71,4 +71,4 @@ class Cache(Section):
     )
     copies: bool = Field(default=True, description="With redis: whether each process keeps copies in its memory.")
     compress_min_bytes: Bytes = Field(default=4096, description="With redis: larger answers are compressed.")
-    semantic: SemanticCache = Field(default_factory=SemanticCache, description="Matching by meaning.")
+    semantic: SemanticCache = SemanticCache()
