@@ -28,12 +28,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Show the cache, or clear it.
-
-    Raises:
-        CommandError: The gateway refuses.
-    """
+    """Show the cache, or clear it."""
     remote = Remote.of(args)
     if args.action == "show":
         answer = remote.get("/admin/cache")

@@ -32,12 +32,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print the routes and the pipeline of a valid configuration, without any network access.
-
-    Raises:
-        ConfigError: With every problem at once; with `--json` they are printed on standard output instead.
-    """
+    """Print the routes and the pipeline, or with `--json` also the problems; nothing is sent over the network."""
     try:
         offline = Offline(args.config)
     except ConfigError as error:

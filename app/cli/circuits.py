@@ -31,12 +31,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    List the circuits, or force one and show it.
-
-    Raises:
-        CommandError: The target is missing, or the gateway refuses.
-    """
+    """List the circuits, or force one and show it."""
     if args.action == "list":
         answer = Remote.of(args).get("/admin/circuits")
     elif args.target is None:

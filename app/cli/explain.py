@@ -45,13 +45,6 @@ def run(args: argparse.Namespace) -> int:
     Print the explanation; return 0 if the request would reach a target, 1 if it would be refused.
 
     Without `--url` only the configuration is used: circuits are closed, and nothing has been spent.
-
-    Raises:
-        ConfigError: The configuration is invalid.
-
-        UsageError: There is no such endpoint.
-
-        CommandError: The request cannot be read, or the gateway refuses.
     """
     raw = _read(args.request)
     if args.url:

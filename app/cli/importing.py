@@ -40,12 +40,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print the result as YAML, below comments about what to check. Reads only the file and the files it includes.
-
-    Raises:
-        ConfigError: The file cannot be read, or is not a LiteLLM configuration.
-    """
+    """Print the result as YAML, below comments about what to check. Reads only the file and the files it includes."""
     imported = convert(read_litellm(args.file))
     if args.json:
         print_json({"settings": imported.settings, "notes": imported.notes})

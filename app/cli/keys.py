@@ -64,16 +64,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Run the action.
-
-    Raises:
-        ConfigError: The configuration is invalid.
-
-        UsageError: A value would be refused in the configuration file.
-
-        CommandError: The gateway refuses.
-    """
+    """Run the action."""
     {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}[args.action](args)
     return 0
 

@@ -36,12 +36,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print a line for each model, without any network access.
-
-    Raises:
-        ConfigError: With every problem at once.
-    """
+    """Print a line for each model, without any network access."""
     listed = _of_kind(args.kind) if args.kind else _configured(read_here(args.config).settings)
     if args.json:
         for name, info in listed:

@@ -12,7 +12,7 @@ import httpx2
 from app.cli.progress import Progress
 from app.cli.verbs import CommandError, add_config, add_json
 from app.config.listening import places
-from app.config.load import Source
+from app.config.load import load
 from app.config.surroundings import TOKEN_VARIABLE, operator_token
 from app.core.errors import NOT_FOUND, UNAUTHORIZED
 
@@ -53,7 +53,7 @@ class Remote:
         token = operator_token() if args.token is None else args.token
         if args.url and token:
             return cls(args.url, token)
-        settings = Source(args.config, {}, {}).read().settings
+        settings = load(args.config).settings
         *_, admin_place = places(settings)
         return cls(args.url or admin_place.url, token or settings.admin.token.get_secret_value())
 

@@ -41,14 +41,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Serve until a signal ends it, and return the exit code.
-
-    Raises:
-        ConfigError: With every problem at once.
-
-        CommandError: It cannot listen on a configured address.
-    """
+    """Serve until a signal ends it, and return the exit code."""
     for ending in (signal.SIGTERM, signal.SIGINT):  # until the server installs its own handlers
         signal.signal(ending, _exit)
     path = find(args.config)

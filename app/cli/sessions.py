@@ -42,12 +42,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Run the action.
-
-    Raises:
-        CommandError: The gateway refuses.
-    """
+    """Run the action."""
     {"list": _list, "show": _show, "export": _export, "delete": _delete}[args.action](args)
     return 0
 

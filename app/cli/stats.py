@@ -21,11 +21,6 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print the statistics.
-
-    Raises:
-        CommandError: The gateway refuses.
-    """
+    """Print the statistics."""
     print_answer(Remote.of(args).get("/admin/stats"), as_json=args.json)
     return 0
