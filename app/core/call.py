@@ -1,8 +1,8 @@
 """
-The types that pass through the pipeline: a `Call` above the fallback stage, an `Attempt` below it, a `Reply` back.
+The values that pass through the pipeline: a `Call` above the fallback stage, an `Attempt` below it, a `Reply` back.
 
-Calls and attempts are frozen, so that a retry starts from the same state as the first attempt. The progress of a call
-is recorded in its `Journal`, which only grows.
+Calls and attempts are frozen, so every retry starts from the same input. What happens to a call is recorded in its
+`Journal`.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Target(msgspec.Struct, frozen=True, dict=True):
     provider: str
     model: str
 
-    @cached_property  # read several times per call; targets outlive calls
+    @cached_property  # read several times per call, of targets that outlive the call
     def name(self) -> str:
-        """Return `provider/model`, as in requests."""
+        """Return `provider/model`, the name that users know."""
         return f"{self.provider}/{self.model}"
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """One failed attempt: its target and the code of its error."""
+    """A failed attempt: its target, and its code in the error table."""
 
     target: Target
     code: str
@@ -51,9 +51,9 @@ class Tried(msgspec.Struct, frozen=True):
 
 class Recovered(msgspec.Struct, frozen=True):
     """
-    A point where another target continued a broken stream, after `chars` characters.
+    A mid-stream recovery: target `origin` failed after `chars` characters and target `onward` continued the answer.
 
-    `origin` and `onward` are the two targets as `provider/model`; `code` is the error that broke the stream.
+    Targets are `provider/model`; `code` is the failure's code in the error table.
     """
 
     origin: str
@@ -62,22 +62,22 @@ class Recovered(msgspec.Struct, frozen=True):
     chars: int
 
     def shown(self) -> dict[str, str | int]:
-        """Return the fields as shown to clients."""
+        """Return the form that clients see."""
         return {"from": self.origin, "to": self.onward, "code": self.code, "chars": self.chars}
 
 
 class Cost(msgspec.Struct):
-    """The cost of a call so far, in US dollars; None while unknown. Hedged attempts share one instance."""
+    """The cost of a call so far in US dollars, None while unknown; its hedged attempts share one instance."""
 
     usd: float | None = None
 
     def add(self, usd: float) -> None:
-        """Add `usd` to the cost."""
+        """Add `usd` to the total; an unknown total counts as 0."""
         self.usd = (self.usd or 0.0) + usd
 
 
 class AnswerHead(msgspec.Struct, frozen=True):
-    """Status and headers (lower-case names) of an answer that is forwarded unchanged."""
+    """Status and headers (lower-case names) of an answer that is passed through unchanged."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -87,18 +87,17 @@ class Journal(msgspec.Struct):
     """
     What has happened to one call so far.
 
-    `position` counts targets from 0; `upstream_s` is the time up to the commit point spent waiting for providers, next
-    tries and others' calls; `retries_spent` says that the gateway used up its own tries, so the client should not add
-    its own. `hedge` says, if a second target was asked while the first was still silent, whether that won (the second
-    one answered) or lost. `dropped` names parameters that the answering provider cannot take. `cache` says what the
-    cache did (hit, miss, bypass, coalesced), `cost` what the call cost as far as that is known, and `unshown` what the
-    last attempt used if it said so and then failed before anything was shown. `ahead` is what its budgets were asked
-    for early. `prompt` is how many tokens a request has, by estimate (ask `tokens.prompt_of`). `limits` is how the
-    buckets of all rate limits that it met stand. `recovered` lists where other targets went on with a stream that broke
-    off. `keep_turn` adds what was said to its session, to be called once the answer is accepted. `left` says that the
-    client has left and the answer is read on without it; `over`, that the pipeline has done with the call. `notes` are
-    further response headers that stages owe the client, by lower-case name. `story` is what happened step by step, if
-    the caller is to see it. `head` is that of an answer that is passed on as it is.
+    `position` is the index of the target; `upstream_s` is the time up to the commit point spent waiting for providers,
+    backoff and coalesced calls; `retries_spent`: the gateway used up its own retries, so the client should not add any.
+    `hedge`, if a second target was called before the first had answered: "won" if the second one answered, else "lost".
+    `dropped` names parameters that the answering provider does not support. `cache` is the cache result (hit, miss,
+    bypass, coalesced). `unshown` is the usage reported by the last attempt, if it then failed before anything was sent
+    to the client. `ahead` is the early hold on its budgets. `prompt` is the estimated number of tokens of a
+    request (use `tokens.prompt_of`). `limits` is the state of the buckets of all rate limits that applied. `recovered`
+    lists the mid-stream recoveries. `keep_turn` appends this turn to the session; it is called once the answer is
+    accepted. `left`: the client disconnected and the answer is still read to its end; `over`: the pipeline is done with
+    the call. `notes` are additional response headers set by stages (lower-case names). `story` lists the steps of the
+    call, if the caller may see them. `head` is that of an answer that is passed through unchanged.
     """
 
     attempts: int = 0
@@ -126,12 +125,12 @@ class Journal(msgspec.Struct):
 
 class CallOptions(msgspec.Struct, frozen=True):
     """
-    What one caller asked to be done differently for one call.
+    Options that the client set for one call.
 
-    `session` names what the call belongs to; `tags` mark it in usage reports. Of the cache, `directives` are those
-    of the request's `cache-control` by name (with the number where there is one), and `cache_ttl_s` is how long this
-    answer may be kept; `cache_similarity` is how similar a question must at least be for its answer to do.
-    `idempotency_key` says which calls are one; `debug` asks for the story of the decisions.
+    `session` is the id of its session; `tags` label it in usage reports. `directives` are those of the request's
+    `cache-control` by name (with their number, if any), `cache_ttl_s` is how long the answer may be cached, and
+    `cache_similarity` is the minimum similarity of a question whose cached answer is reused. Calls with the same
+    `idempotency_key` are executed once; `debug` requests the trace of the decisions.
     """
 
     retry: bool = True
@@ -154,9 +153,9 @@ class Call(msgspec.Struct, frozen=True):
     One client request, as every stage sees it.
 
     `started` and `deadline` are seconds of the gateway's clock; `headers` are the request headers that may be forwarded
-    to a provider, lower-case. `credential` is what the request brought as its key, and `caller` whom that was found to
-    be. `fingerprint` is a digest of the request as it came, where it has an idempotency key. `span` is there for a call
-    that is traced.
+    to a provider, lower-case. `credential` is the key that the request presented, and `caller` the identity it belongs
+    to. `fingerprint` is a digest of the request as received, if it has an idempotency key. `span` is set if the call is
+    traced.
     """
 
     id: str
@@ -174,7 +173,7 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def priority(self) -> Priority:
-        """Return the priority of the caller's key, or the requested one if that is less urgent."""
+        """Return the priority of the caller's key, or the requested one if that is lower; NORMAL if neither is set."""
         requested, allowed = self.options.priority, self.caller.priority
         if allowed is None:
             return Priority.NORMAL if requested is None else requested
@@ -182,27 +181,27 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def route(self) -> str:
-        """Return the requested model, normalized to the spelling `provider/model`."""
+        """Return the requested model, in the spelling `provider/model` if it was given as `provider:model`."""
         return slashed(self.request.model)
 
     @property
     def turn(self) -> int:
         """
-        Return a number that identifies the caller's key for fair queueing, 0 without a key.
+        Return the number by which a queue shares its turns fairly: the same for the same key, 0 without one.
 
-        Python's hash is salted per process: the number does not reveal the key and is meaningless elsewhere.
+        Python's hash is seeded per process, so the number reveals nothing about the key and is valid only here.
         """
         if self.caller.known:
             return hash(self.caller.id)
         return hash(self.credential.token) if self.credential is not None else 0
 
     def overhead_s(self, committed: float) -> float:
-        """Return the time up to the commit point that was not spent waiting for a provider."""
+        """Return the seconds up to the commit point, less `upstream_s` of the journal."""
         return max(0.0, committed - self.started - self.journal.upstream_s)
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One call aimed at one target; only the fallback stage makes these. `last` says that no target is left."""
+    """A call to one target; only the fallback stage creates these. `last`: no further target is left."""
 
     call: Call
     target: Target

@@ -1,7 +1,7 @@
 """
-The words for circuit breaking: states, the policy, what admits one call, how it is judged, who remembers the open ones.
+Types of the circuit breaker: states, policy, tickets and verdicts, and a listener that tracks circuits not closed.
 
-What a circuit does with them stands in `app/state/circuits/circuit.py`.
+The state machine is in `app/state/circuits/circuit.py`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from app.core.errors import CIRCUIT_OPEN, TARGET_RATE_LIMITED, Blame, GatewayErr
 from app.core.outcome import End, Outcome
 from app.core.signals import CircuitChanged, Listener, Signal
 
-# How long a probe may hold its place without a word. Longer than most answers take, so that few slow ones bring a
-# second probe. Where replicas share places, theirs are shorter, and prolonged as long as they live.
+# How long a probe may hold its slot without a verdict. Longer than most answers take, so that a slow one rarely causes
+# a second probe. Where replicas share slots, leases are shorter, and are renewed while the replica lives.
 PROBE_LEASE_S = 60.0
-BUCKETS = 12  # of the window: what is counted is between 11/12 and the whole of it
+BUCKETS = 12  # of the sliding window: counts cover between 11/12 and all of `window_s`
 
 Force: TypeAlias = Literal["open", "close", "reset"]
 
 
 class CircuitState(Enum):
-    """Closed lets every call pass, open none, half-open a few that find out whether the target is well again."""
+    """A closed circuit admits every call, an open one none, a half-open one a few probes of the target's recovery."""
 
     CLOSED = "closed"
     HALF_OPEN = "half_open"
@@ -34,7 +34,7 @@ class CircuitState(Enum):
 
 
 class Verdict(Enum):
-    """What the ending of a call says about its target."""
+    """How the outcome of a call counts for its target."""
 
     OK = "ok"
     FAILED = "failed"
@@ -57,21 +57,21 @@ class CircuitPolicy(msgspec.Struct, frozen=True, dict=True):
     half_open_max_calls: int
     probe_lease_s: float = PROBE_LEASE_S
 
-    @cached_property  # every answer asks for it
+    @cached_property  # every answer reads it
     def bucket_ms(self) -> int:
         """Return the length of one bucket of the window."""
         return max(1, round(self.window_s * 1000) // BUCKETS)
 
 
-NO_GENERATION = -1  # of tickets that no circuit gave: their verdicts count for nothing
+NO_GENERATION = -1  # of tickets that no circuit issued: their verdicts are ignored
 
 
 class Ticket(msgspec.Struct, frozen=True):
     """
-    What admits one call, to be handed back with its verdict.
+    The admission of one call, returned with its verdict.
 
-    `generation` names the period of the circuit in which the call began: a verdict from another period counts for
-    nothing. `slot` is the place of a probe, or empty.
+    `generation` identifies the period of the circuit in which the call began: a verdict on another period is ignored.
+    `slot` is that of a probe, or empty.
     """
 
     target: Target
@@ -82,10 +82,10 @@ class Ticket(msgspec.Struct, frozen=True):
 
 class CircuitView(msgspec.Struct, frozen=True):
     """
-    One circuit as an operator sees it.
+    A circuit as shown to operators.
 
-    `failures` of `calls` ended badly within the window; `age_s` is the time in this state; `wait_s` the time until
-    probes are let through (None: not until somebody closes it).
+    `failures` of `calls` failed within the window; `age_s` is the time in this state; `wait_s` the time until probes
+    are admitted (None: not until an operator closes the circuit).
     """
 
     target: str
@@ -98,13 +98,13 @@ class CircuitView(msgspec.Struct, frozen=True):
 
 
 def is_last_resort(attempt: Attempt) -> bool:
-    """Say whether every other target of the call is left alone: the last one is then tried, however bad it is."""
+    """Return whether all other targets of the call were skipped for open circuits, so that the last is tried anyway."""
     tried = attempt.call.journal.tried
     return attempt.last and bool(tried) and all(each.code == CIRCUIT_OPEN.code for each in tried)
 
 
 def verdict_of(outcome: Outcome) -> Verdict:
-    """Judge an ending: only what is the target's own fault is a failure, and a rate limit is none."""
+    """Return the verdict on an outcome: only the target's own faults are failures, except for rate limits."""
     if outcome.end is End.COMPLETED:
         return Verdict.OK
     error = outcome.error
@@ -114,19 +114,19 @@ def verdict_of(outcome: Outcome) -> Verdict:
 
 
 def wished_s(outcome: Outcome) -> float:
-    """Return for how long the target asked to be left alone; 0 if it did not say."""
+    """Return the target's Retry-After in seconds; 0 if it sent none."""
     error = outcome.error
     return (error.retry_after_s or 0.0) if isinstance(error, GatewayError) else 0.0
 
 
 class Resting:
-    """Remembers, as a listener, which targets are left alone or being probed: nothing optional is sent to them."""
+    """A listener that tracks targets whose circuits are not closed: no optional requests are sent to these."""
 
     def __init__(self) -> None:
         self._targets: set[str] = set()
 
     def __call__(self, signal: Signal) -> None:
-        """Take note of a change."""
+        """Record a circuit's change."""
         if not isinstance(signal, CircuitChanged):
             return
         name = Target(signal.provider, signal.model).name
@@ -136,9 +136,9 @@ class Resting:
             self._targets.add(name)
 
     def ears(self, kind: type[Signal]) -> tuple[Listener, ...]:
-        """Hear of circuits only."""
+        """Subscribe to changes of circuits only."""
         return (self,) if kind is CircuitChanged else ()
 
     def fit(self, target: Target) -> bool:
-        """Say whether the circuit of `target` is closed, as far as is known here."""
+        """Return whether the circuit of `target` is closed, as far as this process knows."""
         return target.name not in self._targets

@@ -1,9 +1,9 @@
 """
-What becomes of a call whose client leaves: it ends at once, or its answer is read to its end all the same.
+Decide whether a call continues when its client disconnects: it ends, or its answer is drained (read to its end).
 
-An answer that is read on costs what it would have cost anyway, and is settled exactly, cached and added to its session.
-How many may be at the same time is bounded, because nobody waits for them. A stream that can be resumed goes on for a
-while in any case: its client may come back.
+A drained answer costs what it would have cost anyway, and is settled exactly, cached and added to its session. The
+number of concurrent drains is bounded, because no client waits for them. A stream that can be resumed always continues
+for a while, since its client may come back.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _DRAIN: Final = "drain"  # the name of the slots
 
 class DisconnectOptions(msgspec.Struct, frozen=True):
     """
-    Which calls go on without their clients.
+    Which calls continue without their clients.
 
-    `drains` says for each route by its name whether its answers are read on, and `otherwise` for models that have no
-    route of their own; `drain_max` is how many at the same time. With `resume` streams can be resumed.
+    `drains` is whether answers are drained, by the name of the route, and `otherwise` that for models without a route;
+    `drain_max` limits concurrent drains. With `resume` streams can be resumed.
     """
 
     drains: Mapping[str, bool]
@@ -38,7 +38,7 @@ class DisconnectOptions(msgspec.Struct, frozen=True):
     resume: TapeBounds | None = None
 
     def drained(self, model: str) -> bool:
-        """Say whether answers of a model, as a caller names it, are read on."""
+        """Return whether answers of a model are drained; `model` is the name in the request."""
         name = model if model in self.drains else slashed(model)
         if name in self.drains:
             return self.drains[name]
@@ -49,10 +49,10 @@ class DisconnectOptions(msgspec.Struct, frozen=True):
 
 class Departure:
     """
-    Decides for one call, once its client leaves.
+    Decides for one call whether it continues once its client has left.
 
-    Whoever can end the call binds that; `over` has to be called once the call has ended. `slots` are those of the calls
-    of a process that go on without their clients.
+    `bind` sets what ends the call; `over` has to be called once the call has ended. `slots` limits the drains of a
+    process.
     """
 
     def __init__(self, call: Call, options: DisconnectOptions, slots: Slots, listener: Listener) -> None:
@@ -60,7 +60,7 @@ class Departure:
         self._options = options
         self._slots = slots
         self._listener = listener
-        self._give_up: Callable[[], None] = lambda: None  # there is nobody yet to be told
+        self._give_up: Callable[[], None] = lambda: None  # until `bind` is called
         self._detach = self._give_up
         self._tape: Tape | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -72,21 +72,21 @@ class Departure:
         return self._options.resume
 
     def bind(self, give_up: Callable[[], None]) -> None:
-        """Let `give_up` be called when a call that went on without its client is to end after all."""
+        """Set what to call when a call that continued without its client has to end after all."""
         self._give_up = give_up
 
     def record(self, tape: Tape, detach: Callable[[], None]) -> None:
-        """Take note that the stream can be resumed from `tape`; whoever does so takes it over from the client."""
+        """Make the stream resumable from `tape`; `detach` is called on resumption, to disconnect the first client."""
         self._tape, self._detach = tape, detach
         tape.watcher = self
 
     def left(self) -> bool:
         """
-        Say whether the call goes on although its client has left.
+        Return whether the call continues although its client has left.
 
-        One that has asked no provider yet does not: there is no answer to read, and nothing to pay for.
+        A call without attempts at a provider does not: there is no answer to drain, and nothing to pay for.
         """
-        if self._gone or self._call.journal.over:  # what is left to be done is done in no time
+        if self._gone or self._call.journal.over:  # a call that is over has almost nothing left to do
             return True
         self._gone = True
         if self._tape is not None and self._tape.ending is None:
@@ -95,37 +95,37 @@ class Departure:
         return self._drain()
 
     def joined(self) -> None:
-        """Take note that somebody resumes the stream: its first client gets no more of it."""
+        """Handle a reader that resumes the stream: the first client gets no more of it."""
         self._gone = True
         self._call.journal.left = False
         self._stop_waiting()
         self._detach()
 
     def deserted(self) -> None:
-        """Take note that nobody reads the stream, and wait for somebody to resume it."""
+        """Handle a stream without readers: wait for one to resume it."""
         if self._call.journal.over:
             return
         self._call.journal.left = True
         self._listener(ClientLeft(self._call.id, drained=True))
         if self._tape is not None and not self._holds:
-            self._timer = asyncio.get_running_loop().call_later(self._tape.bounds.window_s, self._go_without)
+            self._timer = asyncio.get_running_loop().call_later(self._tape.bounds.window_s, self._drain_or_give_up)
 
     def lost(self) -> None:
-        """Take note that the stream cannot be resumed any more."""
+        """Handle a stream that cannot be resumed any more."""
         if self._gone:
             self._stop_waiting()
-            self._go_without()
+            self._drain_or_give_up()
 
     def over(self) -> None:
-        """Take note that the call has ended."""
+        """Release what the call holds, since it has ended."""
         self._stop_waiting()
         if self._tape is not None:
             self._tape.watcher = None
-            self._tape.end(TapeEnd.BROKEN)  # unless it has come to its end
+            self._tape.end(TapeEnd.BROKEN)  # no effect if the tape is complete
         if self._holds:
             self._slots.give_back(_DRAIN)
 
-    def _go_without(self) -> None:
+    def _drain_or_give_up(self) -> None:
         if not self._holds and not self._drain():
             self._give_up()
 

@@ -1,4 +1,4 @@
-"""Every way a call can fail: one closed table of kinds, and the one exception type that carries them."""
+"""The error table, with every kind of failure, and the exception type that carries them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Blame(Enum):
 
 
 class Again(Enum):
-    """Where the gateway itself may try the same call once more."""
+    """Where the gateway itself may retry the call: nowhere, at the same target, or at another one."""
 
     NEVER = "never"
     HERE = "here"
@@ -34,11 +34,11 @@ class Again(Enum):
 
 class Kind(msgspec.Struct, frozen=True):
     """
-    One row of the table.
+    One row of the error table.
 
     `retryable` tells the *client* whether sending the same request later can help; `again` tells the gateway where
-    it may try by itself; `trigger` is the name under which configuration switches fallback on this failure on or off
-    (None: `again` alone decides).
+    it may retry by itself; `trigger` is the name by which the configuration enables or disables fallback on this
+    failure (None: `again` alone decides).
     """
 
     code: str
@@ -54,17 +54,17 @@ class Kind(msgspec.Struct, frozen=True):
 
 class GatewayError(Exception):
     """
-    The only exception type that crosses a stage: a row of the table, and what is special about this case.
+    The only exception type that crosses a stage: a row of the error table, with the details of one failure.
 
     Args:
         message: One sentence for the caller. It may quote an upstream's own refusal of the caller's request, so it
             is shown to that caller and never logged.
 
-        param: The path of the wrong field, as in `messages[0].role`.
+        param: The path of the invalid field, such as `messages[0].role`.
 
-        retry_after_s: Seconds after which another try makes sense, where that is known.
+        retry_after_s: Seconds after which a retry makes sense, if known.
 
-        suggestion: A better advice than the row's own.
+        suggestion: Replaces the suggestion of the row.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class GatewayError(Exception):
         self.provider: str | None = None
         self.from_upstream = False
         self.upstream_status: int | None = None
-        self.retries_spent = False  # by the gateway, in the call that this was shared by
+        self.retries_spent = False  # by the gateway, in the call that shares this error
         self.limit: str | None = None
-        self.allow: tuple[str, ...] = ()  # methods that the address has, of a method that it has not
+        self.allow: tuple[str, ...] = ()  # for a 405: the methods that the path supports
 
     def answered_by(self, provider: str) -> Self:
-        """Mark the failure as the provider's own (`source: upstream`) and return the error."""
+        """Mark the error as sent by the provider (`source: upstream`) and return it."""
         self.from_upstream = True
         return self.at(provider)
 
     def at(self, provider: str) -> Self:
-        """Name the provider at which the gateway itself noticed the failure and return the error."""
+        """Set the provider at which the gateway detected the error and return it."""
         self.provider = provider
         return self
 
@@ -105,7 +105,7 @@ _CALLER, _TARGET, _GATEWAY = Blame
 _NEVER, _HERE, _ELSEWHERE = Again
 
 # code, status, type, category, blame, again, retryable, suggestion, trigger. `again` has no default on purpose: a new
-# row cannot become retryable because somebody forgot to decide.
+# row must not become retryable by omission.
 # fmt: off
 INVALID_REQUEST: Final = Kind("invalid_request", 400, _BAD, "validation", _CALLER, _NEVER, False,
     "Correct what the message names ('param' is its place in the request, where it has one) and send it again.")

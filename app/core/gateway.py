@@ -1,4 +1,4 @@
-"""One reading of the configuration, built once and never changed: what the HTTP edge needs to serve a call."""
+"""Immutable data of the API, built from one version of the configuration: what it needs to serve calls and admins."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from app.core.spending.ledger import UsageReader
 
 class EdgeOptions(msgspec.Struct, frozen=True):
     """
-    The bounds of the edge.
+    The limits and options of the API.
 
-    A body that is held may have `body_max_bytes`, one that is handed on while it arrives `upload_max_bytes`;
-    forms are handed on so unless something has to read them first (`hands_forms_on`).
-    `keep_alive_s` is the silence after which a comment is sent in a stream; `overflow` is what happens when a client
-    reads more slowly than its provider sends, by more than `buffer_bytes`. Without `leaving` a call ends with its
-    client. `loop` knows requests that come back. Without `caches` who wants nothing but a stored answer gets none.
-    `moderation_model` is asked to moderate where a request names no model; None if there is none to ask.
+    `body_max_bytes` limits a body that is buffered, `upload_max_bytes` one that is forwarded while it arrives; large
+    forms are forwarded so if `hands_forms_on`, which is off when a feature has to read them first. A stream without
+    events for `keep_alive_s` gets a comment; `overflow` is what happens when a client falls behind its provider by more
+    than `buffer_bytes`. Without `leaving` a call ends when its client disconnects. `loop` detects requests that the
+    gateway sent to itself. Without `caches` requests with `only-if-cached` are refused. `moderation_model` is the
+    default model of moderations, if any.
     """
 
     body_max_bytes: int
@@ -55,7 +55,7 @@ class EdgeOptions(msgspec.Struct, frozen=True):
 
 
 class Spending(msgspec.Struct, frozen=True):
-    """What the administration knows of money: the budgets for everybody with their levels, and what was used."""
+    """What the admin API needs for spending: the gateway's budgets, their levels, and recorded usage."""
 
     rules: tuple[Budget, ...]
     budgets: Budgets
@@ -64,14 +64,14 @@ class Spending(msgspec.Struct, frozen=True):
 
 
 class Limiting(msgspec.Struct, frozen=True):
-    """What the administration knows of rate limits: the rules of the gateway, and how full the buckets are."""
+    """What the admin API needs for rate limits: the gateway's rules, and the levels of their buckets."""
 
     rules: tuple[Rule, ...]
     limits: Limits
 
 
 class AdminOptions(msgspec.Struct, frozen=True):
-    """What the administration needs: the SHA-256 of its token, and what each of its topics works with."""
+    """What the admin API needs: the SHA-256 of its token, and the collaborators of each topic."""
 
     token_sha256: bytes
     circuits: Circuits
@@ -88,10 +88,10 @@ class AdminOptions(msgspec.Struct, frozen=True):
 
 class Passing(msgspec.Struct, frozen=True):
     """
-    What is passed on as its caller wrote it: the pipeline for that, and which providers take what.
+    Passthrough, which forwards requests unparsed: its pipeline, and the providers for each kind of request.
 
-    `raw` are those that any request may be passed on to; `files` and `batches` those that keep them, in the order of
-    the configuration, unless that is switched off (`keeps`). A file may have `file_max_bytes`.
+    `raw` are the providers that accept any request; `files` and `batches` those that store them, in the order of the
+    configuration; `keeps` is whether files and batches are enabled. `file_max_bytes` limits a file.
     """
 
     handler: Handler[Call]
@@ -106,9 +106,8 @@ class Gateway(msgspec.Struct, frozen=True):
     """
     The composed pipeline with the models it can reach.
 
-    `digest` identifies the configuration it was built from; `identities` know who may call, `sessions` are begun and
-    ended there, `models` is what is known of models, and `explainers` say what `handler` would do; without `admin`
-    there is no administration, and without `passing` nothing is passed on unread.
+    `digest` identifies the configuration that it was built from; `identities` authenticates callers; `explainers`
+    predict what `handler` would do. Without `admin` there is no admin API, without `passing` no passthrough.
     """
 
     handler: Handler[Call]
@@ -124,8 +123,8 @@ class Gateway(msgspec.Struct, frozen=True):
 
 
 class CurrentGateway(Protocol):
-    """Whoever holds the gateway that new calls use. A call reads it once and keeps what it read."""
+    """Holds the gateway that new calls use. A call reads it once, so a reload does not affect calls in flight."""
 
     @property
     def current(self) -> Gateway:
-        """Return the gateway built from the newest good configuration."""
+        """Return the gateway built from the newest valid configuration."""

@@ -1,8 +1,8 @@
 """
-Calls that are one call: what is kept of the first for those that repeat it, and the port that keeps it.
+Idempotency keys: types of claims and stored answers, and the port of the store.
 
-Whoever claims a name first answers it; the others wait, and get the same answer. Names are digests of the tenant and
-the key that its client chose, so no tenant meets another's.
+The first call that claims a name produces the answer; later ones wait for it and get the same. A name is a digest of
+the tenant and its client's key, so tenants never share names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.core.model import Completion
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A complete answer, who gave it, and to which request (`fingerprint` is a digest of all its bytes)."""
+    """A complete answer, the target that gave it, and the `fingerprint` of its request (see `fingerprint_of`)."""
 
     fingerprint: bytes
     completion: Completion
@@ -25,26 +25,26 @@ class Answered(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """Return its bytes, about."""
+        """Return its approximate size in bytes."""
         native = self.completion.native
         return len(self.completion.raw) + (0 if native is None else len(native.raw))
 
 
 class Leading(msgspec.Struct, frozen=True):
-    """The claim was the first: whoever has this answers, and then calls `keep` or `give_up` with it."""
+    """The claim was the first: its call produces the answer, and then passes this to `keep` or `give_up`."""
 
     name: str
     token: str
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """Somebody else is answering the same request."""
+    """Another call is producing the answer to the same request."""
 
     name: str
 
 
 class Different(msgspec.Struct, frozen=True):
-    """The name belongs to another request."""
+    """The name is claimed by a different request."""
 
 
 Claim: TypeAlias = Leading | Busy | Different | Answered
@@ -52,29 +52,29 @@ Claim: TypeAlias = Leading | Busy | Different | Answered
 
 class Repeats(Protocol):
     """
-    Knows which calls are under way or answered, for as long as their answers are kept.
+    Stores which calls are in progress or answered, for as long as their answers are kept.
 
-    Where shared state is out of reach and that is the policy, `claim` raises STATE_UNAVAILABLE.
+    If shared state is unreachable and the policy is to refuse calls then, `claim` raises STATE_UNAVAILABLE.
     """
 
     async def claim(self, name: str, fingerprint: bytes) -> Claim:
-        """Say what becomes of a call: it is the first, it waits, it is a different one, or it is answered already."""
+        """Claim a name and return the result: the first, in progress, claimed by a different request, or answered."""
 
     async def wait(self, busy: Busy, looks: int) -> None:
-        """Wait until another claim may come to something else; `looks` says how often that was so already."""
+        """Wait until repeating the claim may have another result; `looks` is the number of waits before this one."""
 
     async def keep(self, leading: Leading, answered: Answered) -> None:
-        """Keep an answer for those who wait and those who come later; one that is too large is given up."""
+        """Store an answer for calls that wait or come later; if it is too large, give up the claim instead."""
 
     async def give_up(self, leading: Leading) -> None:
-        """Let the next claim be the first."""
+        """Release the claim, so that the next one is the first."""
 
 
 def name_of(tenant: str, key: str) -> str:
-    """Return the name of a key that a client of `tenant` chose."""
+    """Return the name for an idempotency key of a client of `tenant`."""
     return hashlib.sha256(f"{tenant}\0{key}".encode()).hexdigest()
 
 
 def fingerprint_of(endpoint: str, body: bytes) -> bytes:
-    """Return what tells one request from another: its endpoint and its body, byte for byte."""
+    """Return a digest of a request's endpoint and exact body."""
     return hashlib.sha256(endpoint.encode() + b"\0" + body).digest()

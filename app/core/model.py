@@ -1,10 +1,10 @@
 """
-The canonical model of requests, answers and events of streamed answers.
+The canonical data model of requests, answers and the events of streamed answers.
 
-The types name the fields the gateway reads or writes; everything else stays in `raw` (or an event's `frame`) and
-reaches the other side untouched. They follow OpenAI's chat completions, because that dialect is the common
-denominator of the clients; the codecs translate the others. Fields of which only the presence or the bytes
-matter are `msgspec.Raw`, so that unknown values are never refused.
+The types declare the fields that the gateway reads or writes; everything else stays in `raw` (or an event's `frame`)
+and is forwarded unchanged. They follow OpenAI's chat completions, the dialect that most clients speak; the codecs
+translate the others. Fields of which only the presence or the bytes matter are `msgspec.Raw`, so that unknown values
+are accepted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.core.usage import Usage
 
 
 class Operation(Enum):
-    """The kind of a request; the value names it in configuration, signals and cache keys."""
+    """The kind of a request; the value is its name in the configuration, signals and cache keys."""
 
     CHAT = "chat"
     COMPLETIONS = "completions"
@@ -41,8 +41,8 @@ class Native(msgspec.Struct, frozen=True):
     """
     The original bytes of a request, an answer or an event in a dialect other than OpenAI's chat completions.
 
-    They are forwarded instead of a translation where both sides speak that dialect and nothing was changed on the way;
-    code that changes the canonical form must drop them. `headers` are the request headers that define its body.
+    They are forwarded instead of a translation if both sides speak that dialect and nothing was changed; code that
+    changes the canonical form must drop them. `headers` are the request headers that determine how to read the body.
     """
 
     dialect: str
@@ -51,7 +51,7 @@ class Native(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One part of a message's content; `type` says which of the fields is filled."""
+    """One part of a message's content; `type` determines which of the fields is set."""
 
     type: str
     text: str | None = None
@@ -62,7 +62,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class FunctionCall(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A function the model wants called, or a piece of that; `arguments` is JSON text."""
+    """A function call requested by the model, or a piece of one; `arguments` is JSON text."""
 
     arguments: str | None = None
     name: str | None = None
@@ -102,7 +102,7 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
-    """What the client wants to see in the stream."""
+    """The options of a stream."""
 
     include_usage: bool | None = None
 
@@ -136,8 +136,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """
     A chat request: its decoded fields and the body they came from, in OpenAI's dialect.
 
-    `origin` is the client's own body, if it spoke another dialect and nothing was changed since; `translated` says that
-    it did: `raw` is then the gateway's writing, and may say more than OpenAI's form can (docs/dialects.md).
+    `origin` is the client's own body, if it uses another dialect and nothing was changed since. `translated`: the
+    gateway made `raw` from another dialect; it may then hold more than OpenAI's form allows (docs/dialects.md).
     """
 
     fields: ChatFields
@@ -154,30 +154,29 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     @property
     def stream(self) -> bool:
-        """Return whether the client requested a stream."""
+        """Return whether the client requests a stream."""
         return self.fields.stream is True
 
     @property
     def user(self) -> str | None:
-        """Return the end user named in the request."""
+        """Return the end user named by the client."""
         return self.fields.user
 
     @property
     def asks_for_usage(self) -> bool:
-        """Return whether the client requested usage in the stream."""
+        """Return whether the client requests the usage of a stream."""
         options = self.fields.stream_options
         return options is not None and options.include_usage is True
 
 
 class PlainRequest(msgspec.Struct, frozen=True):
     """
-    A request that is no chat (embeddings, moderations, ...): of its body the gateway reads the model and little else.
+    A request other than chat (embeddings, moderations, ...): the gateway reads the model in its body and little else.
 
-    `path` is the end of the address below `/v1` for operations that have several, as in `images/edits`; `media_type` is
-    what the body is. `text` is what the body holds of prose, for bounds and estimates; it is never sent anywhere.
-    `tokens` is an estimate of how many there are, where that is what is asked for. `upload` is what follows
-    `raw` of a body that is not held in memory. `asks_for_usage` is false of a stream that shall not show it, which only
-    completions can do.
+    `path` is the path below `/v1` of operations that have several, such as `images/edits`; `media_type` is that of the
+    body. `text` is the natural-language text in the body, for bounds and estimates; it is never sent. `tokens` is the
+    estimated token count, if that is what the client requests. `upload` is the rest of the body after `raw`, if it is
+    not held in memory. `asks_for_usage` is False for a stream without usage, which only completions support.
     """
 
     operation: Operation
@@ -201,7 +200,7 @@ class Completion(msgspec.Struct, frozen=True):
     """
     A whole answer, in OpenAI's dialect; `raw` is the body as the provider sent it, or its translation.
 
-    `native` is the provider's own body, if that spoke another dialect.
+    `native` is the provider's own body, if it uses another dialect.
     """
 
     raw: bytes
@@ -222,10 +221,10 @@ class ToolDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     A piece of a tool call; pieces with the same `index` belong together.
 
-    `extra_content` must be sent back to the provider with the call.
+    `extra_content` is data of the provider that the client must send back with the call.
     """
 
-    index: int = msgspec.field(default_factory=int)  # made anew, so that a 0 is written, too
+    index: int = msgspec.field(default_factory=int)  # a default_factory, so that 0 is not omitted
     function: FunctionCall | None = None
     custom: CustomDelta | None = None
     id: str | None = None
@@ -237,9 +236,9 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     What one event adds to one choice.
 
-    `reasoning` is what some servers call `reasoning_content`; `reasoning_details` are entries that their provider wants
-    to see again (`core/dialects/reasoning.py`), each of them whole, and `extra_content` is another such thing;
-    `annotations` say what a text rests on.
+    `reasoning` is another name for `reasoning_content`; `reasoning_details` are entries, each complete, that the client
+    must send back to the provider (`core/dialects/reasoning.py`), and so is `extra_content`; `annotations` cite the
+    sources of a text.
     """
 
     role: str | None = None
@@ -255,7 +254,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ChunkChoice(msgspec.Struct, frozen=True):
-    """One choice's share of an event; `stop_reason` (as vLLM has it) is the stop text that ended it."""
+    """The part of an event that belongs to one choice; `stop_reason` (of vLLM) is the stop text that ended it."""
 
     index: int = 0
     delta: Delta = Delta()
@@ -288,9 +287,9 @@ class StreamEvent(msgspec.Struct, frozen=True):
     """
     One event of a streamed answer.
 
-    `frame` is the upstream's own SSE frame, blank line included; `chunk` is its meaning (None for `[DONE]` and for
-    payloads we do not know, which are forwarded all the same). `native` is the provider's own frame, if that spoke
-    another dialect; an event that means nothing in OpenAI's has then an empty `frame`.
+    `frame` is the upstream's own SSE frame, blank line included; `chunk` is its decoded payload (None for `[DONE]` and
+    for unknown payloads, which are forwarded too). `native` is the provider's own frame, if it uses another dialect;
+    `frame` is then empty if the event has no equivalent in OpenAI's.
     """
 
     frame: bytes

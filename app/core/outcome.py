@@ -1,4 +1,4 @@
-"""The outcome of a reply, and finishers: callbacks at its end, which run even if the call is cancelled."""
+"""Outcomes of replies, and the finishers that run at their end, even if the call is being cancelled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FINISHER_LIMIT_S = 1.0  # long enough for one write to shared state, short enoug
 
 
 class End(Enum):
-    """The three ways in which a reply can end; `word` names it in signals and is faster to read than `value`."""
+    """How a reply can end; `word` is the value in signals (an attribute, which is faster to read than `value`)."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -26,16 +26,16 @@ class End(Enum):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a reply ended, known only once its last byte is sent."""
+    """How a reply ended; known once its last byte is sent."""
 
     end: End
     error: BaseException | None = None
 
     @classmethod
     def of(cls, error: BaseException | None) -> Outcome:
-        """Return the outcome for `error`; cancellation means that the client left, which is no failure."""
-        left = isinstance(error, (asyncio.CancelledError, GeneratorExit))
-        return COMPLETED if error is None else cls(End.ABANDONED if left else End.FAILED, error)
+        """Classify an ending: cancellation means that the client disconnected, which is nobody's failure."""
+        cancelled = isinstance(error, (asyncio.CancelledError, GeneratorExit))
+        return COMPLETED if error is None else cls(End.ABANDONED if cancelled else End.FAILED, error)
 
 
 COMPLETED: Final = Outcome(End.COMPLETED)
@@ -44,11 +44,11 @@ Finisher: TypeAlias = Callable[[Outcome], Awaitable[None] | None]
 
 def conclude(finisher: Finisher, outcome: Outcome) -> Awaitable[None] | None:
     """
-    Run one finisher; return an awaitable of its end, None if it did not have to wait.
+    Run one finisher; return an awaitable for its end, None if there is nothing to await.
 
-    A finisher that has to wait (shared state) runs to its end even while the call's own task is being cancelled: in a
-    task of its own behind a shield, for at most `FINISHER_LIMIT_S`. One that fails is reported to the loop's exception
-    handler and does not stop the others.
+    An asynchronous finisher (one that writes shared state) is completed even if the call's task is cancelled: it runs
+    in its own shielded task, for at most `FINISHER_LIMIT_S`. Its failure is reported to the event loop's exception
+    handler and does not stop the next finisher.
     """
     try:
         pending = finisher(outcome)
@@ -71,12 +71,12 @@ async def _bounded(pending: Awaitable[None]) -> None:
     try:
         with TimeLimit(within_s=FINISHER_LIMIT_S):
             await pending
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above; what it waited for may be cancelled
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above; what it awaited may be cancelled
         _report(error)
 
 
 async def outlast(task: asyncio.Future[None]) -> None:
-    """Wait for `task` although this task is being cancelled again and again; it must end by itself."""
+    """Wait for `task` even if this task is cancelled repeatedly; `task` must end by itself."""
     while not task.done():
         try:
             await asyncio.shield(task)

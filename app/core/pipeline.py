@@ -1,7 +1,7 @@
 """
 Composition of the pipeline: a `Handler` takes a call and returns a reply; a `Stage` wraps a handler.
 
-Stages are composed once, at start-up. The order is declared in `app/assembly/stages.py` and nowhere else.
+Stages are composed when a configuration is loaded. Only `app/assembly/stages.py` declares their order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Handler: TypeAlias = Callable[[C], Awaitable[Reply]]
 
 
 class Stage(Protocol[C]):
-    """One concern wrapped around a handler; holds settings and ports, no state of a call."""
+    """A middleware around a handler; holds settings and ports, never the state of a call."""
 
     def __call__(self, call: C, proceed: Handler[C], /) -> Awaitable[Reply]:
         """Handle `call`, calling `proceed` zero, one or several times."""
@@ -33,7 +33,7 @@ def compose(stages: Sequence[Stage[C]], endpoint: Handler[C]) -> Handler[C]:
 
 
 def _around(stage: Stage[C], proceed: Handler[C]) -> Handler[C]:
-    enter = stage.__call__  # bound once: calling the object itself takes three times as long
+    enter = stage.__call__  # bound once: calling the instance itself takes three times as long
 
     def handle(call: C) -> Awaitable[Reply]:
         return enter(call, proceed)
@@ -44,7 +44,7 @@ def _around(stage: Stage[C], proceed: Handler[C]) -> Handler[C]:
 async def settle(
     call: C, proceed: Handler[C], finisher: Finisher, look: Callable[[Reply], None] | None = None
 ) -> Reply:
-    """Run the call and pass its outcome to `finisher` exactly once; `look` is called with the reply before that."""
+    """Run the call, and `finisher` exactly once with its outcome, however it ends; `look` gets the reply before."""
     try:
         reply = await proceed(call)
         if look is not None:

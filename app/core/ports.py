@@ -1,7 +1,7 @@
 """
-The ports of the core: narrow protocols for everything that does I/O.
+Ports to the outside world, as narrow protocols.
 
-Each port has one adapter or more elsewhere and, where there are several, one contract suite over all of them.
+Their adapters are in other packages; if a port has several, one contract test suite covers them all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     """
     One request to a provider. `headers` are complete except for host and content-length.
 
-    An `upload` is sent behind `body`, as it comes, and at most once.
+    An `upload` is streamed after `body`, at most once.
     """
 
     method: str
@@ -39,9 +39,9 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 class UpstreamReply(Protocol):
     """
-    The answer to one request, from its head on. Owns its connection until closed.
+    The answer to one request, available once its head is received. Owns its connection until closed.
 
-    Header names are lower-case. The body's bytes are those of the wire with the transfer coding removed.
+    Header names are lower-case. The body is as received, with only the transfer coding removed.
     """
 
     @property
@@ -50,10 +50,10 @@ class UpstreamReply(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Return the headers; of repeated ones, the last or all joined."""
+        """Return the headers; a repeated one has its last value, or all of them joined."""
 
     def rest(self) -> bytes | None:
-        """Take the rest of the body if all of it has arrived; None if finding out would have to wait."""
+        """Return the rest of the body if all of it has arrived; None if finding out would need to wait."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """
@@ -64,7 +64,7 @@ class UpstreamReply(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Return the connection to the pool if the body was read to its end, else drop it. Idempotent."""
+        """Release the connection if the body was read to its end, else close it. Idempotent."""
 
 
 class UpstreamClient(Protocol):
@@ -72,7 +72,7 @@ class UpstreamClient(Protocol):
 
     async def send(self, request: HttpRequest) -> UpstreamReply:
         """
-        Send `request` and return once the head of the answer has arrived, whatever its status.
+        Send `request` and return once the head of the answer is received, whatever its status.
 
         Cancelling the call closes the connection.
 
@@ -93,7 +93,7 @@ class Decoder(Protocol):
         Take bytes as they arrive and return the events that are complete.
 
         Raises:
-            GatewayError: The bytes are no answer (BAD_UPSTREAM_REPLY), or an error sent in its place.
+            GatewayError: The bytes are not a valid answer (BAD_UPSTREAM_REPLY), or hold the provider's error.
         """
 
     def end(self) -> list[StreamEvent]:
@@ -109,9 +109,8 @@ class Encoded(msgspec.Struct, frozen=True):
     """
     A request in a provider's dialect.
 
-    `path` goes behind the provider's base URL and may carry a query; `headers` are added to the provider's own;
-    `dropped` names the parameters that the dialect cannot express and that the answer does without. An `upload` is sent
-    behind `body`.
+    `path` is appended to the provider's base URL and may have a query; `headers` are added to the provider's own;
+    `dropped` names the parameters left out because the dialect does not support them. An `upload` is sent after `body`.
     """
 
     path: str
@@ -127,7 +126,7 @@ class Codec(Protocol):
 
     def encode(self, request: Request, target: Target) -> Encoded:
         """
-        Encode the request for the provider.
+        Return `request` in the provider's dialect.
 
         Raises:
             GatewayError: UNSUPPORTED_FEATURE for an operation or a part that the provider cannot express.
@@ -145,7 +144,7 @@ class Codec(Protocol):
         """Return a fresh decoder for one streamed answer to `request`."""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status of 300 or more means; total. `wall_s` resolves HTTP dates."""
+        """Return the error for a status of 300 or more; never raises. `wall_s` (wall time) resolves HTTP dates."""
 
 
 class Signer(Protocol):
@@ -156,12 +155,12 @@ class Signer(Protocol):
         Return the request with its credentials.
 
         Raises:
-            GatewayError: TARGET_MISCONFIGURED if none can be obtained.
+            GatewayError: TARGET_MISCONFIGURED if the credentials cannot be obtained.
         """
 
 
 class Sink(Protocol):
-    """One HTTP response to the client: `whole`, or `head`, `part`s and `end` (or `abort`) in this order."""
+    """The HTTP response that an answer is written to: head, parts, end (or abort), in this order."""
 
     async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a complete response."""
@@ -189,7 +188,7 @@ class Circuits(Protocol):
         """
         Let one call through, or refuse it; the ticket must come back by `report`.
 
-        A call without another target (`last_resort`) is refused only by a circuit that an operator opened.
+        A call without another hope (`last_resort`) is refused only by a circuit that an operator opened.
 
         Raises:
             GatewayError: CIRCUIT_OPEN with the time until another try makes sense, or STATE_UNAVAILABLE where shared
@@ -198,7 +197,7 @@ class Circuits(Protocol):
 
     def report(self, ticket: Ticket, verdict: Verdict, least_open_s: float, request_id: str = "") -> None:
         """
-        Report how an admitted call ended; never waits, never raises.
+        Tell how an admitted call ended; never waits, never raises.
 
         `least_open_s` is the target's own wish; `request_id` names the call, if its ending should change the circuit.
         """
@@ -208,7 +207,7 @@ class Circuits(Protocol):
 
     def glance(self, policy: CircuitPolicy) -> list[CircuitView]:
         """
-        Return the same from this process's own copy, at most a few seconds old, without I/O.
+        Return the same without asking anybody: what this process knows, a few seconds old at most.
 
         May be called by any thread.
         """
@@ -227,21 +226,21 @@ class Limits(Protocol):
 
     async def acquire(self, ask: Ask) -> Decision:
         """
-        Take everything that is asked for, or nothing; what was taken has to be settled.
+        Take everything that `ask` names, or nothing; what was taken must be settled.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE where shared state is out of reach and the policy for that is to refuse.
+            GatewayError: STATE_UNAVAILABLE if shared state is unreachable and the policy is to refuse then.
         """
 
     def settle(self, decision: Decision, tokens: int) -> None:
-        """Give back places, and replace the tokens that were reserved by those used. Never waits, never raises."""
+        """Release slots, and replace the reserved tokens by those used. Never waits, never raises."""
 
     async def levels(self) -> list[Standing]:
         """Return the levels of the recently used buckets, as far as they are known."""
 
 
 class Tokenizer(Protocol):
-    """Counts tokens exactly, where a vocabulary is at hand."""
+    """Counts tokens exactly, if the vocabulary is available."""
 
     async def count(self, text: str, family: Family) -> int | None:
-        """Return how many tokens a text has; None if its vocabulary is not available. May take milliseconds."""
+        """Return the number of tokens of a text; None if its vocabulary is not available. May take milliseconds."""

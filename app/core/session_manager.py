@@ -1,4 +1,4 @@
-"""How sessions are begun and branched off; whoever looks at one, or ends it, asks the store."""
+"""Create and fork sessions. Reads and deletions go directly to the store."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from app.core.keys.virtual_keys import Entropy
 from app.core.model import ChatFields, ChatRequest
 from app.core.sessions import Head, Raw, Session, SessionStore, new_session_id, not_found, size_of, split, turn_from
 
-_EVERYBODYS_MAX = 100_000  # sessions that an operator can reach
-METADATA_MAX_BYTES = 16_384  # more than OpenAI's 16 pairs take; what is kept beside messages is counted nowhere else
+_LISTING_MAX = 100_000  # sessions of all tenants that an operator can find
+METADATA_MAX_BYTES = 16_384  # more than OpenAI's 16 pairs take; no other limit counts the bytes of metadata
 
 
 class SessionSpec(msgspec.Struct, frozen=True):
     """
-    What a new session shall be; `ttl_s` of None is the longest.
+    The contents of a new session; without `ttl_s` it lives as long as possible.
 
-    Messages may begin with instructions; `system` comes before them.
+    `messages` may begin with instructions; `system` is put before them.
     """
 
     messages: tuple[Raw, ...] = ()
@@ -33,9 +33,9 @@ class SessionSpec(msgspec.Struct, frozen=True):
 
 class Branch(msgspec.Struct, frozen=True):
     """
-    Where a session branches off: after its first `at` messages, or with its `last` ones; None is all of it.
+    Which messages a fork takes: the first `at`, or the last `last`, or without both all.
 
-    What is left of a turn that the last messages cut is left out: a tool's result never stays without its call.
+    If `last` would begin within a turn, the rest of that turn is omitted, so that no tool result lacks its call.
     """
 
     at: int | None = None
@@ -43,7 +43,7 @@ class Branch(msgspec.Struct, frozen=True):
 
 
 class SessionBounds(msgspec.Struct, frozen=True):
-    """How large a session may be, how long it may live unused, and whether this process is the only one that has it."""
+    """The maximum size and unused lifetime of a session, and whether all calls reach the same store (`alone`)."""
 
     max_bytes: int
     ttl_s: float
@@ -52,9 +52,9 @@ class SessionBounds(msgspec.Struct, frozen=True):
 
 class SessionManager:
     """
-    The sessions of everybody, which `store` keeps; whoever asks sees its own.
+    Creates sessions in `store`; a tenant can fork only its own.
 
-    `check` raises `GatewayError` for a conversation that no turn could go on with.
+    `check` raises `GatewayError` for a conversation that no turn could continue.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SessionManager:
 
     async def begin(self, tenant: str, spec: SessionSpec) -> Session:
         """
-        Begin a session.
+        Create a session.
 
         Raises:
             GatewayError: SESSION_FULL, INVALID_REQUEST, CONFLICT, STATE_UNAVAILABLE.
@@ -83,13 +83,14 @@ class SessionManager:
             raise GatewayError(INVALID_REQUEST, message, param="metadata")
         system = [] if spec.system is None else [msgspec.json.encode({"role": "system", "content": spec.system})]
         if system or spec.messages:
-            self._check(_asked(spec.model, [*spec.messages, *system]))  # in front it would shift the others' numbers
+            # `system` comes last, so that errors name the client's own indexes of `messages`
+            self._check(_conversation(spec.model, [*spec.messages, *system]))
         instructions, messages = split([*system, *spec.messages])
         return await self._keep(tenant, spec, instructions, messages)
 
     async def fork(self, tenant: str, session_id: str, branch: Branch) -> Session:
         """
-        Begin a session with what another has so far; the other goes on by itself.
+        Create a session with messages of an existing one, which stays as it is.
 
         Raises:
             GatewayError: Those of `begin`; SESSION_NOT_FOUND, SESSION_EXPIRED.
@@ -106,12 +107,12 @@ class SessionManager:
 
     async def owner(self, session_id: str) -> str:
         """
-        Return whose a session is; for operators.
+        Return the tenant of a session; for operators.
 
         Raises:
             GatewayError: SESSION_NOT_FOUND, STATE_UNAVAILABLE.
         """
-        for head in await self.store.listing(None, _EVERYBODYS_MAX):
+        for head in await self.store.listing(None, _LISTING_MAX):
             if head.id == session_id:
                 return head.tenant
         raise not_found(session_id)
@@ -119,7 +120,7 @@ class SessionManager:
     async def _keep(
         self, tenant: str, spec: SessionSpec, instructions: tuple[Raw, ...], messages: tuple[Raw, ...]
     ) -> Session:
-        self._require_one_memory()
+        self._require_common_store()
         bounds, now_wall = self._bounds, self._clock.wall()
         ttl_s = bounds.ttl_s if spec.ttl_s is None else spec.ttl_s
         if ttl_s > bounds.ttl_s:
@@ -143,7 +144,7 @@ class SessionManager:
         await self.store.create(session)
         return session
 
-    def _require_one_memory(self) -> None:
+    def _require_common_store(self) -> None:
         if not self._bounds.alone:
             message = "Sessions would be known to one of several worker processes only."
             advice = "Set 'sessions.store' to sqlite, file or redis."
@@ -151,11 +152,11 @@ class SessionManager:
 
 
 def full(max_bytes: int) -> GatewayError:
-    """Return the refusal of what would make a session too large."""
+    """Return the error for messages that would make a session too large."""
     return GatewayError(SESSION_FULL, f"A session holds {max_bytes} bytes at most, and this one has no room for more.")
 
 
-def _asked(model: str | None, messages: list[Raw]) -> ChatRequest:
-    """Return the conversation as a call would bring it; the model decides how strictly it is looked at."""
+def _conversation(model: str | None, messages: list[Raw]) -> ChatRequest:
+    """Return the chat request of a call with `messages`; the model determines how strict the check is."""
     raw = msgspec.json.encode({"model": model or "", "messages": [msgspec.Raw(message) for message in messages]})
     return ChatRequest(decode_as(ChatFields, raw), raw)

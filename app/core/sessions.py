@@ -1,9 +1,9 @@
 """
-Conversations that the gateway keeps: what one is, and how the next turn is made of it. Pure.
+Sessions, conversations that the gateway stores: their types, the port of the store, and how a turn extends them. Pure.
 
-A session only grows: a turn adds its messages and the answer at the end, all of them or none. Messages are kept as the
-JSON they came as, so that nothing of them is lost. What the conversation begins with (system or developer messages) is
-its instructions; a turn that brings others replaces them from then on.
+A session only grows: a turn appends its messages and the answer, atomically. Messages are stored as their original
+JSON, so that nothing is lost. The leading system or developer messages of a conversation are its instructions; a turn
+with other instructions replaces them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from app.core.model import ChatFields, ChatRequest
 ID_PREFIX: Final = "sess_"
 _ID_BYTES: Final = 16
 _INSTRUCTING: Final = frozenset({"system", "developer"})
-_THOUGHTS: Final = frozenset({"reasoning_content", "reasoning"})  # that providers refuse or ignore when they come back
-# Of messages that came in another dialect or from another provider, what a server of OpenAI's form does not know.
+_THOUGHTS: Final = frozenset({"reasoning_content", "reasoning"})  # providers refuse or ignore these in requests
+# Members of messages from other dialects or providers that servers of OpenAI's dialect do not know.
 _BEYOND_OPENAI: Final = tuple(
     [
         b'"%b"' % name
@@ -36,9 +36,9 @@ Estimate: TypeAlias = Callable[[ChatRequest], int]  # tokens of a prompt
 
 class Head(msgspec.Struct, frozen=True):
     """
-    What is known of a session besides its messages. Times are seconds since 1970, `size` is in bytes.
+    The metadata of a session. Times are in seconds since 1970, `size` in bytes.
 
-    `expires` moves with each use by `ttl_s`. `metadata` is the owner's own JSON object.
+    Each use sets `expires` to `ttl_s` from then. `metadata` is a JSON object of the owner.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A whole session."""
+    """A session with its messages."""
 
     head: Head
     instructions: tuple[Raw, ...] = ()
@@ -62,21 +62,21 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """What one call adds to a session; `instructions` of None stay as they are."""
+    """What one call adds to a session; None for `instructions` leaves them as they are."""
 
     messages: tuple[Raw, ...]
     instructions: tuple[Raw, ...] | None = None
 
 
 class Trim(msgspec.Struct, frozen=True):
-    """How much of the past is sent: `tokens` for prompt and answer together (None: all), of which some are `answer`."""
+    """The limit of the context: `tokens` for prompt and answer together (None: no limit), `answer` of them reserved."""
 
     tokens: int | None
     answer: int
 
 
 class Continued(msgspec.Struct, frozen=True):
-    """A request with its past, how many messages of that were left out, and what is new in it."""
+    """A request with the session's messages, of which the oldest `trimmed` are left out, and the `new` turn."""
 
     request: ChatRequest
     trimmed: int
@@ -85,29 +85,29 @@ class Continued(msgspec.Struct, frozen=True):
 
 class SessionStore(Protocol):
     """
-    Where sessions are kept. Each method is one atomic step; whoever is not the owner finds nothing.
+    Stores sessions. Each method is atomic; a session exists only for its owner.
 
-    All raise STATE_UNAVAILABLE where the store is out of reach, and those that name a session SESSION_NOT_FOUND or
+    All raise STATE_UNAVAILABLE if the store is unreachable, and those with a session id SESSION_NOT_FOUND or
     SESSION_EXPIRED.
     """
 
     async def create(self, session: Session) -> None:
-        """Keep a new session; SESSION_FULL if the owner, or everybody together, has as many as there may be."""
+        """Store a new session; raise SESSION_FULL if the owner, or all owners together, have the maximum number."""
 
     async def load(self, tenant: str, session_id: str) -> Session:
-        """Return a session, and let it live for its `ttl_s` from now on."""
+        """Return a session, and set its expiry to `ttl_s` from now."""
 
     async def append(self, tenant: str, session_id: str, turn: Turn) -> Head:
-        """Add a turn at the end."""
+        """Append a turn."""
 
     async def delete(self, tenant: str, session_id: str) -> None:
-        """Forget a session."""
+        """Delete a session."""
 
     async def listing(self, tenant: str | None, limit: int) -> list[Head]:
-        """Return the sessions of one owner, or of all (None), those used last first; `limit` at most."""
+        """Return up to `limit` sessions of one owner, or of all (None), the most recently used first."""
 
     async def aclose(self) -> None:
-        """Let go of what is open."""
+        """Release the store's resources."""
 
 
 class _Role(msgspec.Struct, frozen=True):
@@ -123,17 +123,17 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def is_session_id(text: str) -> bool:
-    """Say whether a text can only mean a session that is kept here; any other only tells what belongs together."""
+    """Return whether `text` has the form of a stored session's id; any other only groups calls that belong together."""
     return text.startswith(ID_PREFIX)
 
 
 def new_session_id(entropy: Callable[[int], bytes]) -> str:
-    """Make an id that nobody guesses."""
+    """Return an unguessable id."""
     return ID_PREFIX + entropy(_ID_BYTES).hex()
 
 
 def split(messages: Sequence[Raw]) -> tuple[tuple[Raw, ...], tuple[Raw, ...]]:
-    """Return the instructions with which a conversation begins, and the rest."""
+    """Return the leading instructions of a conversation, and the rest."""
     at = 0
     while at < len(messages) and _role(messages[at]) in _INSTRUCTING:
         at += 1
@@ -141,7 +141,7 @@ def split(messages: Sequence[Raw]) -> tuple[tuple[Raw, ...], tuple[Raw, ...]]:
 
 
 def continued(session: Session, request: ChatRequest, trim: Trim, estimate: Estimate) -> Continued:
-    """Put the past of `session` before the messages of `request`, as much of it as fits."""
+    """Prepend the messages of `session` to those of `request`, without the oldest that exceed `trim`."""
     instructions, new = split([bytes(message) for message in messages_of(request.raw)])
     changed = bool(instructions) and instructions != session.instructions
     leading = instructions or session.instructions
@@ -149,15 +149,15 @@ def continued(session: Session, request: ChatRequest, trim: Trim, estimate: Esti
     turn = Turn(new, instructions if changed else None)
     whole = _with(request, *leading, *kept, *new)
     if not whole.translated and any(name in message for message in (*leading, *kept) for name in _BEYOND_OPENAI):
-        whole = msgspec.structs.replace(whole, translated=True)  # for who speaks of the past is the gateway
+        whole = msgspec.structs.replace(whole, translated=True)  # the gateway, not the client, sends the past
     return Continued(whole, len(session.messages) - len(kept), turn)
 
 
 def turn_from(messages: Sequence[Raw], at: int) -> int:
     """
-    Return where the first turn from `at` on begins: with what a user says, as providers want it.
+    Return the index of the first turn at or after `at`; turns begin with a user's message, as providers require.
 
-    What stands at the beginning of a conversation is left to whoever put it there.
+    Index 0 is returned as it is: whoever wrote the conversation decides how it begins.
     """
     while 0 < at < len(messages) and _role(messages[at]) != "user":
         at += 1
@@ -166,9 +166,9 @@ def turn_from(messages: Sequence[Raw], at: int) -> int:
 
 def answer_message(completion: bytes) -> Raw | None:
     """
-    Return the message of a whole answer in the form in which it may be sent back; None if there is none.
+    Return the message of a complete answer in a form that requests may contain; None if there is none.
 
-    Members without a value and prose of thinking are left out, everything else stays, such as signed thoughts.
+    Empty members and readable reasoning are left out; everything else stays, such as signed reasoning.
     """
     choices = msgspec.json.decode(completion, type=_Answer).choices
     message = choices[0].message if choices else None
@@ -181,7 +181,7 @@ def answer_message(completion: bytes) -> Raw | None:
 
 
 def size_of(messages: Sequence[Raw]) -> int:
-    """Return the bytes of messages."""
+    """Return the size of messages in bytes."""
     return sum([len(message) for message in messages])
 
 
@@ -199,32 +199,32 @@ def grown(session: Session, turn: Turn) -> Session:
 
 
 def emptied(session: Session) -> Session:
-    """Return what may be remembered of a session that has expired: nothing of what was said."""
+    """Return what may be kept of an expired session: no messages and no metadata."""
     return Session(msgspec.structs.replace(session.head, metadata=b"{}", turns=0, messages=0, size=0))
 
 
 def not_found(session_id: str) -> GatewayError:
-    """Return the refusal of a session that this caller has not."""
+    """Return the error for a session that the caller does not have."""
     message = f"There is no session {session_id[:_SHOWN_MAX_CHARS]!r}."
     return GatewayError(SESSION_NOT_FOUND, message, param="session_id")
 
 
 def expired(session_id: str) -> GatewayError:
-    """Return the refusal of a session whose time is over."""
+    """Return the error for an expired session."""
     message = f"The session {session_id[:_SHOWN_MAX_CHARS]!r} was not used for too long and has expired."
     return GatewayError(SESSION_EXPIRED, message, param="session_id")
 
 
 def too_many() -> GatewayError:
-    """Return the refusal of one session more than there may be."""
+    """Return the error for a session beyond the maximum number."""
     return GatewayError(SESSION_FULL, "There are as many sessions as there may be.", suggestion="Delete some of them.")
 
 
 def _fitting(past: tuple[Raw, ...], rest: ChatRequest, trim: Trim, estimate: Estimate) -> tuple[Raw, ...]:
     """
-    Leave out the oldest messages until what stays fits; it begins with what a user says, as providers want it.
+    Return `past` without the oldest messages, so that the rest fits; it begins with a user's message.
 
-    A tool's result never stays without its call: the turn that it belongs to is sent whole, whatever fits.
+    If `rest` begins with a tool result, the turn of its call is kept whole even if it does not fit.
     """
     if trim.tokens is None or not past:
         return past
@@ -245,7 +245,7 @@ def _with(request: ChatRequest, *messages: Raw) -> ChatRequest:
 
 
 def _only(request: ChatRequest, message: Raw) -> ChatRequest:
-    """Return a request with one message and nothing else that counts."""
+    """Return a request with only `message`, to estimate the tokens of that."""
     raw = b'{"model":%b,"messages":[%b]}' % (msgspec.json.encode(request.model), message)
     return ChatRequest(msgspec.json.decode(raw, type=ChatFields), raw)
 

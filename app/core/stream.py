@@ -1,9 +1,9 @@
 """
-The life cycle of a streamed answer: held until it commits, observed while it is forwarded, settled once at its end.
+A streamed answer and its life cycle: held back until it commits, observed while it is sent, settled once at its end.
 
-A stage attaches to a stream in three ways: a finisher (receives the outcome), an observer (receives each batch; must
-not wait or raise) or a transform (returns a replacement for each batch; must not wait). No stage wraps the source:
-only `EventStream` owns the connection.
+A stage can attach three things to a stream: a finisher (gets the outcome), an observer (gets each batch; may count,
+may not wait or raise) or a transform (replaces the events of a batch; may not wait). No stage wraps the source:
+`EventStream` alone owns the connection.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from app.core.outcome import COMPLETED, Finisher, Outcome, conclude
 from app.core.usage import Usage
 
 EVENTS: Final = "text/event-stream; charset=utf-8"
-Batch: TypeAlias = Sequence[StreamEvent]  # the events of one upstream read, forwarded in one write
+Batch: TypeAlias = Sequence[StreamEvent]  # events from one read from the upstream; sent on with one write
 Observer: TypeAlias = Callable[[Batch], None]
-Transform: TypeAlias = Callable[[Batch], Batch]  # may hold events back, but not beyond the one that finishes the answer
+Transform: TypeAlias = Callable[[Batch], Batch]  # may delay events, but not beyond the one that finishes the answer
 
 
 class Source(Protocol):
-    """Where the batches of a stream come from; an asynchronous generator is one."""
+    """The batches of a stream; an asynchronous generator is a `Source`."""
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         """Return itself."""
@@ -40,9 +40,9 @@ class Source(Protocol):
 
 class CommitRule(msgspec.Struct, frozen=True):
     """
-    When a stream may be shown to the client, after which nothing is replayed.
+    When a stream commits: from then on it is sent to the client and no longer retried.
 
-    It commits once an event of at least this weight arrives, or more than `held_max_bytes` are held back.
+    It commits with the first event of at least `weight`, or once more than `held_max_bytes` are held back.
     """
 
     weight: Weight
@@ -51,14 +51,15 @@ class CommitRule(msgspec.Struct, frozen=True):
 
 class EventStream:
     """
-    The events of one upstream answer, in batches. Can be iterated once; owns the connection.
+    The events of one upstream answer, in batches. Can be read once; owns the connection.
 
     Args:
         source: Batches as they are read; raises `GatewayError` when the upstream fails.
 
-        release: Returns the connection; called exactly once in every case. Returns None if it did not have to wait.
+        release: Releases the connection; called exactly once, whatever happens. Returns None if there is nothing to
+            await.
 
-        media_type: The content type of the frames; `EVENTS` unless they are not events, such as audio.
+        media_type: The content type of the frames; differs from `EVENTS` for other data, such as audio.
     """
 
     __slots__ = ("_finishers", "_held", "_release", "_settled", "_source", "_steps", "media_type")
@@ -74,10 +75,10 @@ class EventStream:
 
     async def prime(self, rule: CommitRule) -> None:
         """
-        Read up to the first committing event; an earlier failure raises here, where it can still be retried.
+        Read up to the event that commits the stream, so that an earlier failure raises here and can be retried.
 
         Raises:
-            GatewayError: The upstream failed or ended before that event.
+            GatewayError: The upstream failed, or ended, before the stream committed.
         """
         try:
             await self._hold(rule)
@@ -89,19 +90,19 @@ class EventStream:
 
     @property
     def held_usage(self) -> Usage | None:
-        """Return the last usage the provider reported in the held events, None without one."""
+        """Return the last usage reported by the events that are held back, if any."""
         reported = [event.chunk.usage for batch in self._held for event in batch if event.chunk is not None]
         return next((usage for usage in reversed(reported) if usage is not None), None)
 
     def observe(self, observer: Observer) -> None:
-        """Pass every outgoing batch to `observer`, as transformed by the steps registered before."""
+        """Call `observer` with every batch, as changed by the transforms registered before it."""
         self._steps.append(observer)
 
     def transform(self, step: Transform) -> None:
         """
-        Replace every batch by the result of `step`; inner stages run first, a raised `GatewayError` ends the stream.
+        Replace every batch by the result of `step`; inner stages run first, and a `GatewayError` of it ends the stream.
 
-        The provider's native frames are then dropped, because they may contain what `step` removed.
+        The events lose their `native` frames, which might still contain what `step` removed.
         """
         self._steps.append(lambda batch: [without_native(event) for event in step(batch)])
 
@@ -110,7 +111,7 @@ class EventStream:
         self._finishers.append(finisher)
 
     def __aiter__(self) -> Self:
-        """Return the stream itself; a second iteration continues where the first stopped."""
+        """Return this stream; a second iteration continues where the first one stopped."""
         return self
 
     async def __anext__(self) -> Batch:
@@ -125,7 +126,7 @@ class EventStream:
                     batch = batch if replacement is None else replacement
                 if batch:
                     return batch
-                del batch  # do not keep it alive while waiting for the next
+                del batch  # free it before waiting for the next one
         except StopAsyncIteration:
             await self._settle(None)
             raise
@@ -141,9 +142,9 @@ class EventStream:
 
     async def aclose(self, failure: GatewayError | None = None) -> None:
         """
-        End the stream early, even if reading has not begun; does nothing once it has ended.
+        End the stream early, whether or not reading has begun; do nothing if it has ended.
 
-        Without a `failure`, the outcome is that the client has left.
+        Without a `failure` (to deliver the answer), the reason is that the client disconnected.
         """
         await self._settle(failure or asyncio.CancelledError())
 
@@ -158,7 +159,7 @@ class EventStream:
         raise GatewayError(BAD_UPSTREAM_REPLY, "The provider ended its stream before it said anything.")
 
     async def _settle(self, failure: BaseException | None) -> None:
-        """Close the source, return the connection and run the finishers, even if this task is cancelled meanwhile."""
+        """Close the source, release the connection and run all finishers, even if this task is cancelled meanwhile."""
         if self._settled:
             return
         self._settled = True
@@ -184,12 +185,12 @@ class EventStream:
 
 
 def without_native(event: StreamEvent) -> StreamEvent:
-    """Return the event without its native frame, which may no longer match its changed content."""
+    """Return the event without its `native` frame, which no longer matches an event that was changed."""
     return event if event.native is None else msgspec.structs.replace(event, native=None)
 
 
 def after_commit(error: GatewayError) -> GatewayError:
-    """Return STREAM_BROKEN for network and parse failures after the commit; other errors are returned as they are."""
+    """Return STREAM_BROKEN for a network or parse error in the middle of an answer; return other errors unchanged."""
     if error.kind.category not in {"network", "parse"}:
         return error
     broken = GatewayError(STREAM_BROKEN, error.message)
@@ -198,7 +199,7 @@ def after_commit(error: GatewayError) -> GatewayError:
 
 
 def weight_of(delta: Delta) -> Weight:
-    """Return the weight of one delta of a choice."""
+    """Return the weight of a delta."""
     if delta.content or delta.tool_calls or delta.refusal or delta.function_call:
         return Weight.ANSWER
     return Weight.THOUGHT if delta.reasoning_content or delta.reasoning else Weight.NOTHING

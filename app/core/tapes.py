@@ -1,10 +1,10 @@
 """
-Streams that can be resumed: what each of them has sent so far, for clients that lost their connection to it.
+Resumable streams: tapes record what streams have sent, for clients that lost the connection.
 
-A tape holds the bytes of one stream as its client gets them. Its events are numbered from 1 without the client being
-told, for the numbers would be one `id:` line more than SDKs stand; whoever counts what it got knows where it stands.
-Tapes live in the memory of the process that writes them, for a while after the end of their streams; where processes
-share a state, each lets the others have copies.
+A tape holds the bytes of one stream as its client receives them. Its events are numbered from 1. The original stream
+does not contain the numbers, because SDKs do not tolerate `id:` lines in it; a client counts the events instead. Tapes
+live in the memory of the process that writes them, until a while after the end of their streams; processes with shared
+state exchange copies.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import GatewayError
 
-BORDER: Final = b"\n\n"  # the end of every event
+BORDER: Final = b"\n\n"  # terminates every event
 _ID_BYTES: Final = 16
-_PART_BYTES: Final = 96  # what Python needs for a piece beside its bytes
+_PART_BYTES: Final = 96  # Python's overhead for each part
 
 
 class TapeBounds(msgspec.Struct, frozen=True):
     """
-    How long a tape is kept after its stream ended, and a stream goes on that nobody reads; how many tapes there are.
+    Limits of tapes.
 
-    `total_max_bytes` bounds all of them, `stream_max_bytes` each.
+    `window_s` is how long a tape is kept after its stream ended, and how long a stream without readers continues.
+    `streams_max` limits the number of tapes; `total_max_bytes` limits all together, `stream_max_bytes` each.
     """
 
     window_s: float
@@ -40,7 +41,7 @@ class TapeBounds(msgspec.Struct, frozen=True):
 
 
 class Taped(msgspec.Struct, frozen=True):
-    """Whose stream is on a tape, which call it answers, and how a failure is told in its dialect."""
+    """The owner of a tape's stream, the call that it answers, and how its dialect encodes a failure."""
 
     tenant: str
     request_id: str
@@ -51,7 +52,7 @@ class TapeEnd(Enum):
     """
     How a tape ended.
 
-    COMPLETE: with all of its stream. BROKEN: with what there was of it. LOST: it grew too large, and nothing is left.
+    COMPLETE: with the whole stream. BROKEN: with a part of the stream. LOST: it grew too large and was deleted.
     """
 
     COMPLETE = "complete"
@@ -60,23 +61,23 @@ class TapeEnd(Enum):
 
 
 class TapeWatcher(Protocol):
-    """Whoever has to know if somebody reads a tape whose stream is under way."""
+    """Is notified when readers join or leave a tape whose stream is live."""
 
     def joined(self) -> None:
-        """Take note of a reader who has come."""
+        """Handle a new reader."""
 
     def deserted(self) -> None:
-        """Take note that the last reader has left."""
+        """Handle the departure of the last reader."""
 
     def lost(self) -> None:
-        """Take note that nobody can read it any more."""
+        """Handle the loss of the tape, which cannot be read any more."""
 
 
 class Readable(Protocol):
     """
-    A stream as whoever resumes it sees it: a tape, or what another process lets this one have of its own.
+    A stream to resume: a tape of this process, or a copy of another's.
 
-    `events` is how many there are so far, `ending` how it ended, if it has.
+    `events` is the number of events so far, `ending` how the stream ended, if it has.
     """
 
     id: str
@@ -85,34 +86,34 @@ class Readable(Protocol):
 
     @property
     def taped(self) -> Taped:
-        """Return whose it is."""
+        """Return the owner, call and dialect of the stream."""
 
     def replay(self, after: int) -> AsyncGenerator[bytes, None]:
-        """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
+        """Yield the events after number `after` with their numbers, past and future ones, until the stream ends."""
 
 
 class TapeCopies(Protocol):
-    """Lets other processes read the tapes of this one, and the other way round."""
+    """Exchanges copies of tapes with other processes."""
 
     def share(self, tape: Tape) -> None:
-        """Let others have what comes onto a tape, from its beginning to its end."""
+        """Publish all that is added to a tape, from its beginning to its end."""
 
     async def find(self, tape_id: str, tenant: str, after: int) -> Readable | None:
         """
-        Return a stream of `tenant` that another process has, or had; None if there is none to be had.
+        Return a stream of `tenant` that another process published; None if there is none.
 
-        A moment is waited for one that is not there, or seems to have fewer events than `after`.
+        Waits briefly for one that is missing, or has fewer events than `after`.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE if nobody can be asked.
+            GatewayError: STATE_UNAVAILABLE if shared state is unreachable.
         """
 
     async def aclose(self) -> None:
-        """Let others have what they have not yet, within a second."""
+        """Publish what is still pending, within a second."""
 
 
 class Tape:
-    """One stream. Written by its call; read by any number of readers, none of whom it waits for."""
+    """One stream. Its call writes it; any number of readers read it, none of which it waits for."""
 
     def __init__(self, tape_id: str, taped: Taped, shelf: Tapes, bounds: TapeBounds) -> None:
         self.id = tape_id
@@ -127,20 +128,20 @@ class Tape:
         self._parts: list[bytes] = []
         self._before: list[int] = []  # how many events came before each part
         self._readers = 0
-        self._news = asyncio.Event()  # set and cleared at once: it wakes who waits
+        self._changed = asyncio.Event()  # set and cleared at once, to wake waiting readers
 
     def add(self, data: bytes) -> None:
-        """Note whole events that are being sent."""
+        """Record whole events that are being sent."""
         if self.ending is None and data:
             self._parts.append(data)
             self._before.append(self.events)
             self.events += data.count(BORDER)
             self.size += len(data) + _PART_BYTES
-            self._tell()
+            self._wake_readers()
             self._shelf.grown(self, len(data) + _PART_BYTES)
 
     def end(self, ending: TapeEnd) -> None:
-        """Note that nothing comes any more. Repeatable: the first end counts."""
+        """End the tape. Idempotent: only the first `ending` counts."""
         if self.ending is not None:
             return
         self.ending = ending
@@ -148,54 +149,54 @@ class Tape:
         if ending is TapeEnd.LOST:
             self._parts.clear()
             self._before.clear()
-        self._tell()
+        self._wake_readers()
         if ending is TapeEnd.LOST and self.watcher is not None:
             self.watcher.lost()
 
     async def replay(self, after: int) -> AsyncGenerator[bytes, None]:
-        """Yield all events after number `after` with their numbers, those that are yet to come as well, to the end."""
+        """Yield the events after number `after` with their numbers, past and future ones, until the stream ends."""
         self.join()
         try:
             at = max(bisect_right(self._before, after) - 1, 0)
             while True:
                 parts, counts = self._parts[at:], self._before[at:]
                 at += len(parts)
-                told = b"".join([numbered(part, before, after) for part, before in zip(parts, counts, strict=True)])
-                if told:
-                    yield told
+                events = b"".join([numbered(part, before, after) for part, before in zip(parts, counts, strict=True)])
+                if events:
+                    yield events
                 elif self.ending is not None:
                     return
                 elif not parts:
-                    await self._news.wait()
+                    await self._changed.wait()
         finally:
             self.leave()
 
     def parts(self, start: int) -> list[bytes]:
-        """Return what was noted, from part number `start` on."""
+        """Return the recorded parts from index `start` on."""
         return self._parts[start:]
 
     def join(self) -> None:
-        """Take note of one more who reads it, or lets others read it; each has to leave."""
+        """Add a reader, or another process's access to the tape; each has to call `leave`."""
         self._readers += 1
         if self.watcher is not None:
             self.watcher.joined()
 
     def leave(self) -> None:
-        """Take note that one has left."""
+        """Remove a reader."""
         self._readers -= 1
         if not self._readers and self.watcher is not None and self.ending is None:
             self.watcher.deserted()
 
-    def _tell(self) -> None:
-        self._news.set()
-        self._news.clear()
+    def _wake_readers(self) -> None:
+        self._changed.set()
+        self._changed.clear()
 
 
 class Tapes:
     """
-    The tapes of one process. Where there are too many, those of ended streams go first; of live ones none does.
+    The tapes of one process. If there are too many, the oldest of ended streams are removed, never live ones.
 
-    With `copies` other processes may read them.
+    With `copies` other processes can read them.
     """
 
     def __init__(
@@ -211,8 +212,8 @@ class Tapes:
         self._bytes = 0
 
     def open(self, taped: Taped, bounds: TapeBounds) -> Tape | None:
-        """Return a tape for a stream that begins; None if all there may be belong to live ones."""
-        self._forget_old()
+        """Return a tape for a new stream; None if the maximum number of tapes are of live streams."""
+        self._remove_expired()
         if len(self._tapes) >= bounds.streams_max and not self._make_room(None):
             return None
         tape = Tape(self._new_id(), taped, self, bounds)
@@ -223,24 +224,24 @@ class Tapes:
 
     async def find(self, tape_id: str, tenant: str, after: int = 0) -> Readable | None:
         """
-        Return a stream of which `tenant` has `after` events; None if there is none, or it is somebody else's.
+        Return the stream `tape_id`, of which the client has `after` events; None if `tenant` has no such stream.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE if it may be another process's, and those cannot be asked.
+            GatewayError: STATE_UNAVAILABLE if another process may have it, and shared state is unreachable.
         """
-        self._forget_old()
+        self._remove_expired()
         tape = self._tapes.get(tape_id)
         if tape is not None:
             return tape if tape.taped.tenant == tenant else None
         return None if self._copies is None else await self._copies.find(tape_id, tenant, after)
 
     async def aclose(self) -> None:
-        """Let others have what there is, before this process ends."""
+        """Publish what other processes may need, before this process ends."""
         if self._copies is not None:
             await self._copies.aclose()
 
     def grown(self, tape: Tape, more: int) -> None:
-        """Take note that a tape has become larger, and lose it if it is too large, or leaves no room for itself."""
+        """Count `more` bytes of a tape, and end it as LOST if it exceeds the limits although others were removed."""
         self._bytes += more
         bounds = tape.bounds
         while self._bytes > bounds.total_max_bytes and self._make_room(tape):
@@ -249,21 +250,21 @@ class Tapes:
             tape.end(TapeEnd.LOST)
 
     def ended(self, tape: Tape) -> None:
-        """Take note that a tape has ended."""
+        """Record the time at which a tape ended, and remove it if it is lost."""
         tape.end_s = self._clock.now()
         if tape.ending is TapeEnd.LOST:
             self._remove(tape)
 
-    def _forget_old(self) -> None:
+    def _remove_expired(self) -> None:
         now = self._clock.now()
-        over = [
+        expired = [
             tape for tape in self._tapes.values() if tape.end_s is not None and now - tape.end_s >= tape.bounds.window_s
         ]
-        for tape in over:
+        for tape in expired:
             self._remove(tape)
 
     def _make_room(self, keep: Tape | None) -> bool:
-        """Remove the oldest tape of a stream that has ended, and say whether there was one."""
+        """Remove the oldest tape of an ended stream except `keep`, and return whether there was one."""
         oldest = next((each for each in self._tapes.values() if each.ending is not None and each is not keep), None)
         if oldest is None:
             return False
@@ -276,7 +277,7 @@ class Tapes:
 
 
 def numbered(part: bytes, before: int, after: int) -> bytes:
-    """Return the events of a part with their numbers, but those up to number `after`."""
+    """Return the events of `part` that follow number `after`, with their numbers; `before` events precede the part."""
     frames = part.split(BORDER)[:-1]
     return b"".join(
         [b"id: %d\n%b\n\n" % (number, frame) for number, frame in enumerate(frames, before + 1) if number > after]

@@ -1,1 +1,1 @@
-"""The far side: codecs without I/O, the endpoint that sends and reads, and the clients it does that with."""
+"""Providers: codecs without I/O, the endpoint that sends requests and reads answers, and its HTTP clients."""

@@ -1,4 +1,4 @@
-"""Tasks that ask providers in the background, exchanged as a whole when the configuration changes."""
+"""Background tasks that call providers, replaced as a whole when the configuration changes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Coroutine, Iterable
 
 
 class Background:
-    """Runs some tasks until others take their place."""
+    """Runs a set of tasks until another set replaces it."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
     def run(self, work: Iterable[Coroutine[None, None, None]]) -> None:
-        """Begin these, and cancel those that ran."""
+        """Start these tasks, and cancel the previous ones."""
         self._stop()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(each) for each in work]
 
     async def aclose(self) -> None:
-        """Cancel those that run, and wait for their end."""
+        """Cancel the tasks, and wait for their end."""
         tasks = self._tasks
         self._stop()
         if tasks:

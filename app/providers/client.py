@@ -1,8 +1,8 @@
 """
-The `UpstreamClient` on httpx2: the only module that imports it. It serves what the pool leaves out: proxies, HTTP/2.
+The `UpstreamClient` on httpx2, for what the pool does not support: proxies and HTTP/2. The only module that imports it.
 
-It works at the transport level, below redirects, cookies, proxies from the environment and content decoding, none
-of which a gateway may do on its own account. It never retries.
+It uses httpx2's transports, which do not follow redirects, keep cookies, use proxies from the environment or decode
+content: a gateway must do none of these on its own. It never retries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class HttpxClient:
     """
     Sends requests with keep-alive, through the HTTP proxy at `proxy` if one is given, by HTTP/2 if both sides want it.
 
-    Owns its connections; close it with `aclose`. Of the pool's options it heeds those of connections and TLS.
+    Owns its connections; close it with `aclose`. Of the pool's options it uses those for connections and TLS.
 
     Raises:
         GatewayError: TARGET_MISCONFIGURED for TLS files that cannot be used.
@@ -62,12 +62,12 @@ class HttpxClient:
         return HttpxReply(response)
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         await self._transport.aclose()
 
 
 class HttpxReply:
-    """One response of httpx2, seen through the port."""
+    """One response of httpx2, behind the port."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response

@@ -1,8 +1,8 @@
 """
-Ask servers for their models: those of this machine at the start, configured ones now and then.
+Lists the models of servers: those on this machine once at the start, configured ones periodically.
 
-No call ever waits for that: what is not known yet, or what cannot be had, is just not listed. The same question, asked
-once with the headers of calls, finds out whether a provider answers and takes its key (`probe`).
+No call ever waits for this; unknown models are just not listed. The same request, sent once with the headers of calls,
+checks whether a provider answers and accepts its key (`probe`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.providers.canonical.decoding import UNREADABLE, heard_or
 from app.providers.fetch import ask
 
 _HERE_S = 1.0  # a server on this machine answers in milliseconds or refuses at once; a busy machine takes longer
-_ASK_S = 10.0  # a provider far away may take its time, but longer is as good as down
+_ASK_S = 10.0  # generous for a remote provider
 _HERE_MAX_BYTES = 1_048_576
 _LIST_MAX_BYTES = 4_194_304  # OpenRouter's is half of that
 
@@ -32,7 +32,7 @@ class _Here(msgspec.Struct, frozen=True):
 
 
 class _ListHere(msgspec.Struct, frozen=True):
-    """What a server of this machine must say, to be told from whatever else may listen there."""
+    """The answer by which a model server on this machine is recognized among other services."""
 
     data: list[_Here] | None  # Ollama writes null while it has none
 
@@ -45,12 +45,12 @@ class _Model(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """Return the name to call it by."""
+        """Return the name to use in calls."""
         return self.id or self.name.removeprefix("models/")
 
 
 class Models(msgspec.Struct, frozen=True):
-    """A list of them, in any of these forms."""
+    """A list of models, in any of these forms."""
 
     data: list[_Model] | None = None
     models: list[_Model] | None = None
@@ -75,11 +75,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Discovered(dict[str, tuple[str, ...]]):
-    """The models that providers said to have, by provider name."""
+    """The models that providers reported, by provider name."""
 
 
 class Discoverer:
-    """Keeps in `found` what providers say of their models."""
+    """Keeps the models that providers report in `found`."""
 
     def __init__(self, found: Discovered, clock: Clock) -> None:
         self._found = found
@@ -87,14 +87,14 @@ class Discoverer:
         self._background = Background()
 
     def follow(self, sources: Iterable[Source]) -> None:
-        """From now on ask these; what is known of others is forgotten."""
+        """Query these providers from now on, and forget all others."""
         wanted = tuple(sources)
         for name in self._found.keys() - {source.name for source in wanted}:
             del self._found[name]
         self._background.run([self._ask(source) for source in wanted])
 
     async def aclose(self) -> None:
-        """Ask nobody any more."""
+        """Stop."""
         await self._background.aclose()
 
     async def _ask(self, source: Source) -> None:
@@ -106,7 +106,7 @@ class Discoverer:
 
 
 async def _labels(source: Source) -> tuple[str, ...] | None:
-    """Return what one provider says, or None: then what it said before still counts."""
+    """Return the models of a provider, or None if it did not answer; its previous list then stays."""
     try:
         request = source.request if source.signer is None else await source.signer.sign(source.request)
         found = await ask(source.client, request, _ASK_S, _LIST_MAX_BYTES)
@@ -136,10 +136,10 @@ async def _models(address: str, client: UpstreamClient) -> tuple[str, ...] | Non
 
 class Probed(msgspec.Struct, frozen=True):
     """
-    What a provider said to `GET {base_url}/models`.
+    The result of `GET {base_url}/models`.
 
-    `status` is None, and `reason` a phrase, if it did not answer; `models` are None if it does not list them. `ahead_s`
-    is how far the provider's clock is before this machine's.
+    If there was no answer, `status` is None and `reason` a phrase; `models` is None if it lists none. `ahead_s` is how
+    far the provider's clock is ahead of this machine's.
     """
 
     status: int | None
@@ -150,7 +150,7 @@ class Probed(msgspec.Struct, frozen=True):
 
 
 async def probe(base_url: str, headers: tuple[tuple[str, str], ...], client: UpstreamClient, clock: Clock) -> Probed:
-    """Ask once, with the headers that calls would carry; never raises for what the provider does."""
+    """Query once, with the headers of calls; errors of the provider are results, not exceptions."""
     began = clock.now()
     request = HttpRequest("GET", f"{base_url}/models", headers, b"", _ASK_S)
     try:

@@ -1,5 +1,5 @@
 """
-One attempt against one provider: encode, send, judge the status, hand the answer back.
+One attempt at one provider: encode, send, check the status, return the answer.
 
 The only class that talks to providers. It raises before the commit point and returns a primed stream after it.
 """
@@ -36,7 +36,7 @@ from app.providers.reading import EventReading, ReadGuard, read_whole
 
 ANSWER_MAX_BYTES = 64 * 1024 * 1024  # generous for answers that carry images or audio as base64
 ERROR_MAX_BYTES = 64 * 1024
-ERROR_WAIT_S = 2.0  # for the rest of an error whose status is known already
+ERROR_WAIT_S = 2.0  # for the body of an error; its status is known already
 BEARER: Final = "bearer"
 GOOD = range(200, 300)
 _OWN_LIMITS = (TIMEOUT_CONNECT, TIMEOUT_IDLE, TIMEOUT_TOTAL)
@@ -46,10 +46,10 @@ class Provider(msgspec.Struct, frozen=True):
     """
     A configured provider.
 
-    `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`;
-    `models` are the names known to be there, and `key_header` is how a key is sent (`bearer`, or a header's name).
-    `usage` says which streams have to be made to tell their usage, where any has; `limits` hears what answers say of
-    the provider's own limits, where somebody follows them.
+    `headers` are sent with every request and carry the credentials, unless there are several `keys` or a `signer`.
+    `models` are the configured names, and `key_header` is how a key is sent (`bearer`, or a header's name). `usage`
+    decides which streams are asked to report their usage, and `limits` reads the provider's own limits from answers;
+    both are None if unused.
     """
 
     name: str
@@ -74,14 +74,14 @@ class ReadingOptions(msgspec.Struct, frozen=True):
 
 
 class Endpoints:
-    """The innermost handler: sends each attempt to its target's provider, by the names of `endpoints`."""
+    """The innermost handler: passes each attempt to the endpoint of its target's provider."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint | UsageEndpoint]) -> None:
         self._endpoints = {name: endpoint.__call__ for name, endpoint in endpoints.items()}
 
     @classmethod
     def of(cls, providers: Mapping[str, Provider], options: ReadingOptions, clock: Clock) -> Self:
-        """Return the handler of calls that are translated."""
+        """Return the handler for the APIs that codecs translate."""
         return cls({name: _endpoint(provider, options, clock) for name, provider in providers.items()})
 
     def __call__(self, attempt: Attempt) -> Awaitable[Reply]:
@@ -89,13 +89,13 @@ class Endpoints:
         Return the provider's answer.
 
         Raises:
-            GatewayError: Every kind that blames the target, and those that the provider says of the request.
+            GatewayError: Every kind that blames the target, and errors of the request that the provider reports.
         """
         return self._endpoints[attempt.target.provider](attempt)
 
 
 class Endpoint:
-    """One provider's end of the pipeline."""
+    """The end of the pipeline for one provider."""
 
     def __init__(self, provider: Provider, options: ReadingOptions, clock: Clock) -> None:
         self._provider = provider
@@ -152,7 +152,7 @@ class Endpoint:
                 await reply.aclose()
 
     async def _answered(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> Reply:
-        """Read a good answer: whole, or a stream up to its first events."""
+        """Read a successful answer: whole, or a stream up to its first events."""
         asked = attempt.call.request
         if asked.stream and not is_whole(reply, asked):
             decoder, secrets = self._provider.codec.decoder(asked), self._known(request)
@@ -186,17 +186,17 @@ class Endpoint:
             guard = ReadGuard(min(self._options.idle_s, ERROR_WAIT_S), attempt.call.deadline)
             body = await read_whole(reply, guard, ERROR_MAX_BYTES)
         except GatewayError:
-            body = b""  # the status says enough
+            body = b""  # the status is enough
         error = self._provider.codec.error(reply.status, reply.headers, body, self._clock.wall())
         error.upstream_status = reply.status
         return error
 
     def _known(self, request: HttpRequest) -> OwnSecrets:
-        """Return what a request told the provider; a signature is another one each time."""
+        """Return the headers that were sent; a signature differs each time."""
         return self._secrets if self._provider.signer is None else OwnSecrets(request.headers)
 
     def _blamed(self, attempt: Attempt, secrets: OwnSecrets, error: GatewayError) -> GatewayError:
-        """Say who failed, without our keys; only the gateway's own limits are not the provider's answer."""
+        """Add the provider to an error, without our keys in its text; the gateway's own limits are not its answer."""
         name = self._provider.name
         error.message = secrets.hidden(error.message)
         error.param = None if error.param is None else secrets.hidden(error.param)
@@ -218,7 +218,7 @@ def _endpoint(provider: Provider, options: ReadingOptions, clock: Clock) -> Endp
 
 
 def credential(key_header: str, key: str) -> tuple[str, str]:
-    """Return the header that carries a key."""
+    """Return the header with a key."""
     return ("authorization", f"Bearer {key}") if key_header == BEARER else (key_header, key)
 
 
@@ -236,7 +236,7 @@ def encoded_for(codec: Codec, request: Request, target: Target) -> Encoded:
 
 
 def _joined(provider: tuple[tuple[str, str], ...], encoded: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return both; what the codec says of the body replaces what is configured for all."""
+    """Return both; the codec's headers, which describe the body, override configured ones."""
     if not encoded:
         return provider
     own = {name for name, _ in encoded}

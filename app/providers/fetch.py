@@ -1,4 +1,4 @@
-"""Get one small document: a list of models, the published keys of an issuer of tokens."""
+"""Fetches one small document: a list of models, or the published keys of a token issuer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADERS = (("accept", "application/json"), ("accept-encoding", "identity"), ("u
 
 
 class Document(msgspec.Struct, frozen=True):
-    """What came, whatever its status."""
+    """A response, whatever its status."""
 
     status: int
     headers: Mapping[str, str]
@@ -28,7 +28,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 async def ask(client: UpstreamClient, request: HttpRequest, within_s: float, max_bytes: int) -> Document:
-    """Return the answer to `request`, whole; a `GatewayError` if there is none within that time, or a larger one."""
+    """Return the whole answer to `request`; raise `GatewayError` if it takes too long or is too large."""
     try:
         async with asyncio.timeout(within_s):
             reply = await client.send(request)
@@ -42,7 +42,7 @@ async def ask(client: UpstreamClient, request: HttpRequest, within_s: float, max
 
 
 async def fetch(client: UpstreamClient, url: str) -> bytes:
-    """Return the document at `url`; a `GatewayError` for any status but 200, as no redirect is followed."""
+    """Return the document at `url`; raise `GatewayError` for any status but 200: redirects are not followed."""
     found = await ask(client, HttpRequest("GET", url, _HEADERS, b"", _CONNECT_S), FETCH_S, DOCUMENT_MAX_BYTES)
     if found.status != HTTPStatus.OK:
         raise GatewayError(TARGET_FAILED, f"The document's server answers {found.status}.")

@@ -1,9 +1,9 @@
 """
-Conversations in a provider's own form: what only looks like its own is taken out before it gets there.
+Removes the reasoning of other models from requests in a provider's own dialect.
 
-The reasoning of other models is shown to clients under a seal of the gateway, as blocks of Anthropic's form or items of
-the Responses API's. They send it back as it is, also when the next turn goes to a model of that provider, which would
-refuse a signature that it never gave, or content that it never encrypted.
+The gateway shows reasoning of other models as Anthropic blocks or Responses items, marked by a seal of its own. Clients
+send these back unchanged, even if the next turn goes to Anthropic or OpenAI itself, which would reject a signature that
+it never issued, or content that it never encrypted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ITEM: Final = msgspec.json.Decoder(Item)
 
 
 def own_messages(raw: bytes) -> bytes:
-    """Return a Messages request without sealed thoughts; the very same bytes if it holds none."""
+    """Return a Messages request without sealed reasoning; the same bytes if it has none."""
     if _MARK not in raw:
         return raw
     body = OBJECT.decode(raw)
@@ -34,13 +34,13 @@ def own_messages(raw: bytes) -> bytes:
     kept = []
     for turn in turns:
         own = _without(turn["content"], _is_sealed_block)
-        if own is turn["content"] or bytes(own) != b"[]":  # a turn of nothing else goes whole
+        if own is turn["content"] or bytes(own) != b"[]":  # a turn without anything else is removed
             kept.append({**turn, "content": own})
     return raw if kept == turns else msgspec.json.encode({**body, "messages": kept})
 
 
 def own_items(raw: bytes) -> bytes:
-    """Return a Responses request without sealed items; the very same bytes if it holds none."""
+    """Return a Responses request without sealed items; the same bytes if it has none."""
     if _MARK not in raw:
         return raw
     body = OBJECT.decode(raw)
@@ -50,7 +50,7 @@ def own_items(raw: bytes) -> bytes:
 
 
 def _without(given: msgspec.Raw, is_sealed: Callable[[bytes], bool]) -> msgspec.Raw:
-    """Return a list without what is sealed, and anything else as it is."""
+    """Return a list without its sealed members; any other value unchanged."""
     if _MARK not in bytes(given) or not bytes(given).startswith(b"["):
         return given
     entries = msgspec.json.decode(given, type=list[msgspec.Raw])

@@ -1,4 +1,4 @@
-"""Ask providers now and then whether they answer: a small real call, whole or streamed."""
+"""Health probes: a small real call to each provider at intervals, whole or streamed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from app.core.pipeline import Handler
 from app.core.signals import Listener
 from app.providers.background import Background
 
-_ANSWER_TOKENS: Final = 8  # the fewest that every model takes
+_ANSWER_TOKENS: Final = 8  # the smallest bound that every model accepts
 _ALONE: Final = CallOptions(retry=False, fallback=False, caching=False)
 
 
 class Prober:
     """
-    Asks when it is its turn by `rota`, keeps the outcome in `health`, and tells `listener` who goes down or is back.
+    Probes when `rota` gives it the turn, keeps the results in `health`, and reports changes to `listener`.
     """
 
     def __init__(self, health: ProviderHealth, clock: Clock, listener: Listener, rota: Rota) -> None:
@@ -36,14 +36,14 @@ class Prober:
         self._background = Background()
 
     def follow(self, probings: Iterable[Probing], make: Callable[[], Handler[Attempt]]) -> None:
-        """From now on ask these, through what `make` makes; what is known of others is forgotten."""
+        """Probe these providers from now on, through the handlers of `make`; forget all others."""
         wanted = tuple(probings)
         self._health.keep({probing.provider for probing in wanted})
         ask = make() if wanted else None
         self._background.run([self._watch(probing, ask) for probing in wanted if ask is not None])
 
     async def aclose(self) -> None:
-        """Ask nobody any more."""
+        """Stop."""
         await self._background.aclose()
 
     async def _watch(self, probing: Probing, ask: Handler[Attempt]) -> None:
@@ -65,7 +65,7 @@ class Prober:
 
 
 async def _failure(probing: Probing, ask: Handler[Attempt], began: float) -> GatewayError | None:
-    """Ask once, and return what went wrong."""
+    """Probe once, and return the failure."""
     try:
         async with asyncio.timeout(probing.timeout_s):
             await _ask(probing, ask, began)

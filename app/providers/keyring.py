@@ -1,15 +1,15 @@
 """
-Send one attempt with one of several keys, and with the next one where a key is at fault.
+Sends an attempt with one of several keys, and with the next one if that key is rejected.
 
-Going on is no retry: nothing is waited for, and the provider has not begun to answer. Only what is said of a key counts
-against it. A request could provoke other refusals, and whoever sends it must not be able to use up everybody's keys:
+Changing keys is not a retry: there is no pause, and the provider has not begun to answer. Only refusals of the key
+itself count against it, because a request could provoke others, and no caller may be able to exhaust the keys of all:
 
-    what the provider says                      what it means for the key
+    answer of the provider                      effect on the key
     429, or a rate limit in place of an answer  cools for its Retry-After
     quota spent                                 disabled
     401                                         disabled
     403                                         disabled if another key does better: contents may be refused so as well
-    413 as a rate limit (the request is large)  nothing
+    413 as a rate limit (the request is large)  none
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from app.core.signals import KeySetAside, Listener
 
 
 class KeyRing(msgspec.Struct, frozen=True):
-    """The keys of the provider `name`, and whom to tell what becomes of them."""
+    """The keys of the provider `name`; reports to a listener when one is set aside."""
 
     name: str
     pool: KeyPool
@@ -37,13 +37,13 @@ class KeyRing(msgspec.Struct, frozen=True):
 
     async def send(self, send: Callable[[str], Awaitable[Reply]], upload: Upload | None = None) -> Reply:
         """
-        Call `send` with one key after another, each at most once, until none is at fault.
+        Call `send` with one key after another, each at most once, until one is not rejected.
 
-        An `upload` that is begun cannot be sent again: the failure is then the caller's, whichever key it counts
-        against.
+        An `upload` that has begun cannot be sent again: the caller then gets the failure, which still counts against
+        the key.
 
         Raises:
-            GatewayError: What `send` raises; TARGET_RATE_LIMITED with the earliest return if all keys are cooling.
+            GatewayError: From `send`; TARGET_RATE_LIMITED with the earliest time to retry if all keys are cooling.
         """
         place = self._first()
         tried, forbidden = [place], list[int]()
@@ -73,7 +73,7 @@ class KeyRing(msgspec.Struct, frozen=True):
         return place
 
     def _judge(self, place: int, error: GatewayError) -> None:
-        """Set a key aside for its own fault; any other failure has nothing to do with keys, and is raised."""
+        """Set a rejected key aside; raise any other failure."""
         kind, status = error.kind, error.upstream_status
         if kind is TARGET_RATE_LIMITED and status in {None, HTTPStatus.TOO_MANY_REQUESTS}:
             wait_s = COOL_S if error.retry_after_s is None else min(error.retry_after_s, COOL_MAX_S)
@@ -90,12 +90,12 @@ class KeyRing(msgspec.Struct, frozen=True):
             self.listener(KeySetAside(self.name, place + 1, fault.value, pause_s))
 
     def _next(self, error: GatewayError, tried: list[int]) -> int:
-        """Return the key to go on with; without one, raise what the caller is to know."""
+        """Return the next key; if there is none, raise the failure."""
         now = self.clock.now()
         place = self.pool.take(now, tried)
         if place is not None:
             return place
-        if self.pool.usable(now):  # those that this attempt has tried
+        if self.pool.usable(now):  # all of which this attempt has tried
             raise error
         refusal = self.pool.refusal(now)
         refusal.upstream_status = error.upstream_status

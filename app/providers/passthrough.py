@@ -1,9 +1,9 @@
 """
-What callers wrote for a provider themselves, sent to it with the gateway's key in place of theirs, and its answer.
+Passes a caller's own request to a provider, with the gateway's key in place of the caller's, and returns its answer.
 
-Nothing is translated. Only headers of an allow-list pass, either way; failures are told in the gateway's own form, as
-everywhere, so that a provider's words about the gateway's key or network reach nobody. As callers choose what they ask
-for, which may be an address that repeats its request, the gateway's credentials are blotted out of every answer, too.
+Nothing is translated. Only headers of an allow-list pass, in both directions. Failures have the gateway's own form, so
+that a provider's words about the gateway's key or network reach nobody. Because callers choose the path, which may be
+one that echoes its request, the gateway's credentials are masked in every answer, too.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _RETURNED: Final = (
     "content-type", "content-length", "content-disposition", "content-range", "accept-ranges", "etag",
     "last-modified", "openai-version", "openai-processing-ms",
 )  # fmt: skip
-# Statuses about the gateway's own key and account, or about the provider: its codec knows what they mean.
+# Statuses about the gateway's own key and account, or about the provider; the codec interprets them.
 _ABOUT_US: Final = frozenset({401, 402, 403, 407, 408, 429})
 _NO_BODY: Final = frozenset({204, 205})
 
 
 class PassCodec:
     """
-    The `Codec` of what is passed on: it encodes nothing, and reads failures only, as the provider's own `dialect` does.
+    The `Codec` of passed-on requests: it encodes nothing, and decodes only failures, by the provider's own `dialect`.
 
-    Callers may repeat the provider's `base_path`. `store` is where it has files and batches, with a `{path}` in it.
+    Callers may repeat the provider's `base_path`. `store` is the URL of its files and batches, with a `{path}` in it.
     """
 
     def __init__(self, dialect: Codec, base_path: str, store: str) -> None:
@@ -72,15 +72,15 @@ class PassCodec:
         return Encoded(path, request.raw, kind, (), request.method, request.upload)
 
     def decode(self, body: bytes, request: Request) -> Completion:
-        """Return the answer; it has no other form than its own."""
+        """Return the answer unchanged."""
         return Completion(body, Counted().read(body) if _counts(request) else None)
 
     def decoder(self, request: Request) -> PassDecoder:  # noqa: ARG002 - the port's
-        """Return what passes bytes on."""
-        return PassDecoder(Blotter(()))  # never asked: the end of the provider knows what to take out
+        """Return a decoder that passes bytes on."""
+        return PassDecoder(Blotter(()))  # unused: the endpoint masks the secrets
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, wall_s: float) -> GatewayError:
-        """Return the failure that a status means; where the request is to blame, in the provider's words."""
+        """Return the error for a status; if the request is at fault, in the provider's words."""
         if status < HTTPStatus.BAD_REQUEST:
             message = f"The provider sends elsewhere (status {status}), and the gateway does not follow."
             return GatewayError(BAD_UPSTREAM_REPLY, message)
@@ -90,7 +90,7 @@ class PassCodec:
 
 
 class PassEndpoint(Endpoint):
-    """One provider's end for what is passed on to it."""
+    """The end of the pipeline for requests that are passed on to one provider."""
 
     def __init__(self, provider: Provider, options: ReadingOptions, clock: Clock, body_max_bytes: int) -> None:
         super().__init__(provider, options, clock)
@@ -109,7 +109,7 @@ class PassEndpoint(Endpoint):
         return await self._streamed(reply, decoder, attempt, media_type_of(reply), secrets)
 
     async def _small(self, request: HttpRequest, reply: UpstreamReply, attempt: Attempt) -> bytes | Resumed | None:
-        """Return the body of an answer that is worth waiting for: none, or a small document, which tells its cost."""
+        """Return the body if it can be read whole: empty, or a small document, whose usage gives the cost."""
         if request.method == "HEAD" or reply.status in _NO_BODY:
             return b""
         length = reply.headers.get("content-length", "")
@@ -118,7 +118,7 @@ class PassEndpoint(Endpoint):
         return await read_small(reply, self._guard(attempt), LOOKED_MAX_BYTES)
 
     async def _sign(self, request: HttpRequest, signer: Signer) -> HttpRequest:
-        """Sign; a signature may be one over the body, which is then needed as a whole."""
+        """Sign; a signature over the body needs it whole."""
         if request.upload is not None:
             body = await whole(request.body, request.upload, self._body_max_bytes)
             if body is None:
@@ -129,7 +129,7 @@ class PassEndpoint(Endpoint):
 
 
 def passing(provider: Provider, store: str, codec_type: type[PassCodec] = PassCodec) -> Provider:
-    """Return the provider as what is passed on reaches it; `codec_type` knows what is not passed as it is."""
+    """Return the provider for passed-on requests; `codec_type` translates what does not pass unchanged."""
     headers = tuple(header for header in provider.headers if header[0] != "content-type")
     codec = codec_type(provider.codec, urlsplit(provider.base_url).path, store)
     return msgspec.structs.replace(provider, headers=headers, codec=codec, usage=None)
@@ -159,7 +159,7 @@ def _decoder(reply: UpstreamReply, request: Request, blotter: Blotter) -> PassDe
 
 
 def _counts(request: Request) -> bool:
-    """Say whether an answer tells what this request took; reading an older answer again took nothing."""
+    """Return whether an answer reports the usage of this request; a GET of an older answer used nothing."""
     return request.operation is Operation.PASS and isinstance(request, PlainRequest) and request.method == "POST"
 
 

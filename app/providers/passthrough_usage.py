@@ -1,7 +1,7 @@
 """
-What an answer that is passed on as it is has taken, where it says so in OpenAI's or Anthropic's form.
+Reads the usage of passed-on answers, if it has OpenAI's or Anthropic's form.
 
-It is looked through beside the passing, within bounds, and nothing that is found or not found changes the answer.
+The answer is scanned while it passes, within bounds, and is never changed.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 class Counted:
-    """Puts together what one answer says of its usage; the later word counts."""
+    """Collects the usage of one answer; later values replace earlier ones."""
 
     def __init__(self) -> None:
         self._messages = MessageUsage()
 
     def read(self, data: bytes) -> Usage | None:
-        """Return the usage that a JSON document, or the data of an event, tells."""
+        """Return the usage in a JSON document, or in the data of an event."""
         if _MARK not in data:
             return None
         try:
@@ -62,7 +62,7 @@ class Counted:
 
 
 class PassDecoder:
-    """Bytes as they come, and the usage beside them. Complete when the body is, whose end HTTP watches over."""
+    """Passes bytes on, and collects the usage. Complete when the body is, which HTTP determines."""
 
     def __init__(self, blotter: Blotter) -> None:
         self.done = False
@@ -79,7 +79,7 @@ class PassDecoder:
         return [StreamEvent(shown, None if usage is None else Chunk([], usage), Weight.ANSWER)]
 
     def end(self) -> list[StreamEvent]:
-        """Take note of the end; see the port. An answer may well be empty."""
+        """Handle the end; see the port. An answer may be empty."""
         self.done = True
         usage, rest = self._close(), self._blotter.end()
         if usage is None and not rest and not self._empty:
@@ -94,7 +94,7 @@ class PassDecoder:
 
 
 class EventsDecoder(PassDecoder):
-    """Server-sent events: each that tells a usage is read."""
+    """Server-sent events: reads those with a usage."""
 
     def __init__(self, blotter: Blotter) -> None:
         super().__init__(blotter)
@@ -106,7 +106,7 @@ class EventsDecoder(PassDecoder):
             return None
         try:
             frames = self._frames.feed(data)
-        except GatewayError:  # an event too large to look at
+        except GatewayError:  # an event too large to scan
             self._frames = None
             return None
         told = [usage for frame in frames if (usage := self._counted.read(frame.data)) is not None]
@@ -114,7 +114,7 @@ class EventsDecoder(PassDecoder):
 
 
 class DocumentDecoder(PassDecoder):
-    """A JSON document: a copy is kept, up to a bound, and read at the end."""
+    """A JSON document: keeps a copy, up to a bound, and reads it at the end."""
 
     def __init__(self, blotter: Blotter) -> None:
         super().__init__(blotter)

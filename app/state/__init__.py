@@ -1,15 +1,15 @@
 """
-What calls share with each other: in the memory of this process, or in Redis with every replica.
+State that calls share: in the memory of this process, or in Redis with all replicas.
 
-A package for each feature that has such state, and in each the same files as far as there is something to say:
+Each feature with shared state has a package, and each package the same files where they apply:
 
-    memory.py    in this process (`Local…` and `Memory…`)
-    redis.py     the decisions that Redis takes, or a store that is there and nowhere else (`Redis…`)
-    sharing.py   what one replica makes of both: decided in Redis, by a policy while that is out of reach (`Shared…`)
-    sqlite.py, file.py    in files, for the processes of one machine
-    book.py      gathers what stores take in batches
+    memory.py    state in this process (`Local…` and `Memory…`)
+    redis.py     the decisions in Redis, or a store that exists only there (`Redis…`)
+    sharing.py   both combined for one replica: decided in Redis, or by a policy while it is out of reach (`Shared…`)
+    sqlite.py, file.py    state in files, for the processes of one machine
+    book.py      batches writes to a store
 
-`link` is what everything in Redis stands on, `scripts` are the decisions in Lua, `database` is a file of SQLite. What
-sends commands is handed to an adapter as `link`, or as `submit` with the beginning of every key. What adapters return
-as futures, and raise where they wait, is `StateLostError`.
+`link` is the connection to Redis, `scripts` has the decisions in Lua, `database` is an SQLite file. Adapters get the
+connection as `link`, or as `submit` with the prefix of every key. Without Redis, their futures fail with, and their
+coroutines raise, `StateLostError`.
 """

@@ -1,8 +1,8 @@
 """
-A file of SQLite on a thread of its own, which takes one piece of work after the other, each as one transaction.
+An SQLite file, used by a thread of its own that runs one piece of work after the other, each as a transaction.
 
-A whole transaction is one trip to that thread and back. An answer for which nobody waits any more is dropped, so
-nothing here outlives the loop that asked.
+A whole transaction is one hop to that thread and back. A result that nobody awaits any more is dropped, so nothing here
+outlives the calling event loop.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from app.state.link import StateLostError
 
 T = TypeVar("T")
 
-_BUSY_S: Final = 5.0  # for other workers, which write for milliseconds
+_BUSY_S: Final = 5.0  # waits for other workers, whose writes take milliseconds
 
 
 class Database:
     """
-    The file `path`, opened by the first piece of work, and after a failure to open it by the next one.
+    The file `path`, opened by the first piece of work; if that fails, by the next one.
 
     Args:
-        path: The file; SQLite makes it if it is not there.
+        path: The file; SQLite creates it if it does not exist.
 
-        schema: Statements that make what is missing in it.
+        schema: Statements that create the missing tables.
 
-        make: Makes the file before SQLite would, if that matters.
+        make: Creates the file before SQLite does, for instance with other permissions.
     """
 
     def __init__(self, path: Path, schema: str, make: Callable[[Path], None] | None = None) -> None:
@@ -43,7 +43,7 @@ class Database:
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """
-        Let `work` look at the file as it is now.
+        Run `work` as a read transaction.
 
         Raises:
             StateLostError: The file cannot be used.
@@ -52,7 +52,9 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """
-        Let `work` change the file: all of what it does, also what it did before it refused a call, or nothing.
+        Run `work` as a write transaction.
+
+        Changes that it made before it refused a call are committed too; any other error rolls back.
 
         Raises:
             StateLostError: The file cannot be used.

@@ -1,8 +1,8 @@
 """
-Whose turn it is to ask a provider how it is, and what was heard: through Redis, so that one process asks for all.
+Health probes shared through Redis: one process probes a provider for all.
 
-The turn is a key that lives as long as the interval between two questions: whoever makes it asks. A process that dies
-with it in its hand delays the next question, and nothing else. Without Redis each process asks for itself.
+A turn is a key whose lifetime is the interval between two probes; the process that creates it probes. If that process
+dies, only the next probe is delayed. Without Redis each process probes for itself.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import msgspec
 from app.core.health import Checked, Heard, Probing
 from app.state.link import Command, Link, StateLostError
 
-_LOOK_S: Final = 1.0  # between two looks at what others heard
-_KEPT: Final = 3  # intervals for which it is worth anything
+_LOOK_S: Final = 1.0  # between two looks at the results of others
+_KEPT: Final = 3  # intervals for which a result is valid
 
 
 class SharedRota:
-    """The `Rota` behind a Redis."""
+    """The `Rota` in Redis."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._prefix = link.key_prefix
 
     def pause_s(self, probing: Probing) -> float:
-        """Return a short while: turns end, and others hear something."""
+        """Return the pause between two looks at turns and results."""
         return min(probing.interval_s, _LOOK_S)
 
     async def mine(self, probing: Probing) -> bool:
-        """Take the turn, if nobody has it."""
+        """Take the turn, unless another process has it."""
         key, lasts_ms = f"{self._prefix}:probe:{probing.provider}", max(1, round(probing.interval_s * 1000))
         try:
             return await self._link.decide(Command(("SET", key, "1", "NX", "PX", lasts_ms))) is not None
@@ -38,7 +38,7 @@ class SharedRota:
             return True
 
     async def tell(self, probing: Probing, checked: Checked) -> None:
-        """Write it down."""
+        """Publish a result."""
         heard = Heard(checked.model, checked.up, checked.failures, checked.code, checked.took_s)
         lasts_ms = max(1, round(_KEPT * probing.interval_s * 1000))
         words = ("SET", self._told(probing), msgspec.json.encode(heard), "PX", lasts_ms)
@@ -48,7 +48,7 @@ class SharedRota:
             return
 
     async def heard(self, probing: Probing) -> Heard | None:
-        """Read it."""
+        """Return the latest result."""
         try:
             found = await self._link.decide(Command(("GET", self._told(probing))))
             return None if found is None else msgspec.json.decode(found, type=Heard)

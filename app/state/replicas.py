@@ -1,8 +1,8 @@
 """
-Lets every replica read its own configuration again when one of them was told to.
+Makes every replica reload its own configuration when one of them is told to.
 
-What goes through Redis is a number that grows, and no configuration: each replica has its own file, and keeps what it
-has if that is bad. A replica that cannot reach Redis at that moment looks as soon as it can.
+Only a growing number goes through Redis, never configuration: each replica has its own file, and keeps its current
+configuration if the file is invalid. A replica that cannot reach Redis checks as soon as it can.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.state.link import Command, Follower, Link, arrived
 
 
 class SharedReplicas(Follower):
-    """The `Replicas` behind a Redis; follows `link`."""
+    """The `Replicas` in Redis; follows `link`."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -29,18 +29,18 @@ class SharedReplicas(Follower):
         self._reread = reread
 
     def reread(self) -> None:
-        """Count the number up, if Redis can be asked; what is lost now is for the operator to say again."""
+        """Increment the number, if Redis is in reach; otherwise the operator has to repeat the request."""
         if self._link.up:
             self._link.submit(Command(("INCR", self._key))).add_done_callback(self._counted)
 
     async def beat(self) -> None:
-        """Look at the number."""
+        """Check the number."""
         found = int(await self._link.submit(Command(("GET", self._key))) or 0)
         before, self._seen = self._seen, found
         if before is not None and found != before:
             self._reread()
 
     def _counted(self, answer: asyncio.Future[Any]) -> None:
-        """Do not take one's own wish for somebody else's."""
+        """Ignore a change that this replica made."""
         if arrived(answer) and self._seen is not None:
             self._seen = max(self._seen, int(answer.result()))

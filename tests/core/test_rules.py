@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core.gcra import Rate
-from app.core.rules import LimitSpec, Measure, Rule, Scope, rules_of, spec_of
+from app.core.rules import NEVER, Claim, Decision, LimitSpec, Measure, Rule, Scope, Standing, rules_of, spec_of
 
 PER = (Scope.KEY,)
 
@@ -49,3 +49,13 @@ def test_a_rule_tells_its_order(spec: LimitSpec) -> None:
 def test_an_order_of_nothing() -> None:
     """It is no rule."""
     assert rules_of(LimitSpec(), PER) == ()
+
+
+@pytest.mark.parametrize(("waits", "longest"), [((0, 1, 3, 2), 3), ((5, NEVER, 3), NEVER), ((0, 7, 0), 7)])
+def test_a_refusal_is_that_which_lasts_longest(waits: tuple[int, ...], longest: int) -> None:
+    """Whoever comes back after it is let in by the others as well; one for ever lasts longer than any."""
+    claim = Claim(Rule("r", Measure.CONCURRENCY, 1), "b", 1, 0)
+    decision = Decision(tuple(Standing(claim, wait_us, 0) for wait_us in waits), "", admitted=False)
+
+    assert decision.refusal is not None
+    assert decision.refusal.wait_us == longest

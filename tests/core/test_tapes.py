@@ -162,6 +162,24 @@ async def test_all_of_them_share_the_room() -> None:
     assert await bench.tapes.find(other.id, "one") is None
 
 
+async def test_a_bound_may_be_reached() -> None:
+    """That of one stream, and that of all: only what is beyond them is lost."""
+    needed = Bench().opened()
+    needed.add(b"x" * 100)
+    size = needed.size
+    fitting = Bench(TapeBounds(60.0, streams_max=9, stream_max_bytes=size, total_max_bytes=2 * size))
+    ended, growing = fitting.opened(), fitting.opened()
+    ended.add(b"x" * 100)
+    ended.end(TapeEnd.COMPLETE)
+    growing.add(b"x" * 100)
+    kept, endings = await fitting.tapes.find(ended.id, "one"), (ended.ending, growing.ending)
+
+    growing.add(b"y")
+
+    assert (kept, endings) == (ended, (TapeEnd.COMPLETE, None))
+    assert growing.ending is TapeEnd.LOST
+
+
 class Watcher:
     """Writes down what it is told."""
 

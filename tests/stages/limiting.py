@@ -53,9 +53,9 @@ class House:
         self._attempts = RateLimit(RuleBook(rules, of_targets=True).of_attempt, limiter, clock)
         self.journal = a_call().journal
 
-    def handler(self) -> Handler[Call]:
-        """Return what calls go through when the provider is asked at once."""
-        return compose([self._calls], self.provider)
+    def handler(self, inner: Handler[Call] | None = None) -> Handler[Call]:
+        """Return what calls go through when the provider is asked at once, or something else is met first."""
+        return compose([self._calls], inner or self.provider)
 
     def attempts(self) -> Handler[Attempt]:
         """Return what attempts go through."""

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.call import Reply, Target
+from app.core.call import Call, Reply, Target
 from app.core.errors import (
     CONTEXT_TOO_LONG,
     INVALID_REQUEST,
@@ -23,7 +23,7 @@ from app.core.model import Completion, Operation, PlainRequest
 from app.core.rules import Scope
 from app.core.signals import LimitExceeded
 from app.core.stream import EventStream
-from app.core.tokens import Family, prompt_tokens
+from app.core.tokens import Family, prompt_parts, prompt_tokens
 from app.core.usage import Usage
 from tests.stages.limiting import Counter, House, cached, named, places, requests, tokens
 from tests.support.calls import (
@@ -220,6 +220,22 @@ async def test_a_caller_who_leaves_pays_for_the_prompt(clock: VirtualClock) -> N
     assert await house.levels() == {"tokens": 6000 - PROMPT}
 
 
+async def test_a_caller_who_leaves_before_a_provider_was_asked_pays_no_tokens(clock: VirtualClock) -> None:
+    """It may have waited in a queue."""
+    house = House(clock, tokens(6000))
+
+    async def queue(_call: Call) -> Reply:
+        await asyncio.sleep(1e9)
+        raise AssertionError("the queue never ends")
+
+    running = asyncio.ensure_future(house.handler(queue)(house.call()))
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert await house.levels() == {"tokens": 6000}
+
+
 async def test_a_bug_costs_nothing(clock: VirtualClock) -> None:
     """Whatever it was."""
     house = House(clock, tokens(6000), script=(raises(KeyError("bug")),))
@@ -310,6 +326,8 @@ async def test_a_call_too_long_by_the_estimate_is_counted(clock: VirtualClock) -
 
     assert (uncounted, counter.asked) == ([], [long])
     assert house.standings()["requests"].remaining == 8
+    _, other = prompt_parts(asking(long))
+    assert house.standings()["tokens"].claim.units == 100 + other + 5
 
 
 @pytest.mark.parametrize("counter", [Counter(5000), Counter(1, Family.CL100K)], ids=["longer", "unknown"])

@@ -41,9 +41,8 @@ def wrong(subject: str, found: str, advice: str) -> Finding:
     return Finding(subject, Verdict.WRONG, found, advice)
 
 
-def skewed(whose: str, ahead_s: float | None, advice: str) -> list[Finding]:
-    """Return a warning if another clock is ahead of this one, or behind it, by more than `_SKEW_MAX_S`."""
+def skewed(ahead_s: float | None, other: str, advice: str) -> list[Finding]:
+    """Return a warning if the clock of `other` is ahead of ours by too much; None is a clock that nobody could read."""
     if ahead_s is None or abs(ahead_s) <= _SKEW_MAX_S:
         return []
-    side = "behind" if ahead_s > 0 else "before"
-    return [doubtful("clock", f"{abs(ahead_s):.0f} s {side} that of {whose}", advice)]
+    return [doubtful("clock", f"{abs(ahead_s):.0f} s {'behind' if ahead_s > 0 else 'before'} that of {other}", advice)]

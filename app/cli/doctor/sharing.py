@@ -27,7 +27,7 @@ async def sharing_of(settings: Settings, clock: Clock) -> list[Finding]:
     if probed.policy.startswith("allkeys"):
         advice = "set maxmemory-policy to volatile-lru or noeviction: limits and circuits must not be forgotten"
         findings.append(doubtful("redis", f"may forget any key when it is full ({probed.policy})", advice))
-    return findings + skewed("Redis", probed.ahead_s, "let NTP set both clocks")
+    return [*findings, *skewed(probed.ahead_s, "Redis", "let NTP set both clocks")]
 
 
 def _alone(settings: Settings) -> list[Finding]:

@@ -31,7 +31,7 @@ async def provider_of(name: str, settings: Settings, reached: Provider, clock: C
         probed = await probe(reached.base_url, headers, reached.client, clock)
         findings.append(_judged(subject, probed, _configured_models(name, settings)))
         if position == 1:
-            findings += skewed(name, probed.ahead_s, "let NTP set this machine's clock")
+            findings += skewed(probed.ahead_s, name, "let NTP set this machine's clock")
     return findings
 
 

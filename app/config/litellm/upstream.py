@@ -74,8 +74,8 @@ def upstreams(params: Given, named: Named, unsupported: str | None) -> tuple[Ups
 
 
 def _address(params: Given, named: Named) -> str | None:
-    address = params.text("api_base") or params.text("base_url")
-    params.take("base_url")
+    base, other = params.text("api_base"), params.text("base_url")  # both are read, or one would count as unknown
+    address = base or other
     if address is not None:
         return address.rstrip("/")
     return None if named.known.base is None else f"${{{named.known.base}}}"

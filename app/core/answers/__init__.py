@@ -1,6 +1,6 @@
 """
-Whole answers and streamed ones: how each is made of the other.
+Conversion between whole answers and streamed ones.
 
-`assemble` adds the chunks of a stream up, by the rules of `pieces`; `replay` cuts a whole answer into chunks;
-`usage_shown` gives each client of a shared stream the usage it asked for. Pure.
+`assemble` adds up the chunks of a stream, by the rules of `pieces`. `replay` cuts a whole answer into chunks.
+`usage_shown` shows usage to those clients of a shared stream that asked for it. Pure.
 """

@@ -1,9 +1,9 @@
 """
-From a streamed answer to the whole one: what the events add up to, as the chat completion a client could have got.
+Assembles the events of a streamed answer into the chat completion that a client would have got without streaming.
 
-An `Assembler` observes a stream and costs it next to nothing: frames are only kept, and added up a few hundred at a
-time, so that what is held is the answer and not the many times larger form in which it was streamed. Fields nobody
-here has heard of are kept as well as their form allows. `app/core/answers/replay.py` goes the other way.
+An `Assembler` observes a stream at little cost: frames are collected, and added up a few hundred at a time, so that
+memory holds the answer and not its frames, which are many times larger. Unknown fields are kept as well as their type
+allows. `app/core/answers/replay.py` is the reverse.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from app.core.usage import Usage
 _ADDED_UP_AT_BYTES: Final = 65_536  # of frames: some 200 pieces, which take less than a millisecond
 _HEAD: Final = ("id", "object", "created", "model")
 _CONTENT: Final = b'"content":"'
-_PADDING: Final = "obfuscation"  # OpenAI's, so that nobody guesses a text from the lengths of its pieces
+_PADDING: Final = "obfuscation"  # OpenAI's, against guessing a text from the lengths of its pieces
 
 
 class Assembler:
     """
-    Adds up the events of one stream; `observe` belongs into `EventStream.observe`.
+    Adds up the events of one stream; register `observe` with `EventStream.observe`.
 
     Args:
-        max_bytes: How large the answer may become, about; beyond, it is given up and nothing is held any more.
+        max_bytes: Approximate size beyond which the answer is given up, and its memory released.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -40,24 +40,24 @@ class Assembler:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._answer: _Answer | None = _Answer()
-        self._mould: _Mould | None = None
+        self._template: _Template | None = None
         self._usage: Usage | None = None
         self._done = False
 
     @property
     def gave_up(self) -> bool:
-        """Say whether the answer is too large, or has a form that cannot be added up."""
+        """Return whether the answer is too large, or has a form that cannot be added up."""
         return self._answer is None
 
     def observe(self, batch: Batch) -> None:
-        """Take the next events."""
+        """Add the next events."""
         for event in batch:
             self._take(event)
 
     def _take(self, event: StreamEvent) -> None:
         if event.done:
             self._done = True
-        elif not event.frame:  # of what the client is not told, the usage counts
+        elif not event.frame:  # hidden from the client, but may have the usage
             self._usage = event.chunk.usage if event.chunk is not None and event.chunk.usage else self._usage
         elif self._answer is not None:
             self._waiting.append(event.frame)
@@ -66,11 +66,11 @@ class Assembler:
                 self._add_up(self._answer)
 
     def completion(self) -> Completion | None:
-        """Return the whole answer; None if the stream has not come to its proper end, or the answer was given up."""
+        """Return the whole answer; None if the stream has not ended properly, or the answer was given up."""
         return self.so_far() if self._done else None
 
     def so_far(self) -> Completion | None:
-        """Return what the events until now add up to; None if that is nothing, or the answer was given up."""
+        """Return the answer so far; None if there is none yet, or it was given up."""
         if self._answer is not None:
             self._add_up(self._answer)
         return None if self._answer is None else self._answer.completion(self._usage)
@@ -79,23 +79,23 @@ class Assembler:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         try:
             for frame in waiting:
-                if self._mould is None or not answer.poured(frame, self._mould):
+                if self._template is None or not answer.add_alike(frame, self._template):
                     chunk = msgspec.json.decode(frame.removeprefix(b"data:"), type=Members)
                     answer.add(chunk)
-                    self._mould = answer.mould(frame, chunk)
+                    self._template = answer.template(frame, chunk)
         except (
             msgspec.DecodeError,
             UnicodeDecodeError,
             AttributeError,
             TypeError,
-        ):  # no object, or no list where one is
+        ):  # not an object, or a member of the wrong type
             self._answer = None
         if answer.size > self._max_bytes:
             self._answer = None
 
 
 def whole_of(reply: Reply, max_bytes: int) -> Callable[[], Completion | None]:
-    """Return what returns the whole of an answer once it is complete; None as `Assembler.completion` does."""
+    """Return a function that returns the whole answer at the end of the reply; None as in `Assembler.completion`."""
     body = reply.body
     if isinstance(body, Completion):
         return lambda: body
@@ -104,8 +104,8 @@ def whole_of(reply: Reply, max_bytes: int) -> Callable[[], Completion | None]:
     return assembler.completion
 
 
-class _Mould(msgspec.Struct, frozen=True):
-    """What nearly all frames of a stream have in common: everything but the piece of `text` in their middle."""
+class _Template(msgspec.Struct, frozen=True):
+    """What nearly all frames of a stream share: everything before and after the piece of `text` in their middle."""
 
     start: bytes
     end: bytes
@@ -113,7 +113,7 @@ class _Mould(msgspec.Struct, frozen=True):
 
 
 class _Answer:
-    """The sum of the chunks so far; `size` counts its bytes, from below and about."""
+    """The sum of the chunks so far; `size` is a lower estimate of its bytes."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -124,42 +124,42 @@ class _Answer:
         members = self._members
         for name, value in chunk.items():
             if name in members and members[name] == value:
-                continue  # nearly everything around a choice
+                continue  # repeated in every chunk
             if name == "choices":
                 for choice in value or ():
                     self.size += self._choice(choice.get("index") or 0).add(choice)
-            elif isinstance(value, list):  # what is said of the whole answer is said again, not continued
+            elif isinstance(value, list):  # outside of choices, a list is repeated, not continued
                 members[name] = value or members.get(name, value)
             elif name != _PADDING:
                 self.size += add_up(members, name, value)
 
-    def poured(self, frame: bytes, mould: _Mould) -> bool:
-        """Add a frame if it has the form of the one before and says nothing else than a further piece of its text."""
-        if not (frame.startswith(mould.start) and frame.endswith(mould.end)):
+    def add_alike(self, frame: bytes, template: _Template) -> bool:
+        """Add a frame without decoding it, and return True, if it differs from the template only in its text."""
+        if not (frame.startswith(template.start) and frame.endswith(template.end)):
             return False
-        piece = frame[len(mould.start) : len(frame) - len(mould.end)]
+        piece = frame[len(template.start) : len(frame) - len(template.end)]
         if b'"' in piece or b"\\" in piece:
             return False
-        mould.text.pieces.append(piece.decode())
+        template.text.pieces.append(piece.decode())
         self.size += len(piece)
         return True
 
-    def mould(self, frame: bytes, chunk: Members) -> _Mould | None:
-        """Return the form of a frame that has just been added, if adding one like it means to add its text alone."""
+    def template(self, frame: bytes, chunk: Members) -> _Template | None:
+        """Return the template of a frame just added; None if it has more to add than one text."""
         if frame.count(_CONTENT) != 1 or any(_is_many(value) for name, value in chunk.items() if name != "choices"):
             return None
         start, _, rest = frame.partition(_CONTENT)
         piece, quote, end = rest.partition(b'"')
         choice = chunk["choices"][0] if len(chunk.get("choices") or ()) == 1 else {}
         text = self._choice(choice["index"]).text_of(choice) if quote and choice.get("index") is not None else None
-        return None if text is None or b"\\" in piece else _Mould(start + _CONTENT, b'"' + end, text)
+        return None if text is None or b"\\" in piece else _Template(start + _CONTENT, b'"' + end, text)
 
-    def completion(self, untold: Usage | None) -> Completion | None:
+    def completion(self, hidden_usage: Usage | None) -> Completion | None:
         if not self._choices:
             return None
-        named = self._members.get("object") or "chat.completion"
-        rest = self._members | {"object": str(named).removesuffix(".chunk")}
-        usage = rest.pop("usage", None) or counts(untold)
+        object_name = self._members.get("object") or "chat.completion"
+        rest = self._members | {"object": str(object_name).removesuffix(".chunk")}
+        usage = rest.pop("usage", None) or counts(hidden_usage)
         head: Members = {name: rest.pop(name) for name in _HEAD if name in rest}
         choices = [choice.whole() for _, choice in sorted(self._choices.items())]
         body: Members = {**head, **rest, "choices": choices}
@@ -167,17 +167,17 @@ class _Answer:
             body["usage"] = usage
         reasons = [choice["finish_reason"] for choice in choices]
         raw = msgspec.json.encode(body, enc_hook=joined)
-        return Completion(raw, _counted(usage), tuple([reason for reason in reasons if isinstance(reason, str)]))
+        return Completion(raw, _usage_in(usage), tuple([reason for reason in reasons if isinstance(reason, str)]))
 
     def _choice(self, index: int) -> _Choice:
-        found = self._choices.get(index)
-        if found is None:
-            found = self._choices[index] = _Choice(index)
-        return found
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice(index)
+        return choice
 
 
 class _Choice:
-    """The sum of one choice's pieces."""
+    """The sum of the pieces of one choice."""
 
     def __init__(self, index: int) -> None:
         self._members: Members = {"index": index}
@@ -196,17 +196,17 @@ class _Choice:
         return grown
 
     def whole(self) -> Members:
-        """Return the choice as a whole answer has it."""
+        """Return the choice in the form of a whole answer."""
         rest = {"finish_reason": None} | self._members
         head = {"index": rest.pop("index")}
-        if "text" in rest:  # of the older completions, whose choices have no message
+        if "text" in rest:  # legacy completions, whose choices have no message
             return head | rest
         if self._calls:
             self._message["tool_calls"] = [call for _, call in sorted(self._calls, key=itemgetter(0))]
         return head | {"message": self._message} | rest
 
     def text_of(self, piece: Members) -> Text | None:
-        """Return the text that a piece has added to, if it has done nothing else that counts."""
+        """Return the text that a piece has added to; None if the piece has anything else."""
         plain = piece.get("delta", {}).keys() == {"content"} and not piece.get("finish_reason")
         text = self._message["content"]
         return (
@@ -225,7 +225,7 @@ class _Choice:
         return grown
 
     def _add_call(self, piece: Members) -> int:
-        """Add a piece of a tool call. One with another id than the last of its index is another call."""
+        """Add a piece of a tool call. A piece with another id than the last one of its index begins another call."""
         place, name = piece.get("index") or 0, piece.get("id")
         call = self._latest.get(place)
         if call is None or (name and call.get("id") not in {name, None, ""}):
@@ -238,7 +238,7 @@ def _is_many(value: object) -> bool:
     return isinstance(value, dict | list)
 
 
-def _counted(usage: object) -> Usage | None:
+def _usage_in(usage: object) -> Usage | None:
     try:
         return msgspec.convert(usage, Usage) if usage else None
     except msgspec.ValidationError:

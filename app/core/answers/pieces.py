@@ -1,8 +1,8 @@
 """
-How the pieces of a streamed answer add up, field by field.
+Adds up the pieces of a streamed answer, field by field.
 
-Texts are joined, lists continued, objects added up member by member, and of everything else the last value counts that
-says something. What a field of an unknown name means, its type has to tell.
+Texts are joined, lists continued, objects added up member by member; of all other types the last value that is not
+empty counts. Unknown fields are treated by their type.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import msgspec
 
 Members: TypeAlias = dict[str, Any]
 
-# Whatever object they are in. A text under another name is an id or a label, which is repeated and not continued.
+# In any object. A string under another name is an id or a label, which is repeated and not continued.
 _TEXTS: Final = frozenset(
     {"content", "refusal", "reasoning_content", "reasoning", "thinking", "text", "summary"}
-    | {"arguments", "input"}  # of a function's call, of a custom tool's
+    | {"arguments", "input"}  # of calls of functions, of custom tools
     | {"transcript", "data"}  # of audio
 )
 _PARTS: Final = frozenset({"text", "thinking"})  # of a message: the next of the same type continues the last
-_LOOKED_BACK: Final = 32  # members of a list, for the one that a piece continues
+_LOOKED_BACK: Final = 32  # members of a list searched for the one that a piece continues
 
 
 class Text:
-    """A text in pieces, because a string that grows is copied each time."""
+    """A text in pieces; appending to a string would copy it each time."""
 
     __slots__ = ("pieces",)
 
@@ -33,12 +33,12 @@ class Text:
 
 
 def joined(text: Text) -> str:
-    """Return a text in one piece; the hook of a msgspec encoder, which knows every other type."""
+    """Return a text as one string; the hook of a msgspec encoder, which knows all other types."""
     return "".join(text.pieces)
 
 
 def add_up(members: Members, name: str, value: object) -> int:
-    """Add the value of one field to what the pieces before said and return by how many bytes that grew, about."""
+    """Add the value of one field to the sum of earlier pieces, and return its growth in bytes, approximately."""
     known = members.get(name)
     if isinstance(value, str) and name in _TEXTS:
         return _append(members, name, value)
@@ -48,8 +48,8 @@ def add_up(members: Members, name: str, value: object) -> int:
         return sum([add_up(known, field, part) for field, part in value.items()], len(name))
     if isinstance(value, list):
         if not isinstance(known, list):
-            told = isinstance(known, Text) and any(known.pieces)
-            known = members[name] = [{"type": "text", "text": known}] if told else []
+            has_text = isinstance(known, Text) and any(known.pieces)
+            known = members[name] = [{"type": "text", "text": known}] if has_text else []
         return _extend(known, value)
     if value or name not in members:
         members[name] = value
@@ -68,7 +68,7 @@ def _append(members: Members, name: str, piece: str) -> int:
 
 
 def _extend(known: list[Any], items: list[Any]) -> int:
-    """Continue a list, and those of its members whose continuation is in the pieces."""
+    """Add items to a list: each continues a member, or is appended."""
     grown, there = 0, len(known)
     for place, item in enumerate(items):
         earlier = _earlier(known, there, item) if isinstance(item, dict) else None
@@ -81,7 +81,7 @@ def _extend(known: list[Any], items: list[Any]) -> int:
 
 
 def _earlier(known: list[Any], there: int, item: Members) -> Members | None:
-    """Return which of the first members an item continues: the one with its `index`, else the last if it is a text."""
+    """Return which of the first `there` members an item continues: the one of its `index`, else the last, if a text."""
     kind, index = item.get("type"), item.get("index")
     if index is None:
         nearest = known[there - 1 : there] if kind in _PARTS else []

@@ -1,7 +1,7 @@
 """
-From a whole answer to a streamed one: the chunks in which a provider could have sent it.
+Cuts a whole answer into the events of a stream in which a provider could have sent it.
 
-`app/core/answers/assemble.py` goes the other way, and what it makes of these chunks is the answer they came from.
+`app/core/answers/assemble.py` is the reverse, and restores the answer from these events.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from app.core.answers.pieces import Members
 from app.core.model import Chunk, Completion, StreamEvent, Weight
 from app.core.stream import weight_of
 
-PIECE_CHARS: Final = 128  # of a text, at most: some 25 words, so that a page is not a thousand events
+PIECE_CHARS: Final = 128  # longest piece of a text, some 25 words: a page takes few events
 
 HEAD: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")  # in every chunk
-_TEXTS: Final = ("reasoning_content", "reasoning", "content", "refusal")  # in the order in which models say them
+_TEXTS: Final = ("reasoning_content", "reasoning", "content", "refusal")  # in the order in which models write them
 _CALLS: Final = (("function", "arguments"), ("custom", "input"))
 _PIECE: Final = re.compile(rf"(?s).{{1,{PIECE_CHARS}}}(?!\S)|.{{1,{PIECE_CHARS}}}")
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
@@ -38,17 +38,17 @@ _WHOLE: Final = msgspec.json.Decoder(_Whole)
 
 def replay(completion: Completion, *, include_usage: bool) -> list[StreamEvent]:
     """
-    Return the events of a stream that gives the answer: for each choice its role, its pieces and its finish.
+    Return the events of a stream of the answer: for each choice its role, its pieces and its finish reason.
 
-    The usage has a chunk of its own before `[DONE]`, if it is asked for and known.
+    With `include_usage`, and if the usage is known, it has a chunk of its own before `[DONE]`.
 
     Raises:
-        msgspec.MsgspecError: The answer is no chat completion in OpenAI's dialect.
+        msgspec.MsgspecError: The answer is not a chat completion in OpenAI's dialect.
     """
     whole = _WHOLE.decode(completion.raw)
     body: Members = msgspec.json.decode(completion.raw)
     usage = whole.usage if include_usage else None
-    writer = _Writer(body, usage_told=usage is not None)
+    writer = _Writer(body, has_usage=usage is not None)
     events = [writer.event(piece) for choice in whole.choices for piece in _pieces(choice)]
     if usage is not None:
         events.append(writer.usage(usage))
@@ -56,56 +56,56 @@ def replay(completion: Completion, *, include_usage: bool) -> list[StreamEvent]:
 
 
 def event_of(frame: bytes) -> StreamEvent:
-    """Return the event of a frame that the gateway itself has sent on."""
+    """Return the event of a frame that the gateway itself wrote."""
     return _DONE if frame == _DONE.frame else _event(frame[len(_DATA) : -len(_END)])
 
 
 class _Writer:
-    """Writes chunks around pieces of choices. What is said of the whole answer goes out with the first of them."""
+    """Writes chunks around pieces of choices. Other fields of the answer than `HEAD` are in the first one only."""
 
-    def __init__(self, body: Members, *, usage_told: bool) -> None:
-        named = {"object": "text_completion" if body.get("object") == "text_completion" else "chat.completion.chunk"}
-        head = {name: body[name] for name in HEAD if name in body} | named
+    def __init__(self, body: Members, *, has_usage: bool) -> None:
+        kind = {"object": "text_completion" if body.get("object") == "text_completion" else "chat.completion.chunk"}
+        head = {name: body[name] for name in HEAD if name in body} | kind
         more = {name: body[name] for name in body.keys() - {*HEAD, "choices", "usage"}}
         self._head = msgspec.json.encode(head)[:-1]
         self._more = b"," + msgspec.json.encode(more)[1:-1] if more else b""
-        self._end = b',"usage":null}' if usage_told else b"}"
+        self._end = b',"usage":null}' if has_usage else b"}"
 
     def event(self, piece: Members) -> StreamEvent:
-        """Return the event that brings one piece of one choice."""
+        """Return the event with one piece of one choice."""
         more, self._more = self._more, b""
         return _event(b'%b%b,"choices":[%b]%b' % (self._head, more, msgspec.json.encode(piece), self._end))
 
     def usage(self, usage: Members) -> StreamEvent:
-        """Return the event that reports the tokens."""
+        """Return the event with the usage."""
         return _event(b'%b,"choices":[],"usage":%b}' % (self._head, msgspec.json.encode(usage)))
 
 
 def _event(data: bytes) -> StreamEvent:
     try:
         chunk = _CHUNK.decode(data)
-    except msgspec.ValidationError:  # a form nobody has heard of is forwarded all the same
+    except msgspec.ValidationError:  # unknown forms are forwarded, too
         return StreamEvent(b"".join((_DATA, data, _END)), None, Weight.ANSWER)
     weights = [Weight.ANSWER if choice.finish_reason else weight_of(choice.delta) for choice in chunk.choices]
     return StreamEvent(b"".join((_DATA, data, _END)), chunk, max(weights, default=Weight.NOTHING))
 
 
 def _pieces(choice: Members) -> Iterator[Members]:
-    """Cut a choice of a whole answer into those of a stream."""
+    """Cut a choice of a whole answer into pieces for a stream."""
     more = {name: choice[name] for name in choice.keys() - {"index", "message", "text", "finish_reason", "logprobs"}}
     logprobs = choice.get("logprobs")
     base = {"index": choice.get("index", 0)} | ({"logprobs": None} if "logprobs" in choice else {})
-    for piece, has_tokens in _said(choice, in_one=bool(logprobs)):
-        told = {"logprobs": logprobs} if logprobs and has_tokens else {}
-        yield base | piece | {"finish_reason": None} | told
-        logprobs = None if told else logprobs
-    told = {"logprobs": logprobs} if logprobs else {}
+    for piece, has_tokens in _contents(choice, in_one=bool(logprobs)):
+        with_logprobs = {"logprobs": logprobs} if logprobs and has_tokens else {}
+        yield base | piece | {"finish_reason": None} | with_logprobs
+        logprobs = None if with_logprobs else logprobs
+    with_logprobs = {"logprobs": logprobs} if logprobs else {}
     last: Members = {"text": ""} if "text" in choice else {"delta": {}}
-    yield base | last | told | {"finish_reason": choice.get("finish_reason")} | more
+    yield base | last | with_logprobs | {"finish_reason": choice.get("finish_reason")} | more
 
 
-def _said(choice: Members, *, in_one: bool) -> Iterator[tuple[Members, bool]]:
-    """Cut what a choice says; the second of each pair says whether a piece has tokens, which may have probabilities."""
+def _contents(choice: Members, *, in_one: bool) -> Iterator[tuple[Members, bool]]:
+    """Cut the content of a choice; yields each piece with whether `logprobs` may refer to its tokens."""
     text = choice.get("text")
     if isinstance(text, str):
         yield from (({"text": piece}, True) for piece in ([text] if in_one else _PIECE.findall(text)))
@@ -115,7 +115,7 @@ def _said(choice: Members, *, in_one: bool) -> Iterator[tuple[Members, bool]]:
 
 
 def _deltas(message: Members, *, whole_texts: bool) -> Iterator[Members]:
-    """Cut a message into deltas; the first has the role, and whatever is not said piece by piece."""
+    """Cut a message into deltas; the first has the role, and every member that is not cut."""
     texts = {name: message[name] for name in _TEXTS if message.get(name)}
     calls = message.get("tool_calls") or ()
     rest = {
@@ -132,9 +132,9 @@ def _deltas(message: Members, *, whole_texts: bool) -> Iterator[Members]:
 def _call_pieces(index: int, call: Members) -> Iterator[Members]:
     """Cut a tool call: everything but its input first, then the input."""
     for kind, text in _CALLS:
-        given = call.get(kind)
-        if isinstance(given, dict) and isinstance(given.get(text), str):
-            yield {"index": index} | call | {kind: given | {text: ""}}
-            yield from ({"index": index, kind: {text: piece}} for piece in _PIECE.findall(given[text]))
+        function = call.get(kind)
+        if isinstance(function, dict) and isinstance(function.get(text), str):
+            yield {"index": index} | call | {kind: function | {text: ""}}
+            yield from ({"index": index, kind: {text: piece}} for piece in _PIECE.findall(function[text]))
             return
     yield {"index": index} | call

@@ -1,8 +1,8 @@
 """
-Who sees the usage of a stream that several clients share: those that asked for it, and nobody else.
+Shows the usage of a stream that several clients share only to those that asked for it.
 
-A provider is asked for it in any case, and an event that nobody asked for has an empty frame
-(`app/providers/openai/stream_usage.py`); observers see all of them.
+Providers are always asked for it. A usage event that the client did not ask for has an empty frame
+(`app/providers/openai/stream_usage.py`); observers see it all the same.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from app.core.usage import Usage
 
 
 def usage_hidden(batch: Batch) -> Batch:
-    """Return events of which those that only report the usage have an empty frame."""
+    """Return the events with empty frames for those that only report the usage."""
     if not any(map(_is_shown, batch)):
         return batch
     return [msgspec.structs.replace(event, frame=b"") if _is_shown(event) else event for event in batch]
 
 
 class UsageShown:
-    """Gives events that only report the usage the frame which they would have, had their client asked for it."""
+    """Restores the frames of events that only report the usage."""
 
     def __init__(self) -> None:
         self._last = b""
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return the events of one batch; for `EventStream.transform`."""
+        """Return the events of a batch with their frames; for `EventStream.transform`."""
         if any(map(_is_hidden, batch)):
             batch = [self._shown(event) for event in batch]
         elif batch:
@@ -48,16 +48,16 @@ class UsageShown:
 
 
 def head_of(frame: bytes) -> dict[str, Any]:
-    """Return what all events of a stream have in common (its id, model and so on), by one of them."""
+    """Return the fields that all events of a stream share (id, model and so on), from the frame of one."""
     try:
-        said = msgspec.json.decode(frame.removeprefix(b"data:"), type=dict[str, Any])
+        payload = msgspec.json.decode(frame.removeprefix(b"data:"), type=dict[str, Any])
     except msgspec.DecodeError:
         return {}
-    return {name: said[name] for name in HEAD if name in said}
+    return {name: payload[name] for name in HEAD if name in payload}
 
 
 def counts(usage: Usage | None) -> dict[str, Any]:
-    """Return a usage as OpenAI writes it, without what is not known."""
+    """Return a usage in OpenAI's form, without unknown fields."""
     return {} if usage is None else given_in(msgspec.structs.asdict(usage))
 
 

@@ -1,7 +1,7 @@
 """
-Stored answers, and answers that several callers wait for: what the stage `Cache` stands on, without I/O.
+The response cache and request coalescing: the logic behind the stage `Cache`, without I/O.
 
-`keys` says which requests are the same, `policy` which of them and of their answers may be stored, `stored` what is
-kept of an answer, `single_flight`, `flight_carrier` and `broadcast` how calls share one that is still under way,
-`serving` how a call gets either, `ports` what adapters do.
+`keys` decides which requests are the same, `policy` which requests and answers are cacheable. `stored` is a cache
+entry. `single_flight`, `flight_carrier` and `broadcast` let calls share one upstream call, `serving` makes replies.
+`ports` are the protocols that adapters implement.
 """

@@ -1,4 +1,4 @@
-"""The stored answers as calls see them: those of this process first, then those that replicas share."""
+"""Look-up and storage of cached answers: in the memory of this process first, then in the store that replicas share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ STORING: Final = "wizard.cache.store"  # the span of a traced call
 
 class Lifetimes(msgspec.Struct, frozen=True):
     """
-    How long answers are good.
+    How long answers may be served.
 
-    They are fresh for `ttl_s`, less a random share of up to `jitter`, so that what was stored together is not asked
-    for again together; `by_model` has other times for some models. A stale one may be given for `revalidate_s` while a
-    new one is fetched, and for `on_error_s` if there is none to be had.
+    They are fresh for `ttl_s`, less a random share of up to `jitter`, so that answers stored together do not expire
+    together; `by_model` overrides `ttl_s`. A stale answer may be served for another `revalidate_s` while a new one is
+    fetched, and for another `on_error_s` if fetching one fails.
     """
 
     ttl_s: float
@@ -36,7 +36,7 @@ class Lifetimes(msgspec.Struct, frozen=True):
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where answers are: the shelf of this process, and what replicas share; `chance` spreads when they end."""
+    """Where answers are stored: in this process, and by all replicas (None: not); `chance` draws the jitter of TTLs."""
 
     shelf: Shelf
     shared: SharedAnswers | None
@@ -44,7 +44,7 @@ class Places(msgspec.Struct, frozen=True):
 
 
 class Answers:
-    """Finds answers, and keeps those that the policy stores."""
+    """Finds stored answers, and stores those that the policy allows."""
 
     def __init__(self, policy: CachePolicy, lifetimes: Lifetimes, places: Places, clock: Clock) -> None:
         self.policy = policy
@@ -54,48 +54,48 @@ class Answers:
 
     @property
     def shared(self) -> SharedAnswers | None:
-        """Return what replicas share, if they do and it can be reached."""
+        """Return the shared store; None if there is none, or it is unreachable."""
         shared = self._places.shared
         return None if shared is None or shared.without is not None else shared
 
     @property
     def without(self) -> Literal["local", "open", "closed"] | None:
-        """Return what to do while that cannot be reached; None if it can, or if nothing is shared."""
+        """Return what to do while the shared store is unreachable; None if it is reachable, or there is none."""
         return None if self._places.shared is None else self._places.shared.without
 
-    def here(self, asked: Directives) -> Stored | None:
-        """Return what this process has, fresh or stale, for a call that takes stored answers at all."""
-        return self._places.shelf.get(asked.key) if asked.reads and self._has_copies else None
+    def here(self, directives: Directives) -> Stored | None:
+        """Return the answer in this process, fresh or stale, if the call accepts stored answers."""
+        return self._places.shelf.get(directives.key) if directives.reads and self._has_copies else None
 
-    async def anywhere(self, asked: Directives) -> Stored | None:
-        """Return what this process or the replicas have, fresh or stale."""
-        stored = self.here(asked)
-        if not asked.reads or self.shared is None or (stored is not None and self.is_fresh(asked, stored)):
+    async def anywhere(self, directives: Directives) -> Stored | None:
+        """Return the answer in this process or in the shared store, fresh or stale."""
+        stored = self.here(directives)
+        if not directives.reads or self.shared is None or (stored is not None and self.is_fresh(directives, stored)):
             return stored
-        found = await self.shared.get(asked.key)
+        found = await self.shared.get(directives.key)
         if found is not None:
-            self.copy(asked.key, found)
+            self.copy(directives.key, found)
         return found or stored
 
-    def is_fresh(self, asked: Directives, stored: Stored) -> bool:
-        """Say whether a call can take an answer without a question."""
-        return asked.accepts(stored, self.clock.wall())
+    def is_fresh(self, directives: Directives, stored: Stored) -> bool:
+        """Return whether an answer is fresh enough for a call."""
+        return directives.accepts(stored, self.clock.wall())
 
-    def bridges(self, asked: Directives, stored: Stored) -> bool:
-        """Say whether a stale answer may be given while a new one is fetched."""
-        return self._stale_for(asked, stored, self._lifetimes.revalidate_s)
+    def bridges(self, directives: Directives, stored: Stored) -> bool:
+        """Return whether a stale answer may be served while a new one is fetched."""
+        return self._stale_for(directives, stored, self._lifetimes.revalidate_s)
 
-    def rescues(self, asked: Directives, stored: Stored) -> bool:
-        """Say whether a stale answer may be given because there is no new one."""
-        return self._stale_for(asked, stored, self._lifetimes.on_error_s)
+    def rescues(self, directives: Directives, stored: Stored) -> bool:
+        """Return whether a stale answer may be served because no new one could be fetched."""
+        return self._stale_for(directives, stored, self._lifetimes.on_error_s)
 
-    def keep(self, asked: Directives, call: Call, completion: Completion, pace: Pace = ()) -> Stored:
-        """Return what there is to know of an answer, and store that if it is complete and the call lets it."""
-        stored = self._made(asked, call, completion, pace)
-        if asked.stores and self.policy.stores(call.request.operation, completion):
+    def keep(self, directives: Directives, call: Call, completion: Completion, pace: Pace = ()) -> Stored:
+        """Return a cache entry for an answer; store it if the call and the policy allow that."""
+        stored = self._entry(directives, call, completion, pace)
+        if directives.stores and self.policy.stores(call.request.operation, completion):
             span = None if call.span is None else call.span.child(STORING)
             try:
-                self._store(asked.key, stored)
+                self._store(directives.key, stored)
             finally:
                 if span is not None:
                     span.end()
@@ -109,7 +109,7 @@ class Answers:
             shared.put(key, stored)
 
     def copy(self, key: str, stored: Stored) -> None:
-        """Let this process have an answer at hand."""
+        """Copy an answer from the shared store into the memory of this process, if that keeps copies."""
         if self._has_copies:
             self._places.shelf.put(key, stored)
 
@@ -118,19 +118,19 @@ class Answers:
         shared = self.shared
         return shared is None or shared.copies
 
-    def _stale_for(self, asked: Directives, stored: Stored, seconds: float) -> bool:
-        return asked.max_age_s is None and stored.age_s(self.clock.wall()) < stored.fresh_s + seconds
+    def _stale_for(self, directives: Directives, stored: Stored, seconds: float) -> bool:
+        return directives.max_age_s is None and stored.age_s(self.clock.wall()) < stored.fresh_s + seconds
 
-    def _made(self, asked: Directives, call: Call, completion: Completion, pace: Pace) -> Stored:
-        given = self._lifetimes
-        ttl_s = given.by_model.get(call.request.model, given.ttl_s)
-        fresh_s = asked.ttl_s or ttl_s * (1.0 - given.jitter * self._places.chance())
+    def _entry(self, directives: Directives, call: Call, completion: Completion, pace: Pace) -> Stored:
+        lifetimes = self._lifetimes
+        ttl_s = lifetimes.by_model.get(call.request.model, lifetimes.ttl_s)
+        fresh_s = directives.ttl_s or ttl_s * (1.0 - lifetimes.jitter * self._places.chance())
         return Stored(
             completion=completion,
             model=call.request.model,
             origin=Origin.of(call.journal),
             born_s=self.clock.wall(),
             fresh_s=fresh_s,
-            kept_s=fresh_s + max(given.revalidate_s, given.on_error_s),
+            kept_s=fresh_s + max(lifetimes.revalidate_s, lifetimes.on_error_s),
             pace=pace,
         )

@@ -1,8 +1,8 @@
 """
-The one form of a request that all ways to write it down have in common.
+Canonical form of a request body: the same for all ways to write down one request.
 
-Order of keys, white space, fields that are null and defaults that OpenAI's API documents make no difference to an
-answer; everything else may, so it stays, whether the gateway has heard of it or not.
+Order of keys, white space, null fields and values that OpenAI's API documents as defaults make no difference. All other
+fields may, so they are kept, also those that the gateway does not know.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 Fields: TypeAlias = dict[str, Any]
 
-# How the answer is delivered, what it is addressed by, and hints for the provider's own prompt cache.
+# The model (part of the cache key by itself), how the answer is delivered, and hints for the provider's prompt cache.
 _DELIVERY: Final = frozenset({"model", "stream", "stream_options", "prompt_cache_key", "prompt_cache_retention"})
 _DEFAULTS: Final[Mapping[str, object]] = MappingProxyType(
     {
@@ -46,7 +46,7 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 
 def canonical(raw: bytes) -> Fields | None:
-    """Return the fields that make the answer, of a body that is a JSON object; None if it is something else."""
+    """Return the fields that determine the answer; None if the body is not a JSON object."""
     try:
         body = _DECODER.decode(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -65,7 +65,7 @@ def canonical(raw: bytes) -> Fields | None:
 
 
 def spelled(fields: Fields) -> bytes:
-    """Return the one spelling of canonical fields."""
+    """Return canonical fields as JSON with sorted keys."""
     return _ENCODER.encode(fields)
 
 

@@ -1,4 +1,4 @@
-"""What a call wants of the cache: `cache-control` and the gateway's own wishes, as far as they mean something here."""
+"""The cache directives of a call: from `cache-control` and from the gateway's own options."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from app.core.call import CallOptions
 
 class Directives(msgspec.Struct, frozen=True):
     """
-    A call as the cache sees it.
+    The cache key and directives of a call.
 
-    Without `reads` a stored answer is not good enough; without `stores` none is left behind. `ttl_s` is how long this
-    one may be kept, if the call says so. An answer may be at most `max_age_s` old. With `stored_only` nothing but a
-    stored answer is wanted. `meaning` is what similar questions are found by, if that is wanted; `similarity` is the
-    least that the call accepts.
+    `reads`: it accepts a stored answer; `stores`: its answer may be stored; `stored_only`: it accepts nothing but a
+    stored answer. `ttl_s` overrides how long its answer stays fresh. A stored answer may be at most `max_age_s` old.
+    `meaning` is what similar questions are found by (None: only exact matches), `similarity` the least accepted.
     """
 
     key: str
@@ -30,22 +29,22 @@ class Directives(msgspec.Struct, frozen=True):
 
     @property
     def shares(self) -> bool:
-        """Say whether the answer to another call that is under way would do as well."""
+        """Return whether the call may share the upstream call of another one."""
         return self.reads and self.stores and self.max_age_s is None and not self.stored_only
 
     def accepts(self, stored: Stored, wall_s: float) -> bool:
-        """Say whether a stored answer is young enough."""
+        """Return whether a stored answer is fresh, and not older than the call allows."""
         age_s = stored.age_s(wall_s)
         return age_s < stored.fresh_s and (self.max_age_s is None or age_s <= self.max_age_s)
 
 
 def declines(options: CallOptions) -> bool:
-    """Say whether a call wants nothing to do with the cache."""
+    """Return whether a call bypasses the cache."""
     return not options.caching or "no-store" in options.directives
 
 
 def asked_for(key: str, options: CallOptions, meaning: Meaning | None = None) -> Directives:
-    """Return what a call wants that does not decline."""
+    """Return the directives of a call that does not bypass the cache."""
     directives, ttl_s = options.directives, options.cache_ttl_s
     if not directives and ttl_s is None and meaning is None:
         return Directives(key)  # as nearly all calls

@@ -1,6 +1,4 @@
-"""
-What a flight does: make the upstream call, or follow the replica that makes it, and let the passengers have the answer.
-"""
+"""The work of a flight: make the upstream call, or follow the replica that makes it, and pass on the answer."""
 
 from __future__ import annotations
 
@@ -27,13 +25,13 @@ from app.core.pipeline import Handler
 from app.core.stream import Batch, EventStream
 from app.core.time_limit import TimeLimit
 
-_LEADERS_MAX: Final = 3  # other replicas whose calls came to nothing, before this one makes its own
+_LEADERS_MAX: Final = 3  # replicas followed without getting an answer, before this one makes its own call
 
-_GONE_MAX: Final = 3  # similar questions whose answers are gone, before the call goes on without
+_GONE_MAX: Final = 3  # similar questions found whose answers are gone, before the search is given up
 
 
 class _NoLease:
-    """What there is to tell others where there are no others."""
+    """The lease where nothing is shared: does nothing."""
 
     def streams(self, broadcast: Broadcast) -> None:
         pass
@@ -49,11 +47,11 @@ class _NoLease:
 
 
 _NO_LEASE: Final = _NoLease()
-_NOBODY: Final = Looked()
+_NOTHING_KNOWN: Final = Looked()
 
 
 class Similar(msgspec.Struct, frozen=True):
-    """What was found for a similar question, and the vector of this one, by which others will find its answer."""
+    """The answer to a similar question, if one was found, and the vector of this question, to be indexed."""
 
     stored: Stored | None = None
     similarity: float = 0.0
@@ -65,12 +63,12 @@ NOTHING: Final = Similar()
 
 class Carrier:
     """
-    Makes upstream calls whose answers are kept.
+    Makes upstream calls and stores their answers.
 
     Args:
-        semantics: Finds answers to similar questions, where that is wanted.
+        semantics: Finds answers to similar questions; None: only exact matches.
 
-        paced: Whether it is noted how fast streams come.
+        paced: Whether the pace of streams is recorded.
     """
 
     def __init__(
@@ -81,93 +79,99 @@ class Carrier:
         self._semantics = semantics
         self._paced = paced
 
-    async def similar(self, asked: Directives, call: Call, proceed: Handler[Call]) -> Similar:
-        """Look for the answer to a similar question; asks a provider for a vector."""
-        semantics, meaning = self._semantics, asked.meaning
-        if semantics is None or meaning is None or not asked.reads or asked.stored_only:
+    async def similar(self, directives: Directives, call: Call, proceed: Handler[Call]) -> Similar:
+        """Look for a fresh answer to a similar question; makes an embedding call."""
+        semantics, meaning = self._semantics, directives.meaning
+        if semantics is None or meaning is None or not directives.reads or directives.stored_only:
             return NOTHING
         vector = await semantics.vector(meaning, call, proceed)
         if vector is None:
             return NOTHING
         for _ in range(_GONE_MAX):
-            near = await semantics.nearest(meaning, vector, asked.similarity)
+            near = await semantics.nearest(meaning, vector, directives.similarity)
             if near is None:
                 break
-            there = msgspec.structs.replace(asked, key=near.key)
-            stored = await self.answers.anywhere(there)
-            if stored is not None and self.answers.is_fresh(there, stored):
+            wanted = msgspec.structs.replace(directives, key=near.key)
+            stored = await self.answers.anywhere(wanted)
+            if stored is not None and self.answers.is_fresh(wanted, stored):
                 return Similar(stored, near.similarity, vector)
             semantics.index.forget(meaning.space, near.key)
         return Similar(vector=vector)
 
-    async def alone(self, asked: Directives, call: Call, proceed: Handler[Call], similar: Similar = NOTHING) -> Reply:
-        """Make a call for itself, and leave its answer behind if it may."""
+    async def alone(
+        self, directives: Directives, call: Call, proceed: Handler[Call], similar: Similar = NOTHING
+    ) -> Reply:
+        """Make a call that shares its answer with no other in flight, and store the answer if that is allowed."""
         reply = await proceed(call)
         body = reply.body
         if isinstance(body, Completion):
-            self._keep(asked, call, body, similar)
+            self._keep(directives, call, body, similar)
             return reply
         assembler, watch = Assembler(self._bounds.answer_max_bytes), self._watch(body)
 
         def close(outcome: Outcome) -> None:
             completion = assembler.completion() if outcome.end is End.COMPLETED and not _has_seam(call) else None
             if completion is not None:
-                self._keep(asked, call, completion, similar, watch)
+                self._keep(directives, call, completion, similar, watch)
 
         body.observe(assembler.observe)
         body.when_done(close)
         return reply
 
-    def fly(self, flight: Flight, asked: Directives, call: Call, proceed: Handler[Call]) -> Coroutine[Any, Any, None]:
-        """Do the work of a flight, or raise why there is no answer."""
+    def fly(
+        self, flight: Flight, directives: Directives, call: Call, proceed: Handler[Call]
+    ) -> Coroutine[Any, Any, None]:
+        """Return the work of a flight, which raises what the call fails with."""
         if self.answers.shared is None:
-            return self._lead(flight, asked, call, proceed, None)
-        return self._fly_among_others(flight, asked, call, proceed)
+            return self._lead(flight, directives, call, proceed, None)
+        return self._fly_among_others(flight, directives, call, proceed)
 
-    async def _fly_among_others(self, flight: Flight, asked: Directives, call: Call, proceed: Handler[Call]) -> None:
-        """Find out what the replicas know, follow the one that makes the call, or make it for all."""
-        looked = _NOBODY
+    async def _fly_among_others(
+        self, flight: Flight, directives: Directives, call: Call, proceed: Handler[Call]
+    ) -> None:
+        """Take a stored answer, follow the replica that makes the call, or make it on behalf of all replicas."""
+        looked = _NOTHING_KNOWN
         for _ in range(_LEADERS_MAX):
-            looked = await self._look(flight, asked)
-            if looked.stored is not None and self.answers.is_fresh(asked, looked.stored):
+            looked = await self._look(flight, directives)
+            if looked.stored is not None and self.answers.is_fresh(directives, looked.stored):
                 return
             if looked.remote is None:
                 break
-            if flight.landed or await self._follow(flight, asked, call, looked.remote):
+            if flight.landed or await self._follow(flight, directives, call, looked.remote):
                 return
-        leading = self._lead(flight, asked, call, proceed, looked.lease)
+        leading = self._lead(flight, directives, call, proceed, looked.lease)
         await (_in_time(leading, flight.deadline) if flight.landed else leading)
 
-    async def renew(self, flight: Flight, asked: Directives, call: Call, proceed: Handler[Call]) -> None:
-        """Do the work of a flight that nobody waits for: the answer has been given, although it is stale."""
-        await _in_time(self.fly(flight, asked, call, proceed), flight.deadline)
+    async def renew(self, flight: Flight, directives: Directives, call: Call, proceed: Handler[Call]) -> None:
+        """Do the work of a flight that revalidates: its passengers were served a stale answer, so nobody waits."""
+        await _in_time(self.fly(flight, directives, call, proceed), flight.deadline)
 
-    async def _look(self, flight: Flight, asked: Directives) -> Looked:
-        """Ask what the replicas know, and land with a stored answer if that may be given."""
+    async def _look(self, flight: Flight, directives: Directives) -> Looked:
+        """Look into the shared store, and land with a stored answer if that may be served."""
         shared = self.answers.shared
         if shared is None:
-            return _NOBODY
-        looked = await shared.look(asked.key, flight)
+            return _NOTHING_KNOWN
+        looked = await shared.look(directives.key, flight)
         if looked.stored is not None and not flight.landed:
-            self.answers.copy(asked.key, looked.stored)
+            self.answers.copy(directives.key, looked.stored)
             flight.stale = looked.stored
-            if self.answers.is_fresh(asked, looked.stored) or self.answers.bridges(asked, looked.stored):
+            if self.answers.is_fresh(directives, looked.stored) or self.answers.bridges(directives, looked.stored):
                 flight.land(Landed(looked.stored, "hit"))
         return looked
 
     async def _lead(
-        self, flight: Flight, asked: Directives, call: Call, proceed: Handler[Call], lease: Lease | None
+        self, flight: Flight, directives: Directives, call: Call, proceed: Handler[Call], lease: Lease | None
     ) -> None:
         lease = lease or _NO_LEASE
         try:
-            similar = NOTHING if self._semantics is None else await self.similar(asked, call, proceed)
+            similar = NOTHING if self._semantics is None else await self.similar(directives, call, proceed)
             if similar.stored is not None and not flight.landed:
                 flight.land(Landed(similar.stored, "hit", similar.similarity))
                 lease.done(similar.stored)
                 return
             reply = await proceed(call)
             if isinstance(reply.body, Completion):
-                stored = self._keep(asked, call, reply.body, similar)
+                stored = self._keep(directives, call, reply.body, similar)
                 flight.land(Landed(stored, "fresh"))
                 lease.done(stored)
                 return
@@ -176,7 +180,7 @@ class Carrier:
                 lease.streams(broadcast)
                 await _pour(reply.body, broadcast, flight)
             completion = None if _has_seam(call) else broadcast.assembler.completion()
-            lease.done(None if completion is None else self._keep(asked, call, completion, similar, watch))
+            lease.done(None if completion is None else self._keep(directives, call, completion, similar, watch))
             broadcast.close(None)
         except GatewayError as error:
             error.retries_spent = call.journal.retries_spent
@@ -187,8 +191,8 @@ class Carrier:
             lease.drop()
             raise
 
-    async def _follow(self, flight: Flight, asked: Directives, call: Call, remote: Remote) -> bool:
-        """Get the answer from another replica; say whether there was one."""
+    async def _follow(self, flight: Flight, directives: Directives, call: Call, remote: Remote) -> bool:
+        """Get the answer from the replica that makes the call; return whether there was one."""
         try:
             landing = await remote.landing()
         except LeaderGoneError:
@@ -203,16 +207,21 @@ class Carrier:
             broadcast.close(None)
             return True
         if self.answers.policy.stores(call.request.operation, landing.completion):
-            self.answers.copy(asked.key, landing)
+            self.answers.copy(directives.key, landing)
         flight.land(Landed(landing, "elsewhere"))
         return True
 
     def _keep(
-        self, asked: Directives, call: Call, completion: Completion, similar: Similar, watch: Stopwatch | None = None
+        self,
+        directives: Directives,
+        call: Call,
+        completion: Completion,
+        similar: Similar,
+        watch: Stopwatch | None = None,
     ) -> Stored:
-        stored = self.answers.keep(asked, call, completion, watch.pace() if watch else ())
-        if self._semantics is not None and asked.meaning is not None and similar.vector is not None:
-            self._semantics.index.add(asked.meaning.space, asked.key, similar.vector, stored.fresh_s)
+        stored = self.answers.keep(directives, call, completion, watch.pace() if watch else ())
+        if self._semantics is not None and directives.meaning is not None and similar.vector is not None:
+            self._semantics.index.add(directives.meaning.space, directives.key, similar.vector, stored.fresh_s)
         return stored
 
     def _watch(self, stream: EventStream) -> Stopwatch | None:
@@ -224,12 +233,12 @@ class Carrier:
 
 
 def _has_seam(call: Call) -> bool:
-    """Say whether several targets wrote the answer: it is for those who wait, and not for everybody after them."""
+    """Return whether several targets wrote the answer; such an answer is served to those who wait, but not stored."""
     return bool(call.journal.recovered)
 
 
 async def _in_time(work: Awaitable[None], deadline: float) -> None:
-    """Bound what nobody is there to lose patience with; raises TIMEOUT_TOTAL, and what the work raises."""
+    """Bound work that no caller's deadline bounds; raises TIMEOUT_TOTAL, and what the work raises."""
     try:
         with TimeLimit(deadline):
             await work
@@ -238,7 +247,7 @@ async def _in_time(work: Awaitable[None], deadline: float) -> None:
 
 
 async def _pour(source: AsyncIterable[Batch], broadcast: Broadcast, flight: Flight) -> None:
-    """Land with a stream and give it to the passengers; they are told if it fails, but not yet that it is over."""
+    """Land with a stream and relay it to the passengers; closes the broadcast if that fails, but not at its end."""
     flight.land(broadcast)
     try:
         await broadcast.relay(source)

@@ -1,8 +1,8 @@
 """
-The name under which an answer is stored: the same for the same question of the same tenant, and for no other.
+Cache keys: equal for equal requests of one tenant, and for no others.
 
-`chat:fast:team-a:9f86d0…`: operation, model as it was asked for, tenant, and a SHA-256 over everything that can change
-the answer. The first three are there for people, and for deleting by prefix.
+`chat:fast:team-a:9f86d0…`: operation, model as requested, tenant, and a SHA-256 over everything that can change the
+answer. The first three are for people to read, and for deleting by prefix.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from app.core.model import ChatRequest, Native
 
 Scope: TypeAlias = Literal["key", "team", "global"]
 
-VERSION: Final = b"1"  # of keys and of what is stored under them; older answers are not found any more
-_EVERYBODY: Final = "global"
+VERSION: Final = b"1"  # of the format of keys and entries; another version does not find older entries
+_GLOBAL: Final = "global"
 _UNUSUAL: Final = re.compile(r"[^A-Za-z0-9._/@-]")
 _LABEL_MAX_CHARS: Final = 64
 _BASES_KEPT: Final = 1024
-# They say where a call comes from, not what it asks.
+# Headers that describe where a call comes from, not what it requests.
 _TRANSPORT: Final = frozenset({"traceparent", "tracestate", "idempotency-key", VIA})
 
 
@@ -38,36 +38,36 @@ class _Base(msgspec.Struct, frozen=True):
 
 class Keys:
     """
-    Makes keys.
+    Makes cache keys.
 
     Args:
-        scope: Who shares answers. Where nobody needs a key, callers that present different ones are still kept apart.
+        scope: Who shares answers. Without virtual keys, callers with different credentials are still kept apart.
 
-        ignored: Fields of a body that never make a difference, besides those of delivery.
+        ignored: Fields of a body left out of the key, besides those of delivery.
 
-        fingerprint: What is configured about a model name (its targets, their addresses); another value, other keys.
+        fingerprint: Identifies the configuration of a model name (targets, addresses); changing it changes the keys.
     """
 
     def __init__(self, scope: Scope, ignored: frozenset[str], fingerprint: Callable[[str], str]) -> None:
         self._scope = scope
         self._ignored = ignored
         self._fingerprint = fingerprint
-        self._base = lru_cache(_BASES_KEPT)(self._made)
+        self._base = lru_cache(_BASES_KEPT)(self._make_base)
 
     def key(self, call: Call, fields: Fields) -> str:
-        """Return the key of a call; `fields` are its canonical ones."""
+        """Return the key of a call with the canonical `fields`."""
         tenant, token = self.partition(call)
         base = self._base(call.request.operation.value, call.request.model, tenant)
         origin = call.request.origin if isinstance(call.request, ChatRequest) else None
-        asked = b"" if origin is None else self._native(origin)
-        parts = [base.seed, token, _headers(call), spelled(self._kept(fields)), asked]
+        native = b"" if origin is None else self._native(origin)
+        parts = [base.seed, token, _headers(call), spelled(self._kept(fields)), native]
         return base.label + hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     def partition(self, call: Call) -> tuple[str, bytes]:
-        """Return who shares answers with this caller: a name, and what tells apart callers that nobody knows."""
+        """Return who shares answers with this caller: a name, and a digest of the credential of an unknown caller."""
         caller = call.caller
         if self._scope == "global":
-            return _EVERYBODY, b""
+            return _GLOBAL, b""
         if self._scope == "team" and caller.team is not None:
             return f"team/{caller.team}", b""
         if caller.known or call.credential is None:
@@ -80,11 +80,11 @@ class Keys:
         return {name: value for name, value in fields.items() if name not in self._ignored}
 
     def _native(self, origin: Native) -> bytes:
-        """Spell the body in the client's own dialect, which may hold what has no canonical form."""
+        """Encode the body in the client's own dialect, which may have fields that the translated request lacks."""
         fields = canonical(origin.raw)
         return origin.dialect.encode() + (origin.raw if fields is None else spelled(self._kept(fields)))
 
-    def _made(self, operation: str, model: str, tenant: str) -> _Base:
+    def _make_base(self, operation: str, model: str, tenant: str) -> _Base:
         names = (operation, model, tenant)
         label = ":".join([_UNUSUAL.sub("_", name)[:_LABEL_MAX_CHARS] for name in names])
         seed = "\0".join((*names, self._fingerprint(model))).encode("utf-8", "surrogatepass")

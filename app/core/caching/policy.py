@@ -20,14 +20,14 @@ _EMPTY: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
 
 class CachePolicy(msgspec.Struct, frozen=True):
     """
-    What is left out of the cache.
+    What is cacheable.
 
-    Requests: other operations than `operations`, the models `left_out`; those that offer `tools`, ask for several
-    choices (`n`), carry images, sound or files (`media`), or choose a seed (`seeds`), unless that is allowed; those
-    with a temperature above `max_temperature`, which is 1 where a request has none.
+    Not cacheable are requests for other operations than `operations`, or for the models `left_out`; unless the field of
+    that name allows it, those with `tools`, `several_choices` (`n`), `media` (images, sound, files) or `seeds`; those
+    with a temperature (1 by default) above `max_temperature`.
 
-    Answers: those larger than `answer_max_bytes`, and those that a limit of tokens cut short, unless `truncated` ones
-    are allowed.
+    Not cacheable are answers larger than `answer_max_bytes`, and, unless `truncated` allows it, those cut short by a
+    limit of tokens.
     """
 
     operations: tuple[Operation, ...]
@@ -41,21 +41,21 @@ class CachePolicy(msgspec.Struct, frozen=True):
     max_temperature: float | None = None
 
     def admits(self, request: Request, fields: Fields) -> bool:
-        """Say whether a request may be answered from the cache; `fields` are its canonical ones."""
+        """Return whether a request with the canonical `fields` may be answered from the cache."""
         if request.operation not in self.operations or request.model in self.left_out:
             return False
         if not self.tools and not _TOOLS.isdisjoint(fields):
             return False
         if "store" in fields or ("n" in fields and not self.several_choices) or ("seed" in fields and not self.seeds):
-            return False  # what the provider shall store it has to see
+            return False  # `store`: a provider can only store a request that it gets
         if self.max_temperature is not None:
-            heat = fields.get("temperature", 1)
-            if not isinstance(heat, int | float) or heat > self.max_temperature:
+            temperature = fields.get("temperature", 1)
+            if not isinstance(temperature, int | float) or temperature > self.max_temperature:
                 return False
         return self.media or not has_media(fields)
 
     def stores(self, operation: Operation, completion: Completion) -> bool:
-        """Say whether an answer is complete and worth to be given again."""
+        """Return whether an answer is complete, not empty, and small enough to be stored."""
         if len(completion.raw) > self.answer_max_bytes:
             return False
         if operation not in _WITH_CHOICES:
@@ -64,11 +64,11 @@ class CachePolicy(msgspec.Struct, frozen=True):
         if not reasons or not (_FINISHED_OR_CUT if self.truncated else _FINISHED).issuperset(reasons):
             return False
         choices = _choices(completion.raw)
-        return len(choices) == len(reasons) and all(choice.says_something for choice in choices)
+        return len(choices) == len(reasons) and all(choice.has_content for choice in choices)
 
 
 def has_media(fields: Fields) -> bool:
-    """Say whether any message has a part that is no text."""
+    """Return whether any message has a part that is not text."""
     messages = fields.get("messages")
     contents = [message.get("content") for message in messages or () if isinstance(message, dict)]
     parts = [part for content in contents if isinstance(content, list) for part in content]
@@ -83,7 +83,7 @@ class _Message(msgspec.Struct, frozen=True):
     audio: msgspec.Raw = _NOTHING
 
     @property
-    def says_something(self) -> bool:
+    def has_content(self) -> bool:
         if bytes(self.content) not in _EMPTY:
             return True
         return any(
@@ -96,8 +96,8 @@ class _Choice(msgspec.Struct, frozen=True):
     text: str = ""
 
     @property
-    def says_something(self) -> bool:
-        return bool(self.text) if self.message is None else self.message.says_something
+    def has_content(self) -> bool:
+        return bool(self.text) if self.message is None else self.message.has_content
 
 
 class _Whole(msgspec.Struct, frozen=True):

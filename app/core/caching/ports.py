@@ -1,4 +1,4 @@
-"""Where stored answers are kept, here (`Shelf`) and by all replicas (`SharedAnswers`), and who looks at them."""
+"""The ports of the cache: answers in this process (`Shelf`), those of all replicas (`SharedAnswers`), the admin API."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CacheOutcome: TypeAlias = Literal["hit", "miss", "coalesced", "bypass"]
 
 class Tally(msgspec.Struct):
     """
-    Counts calls by what the cache did for them; outlives configurations.
+    Counts calls by cache outcome; outlives configurations.
 
-    `hits` include those that were `stale`. `coalesced` calls had the answer to another call that was under way, and
-    `bypassed` ones wanted nothing of the cache, or nothing that it may give.
+    `hits` include those that were `stale`. `coalesced` calls got the answer to another call under way; `bypassed` ones
+    asked for no caching, or are not cacheable.
     """
 
     hits: int = 0
@@ -44,7 +44,7 @@ class Tally(msgspec.Struct):
 
 
 class ShelfView(msgspec.Struct, frozen=True):
-    """How full a shelf is; `evicted` counts the answers that had to go before their time."""
+    """How full a shelf is; `evicted` counts the answers removed before they expired."""
 
     entries: int
     entries_max: int
@@ -55,9 +55,9 @@ class ShelfView(msgspec.Struct, frozen=True):
 
 class SharedView(msgspec.Struct, frozen=True):
     """
-    What replicas share: the stored answers, and what all of them together have counted.
+    The shared store: its answers, and the tally of all replicas together.
 
-    `partial` says that there are more answers than were looked at.
+    `partial`: there are more answers than were counted.
     """
 
     entries: int
@@ -67,61 +67,61 @@ class SharedView(msgspec.Struct, frozen=True):
 
 
 class Shelf(Protocol):
-    """The answers in the memory of this process. Nothing here waits."""
+    """The answers in the memory of this process. No method blocks."""
 
     def get(self, key: str) -> Stored | None:
-        """Return an answer that is still kept, fresh or stale."""
+        """Return an answer that is still stored, fresh or stale."""
 
     def put(self, key: str, stored: Stored) -> None:
-        """Keep an answer, and let others go for it where there is no room."""
+        """Store an answer; evicts others if there is no room."""
 
     def remove(self, selection: Selection) -> int:
-        """Forget the selected answers and return how many they were."""
+        """Delete the selected answers and return how many there were."""
 
     def view(self) -> ShelfView:
         """Return how full it is."""
 
     def oldest_s(self) -> float | None:
-        """Return the age of the oldest answer; looks at all of them."""
+        """Return the age of the oldest answer; takes time linear in their number."""
 
 
 class Lease(Protocol):
     """
-    The right, among all replicas, to make the one upstream call for a key. Nothing here waits or raises.
+    The right, among all replicas, to make the one upstream call for a key. No method blocks or raises.
 
-    Others who wait are told what its holder tells; if it tells nothing any more, because it died, the lease runs out.
+    The other replicas get the result that its holder reports. If the holder dies, the lease expires.
     """
 
     def streams(self, broadcast: Broadcast) -> None:
-        """Let others have the stream, if any of them asks for it; then one of the next two must be told."""
+        """Offer the stream to the other replicas; `done` or `failed` has to follow."""
 
     def done(self, stored: Stored | None) -> None:
-        """Give the lease back: the answer is complete. None says that others cannot be told what it is."""
+        """Release the lease: the answer is complete; None: it cannot be passed on to the other replicas."""
 
     def failed(self, error: GatewayError, origin: Origin) -> None:
-        """Give the lease back: there is no answer for those who wait now, but the way that the call took."""
+        """Release the lease: those who wait now get the error, and the origin of the call that failed."""
 
     def drop(self) -> None:
-        """Give the lease back: somebody else may make the call."""
+        """Release the lease: another replica may make the call."""
 
 
 class LeaderGoneError(Exception):
-    """The replica that was to make a call did not, and nothing of an answer has been seen."""
+    """The replica that held the lease is gone, and has not passed on anything of an answer."""
 
 
 class RemoteStream(msgspec.Struct, frozen=True):
-    """An answer that another replica is being streamed; `batches` raise `GatewayError` if it breaks off."""
+    """The stream of a call that another replica makes; `batches` raise `GatewayError` if it breaks off."""
 
     origin: Origin
     batches: AsyncGenerator[Batch, None]
 
 
 class Remote(Protocol):
-    """An upstream call that another replica makes; `origin` is the way of one that failed, where that is told."""
+    """An upstream call that another replica makes."""
 
     @property
     def origin(self) -> Origin | None:
-        """Return it."""
+        """Return the origin of a call that failed, if the other replica reported it."""
         ...
 
     async def landing(self) -> Stored | RemoteStream:
@@ -130,15 +130,15 @@ class Remote(Protocol):
 
         Raises:
             LeaderGoneError: There will be none.
-            GatewayError: What the call failed with.
+            GatewayError: The error of the call.
         """
 
 
 class Looked(msgspec.Struct, frozen=True):
     """
-    What all replicas know about a key: a stored answer, who makes the call, or nothing at all.
+    What the shared store has for a key: a stored answer, or who makes the call, or neither.
 
-    With `lease` it is this one that makes the call, with `remote` another.
+    With `lease` this replica makes the call, with `remote` another one does.
     """
 
     stored: Stored | None = None
@@ -147,42 +147,42 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class SharedAnswers(Protocol):
-    """What replicas share. While it is out of reach, its methods find nothing and keep nothing."""
+    """The store that replicas share. While it is unreachable, its methods find nothing and store nothing."""
 
     @property
     def without(self) -> Literal["local", "open", "closed"] | None:
-        """Return what to do without it, while it is out of reach: see `redis.fail.cache`; None while it is there."""
+        """Return the fallback (`redis.fail.cache`) while the store is unreachable; None while it is reachable."""
 
     @property
     def copies(self) -> bool:
-        """Say whether each process keeps copies in its own memory."""
+        """Return whether each process keeps copies in its own memory."""
 
     async def get(self, key: str) -> Stored | None:
-        """Return an answer that is still kept, fresh or stale."""
+        """Return an answer that is still stored, fresh or stale."""
 
     async def look(self, key: str, flight: Flight) -> Looked:
-        """Return an answer that is fresh, or else see to it that one replica asks for it: by `flight`, if this one."""
+        """Return a fresh answer, or else make sure that one replica fetches it: with `flight`, if it is this one."""
 
     def put(self, key: str, stored: Stored) -> None:
-        """Keep an answer; does not wait for that."""
+        """Store an answer in the background."""
 
     def watch(self, shelf: Shelf, tally: Tally) -> None:
-        """Take out of `shelf`, which has copies, what any replica was told to forget; add up what `tally` counts."""
+        """Delete copies in `shelf` when any replica deletes the answers; add `tally` to that of all replicas."""
 
     async def view(self) -> SharedView | None:
-        """Count what is there; None if it is out of reach."""
+        """Count the stored answers; None if the store is unreachable."""
 
     async def remove(self, selection: Selection) -> int:
         """
-        Forget the selected answers, everywhere, and return how many they were.
+        Delete the selected answers, everywhere, and return how many there were.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE, and some of them may be left.
+            GatewayError: STATE_UNAVAILABLE; some of them may be left.
         """
 
 
 class CacheView(msgspec.Struct, frozen=True):
-    """The cache as this process sees it. `shared` is None where nothing is shared, or that is out of reach."""
+    """The cache as this process sees it. `shared` is None if there is no shared store, or it is unreachable."""
 
     store: Literal["memory", "redis"]
     tally: Tally
@@ -192,15 +192,15 @@ class CacheView(msgspec.Struct, frozen=True):
 
 
 class CacheDesk(Protocol):
-    """What the administration asks."""
+    """What the admin API needs of the cache."""
 
     async def view(self) -> CacheView:
-        """Return how full it is and how well it does."""
+        """Return how full the cache is, and its tally."""
 
     async def remove(self, selection: Selection) -> int:
         """
-        Forget the selected answers, everywhere, and return how many they were.
+        Delete the selected answers, everywhere, and return how many there were.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE where they are shared and that is out of reach; then some may be left.
+            GatewayError: STATE_UNAVAILABLE if the shared store is unreachable; some of them may be left.
         """

@@ -1,8 +1,8 @@
 """
-Prompts that mean the same: the last thing a user says is compared by a vector, and everything else has to be equal.
+Semantic cache: the last user message is compared by its embedding, and everything else has to be equal.
 
-Only plain conversations are compared: none with tools, none that carry more than text, none in another dialect. What
-is found is an answer of the same tenant to a similar question, so who switches this on accepts wrong ones now and then.
+Only plain chats are compared: without tools, text only, in OpenAI's dialect. What is found is an answer of the same
+tenant to a similar question, so whoever enables this accepts a wrong answer now and then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NOT_PLAIN: Final = ("tools", "functions", "n", "web_search_options")
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What a call asks: `text` in the midst of `space`, which stands for everything else about it."""
+    """The question of a call: its last user message, `text`, and `space`, the cache key of everything else."""
 
     space: str
     text: str
@@ -40,23 +40,23 @@ class Near(msgspec.Struct, frozen=True):
 
 
 class VectorIndex(Protocol):
-    """Vectors of questions, apart for each space. What is remembered is not always there at once, nor for sure."""
+    """Vectors of questions, separate for each space. Additions are best effort, and may take effect later."""
 
     def add(self, space: str, key: str, vector: Sequence[float], kept_s: float) -> None:
-        """Remember a question whose answer is stored under `key`, and will be for `kept_s`."""
+        """Add a question whose answer is stored under `key` for `kept_s`."""
 
     async def nearest(self, space: str, vector: Sequence[float]) -> Near | None:
         """Return the most similar question; None if there is none in this space."""
 
     def forget(self, space: str, key: str) -> None:
-        """Forget a question whose answer is gone."""
+        """Remove a question whose answer is gone."""
 
     def purge(self, prefix: str) -> None:
-        """Forget the questions whose answers have keys that begin with `prefix`."""
+        """Remove the questions whose answers have keys that begin with `prefix`."""
 
 
 def meaning_of(call: Call, fields: Fields, keys: Keys) -> Meaning | None:
-    """Return what can be compared of a call; None for calls of which nothing may be."""
+    """Return what to compare of a call; None if it may only match exactly."""
     request = call.request
     if not isinstance(request, ChatRequest) or request.origin is not None or has_media(fields):
         return None
@@ -76,11 +76,11 @@ class Semantics:
     Finds answers to similar questions.
 
     Args:
-        model: Makes the vectors; asked for like any other model.
+        model: Makes the vectors; called like any other model.
 
-        threshold: Least similarity; a call can only ask for more.
+        threshold: Least similarity (cosine); a call can only raise it.
 
-        timeout_s: How long a vector may take, before the call goes on without one.
+        timeout_s: How long a vector may take before the call goes on without one.
     """
 
     def __init__(self, model: str, threshold: float, timeout_s: float, index: VectorIndex, clock: Clock) -> None:
@@ -91,16 +91,16 @@ class Semantics:
         self._clock = clock
 
     async def vector(self, meaning: Meaning, call: Call, proceed: Handler[Call]) -> Sequence[float] | None:
-        """Return the vector of a question; None if there is none to be had in time."""
+        """Return the vector of a question; None if the embedding call fails or takes too long."""
         deadline = min(call.deadline, self._clock.now() + self._timeout_s)
         body = {"model": self._model, "input": meaning.text, "encoding_format": "float"}
         request = PlainRequest(Operation.EMBEDDINGS, self._model, msgspec.json.encode(body), text=(meaning.text,))
-        asking = msgspec.structs.replace(
+        embedding_call = msgspec.structs.replace(
             call, request=request, deadline=deadline, options=CallOptions(), journal=Journal(cost=call.journal.cost)
         )
         try:
             with TimeLimit(deadline):
-                reply = await proceed(asking)
+                reply = await proceed(embedding_call)
         except (GatewayError, TimeoutError):
             return None
         return _vector_in(reply.body) if isinstance(reply.body, Completion) else None

@@ -1,4 +1,4 @@
-"""From a stored answer, or one that is under way, to the reply to one call."""
+"""Makes the reply to a call from a stored answer, or from a broadcast."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from app.core.stream import Batch, EventStream
 
 STALE: Final = '110 - "Response is Stale"'
 NOT_REVALIDATED: Final = '111 - "Revalidation Failed"'
-_BATCH_BYTES: Final = 65_536  # one write; more wait for the client
-_MARKS_MAX: Final = 64  # a pace is a curve, not a protocol
+_BATCH_BYTES: Final = 65_536  # of one write
+_MARKS_MAX: Final = 64  # of a pace; enough for the shape of the curve
 
 
 def stored_reply(call: Call, stored: Stored, clock: Clock) -> Reply:
-    """Return a stored answer; the journal says where it came from, that it is old, and that it cost nothing."""
+    """Return a stored answer; notes its origin, its age and a cost of nothing in the journal."""
     stored.origin.tell(call.journal)
     call.journal.notes["age"] = str(int(stored.age_s(clock.wall())))
     call.journal.cost.add(0.0)
@@ -32,7 +32,7 @@ def stored_reply(call: Call, stored: Stored, clock: Clock) -> Reply:
 
 
 def replayed(call: Call, completion: Completion, pace: Pace = (), clock: Clock | None = None) -> Reply:
-    """Return a whole answer as the call wants it; a stream comes all at once, or at a `pace` that `clock` measures."""
+    """Return an answer, streamed if the call asks for that: all at once, or at a `pace` that `clock` measures."""
     if not call.request.stream:
         return Reply(completion)
     events = replay(completion, include_usage=wants_usage(call))
@@ -41,7 +41,7 @@ def replayed(call: Call, completion: Completion, pace: Pace = (), clock: Clock |
 
 
 def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None] | None]) -> Reply:
-    """Return the stream of one reader; it ends in time for the call, and calls `leave` at its end."""
+    """Return the stream of one reader; ends with TIMEOUT_TOTAL at the call's deadline; calls `leave` at its end."""
     late = GatewayError(TIMEOUT_TOTAL, f"No complete answer within {call.deadline - call.started:g} s.")
     timer = asyncio.get_running_loop().call_at(call.deadline, reader.end, late)
 
@@ -56,7 +56,7 @@ def reader_reply(call: Call, reader: Reader, leave: Callable[[], Awaitable[None]
 
 
 def wants_usage(call: Call) -> bool:
-    """Say whether a stream shows its usage: only a client that speaks OpenAI's form can do without."""
+    """Return whether a stream includes its usage: if the client asks for it, or its dialect needs it."""
     request = call.request
     return request.asks_for_usage or (isinstance(request, ChatRequest) and request.translated)
 
@@ -71,7 +71,7 @@ async def _at_once(events: list[StreamEvent]) -> AsyncGenerator[Batch, None]:
 
 
 class Stopwatch:
-    """Notes when the events of a stream come; `observe` belongs into `EventStream.observe`."""
+    """Records when the events of a stream come; register `observe` with `EventStream.observe`."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -80,7 +80,7 @@ class Stopwatch:
         self._marks: list[tuple[float, int]] = []
 
     def observe(self, batch: Batch) -> None:
-        """Take the next events."""
+        """Record the arrival of a batch."""
         now = self._now()
         if self._began is None:
             self._began = now
@@ -95,7 +95,7 @@ class Stopwatch:
 
 
 async def paced(events: Sequence[StreamEvent], pace: Pace, clock: Clock) -> AsyncGenerator[Batch, None]:
-    """Give out events at the pace at which an answer of the same size once came; those of one moment come together."""
+    """Iterate over events at a pace, by their share of the total size; those due together come as one batch."""
     began, total, so_far = clock.now(), sum([len(event.frame) for event in events]), 0
     shares = [share for _, share in pace]
     waiting: list[StreamEvent] = []
@@ -105,7 +105,7 @@ async def paced(events: Sequence[StreamEvent], pace: Pace, clock: Clock) -> Asyn
         if due > clock.now():
             yield waiting
             waiting = []
-            await clock.sleep(max(0.0, due - clock.now()))  # whoever reads slowly has waited already
+            await clock.sleep(max(0.0, due - clock.now()))  # the time that a slow reader took counts as waiting
         waiting.append(event)
     if waiting:
         yield waiting

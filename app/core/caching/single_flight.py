@@ -1,8 +1,8 @@
 """
-Calls that share one upstream call: a *flight*, which carries its passengers to one answer.
+Request coalescing (single flight): several calls, the passengers, share one upstream call, the *flight*.
 
-The upstream call runs in a task of the flight's own, so that it does not matter which passenger began it: any of them
-may leave, and when the last one has left the task is cancelled.
+The upstream call runs in a task of its own, so any passenger may leave, also the one that began it. When the last one
+has left, the task is cancelled.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Landed(msgspec.Struct, frozen=True):
     """
     A whole answer.
 
-    `how` says that it was stored already (hit), has just been given to this flight (fresh), or to that of another
-    replica (elsewhere). `similarity` is below 1 if it answers a question that is only similar.
+    `how`: it was stored already (hit), or is the answer to this flight (fresh), or to that of another replica
+    (elsewhere). `similarity` is None unless it answers a similar question.
     """
 
     stored: Stored
@@ -34,33 +34,33 @@ class Landed(msgspec.Struct, frozen=True):
 
     @property
     def origin(self) -> Origin:
-        """Return who answered."""
+        """Return where the answer came from."""
         return self.stored.origin
 
     @property
     def elsewhere(self) -> bool:
-        """Say whether another replica made the call."""
+        """Return whether another replica made the call."""
         return self.how == "elsewhere"
 
 
-# Of an answer that is being streamed, a reader for who reads it, and all of it for who waits for its end.
+# Of a stream, passengers that read it get a reader, and those that wait for its end get the broadcast.
 Landing: TypeAlias = Landed | Reader | Broadcast
 Work: TypeAlias = Callable[["Flight"], Awaitable[None]]
 
 
 class Flight:
     """
-    One upstream call and who waits for it.
+    One upstream call and the calls that wait for it.
 
-    `deadline` is when it will be given up, in seconds of the loop's clock. A `patient` one has all the time that the
-    configuration gives to a call; one that its first passenger has cut short may be too short for others. `origin` is
-    the way of an upstream call that failed.
+    `deadline` is in seconds of the loop's clock. A `patient` flight has all the time that the configuration gives to a
+    call; if its first passenger asked for less, calls with a later deadline cannot board. `origin` is that of an
+    upstream call that failed.
     """
 
     def __init__(self, deadline: float, *, patient: bool) -> None:
         self.deadline = deadline
         self.patient = patient
-        self.stale: Stored | None = None  # what was found, and is too old
+        self.stale: Stored | None = None  # the stored answer that was found, if any; may be stale
         self.origin: Origin | None = None
         self._passengers = 0
         self._waiting: list[tuple[asyncio.Future[Landing], bool]] = []
@@ -71,25 +71,25 @@ class Flight:
 
     @property
     def landed(self) -> bool:
-        """Say whether the passengers have an answer, or the beginning of one."""
+        """Return whether the passengers have the answer, or the stream of it."""
         return self._landing is not None
 
     def takes(self, deadline: float) -> bool:
-        """Say whether a call with this deadline may come aboard and get the whole answer."""
+        """Return whether a call with this deadline may board and get the whole answer."""
         if not self._passengers or self._settled or not (self.patient or deadline <= self.deadline):
             return False
         return not isinstance(self._landing, Broadcast) or self._landing.joinable
 
     def start(self, task: asyncio.Task[None], flights: Flights) -> None:
-        """Note what has to be cancelled when nobody is aboard any more, and who has to know."""
+        """Set the task to cancel when the last passenger leaves, and the table that has to forget the flight then."""
         self.task, self._flights = task, flights
 
     def board(self) -> None:
-        """Come aboard; every passenger leaves once."""
+        """Add a passenger, which has to call `leave` once."""
         self._passengers += 1
 
     def leave(self) -> Coroutine[Any, Any, None] | None:
-        """Leave; what is returned, if anything, takes until the upstream call that nobody needs is closed."""
+        """Remove a passenger. If it was the last, return a coroutine that waits for the cancelled task to end."""
         self._passengers -= 1
         task, flights = self.task, self._flights
         if self._passengers or self._settled or task is None or flights is None or task.done():
@@ -100,10 +100,10 @@ class Flight:
 
     async def landing(self, *, reads: bool) -> Landing:
         """
-        Wait for the answer; only for passengers. Who `reads` a stream gets a reader of it, which has to leave.
+        Wait for the answer; only for passengers. If it is a stream, one that `reads` gets a reader, which has to leave.
 
         Raises:
-            GatewayError: What the upstream call failed with.
+            GatewayError: The error of the upstream call.
         """
         if self._landing is not None:
             return _share(self._landing, reads=reads)
@@ -117,15 +117,15 @@ class Flight:
             raise
 
     def land(self, landing: Landed | Broadcast) -> None:
-        """Give the answer to everybody aboard; readers of a stream join before any of it is read."""
+        """Pass the answer to all passengers; readers of a stream join before any of it is read."""
         self._landing = landing
-        for waiting, reads in self._told():
+        for waiting, reads in self._take_waiting():
             waiting.set_result(_share(landing, reads=reads))
 
     def fail(self, error: BaseException) -> None:
-        """Tell everybody who still waits why there is no answer."""
-        self._failed = True  # the error itself is not kept: it would keep the frames it passed through alive
-        for waiting, _ in self._told():
+        """Raise the error in all passengers that still wait."""
+        self._failed = True  # keeping the error itself would keep the frames of its traceback alive
+        for waiting, _ in self._take_waiting():
             if isinstance(error, asyncio.CancelledError):
                 waiting.cancel()
             else:
@@ -133,17 +133,17 @@ class Flight:
 
     @property
     def _settled(self) -> bool:
-        """Say whether the upstream call is over; its task may still have something to write down."""
+        """Return whether the upstream call is over; its task may still be storing the answer."""
         landing = self._landing
         return self._failed or isinstance(landing, Landed) or (landing is not None and landing.closed)
 
-    def _told(self) -> list[tuple[asyncio.Future[Landing], bool]]:
-        told, self._waiting = self._waiting, []
-        return [each for each in told if not each[0].done()]
+    def _take_waiting(self) -> list[tuple[asyncio.Future[Landing], bool]]:
+        waiting, self._waiting = self._waiting, []
+        return [each for each in waiting if not each[0].done()]
 
 
 class Flights:
-    """The flights that are under way, by name."""
+    """The flights under way, by name."""
 
     def __init__(self) -> None:
         self._under_way: dict[str, Flight] = {}
@@ -156,32 +156,32 @@ class Flights:
         return flight if flight is not None and flight.takes(deadline) else None
 
     def begin(self, name: str, flight: Flight, work: Work) -> None:
-        """Let a flight begin, with one passenger aboard; `work` lets it land."""
+        """Start a flight, with one passenger aboard; `work` has to let it land."""
         flight.board()
         self._under_way[name] = flight
         self._aloft.add(flight)
         flight.start(asyncio.get_running_loop().create_task(self._carry(name, flight, work)), self)
 
     def forget(self, flight: Flight, _task: asyncio.Task[None]) -> None:
-        """Forget a flight that was cancelled before it began; any other has seen to that itself."""
+        """Remove a flight whose task was cancelled before it ran; the task of any other removes it."""
         if flight in self._aloft:
             self._aloft.discard(flight)
             for name in [name for name, other in self._under_way.items() if other is flight]:
                 del self._under_way[name]
 
     def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside the calls; cancelled by `aclose` at the latest."""
+        """Run work in a task of its own; `aclose` cancels it if it still runs."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something that nobody waits for."""
+        """Run work that nobody waits for."""
         self._tasks.add(self.run(work))
 
     async def aclose(self) -> None:
-        """Cancel what is still under way; whoever still waits is cancelled as well."""
+        """Cancel all tasks, and all passengers that still wait."""
         flights, self._aloft = self._aloft, set()
         tasks = [*self._tasks, *[flight.task for flight in flights if flight.task is not None]]
         for task in tasks:
@@ -201,7 +201,7 @@ class Flights:
             raise
         except BaseException as error:
             flight.fail(error)
-            cast("asyncio.Task[None]", flight.task).add_done_callback(_told)  # the passengers have been
+            cast("asyncio.Task[None]", flight.task).add_done_callback(_retrieve_error)  # passengers have it already
             raise
         finally:
             self._aloft.discard(flight)
@@ -209,7 +209,7 @@ class Flights:
                 del self._under_way[name]
 
 
-def _told(task: asyncio.Task[None]) -> None:
+def _retrieve_error(task: asyncio.Task[None]) -> None:
     task.exception()
 
 

@@ -1,4 +1,4 @@
-"""What is kept of an answer, and for how long."""
+"""Cache entries: what is stored of an answer, and for how long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OVERHEAD_BYTES: Final = 1024  # of the objects around an answer, measured with 
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where an answer came from: what the headers say of it again whenever it is given."""
+    """Where an answer came from; response headers report it each time the answer is served."""
 
     target: Target | None = None
     position: int = 0
@@ -23,11 +23,11 @@ class Origin(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, journal: Journal) -> Origin:
-        """Read it from the journal of the call that was answered."""
+        """Return the origin recorded in the journal of the call that was answered."""
         return cls(journal.target, journal.position, journal.dropped)
 
     def tell(self, journal: Journal) -> None:
-        """Write it into the journal of another call."""
+        """Write the origin into the journal of another call."""
         journal.target, journal.position, journal.dropped = self.target, self.position, self.dropped
 
 
@@ -35,9 +35,9 @@ class Stored(msgspec.Struct, frozen=True):
     """
     One stored answer.
 
-    `born_s` is the time of day at which it was complete; it is fresh for `fresh_s`, and kept for `kept_s`, because a
-    stale one may be wanted, too. `model` is what was asked for, `target` who answered. `pace` says how fast it came, if
-    anybody will want to know.
+    `born_s` is the wall-clock time at which it was complete; it is fresh for `fresh_s` and kept for `kept_s`, as stale
+    answers may be served, too. `model` is the requested one; `origin` has the target that answered. `pace` is how fast
+    the stream came; empty if not recorded.
     """
 
     completion: Completion
@@ -50,30 +50,30 @@ class Stored(msgspec.Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        """Return how much memory it takes, about."""
+        """Return an estimate of the memory it takes."""
         completion = self.completion
         size = len(completion.raw) + _OVERHEAD_BYTES
         return size if completion.native is None else size + len(completion.native.raw)
 
     @property
     def gone_s(self) -> float:
-        """Return the time of day from which it is of no use."""
+        """Return the wall-clock time at which it is to be deleted."""
         return self.born_s + self.kept_s
 
     @property
     def label(self) -> Label:
-        """Return what there is to know of it without its text."""
+        """Return its metadata."""
         target = self.origin.target
         names = (self.model,) if target is None else (self.model, target.name, target.model)
         return Label(names, self.born_s, self.fresh_s, self.size_bytes)
 
     def age_s(self, wall_s: float) -> float:
-        """Return how old it is; never less than nothing, whatever another machine's clock says."""
+        """Return its age; at least 0, even if the clock of the machine that stored it is ahead."""
         return max(0.0, wall_s - self.born_s)
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What there is to know of a stored answer without its text; `models` are the names under which it may be meant."""
+    """The metadata of a stored answer; `models` are the names that a `Selection` may use for it."""
 
     models: tuple[str, ...]
     born_s: float
@@ -82,7 +82,7 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which stored answers an operator means; without any condition, all. Every condition that is given must hold."""
+    """Which stored answers an operator selects: those that meet every condition given; all if there is none."""
 
     model: str | None = None
     prefix: str | None = None
@@ -90,7 +90,7 @@ class Selection(msgspec.Struct, frozen=True):
     expired: bool = False
 
     def covers(self, key: str, label: Label, wall_s: float) -> bool:
-        """Say whether the answer under `key` is meant."""
+        """Return whether the answer under `key` is selected."""
         return (
             (self.key is None or key == self.key)
             and (self.prefix is None or key.startswith(self.prefix))

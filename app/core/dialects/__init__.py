@@ -1,6 +1,6 @@
 """
-The wire forms that stand on both sides of the gateway: what clients send is read with what providers are sent.
+Wire formats that the API and the providers share: one definition decodes clients' requests and encodes upstream ones.
 
-Plain shapes, named after the dialect; the translations are in `app/api/dialects` (in front) and `app/providers`
-(behind).
+Only data types, in a module per dialect; the translations are in `app/api/dialects` (clients) and `app/providers`
+(upstream).
 """

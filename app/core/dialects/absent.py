@@ -1,8 +1,8 @@
 """
-A member of a JSON object that is not there, where its value is raw JSON.
+The default `ABSENT` for struct fields of raw JSON, which means that the member is missing.
 
-msgspec leaves a member out that is at its default, and of raw JSON only the very object that is the default counts as
-that: so all structs that are written share one.
+With `omit_defaults` msgspec omits a `Raw` field only if its value is the same object as the default, so all structs
+share this one object.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _NONE: Final = (b"", b"null")
 
 
 def is_given(raw: msgspec.Raw) -> bool:
-    """Say whether a member is there and not null."""
+    """Return whether a member is present and not null."""
     return raw is not ABSENT and bytes(raw) not in _NONE
 
 
 def present(raw: msgspec.Raw) -> msgspec.Raw:
-    """Return a member as it can be written: itself if it is given, else the absent one."""
+    """Return `raw` if it is given, else `ABSENT`, so that encoding omits it."""
     return raw if is_given(raw) else ABSENT
 
 
 def given_in(members: Mapping[str, object]) -> dict[str, Any]:
-    """Return the members that are there; those that are None or the absent one are not."""
+    """Return `members` without those that are None or `ABSENT`."""
     return {name: value for name, value in members.items() if value is not None and value is not ABSENT}

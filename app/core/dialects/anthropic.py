@@ -1,8 +1,8 @@
 """
-The Messages API of Anthropic: the shapes of its requests, answers and events.
+Data types of Anthropic's Messages API: requests, answers and stream events.
 
-A block is one flat struct with a `type`, not a union, so that a type that we have not heard of is still read; what is
-an object in one type and text in another stays `msgspec.Raw`. Facts from https://platform.claude.com/docs/en/api.
+A block is one flat struct with a `type`, not a union, so that blocks of unknown types still decode; a field that is an
+object in one type and text in another stays `msgspec.Raw`. Source: https://platform.claude.com/docs/en/api.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ANTHROPIC: Final = "anthropic"  # the name of the dialect
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where an image or a document is: itself as base64 or text, an address, an uploaded file, or other blocks."""
+    """The source of an image or a document: base64 or text data, a URL, an uploaded file, or other blocks."""
 
     type: str
     media_type: str | None = None
@@ -29,10 +29,10 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Block(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    One block of a message's content; `type` says which of the fields are filled.
+    One block of a message's content; `type` determines which fields are set.
 
-    `source` is a `Source` in images and documents; `content` is text or blocks in tool results; `citations` are a list
-    in texts and a switch in documents; `input` is the object that a tool is called with.
+    `source` is a `Source` in images and documents; `content` is text or blocks in tool results; `citations` is a list
+    in texts and a switch in documents; `input` is the object of a tool's arguments.
     """
 
     type: str
@@ -54,14 +54,14 @@ class Block(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message: `user`, `assistant`, or in the middle of a conversation `system`."""
+    """One message; `role` is `user`, `assistant`, or (within a conversation) `system`."""
 
     role: str
     content: str | list[Block]
 
 
 class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool offered to the model; one with a `type` other than `custom` is defined by Anthropic itself."""
+    """A tool offered to the model; one with a `type` other than `custom` is defined by Anthropic."""
 
     name: str = ""
     type: str | None = None
@@ -84,7 +84,7 @@ class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whether the model thinks first: `enabled` with a budget, `adaptive`, `between_tools` or `disabled`."""
+    """The mode of thinking: `enabled` with a budget, `adaptive`, `between_tools` or `disabled`."""
 
     type: str
     budget_tokens: int | None = None
@@ -92,27 +92,27 @@ class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OutputFormat(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The JSON schema that an answer shall keep to."""
+    """The JSON schema that an answer must match."""
 
     type: str
     schema: msgspec.Raw = ABSENT
 
 
 class OutputConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How much effort an answer is worth, and its form."""
+    """The effort to spend on an answer, and its format."""
 
     effort: str | None = None
     format: OutputFormat | None = None
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whom the request is for."""
+    """The end user of the request."""
 
     user_id: str | None = None
 
 
 class MessagesBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of a request; `output_format` is what `output_config.format` was called in its beta."""
+    """The body of a request; `output_format` is the beta's name for `output_config.format`."""
 
     model: str
     messages: list[Turn]
@@ -133,13 +133,13 @@ class MessagesBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OutputTokensDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What kind of tokens an answer had."""
+    """Output tokens by kind."""
 
     thinking_tokens: int | None = None
 
 
 class MessageUsage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens; those from and into the cache are not part of `input_tokens`. In events each may be missing."""
+    """Token counts; `input_tokens` excludes cache reads and writes. In stream events any field may be missing."""
 
     input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
@@ -149,7 +149,7 @@ class MessageUsage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A whole answer."""
+    """A complete answer."""
 
     id: str = ""
     type: str = ""
@@ -163,7 +163,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class EventDelta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an event adds: to a block, or to the message (why it stopped)."""
+    """What an event adds to a block, or to the message (its stop reason)."""
 
     type: str | None = None
     text: str | None = None

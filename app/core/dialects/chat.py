@@ -1,8 +1,8 @@
 """
-A whole chat completion, read by those who write it anew in another dialect; its calls are also written by codecs.
+Data types of a complete chat completion, for its translation to other dialects; codecs also encode its tool calls.
 
-Servers that speak this dialect differ in many details, so fields that only some readers want are `msgspec.Raw`, and a
-server's idea of them never spoils an answer.
+Servers of this dialect differ in many details, so fields that only some readers need are `msgspec.Raw`: an unusual
+value there never makes the answer fail to decode.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.core.errors import BAD_UPSTREAM_REPLY, GatewayError
 
 
 class AnswerFunction(msgspec.Struct, frozen=True):
-    """A function that the model calls; `arguments` is JSON text, from some servers JSON."""
+    """A function that the model calls; `arguments` is JSON text, or from some servers an object."""
 
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
@@ -38,7 +38,7 @@ class AnswerCustom(msgspec.Struct, frozen=True):
 
 
 class AnswerCall(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One tool call; `extra_content` is what its provider wants to see again with it."""
+    """One tool call; `extra_content` is provider data that has to be sent back with the call."""
 
     id: str | int | None = None
     type: str | None = None
@@ -48,7 +48,7 @@ class AnswerCall(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AnswerMessage(msgspec.Struct, frozen=True):
-    """What the model said."""
+    """The message of an answer."""
 
     content: str | list[msgspec.Raw] | None = None
     refusal: str | None = None
@@ -61,12 +61,12 @@ class AnswerMessage(msgspec.Struct, frozen=True):
 
     @property
     def thought(self) -> str:
-        """Return the reasoning that people can read."""
+        """Return the readable reasoning."""
         return self.reasoning_content or self.reasoning or ""
 
 
 class AnswerChoice(msgspec.Struct, frozen=True):
-    """One of the answers; `stop_reason` is the stop text that ended it, from servers that tell."""
+    """One choice; `stop_reason` is the stop sequence that ended it, from servers that report it."""
 
     message: AnswerMessage = AnswerMessage()
     finish_reason: str | None = None
@@ -75,7 +75,7 @@ class AnswerChoice(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A whole answer; its usage was read before."""
+    """A complete answer, without its usage, which is decoded separately."""
 
     choices: list[AnswerChoice]
     model: str | None = None
@@ -83,7 +83,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def first(self) -> AnswerChoice:
-        """Return the one answer of dialects that have one only."""
+        """Return the first choice, for dialects that have only one; an empty choice if there is none."""
         return self.choices[0] if self.choices else AnswerChoice()
 
 
@@ -99,10 +99,10 @@ _DETAILS = msgspec.json.Decoder(list[ReasoningDetail])
 
 def read_answer(raw: bytes) -> Answer:
     """
-    Read a whole answer.
+    Decode a complete answer.
 
     Raises:
-        GatewayError: BAD_UPSTREAM_REPLY.
+        GatewayError: BAD_UPSTREAM_REPLY, if it cannot be decoded.
     """
     try:
         return _ANSWER.decode(raw)
@@ -111,14 +111,14 @@ def read_answer(raw: bytes) -> Answer:
 
 
 def text_of(content: str | list[msgspec.Raw] | None) -> str:
-    """Return the text of a content, which some servers send as parts."""
+    """Return the text of `content`, which some servers send as parts."""
     if not isinstance(content, list):
         return content or ""
     return "".join([_text_of_part(part) for part in content])
 
 
 def details_of(raw: msgspec.Raw) -> list[ReasoningDetail]:
-    """Return the entries of `reasoning_details`; none if they are not in the form we know."""
+    """Return the entries of `reasoning_details`; none if they are missing or cannot be decoded."""
     if not bytes(raw):
         return []
     try:
@@ -128,12 +128,12 @@ def details_of(raw: msgspec.Raw) -> list[ReasoningDetail]:
 
 
 def stop_text_of(raw: msgspec.Raw) -> str | None:
-    """Return the stop text that ended an answer, if its server told it."""
+    """Return the stop sequence that ended an answer, if its server reported it."""
     try:
-        found = msgspec.json.decode(raw)
+        stop_reason = msgspec.json.decode(raw)
     except msgspec.DecodeError:
         return None
-    return found if isinstance(found, str) else None
+    return stop_reason if isinstance(stop_reason, str) else None
 
 
 def _text_of_part(part: msgspec.Raw) -> str:

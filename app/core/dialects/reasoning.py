@@ -1,9 +1,9 @@
 """
-Reasoning that a provider wants to see again: how it travels through a conversation in the canonical form.
+Preserve reasoning that clients must send back to the provider in later turns, across dialects.
 
-An assistant message has `reasoning_content` (prose) and `reasoning_details`, a list of entries in the form that
-OpenRouter introduced (https://openrouter.ai/docs/use-cases/reasoning-tokens): readable text with a signature, a
-summary, or something that only its provider can read. `format` says whose it is, and nobody else is sent it.
+In the canonical form an assistant message has `reasoning_content` (prose) and `reasoning_details`, a list of entries
+in OpenRouter's format (https://openrouter.ai/docs/use-cases/reasoning-tokens): readable text with a signature, a
+summary, or encrypted data. `format` identifies the provider's API, and an entry is sent to no other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.core.dialects.absent import is_given
 
 CLAUDE_FORMAT: Final = "anthropic-claude-v1"
 RESPONSES_FORMAT: Final = "openai-responses-v1"
-SEAL: Final = "wizard:1:"  # no signature of a provider begins like this: they are base64
+SEAL: Final = "wizard:1:"  # no provider's signature has this prefix: they are base64
 _EXTRA_FORMAT: Final = "wizard-extra-content"
 _SEALED = re.compile(SEAL + "(?P<entry>[{].*[}])", re.DOTALL)
 
@@ -27,7 +27,7 @@ class ReasoningDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     One entry: `reasoning.text` (with `text` and `signature`), `reasoning.summary`, or `reasoning.encrypted` (`data`).
 
-    `id` joins the entries that were one item at their provider. In a stream an entry comes whole, behind its prose.
+    Entries with the same `id` were one item at their provider. In a stream an entry is sent whole, after its prose.
     """
 
     type: str
@@ -41,15 +41,15 @@ class ReasoningDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def prose_of(details: Sequence[ReasoningDetail]) -> str:
-    """Return what people can read of it."""
+    """Return the readable text of `details`."""
     return "".join([detail.text or detail.summary or "" for detail in details])
 
 
 def sealed(details: Sequence[ReasoningDetail] = ()) -> str:
     """
-    Return entries of another provider as a text that stands where a dialect has place for a signature only.
+    Encode entries of another provider as text, for the signature field of a dialect that has no other place for them.
 
-    It is the bare `SEAL` if they hold nothing but prose, which stands beside it.
+    Return the bare `SEAL` if they are only prose, which the dialect has in another field.
     """
     if not any(detail.signature or detail.data for detail in details):
         return SEAL
@@ -57,21 +57,21 @@ def sealed(details: Sequence[ReasoningDetail] = ()) -> str:
 
 
 def unsealed(signature: str) -> list[ReasoningDetail] | None:
-    """Return the entries that `sealed` hid, or None for a signature of a provider. Broken seals hold nothing."""
+    """Decode what `sealed` encoded; None for a provider's own signature, no entries for an invalid encoding."""
     if not signature.startswith(SEAL):
         return None
-    found = _SEALED.fullmatch(signature)
+    match = _SEALED.fullmatch(signature)
     try:
-        return msgspec.json.decode(found["entry"], type=_Sealed).details if found else []
+        return msgspec.json.decode(match["entry"], type=_Sealed).details if match else []
     except (msgspec.DecodeError, RecursionError):
         return []
 
 
 def hidden_extra(extra_content: msgspec.Raw, call_id: str | None = None) -> list[ReasoningDetail]:
     """
-    Return the `extra_content` of a message or a call as an entry to seal; none if there is nothing.
+    Return the `extra_content` of a message or a tool call as an entry for `sealed`; none if it is missing.
 
-    It is where Gemini's thought signatures travel in the canonical form, and the other dialects have no place for it.
+    In the canonical form it carries Gemini's thought signatures; the other dialects have no field for it.
     """
     if not is_given(extra_content):
         return []
@@ -81,7 +81,7 @@ def hidden_extra(extra_content: msgspec.Raw, call_id: str | None = None) -> list
 
 
 def restore_extras(message: dict[str, Any]) -> None:
-    """Put what `hidden_extra` hid back where it was, in a message of the assistant whose client sent it back."""
+    """Move the entries of `hidden_extra` back to `extra_content`, in an assistant message that a client sent back."""
     details: Sequence[ReasoningDetail] = message.get("reasoning_details", ())
     hidden = {detail.id: detail.data or "" for detail in details if detail.format == _EXTRA_FORMAT}
     if not hidden:
@@ -93,7 +93,7 @@ def restore_extras(message: dict[str, Any]) -> None:
         try:
             extra = msgspec.json.decode(text, type=dict[str, Any])
         except (msgspec.DecodeError, RecursionError):
-            continue  # a broken seal, which holds nothing
+            continue  # an invalid encoding
         if holder is not None:
             holder["extra_content"] = extra
 

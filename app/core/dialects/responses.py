@@ -1,8 +1,8 @@
 """
-The Responses API of OpenAI: the shapes of its requests, answers and events.
+Data types of OpenAI's Responses API: requests, answers and stream events.
 
-Items and parts are flat structs with a `type`, not unions, so that a type that we have not heard of is still read; what
-differs between types stays `msgspec.Raw`. Facts from https://platform.openai.com/docs/api-reference/responses.
+Items and parts are flat structs with a `type`, not unions, so that unknown types still decode; fields that differ
+between types stay `msgspec.Raw`. Source: https://platform.openai.com/docs/api-reference/responses.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class ContentPart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    One item of a conversation: a message (also without a `type`), a tool call, its output, reasoning, or another.
+    One item of a conversation: a message (`type` is optional), a tool call, its output, reasoning, or another.
 
-    `arguments` is JSON text in function calls; `output` is text or parts; `encrypted_content` is what only the provider
-    of the reasoning can read.
+    `arguments` is JSON text in function calls; `output` is text or parts; only the provider of the reasoning can
+    decrypt `encrypted_content`.
     """
 
     type: str | None = None
@@ -58,7 +58,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ResponsesTool(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tool offered to the model: `function`, `custom`, or one that the provider itself hosts."""
+    """A tool offered to the model: `function`, `custom`, or one that the provider hosts."""
 
     type: str
     name: str | None = None
@@ -69,7 +69,7 @@ class ResponsesTool(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TextFormat(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The form of the answer: `text`, `json_object` or `json_schema`."""
+    """The format of the answer: `text`, `json_object` or `json_schema`."""
 
     type: str
     name: str | None = None
@@ -79,14 +79,14 @@ class TextFormat(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TextConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the answer is written."""
+    """The format and verbosity of the answer's text."""
 
     format: TextFormat | None = None
     verbosity: str | None = None
 
 
 class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How much the model thinks, and what it tells of that."""
+    """The effort of reasoning, and whether the answer includes a summary of it."""
 
     effort: str | None = None
     summary: str | None = None
@@ -94,7 +94,7 @@ class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ResponsesBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of a request, as far as it is translated."""
+    """The body of a request, only with the fields that are translated."""
 
     model: str
     input: str | list[Item] | None = None
@@ -117,20 +117,20 @@ class ResponsesBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InputTokensDetails(msgspec.Struct, frozen=True):
-    """What kind of tokens a prompt had."""
+    """Input tokens by kind."""
 
     cached_tokens: int = 0
     cache_write_tokens: int = 0
 
 
 class OutputTokensDetails(msgspec.Struct, frozen=True):
-    """What kind of tokens an answer had."""
+    """Output tokens by kind."""
 
     reasoning_tokens: int = 0
 
 
 class ResponseUsage(msgspec.Struct, frozen=True):
-    """Tokens; the details are parts of the totals."""
+    """Token counts; the details are included in the totals."""
 
     input_tokens: int = 0
     input_tokens_details: InputTokensDetails | None = None
@@ -146,7 +146,7 @@ class IncompleteDetails(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A whole answer, as far as it is translated."""
+    """A complete answer, only with the fields that are translated."""
 
     id: str = ""
     object: str = ""
@@ -161,7 +161,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class ResponseEvent(msgspec.Struct, frozen=True):
-    """One event of a streamed answer; `error` may lie flat in it (`code`, `message`) or as an object."""
+    """One event of a streamed answer; an error is either an object (`error`) or flat (`code`, `message`, `param`)."""
 
     type: str
     output_index: int = 0

@@ -1,7 +1,7 @@
 """
-What would happen to a call, without making it.
+Explain what the gateway would do with a call, without executing it.
 
-Each feature that has a say in it contributes a section: an `Explainer` in `calls` (what happens once to a call) or
-`targets` (which it goes to), named in `app/assembly/explaining.py` in the order of the pipeline. A section asks and
-computes; it changes nothing, takes no turn and no place, spends nothing and calls no provider.
+Each feature that affects the outcome contributes a section: an `Explainer` in `calls` (what applies once per call) or
+`targets` (where the call goes), listed in `app/assembly/explaining.py` in the order of the pipeline. Explainers only
+read and compute: they change no state, take no slot or round-robin turn, spend nothing and call no provider.
 """

@@ -1,4 +1,4 @@
-"""What happens once to a call: how it is understood, what redaction finds, which limits it meets, what is cached."""
+"""Explainers of what applies once per call: parsing, redaction, rate limits and the cache."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from app.core.tokens import answer_tokens, prompt_of
 
 class RequestSection(msgspec.Struct, frozen=True):
     """
-    What was understood.
+    The request as the gateway parsed it.
 
-    `prompt_tokens` is an estimate, `answer_tokens` what the request allows (None: it does not say). `needs` are the
-    features that a target must have, `timeout_s` is the time for everything, retries and fallbacks included.
+    `prompt_tokens` is an estimate, `answer_tokens` the maximum that the request sets (None: it sets none). `needs` are
+    the features that a target must have, `timeout_s` is the total time, including retries and fallbacks.
     """
 
     endpoint: str
@@ -44,13 +44,13 @@ class RequestSection(msgspec.Struct, frozen=True):
 
 
 class ExplainRequest(msgspec.Struct, frozen=True):
-    """The section `request`; `check` raises `GatewayError` for a request that is not accepted at all."""
+    """Explains the section `request`; `check` raises `GatewayError` for an invalid request."""
 
     check: Callable[[Call], None]
     section: ClassVar[str] = "request"
 
     async def explain(self, inquiry: Inquiry) -> RequestSection:
-        """Say what was understood of a request that is accepted."""
+        """Return the parsed request, once `check` has accepted it."""
         call = inquiry.call
         self.check(call)
         request, options = call.request, call.options
@@ -70,23 +70,23 @@ class ExplainRequest(msgspec.Struct, frozen=True):
 
 
 class RedactionSection(msgspec.Struct, frozen=True):
-    """All finds, by field and detector, and never what was found; detectors outside of the gateway are not asked."""
+    """All finds by field and detector, without the text that was found; external detectors are not called."""
 
     finds: tuple[Hit, ...]
 
 
 class ExplainRedaction(msgspec.Struct, frozen=True):
-    """The section `redaction`; `find` returns what would be found in a request, and the request without it."""
+    """Explains the section `redaction`; `find` returns the finds in a request, and the redacted request."""
 
     find: Callable[[Request], tuple[Sequence[Hit], Request]]
     section: ClassVar[str] = "redaction"
 
     async def explain(self, inquiry: Inquiry) -> RedactionSection | None:
         """
-        Look at the prompt, which the sections below have without the finds; None if nothing is found.
+        Return the finds in the prompt, or None without any; later sections get the redacted call.
 
         Raises:
-            GatewayError: CONTENT_BLOCKED, for what must not pass.
+            GatewayError: CONTENT_BLOCKED, for a find whose action is to block.
         """
         hits, request = self.find(inquiry.call.request)
         for hit in hits:
@@ -98,9 +98,10 @@ class ExplainRedaction(msgspec.Struct, frozen=True):
 
 class LimitLevel(msgspec.Struct, frozen=True):
     """
-    One limit, and the bucket of this call in it.
+    A rate limit, and the level of the call's bucket.
 
-    `asks` and `remaining` are in units of `measure` (requests, tokens, concurrency). One in `shadow` refuses nobody.
+    `asks` (what the call would take), `remaining` and `most` are in units of `measure` (requests, tokens,
+    concurrency). A limit in `shadow` mode refuses no call.
     """
 
     name: str
@@ -114,16 +115,16 @@ class LimitLevel(msgspec.Struct, frozen=True):
 
 
 class LimitsSection(msgspec.Struct, frozen=True):
-    """The limits that apply."""
+    """The rate limits that apply to the call."""
 
     limits: tuple[LimitLevel, ...]
 
 
 class ExplainLimits(msgspec.Struct, frozen=True):
     """
-    The section `limits`, of the rules that calls meet, or `target_limits`, of those that the first target meets.
+    Explains `limits`, the rules that apply to calls, or `target_limits`, those that apply to the first target.
 
-    The second stands behind `route`. `limits` knows how full the buckets of the rules in `book` are.
+    The latter requires section `route` to have run. `limits` holds the bucket levels of the rules in `book`.
     """
 
     section: Literal["limits", "target_limits"]
@@ -132,7 +133,7 @@ class ExplainLimits(msgspec.Struct, frozen=True):
     clock: Clock
 
     async def explain(self, inquiry: Inquiry) -> LimitsSection | None:
-        """Say what would be asked for; None if no rule applies. Takes nothing."""
+        """Return the limits that apply, None if none does. Takes no units."""
         now = self.clock.now()
         if self.section == "limits":
             ask = self.book.of_call(inquiry.call, now)
@@ -140,8 +141,8 @@ class ExplainLimits(msgspec.Struct, frozen=True):
             ask = self.book.of_attempt(Attempt(inquiry.call, inquiry.targets[0], last=True), now)
         if ask is None:
             return None
-        known = {standing.claim.bucket: standing for standing in await self.limits.levels()}
-        return LimitsSection(tuple([_level(claim, known.get(claim.bucket)) for claim in ask.claims]))
+        standings = {standing.claim.bucket: standing for standing in await self.limits.levels()}
+        return LimitsSection(tuple([_level(claim, standings.get(claim.bucket)) for claim in ask.claims]))
 
 
 def _level(claim: Claim, standing: Standing | None) -> LimitLevel:
@@ -161,10 +162,10 @@ def _level(claim: Claim, standing: Standing | None) -> LimitLevel:
 
 class CacheSection(msgspec.Struct, frozen=True):
     """
-    The key, whether a stored answer would do (`reads`), and whether the new one would be kept (`stores`).
+    The cache key, whether a stored answer may be used (`reads`), and whether a new one would be stored (`stores`).
 
-    `key` is None for a call that has no part in the cache, and for one of a session, which is asked with all that was
-    said before.
+    `key` is None for a call that bypasses the cache, and for one in a session, whose key depends on the whole
+    conversation.
     """
 
     key: str | None
@@ -174,10 +175,10 @@ class CacheSection(msgspec.Struct, frozen=True):
 
 class ExplainCache(msgspec.Struct, frozen=True):
     """
-    The section `cache`.
+    Explains the section `cache`.
 
-    `asked` returns what a call wants of the cache, None if nothing; `before` are the stages between the redaction and
-    the cache that change what is asked.
+    `asked` returns a call's cache directives, None if it bypasses the cache; `before` are the stages between redaction
+    and the cache that modify the call.
     """
 
     asked: Callable[[Call], Directives | None]
@@ -185,18 +186,18 @@ class ExplainCache(msgspec.Struct, frozen=True):
     section: ClassVar[str] = "cache"
 
     async def explain(self, inquiry: Inquiry) -> CacheSection:
-        """Follow the call to where the cache stands, unless it does not come so far."""
-        arrived = [inquiry.call]
+        """Return the directives of the call as the cache would receive it, or as it is if a stage answers before."""
+        received = [inquiry.call]
 
-        async def arrive(call: Call) -> Reply:
-            arrived.append(call)
+        async def receive(call: Call) -> Reply:
+            received.append(call)
             return Reply(Completion(b""))
 
-        await compose(self.before, arrive)(inquiry.call)
-        call = arrived[-1]
-        asked = self.asked(call)
-        if asked is None:
+        await compose(self.before, receive)(inquiry.call)
+        call = received[-1]
+        directives = self.asked(call)
+        if directives is None:
             return CacheSection(None, reads=False, stores=False)
         session = call.options.session
-        of_session = session is not None and is_session_id(session)
-        return CacheSection(None if of_session else asked.key, asked.reads, asked.stores)
+        in_session = session is not None and is_session_id(session)
+        return CacheSection(None if in_session else directives.key, directives.reads, directives.stores)

@@ -1,4 +1,4 @@
-"""The sections of an explanation, and how they are put together."""
+"""The interface of explainers, and the function that runs them and collects their sections."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.core.errors import GatewayError
 
 
 class Inquiry(msgspec.Struct):
-    """A call that is asked about; `targets` are those it would go to, in order, once the section `route` knows them."""
+    """The call to explain; section `route` sets `targets`: those that it would go to, in order."""
 
     call: Call
     targets: tuple[Target, ...] = ()
 
 
 class Explainer(Protocol):
-    """One feature's say."""
+    """Explains the effect of one feature."""
 
     @property
     def section(self) -> str:
@@ -27,15 +27,15 @@ class Explainer(Protocol):
 
     async def explain(self, inquiry: Inquiry) -> msgspec.Struct | None:
         """
-        Return what the feature would do with the call, as a struct that JSON can hold; None if nothing.
+        Return what the feature would do with the call, as a struct that can be encoded as JSON; None if nothing.
 
         Raises:
-            GatewayError: It would refuse it.
+            GatewayError: The feature would refuse the call.
         """
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The call would end here: in which section, with which status and code, and why."""
+    """The error with which the call would end, and the section that would raise it."""
 
     section: str
     status: int
@@ -45,22 +45,23 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """The sections as far as the call would come, and the refusal that would end it."""
+    """The sections up to the one that would refuse the call (all if none would), and that refusal."""
 
     sections: Mapping[str, msgspec.Struct]
     refusal: Refusal | None
 
 
 async def explain(call: Call, explainers: Sequence[Explainer]) -> Explained:
-    """Ask one feature after another what it would do with `call`, up to the one that would refuse it."""
+    """Run `explainers` in order for `call`, up to the first that would refuse it."""
     inquiry = Inquiry(call)
-    found: dict[str, msgspec.Struct] = {}
-    for each in explainers:
+    sections: dict[str, msgspec.Struct] = {}
+    for explainer in explainers:
+        name = explainer.section
         try:
-            section = await each.explain(inquiry)
+            section = await explainer.explain(inquiry)
         except GatewayError as error:
             kind = error.kind
-            return Explained(found, Refusal(each.section, kind.status, kind.code, error.message, error.suggestion))
+            return Explained(sections, Refusal(name, kind.status, kind.code, error.message, error.suggestion))
         if section is not None:
-            found[each.section] = section
-    return Explained(found, None)
+            sections[name] = section
+    return Explained(sections, None)

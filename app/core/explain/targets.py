@@ -1,4 +1,4 @@
-"""Which targets a call would go to, in which order, what would be in its way, and what it would cost."""
+"""Explainers of routing and price: the targets of a call in order, their circuits, its maximum cost and budgets."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from app.core.spending.prices import Prices, estimate_nusd
 
 class TargetPlan(msgspec.Struct, frozen=True):
     """
-    A target and its place in the order, counted from 0.
+    A target and its position in the order, from 0.
 
-    `circuit` is closed, half_open, open, or off; `in_flight` are attempts at it right now, in this process. `tries` is
-    how often it would be tried at most.
+    `circuit` is closed, half_open, open, or off; `in_flight` counts the current attempts at the target in this process.
+    `tries` is the maximum number of attempts.
     """
 
     position: int
@@ -35,14 +35,14 @@ class TargetPlan(msgspec.Struct, frozen=True):
 
 
 class PassedBy(msgspec.Struct, frozen=True):
-    """A target that cannot serve the request, and what it lacks."""
+    """A target that cannot serve the request, and the features that it lacks."""
 
     target: str
     lacks: tuple[str, ...]
 
 
 class StepPlan(msgspec.Struct, frozen=True):
-    """A route (None: a direct name), how it chooses, its targets in order, and those that are passed by."""
+    """A route (None: a direct model name), its strategy, its targets in order, and those that are skipped."""
 
     route: str | None
     strategy: str
@@ -51,7 +51,7 @@ class StepPlan(msgspec.Struct, frozen=True):
 
 
 class RouteSection(msgspec.Struct, frozen=True):
-    """The steps in order: the route itself, then its fallbacks, reached by failures of the kinds in `triggers`."""
+    """The steps in order: the route itself, then its fallbacks, which failures of the kinds in `triggers` lead to."""
 
     steps: tuple[StepPlan, ...]
     triggers: tuple[str, ...]
@@ -59,10 +59,10 @@ class RouteSection(msgspec.Struct, frozen=True):
 
 class RouteFacts(msgspec.Struct, frozen=True):
     """
-    What is configured.
+    The configuration of routing.
 
-    `strategies` are those of each route, `triggers` the kinds of failure that lead to the next target; `tries` is how
-    often one is tried, and without a `circuit_breaker` there are no circuits.
+    `strategies` are by route, `triggers` the kinds of failure that lead to the next target; `tries` is the maximum
+    number of attempts at one target. Without a `circuit_breaker` there are no circuits.
     """
 
     strategies: Mapping[str, str]
@@ -73,9 +73,10 @@ class RouteFacts(msgspec.Struct, frozen=True):
 
 class ExplainRoute(msgspec.Struct, frozen=True):
     """
-    The section `route`.
+    Explains the section `route`.
 
-    The strategies of `router` take no turns; `in_flight` returns how many attempts at a target there are.
+    The strategies of `router` must not take turns (as round robin does); `in_flight` returns the number of current
+    attempts at a target.
     """
 
     router: Router
@@ -85,20 +86,20 @@ class ExplainRoute(msgspec.Struct, frozen=True):
     section: ClassVar[str] = "route"
 
     async def explain(self, inquiry: Inquiry) -> RouteSection:
-        """Ask the router what it would do, or refuse."""
+        """Return the route's steps and set the targets of `inquiry`, or raise the router's refusal."""
         call = inquiry.call
         steps = self.router.preview(call)
         inquiry.targets = tuple([target for step in steps for target in step.targets])
         states = await self._states(call)
-        found: list[StepPlan] = []
+        step_plans: list[StepPlan] = []
         position = 0
         for step in steps:
             plans = [self._plan(position + n, target, states, call) for n, target in enumerate(step.targets)]
             position += len(plans)
             strategy = self.facts.strategies.get(step.route, "direct") if step.route is not None else "direct"
             passed_by = tuple([PassedBy(target.name, lacks) for target, lacks in step.passed_by])
-            found.append(StepPlan(step.route, strategy, tuple(plans), passed_by))
-        return RouteSection(tuple(found), self.facts.triggers if call.options.fallback else ())
+            step_plans.append(StepPlan(step.route, strategy, tuple(plans), passed_by))
+        return RouteSection(tuple(step_plans), self.facts.triggers if call.options.fallback else ())
 
     async def _states(self, call: Call) -> Mapping[str, str] | None:
         policy = self.facts.circuit_breaker
@@ -108,20 +109,20 @@ class ExplainRoute(msgspec.Struct, frozen=True):
 
     def _plan(self, position: int, target: Target, states: Mapping[str, str] | None, call: Call) -> TargetPlan:
         circuit = "off" if states is None else states.get(target.name, CircuitState.CLOSED.value)
-        asked = call.options.max_attempts
-        tries = 1 if not call.options.retry else self.facts.tries if asked is None else asked
+        max_attempts = call.options.max_attempts
+        tries = 1 if not call.options.retry else self.facts.tries if max_attempts is None else max_attempts
         return TargetPlan(position, target.name, circuit, self.in_flight(target), tries)
 
 
 class TargetPrice(msgspec.Struct, frozen=True):
-    """What a call would cost at a target at most, in US dollars; None if nobody knows its price."""
+    """The maximum cost of a call at a target, in US dollars; None if its price is unknown."""
 
     target: str
     at_most_usd: float | None
 
 
 class BudgetLevel(msgspec.Struct, frozen=True):
-    """A budget that the first target would be charged to. A `hard` one without room refuses the attempt."""
+    """A budget that an attempt at the first target would be charged to; a `hard` one without room refuses it."""
 
     name: str
     limit_usd: float
@@ -132,14 +133,14 @@ class BudgetLevel(msgspec.Struct, frozen=True):
 
 
 class PriceSection(msgspec.Struct, frozen=True):
-    """An estimate for each target, in the order in which they would be tried, and the budgets of the first."""
+    """An estimate for each target, in the order of attempts, and the budgets of the first."""
 
     targets: tuple[TargetPrice, ...]
     budgets: tuple[BudgetLevel, ...]
 
 
 class ExplainPrice(msgspec.Struct, frozen=True):
-    """The section `price`, which stands behind `route`; `levels` knows what was spent of the budgets for everybody."""
+    """Explains the section `price`, after `route`; `levels` holds what was spent of each budget."""
 
     prices: Prices
     budgets: tuple[Budget, ...]
@@ -148,15 +149,15 @@ class ExplainPrice(msgspec.Struct, frozen=True):
     section: ClassVar[str] = "price"
 
     async def explain(self, inquiry: Inquiry) -> PriceSection:
-        """Estimate."""
+        """Return the price of the call at each target, and the budgets of the first."""
         call, targets = inquiry.call, inquiry.targets
         amounts = [self._at_most_nusd(call, target) for target in targets]
-        shown = [
+        prices = [
             TargetPrice(target.name, None if amount is None else usd(amount))
             for target, amount in zip(targets, amounts, strict=True)
         ]
         budgets = () if amounts[0] is None else await self._budgets(call, targets[0], amounts[0])
-        return PriceSection(tuple(shown), budgets)
+        return PriceSection(tuple(prices), budgets)
 
     def _at_most_nusd(self, call: Call, target: Target) -> int | None:
         price = self.prices(target)
@@ -168,10 +169,10 @@ class ExplainPrice(msgspec.Struct, frozen=True):
         rules: Sequence[Budget] = (*self.budgets, *call.caller.budgets)
         accounts = accounts_of(rules, call, target, self.clock.wall())
         levels = await self.levels.levels(accounts) if accounts else []
-        return tuple([_shown(*pair, amount_nusd) for pair in zip(accounts, levels, strict=True)])
+        return tuple([_budget_level(*pair, amount_nusd) for pair in zip(accounts, levels, strict=True)])
 
 
-def _shown(account: Account, level: Level, amount_nusd: int) -> BudgetLevel:
+def _budget_level(account: Account, level: Level, amount_nusd: int) -> BudgetLevel:
     budget = account.budget
     left_nusd = budget.limit_nusd - level.spent_nusd - level.held_nusd
     return BudgetLevel(

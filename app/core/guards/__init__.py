@@ -1,7 +1,7 @@
 """
-Judge what goes to a model and what comes back: who is being talked into something, and who says what must not be said.
+Guards: check prompts and answers for attacks and for unwanted content.
 
-Pure but for what guards are given to ask with. `guard` says what a guard is, for everybody who wants to write one;
-`seen` is what it sees of a request and of an answer. `checks`, `injection` and `moderation` are the gateway's own;
-`spotlight`, and the tripwire in `checks`, change prompts so that attacks fail or show. `watching` looks at streams.
+Pure, except for the function by which guards call models. `guard` is the interface, also for guards of other packages;
+`seen` extracts what guards see of requests and answers. `checks`, `injection` and `moderation` are the built-in guards.
+`spotlight`, and the tripwire in `checks`, change prompts so that attacks fail or show. `watching` is for streams.
 """

@@ -1,4 +1,4 @@
-"""Guards that need nothing but the texts: terms, tools, length, refusals, leaks, the tripwire."""
+"""Guards that need nothing but the texts: terms, tools, length, refusal, leak, tripwire."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.core.model import ChatRequest
 from app.core.redaction.finding import Patterns
 from app.core.redaction.inspector import Inspector
 
-# How models say that they will not (at the beginning of an answer, where they do).
+# How models begin an answer that is a refusal.
 _REFUSAL: Final = (
     r"(?i)^\W{0,4}(?:i'?m\s+(?:really\s+|so\s+|very\s+)?(?:sorry|afraid|unable)|sorry,?\s+(?:but\s+)?i|i\s+apologi[sz]e|i\s+(?:can(?:no|')?t"
     r"|cannot|won't|will\s+not|must\s+decline|am\s+(?:not\s+able|unable))\b|unfortunately,?\s+i\s+(?:can|am)|as\s+an?\s+(?:ai|language\s+model)"
@@ -28,19 +28,19 @@ _MARK_CHARS: Final = 16  # of a tripwire
 
 
 class Quiet:
-    """A guard without an opinion; others say what they have one about."""
+    """Base class of guards: accepts every prompt and answer; subclasses override what they check."""
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Have nothing against any prompt."""
+        """Accept every prompt."""
         return None
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Have nothing against any answer."""
+        """Accept every answer."""
         return None
 
 
 class Terms(Quiet):
-    """Complains of words and phrases, upper or lower case, that stand as words of their own."""
+    """Complains of terms (words or phrases), regardless of case, that are not parts of other words."""
 
     name = "terms"
 
@@ -50,17 +50,17 @@ class Terms(Quiet):
         self.hold_chars = 2 * max(map(len, terms)) + 2
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain of the first text with a term in it."""
+        """Complain of the first text that contains a term."""
         texts = ((passage.text, passage.path) for passage in prompt.passages if self._prompts)
         return next((Complaint("term", path) for text, path in texts if self._has(text)), None)
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain if a text or the arguments of a tool have one."""
+        """Complain if a text or the arguments of a tool call contain a term."""
         texts: Iterable[str] = (*said.texts, *said.arguments) if self._answers else ()
         return Complaint("term") if any(map(self._has, texts)) else None
 
     def spots(self, text: str, total_chars: int) -> bool:
-        """Say that a piece of an answer has one."""
+        """Return whether a piece of an answer contains a term."""
         return self._answers and next(self._pattern.finditer(text), None) is not None
 
     def _has(self, text: str) -> bool:
@@ -69,10 +69,10 @@ class Terms(Quiet):
 
 def terms_pattern(terms: Sequence[str]) -> str:
     """
-    Return a pattern for any of these terms, in a text with a space before and behind it.
+    Return a pattern for any of these terms, to be matched against a text with a space added at both ends.
 
-    White space in a term stands for any amount of it; a term that begins or ends with a letter or digit is no part of a
-    word.
+    White space in a term matches any amount of it. A term that begins or ends with a letter or digit does not match
+    inside of a word.
     """
     return r"(?i)" + "|".join(_term(term) for term in terms)
 
@@ -86,14 +86,14 @@ def _term(term: str) -> str:
 
 class Tools(Quiet):
     """
-    Complains of tools that may not be used, whether they are offered to the model or called by it.
+    Complains of tools that are not allowed, whether offered to the model or called by it.
 
     Args:
         allow: Patterns of names (`*` stands for anything); None allows all.
 
-        deny: Patterns of names that are not allowed whatever else is.
+        deny: Patterns of names that are never allowed.
 
-        keys: What single keys may use instead of `allow`, by the key's name.
+        keys: Patterns that replace `allow` for single keys, by the key's name.
     """
 
     name = "tools"
@@ -104,12 +104,12 @@ class Tools(Quiet):
         self._keys = keys
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain of the first tool that must not be offered."""
+        """Complain of the first tool offered that is not allowed."""
         refused = self._refused(prompt.tools, prompt)
         return None if refused is None else Complaint("tool_offered", f"tools[{refused}].function.name")
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain of a tool that the model calls and must not, as one that was never offered."""
+        """Complain if the model calls a tool that is not allowed; it need not have been offered."""
         return None if self._refused(said.tools, prompt) is None else Complaint("tool_called")
 
     def _refused(self, names: Sequence[str], prompt: Prompt) -> int | None:
@@ -123,7 +123,7 @@ class Tools(Quiet):
 
 
 class Length(Quiet):
-    """Complains of answers with a text of more than so many characters."""
+    """Complains of answers with a text longer than `max_chars`."""
 
     name = "length"
     hold_chars = 0
@@ -132,17 +132,17 @@ class Length(Quiet):
         self._max_chars = max_chars
 
     def spots(self, text: str, total_chars: int) -> bool:
-        """Say that an answer is too long already."""
+        """Return whether an answer is too long already."""
         return total_chars > self._max_chars
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain if one is longer."""
+        """Complain if a text or the arguments of a tool call are longer."""
         longest = max(map(len, (*said.texts, *said.arguments)), default=0)
         return Complaint("too_long") if longest > self._max_chars else None
 
 
 class Refusal(Quiet):
-    """Complains of answers that begin as models do when they refuse to give one."""
+    """Complains of answers in which the model refuses."""
 
     name = "refusal"
 
@@ -150,14 +150,14 @@ class Refusal(Quiet):
         self._pattern = patterns.compile(_REFUSAL)
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain if every choice is one, or says so itself."""
+        """Complain if all choices begin like a refusal, or have nothing but a `refusal`."""
         refused = [next(self._pattern.finditer(text[:_BEGINNING_CHARS]), None) is not None for text in said.contents]
         declared = bool(said.texts) and not said.contents and not said.tools
         return Complaint("refused") if declared or (refused and all(refused)) else None
 
 
 class Leak(Quiet):
-    """Complains of personal things in an answer that are not in its prompt: the model has them from elsewhere."""
+    """Complains of sensitive values in an answer that are not in its prompt, so the model has them from elsewhere."""
 
     name = "leak"
 
@@ -165,7 +165,7 @@ class Leak(Quiet):
         self._inspector = inspector
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain of the first one, by the name of its detector."""
+        """Complain of the first such value, with the name of its detector as the reason."""
         for text in (*said.texts, *said.arguments):
             for finding in self._inspector.find(text):
                 value = text[finding.start : finding.end]
@@ -175,7 +175,7 @@ class Leak(Quiet):
 
 
 class Tripwire(Quiet):
-    """Complains of answers with the mark in them; to be used with `marked` prompts."""
+    """Complains of answers that contain the mark, a secret text that `marked` adds to system prompts."""
 
     name = "tripwire"
     hold_chars = 3 * _MARK_CHARS
@@ -184,12 +184,12 @@ class Tripwire(Quiet):
         self.mark = hmac.new(key, b"tripwire", hashlib.sha256).hexdigest()[:_MARK_CHARS]
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain if the mark is in any text, however it is spaced and spelled."""
-        told = ("".join(filter(str.isalnum, text)).lower() for text in (*said.texts, *said.arguments))
-        return Complaint("prompt_told") if any(self.mark in text for text in told) else None
+        """Complain if the mark is in any text, regardless of case, spaces and punctuation."""
+        normalized = ("".join(filter(str.isalnum, text)).lower() for text in (*said.texts, *said.arguments))
+        return Complaint("prompt_told") if any(self.mark in text for text in normalized) else None
 
     def spots(self, text: str, total_chars: int) -> bool:
-        """Say that a piece of an answer has the mark."""
+        """Return whether a piece of an answer contains the mark."""
         return self.mark in "".join(filter(str.isalnum, text)).lower()
 
     def marked(self, request: ChatRequest) -> ChatRequest:

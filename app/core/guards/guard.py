@@ -1,7 +1,7 @@
 """
-What a guard is. Other packages offer their own by an entry point of the group `wizard.guards`.
+The interface of guards. Other packages provide guards as entry points of the group `wizard.guards`.
 
-A guard says what it thinks of a prompt or an answer; what becomes of that is the policy of the route.
+A guard complains of prompts or answers; the policy of the route decides what happens then.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from app.core.model import Completion, Operation, PlainRequest, Request
 from app.core.ports import UpstreamClient
 
 Source: TypeAlias = Literal["system", "user", "assistant", "tool"]
-Ask: TypeAlias = Callable[[PlainRequest], Awaitable[Completion]]  # asks a model through the rest of the pipeline
+Ask: TypeAlias = Callable[[PlainRequest], Awaitable[Completion]]  # calls a model through the rest of the pipeline
 
 
 class Policy(Enum):
-    """What becomes of what a guard complains of."""
+    """What happens when a guard complains."""
 
-    NONE = "none"  # nothing is looked at
-    OBSERVE = "observe"  # it is counted
+    NONE = "none"  # the guard is not called
+    OBSERVE = "observe"  # the complaint is counted
     FLAG = "flag"  # it is counted, and the answer's headers name the guard
     BLOCK = "block"  # the call is refused
 
 
 class Complaint(msgspec.Struct, frozen=True):
     """
-    What a guard has against a prompt or an answer.
+    A guard's objection to a prompt or an answer.
 
     `reason` is one of a few fixed words, for metrics and logs; `where` is the path of the field, for the caller;
-    `score` is how sure it is, 0 to 1.
+    `score` is the guard's confidence, 0 to 1.
     """
 
     reason: str
@@ -54,7 +54,7 @@ class Prompt(msgspec.Struct, frozen=True):
     """
     What guards see of a request.
 
-    `tools` are the names of those that are offered to the model; `key` is the name of the caller's key, if it has one.
+    `tools` are the names of the tools offered to the model; `key` is the name of the caller's key, or empty.
     """
 
     operation: Operation
@@ -69,7 +69,7 @@ class Said(msgspec.Struct, frozen=True):
     """
     What guards see of an answer: its texts, one for each choice and field, and the tools that it calls.
 
-    `contents` are the texts that are the answer itself, without reasoning and refusals.
+    `contents` are those texts that are content, not reasoning or refusals.
     """
 
     texts: tuple[str, ...]
@@ -79,21 +79,21 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Guard(Protocol):
-    """Looks at calls; serves any number of them at the same time. What it raises fails the call."""
+    """Checks calls, any number of them concurrently. An exception that it raises fails the call."""
 
     @property
     def name(self) -> str:
         """Return the name in configuration, metrics and headers."""
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Look at a prompt before it goes anywhere."""
+        """Check a prompt before it is sent."""
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Look at a whole answer; of a stream at its end."""
+        """Check a whole answer; of a stream, at its end."""
 
 
 class GuardTools(msgspec.Struct, frozen=True):
-    """What a guard of another package is made of: its `options` from the configuration, a client, a clock."""
+    """What the factory of an external guard gets: its `options` from the configuration, a client, a clock."""
 
     options: Mapping[str, object]
     client: UpstreamClient

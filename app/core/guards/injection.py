@@ -1,8 +1,8 @@
 """
-Score texts for signs of prompt injection. Signs, not proof: see the measured rates in `docs/guards.md`.
+Scores texts for signs of prompt injection. Signs are not proof: `docs/guards.md` has the measured rates.
 
-What a user writes and what a tool returns are scored by different signs, because an order to the model is usual in the
-one and has no business in the other. Each sign has a weight; they add up as independent doubts would.
+Texts of users and results of tools are scored by different signs, because instructions to the model are usual in the
+former only. The weights of signs are combined as independent probabilities.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from app.core.guards.injection_patterns import COMMON, IN_TOOL_RESULTS, Sign
 from app.core.redaction.finding import Patterns, Scanner
 from app.core.redaction.normalization import fold
 
-# What shows nothing and hides words from patterns: zero-width characters, soft hyphens, marks of direction.
+# Invisible characters, which hide words from patterns: zero-width characters, soft hyphens, directional marks.
 _HIDDEN: Final = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_TAGS: Final = re.compile(r"[\U000e0020-\U000e007e]{4,}")  # a second alphabet that nobody sees
+_TAGS: Final = re.compile(r"[\U000e0020-\U000e007e]{4,}")  # Unicode tags: an invisible copy of ASCII
 _TAG_OFFSET: Final = 0xE0000
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/]{32,4096}={0,2}")
-_ENCODED_MAX: Final = 16  # pieces of one text that are decoded
+_ENCODED_MAX: Final = 16  # pieces decoded of one text
 _HIDDEN_WEIGHT, _ENCODED_WEIGHT = 0.6, 0.3
 _HIDDEN_LEAST: Final = 8
 
 
 class Injection(Quiet):
     """
-    A guard of prompts.
+    Complains of prompts with signs of injection.
 
     Args:
         patterns: Compiles the signs.
 
-        threshold: The least score of a user's text that is complained of.
+        threshold: Least score of a user's text to complain of.
 
-        tool_threshold: That of a tool's result.
+        tool_threshold: The same for a tool's result.
     """
 
     name = "injection"
@@ -49,7 +49,7 @@ class Injection(Quiet):
         self._tool_threshold = tool_threshold
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain of the worst text of a user or a tool."""
+        """Complain of the text of a user or a tool with the highest score."""
         worst: Complaint | None = None
         for passage in prompt.passages:
             score, least = self.score(passage)
@@ -58,7 +58,7 @@ class Injection(Quiet):
         return worst
 
     def score(self, passage: Passage) -> tuple[float, float]:
-        """Return the score of a text, and the least that counts; what the operator or the model wrote has none."""
+        """Return the score of a text and its threshold; 0 for texts of the operator or the model."""
         if passage.source == "user":
             return self._of_users(passage.text), self._threshold
         if passage.source == "tool":
@@ -72,25 +72,25 @@ class _Scorer:
         self._scan: Scanner = patterns.scanner([sign.pattern for sign in signs])
 
     def __call__(self, text: str) -> float:
-        innocence = 1.0 - self._doubt(text)
+        clean = 1.0 - self._score(text)
         if not text.isascii():
             hidden = len(_HIDDEN.findall(text))
-            innocence *= 1.0 - (_HIDDEN_WEIGHT if hidden >= _HIDDEN_LEAST else 0.0)
-            innocence = min(innocence, 1.0 - self._doubt(_HIDDEN.sub("", fold(text))))
-        for told in _decoded(text):
-            doubt = self._doubt(told)
-            innocence *= 1.0 - min(1.0, doubt + _ENCODED_WEIGHT if doubt else 0.0)
-        return 1.0 - innocence
+            clean *= 1.0 - (_HIDDEN_WEIGHT if hidden >= _HIDDEN_LEAST else 0.0)
+            clean = min(clean, 1.0 - self._score(_HIDDEN.sub("", fold(text))))
+        for decoded in _decoded(text):
+            score = self._score(decoded)
+            clean *= 1.0 - min(1.0, score + _ENCODED_WEIGHT if score else 0.0)
+        return 1.0 - clean
 
-    def _doubt(self, text: str) -> float:
-        innocence = 1.0
+    def _score(self, text: str) -> float:
+        clean = 1.0
         for number in self._scan(text):
-            innocence *= 1.0 - self._weights[number]
-        return 1.0 - innocence
+            clean *= 1.0 - self._weights[number]
+        return 1.0 - clean
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield what a text hides from its reader: invisible letters, and base64."""
+    """Yield decoded texts that are hidden in a text: as Unicode tags, or in base64."""
     if not text.isascii():
         for hidden in _TAGS.findall(text):
             yield "".join(chr(ord(char) - _TAG_OFFSET) for char in hidden)
@@ -99,8 +99,8 @@ def _decoded(text: str) -> Iterator[str]:
             return
         stem = piece[0].rstrip("=")
         try:
-            told = base64.b64decode(stem[: len(stem) // 4 * 4], validate=True).decode()
+            decoded = base64.b64decode(stem[: len(stem) // 4 * 4], validate=True).decode()
         except UnicodeDecodeError:
             continue
-        if told.isprintable():
-            yield told
+        if decoded.isprintable():
+            yield decoded

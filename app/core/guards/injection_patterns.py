@@ -1,7 +1,7 @@
 """
-The signs of prompt injection: what attacks say, in RE2's syntax, with how much each of them weighs.
+The signs of prompt injection: patterns of phrases in attacks, in RE2's syntax, with a weight for each.
 
-Words for the instructions a model has and for what attacks do with them, in the languages in which most were found.
+They combine words for a model's instructions with words for what attacks do to them, in the most frequent languages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Sign(msgspec.Struct, frozen=True):
-    """`weight` is how sure this sign alone makes, 0 to 1."""
+    """A pattern, and its `weight`: the score of a text that has no other sign, 0 to 1."""
 
     pattern: str
     weight: float
@@ -39,7 +39,7 @@ _BEFORE: Final = (
 )
 
 COMMON: Final = (
-    # "Ignore all previous instructions" and its kin
+    # "Ignore all previous instructions" and the like
     Sign(rf"{_I}\b{_DROP}\s+(?:about\s+)?{_ALL}{_RULES}\b", 0.6),
     Sign(rf"{_I}\b{_DROP}\s+(?:about\s+)?(?:all\s+|any\s+|of\s+|the\s+|your\s+|my\s+|our\s+|other\s+"
          rf"){{0,4}}(?:previous|prior|above|preceding|earlier|initial|original|system|safety)\s+(?:\w+\s+"
@@ -125,7 +125,7 @@ COMMON: Final = (
     Sign(rf"{_I}\b(?:you\s+(?:must|will|have\s+to|should)\s+(?:always\s+)?(?:obey|comply|answer\s+(?:any|every|"
          rf"all))|never\s+refuse|cannot\s+refuse|no\s+matter\s+(?:how|what)\s+(?:illegal|unethical|immoral|"
          rf"harmful))\b", 0.45),
-    # marks that only the gateway and the provider may set
+    # chat template markers, which only the gateway and the provider may set
     Sign(r"<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id|begin_of_text)\|>|<\|"
          r"?/?(?:SYS|INST)\|?>|<<SYS>>|\[/?INST\]|\[/?SYSTEM\]|</?(?:system|assistant|user)_?(?:prompt|message|"
          r"instructions?)?>", 0.5),
@@ -137,7 +137,7 @@ COMMON: Final = (
 )  # fmt: skip
 
 IN_TOOL_RESULTS: Final = (
-    # who reads this, and what it shall do
+    # addresses the model that reads this, and tells it what to do
     Sign(rf"{_I}\b(?:if|when|once|as)\s+you(?:'re|\s+are)?\s+(?:an?\s+)?(?:ai|llm|language\s+model|assistant|bot|"
          rf"agent|chatbot|reading|read|see|process\w*|summari[sz]\w*|analy[sz]\w*)\b", 0.4),
     Sign(rf"{_I}\b(?:attention|note|message|instructions?|important|hey|hello|dear|hi)\b[^.\n]{{0,20}}\b(?:ai|llm|"
@@ -152,7 +152,7 @@ IN_TOOL_RESULTS: Final = (
          rf"notice)[^\n]{{0,120}}\b(?:you|before|first|must|please)\b", 0.35),
     Sign(rf"{_I}\bbefore\s+(?:you\s+)?(?:can\s+)?(?:solv|answer|respond|continu|proceed|complet|finish|"
          rf"summari)\w*[^.\n]{{0,40}}\b(?:please|you\s+(?:must|need|have)|do|first|make\s+sure)\b", 0.4),
-    # orders, which data does not give
+    # instructions, which data should not contain
     Sign(rf"{_I}\b(?:please\s+)?(?:send|forward|e-?mail|post|upload|transfer|exfiltrate|leak|share|submit|deliver|"
          rf"copy|move|wire|pay)\b[^.\n]{{0,80}}\b(?:to|at|into|via)\b[^.\n]{{0,40}}(?:https?://|"
          rf"[\w.+-]+@[\w-]+\.\w|\b[A-Z]{{2}}\d{{2}}[A-Z0-9]{{8,}})", 0.35),

@@ -1,4 +1,4 @@
-"""Let a moderation model judge, asked through the gateway itself: redacted, limited and retried like any call."""
+"""A guard that calls a moderation model through the gateway itself: redacted, limited and retried like any call."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class _Results(msgspec.Struct, frozen=True):
 
 class Moderation:
     """
-    Complains of what the model flags.
+    Complains of texts that the model flags.
 
     Args:
         model: Route or `provider/model`.
 
-        prompts, answers: Which sides are looked at.
+        prompts, answers: Which sides of a call are checked.
 
-        categories: What counts, by the model's own names; empty counts everything it flags.
+        categories: Those to complain of, by the model's names; empty: everything that it flags.
 
-        fail_open: Whether calls go on while the model does not answer.
+        fail_open: Whether calls proceed if the model gives no answer.
     """
 
     name = "moderation"
@@ -46,22 +46,22 @@ class Moderation:
         self._fail_open = fail_open
 
     async def check_prompt(self, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain of what users and tools wrote; moderations themselves are not moderated."""
+        """Complain of texts of users and tools; moderation requests themselves are not checked."""
         if not self._prompts or prompt.operation is Operation.MODERATIONS:
             return None
         return await self._judge([each.text for each in prompt.passages if each.source in {"user", "tool"}], ask)
 
     async def check_answer(self, said: Said, prompt: Prompt, ask: Ask) -> Complaint | None:
-        """Complain of what the model wrote."""
+        """Complain of content that the model wrote."""
         return await self._judge(list(said.contents), ask) if self._answers else None
 
     async def _judge(self, texts: list[str], ask: Ask) -> Complaint | None:
-        most = _TEXT_MAX_CHARS
-        asked = [text[start : start + most] for text in texts for start in range(0, len(text), most)]
-        if not asked:
+        max_chars = _TEXT_MAX_CHARS
+        inputs = [text[start : start + max_chars] for text in texts for start in range(0, len(text), max_chars)]
+        if not inputs:
             return None
-        raw = msgspec.json.encode({"model": self._model, "input": asked})
-        request = PlainRequest(Operation.MODERATIONS, self._model, raw, text=tuple(asked))
+        raw = msgspec.json.encode({"model": self._model, "input": inputs})
+        request = PlainRequest(Operation.MODERATIONS, self._model, raw, text=tuple(inputs))
         try:
             results = msgspec.json.decode((await ask(request)).raw, type=_Results).results
         except (GatewayError, msgspec.DecodeError) as error:
@@ -72,5 +72,5 @@ class Moderation:
         return Complaint("moderated") if any(map(self._counts, results)) else None
 
     def _counts(self, result: _Result) -> bool:
-        named = {name for name, flagged in result.categories.items() if flagged}
-        return bool(named & self._categories) if self._categories else result.flagged
+        categories = {name for name, flagged in result.categories.items() if flagged}
+        return bool(categories & self._categories) if self._categories else result.flagged

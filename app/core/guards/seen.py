@@ -1,4 +1,4 @@
-"""Take requests and answers apart into what guards look at: texts with who wrote them, whole or from a stream."""
+"""Extracts what guards check: texts of requests, with their sources, and of answers, whole or streamed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DATA: Final = b"data:"
 
 
 def prompt_of(request: Request, key: str = "") -> Prompt:
-    """Return what guards see of a request; every text of one that is no chat counts as its user's."""
+    """Return what guards see of a request; all texts of requests other than chats are the user's."""
     if isinstance(request, ChatRequest):
         passages = tuple(_of_messages(request.fields.messages))
         tools = tuple([tool.function.name for tool in request.fields.tools or () if tool.function is not None])
@@ -74,7 +74,7 @@ class _Choice(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     choices: list[_Choice] = []
-    text: str | None = None  # of a transcription
+    text: str | None = None  # of transcriptions
 
 
 class _Typed(msgspec.Struct, frozen=True):
@@ -83,10 +83,10 @@ class _Typed(msgspec.Struct, frozen=True):
 
 def said_in(completion: Completion, *, chat: bool = True) -> Said:
     """
-    Return what a whole answer says, to a chat or to anything else; nothing if it is no text.
+    Return what guards see of a whole answer, to a chat or to any other request; nothing if it is not text.
 
     Raises:
-        msgspec.DecodeError: It has a form that nobody knows, so nobody can judge it.
+        msgspec.DecodeError: It has an unknown form, and cannot be checked.
     """
     if completion.media_type.partition(";")[0].strip() != "application/json":
         return _NOTHING_SAID
@@ -118,7 +118,7 @@ def _content(choice: _Choice) -> str:
 
 
 class Transcript:
-    """Collects what the events of a stream say."""
+    """Collects the texts and tool calls of a stream."""
 
     def __init__(self) -> None:
         self._texts: dict[tuple[int, str], list[str]] = {}
@@ -126,16 +126,16 @@ class Transcript:
         self._arguments: dict[tuple[int, int], list[str]] = {}
 
     def hear(self, batch: Batch) -> None:
-        """Note what events say."""
+        """Add the events of a batch."""
         for event in batch:
             if event.chunk is not None:
                 for choice in event.chunk.choices:
                     self._delta(choice.index, choice.delta)
                 if not event.chunk.choices:
-                    self._typed(event.frame)
+                    self._transcription(event.frame)
 
     def said(self) -> Said:
-        """Return what was said so far."""
+        """Return what guards see of the answer so far."""
         texts = {place: "".join(pieces) for place, pieces in self._texts.items()}
         contents = [text for (_, field), text in texts.items() if field == "content"]
         tools = ["".join(pieces) for pieces in self._tools.values()]
@@ -150,8 +150,8 @@ class Transcript:
             self._tools.setdefault(place, []).append(call[0])
             self._arguments.setdefault(place, []).append(call[1])
 
-    def _typed(self, frame: bytes) -> None:
-        """Note a piece of a transcript, whose events are of another form."""
+    def _transcription(self, frame: bytes) -> None:
+        """Add a piece of a transcription, whose events have another form."""
         at = frame.find(_DATA)
         if at >= 0 and b'"delta"' in frame:
             piece = msgspec.json.decode(frame[at + len(_DATA) :], type=_Typed).delta
@@ -171,7 +171,7 @@ def _texts(delta: Delta) -> Iterator[tuple[str, str]]:
 
 
 def _calls(delta: Delta) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Yield number, piece of the name and piece of the arguments of each call of a tool."""
+    """Yield index, piece of the name and piece of the arguments of each tool call."""
     for call in delta.tool_calls or ():
         if call.function is not None:
             yield call.index, (call.function.name or "", call.function.arguments or "")

@@ -1,7 +1,7 @@
 """
-Watch a streamed answer while it passes, for guards that need not wait for its end.
+Checks a streamed answer while it passes, for guards that need not wait for its end.
 
-A little is held back, so that what they look for never goes out in part; once it is there the stream ends.
+Some text is held back, so that no part of what guards look for is sent; once a guard finds it, the stream ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.core.redaction.editing import Edit
 
 
 class Sharp(Protocol):
-    """A guard that can tell before the end of an answer."""
+    """A guard that can check a part of an answer."""
 
     @property
     def name(self) -> str:
@@ -21,13 +21,13 @@ class Sharp(Protocol):
 
     @property
     def hold_chars(self) -> int:
-        """Return how long what it looks for can be."""
+        """Return the greatest length of what it looks for."""
 
     def spots(self, text: str, total_chars: int) -> bool:
         """
-        Say that it is there, in the last characters of a text of so many.
+        Return whether it is in `text`, the last part of a text that has `total_chars` so far.
 
-        There is a space before the beginning of a text and behind its end.
+        A space is added at the beginning and at the end of the whole text.
         """
 
 
@@ -36,9 +36,9 @@ class Watch:
     An editor that changes nothing.
 
     Args:
-        guards: Look at the text.
+        guards: Check the text.
 
-        object_to: Told which of them found something; raises what ends the stream.
+        object_to: Called with the name of a guard that found something; raises the error that ends the stream.
     """
 
     def __init__(self, guards: Sequence[Sharp], object_to: Callable[[str], NoReturn]) -> None:
@@ -60,7 +60,7 @@ class Watch:
         return [(certain, None)]
 
     def end(self) -> list[Edit]:
-        """Let the rest go; see `Editor`."""
+        """Keep the rest; see `Editor`."""
         self._look(f"{self._text} ")
         held, self._held = self._held, 0
         return [(held, None)]

@@ -1,5 +1,5 @@
 """
-Virtual keys, by which callers are known: what one is, who keeps it, who presents it and who makes it.
+Virtual keys, which identify callers: their types, their storage, the check of credentials, and their administration.
 
-The words for whoever was found stand in `identity.py`; the keys of providers are `provider_keys.py`.
+The types of callers are in `identity.py`, the keys of providers in `provider_keys.py`.
 """

@@ -1,7 +1,7 @@
 """
-Who presents a credential: a key of the configuration, one that was made since, or the subject of a signed token.
+Authenticates credentials: virtual keys of the configuration, virtual keys of the store, and signed tokens.
 
-Whatever was sent, the same work is done to look it up, and a caller who is refused learns only that.
+The look-up takes the same work for all credentials, and a caller who is refused does not learn why.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from app.core.keys.virtual_keys import Found, Hasher, KeyTable, Standing
 from app.core.signals import CredentialRefused, Listener
 
 MISSING: Final = "missing"
-_RETRY_AFTER_S = 1.0  # whoever was out of reach is asked again all the time
+_RETRY_AFTER_S = 1.0  # unreachable sources are retried all the time
 _MARK_BYTES = 8
-_JSON_START = b"eyJ"  # how every signed token begins: '{"' in base64
+_JSON_START = b"eyJ"  # the beginning of every signed token: '{"' in base64
 
 
 class Tokens(Protocol):
-    """Understands signed tokens (JWT)."""
+    """Verifies signed tokens (JWT)."""
 
     async def read(self, token: bytes) -> Found:
-        """Check a token; waits at most a moment, where the keys of its issuer are not known yet."""
+        """Verify a token; waits briefly if the keys of its issuer are not known yet."""
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """Where keys come from: the configuration (`listed`), the `store`, and tokens, if they are accepted."""
+    """Where callers are looked up: keys of the configuration (`listed`) and `store`; tokens (None: not accepted)."""
 
     listed: KeyTable
     store: KeyStore
@@ -43,8 +43,8 @@ class Directory:
     """
     The `Identities` of one configuration.
 
-    Without `required` whoever brings no key, or one that nobody knows, is let through as anonymous, so that a client
-    that insists on some key works. A key that was revoked or has expired is refused all the same.
+    Without `required`, callers with no key or an unknown one are admitted as anonymous, because some clients insist on
+    sending a key. A revoked or expired key is refused all the same.
     """
 
     def __init__(self, sources: Sources, clock: Clock, listener: Listener, *, required: bool) -> None:
@@ -54,7 +54,7 @@ class Directory:
         self._required = required
 
     async def identify(self, credential: Credential | None, request_id: str = "") -> Caller:
-        """Return who presents `credential`; see `Identities`."""
+        """Return the caller with this credential; see `Identities`."""
         if credential is None:
             if self._required:
                 raise self._refusal(request_id, MISSING, "", "No key was sent.")
@@ -67,14 +67,14 @@ class Directory:
             return found.caller
         standing = found.standing
         if not self._required and standing in {Standing.UNKNOWN, Standing.UNDECIDED}:
-            return _stranger(digests[0])
+            return _anonymous(digests[0])
         if standing is Standing.UNDECIDED:
             message = "Whether this key is valid cannot be told at present."
             raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S)
         raise self._refusal(request_id, standing.value, found.key.id if found.key else "", "The key is not valid.")
 
     def _find(self, digests: tuple[bytes, ...]) -> Found:
-        """Look a secret up in both places; a key of the configuration counts unless it was revoked since."""
+        """Look up a secret in both sources; a key of the configuration takes precedence unless the store revokes it."""
         now_wall = self._clock.wall()
         stored = self._sources.store.find(digests, now_wall)
         listed = self._sources.listed.find(digests, now_wall)
@@ -85,8 +85,8 @@ class Directory:
         return GatewayError(UNAUTHORIZED, message)
 
 
-def _stranger(digest: bytes) -> Caller:
-    """Tell those whom nobody knows apart by what they send, so that none sees what is kept for another."""
+def _anonymous(digest: bytes) -> Caller:
+    """Return an unknown caller, identified by its credential, so that it sees no stored data of others."""
     mark = f"{OPEN}-{digest[:_MARK_BYTES].hex()}"
     return Caller(mark, mark)
 

@@ -1,4 +1,4 @@
-"""Where an operator makes, lists, rotates and revokes virtual keys, of the configuration and of the store together."""
+"""Administration of virtual keys: issues, lists, rotates and revokes those of the configuration and of the store."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ OVERLAP_S: Final = 86_400.0
 
 class KeySpec(msgspec.Struct, frozen=True):
     """
-    What a new key shall be; `expires` is in seconds since 1970, `expires_in_s` counts from now.
+    The properties of a new key; `expires` is in seconds since 1970, `expires_in_s` counts from now.
 
-    With a `hash` its secret exists already, elsewhere.
+    With a `hash`, the secret was made elsewhere, and is not known here.
     """
 
     name: str | None = None
@@ -51,7 +51,7 @@ class KeySpec(msgspec.Struct, frozen=True):
 
 
 class Issued(msgspec.Struct, frozen=True):
-    """A key and, this once, its secret; None if somebody else made it."""
+    """A key and its secret, which is returned only once; None if it was made elsewhere."""
 
     key: VirtualKey
     secret: str | None
@@ -66,7 +66,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class KeyTools(msgspec.Struct, frozen=True):
-    """What the manager works with; `alone` says that no other process of this gateway has keys of its own memory."""
+    """What the manager works with; `alone`: no other process of this gateway keeps keys in its own memory."""
 
     hasher: Hasher
     clock: Clock
@@ -79,7 +79,7 @@ class KeyManager:
     """
     The keys of one configuration, and those of the store.
 
-    Whoever is asked for a secret gets it from the answer to that, and never again.
+    A secret is returned by the call that makes it, and never again.
     """
 
     def __init__(self, listed: KeyTable, store: KeyStore, tools: KeyTools) -> None:
@@ -88,24 +88,24 @@ class KeyManager:
         self._tools = tools
 
     def listing(self) -> list[Listing]:
-        """Return all keys, those of the configuration first; each once."""
+        """Return all keys, each once, those of the configuration first."""
         return [self.shown(key) for key in self._keys()]
 
     async def issue(self, spec: KeySpec) -> Issued:
         """
-        Make a key.
+        Make and store a key.
 
         Raises:
             GatewayError: CONFLICT, also for a name that another valid key has; INVALID_REQUEST, STATE_UNAVAILABLE.
         """
-        self._require_one_memory()
+        self._require_shared_keys()
         tools, now_wall = self._tools, self._tools.clock.wall()
         expires = spec.expires if spec.expires_in_s is None else now_wall + spec.expires_in_s
         if expires is not None and expires <= now_wall:
             raise GatewayError(INVALID_REQUEST, "The key would have expired already.", param="expires_at")
         self._require_new_name(spec.name, now_wall)
         secret = None if spec.hash is not None else new_secret(tools.entropy)
-        stored = self._given(spec.hash) if secret is None else tools.hasher.stored(secret.encode())
+        stored = self._parsed(spec.hash) if secret is None else tools.hasher.stored(secret.encode())
         key_id = new_key_id(tools.entropy)
         key = VirtualKey(
             id=key_id,
@@ -130,12 +130,12 @@ class KeyManager:
 
     async def revoke(self, key_id: str) -> Listing:
         """
-        End a key at once, everywhere; one of the configuration stays revoked also if the file still has it.
+        Revoke a key at once, everywhere; a key of the configuration stays revoked even while the file has it.
 
         Raises:
             GatewayError: NOT_FOUND, STATE_UNAVAILABLE, CONFLICT.
         """
-        self._require_one_memory()
+        self._require_shared_keys()
         now_wall = self._tools.clock.wall()
         listed = self._listed.get(key_id)
         if listed is None:
@@ -147,12 +147,12 @@ class KeyManager:
 
     async def rotate(self, key_id: str, overlap_s: float = OVERLAP_S) -> Issued:
         """
-        Give a key a fresh secret; the one it had stays valid for `overlap_s`.
+        Give a key a new secret; the old one stays valid for `overlap_s`.
 
         Raises:
             GatewayError: NOT_FOUND, STATE_UNAVAILABLE; CONFLICT for a key of the configuration, or a revoked one.
         """
-        self._require_one_memory()
+        self._require_shared_keys()
         if self._listed.get(key_id) is not None:
             advice = "Run 'wizard keys rotate' and put what it prints into the file."
             raise GatewayError(CONFLICT, "This key stands in the configuration file.", suggestion=advice)
@@ -164,21 +164,21 @@ class KeyManager:
         return Issued(changed, secret)
 
     def shown(self, key: VirtualKey) -> Listing:
-        """Return a key as it stands now."""
+        """Return a key with its source and its current status."""
         source = "file" if key.in_file else "redis" if self._store.persistent else "memory"
         standing = key.standing(self._tools.clock.wall()).value
         return Listing(key, source, "active" if standing == "valid" else standing)
 
     def _keys(self) -> Iterator[VirtualKey]:
         stored = self._store.every()
-        gone = {key.id: key for key in stored if key.in_file}
+        revoked_by_id = {key.id: key for key in stored if key.in_file}
         for key in self._listed:
-            found = gone.get(key.id)
-            yield found if found is not None and found.hash == key.hash else key
+            revoked = revoked_by_id.get(key.id)
+            yield revoked if revoked is not None and revoked.hash == key.hash else key
         yield from (key for key in stored if not key.in_file)
 
     def _require_new_name(self, name: str | None, now_wall: float) -> None:
-        """Refuse a second valid key of one name: reports and lists would not tell the two apart."""
+        """Raise CONFLICT if a valid key has this name, because reports and lists identify keys by name."""
         if name is not None and any(
             key.name == name and key.standing(now_wall) is Standing.VALID for key in self._keys()
         ):
@@ -186,7 +186,7 @@ class KeyManager:
             raise GatewayError(CONFLICT, f"There is a key called {name!r} already.", param="name", suggestion=advice)
 
     async def _revoke_listed(self, revoked: VirtualKey) -> VirtualKey:
-        """Put a key of the configuration into the store, as revoked."""
+        """Store a key of the configuration as revoked."""
         try:
             return await self._store.change(revoked.id, lambda _key: revoked)
         except GatewayError as error:
@@ -195,13 +195,13 @@ class KeyManager:
         await self._store.add(revoked)
         return revoked
 
-    def _given(self, text: str | None) -> KeyHash:
+    def _parsed(self, text: str | None) -> KeyHash:
         stored = KeyHash.parse(text or "")
         if stored.scheme is Scheme.HMAC_SHA256 and self._tools.hasher.preferred is not Scheme.HMAC_SHA256:
             raise GatewayError(CONFLICT, "This gateway has no pepper to check an HMAC with.", param="hash")
         return stored
 
-    def _require_one_memory(self) -> None:
+    def _require_shared_keys(self) -> None:
         if not self._store.persistent and not self._tools.alone:
             message = "Keys that are made or revoked here would be known to one worker process only."
             advice = "Set 'redis.url', or change the keys in the file and reload it."

@@ -1,9 +1,9 @@
 """
-The keys that callers use: what is known of each, and who stands behind the one that was sent.
+Virtual keys: the keys of callers, their hashes, and look-up by secret.
 
-A key is 256 random bits, so one round of SHA-256 keeps it as safe as a slow hash would. Only that digest is known here
+A key is 256 random bits, so one round of SHA-256 protects it as well as a slow hash would. Only that digest is stored
 (or an HMAC with a pepper, so that a stolen list cannot even be used to recognise keys). Everything is pure: time and
-chance come in as arguments.
+randomness are arguments.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from app.core.money import Budget
 from app.core.rules import Rule
 from app.core.traffic.admission import Priority
 
-KEY_PREFIX: Final = "wz-"  # tells people, and programs that look for leaked secrets, what they have found
+KEY_PREFIX: Final = "wz-"  # by which people and secret scanners recognise a key
 ID_PREFIX: Final = "key_"
 SECRET_BYTES: Final = 32
 _ID_BYTES: Final = 8
@@ -41,13 +41,13 @@ class Scheme(Enum):
 
 
 class Standing(Enum):
-    """What is to be said of a key that was sent; callers only ever learn whether it is valid."""
+    """The status of a key that a caller sent; callers only learn whether it is valid."""
 
     VALID = "valid"
     UNKNOWN = "unknown"
     REVOKED = "revoked"
     EXPIRED = "expired"
-    UNDECIDED = "undecided"  # whoever would know is out of reach
+    UNDECIDED = "undecided"  # what could decide it is unreachable
 
 
 class KeyHash(msgspec.Struct, frozen=True):
@@ -71,12 +71,12 @@ class KeyHash(msgspec.Struct, frozen=True):
         return cls(Scheme(found[1]), bytes.fromhex(found[2]))
 
     def __str__(self) -> str:
-        """Write it as `parse` reads it."""
+        """Return the form that `parse` reads."""
         return f"{self.scheme.value}:{self.digest.hex()}"
 
 
 class Hasher:
-    """Turns what a caller sent into the digests by which it may be stored; always with the same work."""
+    """Computes the digests of a secret under which its key may be stored; always with the same work."""
 
     def __init__(self, pepper: bytes = b"") -> None:
         self._pepper = hmac.new(pepper, digestmod=hashlib.sha256) if pepper else None
@@ -91,23 +91,22 @@ class Hasher:
         plain = hashlib.sha256(secret).digest()
         if self._pepper is None:
             return (plain,)
-        peppered = self._pepper.copy()  # the pepper has been worked in already
+        peppered = self._pepper.copy()  # cheaper than a new HMAC
         peppered.update(secret)
         return plain, peppered.digest()
 
     def stored(self, secret: bytes) -> KeyHash:
-        """Return what is stored of a new key."""
+        """Return the hash to store for a new key."""
         return KeyHash(self.preferred, self.digests(secret)[-1])
 
 
 class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    One key with what its owner may do. Times are seconds since the Unix epoch, None is never.
+    A key and what its owner may do. Times are seconds since the Unix epoch; None is never.
 
-    `id` stays the same when the secret is rotated, and so do the limits, budgets, sessions and stored answers that
-    hang on it. `previous` is the hash of the secret before, valid until `previous_until`. `models` and `roles`
-    of None are all.
-    `in_file` says that the configuration is where it comes from.
+    `id` stays the same when the secret is rotated, and with it the limits, budgets, sessions and stored answers of the
+    key. `previous` is the hash of the old secret, valid until `previous_until`. `models` and `roles` of None allow all.
+    `in_file`: it comes from the configuration.
     """
 
     id: str
@@ -129,25 +128,25 @@ class VirtualKey(msgspec.Struct, frozen=True, omit_defaults=True):
     budgets: tuple[Budget, ...] = ()
 
     def standing(self, now_wall: float) -> Standing:
-        """Judge the key as such."""
+        """Return whether the key is valid, revoked or expired."""
         if self.revoked is not None:
             return Standing.REVOKED
         return Standing.EXPIRED if self.expires is not None and now_wall >= self.expires else Standing.VALID
 
     def revoked_at(self, now_wall: float) -> VirtualKey:
-        """Return the key as one that is valid no more; the first time counts."""
+        """Return the key as revoked; keeps the time of an earlier revocation."""
         return self if self.revoked is not None else msgspec.structs.replace(self, revoked=now_wall)
 
     def rotated(self, fresh: KeyHash, now_wall: float, overlap_s: float) -> VirtualKey:
-        """Return the key with a fresh secret, beside which the one it had stays valid for `overlap_s`."""
+        """Return the key with a new secret; the old one stays valid for `overlap_s`."""
         return msgspec.structs.replace(self, hash=fresh, previous=self.hash, previous_until=now_wall + overlap_s)
 
 
 class Found(msgspec.Struct, frozen=True):
     """
-    What a lookup came to; `key` is there if the secret is that of a key, also where that may not be used.
+    The result of a look-up; `key` is the one with the secret, even if it is not valid.
 
-    `caller` is whom a key that is valid stands for: the same object each time, as long as the key does not change.
+    `caller` is that of a valid key: the same object each time, as long as the key does not change.
     """
 
     standing: Standing
@@ -156,7 +155,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """One secret of one key, and what is found as long as it is valid."""
+    """A secret of a key, and the result of a look-up while it is valid."""
 
     digest: bytes
     key: VirtualKey
@@ -166,7 +165,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 _NO_HASH = KeyHash(Scheme.SHA256, bytes(hashlib.sha256().digest_size))
 _NO_KEY = VirtualKey("", "", _NO_HASH)
-_NOBODY = _Entry(_NO_HASH.digest, _NO_KEY, Found(Standing.VALID))  # judged like any other, so that it takes as long
+_NOBODY = _Entry(_NO_HASH.digest, _NO_KEY, Found(Standing.VALID))  # takes as long to check as any other
 UNKNOWN: Final = Found(Standing.UNKNOWN)
 UNDECIDED: Final = Found(Standing.UNDECIDED)
 
@@ -193,7 +192,7 @@ class KeyTable:
         return self._keys.get(key_id)
 
     def has(self, key: VirtualKey) -> bool:
-        """Say whether there is a key with the same id or the same secret."""
+        """Return whether there is a key with the same id or the same secret."""
         return key.id in self._keys or any(entry.digest in self._entries for entry in _entries(key))
 
     def put(self, key: VirtualKey) -> None:
@@ -204,34 +203,34 @@ class KeyTable:
             self._entries[entry.digest] = entry
 
     def drop(self, key_id: str) -> None:
-        """Forget a key, if it is there."""
-        gone = self._keys.pop(key_id, None)
-        for entry in _entries(gone) if gone is not None else ():
+        """Remove a key, if it is there."""
+        dropped = self._keys.pop(key_id, None)
+        for entry in _entries(dropped) if dropped is not None else ():
             self._entries.pop(entry.digest, None)
 
     def find(self, digests: Iterable[bytes], now_wall: float) -> Found:
         """
-        Find whose secret has one of `digests`.
+        Find the key whose secret has one of `digests`.
 
-        The work does not depend on what is found. What an attacker could learn from the time of the dictionary is about
-        digests, which tell nothing about a key that is 256 random bits.
+        The work does not depend on the result. The dictionary's timing may leak digests, which reveal nothing about a
+        key of 256 random bits.
         """
         found = UNKNOWN
         for digest in digests:
             entry = self._entries.get(digest, _NOBODY)
             same = hmac.compare_digest(entry.digest, digest)
-            judged = _judged(entry, now_wall)
-            found = judged if same else found
+            result = _result(entry, now_wall)
+            found = result if same else found
         return found
 
 
 def new_secret(entropy: Entropy) -> str:
-    """Make a key: `wz-` and 43 characters that hold 256 random bits."""
+    """Make a secret: `wz-` and 43 characters that encode 256 random bits."""
     return KEY_PREFIX + urlsafe_b64encode(entropy(SECRET_BYTES)).rstrip(b"=").decode()
 
 
 def new_key_id(entropy: Entropy) -> str:
-    """Make an id that says nothing about the key."""
+    """Make a random id."""
     return ID_PREFIX + entropy(_ID_BYTES).hex()
 
 
@@ -242,7 +241,7 @@ def _entries(key: VirtualKey) -> Iterator[_Entry]:
         yield _Entry(key.previous.digest, key, valid, key.previous_until)
 
 
-def _judged(entry: _Entry, now_wall: float) -> Found:
+def _result(entry: _Entry, now_wall: float) -> Found:
     standing = entry.key.standing(now_wall)
     if standing is not Standing.VALID:
         return Found(standing, entry.key)

@@ -1,5 +1,5 @@
 """
-Rate limits: which rules a call meets, what it asks of their buckets, and what it has used in the end.
+Rate limits: which rules apply to a call, what it claims of their buckets, and what it has used in the end.
 
-The words stand in `rules.py` and the arithmetic in `gcra.py`, because callers and journals speak of them as well.
+The types are in `rules.py` and the algorithm in `gcra.py`, because callers and journals use them as well.
 """

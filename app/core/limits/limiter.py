@@ -1,4 +1,4 @@
-"""Takes what a call needs out of its buckets before it goes on, and settles it when it has ended."""
+"""Reserves what a call needs in its rate limit buckets before it proceeds, and settles the reservation at its end."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from app.core.stream import Batch
 from app.core.tokens import family_of, prompt_parts
 from app.core.usage import Usage
 
-T = TypeVar("T", Call, Attempt)  # what travels
-CHARS_PER_TOKEN: Final = 4  # of an answer that broke off before its provider said how many it had
-_CACHED: Final = frozenset({"hit", "coalesced"})  # somebody else's answer: this call made no provider work
+T = TypeVar("T", Call, Attempt)
+CHARS_PER_TOKEN: Final = 4  # estimate for answers without usage, for example those that broke off
+_CACHED: Final = frozenset({"hit", "coalesced"})  # the answer to another call: this one used no tokens
 _ENVELOPE_BYTES: Final = 300  # of JSON around the text of a whole answer
 _WINDOWS: Final[Mapping[float, str]] = MappingProxyType({1: "second", 60: "minute", 3600: "hour", 86_400: "day"})
 
 
 class Limiter:
-    """What the stage of calls and the stage of attempts share."""
+    """Enforces rate limits; shared by the stage for calls and the stage for attempts."""
 
     def __init__(self, limits: Limits, listener: Listener, tokenizer: Tokenizer | None = None) -> None:
         self._limits = limits
@@ -39,16 +39,16 @@ class Limiter:
 
     async def run(self, travels: T, proceed: Handler[T], ask: Ask) -> Reply:
         """
-        Go on with a call, or an attempt, if all of `ask` is granted.
+        Proceed with a call, or an attempt, if all of `ask` is granted.
 
         Raises:
-            GatewayError: RATE_LIMITED, or if no wait would help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG, since
-                another target may do); STATE_UNAVAILABLE.
+            GatewayError: RATE_LIMITED, or if waiting would not help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG,
+                since another target may accept the prompt); STATE_UNAVAILABLE.
         """
         call, target = (travels, None) if isinstance(travels, Call) else (travels.call, travels.target)  # type: ignore[redundant-expr] # mypy takes one type of T at a time
         decision = await self._limits.acquire(ask)
         if not decision.admitted:
-            decision = await self._again(call, ask, target, decision)
+            decision = await self._retry_counted(call, ask, target, decision)
         call.journal.limits += decision.standings
         for rule in decision.overlooked:
             self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, None, shadow=True))
@@ -58,8 +58,8 @@ class Limiter:
         taken = Reservation(call, self._limits, decision, ask.prompt, call.journal.attempts)
         return await settle(travels, proceed, taken.close, taken.watch)
 
-    async def _again(self, call: Call, ask: Ask, target: Target | None, decision: Decision) -> Decision:
-        """Ask by the exact number of tokens where the estimate was too much, if somebody can count them."""
+    async def _retry_counted(self, call: Call, ask: Ask, target: Target | None, decision: Decision) -> Decision:
+        """Retry with the exact number of tokens if the estimate was refused and a tokenizer finds it too high."""
         refusal = decision.refusal
         if refusal is None or self._tokenizer is None or refusal.claim.rule.measure is not Measure.TOKENS:
             return decision
@@ -75,18 +75,20 @@ class Limiter:
         wait_s = None if refusal.wait_us == NEVER else refusal.wait_us / US_PER_S
         self._listener(LimitExceeded(call.id, rule.name, rule.measure.value, wait_s, shadow=False))
         if wait_s is None:
-            error = _impossible(
+            error = _too_large(
                 call.request, ask.prompt or 0, refusal, INVALID_REQUEST if target is None else CONTEXT_TOO_LONG
             )
         else:
-            message = f"The rate limit {rule.name!r} of {_spelled(rule)} is reached; come back in {_waited(wait_s)} s."
+            message = (
+                f"The rate limit {rule.name!r} of {_described(rule)} is reached; come back in {_formatted(wait_s)} s."
+            )
             error = GatewayError(RATE_LIMITED, message, retry_after_s=round(wait_s, 3))
         error.provider, error.limit = None if target is None else target.provider, rule.name
         raise error
 
 
-def _impossible(request: Request, prompt: int, refusal: Standing, kind: Kind) -> GatewayError:
-    """Say that a call asks for more than a full bucket holds, and which of its fields does."""
+def _too_large(request: Request, prompt: int, refusal: Standing, kind: Kind) -> GatewayError:
+    """Return the error for a call that needs more than a full bucket holds; names the field that is too large."""
     rule, units = refusal.claim.rule, refusal.claim.units
     message = (
         f"This call needs about {units} tokens; the rate limit {rule.name!r} lets at most {rule.most} through at once."
@@ -101,13 +103,13 @@ def _impossible(request: Request, prompt: int, refusal: Standing, kind: Kind) ->
     return GatewayError(kind, message, param=param, suggestion=advice)
 
 
-def _waited(wait_s: float) -> str:
-    """Write down a time to wait: three digits of a short one, whole seconds of a long one."""
+def _formatted(wait_s: float) -> str:
+    """Format a waiting time: three digits if it is short, whole seconds if it is long."""
     return f"{wait_s:.3g}" if wait_s < 100 else f"{math.ceil(wait_s)}"  # noqa: PLR2004 - from here on :.3g rounds seconds
 
 
-def _spelled(rule: Rule) -> str:
-    """Say what a rule allows."""
+def _described(rule: Rule) -> str:
+    """Describe what a rule allows."""
     rate = rule.rate
     if rate is None:
         return f"{rule.most} calls at the same time"
@@ -117,10 +119,10 @@ def _spelled(rule: Rule) -> str:
 
 class Reservation(msgspec.Struct):
     """
-    What a decision took for a call, or one of its attempts, after so many `attempts`; settled by what the answer used.
+    What a decision reserved for a call or an attempt; settled by what the answer used.
 
-    `prompt` is how many tokens were sent, by estimate, which count as soon as a provider may have read them; None if
-    nobody counts tokens. The rest is what was seen of the answer.
+    `prompt` is the estimate of the prompt's tokens, which count as soon as a provider may have read them; None if no
+    rule counts tokens. `attempts` had been made before the reservation. The rest is what was seen of the answer.
     """
 
     call: Call
@@ -134,34 +136,34 @@ class Reservation(msgspec.Struct):
     pieces: int = 0
 
     def watch(self, reply: Reply) -> None:
-        """Look at a reply, and at its events as they pass, if somebody counts its tokens."""
+        """Count the tokens of a reply, of a stream as its events pass, if any rule counts tokens."""
         if self.prompt is None:
             return
         self.seen = True
         body = reply.body
         if not isinstance(body, Completion):
-            body.transform(self._look)
+            body.transform(self._count)
         elif body.usage is not None:
             self.usage = body.usage
         else:
             self.chars = max(0, len(body.raw) - _ENVELOPE_BYTES)
 
     def close(self, outcome: Outcome) -> None:
-        """Settle what was taken."""
+        """Settle the reservation."""
         self.limits.settle(self.decision, 0 if self.prompt is None else self._used(outcome, self.prompt))
 
     def _used(self, outcome: Outcome, prompt: int) -> int:
-        """Return the tokens that were used."""
+        """Return the tokens that were used: as reported, or else by estimate."""
         if self.call.journal.cache in _CACHED:
             return 0
         if self.usage is not None:
             return self.usage.total_tokens or self.usage.prompt_tokens + self.usage.completion_tokens
         if self.seen:
             return prompt + max(self.pieces, self.chars // CHARS_PER_TOKEN)
-        asked = self.call.journal.attempts > self.attempts
-        return prompt if asked and _worked(outcome) else 0
+        has_attempted = self.call.journal.attempts > self.attempts
+        return prompt if has_attempted and _has_read_prompt(outcome) else 0
 
-    def _look(self, batch: Batch) -> Batch:
+    def _count(self, batch: Batch) -> Batch:
         for event in batch:
             chunk = event.chunk
             if chunk is None:
@@ -169,15 +171,15 @@ class Reservation(msgspec.Struct):
             if chunk.usage is not None:
                 self.usage = chunk.usage
             for choice in chunk.choices:
-                said = choice.delta.content or choice.delta.reasoning_content
-                if said:
+                text = choice.delta.content or choice.delta.reasoning_content
+                if text:
                     self.pieces += 1
-                    self.chars += len(said)
+                    self.chars += len(text)
         return batch
 
 
-def _worked(outcome: Outcome) -> bool:
-    """Say whether a provider that was asked and gave no answer has read the prompt; for refusals none charges."""
+def _has_read_prompt(outcome: Outcome) -> bool:
+    """Return whether a provider that gave no answer may have read the prompt; providers do not charge for refusals."""
     error = outcome.error
     if isinstance(error, GatewayError):
         return error.kind.category == "timeout" and error.kind is not TIMEOUT_CONNECT

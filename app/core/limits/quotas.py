@@ -1,7 +1,7 @@
 """
-What providers say is left of their own limits, for each model: believed until their next word.
+The remaining quotas that providers report in their responses, for each model; valid until the next report.
 
-It belongs to the process, and each replica goes by what it hears itself. Pure.
+They are per process: each replica knows only the responses that it gets itself. Pure.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import msgspec
 
 from app.core.rules import Measure
 
-TARGETS_MAX: Final = 1024  # any model of a provider may be asked for, so the table needs an end
-NEAR: Final = 0.1  # share of a limit below which it is close ...
-FAR: Final = 0.2  # ... and above which it is no more, so that the news come once
-WAIT_MAX_S: Final = 3600.0  # a provider's word is not believed for longer
+TARGETS_MAX: Final = 1024  # callers may request any model name of a provider, so the table needs a bound
+NEAR: Final = 0.1  # remaining share below which a quota is nearly used up ...
+FAR: Final = 0.2  # ... and from which it no longer is; two thresholds, so that each episode is signalled once
+WAIT_MAX_S: Final = 3600.0  # longest wait that is returned, whatever the provider reports
 
 
 class Left(msgspec.Struct):
-    """`remaining` of `limit` (None if it was not said), and when that is as good as new, in seconds of the clock."""
+    """`remaining` of `limit` (None: unknown) until `resets_at`, in seconds of the clock; `near`: almost used up."""
 
     remaining: int
     resets_at: float
@@ -29,18 +29,18 @@ class Left(msgspec.Struct):
 
     @property
     def ratio(self) -> float | None:
-        """Return which share is left, if that can be said."""
+        """Return the share that is left; None if the limit is unknown."""
         return max(0, self.remaining) / self.limit if self.limit else None
 
 
 class Quotas:
-    """What is left at each target."""
+    """The remaining quotas of each target."""
 
     def __init__(self) -> None:
         self._left: dict[str, dict[Measure, Left]] = {}
 
     def hear(self, target: str, said: Mapping[Measure, Left]) -> list[Measure]:
-        """Take note of what the provider of `provider/model` said, and return of what little is left since then."""
+        """Update the quotas of `provider/model`, and return the measures that are newly near their end."""
         before = self._left.pop(target, {})
         self._left[target] = {**before, **said}
         if len(self._left) > TARGETS_MAX:
@@ -56,9 +56,9 @@ class Quotas:
 
     def take(self, target: str, tokens: Callable[[], int], now: float) -> tuple[Measure, float] | None:
         """
-        Count an attempt, or return what is used up and for how many seconds.
+        Deduct an attempt, or return which quota is used up, and for how many seconds.
 
-        `tokens` tells how long its prompt is; it is only asked where that matters.
+        `tokens` returns the length of its prompt; it is only called if there is a quota of tokens.
         """
         left = self._left.get(target)
         if left is None:
@@ -76,11 +76,11 @@ class Quotas:
         return None
 
     def lowest(self) -> dict[tuple[str, Measure], float]:
-        """Return the least share that is left at any model of each provider, as last heard."""
-        found: dict[tuple[str, Measure], float] = {}
+        """Return the least share that is left of any model, by provider and measure."""
+        shares: dict[tuple[str, Measure], float] = {}
         for target, left in self._left.items():
             provider = target.partition("/")[0]
             for measure, each in left.items():
                 if each.ratio is not None:
-                    found[provider, measure] = min(each.ratio, found.get((provider, measure), 1.0))
-        return found
+                    shares[provider, measure] = min(each.ratio, shares.get((provider, measure), 1.0))
+        return shares

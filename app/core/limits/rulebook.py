@@ -1,8 +1,8 @@
 """
-Which rules a call meets, and what it asks of each: buckets by whose they are, units by what they count. Pure.
+Which rate limit rules apply to a call, and what it claims: bucket names by owner, units by measure. Pure.
 
-Rules per model or provider are met by attempts, when it is known who is asked; all others by the call. A rule of a key
-(`Caller.limits`) is met by the calls of that key.
+Rules per model or provider apply to attempts, when the target is known; all others to the call. The rules of a key
+(`Caller.limits`) apply to the calls of that key.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from app.core.model import ChatRequest, Operation
 from app.core.rules import Ask, Claim, Measure, Rule, Scope
 from app.core.tokens import answer_tokens, prompt_of
 
-ANSWER_TOKENS: Final = 512  # taken for an answer whose length nobody bounds; at most ...
-ANSWER_SHARE: Final = 10  # ... a tenth of the burst, so that small limits are not used up by a guess
-HOLD_SPARE_S: Final = 5.0  # after its deadline a call has ended for sure, and its places are free again
+ANSWER_TOKENS: Final = 512  # reserved for an answer of unbounded length; at most ...
+ANSWER_SHARE: Final = 10  # ... a tenth of the burst, so that a guess does not use up a small limit
+HOLD_SPARE_S: Final = 5.0  # after its deadline a call has certainly ended, and its concurrency slots are free again
 CALLERS_MAX: Final = 10_000
 _OF_TARGETS: Final = frozenset({Scope.MODEL, Scope.PROVIDER})
 _OF_CALLERS: Final = frozenset({Scope.GLOBAL, Scope.KEY, Scope.TEAM})
-# By what the buckets of one kind of call may be spread over a cluster. A key has one team, but many users and sessions:
-# its own limits could not be kept together with theirs.
+# Scopes by which buckets may be spread over the slots of a Redis cluster: all buckets of a call have to be in one slot.
+# A key has one team, but many users and sessions: its own limits could not be in one slot with theirs.
 _SLOTS: Final = (Scope.KEY, Scope.TEAM, Scope.MODEL, Scope.PROVIDER)
-_SPEAKING: Final = (Operation.CHAT, Operation.COMPLETIONS)  # the others answer without words of their own
+_GENERATING: Final = (Operation.CHAT, Operation.COMPLETIONS)  # other operations generate no tokens
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./@-]{1,64}")
 _SPELLED_MAX_CHARS: Final = 192
-_PREFIX_PARTS: Final = 3  # of the name of a bucket: the rule's name, what it counts, its numbers
+_PREFIX_PARTS: Final = 3  # of a bucket's name: the rule's name, measure and numbers
 
 
 class Length(msgspec.Struct, frozen=True):
-    """How long a call is before it is answered: its prompt by estimate, and the most that its answers may have."""
+    """The tokens of a call, before it is answered: an estimate of the prompt, the most of answers (None: unbounded)."""
 
     prompt: int
     answer: int | None
 
 
 class RuleBook:
-    """The rules of one configuration that are met in one place: by calls, or by attempts (`of_targets`)."""
+    """The rules of one configuration that apply to calls, or, `of_targets`, those that apply to attempts."""
 
     def __init__(self, rules: Iterable[Rule], *, of_targets: bool) -> None:
         self._entries = _distinct([_Entry(rule) for rule in rules if bool(_OF_TARGETS & set(rule.per)) is of_targets])
@@ -57,15 +57,15 @@ class RuleBook:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """Return them, in the order in which they were given."""
+        """Return the rules in the order of the configuration."""
         return tuple([entry.rule for entry in self._entries])
 
     def of_call(self, call: Call, now: float) -> Ask | None:
-        """Return what a call asks for at `now` (seconds); None if it meets no rule."""
+        """Return the claims of a call at `now` (seconds); None if no rule applies."""
         return self._ask(self._plan(call) if call.caller.known else self._open, call, None, now)
 
     def of_attempt(self, attempt: Attempt, now: float) -> Ask | None:
-        """Return what an attempt asks for."""
+        """Return the claims of an attempt at `now` (seconds); None if no rule applies."""
         return self._ask(self._open, attempt.call, attempt.target, now)
 
     def _ask(self, plan: _Plan, call: Call, target: Target | None, now: float) -> Ask | None:
@@ -84,17 +84,17 @@ class RuleBook:
         return Ask(claims, slot, max(0.0, call.deadline - now) + HOLD_SPARE_S, prompt)
 
     def _plan(self, call: Call) -> _Plan:
-        """Return the rules with those of the caller, made once for each."""
+        """Return the plan of a caller, with the rules of its key; cached per caller."""
         caller = call.caller
-        found = self._of_callers.get(caller.id)
-        if found is not None and (found.caller is caller or found.caller == caller):
-            return found
+        cached = self._of_callers.get(caller.id)
+        if cached is not None and (cached.caller is caller or cached.caller == caller):
+            return cached
         if len(self._of_callers) >= CALLERS_MAX:
             self._of_callers.clear()
         entries = _distinct([*self._entries, *(_Entry(rule) for rule in caller.limits)])
         plain, counted = _claims([entry for entry in entries if entry.of_callers], call, None)
-        differing = tuple([entry for entry in entries if not entry.of_callers])
-        plan = self._of_callers[caller.id] = _Plan(differing, self._slot_of(call, None), plain, counted, caller)
+        per_call = tuple([entry for entry in entries if not entry.of_callers])
+        plan = self._of_callers[caller.id] = _Plan(per_call, self._slot_of(call, None), plain, counted, caller)
         return plan
 
     def _slot_of(self, call: Call, target: Target | None) -> str:
@@ -102,7 +102,7 @@ class RuleBook:
 
 
 class _Entry:
-    """A rule with what does not change from call to call; one `of_callers` asks the same of each call of a key."""
+    """A rule, with what can be computed once; if `of_callers`, its claims are the same for all calls of a key."""
 
     __slots__ = ("_charge_us", "_models", "_owners", "_prefix", "_units", "of_callers", "rule")
 
@@ -116,10 +116,10 @@ class _Entry:
         self._models = AllowList(map(slashed, rule.models)) if rule.models else None
 
     def claim(self, call: Call, target: Target | None) -> Claim | None:
-        """Return what one call or attempt asks of the bucket that concerns it; None if the rule does not."""
+        """Return the claim of a call or an attempt; None if the rule does not apply."""
         models = self._models
-        asked = models is None or models.allows(call.route)
-        if not asked and (target is None or models is None or not models.allows(target.name)):
+        applies = models is None or models.allows(call.route)
+        if not applies and (target is None or models is None or not models.allows(target.name)):
             return None
         name = self._prefix
         for owner in self._owners:
@@ -132,9 +132,9 @@ class _Entry:
 
 class _Plan(msgspec.Struct, frozen=True):
     """
-    What there is to ask: `entries` of each call anew, `claims` and `counting` (in tokens of the call) of each alike.
+    What to claim: by `entries`, computed for each call; `claims` and `counting` (of tokens) are the same for all calls.
 
-    `slot` is None if it differs from call to call; `caller` is whose plan it is.
+    `slot` is None if it differs from call to call; `caller` is the one that the plan was made for.
     """
 
     entries: tuple[_Entry, ...]
@@ -147,21 +147,21 @@ class _Plan(msgspec.Struct, frozen=True):
 def _claims(
     entries: Iterable[_Entry], call: Call, target: Target | None
 ) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
-    """Return what a call asks of those that concern it, what is counted in tokens apart."""
-    found = [claim for entry in entries if (claim := entry.claim(call, target)) is not None]
-    counted = tuple([claim for claim in found if claim.rule.measure is Measure.TOKENS])
-    return tuple([claim for claim in found if claim.rule.measure is not Measure.TOKENS]), counted
+    """Return the claims of the entries that apply; those counted in tokens are the second tuple."""
+    claims = [claim for entry in entries if (claim := entry.claim(call, target)) is not None]
+    counted = tuple([claim for claim in claims if claim.rule.measure is Measure.TOKENS])
+    return tuple([claim for claim in claims if claim.rule.measure is not Measure.TOKENS]), counted
 
 
 def _distinct(entries: Iterable[_Entry]) -> list[_Entry]:
-    """Leave out rules that say the same of the same buckets as one before: each bucket is asked once."""
+    """Remove duplicates, so that each bucket is claimed once."""
     return list({(bucket_prefix(entry.rule), entry.rule.per): entry for entry in entries}.values())
 
 
 def length_of(call: Call) -> Length:
-    """Measure a call, by estimate."""
+    """Estimate the length of a call."""
     request, prompt = call.request, prompt_of(call)
-    if request.operation not in _SPEAKING:
+    if request.operation not in _GENERATING:
         return Length(prompt, 0)
     answer = answer_tokens(request)
     choices = request.fields.n if isinstance(request, ChatRequest) else None
@@ -169,22 +169,22 @@ def length_of(call: Call) -> Length:
 
 
 def claim_tokens(claim: Claim, length: Length) -> Claim:
-    """Return what a call of this length asks of a bucket of tokens; `claim` is for a guess at its answer alone."""
+    """Return the claim in tokens of a call of this length; `claim` has the guess for an answer of unbounded length."""
     rule = claim.rule
     units = length.prompt + (claim.units if length.answer is None else min(length.answer, rule.reserve))
     return Claim(rule, claim.bucket, units, 0 if rule.rate is None else rule.rate.charge_us(units))
 
 
 def _guess(rule: Rule) -> int:
-    """Return how many tokens are taken for an answer whose length nobody bounds."""
+    """Return how many tokens are reserved for an answer of unbounded length."""
     return min(ANSWER_TOKENS, rule.most // ANSWER_SHARE, rule.reserve)
 
 
 def bucket_prefix(rule: Rule) -> str:
     """
-    Return how the names of a rule's buckets begin.
+    Return the prefix of the names of a rule's buckets.
 
-    The numbers are part of it: what is in a bucket is time, which means something else once they change.
+    It includes the rule's numbers, because a bucket holds a time, which has another meaning once they change.
     """
     rate = rule.rate
     numbers = str(rule.most) if rate is None else f"{rate.amount}/{rate.window_us}/{rate.burst}"
@@ -192,19 +192,19 @@ def bucket_prefix(rule: Rule) -> str:
 
 
 def owner_of(claim: Claim) -> tuple[str, ...]:
-    """Return whose bucket a claim is about: the values of the rule's scopes, as far as they are not global."""
+    """Return the owner of a claim's bucket: the values of the rule's scopes other than global."""
     return tuple([unquote(value) for value in claim.bucket.split(":")[_PREFIX_PARTS:]])
 
 
 def _key(call: Call, _target: Target | None) -> str:
-    """Return the id of the key; where no keys are known, what tells what callers send apart, and nothing else of it."""
+    """Return the id of the key; without virtual keys, a digest of the credential."""
     if call.caller.known or call.credential is None:
         return _escaped(call.caller.id)
     return _digest(call.credential.token)
 
 
 def _user(call: Call, _target: Target | None) -> str:
-    """Return a user of one tenant; a call that names none counts for its key."""
+    """Return tenant and user; a call without a user counts for its key."""
     user = call.caller.user or call.request.user
     return f"{_escaped(call.caller.tenant)}:{_escaped(user)}" if user else f"{_key(call, None)}:"
 
@@ -214,7 +214,7 @@ def _session(call: Call, _target: Target | None) -> str | None:
     return f"{_escaped(call.caller.tenant)}:{_escaped(session)}" if session else None
 
 
-# Whose bucket it is; None if the call belongs to nobody of that kind. What is global is nobody's in particular.
+# The owner of a bucket by scope; None if the call has none of that kind. A global bucket has no owner.
 _OWNERS: Final[Mapping[Scope, Callable[[Call, Target | None], str | None]]] = MappingProxyType(
     {
         Scope.KEY: _key,
@@ -229,7 +229,7 @@ _OWNERS: Final[Mapping[Scope, Callable[[Call, Target | None], str | None]]] = Ma
 
 
 def _escaped(value: str) -> str:
-    """Spell a value so that it ends where it ends, and is short whatever a caller makes up."""
+    """Escape the delimiter in a value, and bound its length, whatever a caller sends."""
     if _PLAIN.fullmatch(value):
         return value
     spelled = quote(value, safe="", errors="replace")
@@ -241,7 +241,7 @@ def _digest(value: bytes) -> str:
 
 
 def _common(rules: Sequence[Rule]) -> Scope | None:
-    """Return what all buckets have in common, if there is such a thing; rules of keys come on top of those of calls."""
+    """Return a scope that all rules have, if there is one. Without rules, only those of keys apply: KEY."""
     if not rules:
         return Scope.KEY
     return next((scope for scope in _SLOTS if all(scope in rule.per for rule in rules)), None)

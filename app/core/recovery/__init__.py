@@ -1,6 +1,6 @@
 """
-An answer that broke off in the middle and is continued by another target.
+Mid-stream recovery: a streamed answer that broke off is continued by another target.
 
-`continuing` says which requests that may be done to and how the other target is asked, `splicing` how two texts become
-one, `relaying` how the events of the second stream look like those of the first. Pure.
+`continuing` decides which answers may be continued, and makes the request for it. `splicing` joins the two texts.
+`relaying` gives the events of the second stream the form of the first. Pure.
 """

@@ -1,4 +1,4 @@
-"""Which answers may be continued by another model, and the request that asks it for that."""
+"""Which answers may be continued by another model, and the request for the continuation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.core.tokens import text_tokens
 
 _USER: Final = "user"
 _NOTHING: Final = (b"", b"null", b"false", b"[]", b"{}", b'"none"')
-# What makes an answer more than its text, or binds it to a form; a value that asks for nothing is harmless.
-_BINDING: Final = frozenset(
+# Fields that make an answer more than text, or constrain its format, unless their value disables them.
+_CONSTRAINING: Final = frozenset(
     {
         "tools", "functions", "web_search_options", "mcp_servers", "container",
         "response_format", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "grammar", "json_schema",
@@ -34,10 +34,10 @@ _HARMLESS: Final = (
 
 class Continues(Enum):
     """
-    How a provider is asked to go on with the last message of a conversation, which is the assistant's.
+    How to make a provider continue the last message of a conversation, which is the assistant's.
 
-    TRAILING: it does so by itself. PREFIX, PARTIAL: the message says so by a member of this name. FINAL_MESSAGE: the
-    request does, as in vLLM.
+    TRAILING: it always does. PREFIX, PARTIAL: if the message has a member of this name that is true. FINAL_MESSAGE: if
+    the request has `continue_final_message`, as in vLLM.
     """
 
     TRAILING = "trailing"
@@ -48,9 +48,9 @@ class Continues(Enum):
 
 def may_be_continued(request: Request) -> bool:
     """
-    Say whether an answer to this request could be continued by another model: plain text, streamed, one choice.
+    Return whether an answer to this request could be continued by another model: plain text, streamed, one choice.
 
-    Not with tools, a form (JSON), probabilities, sound or reasoning; nor where the client itself has begun the answer.
+    Not with tools, JSON, log probabilities, audio or reasoning, nor if the client itself supplied the answer's start.
     """
     if not isinstance(request, ChatRequest) or not request.stream:
         return False
@@ -58,14 +58,14 @@ def may_be_continued(request: Request) -> bool:
     if fields.n not in {None, 1} or not fields.messages or fields.messages[-1].role != _USER:
         return False
     members = OBJECT.decode(request.raw)
-    return not any(_binds(name, bytes(members[name])) for name in _BINDING & members.keys())
+    return not any(_constrains(name, bytes(members[name])) for name in _CONSTRAINING & members.keys())
 
 
 def continued(request: ChatRequest, said: str, how: Continues) -> ChatRequest:
     """
-    Return the request whose answer is the rest of the answer to `request` that began with `said`.
+    Return the request for the rest of the answer to `request` that began with `said`.
 
-    A bound of the answer's tokens is lowered by an estimate of what was said, to 1 at least.
+    A limit of the answer's tokens is lowered by an estimate of those in `said`, to 1 at least.
     """
     members = OBJECT.decode(request.raw)
     message: dict[str, Any] = {"role": "assistant", "content": said}
@@ -75,19 +75,19 @@ def continued(request: ChatRequest, said: str, how: Continues) -> ChatRequest:
     elif how is not Continues.TRAILING:
         message[how.value] = True
     fields = request.fields
-    bounds = {name: _rest(getattr(fields, name), said) for name in ("max_tokens", "max_completion_tokens")}
-    bounds = {name: bound for name, bound in bounds.items() if bound is not None}
+    limits = {name: _remaining(getattr(fields, name), said) for name in ("max_tokens", "max_completion_tokens")}
+    limits = {name: limit for name, limit in limits.items() if limit is not None}
     messages = [*msgspec.json.decode(members["messages"], type=list[msgspec.Raw]), message]
-    raw = msgspec.json.encode({**members, **bounds, **changed, "messages": messages})
-    more = msgspec.structs.replace(fields, messages=[*fields.messages, Message("assistant", said)], **bounds)
-    return msgspec.structs.replace(request, fields=more, raw=raw, origin=None)
+    raw = msgspec.json.encode({**members, **limits, **changed, "messages": messages})
+    new_fields = msgspec.structs.replace(fields, messages=[*fields.messages, Message("assistant", said)], **limits)
+    return msgspec.structs.replace(request, fields=new_fields, raw=raw, origin=None)
 
 
-def _binds(name: str, value: bytes) -> bool:
+def _constrains(name: str, value: bytes) -> bool:
     if value in _NOTHING:
         return False
     return (name, msgspec.json.decode(value)) not in _HARMLESS
 
 
-def _rest(bound: int | None, said: str) -> int | None:
-    return None if bound is None else max(1, bound - text_tokens(said))
+def _remaining(limit: int | None, said: str) -> int | None:
+    return None if limit is None else max(1, limit - text_tokens(said))

@@ -1,4 +1,4 @@
-"""The events of an answer in two halves: what the client saw of the first, and the second in the form of the first."""
+"""Relays an answer in two parts: records what the client saw of the first, and gives the second the same form."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from app.core.recovery.splicing import Splice
 from app.core.stream import Batch, without_native
 from app.core.usage import Usage
 
-MARK: Final = "wizard"  # the member of the last piece that says that there was a seam
+MARK: Final = "wizard"  # the member of the finishing event that reports the recovery
 _CHARS_PER_TOKEN: Final = 4
 
 
 class Shown:
-    """What a client has seen of an answer, as far as that matters for going on with it."""
+    """What a client has seen of an answer, as far as needed to continue it."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._first = b""
         self._is_plain = True
         self._usage: Usage | None = None
-        self._chars_before = 0  # of attempts that are accounted for
+        self._chars_before = 0  # of attempts that are in `_spent`
         self._spent: Usage | None = None
 
     @property
@@ -39,29 +39,29 @@ class Shown:
 
     @property
     def can_go_on(self) -> bool:
-        """Say whether there is text and nothing else: no reasoning, no tools, no finish, nothing unknown."""
+        """Return whether there is text and nothing else: no reasoning, tools, finish reason or unknown events."""
         return self._is_plain and any(self._pieces)
 
     def see(self, batch: Batch) -> Batch:
-        """Take note of events, and return them without their providers' own words, which a seam would contradict."""
+        """Record events, and return them without their providers' native form, which would not fit a continuation."""
         for event in batch:
             self._see(event)
         return [without_native(event) for event in batch]
 
     def settle(self, prompt: int) -> None:
-        """Add what a broken attempt used: as its provider said, else by estimate, `prompt` being that of the prompt."""
+        """Add the usage of a broken attempt: as reported, or estimated, with `prompt` tokens for its prompt."""
         chars = len(self.text)
         answer = -(-(chars - self._chars_before) // _CHARS_PER_TOKEN)
         used = self._usage or Usage(prompt, answer, prompt + answer)
         self._spent, self._usage, self._chars_before = added(self._spent, used), None, chars
 
     def in_total(self, usage: Usage) -> Usage:
-        """Return what all attempts used, `usage` being that of the last."""
+        """Return the usage of all attempts together, given that of the last."""
         self._usage = usage
         return added(self._spent, usage)
 
     def head(self) -> dict[str, Any]:
-        """Return what all events of the stream have in common: its id, model and so on."""
+        """Return the fields that all events of the stream share: id, model and so on."""
         return head_of(self._first) or {"object": "chat.completion.chunk"}
 
     def _see(self, event: StreamEvent) -> None:
@@ -82,8 +82,8 @@ class Relay:
     """
     Gives the events of a continuation the form of the stream that it continues.
 
-    Of each, the text, the finish and the usage are taken over; role, reasoning and what nobody knows are left out. The
-    event with the finish says what happened.
+    Text, finish reason and usage are kept; role, reasoning and unknown fields are dropped. The finishing event reports
+    the recovery.
     """
 
     def __init__(self, splice: Splice, shown: Shown, seams: Sequence[Recovered]) -> None:
@@ -93,10 +93,10 @@ class Relay:
         self._head = shown.head()
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return the events of one batch as the client sees them; may be none."""
-        return [told for event in batch for told in self._told(event)]
+        """Return the events of one batch as the client gets them; may be none."""
+        return [relayed for event in batch for relayed in self._relayed(event)]
 
-    def _told(self, event: StreamEvent) -> list[StreamEvent]:
+    def _relayed(self, event: StreamEvent) -> list[StreamEvent]:
         if event.done:
             return [event]
         chunk = event.chunk
@@ -110,7 +110,7 @@ class Relay:
         return [self._event(piece, usage, is_shown=True)]
 
     def _piece(self, choice: ChunkChoice) -> ChunkChoice | None:
-        """Return what is new; None if that is nothing."""
+        """Return the part of a choice that the client has not seen; None if there is none."""
         text = choice.delta.content if isinstance(choice.delta.content, str) else ""
         new = self._splice.feed(text) if text else ""
         if choice.finish_reason:
@@ -134,20 +134,20 @@ class Relay:
 
 
 def is_plain(choice: ChunkChoice) -> bool:
-    """Say whether a piece of a choice holds nothing but text."""
+    """Return whether a piece of a choice contains nothing but text."""
     delta = choice.delta
-    more = (delta.refusal, delta.reasoning_content, delta.reasoning, delta.tool_calls, delta.function_call)
+    others = (delta.refusal, delta.reasoning_content, delta.reasoning, delta.tool_calls, delta.function_call)
     raw = (delta.reasoning_details, delta.extra_content, delta.annotations, choice.logprobs)
     return (
         choice.index == 0
-        and not any(more)
+        and not any(others)
         and not isinstance(delta.content, list)
         and all(bytes(each) in {b"", b"null", b"[]"} for each in raw)
     )
 
 
 def added(first: Usage | None, second: Usage) -> Usage:
-    """Return the sum of what two attempts used; details are those of the second."""
+    """Return the sum of two usages; details are those of the second."""
     if first is None:
         return second
     return msgspec.structs.replace(

@@ -1,39 +1,39 @@
 """
-Where the second half of an answer begins: what a model says again of the first half is left out.
+Joins a continuation to the text that it continues, without what the model repeats of that text.
 
-A model that is asked to continue a text may begin with the end of that text once more, or with other white space. What
-is left out is always a beginning of what it says; nothing is ever moved or made up. Whether it repeats itself or really
-means the same words twice cannot always be told, so little is left out only where it can hardly be meant.
+A model that is asked to continue a text may repeat the end of that text, or begin with other white space. Only a prefix
+of the continuation is ever removed; nothing is moved or added. A repetition may be intended, so a short one is removed
+only where that is unlikely.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-SURE_CHARS: Final = 16  # of a repeated end: so much is no accident
-WORD_CHARS: Final = 3  # of one that begins where a word begins, and that no space sets apart
-RESTART_CHARS: Final = 40  # of the beginning of the answer: who says these again does not continue it
+SURE_CHARS: Final = 16  # length of a repetition that cannot be intended
+WORD_CHARS: Final = 3  # the same for one that begins where a word begins, without white space before it
+RESTART_CHARS: Final = 40  # of the answer's beginning: a model that repeats these does not continue the answer
 
 
 class Splice:
     """
-    Joins what a second model says to what was said before. For one continuation, in pieces of any size.
+    Joins one continuation, in pieces of any size, to the text `said` before.
 
-    `sent` is what the model shall be shown: the text without the white space at its end, after which models stumble and
-    which some providers refuse. `restarted` says that the model began the whole answer anew, in other words from some
-    point on: then there is no seam, and nothing of it may be used.
+    `sent` is the text to send to the model: without trailing white space, which makes models falter and some providers
+    refuse. `restarted`: the model began the whole answer anew, and differs from it from some point on: then the texts
+    cannot be joined, and nothing of the continuation may be used.
     """
 
     def __init__(self, said: str) -> None:
         self.sent = said.rstrip()
         self.restarted = False
-        self._shown_space = said[len(self.sent) :]  # which the model does not know of, and may bring again
+        self._shown_space = said[len(self.sent) :]  # not in `sent`, so the model may repeat it
         self._held = ""
-        self._compared = False  # with what was said before
+        self._compared = False  # with `sent`
         self._joined = False
 
     def feed(self, piece: str) -> str:
-        """Take the next piece and return what is new of all that came; may be empty as long as that is open."""
+        """Take the next piece and return the text to append; empty while it may still turn out to be a repetition."""
         if self._joined:
             return piece
         self._held += piece
@@ -42,19 +42,19 @@ class Splice:
         return self._join() if self._compared and not self._held.isspace() and self._held else ""
 
     def end(self) -> str:
-        """Return what was held back when nothing more comes."""
+        """Return the rest that was held back; nothing more comes."""
         if not self._compared:
             self._compare()
         return self._join()
 
     def _is_open(self) -> bool:
-        """Say whether what is held may still become a longer repetition."""
+        """Return whether the held text may still become a longer repetition."""
         body = self._held.lstrip()
         at = self.sent.find(body)
         return not body or 0 <= at < len(self.sent) - len(body)
 
     def _compare(self) -> None:
-        """Drop what is said again."""
+        """Drop a repetition from the held text."""
         self._compared = True
         body = self._held.lstrip()
         overlap = longest_overlap(self.sent, body)
@@ -64,13 +64,13 @@ class Splice:
             self._held, self.restarted = "", True
 
     def _join(self) -> str:
-        """Let the white space on both sides of the seam be one."""
+        """Return the held text without white space that the client has already."""
         held, self._held, self._joined = self._held, "", True
         space = held[: len(held) - len(held.lstrip())]
         return held[longest_overlap(self._shown_space, space) :]
 
     def _is_repeated(self, words: str, *, set_apart: bool) -> bool:
-        if not any(map(str.isalpha, words)):  # ones, dashes and the like come twice all the time
+        if not any(map(str.isalpha, words)):  # digits, dashes and the like are often repeated on purpose
             return False
         before = self.sent[-len(words) - 1 : -len(words)]
         begins_a_word = not before.isalnum() and words[0].isalnum()
@@ -78,7 +78,7 @@ class Splice:
 
 
 def longest_overlap(first: str, second: str) -> int:
-    """Return how many characters at most the end of `first` and the beginning of `second` have in common."""
+    """Return the length of the longest suffix of `first` that is a prefix of `second`."""
     for length in range(min(len(first), len(second)), 0, -1):
         if first.endswith(second[:length]):
             return length
@@ -86,6 +86,6 @@ def longest_overlap(first: str, second: str) -> int:
 
 
 def _common(first: str, second: str) -> int:
-    """Return how many characters two texts begin with alike."""
+    """Return the length of the common prefix of two texts."""
     length = min(len(first), len(second))
     return next((place for place in range(length) if first[place] != second[place]), length)

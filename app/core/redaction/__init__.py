@@ -1,7 +1,7 @@
 """
-Find what must not leave, put something else in its place, and put it back into the answer.
+Redaction: finds sensitive values, replaces them, and restores them in the answer.
 
-Everything here is pure: text in, text out. `finding` says what a detector is, `detectors` holds the gateway's own,
-`inspector` runs them, `body` walks through a request, `placeholders` keeps what was taken out for the length of one
-call and puts it back, `hold_back` works on answers that come in pieces, and `answers` rewrites whole ones and streams.
+Everything here is pure: text in, text out. `finding` defines detectors, `detectors` has the built-in ones, `inspector`
+runs them. `body` walks through a request. `placeholders` holds removed values for the length of one call and restores
+them. `hold_back` finds values in streamed text, `answers` rewrites whole answers and streams.
 """

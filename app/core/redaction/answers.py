@@ -1,4 +1,4 @@
-"""Rewrite answers, whole or streamed: each text of each choice on its own, from its beginning to its end."""
+"""Rewrites answers, whole or streamed: each text of each choice separately."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ MakeRewriter: TypeAlias = Callable[[bool], Rewriter]  # for a text that is JSON 
 
 class AnswerFormat(msgspec.Struct, frozen=True):
     """
-    What is known of an answer beforehand.
+    What is known about an answer beforehand.
 
-    `chat` says that it answers a chat request, whose texts have their places (else every text counts); `in_json` that
-    its content is JSON, so that what is put in has to be escaped.
+    `chat`: it answers a chat request, whose text fields are known (otherwise all strings are texts). `in_json`: its
+    content is JSON, so replacements have to be escaped.
     """
 
     chat: bool
@@ -60,7 +60,7 @@ def rewrite_whole(completion: Completion, make: MakeRewriter, form: AnswerFormat
 
 
 def _rewrite_prose(completion: Completion, make: MakeRewriter) -> Completion:
-    """Rewrite an answer that is one text, as a transcript may be; what is none is left alone."""
+    """Rewrite an answer that is plain text, for example a transcript; one that is not UTF-8 is left unchanged."""
     try:
         text = completion.raw.decode()
     except UnicodeDecodeError:
@@ -70,17 +70,17 @@ def _rewrite_prose(completion: Completion, make: MakeRewriter) -> Completion:
 
 class RewriteEvents:
     """
-    A transform of a stream.
+    A transform that rewrites the texts of a stream.
 
-    A text that begins after another one of its choice ends that, so that what was held back of it goes out before it.
-    Events of which nothing is left are left out.
+    The beginning of another text of a choice ends the one before, so that its held-back rest is sent first. Events that
+    are empty after rewriting are dropped.
 
     Args:
         make: Makes a fresh rewriter for each text.
 
-        form: What is known of the answer.
+        form: What is known about the answer.
 
-        marks: The characters of which a text has at least one where rewriting begins; None looks at everything.
+        marks: Characters of which every text to rewrite has at least one; None: all texts have to be rewritten.
     """
 
     def __init__(self, make: MakeRewriter, form: AnswerFormat, marks: str | None = None) -> None:
@@ -88,10 +88,10 @@ class RewriteEvents:
         self._form = form
         self._marks = marks if form.chat else None
         self._open: dict[int, dict[Place, Rewriter]] = {}
-        self._last: tuple[StreamEvent, bytes, Json] | None = None  # of a transcript: whose form the rest takes
+        self._last: tuple[StreamEvent, bytes, Json] | None = None  # of a transcript: template for the rest
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return the events that go out for those that came in."""
+        """Return the rewritten events of a batch."""
         out: list[StreamEvent] = []
         for event in batch:
             if event.done:
@@ -104,7 +104,7 @@ class RewriteEvents:
         return out
 
     def _passes(self, chunk: Chunk | None) -> bool:
-        """Say that an event needs no closer look."""
+        """Return whether an event needs no rewriting."""
         if self._marks is None or self._open or chunk is None:
             return False
         return not any(mark in text for text in texts_of(chunk) for mark in self._marks)
@@ -113,7 +113,7 @@ class RewriteEvents:
         head, payload = read(event.frame)
         choices = payload.get("choices")
         if not isinstance(choices, list):
-            return self._typed(event, head, payload)
+            return self._transcription(event, head, payload)
         known = [choice for choice in choices if isinstance(choice, dict)]
         touched = [self._choice(choice) for choice in known]
         if not any(touched):
@@ -123,7 +123,7 @@ class RewriteEvents:
         return [written(event, head, payload)]
 
     def _choice(self, choice: Json) -> bool:
-        """Rewrite one choice's share of an event, and say whether there was anything to rewrite."""
+        """Rewrite one choice of an event, and return whether there was anything to rewrite."""
         index, delta = choice.get("index", 0), choice.get(DELTA)
         texts = self._open.get(index, {})
         holders = list(holders_of(choice, delta))
@@ -144,8 +144,8 @@ class RewriteEvents:
             del self._open[index]
         return True
 
-    def _typed(self, event: StreamEvent, head: bytes, payload: Json) -> list[StreamEvent]:
-        """Rewrite an event of a transcript: a piece of its text, or at the end all of it."""
+    def _transcription(self, event: StreamEvent, head: bytes, payload: Json) -> list[StreamEvent]:
+        """Rewrite an event of a transcription: a piece of its text, or the whole text at the end."""
         if is_text(payload.get(DELTA)):
             texts = self._open.setdefault(0, {})
             rewriter = texts.setdefault((DELTA, 0), self._make(False))
@@ -159,7 +159,7 @@ class RewriteEvents:
         return [*rest, written(event, head, payload)]
 
     def _whole(self, delta: Json, name: str) -> bool:
-        """Rewrite the texts of a member that comes in one piece, and say whether there is any."""
+        """Rewrite the texts of a member that comes in one piece, and return whether that changed it."""
         raw = msgspec.json.encode(delta.get(name))
         new = rewritten(raw, DETAILS, self._text)
         if new is raw:
@@ -174,7 +174,7 @@ class RewriteEvents:
         return field in {CALLS, CALL} or (field == "content" and self._form.in_json)
 
     def _rest(self) -> list[StreamEvent]:
-        """Return what is left of texts that nothing has finished."""
+        """Return events for the held-back rest of all texts, and end them."""
         out: list[StreamEvent] = []
         for index, texts in self._open.items():
             choice: Json = {"index": index, DELTA: {}} if self._form.chat else {"index": index}

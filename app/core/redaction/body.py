@@ -1,9 +1,8 @@
 """
-Walk through the texts of a JSON body, and put others in their place.
+Walks through the texts of a JSON body and replaces them.
 
-What is not changed keeps its bytes: a body without finds is returned as it is, and of one with finds only the values on
-the way to them are written anew. Fields that nobody has heard of are texts like any other; the rules name those that
-are none.
+What is not changed keeps its bytes: a body without changes is returned as it is, otherwise only the values on the path
+to a change are encoded again. Unknown fields are texts; the rules name the fields that are not.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ import msgspec
 
 from app.core.json_text import OBJECT
 
-Visit: TypeAlias = Callable[[str, str, bool], str]  # path, text, and whether that is JSON itself; to what replaces it
+Visit: TypeAlias = Callable[[str, str, bool], str]  # of path, text, and whether that is JSON itself: the replacement
 
 
 _NAME_MAX_CHARS: Final = 40
 
 
 class Treat(Enum):
-    """What a value is: texts, texts that hold JSON, or nothing to be read."""
+    """How to treat a value: as texts, as texts that are JSON, or not at all."""
 
     TEXT = "text"
     JSON = "json"
@@ -33,10 +32,10 @@ class Treat(Enum):
 
 class Fields(msgspec.Struct, frozen=True):
     """
-    What the members of an object (or of each object in a list) are.
+    How to treat the members of an object, or of each object in a list.
 
-    Those in `last` come last, whatever their order: of a conversation only the end changes from turn to turn, so what
-    is numbered by its first appearance keeps its number.
+    Those in `last` are visited last. The messages are: they grow from turn to turn, and values that are numbered in the
+    order of their appearance in the rest must keep their numbers.
     """
 
     known: Mapping[str, Treat | Fields]
@@ -49,10 +48,10 @@ Rule: TypeAlias = Treat | Fields
 
 def rewritten(raw: bytes, rule: Rule, visit: Visit, path: str = "") -> bytes:
     """
-    Return `raw`, a JSON value, with each of its texts replaced by what `visit` makes of it.
+    Return `raw`, a JSON value, with each text replaced by the result of `visit`; the same object if none changes.
 
     Raises:
-        msgspec.DecodeError: It is no JSON.
+        msgspec.DecodeError: It is not JSON.
     """
     if rule is Treat.SKIP:
         return raw
@@ -96,7 +95,7 @@ def _object(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
 
 
 def _shown(name: str) -> str:
-    """Return a member's name for a message, unless it may itself be something that must not be told."""
+    """Return a member's name for use in a path, or `*` if the name itself may be sensitive."""
     return name if name.replace("_", "").isalpha() and len(name) <= _NAME_MAX_CHARS else "*"
 
 
@@ -115,7 +114,7 @@ def _list(raw: bytes, rule: Rule, visit: Visit, path: str) -> bytes:
 
 
 def _is_json(text: str) -> bool:
-    """Say whether a text is JSON with escapes, which must be minded then; without any it reads like other text."""
+    """Return whether a text is JSON with escapes; JSON without escapes can be treated like other text."""
     if "\\" not in text or text[:1] not in {"{", "["}:
         return False
     try:
@@ -134,7 +133,7 @@ _CALL: Final = _fields(name=_SKIP, arguments=Treat.JSON)
 _TOOL_CALL: Final = _fields(id=_SKIP, type=_SKIP, index=_SKIP, function=_CALL, extra_content=_SKIP)
 _FILE: Final = _fields(file_data=_SKIP, file_id=_SKIP)
 _PART: Final = _fields(type=_SKIP, image_url=_SKIP, input_audio=_SKIP, file=_FILE, cache_control=_SKIP)
-# What a model thought or rests on, in entries: their texts, and never their signatures.
+# Entries of reasoning and of annotations: their texts, but never their signatures.
 DETAILS: Final = _fields(type=_SKIP, signature=_SKIP, data=_SKIP, id=_SKIP, format=_SKIP)
 _MESSAGE: Final = _fields(
     reasoning_details=DETAILS,
@@ -168,7 +167,7 @@ CHAT: Final = _fields(
     prompt_cache_key=_SKIP,
     verbosity=_SKIP,
 )
-# The body of every other request: what is no text is short, and looks like nothing that is looked for.
+# The body of all other requests: values that are not texts are short, and no detector matches them.
 PLAIN: Final = _fields(
     # a conversation whose tokens are to be counted, in Anthropic's form
     messages=_fields(

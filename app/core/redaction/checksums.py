@@ -1,11 +1,11 @@
-"""Check digits: what tells a number that was issued from one that merely looks like it."""
+"""Check digits, which tell issued numbers from those that merely look like one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-_LETTER_A: Final = 10  # A counts ten where letters are numbers
+_LETTER_A: Final = 10  # the value of A; see `letter_number`
 
 # The dihedral group of order 10 and its permutations (J. Verhoeff, 1969).
 _VERHOEFF_D: Final = (
@@ -53,5 +53,5 @@ def mod_11_10(digits: str) -> bool:
 
 
 def letter_number(char: str) -> int:
-    """Return what a letter counts: A is 10."""
+    """Return the value of a letter: A is 10."""
     return ord(char) - ord("A") + _LETTER_A

@@ -1,4 +1,4 @@
-"""What a detector is, what it finds, and what becomes of finds that overlap."""
+"""The protocols of detectors and patterns, and findings."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-Span: TypeAlias = tuple[int, int]  # start and end of a find, in characters
+Span: TypeAlias = tuple[int, int]  # start and end of a finding, in characters
 
-# For triggers: digits and what may stand between groups of them, in any script.
+# For triggers: a digit, and a separator of groups of digits, in any script.
 DIGIT: Final = r"\p{Nd}"
 GAP: Final = r"[\p{Zs}\p{Pd}−.()/．（）／]"  # noqa: RUF001 - these are meant
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A stretch of text that the detector of this name found."""
+    """A span of text that the detector of this name found."""
 
     start: int
     end: int
@@ -23,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Detector(Protocol):
-    """One kind of thing that is looked for. Pure; serves any number of texts."""
+    """Finds one kind of sensitive value. Pure; serves any number of texts."""
 
     @property
     def name(self) -> str:
@@ -32,24 +32,24 @@ class Detector(Protocol):
     @property
     def trigger(self) -> str | None:
         r"""
-        Return a cheap test, in RE2's syntax: what does not match it holds nothing to find. None: there is no such test.
+        Return a cheap prefilter, a pattern in RE2's syntax that matches every text with a finding; None: there is none.
 
-        It is also put to JSON text, so it must match whatever the escapes of JSON make of a find (`\\"` for a quotation
-        mark); escapes by number are resolved before.
+        It is also matched against JSON text, so it must match escaped values as well (`\\"` for a quotation mark);
+        numeric escapes need not be considered.
         """
 
     def find(self, text: str) -> Iterable[Span]:
-        """Yield where in `text` it is found. Folded text: other scripts' digits, spaces and dashes are ASCII."""
+        """Yield the findings in `text`, which is folded: digits, spaces and dashes of all scripts are ASCII."""
 
 
 class Match(Protocol):
-    """One place that a pattern matches."""
+    """One match of a pattern."""
 
     def span(self, group: int = 0, /) -> Span:
-        """Return where a group matched."""
+        """Return the span of a group."""
 
     def __getitem__(self, group: int, /) -> str:
-        """Return what a group matched."""
+        """Return the text of a group."""
 
 
 class Pattern(Protocol):
@@ -60,50 +60,50 @@ class Pattern(Protocol):
 
 
 class Scanner(Protocol):
-    """Several patterns in one pass over a text."""
+    """Matches several patterns in one pass over a text."""
 
     def __call__(self, text: str | bytes, /) -> Sequence[int]:
-        """Return which of the patterns match, by number, in any order."""
+        """Return the indices of the patterns that match, in any order."""
 
 
 class Patterns(Protocol):
     """
-    Where patterns are compiled: an engine whose time grows with the text and with nothing else (RE2).
+    Compiles patterns: a regular expression engine that takes time linear in the text (RE2).
 
-    Patterns have neither back references nor looks ahead or behind, so that it can keep this promise.
+    Patterns therefore have neither back references nor lookarounds.
     """
 
     def compile(self, pattern: str) -> Pattern:
         """Compile one pattern."""
 
     def scanner(self, patterns: Sequence[str]) -> Scanner:
-        """Compile patterns of which only is asked whether they match."""
+        """Compile patterns into one scanner."""
 
 
 def stands_alone(text: str, span: Span) -> bool:
-    """Say that no letter, digit or underscore touches the span."""
+    """Return whether no letter, digit or underscore touches the span."""
     start, end = span
     return not (is_word(text[start - 1 : start]) or is_word(text[end : end + 1]))
 
 
 def is_word(char: str) -> bool:
-    """Say whether a character is part of a word; the empty text is none."""
+    """Return whether a character is part of a word; False for the empty text."""
     return char.isalnum() or char == "_"
 
 
 def merged(findings: Iterable[Finding], rank: Callable[[str], int]) -> list[Finding]:
     """
-    Join finds that overlap, in the name of the one with the least rank: nothing that anybody found is left over.
+    Join findings that overlap; the result has the detector with the lowest rank, and covers all of them.
 
     Returns:
-        Findings by their start, none of which overlap.
+        Findings that do not overlap, sorted by their start.
     """
-    found: list[Finding] = []
+    joined: list[Finding] = []
     for finding in sorted(findings, key=lambda each: (each.start, -each.end)):
-        last = found[-1] if found else None
+        last = joined[-1] if joined else None
         if last is None or finding.start >= last.end:
-            found.append(finding)
+            joined.append(finding)
             continue
         detector = min(last.detector, finding.detector, key=rank)
-        found[-1] = Finding(last.start, max(last.end, finding.end), detector)
-    return found
+        joined[-1] = Finding(last.start, max(last.end, finding.end), detector)
+    return joined

@@ -1,9 +1,9 @@
 """
-Look for finds in a text that comes in pieces, and let go of it as soon as nothing more can be found there.
+Finds values in streamed text, and releases the text as soon as no finding can include it any more.
 
-The text is cut where no find can reach across: at white space, unless what stands there may be one thing in groups (a
-telephone number, an account). A piece is looked at alone, with a little of what came before it. Where the cuts are is
-decided by the text and by nothing else, so what is found does not depend on how the text arrived.
+The text is cut where no finding can extend across: at white space, unless it may separate groups of one value (a
+telephone number, an account). Each part is inspected by itself, with some context before it. The cuts depend only on
+the text, so findings do not depend on how it was cut into events.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from app.core.redaction.editing import Edit
 from app.core.redaction.finding import Finding
 from app.core.redaction.inspector import Inspector
 
-CONTEXT_CHARS: Final = 96  # how far detectors look back for words that give a value its meaning
-_BLOCKS_CHARS: Final = (1024, 192)  # what is looked at in one go, and more closely where there is something
+CONTEXT_CHARS: Final = 96  # how far detectors look back for words that describe a value
+_BLOCKS_CHARS: Final = (1024, 192)  # tested for triggers at once; the smaller block if the larger one has any
 _END_LINE_CHARS: Final = 80  # the last line of a private key is shorter
 
 _BEFORE_WORD: Final = re.compile(r"\s(?=\S)")
@@ -26,38 +26,35 @@ _GROUP_BEGINS: Final = frozenset("0123456789(+")
 _LOOK_BACK_CHARS: Final = 48
 _GAP_MAX_CHARS: Final = 2
 _DIGIT: Final = re.compile(r"\d")
-_SHORT_CHARS, _CAPITALS_CHARS = 2, 4  # what may stand between groups with digits: "of", a bank in an account's number
+_SHORT_CHARS, _CAPITALS_CHARS = 2, 4  # of words that may be between groups with digits: "of", a bank in an account
 _TOKEN: Final = re.compile(r"[\w.+/=~%:@-]+")
 _KEY_LINES: Final = re.compile(r"[A-Za-z0-9+/=\s\\:,-]+")
 
-Replace: TypeAlias = Callable[
-    [str, str], str | None
-]  # detector and value, to what stands there instead; None leaves it
+Replace: TypeAlias = Callable[[str, str], str | None]  # of detector and value: the replacement; None keeps the value
 
 
 class Cut:
     """
-    An editor that replaces finds.
+    An editor that replaces findings.
 
     Args:
-        inspector: Finds.
+        inspector: Finds values.
 
-        replace: Says what a find becomes; may raise to end the text.
+        replace: Returns the replacement of a finding; may raise to end the text.
 
-        window_chars: The most that is held back. What is longer without a cut is looked at in parts, which overlap by
-            half of that.
+        window_chars: The most that is held back. Longer text without a cut is inspected in windows, half overlapping.
     """
 
     def __init__(self, inspector: Inspector, replace: Replace, window_chars: int) -> None:
         self._inspector = inspector
         self._replace = replace
         self._window = max(2, window_chars)
-        self._at_words = inspector.has_triggers_only  # a configured pattern may reach across anything
-        self._text = ""  # some context, and then what is undecided
-        self._at = 0  # where that begins
-        self._hot_until = 0  # up to here a closer look has been taken: there is something
-        self._open: re.Pattern[str] | None = None  # the last find may go on
-        self._open_left = 0
+        self._at_words = inspector.has_triggers_only  # findings of a configured pattern may include any white space
+        self._text = ""  # context, followed by undecided text
+        self._at = 0  # start of the undecided text
+        self._hot_until = 0  # end of text known to have triggers
+        self._open: re.Pattern[str] | None = None  # matches what continues the last finding, if that may go on
+        self._open_left = 0  # most characters that may continue it
 
     def feed(self, text: str) -> list[Edit]:
         """Take the next piece; see `Editor`."""
@@ -65,7 +62,7 @@ class Cut:
         return self._decided(final=False)
 
     def end(self) -> list[Edit]:
-        """Decide about the rest; see `Editor`."""
+        """Decide the rest; see `Editor`."""
         return self._decided(final=True)
 
     def _decided(self, *, final: bool) -> list[Edit]:
@@ -81,7 +78,7 @@ class Cut:
         return edits
 
     def _calm(self) -> list[Edit]:
-        """Let a stretch go in which no detector can find anything, wherever it would be cut."""
+        """Release text without triggers, in which no detector can find anything."""
         if not self._at_words or self._at < self._hot_until:
             return []
         border = None
@@ -95,7 +92,7 @@ class Cut:
         return []
 
     def _step(self, *, final: bool) -> list[Edit]:
-        """Decide about the next piece; nothing if it is not known where that ends."""
+        """Decide the text up to the next border; nothing if there is none yet."""
         border = self._first_border(self._at + self._window)
         if border is not None:
             return self._edits(border, self._findings(border))
@@ -104,7 +101,7 @@ class Cut:
         return self._edits(len(self._text), self._findings(len(self._text))) if final else []
 
     def _part(self) -> list[Edit]:
-        """Decide about half of what is in the window, or as much as a find there needs."""
+        """Decide the first half of the window, more or less of it if a finding crosses its end."""
         findings = self._findings(self._at + self._window)
         end = self._at + self._window // 2
         for finding in findings:
@@ -113,7 +110,7 @@ class Cut:
         return self._edits(end, [finding for finding in findings if finding.end <= end])
 
     def _findings(self, end: int) -> Sequence[Finding]:
-        """Return what is between here and `end`; what began before that is not known any more, so its rest counts."""
+        """Return the findings up to `end`; of those that begin in the context, only the undecided part."""
         start = max(0, self._at - CONTEXT_CHARS)
         return [
             Finding(max(start + finding.start, self._at), start + finding.end, finding.detector)
@@ -135,18 +132,18 @@ class Cut:
         return edits
 
     def _leave_open(self, value: str, end: int) -> None:
-        """Note that a find may go on behind `end`: a private key does, and so does what the window has cut off."""
+        """Note that a finding may go on after `end`: a private key does, as does one that the window has cut off."""
         if value.startswith(PEM_BEGIN) and not PEM_END.search(value):
             self._open, self._open_left = _KEY_LINES, PEM_MOST_CHARS
         elif not value[-1:].isspace() and end - self._at > self._window // 2:
             self._open, self._open_left = _TOKEN, PEM_MOST_CHARS
 
     def _go_on(self, *, final: bool) -> list[Edit]:
-        """Swallow what still belongs to the last find."""
+        """Remove text that continues the last finding."""
         shape = self._open or _TOKEN
         most = min(len(self._text), self._at + self._open_left)
-        found = shape.match(self._text, self._at, most)
-        stop = self._at if found is None else found.end()
+        rest = shape.match(self._text, self._at, most)
+        stop = self._at if rest is None else rest.end()
         closed = PEM_END.search(self._text, self._at, stop) if shape is _KEY_LINES else None
         undecided = stop == len(self._text) and self._open_left > stop - self._at and not final
         if closed is not None:
@@ -159,16 +156,16 @@ class Cut:
         return [(stop - self._at, "")] if stop > self._at or self._open is None else []
 
     def _first_border(self, limit: int) -> int | None:
-        """Return the first place behind this one, up to `limit`, where nothing can reach across."""
+        """Return the first border in the undecided text, up to `limit`: a place that no finding extends across."""
         if not self._at_words:
             return None
-        for found in _BEFORE_WORD.finditer(self._text, self._at, limit + 1):  # and never through all of a long word
-            if found.end() > self._at and self._is_border(found.end()):
-                return found.end()
+        for gap in _BEFORE_WORD.finditer(self._text, self._at, limit + 1):  # bounded, as a word may be long
+            if gap.end() > self._at and self._is_border(gap.end()):
+                return gap.end()
         return None
 
     def _last_border(self, limit: int) -> int | None:
-        """Return the last such place."""
+        """Return the last border in the undecided text before `limit`."""
         for place in range(limit - 1, self._at, -1):
             if self._text[place - 1].isspace() and not self._text[place].isspace() and self._is_border(place):
                 return place
@@ -184,7 +181,7 @@ class Cut:
 
 
 def _goes_on(words: str) -> bool:
-    """Say that the last word may belong to the next: it has a digit, or is short and behind one with a digit."""
+    """Return whether a value may go on after the last word: one with a digit, or a short one after such a word."""
     *others, word = words.rsplit(None, 2)[-2:] or [""]
     if _DIGIT.search(word) or PEM_BEGIN in words:
         return True

@@ -1,4 +1,4 @@
-"""Run detectors over texts: all of their triggers in one pass, and then only those that may find something."""
+"""Runs detectors over texts: all of their triggers in one pass, then the detectors whose triggers match."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Final
 from app.core.redaction.finding import Detector, Finding, Patterns, merged
 from app.core.redaction.normalization import fold
 
-_ESCAPED: Final = r"\\u[0-9a-fA-F]{4}"  # JSON text in which characters are spelled by number hides what it holds
+_ESCAPED: Final = r"\\u[0-9a-fA-F]{4}"  # numeric escapes in JSON hide characters from triggers
 _NOTHING: Final[Sequence[Finding]] = ()
 
 
 class Inspector:
     """
-    A set of detectors; of two that find the same, the earlier one's name counts.
+    A set of detectors; of those with the same finding, the first one names it.
 
     Args:
-        detectors: What is looked for.
+        detectors: In order of precedence.
 
         patterns: Compiles the triggers.
 
-        allow: Values that are let through, upper or lower case; `*` stands for anything in them.
+        allow: Values that are not reported, regardless of case; `*` stands for any characters.
     """
 
     def __init__(self, detectors: Sequence[Detector], patterns: Patterns, allow: Sequence[str] = ()) -> None:
@@ -37,19 +37,19 @@ class Inspector:
 
     @property
     def has_triggers_only(self) -> bool:
-        """Say that every detector has a trigger, so that a text without any holds nothing."""
+        """Return whether every detector has a trigger, so that a text without triggers has no findings."""
         return not self._always
 
     def is_clean(self, json_text: bytes) -> bool:
-        """Say that no string in a JSON text can hold a find; False means that it must be looked at."""
+        """Return whether no string in a JSON text can have a finding; if False, it has to be inspected."""
         return not self._always and not self._of_json(json_text)
 
     def is_calm(self, text: str) -> bool:
-        """Say that neither this text nor a part of it can hold a find; False means that it must be looked at."""
+        """Return whether neither this text nor a part of it can have a finding; if False, it has to be inspected."""
         return not self._always and not self._of_text(text)
 
     def find(self, text: str, also: Sequence[Finding] = _NOTHING) -> Sequence[Finding]:
-        """Return what is in `text` by its start, none of which overlap; `also` is what others have found there."""
+        """Return the findings in `text`, sorted by start and without overlaps, merged with `also`, those of others."""
         numbers = self._of_text(text)
         if not numbers and not self._always and not also:
             return _NOTHING

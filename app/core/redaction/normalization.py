@@ -1,7 +1,7 @@
 """
-One spelling for what looks different and means the same: digits of all scripts, spaces, dashes, full-width letters.
+Folds equivalent characters: digits of all scripts, spaces, dashes and full-width letters become ASCII.
 
-Every character stays one character, so what is found in folded text stands at the same place in the original.
+Every character stays one character, so positions in folded text are those of the original.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DASHES: Final = (0x58A, *range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63)
 
 
 def fold(text: str) -> str:
-    """Return `text` in the one spelling; of the same length."""
+    """Return the folded text, which has the same length."""
     return text if text.isascii() else text.translate(_FOLDS)
 
 

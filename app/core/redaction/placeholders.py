@@ -1,11 +1,10 @@
 r"""
-What stands in a text instead of a value: `[EMAIL_1]` can be turned back, `[EMAIL]` and `[EMAIL:3f0c…]` cannot.
+Placeholders, which replace values in a text: `[EMAIL_1]` can be restored, `[EMAIL]` and `[EMAIL:3f0c…]` cannot.
 
-In a conversation that the gateway keeps, messages of which the values are long forgotten meet new ones: there a
-placeholder is `[EMAIL_3f0c96b2]`, the same for the same value in all of the conversation, so that none ever means two.
+In a session that the gateway stores, new messages meet old placeholders whose values are forgotten. Placeholders are
+therefore derived from the value there, as `[EMAIL_3f0c96b2]`, so that none ever stands for two values.
 
-A model may spell a placeholder a little differently (`[Email 1]`, `[EMAIL\_1]`), which changes nothing of what it
-means.
+Models may spell a placeholder differently (`[Email 1]`, `[EMAIL\_1]`); all spellings are restored.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from app.core.redaction.editing import Edit
 
 INNER_MAX_CHARS: Final = 64
 _NAME_CHARS: Final = 8
-# Something in brackets that may be meant as a placeholder; group 1 is what stands between them.
+# A text in brackets that may be a placeholder; group 1 is the text between them.
 PLACEHOLDER: Final = re.compile(rf"\[([A-Za-z][A-Za-z0-9 _\\-]{{1,{INNER_MAX_CHARS - 1}}})\]")
-# The end of a text in which one may have begun.
+# The beginning of a placeholder at the end of a text.
 BEGUN: Final = re.compile(rf"\[(?:[A-Za-z][A-Za-z0-9 _\\-]{{0,{INNER_MAX_CHARS - 1}}})?$")
 
 _IGNORED: Final[Mapping[int, None]] = MappingProxyType(dict.fromkeys(map(ord, " _\\-")))
@@ -29,24 +28,24 @@ _LABELS: Final[Mapping[str, str]] = MappingProxyType({"secrets": "SECRET"})
 
 
 def label_of(detector: str) -> str:
-    """Return how finds of a detector are called in a text."""
+    """Return the label of a detector's findings in placeholders."""
     return _LABELS.get(detector, detector.upper())
 
 
 def meaning_of(inner: str) -> str:
-    """Return the same text for all spellings of what stands in the brackets of one placeholder."""
+    """Return a normal form, the same for all spellings of a placeholder's inner text."""
     return inner.translate(_IGNORED).casefold()
 
 
 class Vault:
     """
-    The values of one call, by their placeholders. Lives in its memory and nowhere else, and ends with it.
+    The values of one call, by their placeholders. Only in memory, and only for the duration of the call.
 
     Args:
-        taken: Meanings of what looks like a placeholder in the call's own text, and must come back as it was.
+        taken: Meanings of texts in the call itself that look like placeholders, and must not be replaced.
 
-        name: Gives what tells the placeholder of a value from all others in hexadecimal digits, of which the first few
-            are used; without it they are counted.
+        name: Returns hexadecimal digits that identify a value, of which the first few are used; None: values are
+            numbered.
     """
 
     def __init__(self, taken: frozenset[str] = frozenset(), name: Callable[[str, str], str] | None = None) -> None:
@@ -60,11 +59,11 @@ class Vault:
         return len(self._values)
 
     def __repr__(self) -> str:
-        """Say how much there is, and nothing of it."""
+        """Return the number of values, and none of them."""
         return f"Vault({len(self)} values)"
 
     def put(self, detector: str, value: str) -> str:
-        """Return the placeholder of a value: the same for the same value; they count up in the order of first use."""
+        """Return the placeholder of a value: the same for the same value; numbered in the order of first use."""
         known = self._placeholders.get((detector, value))
         if known is not None:
             return known
@@ -74,7 +73,7 @@ class Vault:
         return placeholder
 
     def get(self, inner: str) -> str | None:
-        """Return the value of what stands between two brackets; None if that is no placeholder of this call."""
+        """Return the value for a placeholder's inner text; None if it is not a placeholder of this call."""
         return self._values.get(meaning_of(inner))
 
     def _counted(self, detector: str) -> str:
@@ -85,7 +84,7 @@ class Vault:
         return f"{label}_{number}"
 
     def _named(self, detector: str, digits: str) -> str:
-        """Return as many digits as tell it from others; one that the caller repeats means what it meant before."""
+        """Return a label with enough digits to be unique; placeholders that the caller repeats keep their meaning."""
         chars = _NAME_CHARS
         while meaning_of(inner := f"{label_of(detector)}_{digits[:chars]}") in self._values:
             chars += 1
@@ -93,12 +92,12 @@ class Vault:
 
 
 def meanings_in(text: str) -> frozenset[str]:
-    """Return what a text itself holds that may be taken for a placeholder."""
+    """Return the meanings of all texts in `text` that look like placeholders."""
     return frozenset(meaning_of(inner) for inner in PLACEHOLDER.findall(text)) if "[" in text else frozenset()
 
 
 class Restore:
-    """An editor that puts values back; it holds back no more than what may be the beginning of a placeholder."""
+    """An editor that restores values; holds back only what may be the beginning of a placeholder."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -115,7 +114,7 @@ class Restore:
         return self._edits(text, certain)
 
     def end(self) -> list[Edit]:
-        """Let what was held back stay; see `Editor`."""
+        """Keep the text that was held back; see `Editor`."""
         held, self._held = self._held, ""
         return [(len(held), None)]
 

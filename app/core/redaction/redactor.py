@@ -1,4 +1,4 @@
-"""Take out of a request what must not leave, by the rules of its route."""
+"""Redacts requests by the rules of their route."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from app.core.redaction.finding import Finding
 from app.core.redaction.inspector import Inspector
 from app.core.redaction.placeholders import Vault, label_of, meanings_in
 
-FINDS_MAX: Final = 10_000  # a request with more is no prompt, and would hold up all others
+FINDS_MAX: Final = 10_000  # a request with more is not a prompt, and would delay all others
 _HASH_CHARS: Final = 12
-_SMALL_BYTES: Final = 131_072  # a larger body is mostly pictures, which need not be read
+_SMALL_BYTES: Final = 131_072  # a larger body is mostly images, whose bytes need not be scanned
 
-Found: TypeAlias = Mapping[str, Sequence[Finding]]  # what detectors outside have found in texts, by the text
-_NOBODY_ELSE: Final[Found] = MappingProxyType({})
+Found: TypeAlias = Mapping[str, Sequence[Finding]]  # findings of external detectors, by text
+_NO_FINDINGS: Final[Found] = MappingProxyType({})
 
 
 class Action(Enum):
-    """What becomes of a find."""
+    """What to do with a finding."""
 
-    MASK = "mask"  # it becomes its label
-    HASH = "hash"  # it becomes its label and a keyed hash, the same for the same value
-    TOKENIZE = "tokenize"  # it becomes a placeholder, and comes back in the answer
-    BLOCK = "block"  # the request is refused
-    REPORT = "report"  # it stays, and is counted
+    MASK = "mask"  # replace it by its label
+    HASH = "hash"  # replace it by its label and a keyed hash, the same for the same value
+    TOKENIZE = "tokenize"  # replace it by a placeholder, and restore it in the answer
+    BLOCK = "block"  # refuse the request
+    REPORT = "report"  # keep it, and count it
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """How many finds of one detector one field held, and what became of them."""
+    """The number of findings of one detector in one field, and what was done with them."""
 
     field: str
     detector: str
@@ -49,9 +49,9 @@ class Hit(msgspec.Struct, frozen=True):
 
 class Redacted(msgspec.Struct, frozen=True):
     """
-    A body without what had to go, what was there, and what must come back.
+    A redacted body, its hits, and the values to restore.
 
-    With `blocked`, a find that must not be there at all, the body is as it was, and must not go anywhere.
+    With `blocked`, a hit whose action is BLOCK, the body is unchanged, and must not be sent.
     """
 
     raw: bytes
@@ -65,11 +65,11 @@ class Redactor:
     The rules of one route.
 
     Args:
-        inspector: Finds.
+        inspector: Finds values.
 
-        actions: By detector; what is missing is reported.
+        actions: By detector; REPORT for others.
 
-        hash_key: Of the hashes.
+        hash_key: Key of the HMACs in placeholders.
     """
 
     def __init__(self, inspector: Inspector, actions: Mapping[str, Action], hash_key: bytes) -> None:
@@ -78,23 +78,23 @@ class Redactor:
         self._hash_key = hash_key
 
     def texts(self, raw: bytes, rule: Rule) -> list[str]:
-        """Return the texts of a body, each once, for detectors that are asked beforehand; single words are left out."""
+        """Return the distinct texts of a body, for external detectors; single words are left out."""
         texts: dict[str, None] = {}
 
         def visit(_path: str, text: str, _json: bool) -> str:
-            if not text.isidentifier():  # the name of a member, or a single word
+            if not text.isidentifier():  # neither a member's name nor a single word
                 texts[text] = None
             return text
 
         rewritten(raw, rule, visit)
         return list(texts)
 
-    def redact(self, raw: bytes, rule: Rule, also: Found = _NOBODY_ELSE, session: str | None = None) -> Redacted:
+    def redact(self, raw: bytes, rule: Rule, also: Found = _NO_FINDINGS, session: str | None = None) -> Redacted:
         """
-        Return the body with every find replaced; `session` names the conversation that the gateway keeps it in.
+        Return the body with all findings replaced; `session` is the session that the gateway stores it in.
 
         Raises:
-            GatewayError: CONTENT_BLOCKED, if there are too many.
+            GatewayError: CONTENT_BLOCKED, if there are too many findings.
         """
         if not also and len(raw) <= _SMALL_BYTES and self.inspector.is_clean(raw):
             return Redacted(raw)
@@ -110,16 +110,16 @@ class Redactor:
         return Redacted(rewritten(raw, rule, _Replacement(survey.findings, self, vault)), hits, vault)
 
     def redact_text(self, text: str, vault: Vault) -> str:
-        """Return one more text of the same request without its finds."""
+        """Return another text of the same request, redacted."""
         findings = self.inspector.find(text)
         return _Replacement({(text, False): findings}, self, vault)("", text, json=False) if findings else text
 
     def action_of(self, detector: str) -> Action:
-        """Return what becomes of finds of a detector."""
+        """Return the action for findings of a detector."""
         return self._actions.get(detector, Action.REPORT)
 
     def replacement(self, detector: str, value: str, vault: Vault) -> str | None:
-        """Return what stands in a text instead of a value; None if that stays."""
+        """Return the replacement of a value, None to keep it; raises CONTENT_BLOCKED if the action is BLOCK."""
         action = self.action_of(detector)
         if action is Action.REPORT:
             return None
@@ -132,8 +132,8 @@ class Redactor:
         return f"[{label_of(detector)}]"
 
     def _digits(self, session: str, detector: str, value: str) -> str:
-        what = f"{detector}\n{value}" if not session else f"{session}\n{detector}\n{value}"
-        return hmac.new(self._hash_key, what.encode(), hashlib.sha256).hexdigest()
+        message = f"{detector}\n{value}" if not session else f"{session}\n{detector}\n{value}"
+        return hmac.new(self._hash_key, message.encode(), hashlib.sha256).hexdigest()
 
     def _hits(self, survey: _Survey) -> list[Hit]:
         return [
@@ -142,14 +142,14 @@ class Redactor:
 
 
 def blocked_by(detector: str, field: str | None) -> GatewayError:
-    """Return the refusal of a find that must not be there; it names what found it, and never what was found."""
+    """Return the error for a finding whose action is BLOCK; it names the detector, and never the value."""
     where = "The answer" if field is None else f"The field {field!r}"
     message = f"{where} holds something that the detector {detector!r} finds, and that must not pass here."
     return GatewayError(CONTENT_BLOCKED, message, param=field)
 
 
 class _Survey:
-    """Visits all texts and notes what is in them."""
+    """Visits all texts and records the findings."""
 
     def __init__(self, inspector: Inspector, also: Found) -> None:
         self._inspector = inspector
@@ -160,10 +160,10 @@ class _Survey:
         self.meanings: frozenset[str] = frozenset()
 
     def __call__(self, path: str, text: str, json: bool) -> str:
-        read = plain_of(text) if json else text
-        findings = self._inspector.find(read, self._also.get(text, ()))
-        if "[" in read:
-            self.meanings |= meanings_in(read)
+        plain = plain_of(text) if json else text
+        findings = self._inspector.find(plain, self._also.get(text, ()))
+        if "[" in plain:
+            self.meanings |= meanings_in(plain)
         if findings:
             self.findings[text, json] = findings
             self._total += len(findings)
@@ -176,7 +176,7 @@ class _Survey:
 
 
 class _Replacement:
-    """Visits all texts and replaces what the survey has found."""
+    """Visits all texts and replaces the findings of the survey."""
 
     def __init__(
         self, findings: Mapping[tuple[str, bool], Sequence[Finding]], redactor: Redactor, vault: Vault

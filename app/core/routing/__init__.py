@@ -1,6 +1,6 @@
 """
-From the name of a model to the targets that are tried, in order.
+Routing: from a model name to the ordered targets of a call.
 
-`table` knows the names, `candidates` what a target can do, `balancing` and `affinity` the strategies; `router` asks
-them all.
+`table` resolves names, `candidates` checks what a target supports, `balancing` and `affinity` are the strategies;
+`router` combines them.
 """

@@ -1,8 +1,8 @@
 """
-Calls that belong together go to the same target, as long as it is well and has room, so that its prompt cache is warm.
+Affinity: send related calls to the same target while it is healthy and not overloaded, to use its prompt cache.
 
-Which target that is follows from the call alone (rendezvous hashing, Thaler and Ravishankar 1998), so replicas agree
-without talking to each other, and a target that comes or goes moves only the calls that are, or were, its own.
+The target depends only on the call (rendezvous hashing, Thaler and Ravishankar 1998), so replicas agree without
+communicating, and adding or removing a target moves only the calls assigned to it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,20 @@ from app.core.routing.candidates import Candidate
 
 PREFIX_CHARS: Final = 4096  # about 1024 tokens, the least that the large providers keep in their prompt caches
 CROWD: Final = 1.25  # times its share of what is in flight; the usual bound of consistent hashing with bounded loads
-QUIET: Final = (
-    3  # attempts in flight at one target are never a crowd: a few calls side by side would else be torn apart
-)
+QUIET: Final = 3  # attempts in flight at one target are never too many, or a few parallel calls would be separated
 POOR: Final = 0.7  # reliability: three of about ten recent attempts failed
-TRIED: Final = 0.05  # of the calls that belong to a poor target still go there, or nobody would see it recover
-_DIGITS: Final = 52  # bits of a hash that a float between 0 and 1 can tell apart, with half a step to spare
+TRIED: Final = 0.05  # of the calls of a poor target still go there, to detect its recovery
+_DIGITS: Final = 52  # bits of a hash that a float between 0 and 1 can represent, plus half a step
 
 
 class Affinity:
     """
-    A strategy for calls that have something in common; those that have nothing are left to another strategy.
+    A strategy that keeps calls with the same key (session, user or prefix) together; others use `strategy`.
 
     Args:
-        common: What calls have in common, or None; one of `COMMON`.
+        common: Returns the key of a call, if it has one; one of `COMMON`.
 
-        strategy: Orders the targets for the others.
+        strategy: Orders the targets of calls without a key.
 
         tools: As for every strategy.
     """
@@ -46,7 +44,7 @@ class Affinity:
         self._tools = tools
 
     def order(self, candidates: Sequence[Candidate], call: Call, /) -> Sequence[Candidate]:
-        """Rank the candidates for what the call has in common with others; those that are ill or full come last."""
+        """Rank the candidates by the call's key; unreliable and overloaded ones come last."""
         value = self._common(call)
         if not value:
             return self._strategy.order(candidates, call)
@@ -65,9 +63,9 @@ class Affinity:
 
 def rendezvous(value: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     """
-    Rank candidates for a value: always the same way, and over many values each place in proportion to the weights.
+    Rank candidates for a value: deterministic, and over many values in proportion to the weights.
 
-    Every candidate draws `-ln(hash) / weight`, and the smallest draw is the first, as in the strategy `weighted`.
+    Candidates are sorted by `-ln(hash) / weight`, as in the strategy `weighted`.
     """
     key = hashlib.blake2b(value.encode(), digest_size=32).digest()
     return sorted(candidates, key=lambda candidate: _draw(key, candidate))
@@ -86,7 +84,7 @@ def _session(call: Call) -> str | None:
 
 
 def _prefix(call: Call) -> str:
-    """Return the beginning of the conversation, up to its first question: what stays the same in every turn."""
+    """Return the conversation up to its first user message, which is the same in every turn."""
     request = call.request
     if not isinstance(request, ChatRequest):
         return "\0".join(request.text)[:PREFIX_CHARS]

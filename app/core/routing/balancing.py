@@ -1,8 +1,8 @@
 """
-How the targets of a route are put in order: one small object per strategy.
+Load-balancing strategies: each orders the targets of a route.
 
-A strategy answers one question, which target first and which then, and keeps no books: what happened to earlier calls
-stands in `Traffic`, which a stage writes. So whatever becomes of a call, streamed or not, it is counted in one place.
+A strategy has no state of its own: it reads `Traffic`, which a stage updates, so that every call is counted in one
+place, streamed or not.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from app.core.tokens import answer_tokens, prompt_of
 from app.core.traffic.loads import UNKNOWN_S
 from app.core.traffic.memory import Traffic
 
-_ANSWER_TOKENS = 500  # of an answer whose length the request leaves open: about a page
+_ANSWER_TOKENS = 500  # assumed if the request does not limit the answer: about a page
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """What a strategy is made from: the name of its route, and its only sources of time, chance and experience."""
+    """What a strategy is made from: the name of its route, and its only sources of time, randomness and statistics."""
 
     route: str
     clock: Clock
@@ -35,7 +35,7 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 class Strategy(Protocol):
-    """Puts the targets of one route in order, again for each call that reaches them."""
+    """Orders the targets of one route, anew for each call that reaches them."""
 
     def order(self, candidates: Sequence[Candidate], call: Call, /) -> Sequence[Candidate]:
         """Return `candidates`, at least one, in the order in which they are to be tried. May not wait."""
@@ -45,7 +45,7 @@ StrategyFactory: TypeAlias = Callable[[Tools], Strategy]
 
 
 class Sequential:
-    """From top to bottom, as configured."""
+    """In the configured order."""
 
     def __init__(self, _tools: Tools) -> None:
         """Needs nothing."""
@@ -57,10 +57,10 @@ class Sequential:
 
 class Weighted:
     """
-    By chance, each place in proportion to the weights of those who have none yet.
+    A weighted random order: each place is drawn in proportion to the weights of the remaining candidates.
 
-    Every candidate draws `-ln(random) / weight`, the time of its first event at the rate `weight`; the earliest goes
-    first (Efraimidis and Spirakis, 2006). Without memory, so that replicas need not agree.
+    Candidates are sorted by `-ln(random) / weight` (Efraimidis and Spirakis, 2006). Stateless, so replicas need not
+    agree.
     """
 
     def __init__(self, tools: Tools) -> None:
@@ -73,42 +73,42 @@ class Weighted:
 
 
 class RoundRobin:
-    """Each in turn, the others behind it in a circle."""
+    """Each target in turn, followed by the others in circular order."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
     def order(self, candidates: Sequence[Candidate], _call: Call, /) -> Sequence[Candidate]:
-        """Begin one further than the last time."""
+        """Start one position after that of the last call."""
         first = self._tools.traffic.turn(self._tools.route) % len(candidates)
         return [*candidates[first:], *candidates[:first]]
 
 
 class LeastBusy:
-    """Fewest attempts in flight first, whatever route they came by; by chance among equals."""
+    """Fewest attempts in flight first, counting those of all routes; ties are broken at random."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
     def order(self, candidates: Sequence[Candidate], _call: Call, /) -> Sequence[Candidate]:
-        """Sort by what is in flight."""
+        """Sort by the attempts in flight."""
         loads, chance = self._tools.traffic.loads, self._tools.chance
         return _sorted(candidates, [loads.seen(candidate.target.name).in_flight + chance() for candidate in candidates])
 
 
 class Latency:
     """
-    The better of two taken by chance (power of two choices), then the others from best to worst.
+    The better of two random candidates (power of two choices), then the others from best to worst.
 
-    Better is a smaller peak-EWMA of the time to the first token (to the whole answer, if it is not streamed) times the
-    attempts in flight. Always taking the best of all would send everybody to the same target at the same time.
+    The cost is the peak-EWMA of the time to the first token (to the whole answer, if it is not streamed) times the
+    attempts in flight. Always choosing the best of all would send all calls to the same target at the same time.
     """
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
     def order(self, candidates: Sequence[Candidate], call: Call, /) -> Sequence[Candidate]:
-        """Choose the first by chance and speed."""
+        """Choose the first of two at random, and sort the others by cost."""
         count, chance = len(candidates), self._tools.chance
         if count == 1:
             return candidates
@@ -124,13 +124,13 @@ class Latency:
         load = self._tools.traffic.loads.seen(candidate.target.name)
         latency_s = load.latency_s(stream=call.request.stream, now=now)
         if latency_s is None:
-            # One call finds out how fast it is; until it has, the target gets no crowd.
+            # One call measures the latency; until it has, the target should not get many.
             return UNKNOWN_S * (load.in_flight + 1) if load.in_flight else 0.0
         return latency_s * (load.in_flight + 1)
 
 
 class Cost:
-    """Cheapest first, for the estimated length of this call; as configured among equals."""
+    """Cheapest first, for the estimated length of this call; ties keep the configured order."""
 
     def __init__(self, _tools: Tools) -> None:
         """Needs nothing."""
@@ -143,9 +143,9 @@ class Cost:
 
 class Guarded:
     """
-    A strategy of somebody else, whose order is made complete.
+    A wrapper for custom strategies that makes their order complete.
 
-    What it leaves out is tried last, as configured; what it repeats or makes up is not tried for it.
+    Candidates that it leaves out come last, in the configured order; duplicates and unknown ones are dropped.
     """
 
     def __init__(self, strategy: Strategy) -> None:

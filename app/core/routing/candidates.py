@@ -1,4 +1,4 @@
-"""What is configured about the targets of a route, and what a request needs of whoever answers it. Pure functions."""
+"""The configured capabilities of targets, and the features that a request needs. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FEATURES: Final = ("tools", "vision", "json_schema", "audio")
 
 class Candidate(msgspec.Struct, frozen=True):
     """
-    A target of a route with what is configured about it there.
+    A target of a route with its configuration there.
 
     `weight` is its share of the traffic, prices are US dollars per million tokens. `capabilities` are some of
-    `FEATURES`; None stands for all of them. `context_window` is in tokens; None is without bound.
+    `FEATURES`; None means all of them. `context_window` is in tokens; None means unbounded.
     """
 
     target: Target
@@ -32,12 +32,12 @@ class Candidate(msgspec.Struct, frozen=True):
 
     @property
     def serves_all(self) -> bool:
-        """Say whether nothing is known that this target cannot do."""
+        """Return whether the target has no known limitation."""
         return self.capabilities is None and self.context_window is None
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What a request asks for: some of `FEATURES`, in that order, and about how many tokens it fills."""
+    """What a request needs: some of `FEATURES`, in that order, and about how many tokens it uses."""
 
     features: tuple[str, ...]
     tokens: int
@@ -48,7 +48,7 @@ class _Format(msgspec.Struct, frozen=True):
 
 
 def needs_of(call: Call) -> Needs:
-    """Return what the target that answers a call has to be able to do."""
+    """Return the features and the context length that a call needs."""
     request, prompt = call.request, prompt_of(call)
     if not isinstance(request, ChatRequest):
         return Needs((), prompt)
@@ -58,7 +58,7 @@ def needs_of(call: Call) -> Needs:
 
 
 def lacking(candidate: Candidate, needs: Needs) -> tuple[str, ...]:
-    """Return the features that `candidate` has not, and `context` last if the request is too long for it."""
+    """Return the features that `candidate` lacks, and `context` last if the request is too long for it."""
     known = candidate.capabilities
     missing = [feature for feature in needs.features if known is not None and feature not in known]
     if candidate.context_window is not None and needs.tokens > candidate.context_window:
@@ -88,4 +88,4 @@ def _wants_schema(response_format: msgspec.Raw) -> bool:
     try:
         return msgspec.json.decode(response_format, type=_Format).type == "json_schema"
     except msgspec.ValidationError:
-        return False  # no object: the provider will say what is wrong with it
+        return False  # invalid: the provider rejects it

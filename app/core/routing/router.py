@@ -1,8 +1,8 @@
 """
-From a call to the targets it may try, in order: the steps of its route, who can serve it, and each step's strategy.
+The router: determine the targets of a call, in order, from the steps of its route, capabilities and strategies.
 
-A step is put in order when the call gets there: a fallback's strategy then sees the traffic of that moment, and takes
-no turn for calls that never needed it.
+A step (a route or one of its fallbacks) is ordered only when the call reaches it, so that a fallback's strategy sees
+current traffic, and round robin advances only for calls that use it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from app.core.routing.wildcards import STAR, filled
 
 _SHOWN_MAX = 5
 _STARRED_MAX = 1024
-_PARAMS: Mapping[str, str] = {"tools": "tools", "json_schema": "response_format"}  # the others stand in the messages
+_PARAMS: Mapping[str, str] = {"tools": "tools", "json_schema": "response_format"}  # others are in the messages
 
 
 class Targets(Protocol):
-    """The targets of one call, counted from 0."""
+    """The targets of one call, indexed from 0."""
 
     def __len__(self) -> int:
         """Return how many may be tried."""
@@ -36,7 +36,7 @@ class Targets(Protocol):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """How one route chooses: its strategy, and what is configured about its targets."""
+    """The strategy of a route, and the configuration of its targets."""
 
     strategy: Strategy
     candidates: tuple[Candidate, ...]
@@ -44,10 +44,10 @@ class Policy(msgspec.Struct, frozen=True):
 
 class Preview(msgspec.Struct, frozen=True):
     """
-    One step as a call would find it.
+    One step of the routing of a call, without running it.
 
     `route` is None for a direct name, `targets` are in the order in which they would be tried, and `passed_by` are
-    those that cannot serve the request, with what they lack.
+    those that cannot serve the request, with the features they lack.
     """
 
     route: str | None
@@ -64,7 +64,7 @@ _Steps: TypeAlias = tuple[_Step, ...]
 
 
 class _Plan(msgspec.Struct, frozen=True):
-    """A route's steps; `fixed` are the targets of a route whose order and choice never depend on the call."""
+    """A route's steps; `selective`: some target has limits; `fixed`: all targets, if they never depend on the call."""
 
     steps: _Steps
     selective: bool
@@ -78,14 +78,14 @@ class Router:
     Args:
         routing: The routes and providers.
 
-        policies: By route name; a route without one is tried as configured.
+        policies: By route name; the targets of a route without one are tried in the configured order.
     """
 
     def __init__(self, routing: RoutingTable, policies: Mapping[str, Policy]) -> None:
         self._routing = routing
         self._policies = policies
         self._plans = {name: _planned(routing.groups(name), policies) for name in policies if STAR not in name}
-        self._starred = lru_cache(_STARRED_MAX)(self._star)  # names come from clients, so not without bound
+        self._starred = lru_cache(_STARRED_MAX)(self._star)  # bounded, since names come from clients
 
     def __call__(self, call: Call) -> Targets:
         """
@@ -103,7 +103,7 @@ class Router:
         return _Itinerary(steps, call, sum([len(step.candidates) for step in steps]) if fallback else 1)
 
     def first(self, call: Call) -> Sequence[Target]:
-        """Return the targets of which the call will try one first; no strategy is asked, so nobody loses a turn."""
+        """Return the targets that the call may try first, without running a strategy (round robin does not advance)."""
         plan = self._plan(call.request.model)
         if plan is None:
             return self._routing.targets(call.request.model, fallback=False)
@@ -114,15 +114,15 @@ class Router:
         return tuple([candidate.target for candidate in candidates])
 
     def _plan(self, name: str) -> _Plan | None:
-        """Return the plan of a route; None if the name leads to a target of its own, or nowhere."""
+        """Return the plan of a route; None if the name is that of a target, or unknown."""
         return self._plans.get(name) or self._starred(name)
 
     def _star(self, name: str) -> _Plan | None:
-        """Plan a route with a star for one name."""
+        """Return the plan of the wildcard route that matches a name, if there is one."""
         return _planned(self._routing.groups(name), self._policies) if self._routing.matched(name) else None
 
     def preview(self, call: Call) -> tuple[Preview, ...]:
-        """Return what a call would find, step by step; strategies are asked as by a call."""
+        """Return the routing of a call step by step; runs the strategies, as a call does."""
         self(call)
         name = call.request.model
         groups, needs = self._routing.groups(name), needs_of(call)
@@ -133,7 +133,7 @@ class Router:
 
 
 class _Itinerary:
-    """The targets of one call, each step put in order when its first target is asked for."""
+    """The targets of one call; each step is ordered when its first target is requested."""
 
     def __init__(self, steps: _Steps, call: Call, length: int) -> None:
         self._waiting = iter(steps)
@@ -146,7 +146,7 @@ class _Itinerary:
         return self._length
 
     def __getitem__(self, position: int, /) -> Target:
-        """Return a target; asking in order is expected, but not needed."""
+        """Return the target at a position, in any order of access."""
         while len(self._known) <= position < self._length:
             step = next(self._waiting)
             ordered: Sequence[Candidate] = step.candidates
@@ -187,13 +187,13 @@ def _previewed(route: str | None, step: _Step, call: Call, needs: Needs) -> Prev
 
 
 def _first(steps: tuple[Preview, ...]) -> tuple[Preview, ...]:
-    """Keep the one target of a call that may not fall back."""
+    """Return only the first target, for a call that may not fall back."""
     step = next(step for step in steps if step.targets)
     return (msgspec.structs.replace(step, targets=step.targets[:1]),)
 
 
 def _able(steps: _Steps, call: Call) -> _Steps:
-    """Leave out the targets that cannot serve the request, and the steps without any."""
+    """Remove the targets that cannot serve the request, and steps without any; raise if none is left."""
     needs = needs_of(call)
     kept = []
     for step in steps:
@@ -206,7 +206,7 @@ def _able(steps: _Steps, call: Call) -> _Steps:
 
 
 def _refuse(steps: _Steps, needs: Needs, model: str) -> NoReturn:
-    """Say of each target what it lacks; if any of them is only too small, the length is the problem to solve."""
+    """Raise an error that lists what each target lacks: CONTEXT_TOO_LONG if one lacks nothing but context."""
     lacks = {candidate: lacking(candidate, needs) for step in steps for candidate in step.candidates}
     shown = [_words(candidate, lack, needs) for candidate, lack in lacks.items()][:_SHOWN_MAX]
     more = f", and {len(lacks) - len(shown)} more" if len(lacks) > len(shown) else ""

@@ -1,8 +1,8 @@
 """
-Which models there are: routes, providers, and how a name given by a client becomes targets.
+The routing table: resolve the model names of clients to targets.
 
-A name is looked up as a route first, then as one with a star that fits, then as `provider/model`, then as
-`provider:model`, and at last as the route that is called `*`.
+A name is looked up as a route, then as a route with a star, then as `provider/model`, then as `provider:model`, and
+last as the route `*`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHOWN_MAX_CHARS = 100
 
 
 def canonical(name: str, routes: Container[str], providers: Container[str]) -> str:
-    """Return the one name of a model that may be written in several ways: that of a route, or `provider/model`."""
+    """Return the canonical name of a model: that of a route, or `provider/model`; unknown names are unchanged."""
     target = None if name in routes else direct(name, providers)
     return name if target is None else target.name
 
@@ -46,9 +46,9 @@ class Route(msgspec.Struct, frozen=True):
 
 class Group(msgspec.Struct, frozen=True):
     """
-    Targets that stand on one step: those of a route, or the one behind a direct name (`route` is then None).
+    The targets of one step: those of a route, or the one of a direct name (`route` is then None).
 
-    `star` is what stands for the star in the route's name, and in those of its targets.
+    `star` is the text that replaces the star in the names of the route and its targets.
     """
 
     route: str | None
@@ -65,15 +65,15 @@ class Listed(msgspec.Struct, frozen=True):
 
 class RoutingTable:
     """
-    The routes and providers of one configuration. Names that lead nowhere are refused with UNKNOWN_MODEL.
+    The routes and providers of one configuration. Unknown names raise UNKNOWN_MODEL.
 
     Args:
-        routes: Route name to route. Fallbacks may name each other in circles; a target is never tried twice.
+        routes: Route name to route. Fallbacks may be circular; a target is never tried twice.
 
-        models: Provider name to the models known to be there; any other model of a known provider may be asked
-            for too, since only the provider knows.
+        models: Provider name to its configured models; any other model of a known provider may be requested too,
+            since only the provider knows.
 
-        discovered: Provider name to the models that it said to have; may change while the configuration is in use.
+        discovered: Provider name to the models that it lists; may change while the configuration is in use.
     """
 
     def __init__(
@@ -107,16 +107,16 @@ class RoutingTable:
         return (Group(None, (self._direct(name) or self._unknown(name),)),)
 
     def matched(self, name: str) -> bool:
-        """Say whether `name` leads to a route only by its star."""
+        """Return whether `name` resolves to a route with a star."""
         return name not in self._groups and self._matched(name) is not None
 
     def targets(self, name: str, *, fallback: bool = True) -> tuple[Target, ...]:
-        """Return the targets of the model `name`, if it leads to any, in the order in which they are configured."""
+        """Return the targets of the model `name`, in the configured order."""
         found = tuple([target for group in self.groups(name) for target in group.targets])
         return found if fallback else found[:1]
 
     def listed(self) -> list[Listed]:
-        """Return every model that is known by name: routes, what is configured, what providers said."""
+        """Return all models known by name: routes, configured and discovered ones."""
         found = dict(self._listed)
         for provider, models in self._discovered.items():
             for model in models if provider in self._models else ():
@@ -134,7 +134,7 @@ class RoutingTable:
         return Listed(target.name, target.provider)
 
     def canonical(self, name: str) -> str:
-        """Return the name by which allow-lists know a model; of one that is not there, what was asked for."""
+        """Return the name that allow-lists use for a model; an unknown name is returned unchanged."""
         return canonical(name, self._routes, self._models)
 
     def target(self, name: str) -> Target:
@@ -152,7 +152,7 @@ class RoutingTable:
         return found or self._unknown(name)
 
     def _matched(self, name: str) -> Matched | None:
-        """Return the route with a star that `name` leads to; the bare star is for names that lead nowhere else."""
+        """Return the route with a star that matches `name`; the route `*` matches only otherwise unknown names."""
         found = self._wildcards.match(name, bare=False)
         if found is not None or self._direct(name) is not None:
             return found
@@ -193,13 +193,13 @@ class RoutingTable:
 
     def _unknown(self, name: str) -> Target:
         shown = name if len(name) <= _SHOWN_MAX_CHARS else f"{name[:_SHOWN_MAX_CHARS]}..."
-        near = self._near(name) if shown == name else []  # nobody mistypes so much, and comparing it would take long
+        near = self._near(name) if shown == name else []  # a name so long is no typo, and slow to compare
         hint = f"Did you mean {' or '.join(repr(known) for known in near)}? " if near else ""
         message, suggestion = f"There is no model {shown!r} here.", hint + UNKNOWN_MODEL.suggestion
         raise GatewayError(UNKNOWN_MODEL, message, param="model", suggestion=suggestion)
 
     def _near(self, name: str) -> list[str]:
-        """Return the models that may be meant: those that only lack their provider, then those spelled much alike."""
+        """Return suggestions: first models whose name after the provider is `name`, then similarly spelled ones."""
         found = [known for known in self._listed if known.endswith(f"/{name}")]
         found += [known for known in difflib.get_close_matches(name, self._listed, n=_NEAR_MAX) if known not in found]
         return found[:_NEAR_MAX]

@@ -11,7 +11,7 @@ STAR: Final = "*"
 
 
 class Matched(msgspec.Struct, frozen=True):
-    """The route whose name fits, and the text that stands for its star."""
+    """The route that matches a name, and the text that its star matches."""
 
     route: str
     text: str
@@ -19,10 +19,10 @@ class Matched(msgspec.Struct, frozen=True):
 
 class Wildcards:
     """
-    The routes whose names have a star. Of several that fit, the one with the most letters of its own counts.
+    The routes whose names have a star. If several match, the one with the longest name wins.
 
     Args:
-        names: The names of all routes; those without a star are left out.
+        names: The names of all routes; those without a star are ignored.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -30,7 +30,7 @@ class Wildcards:
         self._patterns = [(name, *name.split(STAR, 1)) for name in starred]
 
     def match(self, name: str, *, bare: bool) -> Matched | None:
-        """Return the route that fits `name`; the `bare` star, which fits everything, only if it is asked for."""
+        """Return the route that matches `name`: with `bare` only the route `*`, else any other."""
         for route, start, end in self._patterns:
             fits = name.startswith(start) and name.endswith(end) and len(name) > len(start) + len(end)
             if fits and (route == STAR) is bare:
@@ -39,5 +39,5 @@ class Wildcards:
 
 
 def filled(text: str, star: str | None) -> str:
-    """Return `text` with what stands for its star, if there is one."""
+    """Return `text` with its star replaced by `star`, unless that is None."""
     return text if star is None else text.replace(STAR, star, 1)

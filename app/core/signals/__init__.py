@@ -1,7 +1,7 @@
 """
-Facts the gateway reports about itself. Whoever is interested (metrics, logs, traces, a test) listens.
+Signals: events that the gateway reports about itself. Metrics, logs, traces and tests listen to them.
 
-Each topic has a file of its own; a new signal is a `Signal` in one of them, and is named here.
+Each topic has a file of its own; a new signal is a `Signal` in one of them, and is exported here.
 """
 
 from __future__ import annotations

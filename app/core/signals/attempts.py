@@ -1,4 +1,4 @@
-"""What a call does beyond a first try at a first target, and what its attempts cost."""
+"""Signals of attempts: retries, fallbacks, hedges, mid-stream recovery, and what attempts cost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from app.core.usage import Usage
 
 class AttemptEnded(Signal, frozen=True):
     """
-    One try at one target ended; for a stream, after its last byte.
+    An attempt at a target ended; for a stream, after its last byte.
 
-    `outcome` is completed, failed, refused (the request was wrong, by what the provider says, or because the target's
-    dialect cannot express it; then nothing was sent) or abandoned; `code` names the error's row, or is empty.
+    `outcome` is completed, failed, refused (the provider rejected the request, or the target's dialect cannot express
+    it, and nothing was sent) or abandoned; `code` is the code of the error, or empty.
     """
 
     request_id: str
@@ -22,7 +22,7 @@ class AttemptEnded(Signal, frozen=True):
 
 
 class RetryScheduled(Signal, frozen=True):
-    """The same target will be tried again after a pause; `attempt` is the one that failed, counted from 1."""
+    """The same target is retried after a pause; `attempt` is the number of the one that failed, from 1."""
 
     request_id: str
     provider: str
@@ -43,7 +43,7 @@ class FellBack(Signal, frozen=True):
 
 
 class HedgeStarted(Signal, frozen=True):
-    """A second target was asked because the first was silent for `delay_s`; both are `provider/model`."""
+    """A second target was called because the first was silent for `delay_s`; both are `provider/model`."""
 
     request_id: str
     origin: str
@@ -53,7 +53,7 @@ class HedgeStarted(Signal, frozen=True):
 
 class HedgeEnded(Signal, frozen=True):
     """
-    It is known what a hedge was good for.
+    A hedge ended.
 
     `outcome` is won (the second target answered), lost (the first did), failed (neither) or abandoned (the call ended
     before either had).
@@ -67,9 +67,9 @@ class HedgeEnded(Signal, frozen=True):
 
 class StreamRecovered(Signal, frozen=True):
     """
-    Another target goes on with an answer that broke off; both are `provider/model`.
+    Another target continues an answer that broke off; both are `provider/model`.
 
-    `code` names the error's row, and `chars` is how much the client had seen.
+    `code` is the code of the error, and `chars` is how much the client had seen.
     """
 
     request_id: str
@@ -81,10 +81,10 @@ class StreamRecovered(Signal, frozen=True):
 
 class StreamNotRecovered(Signal, frozen=True):
     """
-    An answer of a route that recovers broke off and nobody goes on with it.
+    An answer of a route with recovery broke off and was not continued.
 
-    `reason` is unfit (the client has seen something else than text), spent (it broke off often enough before),
-    unable (no other target can go on) or failed (those that can were asked, and failed).
+    `reason` is unfit (the client has seen more than text), spent (the limit of recoveries is reached), unable (no other
+    target can continue it) or failed (those that can have failed).
     """
 
     request_id: str
@@ -95,11 +95,11 @@ class StreamNotRecovered(Signal, frozen=True):
 
 class Spent(Signal, frozen=True):
     """
-    One attempt was accounted for: a row of the ledger.
+    An attempt was accounted for, and added to the ledger.
 
-    `key` and `team` say on whose behalf, as far as that is known; `route` is what the client asked for. `cost_nusd` is
-    in billionths of a dollar, None if nobody knows the price. `estimated` says that the provider did not report the
-    usage; `outcome` is how the attempt ended, and `at` the wall time of that.
+    `key` and `team` are those of the caller, if known; `route` is the requested one. `cost_nusd` is in billionths of a
+    dollar, None if the price is unknown. `estimated`: the provider did not report the usage. `outcome` is how the
+    attempt ended, and `at` the wall-clock time of that.
     """
 
     request_id: str
@@ -116,13 +116,13 @@ class Spent(Signal, frozen=True):
 
 
 class BudgetExceeded(Signal, frozen=True):
-    """A budget left no room for a call: it may have spent less, since what a call may cost at most has to fit."""
+    """A budget had no room for a call: the most that it may cost did not fit, so less than the limit may be spent."""
 
     budget: str
 
 
 class BudgetExhausted(Signal, frozen=True):
-    """A hard budget refused a call, for the first time in a subject's period; `held_usd` is kept for open calls."""
+    """A hard budget refused a call, for the first time in a subject's period; `held_usd` is held for open calls."""
 
     budget: str
     spent_usd: float
@@ -131,7 +131,7 @@ class BudgetExhausted(Signal, frozen=True):
 
 
 class BudgetReached(Signal, frozen=True):
-    """Spending reached the given share of a budget's limit; told once for each share, period and subject."""
+    """Spending reached a share of a budget's limit; sent once for each share, period and subject."""
 
     budget: str
     share: float

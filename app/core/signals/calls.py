@@ -1,4 +1,4 @@
-"""What becomes of calls and of the turns of their sessions: their start, their stream, their end."""
+"""Signals of calls and session turns: their start, their stream, their end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CallStarted(Signal, frozen=True):
 
 class StreamStarted(Signal, frozen=True):
     """
-    A stream committed: the client is about to see it. Seconds are counted from the start of the call.
+    A stream was committed: its first events are about to be sent. `first_token_s` counts from the start of the call.
 
     `trace_id` is empty unless the call is traced.
     """
@@ -33,13 +33,13 @@ class CallEnded(Signal, frozen=True):
     """
     A call left the pipeline; for a stream, after its last byte.
 
-    `model` is what the client asked for; `provider` and `target_model` say who answered or failed last (empty when
-    no target was reached). `outcome` is completed, failed or abandoned; `code` names the error's row, or is empty.
-    `overhead_s` is the time up to the commit point that was not spent waiting for a provider. `tokens_per_s` is
-    measured between the first and the last event of a stream whose usage is known, and `longest_gap_s` is the longest
-    time in which such a stream said nothing after it began. `cost_usd` is that of all attempts,
-    None if nobody knows their price. `drained` says how the answer ended that was read on after its client had left
-    (completed, failed or abandoned); None of any other. `trace_id` is empty unless the call is traced.
+    `model` is the requested one; `provider` and `target_model` are the target that answered or failed last (empty if
+    none was reached). `outcome` is completed, failed or abandoned; `code` is the code of the error, or empty.
+    `overhead_s` is the time up to the commit point without the time waiting for a provider. `tokens_per_s` is measured
+    between the first and the last event of a stream whose usage is known; `longest_gap_s` is the longest silence of
+    such a stream after it began. `cost_usd` is that of all attempts, None if their price is unknown. `drained` is how
+    an answer ended that was read on after its client had left (completed, failed or abandoned); otherwise None.
+    `trace_id` is empty unless the call is traced.
     """
 
     request_id: str
@@ -67,14 +67,14 @@ class CallEnded(Signal, frozen=True):
 
 
 class StreamTrimmed(Signal, frozen=True):
-    """A client that read too slowly did not get `events` of its stream, as `streaming.overflow` allows."""
+    """`events` of a stream were dropped because the client read too slowly, as `streaming.overflow` allows."""
 
     request_id: str
     events: int
 
 
 class ClientLeft(Signal, frozen=True):
-    """A client left a call of a route that drains: its answer is read on, or nobody had room for that."""
+    """A client left a call of a route that drains: its answer is read on (`drained`), or there was no room for that."""
 
     request_id: str
     drained: bool
@@ -82,9 +82,9 @@ class ClientLeft(Signal, frozen=True):
 
 class StreamResumed(Signal, frozen=True):
     """
-    A client went on with a stream after its first `events` events; `live` says that the stream was still under way.
+    A client resumed a stream after its first `events` events; `live`: the stream was still under way.
 
-    `request_id` is that of the call whose stream it is.
+    `request_id` is that of the call that the stream belongs to.
     """
 
     request_id: str
@@ -93,7 +93,7 @@ class StreamResumed(Signal, frozen=True):
 
 
 class CallRepeated(Signal, frozen=True):
-    """A call repeated one that was answered before, and got that answer."""
+    """A call repeated an earlier one, and got its answer."""
 
     request_id: str
 
@@ -108,7 +108,7 @@ class CallRefused(Signal, frozen=True):
 
 
 class InternalFault(Signal, frozen=True):
-    """Something that is a bug: `error` is the exception's type and `trace` its frames, without its message."""
+    """An unexpected exception, which is a bug: `error` is its type and `trace` its frames, without its message."""
 
     request_id: str
     error: str
@@ -116,13 +116,13 @@ class InternalFault(Signal, frozen=True):
 
 
 class SessionTurnKept(Signal, frozen=True):
-    """A turn was added to its session; `trimmed` messages of the past were too old to be sent with it."""
+    """A turn was added to its session; `trimmed` old messages were not sent with it."""
 
     trimmed: int
 
 
 class SessionTurnLost(Signal, frozen=True):
-    """An answer was given, but could not be added to its session; `code` names the row of the error table."""
+    """An answer was sent, but could not be added to its session; `code` is the code of the error."""
 
     request_id: str
     code: str

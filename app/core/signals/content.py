@@ -1,4 +1,4 @@
-"""What redaction and guards found: what kind of thing, and how often, and never what."""
+"""Signals of redaction and guards: the kind of findings and their number, never their text."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from app.core.signals.signal import Signal
 
 class Redacted(Signal, frozen=True):
     """
-    One side of a call, its prompt or its answer, held things that a detector looks for.
+    A detector has findings on one side of a call: in its prompt or in its answer.
 
-    Sent once for each detector, for an answer at its end; `action` is what became of them.
+    Sent once for each detector, for an answer at its end; `action` is what was done with the findings.
     """
 
     request_id: str
@@ -21,10 +21,10 @@ class Redacted(Signal, frozen=True):
 
 class GuardComplained(Signal, frozen=True):
     """
-    A guard had something against a call's prompt or its answer (`side`).
+    A guard complained of a call's prompt or answer (`side`).
 
-    `action` is what became of it: observe, flag, block, or retry for an answer that was asked for again. `reason` is a
-    fixed word of the guard.
+    `action` is what was done: observe, flag, block, or retry (another answer was requested). `reason` is a fixed word
+    of the guard.
     """
 
     request_id: str

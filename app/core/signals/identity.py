@@ -1,4 +1,4 @@
-"""Who was refused, what became of keys, and what operators did."""
+"""Signals of authentication and authorization, of changes of keys, and of the admin API."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from app.core.signals.signal import Signal
 
 class CredentialRefused(Signal, frozen=True):
     """
-    A caller could not say who it is.
+    A caller was not authenticated.
 
-    `reason` is missing, unknown, revoked or expired; `key_id` names the key, where it is one that was known.
+    `reason` is missing, unknown, revoked or expired; `key_id` is the id of the key, or empty if it is unknown.
     """
 
     request_id: str
@@ -18,21 +18,21 @@ class CredentialRefused(Signal, frozen=True):
 
 
 class CallForbidden(Signal, frozen=True):
-    """A caller asked for what its key does not allow: a model, or a role of messages."""
+    """A caller used what its key does not allow: a model, or a role of messages."""
 
     request_id: str
     key_id: str
 
 
 class KeyChanged(Signal, frozen=True):
-    """An operator has created, revoked or rotated a virtual key; `action` is one of these words."""
+    """An operator changed a virtual key; `action` is created, revoked or rotated."""
 
     key_id: str
     action: str
 
 
 class TokenKeysChanged(Signal, frozen=True):
-    """The keys by which signed tokens are checked were fetched, or could not be (`reason` is a fixed word then)."""
+    """The keys that verify signed tokens were fetched, or could not be (then `reason` is a fixed word)."""
 
     keys: int
     reason: str = ""
@@ -40,11 +40,11 @@ class TokenKeysChanged(Signal, frozen=True):
 
 class AdminActed(Signal, frozen=True):
     """
-    Somebody asked the administration to change something, or was not let in.
+    A request to the admin API was to change something, or was refused.
 
-    `action` is a method and the pattern of a path, both the gateway's own words (empty where there is no such route);
-    `subject` is what was changed (the id of a key or session, a target), where that exists; `peer` is the address that
-    the connection came from. Nothing of a body or a query is here, and nothing of a token.
+    `action` is the method and the path pattern of the route (empty if there is none); `subject` is what was changed
+    (the id of a key or session, a target), if it exists; `peer` is the address that the connection came from. Nothing
+    of a body, a query or a token is included.
     """
 
     request_id: str

@@ -1,4 +1,4 @@
-"""Who has to wait at the gateway's door, and who is sent away."""
+"""Signals of admission control and rate limits: calls that are queued, shed or refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class CallQueued(Signal, frozen=True):
 
 
 class CallUnqueued(Signal, frozen=True):
-    """A call waits no more, whatever became of it."""
+    """A call left the queue, admitted or not."""
 
     priority: str
     wait_s: float
@@ -36,16 +36,16 @@ class Overloaded(Signal, frozen=True):
 
 
 class AdmissionLimitChanged(Signal, frozen=True):
-    """So many calls may be worked on at the same time from now on."""
+    """The limit of concurrent calls changed."""
 
     limit: int
 
 
 class LimitExceeded(Signal, frozen=True):
     """
-    A rule refused a call, or would have if it were not in `shadow`.
+    A rule refused a call, or would have if it were not in `shadow` mode.
 
-    `measure` is requests, tokens or concurrency; after `wait_s` the call would fit (None: nobody knows, or never).
+    `measure` is requests, tokens or concurrency; after `wait_s` the call would fit (None: unknown, or never).
     """
 
     request_id: str

@@ -1,4 +1,4 @@
-"""How the process is: its configuration, its shared state, its workers, its end."""
+"""Signals of the process: its configuration, its shared state, its workers, its shutdown."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from app.core.signals.signal import Signal
 
 class ConfigReloaded(Signal, frozen=True):
     """
-    The configuration was read again and is in use; `before` and `now` are digests, equal if nothing has changed.
+    The configuration was reloaded and is in use; `before` and `now` are digests, equal if nothing has changed.
 
-    `changes` counts the settings that differ, and `changed` names the first of them, never their values.
+    `changes` counts the settings that differ, and `changed` names the first of them, without values.
     """
 
     before: str
@@ -19,28 +19,28 @@ class ConfigReloaded(Signal, frozen=True):
 
 
 class ConfigRejected(Signal, frozen=True):
-    """A newer configuration is bad and was not used; `path` names the first of its problems."""
+    """A newer configuration is not valid and was not used; `path` is where its first problem is."""
 
     problems: int
     path: str
 
 
 class StateDegraded(Signal, frozen=True):
-    """Shared state went out of reach (`degraded`) or came back; `reason` is the type of the error."""
+    """Shared state became unreachable (`degraded`) or reachable again; `reason` is the type of the error."""
 
     degraded: bool
     reason: str
 
 
 class DrainStarted(Signal, frozen=True):
-    """The process was told to end; it takes calls for another `window_s` seconds, with `in_flight` requests open."""
+    """Shutdown began, with `in_flight` requests open; the process accepts calls for another `window_s` seconds."""
 
     in_flight: int
     window_s: float
 
 
 class DrainEnded(Signal, frozen=True):
-    """Nothing is open any more; `cut` requests had to be cut off after `lasted_s`."""
+    """No request is open any more, after `lasted_s`; `cut` of them had to be cut off."""
 
     cut: int
     lasted_s: float
@@ -51,7 +51,7 @@ class WorkerReplaced(Signal, frozen=True):
     A worker process was or is being replaced by another one.
 
     `reason` is died, hung, failed (it could not start), requests or memory (it was due to be recycled). `exit_code` is
-    None while it still ends.
+    None until it has ended.
     """
 
     pid: int

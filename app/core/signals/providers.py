@@ -1,4 +1,4 @@
-"""What happens to providers: their circuits, their keys, their health, and the built-in model."""
+"""Signals of providers: their circuits, their keys, their health, and the built-in model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.core.signals.signal import Signal
 
 class KeySetAside(Signal, frozen=True):
     """
-    One of a provider's several keys is left out for `pause_s`.
+    One of a provider's several keys is not used for `pause_s`.
 
     `position` counts the keys in the configuration from 1; `reason` is rate_limited, refused or quota_spent.
     """
@@ -22,7 +22,7 @@ class KeySetAside(Signal, frozen=True):
 
 class ProviderLimitNear(Signal, frozen=True):
     """
-    A provider said that less than a tenth of one of its own limits is left; told once until much more is left again.
+    A provider reported that less than a tenth of one of its limits is left; sent once until a fifth is left again.
 
     `measure` is requests or tokens; `remaining` of `most` are left.
     """
@@ -35,7 +35,7 @@ class ProviderLimitNear(Signal, frozen=True):
 
 
 class ProviderHealthChanged(Signal, frozen=True):
-    """A provider went down, or is back; `code` is that of the failure by which it went."""
+    """A provider went down, or is up again; `code` is that of the failure that took it down."""
 
     provider: str
     up: bool
@@ -49,7 +49,7 @@ class LocalModelChanged(Signal, frozen=True):
     reason: str
 
 
-ELSEWHERE: Final = "elsewhere"  # the reason of a change that another replica decided, and reported as its own
+ELSEWHERE: Final = "elsewhere"  # the reason of a change that another replica decided and reported
 
 
 class CircuitChanged(Signal, frozen=True):
@@ -57,8 +57,8 @@ class CircuitChanged(Signal, frozen=True):
     A target's circuit changed its state; `before` and `now` are closed, half_open or open.
 
     `reason` is a fixed word: failures, probing, probe_failed, recovered, forced (by an operator), elsewhere (another
-    replica decided it) or forgotten. `failures` of `calls` ended badly in the window that opened it; `open_s` is how
-    long it stays open at least. `request_id` names the call whose ending brought the change, if there is one.
+    replica decided it) or forgotten. `failures` of `calls` failed in the window that opened it; `open_s` is the least
+    time that it stays open. `request_id` is that of the call whose end caused the change, if there is one.
     """
 
     provider: str

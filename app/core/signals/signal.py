@@ -1,4 +1,4 @@
-"""What a signal is, and who hears it."""
+"""The base class of signals, and the type of their listeners."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Signal(msgspec.Struct, frozen=True):
-    """A fact: names, codes and numbers, and never a prompt, an answer, a key or the text of an error."""
+    """An event: names, codes and numbers, never a prompt, an answer, a key or the text of an error."""
 
 
 Listener: TypeAlias = Callable[[Signal], None]

@@ -1,3 +1,3 @@
 """
-Money: what tokens cost, what may be spent, and what was used. The words stand in `money.py`, as callers have budgets.
+Spending: prices of tokens, budgets, and usage reports. The types are in `money.py`, because callers have budgets, too.
 """

@@ -1,4 +1,4 @@
-"""Which budgets a call meets: on whose accounts, for how much, and in which time. Pure."""
+"""Which budgets apply to a call: the accounts that it spends on, the amount to hold, and the period. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_S: Final[Mapping[Period, int]] = MappingProxyType(
 def charge_of(
     budgets: Sequence[Budget], call: Call, target: Target, price: Price | None, wall_s: float
 ) -> Charge | None:
-    """Return what a call holds to ask `target`, by `budgets` and those of its caller; None if that is nothing."""
+    """Return what to hold for a call to `target`, by `budgets` and those of its caller; None if there is nothing to."""
     rules = (*budgets, *call.caller.budgets)
     if not rules or price is None or price.free:
         return None
@@ -32,7 +32,7 @@ def charge_of(
 
 
 def accounts_of(budgets: Sequence[Budget], call: Call, target: Target, wall_s: float) -> tuple[Account, ...]:
-    """Return the accounts that a call to `target` spends on; it has none with budgets for a subject that it lacks."""
+    """Return the accounts that a call to `target` spends on; budgets per subject that the call lacks do not apply."""
     return tuple(_accounts(budgets, call, target, wall_s))
 
 
@@ -43,7 +43,7 @@ def _accounts(budgets: Sequence[Budget], call: Call, target: Target, wall_s: flo
             yield account(budget, "|".join([subject or "" for subject in subjects]), wall_s)
 
 
-# Whose budget it is; None if the call belongs to nobody of that kind.
+# The subject of a budget by scope; None if the call has none of that kind.
 _SUBJECTS: Final[Mapping[Scope, Callable[[Call, Target], str | None]]] = MappingProxyType(
     {
         "global": lambda _call, _target: "",
@@ -58,7 +58,7 @@ _SUBJECTS: Final[Mapping[Scope, Callable[[Call, Target], str | None]]] = Mapping
 
 
 def account(budget: Budget, subject: str, wall_s: float) -> Account:
-    """Return the account of one subject at one time."""
+    """Return the account of a subject in the period of `wall_s`, seconds since the epoch."""
     if budget.window_s is not None:
         width_ms = max(1, round(budget.window_s * 1000 / BUCKETS))
         return Account(f"{budget.name}|{subject}|rolling", budget, width_ms, 2 * BUCKETS * width_ms, None)
@@ -69,7 +69,7 @@ def account(budget: Budget, subject: str, wall_s: float) -> Account:
 
 @lru_cache(maxsize=32)  # all periods begin and end on the hour, and calendars are slow
 def _period(period: Period, hour: int) -> tuple[str, float | None]:
-    """Return the name of the period that an hour since the epoch is in, and when it ends."""
+    """Return the name of the period that an hour, counted from the epoch, is in, and when it ends."""
     if period == "total":
         return "total", None
     now = datetime.fromtimestamp(hour * _HOUR_S, UTC)
@@ -86,5 +86,5 @@ def _period(period: Period, hour: int) -> tuple[str, float | None]:
 
 
 def reached(budget: Budget, before_nusd: int, now_nusd: int) -> tuple[float, ...]:
-    """Return the shares of the budget that spending has reached between two levels."""
+    """Return the warning thresholds, shares of the limit, that spending has crossed between two levels."""
     return tuple(share for share in budget.warn if before_nusd < share * budget.limit_nusd <= now_nusd)

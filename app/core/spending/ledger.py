@@ -1,4 +1,4 @@
-"""What was used, added up by day, key and model: the rows of usage reports. Pure."""
+"""Usage, summed by day, key, team, route, provider and model: the rows of usage reports. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIMENSIONS: Final = ("day", "key", "team", "route", "provider", "model")
 
 
 class UsageKey(msgspec.Struct, frozen=True):
-    """What a row is about; `day` is that of UTC, as in 2026-11-26, and `key` the id of a virtual key."""
+    """The dimensions of a row; `day` is an ISO date of UTC, `key` the id of a virtual key."""
 
     day: str
     key: str
@@ -30,10 +30,10 @@ class UsageKey(msgspec.Struct, frozen=True):
 
 class UsageRow(msgspec.Struct, frozen=True):
     """
-    Counts and amounts of one row.
+    The counts and amounts of one row.
 
-    `attempts` are requests that providers got, `estimated` those whose usage they did not report, and `unpriced` those
-    of which nobody knows the price; what these cost is not in `cost_nusd`.
+    `attempts` are requests sent to providers, `estimated` those without reported usage, `unpriced` those without a
+    known price, which `cost_nusd` leaves out.
     """
 
     attempts: int = 0
@@ -46,7 +46,7 @@ class UsageRow(msgspec.Struct, frozen=True):
     unpriced: int = 0
 
     def plus(self, other: UsageRow) -> UsageRow:
-        """Add up two rows."""
+        """Return the sum of two rows."""
         return UsageRow(*map(add, astuple(self), astuple(other)))
 
 
@@ -54,11 +54,11 @@ COUNTS: Final = UsageRow.__struct_fields__
 
 
 class UsageReader(Protocol):
-    """Knows what was used."""
+    """Reads recorded usage."""
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """
-        Return the sums of the days from one to another, ISO dates of UTC.
+        Return the rows of `first_day` to `last_day`, inclusive, ISO dates of UTC.
 
         Raises:
             GatewayError: STATE_UNAVAILABLE.
@@ -66,7 +66,7 @@ class UsageReader(Protocol):
 
 
 class Sums:
-    """Adds up attempts, row by row, until they are taken."""
+    """Sums up attempts by row until the rows are taken."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, ...], list[int]] = {}  # by the fields of a key, and in the order of `COUNTS`
@@ -89,20 +89,20 @@ class Sums:
         row[7] += spent.cost_nusd is None
 
     def take(self) -> dict[UsageKey, UsageRow]:
-        """Return the rows so far, and begin anew."""
+        """Return the rows so far, and reset them."""
         rows, self._rows = self._rows, {}
         return {UsageKey(*place): UsageRow(*row) for place, row in rows.items()}
 
 
-@lru_cache(maxsize=4)  # of UTC, counted from the epoch; a day has many calls, and calendars are slow
+@lru_cache(maxsize=4)  # strftime is slow, and a day has many calls
 def _day(number: int) -> str:
     return datetime.fromtimestamp(number * _DAY_S, UTC).strftime("%Y-%m-%d")
 
 
 def report(rows: Iterable[tuple[UsageKey, UsageRow]], by: Sequence[str]) -> list[tuple[tuple[str, ...], UsageRow]]:
-    """Add up rows that agree in the dimensions `by`, sorted by them."""
-    found: dict[tuple[str, ...], UsageRow] = {}
+    """Return the sums of rows grouped by the dimensions `by`, sorted by them."""
+    groups: dict[tuple[str, ...], UsageRow] = {}
     for key, row in rows:
         group = tuple(str(getattr(key, name)) for name in by)
-        found[group] = found.get(group, UsageRow()).plus(row)
-    return sorted(found.items(), key=lambda entry: entry[0])
+        groups[group] = groups.get(group, UsageRow()).plus(row)
+    return sorted(groups.items(), key=lambda entry: entry[0])

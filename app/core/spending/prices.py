@@ -1,8 +1,8 @@
 """
-What tokens cost, in whole nano-dollars.
+Prices of tokens, and costs in whole nano-dollars.
 
-A provider counts the parts of a prompt or an answer inside its totals (`Usage`), so each token is charged once: at the
-price of the most special part it belongs to. A part without a price of its own has that of the whole.
+Providers include the parts of a prompt or an answer in its total (`Usage`), so each token is charged once: at the price
+of its part (cached, reasoning, audio ...), or of the whole if the part has no price of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.core.money import nano
 from app.core.tokens import answer_tokens, prompt_of
 from app.core.usage import Usage
 
-ANSWER_TOKENS: Final = 1024  # of an answer that may become as long as it likes
+ANSWER_TOKENS: Final = 1024  # estimate for an answer of unbounded length
 _NANO_PER_MTOK: Final = 1_000  # a dollar per million tokens is a thousand nano-dollars per token
 
 
@@ -26,9 +26,9 @@ class Price(msgspec.Struct, frozen=True, dict=True):
     """
     US dollars per million tokens, and per image and request.
 
-    `cached` is for what the provider had in its prompt cache, `cache_write` for what it put there. None has the price
-    of the whole: `input` for parts of the prompt, `output` for parts of the answer. A call whose prompt has more than
-    `long_above_tokens` has the prices of `long`, all of it.
+    `cached` is for tokens read from the provider's prompt cache, `cache_write` for those written to it. None means the
+    price of the whole: `input` for parts of the prompt, `output` for parts of the answer. If a prompt has more than
+    `long_above_tokens`, the prices of `long` apply to the whole call.
     """
 
     input: float = 0.0
@@ -44,7 +44,7 @@ class Price(msgspec.Struct, frozen=True, dict=True):
     long: Price | None = None
 
     def of(self, usage: Usage, images: int = 0) -> int:
-        """Return what `usage` and `images` made cost, in nano-dollars."""
+        """Return the cost of a call with `usage` and `images` generated, in nano-dollars."""
         if self.long is not None and usage.prompt_tokens > (self.long_above_tokens or 0):
             return self.long.of(usage, images)
         if self.of_parts:
@@ -69,32 +69,32 @@ class Price(msgspec.Struct, frozen=True, dict=True):
         reasoning, audio = details.reasoning_tokens or 0, details.audio_tokens or 0
         return _sum(total, self.output, (reasoning, self.reasoning), (audio, self.audio_output))
 
-    @cached_property  # prices outlive the calls that ask for it
+    @cached_property  # read by every call
     def of_parts(self) -> bool:
-        """Say whether some part of a prompt or an answer has a price of its own."""
+        """Return whether any part of a prompt or an answer has a price of its own."""
         parts = (self.cached, self.cache_write, self.reasoning, self.audio_input, self.audio_output)
         return any(price is not None for price in parts)
 
     @property
     def free(self) -> bool:
-        """Say whether nothing can cost anything."""
-        if self.input or self.output:  # as nearly always
+        """Return whether all prices are zero."""
+        if self.input or self.output:  # the usual case
             return False
         return not any(getattr(self, name) for name in self.__struct_fields__)
 
 
 def estimate_nusd(call: Call, price: Price) -> int:
-    """Return what a call will cost at most, by its own words; at least one nano-dollar, so that a spent budget is."""
+    """Return the most that a call should cost; at least 1 nano-dollar, so that a used-up budget refuses it."""
     answer = answer_tokens(call.request)
     usage = Usage(prompt_of(call), ANSWER_TOKENS if answer is None else answer)
     return max(1, price.of(usage))
 
 
-Prices: TypeAlias = Callable[[Target], Price | None]  # None: nobody knows
+Prices: TypeAlias = Callable[[Target], Price | None]  # None: unknown
 
 
 def _sum(total: int, whole: float, *parts: tuple[int, float | None]) -> float:
-    """Return millionths of a dollar: for parts, tokens with a price of their own if there is one, and for the rest."""
+    """Return the cost in millionths of a dollar; `parts` are tokens with a price (None: that of the whole)."""
     amount = max(0, total - sum([tokens for tokens, _ in parts])) * whole
     for tokens, price in parts:
         amount += tokens * (whole if price is None else price)

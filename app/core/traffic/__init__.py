@@ -1,6 +1,6 @@
 """
-What a process knows of its own traffic, and who may add to it. It outlives configurations.
+Traffic statistics and limits of the process, which outlive configurations.
 
-`memory` holds it all together: `loads` of the targets, places in use, and the gate of `admission`; `extra_calls` bounds
-what the gateway sends on top of its callers' calls. Nothing here knows what a call is.
+`memory` combines `loads` (per target), slots in use and the gate of `admission`; `retry_budget` bounds the calls that
+the gateway adds to those of its callers. Nothing here depends on `Call`.
 """

@@ -1,7 +1,7 @@
 """
-Who may come in, who waits, and who is sent away: the books of a house with so many places. No I/O, no time.
+Admission control: which calls are admitted, queued or rejected. No I/O, no clock.
 
-The books belong to the process, so that a reload forgets nobody who is inside or waiting.
+The state belongs to the process, so that a reload keeps the calls that are in flight or waiting.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.core.traffic.gradient import Gradient
 
 
 class Priority(IntEnum):
-    """How much a call matters; the smaller goes first."""
+    """The priority of a call; smaller values go first."""
 
     HIGH = 0
     NORMAL = 1
@@ -24,21 +24,21 @@ class Priority(IntEnum):
 
     @property
     def word(self) -> str:
-        """Return the name as callers write it and metrics show it."""
+        """Return the name used in requests and metrics."""
         return self.name.lower()
 
 
 class Verdict(Enum):
-    """What became of a call that waited."""
+    """The result for a call that waited."""
 
     ADMITTED = "admitted"
-    PUSHED_OUT = "pushed_out"  # by a call that matters more, or by one of a caller with fewer calls waiting
+    PUSHED_OUT = "pushed_out"  # by a call of higher priority, or of a caller with fewer waiting calls
     TOO_LATE = "too_late"
     LEFT = "left"
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """Most calls inside and most that wait; with `adaptive`, the former is only the most that is ever let in."""
+    """Maximum calls in flight and waiting; with `adaptive`, the limit in flight varies up to `max_in_flight`."""
 
     max_in_flight: int
     queue_max: int
@@ -47,9 +47,9 @@ class Bounds(msgspec.Struct, frozen=True):
 
 class Ticket(msgspec.Struct, eq=False):
     """
-    A call that waits; calls of one `caller` have equal numbers.
+    A waiting call; calls of the same caller have the same number `caller`.
 
-    `wake` is called once, when there is a `verdict` that somebody else gave.
+    `wake` is called once, when the gate sets `verdict` (not if the call itself leaves).
     """
 
     priority: Priority
@@ -59,7 +59,7 @@ class Ticket(msgspec.Struct, eq=False):
 
 
 class Gate:
-    """Counts who is inside, and keeps those who wait in the order in which they will be let in."""
+    """Counts the calls in flight, and queues waiting calls in the order of their admission."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -70,15 +70,15 @@ class Gate:
 
     @property
     def limit(self) -> int:
-        """Return how many may be inside at present."""
+        """Return the current limit of calls in flight."""
         most = self._bounds.max_in_flight
         return self._gradient.limit(most) if self._bounds.adaptive else most
 
     def enter(self, bounds: Bounds) -> bool:
         """
-        Take a place if one is free and nobody waits for it, and say whether that was so; `leave` gives it back.
+        Take a slot if one is free and no call waits for it; return whether it was taken. `leave` releases it.
 
-        The bounds of the newest call hold for all: after a reload they are those of the newer configuration.
+        The bounds of the latest call apply to all: after a reload they are those of the new configuration.
         """
         self._bounds = bounds
         if self.waiting:
@@ -89,18 +89,18 @@ class Gate:
         return True
 
     def leave(self) -> None:
-        """Give a place back, to the next who waits."""
+        """Release a slot, and admit the next waiting call."""
         self.in_flight -= 1
         if self.waiting:
             self._fill()
 
     def queue(self, ticket: Ticket) -> bool:
         """
-        Let a call wait that could not enter, and say whether there was room.
+        Queue a call that could not enter; return False if the queue is full.
 
-        In a full queue it takes the place of the newest call of the lowest class below its own; if there is none, of
-        the newest call of the caller in its own class with the most calls there, if those stay at least as many as its
-        own caller's.
+        In a full queue it replaces the newest call of the lowest priority below its own; if there is none, the newest
+        call of the caller with the most calls of its own priority, if that caller then still has at least as many as
+        its own caller.
         """
         if self.waiting >= self._bounds.queue_max:
             victim = self._victim(ticket)
@@ -112,19 +112,19 @@ class Gate:
         return True
 
     def expire(self, ticket: Ticket) -> None:
-        """Send a call away that has waited for too long, unless it has been decided about."""
+        """Reject a call that has waited for too long, unless it already has a verdict."""
         if ticket.verdict is None:
             self._decide(ticket, Verdict.TOO_LATE)
 
     def abandon(self, ticket: Ticket) -> None:
-        """Free what a call holds whose client left: its place in the queue, or the one it was just given inside."""
+        """Release what a call holds whose client disconnected: its place in the queue, or its slot if just admitted."""
         if ticket.verdict is None:
             self._remove(ticket, Verdict.LEFT)
         elif ticket.verdict is Verdict.ADMITTED:
             self.leave()
 
     def learn(self, seconds: float, *, stream: bool, in_flight: int) -> None:
-        """Tell an adaptive limit how long an answer took; see `Gradient.learn`."""
+        """Update the adaptive limit with the latency of an answer; see `Gradient.learn`."""
         self._gradient.learn(seconds, stream=stream, in_flight=in_flight, most=self._bounds.max_in_flight)
         if self.waiting:
             self._fill()
@@ -152,7 +152,7 @@ class Gate:
 
 
 class _Line:
-    """Those of one class: callers in turn, each caller's calls as they came. Every step takes constant time but one."""
+    """The queue of one priority: round robin over callers, FIFO for each. All but `excess` take constant time."""
 
     def __init__(self) -> None:
         self._arrivals: OrderedDict[Ticket, None] = OrderedDict()
@@ -174,13 +174,13 @@ class _Line:
         return next(reversed(self._arrivals))
 
     def excess(self, caller: int) -> Ticket | None:
-        """Return the newest call of whoever has at least two more here than `caller`; looks at all callers."""
+        """Return the newest call of the caller with the most, if it has at least two more than `caller`; O(callers)."""
         own = len(self._callers.get(caller, ()))
         longest = max(self._callers.values(), key=len, default=OrderedDict[Ticket, None]())
         return next(reversed(longest)) if len(longest) > own + 1 else None
 
     def remove(self, ticket: Ticket, *, served: bool) -> None:
-        """Forget a call; a caller who was served goes behind the others."""
+        """Remove a call; with `served`, its caller goes behind the others."""
         del self._arrivals[ticket]
         own = self._callers[ticket.caller]
         del own[ticket]

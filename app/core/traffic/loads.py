@@ -1,8 +1,7 @@
 """
-What the gateway learns of its targets from its own traffic: calls in flight, speed, reliability.
+Statistics of targets, measured on the gateway's own traffic: calls in flight, latency, reliability.
 
-It belongs to the process, not to a configuration, so that a reload forgets nothing and calls that began before it are
-still counted.
+They belong to the process, not to a configuration, so that a reload loses nothing and calls in flight stay counted.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from collections import deque
 # Half of what was learned is forgotten after 20 s: models are slow and calls few, so Finagle's 10 s would forget
 # between two calls.
 DECAY_S = 30.0
-UNKNOWN_S = 1.0  # what a target is taken for while its first answer is awaited; Tower's default as well
-FAILURE_S = 10.0  # a failure counts as an answer this slow at least, or failing fast would look like being fast
+UNKNOWN_S = 1.0  # assumed latency of a target until its first answer; also Tower's default
+FAILURE_S = 10.0  # minimum latency counted for a failure, or a target that fails fast would look fast
 FAILURE_MAX_S = 300.0  # the usual total timeout: no answer is slower
 KNOWN_MIN = 20  # values before a percentile means anything: the 95th is then that of the slowest but one
 _RECENT_MAX = 100
 _OUTCOME_SHARE = 0.1  # of the newest outcome in the reliability: about the last 20 calls count
-_TARGETS_MAX = 4096  # any model of a provider may be asked for, so the table of targets needs an end
+_TARGETS_MAX = 4096  # clients can name any model of a provider, so the table must be bounded
 
 
 class PeakEwma:
     """
     A moving average of seconds that jumps to every peak and forgets with time, as in Finagle and Tower.
 
-    Without new values it sinks towards zero, so a target that was slow is tried again some time.
+    Without new values it decays towards zero, so that a slow target is eventually tried again.
     """
 
     def __init__(self) -> None:
@@ -64,7 +63,7 @@ class Recent:
         self.add = self._values.append  # takes note of a value
 
     def waited(self, seconds: float) -> None:
-        """Take note that the value is larger than `seconds`."""
+        """Record a lower bound: the value is larger than `seconds`."""
         median = self.percentile(0.5)
         if median is not None and seconds >= median:
             self.add(seconds)
@@ -78,10 +77,10 @@ class Recent:
 
 class Load:
     """
-    What is known of one target. Only the stage that measures attempts writes it.
+    The statistics of one target. Only the stage that measures attempts writes them.
 
-    `in_flight` counts attempts up to their last byte; `reliability` goes from 1 (never failed) to 0, and means
-    something once the target was `judged`.
+    `in_flight` counts attempts up to their last byte; `reliability` is between 1 (never failed) and 0, and valid once
+    the target was `judged`.
     """
 
     def __init__(self) -> None:
@@ -100,7 +99,7 @@ class Load:
         return self._recent[stream].percentile(share)
 
     def answered(self, seconds: float, *, stream: bool, now: float) -> None:
-        """Note how long a whole answer or the first token of a stream took."""
+        """Record the time to a whole answer or to the first token of a stream."""
         self._averages[stream].add(seconds, now)
         self._recent[stream].add(seconds)
 
@@ -117,7 +116,7 @@ class Load:
         self._averages[stream].add(min(max(seconds, FAILURE_S, 2.0 * known), FAILURE_MAX_S), now)
 
     def judge(self, *, good: bool) -> None:
-        """Let one ended attempt count for the reliability."""
+        """Update the reliability with the result of one attempt."""
         self.judged = True
         self.reliability += _OUTCOME_SHARE * (float(good) - self.reliability)
 
@@ -138,9 +137,9 @@ class Loads:
         return load
 
     def seen(self, target: str) -> Load:
-        """Return the load of a target to look at it; one that was never used has nothing in flight."""
+        """Return the load of a target for reading; a new one is not stored."""
         return self._loads.get(target) or Load()
 
     def reliabilities(self) -> list[tuple[str, float]]:
-        """Return how reliable each target is whose attempts have told something; may be called by any thread."""
+        """Return the reliability of each judged target; thread-safe."""
         return [(name, load.reliability) for name, load in list(self._loads.items()) if load.judged]

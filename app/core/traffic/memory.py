@@ -1,4 +1,4 @@
-"""What a process remembers of its traffic; it outlives configurations, so that a reload forgets nothing."""
+"""The traffic state of the process; it outlives configurations, so that a reload loses nothing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from app.core.traffic.loads import Loads
 
 
 class Slots:
-    """Places in use, by name, up to a bound. A name without places in use takes no memory."""
+    """Counters of slots in use, by name, up to a bound. A name without slots in use takes no memory."""
 
     def __init__(self) -> None:
         self._used: dict[str, int] = {}
 
     def take(self, name: str, most: int) -> bool:
-        """Take a place if fewer than `most` are in use, and say whether that was so; give it back once."""
+        """Take a slot if fewer than `most` are in use, and return whether it was taken; release it exactly once."""
         used = self._used.get(name, 0)
         if used >= most:
             return False
@@ -21,7 +21,7 @@ class Slots:
         return True
 
     def give_back(self, name: str) -> None:
-        """Free a place that was taken."""
+        """Release a slot."""
         left = self._used[name] - 1
         if left:
             self._used[name] = left
@@ -30,7 +30,7 @@ class Slots:
 
 
 class Traffic:
-    """What the process remembers of its traffic; outlives configurations."""
+    """The loads, slots, gate and round-robin counters of the process."""
 
     def __init__(self) -> None:
         self.loads = Loads()
@@ -50,7 +50,7 @@ class Traffic:
 
 
 class Glimpse(Traffic):
-    """The same traffic, seen by somebody who takes no part in it."""
+    """A view of the traffic that does not advance its round-robin counters."""
 
     def __init__(self, traffic: Traffic) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The codec for Anthropic: which address serves what, and which module translates it."""
+"""The codec for Anthropic: paths and headers; the other modules of this package translate the bodies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.providers.canonical.unsupported import unsupported
 from app.providers.foreign_reasoning import own_messages
 from app.providers.splice import replace_model
 
-# The newest version that knows every parameter which older models take; later ones refuse `temperature` and its kin.
+# The newest version with every parameter of older models; later ones refuse `temperature` and similar parameters.
 VERSION = "2023-06-01"
 _PATH = "/v1/messages"
 _TRAITS_KEPT = 256
@@ -36,7 +36,7 @@ class AnthropicCodec:
     """
     Speaks `POST {base_url}/v1/messages`.
 
-    The API demands a bound of each answer: where the request has none `max_tokens`, or without that what the model can.
+    The API requires `max_tokens`: of the request, else the argument `max_tokens`, else the limit of the model.
     """
 
     def __init__(self, mint: Mint, max_tokens: int | None = None) -> None:
@@ -45,7 +45,7 @@ class AnthropicCodec:
         self._traits = lru_cache(_TRAITS_KEPT)(traits_of)
 
     def encode(self, request: Request, target: Target) -> Encoded:
-        """Return what the provider is sent; see the port."""
+        """Return the request in Anthropic's dialect; see the port."""
         if not isinstance(request, ChatRequest):
             if request.operation is not Operation.COUNT_TOKENS:
                 raise unsupported(request.operation.value, NAME)
@@ -72,7 +72,7 @@ class AnthropicCodec:
         return msgspec.structs.replace(answer, native=Native(ANTHROPIC, body))
 
     def decoder(self, request: Request) -> Decoder:
-        """Return a fresh decoder for one streamed answer."""
+        """Return a new decoder for one streamed answer."""
         return AnthropicDecoder(request, self._mint)
 
     error = staticmethod(error_of_status)
@@ -83,8 +83,8 @@ def _spliced(raw: bytes, model: str, target: Target) -> bytes:
     return own if model == target.model else replace_model(own, target.model)
 
 
-def _version(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return the headers that belong to a body, with a version among them."""
-    if any(name == "anthropic-version" for name, _ in given):
-        return given
-    return (("anthropic-version", VERSION), *given)
+def _version(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return `headers` with the API version, unless they have one."""
+    if any(name == "anthropic-version" for name, _ in headers):
+        return headers
+    return (("anthropic-version", VERSION), *headers)

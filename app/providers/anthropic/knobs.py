@@ -1,4 +1,4 @@
-"""Sampling, thinking and the form of the answer, from the canonical form to Anthropic's."""
+"""Translates sampling, reasoning and response format from the canonical form to Anthropic's."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _BUDGETS: Final[Mapping[str, int]] = MappingProxyType(
 _EFFORTS: Final[Mapping[str, str]] = MappingProxyType(
     {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 )
-# Where there is no such mode the model is told, and nothing holds it to that.
+# Where there is no JSON mode, this instruction replaces it, without a guarantee.
 JSON_ONLY: Final = "Answer with one JSON object and nothing else: no prose around it, no code fence."
 
 
 class Knobs(msgspec.Struct):
     """
-    The members of the body that say how to answer, and what is lost of the request.
+    The members of the body for sampling, reasoning and format, and the names of the request's lost fields.
 
-    `thinking` is the client's own, where it wrote it in Anthropic's words.
+    `thinking` is raw if the client set it in Anthropic's form.
     """
 
     temperature: float | None = None
@@ -54,7 +54,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def knobs_of(wanted: Wanted) -> Knobs:
-    """Return the knobs."""
+    """Return the translated settings."""
     found = Knobs()
     effort = _think(wanted, found)
     _sample(wanted, found)
@@ -65,7 +65,7 @@ def knobs_of(wanted: Wanted) -> Knobs:
 
 
 def _think(wanted: Wanted, found: Knobs) -> str | None:
-    """Set how the model thinks and return the effort, if the model knows that word."""
+    """Set `thinking` and return the effort to send, if any."""
     asked, traits = wanted.asked, wanted.traits
     effort = asked.reasoning_effort
     if wanted.thinking is not None:
@@ -93,7 +93,7 @@ def _think(wanted: Wanted, found: Knobs) -> str | None:
 
 
 def _thinking_is_barred(wanted: Wanted) -> bool:
-    """Say whether thinking by budget would be refused: with a forced tool, or after calls without their thoughts."""
+    """Return whether a thinking budget would be refused: with a forced tool, or after calls without signed thoughts."""
     forced = wanted.choice.name is not None or wanted.choice.mode == "required"
     return forced or has_unsigned_calls(wanted.asked.messages)
 

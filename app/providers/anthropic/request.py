@@ -1,4 +1,4 @@
-"""A chat request, from the canonical form to the body of `POST /v1/messages`."""
+"""Translates a chat request from the canonical form to the body of `POST /v1/messages`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from app.providers.canonical.search import lost_of_search, web_search
 from app.providers.canonical.tool_choice import read_choice
 from app.providers.canonical.unsupported import USUAL, dropped, require_one_choice, require_text, written
 
-EXTRAS: Final = "anthropic"  # the member of a body that holds what only this dialect knows
+EXTRAS: Final = "anthropic"  # the member of a body with options of this dialect only
 UPLOADS_BETA: Final = "files-api-2025-04-14"
 _TRANSLATED: Final = USUAL | {
     "parallel_tool_calls", "modalities", "user", "safety_identifier", "service_tier", "thinking", "web_search_options",
     EXTRAS,
 }  # fmt: skip
-# Anthropic's own words, which a client of its API wrote and which only this codec can send on.
+# Anthropic's own fields, from clients of its API; only this codec can forward them.
 _OWN: Final = frozenset(
     {
         "cache_control", "container", "context_management", "diagnostics", "inference_geo", "mcp_servers", "speed",
@@ -34,12 +34,12 @@ _OWN: Final = frozenset(
     }
 )  # fmt: skip
 _KNOBS: Final = ("temperature", "top_p", "top_k", "thinking", "output_config")
-_SEARCH: Final = MappingProxyType({"type": "web_search_20250305", "name": "web_search"})  # that all models have
+_SEARCH: Final = MappingProxyType({"type": "web_search_20250305", "name": "web_search"})  # supported by all models
 _TIERS: Final[Mapping[str, str]] = MappingProxyType({"auto": "auto", "default": "standard_only"})
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A body, the names of the fields that it does without, and whether it refers to uploaded files."""
+    """A body, the names of the dropped fields, and whether it refers to uploaded files."""
 
     body: bytes
     lost: tuple[str, ...]
@@ -48,7 +48,7 @@ class Written(msgspec.Struct, frozen=True):
 
 def encode_chat(body: Body, model: str, traits: Traits, answer_max_tokens: int | None) -> Written:
     """
-    Translate a request; an answer that it does not bound is bounded by `answer_max_tokens`, or by what the model can.
+    Translate a request; its `max_tokens` defaults to `answer_max_tokens`, or else to the limit of the model.
     """
     asked, members = body.asked, body.members
     lost = list(dropped(members, _TRANSLATED | _OWN, NAME))
@@ -63,15 +63,15 @@ def encode_chat(body: Body, model: str, traits: Traits, answer_max_tokens: int |
     if search is not None:
         tools.append({**_SEARCH, **{name: value for name, value in search.items() if name == "user_location"}})
         lost += lost_of_search(search, carried="user_location")
-    found: dict[str, object] = {"model": model, "max_tokens": max_tokens, **_talk(talk, knobs)}
+    encoded: dict[str, object] = {"model": model, "max_tokens": max_tokens, **_talk(talk, knobs)}
     if tools:
-        found["tools"] = tools
-        found["tool_choice"] = tool_choice_of(choice, parallel=asked.parallel_tool_calls)
-    found.update(_small(asked, talk.lost))
-    found.update({name: getattr(knobs, name) for name in _KNOBS})
-    found.update({name: value for name, value in members.items() if name in _OWN})
+        encoded["tools"] = tools
+        encoded["tool_choice"] = tool_choice_of(choice, parallel=asked.parallel_tool_calls)
+    encoded.update(_small(asked, talk.lost))
+    encoded.update({name: getattr(knobs, name) for name in _KNOBS})
+    encoded.update({name: value for name, value in members.items() if name in _OWN})
     lost = list(dict.fromkeys([*lost, *talk.lost, *knobs.lost]))
-    return Written(written(found, members.get(EXTRAS)), tuple(lost), talk.uploads)
+    return Written(written(encoded, members.get(EXTRAS)), tuple(lost), talk.uploads)
 
 
 def _talk(talk: Conversation, knobs: Knobs) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A whole answer, from Anthropic's message to the canonical form; and the words that both kinds of answers share."""
+"""Translates a whole answer to the canonical form; its helpers are shared with streamed answers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def decode_chat(message: Message, stamp: Stamp) -> Completion:
 
 
 def finish_of(stop_reason: str | None) -> str:
-    """Return why the answer ended, in OpenAI's words."""
+    """Return OpenAI's finish reason for a stop reason."""
     return _FINISHES.get(stop_reason or "", "stop")
 
 
@@ -72,7 +72,7 @@ def thought_of(block: Block) -> Thought | None:
 
 
 def usage_of(usage: MessageUsage) -> Usage:
-    """Return the tokens as OpenAI counts them: those from and into the cache are part of the prompt."""
+    """Return the usage in OpenAI's form, where tokens read from and written to the cache are part of the prompt."""
     read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
     prompt, said = (usage.input_tokens or 0) + read + written, usage.output_tokens or 0
     thought = usage.output_tokens_details.thinking_tokens if usage.output_tokens_details is not None else None
@@ -86,13 +86,13 @@ def usage_of(usage: MessageUsage) -> Usage:
 
 
 def merged(one: MessageUsage, other: MessageUsage) -> MessageUsage:
-    """Return the usage after an event that tells some of it anew; the counts grow and replace each other."""
+    """Return `one` with the counts that `other` has; they are cumulative, so they replace earlier ones."""
     changes = {name: value for name in MessageUsage.__struct_fields__ if (value := getattr(other, name)) is not None}
     return msgspec.structs.replace(one, **changes)
 
 
 def annotations_of(citations: msgspec.Raw, start: int, end: int) -> list[Json]:
-    """Return the pages of the web that the text between two places quotes; other citations have no form for them."""
+    """Return annotations of web pages cited between two offsets; other citations have no canonical form."""
     if _WEB not in bytes(citations):
         return []
     try:

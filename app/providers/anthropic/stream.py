@@ -1,7 +1,7 @@
 """
-A streamed answer, from Anthropic's events to canonical chunks.
+Translates a streamed answer from Anthropic's events to canonical chunks.
 
-It is complete when a reason for its end was given and then `message_stop` came.
+It is complete when `message_stop` arrives after a stop reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EVENTS: Final = Events(ANTHROPIC, Event, _UNDERSTOOD, "Anthropic's", "message_s
 
 
 class AnthropicDecoder(NativeDecoder[Event]):
-    """Reads one answer; see `Translating`."""
+    """Decodes one answer; see `Translating`."""
 
     def __init__(self, request: Request, mint: Mint) -> None:
         super().__init__(_EVENTS, request, mint)
@@ -66,7 +66,7 @@ class AnthropicDecoder(NativeDecoder[Event]):
         if block.type == "tool_use":
             self._calls += 1
             yield self._writing.call(CallPiece(opened.call, "", block.id, block.name))
-            if bytes(block.input) not in {b"", b"{}", b"null"}:  # some servers have it all at once
+            if bytes(block.input) not in {b"", b"{}", b"null"}:  # some servers send the whole input here
                 yield self._argument(opened, bytes(block.input).decode())
         elif block.type == "redacted_thinking":
             opened.hidden = block
@@ -98,7 +98,7 @@ class AnthropicDecoder(NativeDecoder[Event]):
         return self._writing.text(text)
 
     def _argument(self, block: _Block, text: str) -> StreamEvent:
-        block.told = True
+        block.has_arguments = True
         return self._writing.call(CallPiece(block.call, text))
 
     def _thought(self, block: _Block, text: str) -> StreamEvent:
@@ -106,11 +106,11 @@ class AnthropicDecoder(NativeDecoder[Event]):
         return self._writing.thought(text)
 
     def _close(self, index: int) -> Iterator[StreamEvent]:
-        """Yield what only a whole block tells: reasoning to send back, citations, and that a call has no arguments."""
+        """Yield what is known only at a block's end: reasoning to send back, citations, empty arguments of a call."""
         block = self._blocks.pop(index, None)
         if block is None:
             return
-        if block.kind == "tool_use" and not block.told:
+        if block.kind == "tool_use" and not block.has_arguments:
             yield self._writing.call(CallPiece(block.call, "{}"))
         if block.citations:
             raw = msgspec.Raw(msgspec.json.encode(block.citations))
@@ -142,16 +142,16 @@ class AnthropicDecoder(NativeDecoder[Event]):
 
 class _Block(msgspec.Struct):
     """
-    A block under way.
+    An open block.
 
-    `call` is its place among the tool calls, `told` says that some of its arguments came; `start` is where its text
-    begins in that of the answer.
+    `call` is its index among the tool calls, `has_arguments` whether any of its arguments arrived; `start` is the
+    offset of its text in the text of the answer.
     """
 
     kind: str
     call: int
     start: int
-    told: bool = False
+    has_arguments: bool = False
     citations: list[msgspec.Raw] = []
     hidden: Block | None = None
     prose: list[str] = []

@@ -1,8 +1,8 @@
 """
-What tells Claude's generations apart, where a request has to be written differently for them.
+Differences between Claude's generations that affect how requests are written.
 
-A name says its generation (`claude-opus-4-7`, `claude-3-7-sonnet-latest`, also with a platform's prefix and date). Of a
-name that says none, the newest rules hold if it is a Claude; models of compatible servers keep to the oldest ones.
+The generation is part of the name (`claude-opus-4-7`, `claude-3-7-sonnet-latest`, also with a platform's prefix and
+date). Claude names without one get the newest rules, models of compatible servers those of `COMPATIBLE`.
 Facts from https://platform.claude.com/docs/en/about-claude/models, and .../build-with-claude on thinking and effort.
 """
 
@@ -21,26 +21,26 @@ _NEWEST: Final[Version] = (99, 0)
 _THINKS: Final[Version] = (3, 7)
 _STRUCTURED: Final[Version] = (4, 1)
 _ADAPTIVE: Final[Version] = (4, 6)
-_UNSAMPLED: Final[Version] = (4, 7)  # from here on temperature and its kin are refused, and thoughts hidden by default
+_UNSAMPLED: Final[Version] = (4, 7)  # from here on sampling parameters are refused, and thoughts hidden by default
 _INSTRUCTED_LATE: Final[Version] = (4, 8)
 _NEVER_IDLE: Final = frozenset({"fable", "mythos"})  # thinking cannot be switched off
-_SHORT, _MEDIUM, _LONG = 4096, 8192, 32_000  # tokens of an answer that every model of a generation can give
+_SHORT, _MEDIUM, _LONG = 4096, 8192, 32_000  # answer tokens that every model of a generation supports
 
 
 class Traits(msgspec.Struct, frozen=True):
     """
-    How one model wants to be asked.
+    The capabilities of one model.
 
     Attributes:
         thinking: By a budget of tokens, by effort (`adaptive`), or not at all.
-        always_thinks: Whether it cannot be told not to think.
-        hides_thoughts: Whether thoughts come only to those who ask for them.
-        sampling: Whether it takes `temperature` and its kin.
+        always_thinks: Whether thinking cannot be disabled.
+        hides_thoughts: Whether thoughts are sent only on request.
+        sampling: Whether it takes `temperature`, `top_p` and `top_k`.
         one_sampling: Whether it takes `temperature` or `top_p`, but not both.
-        structured: Whether it can keep to a JSON schema.
+        structured: Whether it supports answers by JSON schema.
         very_high_effort: Whether it knows the effort `xhigh`.
         late_system: Whether a system message may follow a user's.
-        answer_max_tokens: Length of an answer where the request does not say one, which the API demands.
+        answer_max_tokens: Default of `max_tokens`, which the API requires.
     """
 
     thinking: Literal["budget", "adaptive", "none"]

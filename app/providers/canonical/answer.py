@@ -1,4 +1,4 @@
-"""Write whole answers in the canonical form: what a codec understood, as OpenAI's chat completion."""
+"""Writes whole answers in the canonical form, OpenAI's chat completion."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SaidImage(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the model said; fields without a default are always there, as OpenAI has it."""
+    """The model's message; fields without a default are always present, as in OpenAI's answers."""
 
     role: str
     content: str | None
@@ -40,7 +40,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the answers that were asked for; `stop_reason` (as vLLM has it) is the stop text that ended it."""
+    """One of the requested answers; `stop_reason` (an extension of vLLM) is the stop text that ended it."""
 
     index: int
     message: Message
@@ -66,22 +66,22 @@ def said_call(call_id: str, name: str, arguments: str, extra_content: msgspec.Ra
 
 def completion(stamp: Stamp, choices: Sequence[Choice], usage: Usage | None) -> Completion:
     """Return the whole answer."""
-    told = None if usage is None else counts(usage)
-    body = _Answer(stamp.id, "chat.completion", stamp.created, stamp.model, choices, told)
+    shown = None if usage is None else counts(usage)
+    body = _Answer(stamp.id, "chat.completion", stamp.created, stamp.model, choices, shown)
     return Completion(msgspec.json.encode(body), usage, tuple([choice.finish_reason for choice in choices]))
 
 
 def cited(start: int, end: int, url: str, title: str | None) -> dict[str, object]:
-    """Return what a stretch of the text rests on, as OpenAI's annotation; without a title by its address."""
+    """Return the source of a span of the text as OpenAI's annotation; the title defaults to the URL."""
     place = {"start_index": start, "end_index": end, "url": url, "title": title or url}
     return {"type": "url_citation", "url_citation": place}
 
 
 def annotated(found: Sequence[object]) -> msgspec.Raw:
-    """Return annotations as a message has them; none at all is no member."""
+    """Return the `annotations` of a message; absent if there are none."""
     return msgspec.Raw(msgspec.json.encode(found)) if found else ABSENT
 
 
 def object_text(raw: msgspec.Raw) -> str:
-    """Return an object as the compact JSON text that arguments of a call are; `{}` if there is none."""
+    """Return an object as compact JSON text, for the arguments of a call; `{}` if absent."""
     return msgspec.json.format(raw, indent=-1).decode() if bytes(raw) else "{}"

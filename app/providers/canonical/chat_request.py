@@ -1,8 +1,8 @@
 """
-A chat request read whole: every field that a codec of another dialect may translate.
+Decodes every field of a chat request that a codec of another dialect may translate.
 
-The edge decodes only what the gateway itself looks at (`ChatFields`); this is the rest of the same body, read once more
-by those codecs that cannot forward it.
+The edge decodes only the fields that the gateway itself reads (`ChatFields`). Codecs that cannot forward the body
+decode it again, in full.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANYTHING = msgspec.Raw(b"{}")
 
 
 class ImageUrl(msgspec.Struct, frozen=True):
-    """Where an image is: an address, or itself as a `data:` URL."""
+    """An image by its address or as a `data:` URL."""
 
     url: str
     detail: str | None = None
@@ -50,7 +50,7 @@ class Piece(msgspec.Struct, frozen=True):
     """
     One part of a message's content; `type` says which of the fields is filled.
 
-    Beyond OpenAI's form: `cache_control` ends a prefix that is worth caching, `context` and `citations` belong to a
+    Beyond OpenAI's form: `cache_control` marks the end of a prefix to cache, `context` and `citations` belong to a
     document, and `block` is the whole part in the one `dialect` that has such a `type`.
     """
 
@@ -83,7 +83,7 @@ class CalledCustom(msgspec.Struct, frozen=True):
 
 
 class Called(msgspec.Struct, frozen=True):
-    """A tool call of an assistant message; `extra_content` holds what its provider wants to see again."""
+    """A tool call of an assistant message; `extra_content` must be returned to its provider."""
 
     id: str = ""
     type: str = "function"
@@ -110,13 +110,13 @@ class Turn(msgspec.Struct, frozen=True):
     cache_control: msgspec.Raw = ABSENT
 
     def pieces(self) -> list[Piece]:
-        """Return the content as parts, whichever way it was written."""
+        """Return the content as parts, also if it is a string."""
         if isinstance(self.content, str):
             return [Piece("text", text=self.content)] if self.content else []
         return self.content or []
 
     def text(self) -> str:
-        """Return the prose of the content."""
+        """Return the text of the content."""
         return self.content if isinstance(self.content, str) else "".join([piece.text for piece in self.pieces()])
 
 
@@ -150,7 +150,7 @@ class Offered(msgspec.Struct, frozen=True):
 
 
 class SchemaFormat(msgspec.Struct, frozen=True):
-    """The JSON schema that an answer shall keep to."""
+    """The JSON schema that the answer must match."""
 
     name: str = "answer"
     description: str | None = None
@@ -159,7 +159,7 @@ class SchemaFormat(msgspec.Struct, frozen=True):
 
     @property
     def demanded(self) -> msgspec.Raw:
-        """Return the schema for dialects that cannot do without one: if there is none, that of any value."""
+        """Return the schema, or one that allows any value, for dialects that require one."""
         return self.schema if is_given(self.schema) else _ANYTHING
 
 
@@ -201,7 +201,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     @property
     def most_tokens(self) -> int | None:
-        """Return how long the answer may become, if the request says so."""
+        """Return the requested limit of the answer's tokens, if any."""
         return self.max_completion_tokens or self.max_tokens
 
     @property
@@ -211,7 +211,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, frozen=True):
-    """A request read whole: what can be translated, and every member of the body by name."""
+    """A fully decoded request: its translatable fields, and every member of the body by name."""
 
     asked: Asked
     members: Mapping[str, msgspec.Raw]
@@ -221,5 +221,5 @@ _ASKED: Final = msgspec.json.Decoder(Asked)
 
 
 def read_whole(request: ChatRequest) -> Body:
-    """Read a chat request whole."""
+    """Decode a chat request in full."""
     return Body(decoded(_ASKED.decode, request.raw), OBJECT.decode(request.raw))

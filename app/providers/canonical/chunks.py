@@ -1,4 +1,4 @@
-"""Write streamed answers in the canonical form: what a codec understood, as OpenAI's chunks."""
+"""Writes streamed answers in the canonical form, OpenAI's chunks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class CallPiece(msgspec.Struct, frozen=True):
     """
     A piece of a tool call: the first one has `id` and `name`, the others more of the arguments.
 
-    `position` counts the calls of a choice from 0; `extra_content` is what the provider wants to see again. What a
-    `custom` tool takes is no JSON but free text.
+    `position` is the index of the call in its choice, from 0; `extra_content` must be returned to the provider. The
+    input of a `custom` tool is free text, not JSON.
     """
 
     position: int
@@ -40,10 +40,10 @@ class _Pictured(Delta, frozen=True, omit_defaults=True):
 
 class Chunks:
     """
-    The events of one streamed answer, in the order in which they are asked for.
+    Builds the events of one streamed answer, in the order of the method calls.
 
-    The first event of each choice carries the role. Usage is always an event of its own, which the client sees only if
-    it asked for one.
+    The first event of each choice carries the role. Usage is always a separate event, which the client sees only if
+    it requested it.
     """
 
     def __init__(self, stamp: Stamp, *, include_usage: bool) -> None:
@@ -60,7 +60,7 @@ class Chunks:
         return self._event(index, Delta(self._role(index), text), weight, logprobs)
 
     def thought(self, text: str, index: int = 0, details: Sequence[Thought] = ()) -> StreamEvent:
-        """Return an event with more reasoning; `details` are signatures and what only its provider can read."""
+        """Return an event with more reasoning; `details` are signatures and data opaque to all but its provider."""
         raw = msgspec.Raw(self._encode(details)) if details else ABSENT
         delta = Delta(self._role(index), reasoning_content=text or None, reasoning_details=raw)
         return self._event(index, delta, Weight.THOUGHT if text else Weight.NOTHING)
@@ -71,7 +71,7 @@ class Chunks:
         return self._event(index, Delta(self._role(index), refusal=text), weight)
 
     def annotated(self, annotations: Sequence[object], index: int = 0) -> StreamEvent:
-        """Return an event that says what the text so far rests on."""
+        """Return an event with the sources of the text so far."""
         raw = msgspec.Raw(self._encode(annotations))
         return self._event(index, Delta(self._role(index), annotations=raw), Weight.NOTHING)
 
@@ -88,7 +88,7 @@ class Chunks:
         return self._event(index, _Pictured(self._role(index), images=images), Weight.ANSWER)
 
     def returned(self, extra_content: msgspec.Raw, index: int) -> StreamEvent:
-        """Return an event with what the provider wants returned."""
+        """Return an event with data that must be returned to the provider."""
         return self._event(index, Delta(self._role(index), extra_content=extra_content), Weight.NOTHING)
 
     def finish(self, reason: str, index: int = 0, *, stop_text: str | None = None) -> StreamEvent:

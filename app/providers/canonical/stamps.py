@@ -1,4 +1,4 @@
-"""What an answer needs that some providers do not send: an id and a time. Both come from what is injected."""
+"""Generates ids and times for answers of providers that send none, from an injected clock and random source."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 
 from app.core.ports import Chance
 
-_ID_RANGE = 2**52  # as many as a float in [0, 1) tells apart
+_ID_RANGE = 2**52  # a float in [0, 1) distinguishes that many values
 
 
 class Stamp(msgspec.Struct, frozen=True):
-    """The head of one answer: its id, the Unix time of its making, and the model that it names."""
+    """The head of one answer: its id, Unix time in seconds, and model."""
 
     id: str
     created: int
@@ -26,9 +26,9 @@ class Mint(msgspec.Struct, frozen=True):
     chance: Chance
 
     def stamp(self, model: str, given_id: str = "") -> Stamp:
-        """Return the head of an answer of `model`, under the provider's own id if it gave one."""
+        """Return the head of an answer of `model`, with the provider's own id if it sent one."""
         return Stamp(given_id or self.fresh("chatcmpl-"), int(self.wall()), model)
 
     def fresh(self, prefix: str) -> str:
-        """Return a new id, as `call_0123456789abc`."""
+        """Return a new id, such as `call_0123456789abc`."""
         return f"{prefix}{int(self.chance() * _ID_RANGE):013x}"

@@ -1,4 +1,4 @@
-"""`tool_choice` in all its forms: a word, a function, or a set of allowed ones."""
+"""Decodes `tool_choice`: a mode, a function, or a set of allowed functions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ WORDS = (b'"auto"', b'"none"', b'"required"')
 
 class Choice(msgspec.Struct, frozen=True):
     """
-    Whether tools are called.
+    Which tools may or must be called.
 
-    `mode` is None where the request does not say; `name` is the one function that must be called, `only` are those of
-    the offered ones that may be.
+    `mode` is None if the request sets none; `name` is the function that must be called; `only` are the offered
+    functions that may be called.
     """
 
     mode: Literal["auto", "none", "required"] | None = None
@@ -60,6 +60,6 @@ def read_choice(asked: Asked) -> Choice:
 
 
 def wrong_choice() -> GatewayError:
-    """Return the refusal of a `tool_choice` that is none."""
+    """Return the error for an invalid `tool_choice`."""
     message = "'tool_choice' must be 'auto', 'none', 'required', a function, or a set of allowed functions."
     return GatewayError(INVALID_REQUEST, message, param="tool_choice")

@@ -1,7 +1,7 @@
 """
-Streams of typed events, as Anthropic and the Responses API send them: what both decoders do around what an event means.
+Decodes streams of typed events (Anthropic, Responses API): what both decoders share.
 
-Each event keeps its own frame as `native`, so that a client of the same dialect gets it untouched.
+Each event keeps its own frame as `native`, so that a client of the same dialect receives it unchanged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Typed(Protocol):
 
     @property
     def type(self) -> str:
-        """Return what it is called."""
+        """Return the name of its type."""
         ...
 
 
@@ -37,10 +37,10 @@ E = TypeVar("E", bound=Typed)
 
 class Events(msgspec.Struct, Generic[E], frozen=True):
     """
-    The events of a dialect: how they are read, and those that are understood.
+    The events of a dialect: their type to decode, and the names of those that are `understood`.
 
-    Of any other, only the type is looked at. `whose` says what an event should have been, as in "Anthropic's"; `first`
-    is the one that a stream begins with.
+    Of any other, only the type is read. `whose` names the owner in error messages ("Anthropic's"); `first` is the
+    event that a stream begins with.
     """
 
     dialect: str
@@ -61,7 +61,7 @@ class NativeDecoder(Translating[SseFrame], Generic[E]):
 
     @abstractmethod
     def _meaning(self, event: E, data: bytes) -> Iterable[StreamEvent]:
-        """Return the chunks that an event means; events that we have not heard of mean none."""
+        """Return the chunks that an event translates to; unknown events translate to none."""
 
     @property
     def _writing(self) -> Chunks:
@@ -91,4 +91,4 @@ class NativeDecoder(Translating[SseFrame], Generic[E]):
                 message = f"The provider sent an event that is none of {self._known.whose}."
                 raise GatewayError(BAD_UPSTREAM_REPLY, message) from error
         unknown: Any = self._known.kind
-        return unknown(kind)  # type: ignore[no-any-return]  # all that is known of it is its type
+        return unknown(kind)  # type: ignore[no-any-return]  # only its type is known

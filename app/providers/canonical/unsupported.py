@@ -1,7 +1,7 @@
 """
-What a dialect cannot say: harmless knobs are dropped and reported, everything else is refused by name.
+Handles fields that a dialect cannot express: harmless ones are dropped and reported, others refused by name.
 
-A field at the value that it has by itself is no loss, whatever the dialect.
+A field at its default value is ignored in every dialect.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from app.providers.canonical.chat_request import Asked
 
 _NOTHING = (b"", b"null", b"{}", b"[]", b'""')
 _STRUCTURAL: Final = frozenset({"model", "messages", "stream", "stream_options"})  # every codec carries these
-# What nearly every dialect can say.
+# Nearly every dialect can express these.
 USUAL: Final = frozenset(
     {
         "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "stop", "tools", "tool_choice",
         "response_format", "reasoning_effort",
     }
 )  # fmt: skip
-# Asked for by name, these change what comes back, so that an answer without them would not be the one that was wanted.
+# These change the answer: one without them would not be what was requested.
 _FEATURES: Final = frozenset(
     {
         "functions", "function_call", "web_search_options", "logprobs", "top_logprobs", "audio",
@@ -62,9 +62,9 @@ def unsupported(part: str, provider: str, why: str = "") -> GatewayError:
 
 def dropped(members: Mapping[str, msgspec.Raw], carried: AbstractSet[str], provider: str) -> tuple[str, ...]:
     """
-    Return the names of the fields that ask for something and are not `carried`, in the order of the body.
+    Return the names of the fields that have an effect and are not `carried`, in the order of the body.
 
-    One that is no harmless knob is refused.
+    Raise UNSUPPORTED_FEATURE for one that would change the answer.
     """
     lost = [name for name, value in members.items() if name not in carried and _asks(name, bytes(value))]
     for name in lost:
@@ -74,7 +74,7 @@ def dropped(members: Mapping[str, msgspec.Raw], carried: AbstractSet[str], provi
 
 
 def dropped_inside(asked: Asked, carried: AbstractSet[str]) -> tuple[str, ...]:
-    """Return what gets lost of messages and tools: `name` of a speaker, and `strict` of a function's schema."""
+    """Return which fields of messages and tools are lost: a speaker's `name`, a function's `strict`."""
     named = any(turn.name for turn in asked.messages if turn.role != "tool")
     strict = any(tool.function.strict for tool in asked.tools or () if tool.function is not None)
     lost = {"name": named, "strict": strict}
@@ -94,13 +94,13 @@ def require_text(asked: Asked, provider: str) -> None:
 
 
 def written(request: Mapping[str, object], extras: msgspec.Raw | None) -> bytes:
-    """Return a body with the members of `request` that are there, and with `extras`; see `with_extras`."""
+    """Return a body with the members of `request` that are set, and with `extras`; see `with_extras`."""
     return with_extras(msgspec.json.encode(given_in(request)), extras)
 
 
 def with_extras(body: bytes, extras: msgspec.Raw | None) -> bytes:
     """
-    Merge what a caller wrote for this one dialect into the body: the escape hatch for what has no canonical form.
+    Merge the caller's options for this dialect into the body: the escape hatch for what has no canonical form.
 
     Members of objects that both have are merged one level deep; otherwise the caller's value wins.
     """
@@ -125,5 +125,5 @@ def _joint(mine: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
 
 
 def _asks(name: str, value: bytes) -> bool:
-    nothing = _NOTHING[:2] if name in _FEATURES else _NOTHING  # `web_search_options: {}` is a wish
+    nothing = _NOTHING[:2] if name in _FEATURES else _NOTHING  # `web_search_options: {}` enables the feature
     return name not in _STRUCTURAL and value not in nothing and value not in _NEUTRAL.get(name, ())

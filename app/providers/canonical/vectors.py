@@ -1,4 +1,4 @@
-"""Embeddings in the canonical form: OpenAI's request read, and its answer written in either encoding."""
+"""Decodes OpenAI's embeddings requests and writes their answers in either encoding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.core.usage import Usage
 
 class EmbeddingsAsked(msgspec.Struct, frozen=True):
     """
-    A request for embeddings. `input_type` is no field of OpenAI's; providers that tell queries from documents need it.
+    A request for embeddings. `input_type` extends OpenAI's form for providers that distinguish queries from documents.
     """
 
     model: str
@@ -27,10 +27,10 @@ class EmbeddingsAsked(msgspec.Struct, frozen=True):
     input_type: str | None = None
 
     def texts(self, provider: str) -> list[str]:
-        """Return the texts to embed; tokens are refused, which only the provider of their vocabulary could read."""
-        given = [self.input] if isinstance(self.input, str) else self.input
-        texts = [text for text in given if isinstance(text, str)]
-        if len(texts) < len(given) or not texts:
+        """Return the texts to embed; refuse tokens, which only the provider of their vocabulary can read."""
+        inputs = [self.input] if isinstance(self.input, str) else self.input
+        texts = [text for text in inputs if isinstance(text, str)]
+        if len(texts) < len(inputs) or not texts:
             message = f"{provider} embeds texts: 'input' must be a text or a list of texts."
             raise GatewayError(INVALID_REQUEST, message, param="input")
         return texts
@@ -57,7 +57,7 @@ def embeddings(request: PlainRequest, vectors: Sequence[msgspec.Raw], tokens: in
 
 
 def _packed(vector: msgspec.Raw) -> str:
-    """Return a vector as OpenAI packs it: little-endian floats of 32 bits, in base64."""
+    """Return a vector in OpenAI's base64 encoding: little-endian 32-bit floats."""
     try:
         floats = array("f", msgspec.json.decode(vector, type=list[float]))
     except msgspec.ValidationError as error:

@@ -1,8 +1,8 @@
 """
 The codec for OpenAI's chat completions and every server that speaks them.
 
-It is the dialect of the canonical model, so a request needs at most its model's name exchanged, and answers and
-events are decoded for the observers but forwarded as they came.
+This is the dialect of the canonical model: at most the model's name is replaced in a request, and answers and events
+are decoded for the observers but forwarded unchanged.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class OpenAiCodec:
         self._chunk = msgspec.json.Decoder(Chunk)
 
     def encode(self, request: Request, target: Target) -> Encoded:
-        """Return the client's own body, with the model under the name the provider knows."""
+        """Return the client's own body, with the provider's name of the model."""
         if isinstance(request, PlainRequest):
             return encode_plain(request, target)
         lost: tuple[str, ...] = ()
@@ -75,14 +75,14 @@ class OpenAiCodec:
         try:
             return self._body.decode(body)
         except msgspec.ValidationError:
-            found = loosely(body)  # a usage that cannot be read does not spoil the answer
+            fields = loosely(body)  # an unreadable usage must not fail the answer
             return _Body(
-                choices=msgspec.convert(found["choices"], list[_Choice]),
-                error=msgspec.Raw(msgspec.json.encode(found["error"])),
+                choices=msgspec.convert(fields["choices"], list[_Choice]),
+                error=msgspec.Raw(msgspec.json.encode(fields["error"])),
             )
 
     def decoder(self, request: Request) -> Decoder:
-        """Return a fresh decoder for one streamed answer."""
+        """Return a new decoder for one streamed answer."""
         if isinstance(request, PlainRequest):
             return plain_decoder(request)
         return ChunkDecoder(self._chunk.decode)

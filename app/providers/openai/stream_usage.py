@@ -1,8 +1,8 @@
 """
-Asks every stream of OpenAI's form for its usage, which a provider reports only to those who ask.
+Sets `stream_options.include_usage` in streamed requests, without which providers do not report usage.
 
-Nobody can account for a stream otherwise. A client that did not ask does not see the event with the usage; everything
-else of its request and of the answer is left as it is.
+The gateway could not account for streams otherwise. The usage event is hidden from clients that did not request it;
+the rest of request and answer is unchanged.
 """
 
 from __future__ import annotations
@@ -28,46 +28,46 @@ _ASKING: Final = b',"stream_options":{"include_usage":true}}'
 
 class StreamUsage:
     """
-    Whether one provider is asked: until it refuses the field, which older servers do not know.
+    Whether to request usage from one provider: until it refuses the field, which older servers do not know.
 
-    Belongs to one configuration; after a reload it is found out anew.
+    Belongs to one configuration; a reload resets it.
     """
 
     def __init__(self, *, asking: bool) -> None:
         self._asking = asking
 
     def is_for(self, request: Request) -> bool:
-        """Say whether `request` has to be made to ask."""
+        """Return whether the option must be added to `request`."""
         return request.stream and self._asking and not request.asks_for_usage
 
     def refused(self, request: Request, error: GatewayError) -> bool:
-        """Take note of how a request ended, and say whether it failed only because it was made to ask."""
-        about_it = error.param == _FIELD or _FIELD in error.message
-        if error.kind not in {INVALID_REQUEST, UNPROCESSABLE} or not about_it or not self.is_for(request):
+        """Return whether `request` failed only because of the added option; if so, stop adding it."""
+        about_field = error.param == _FIELD or _FIELD in error.message
+        if error.kind not in {INVALID_REQUEST, UNPROCESSABLE} or not about_field or not self.is_for(request):
             return False
         self._asking = False
         return True
 
 
 class AskingCodec:
-    """A codec of OpenAI's form that makes every stream tell its usage, and hides that from a client who did not ask."""
+    """A codec of OpenAI's form that requests usage for every stream and hides it from the client."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         self.decode, self.error = codec.decode, codec.error
 
     def encode(self, request: Request, target: Target) -> Encoded:
-        """Return what the codec makes of the request, made to ask."""
+        """Return the request as encoded by the codec, with usage requested."""
         encoded = self._codec.encode(request, target)
         return msgspec.structs.replace(encoded, body=made_to_ask(encoded.body))
 
     def decoder(self, request: Request) -> Decoder:
-        """Return the codec's decoder, made to hide the usage."""
+        """Return the codec's decoder, wrapped to hide the usage."""
         return _Hiding(self._codec.decoder(request))
 
 
 class UsageEndpoint:
-    """One provider's end where streams are made to tell their usage; all else goes out as its client wrote it."""
+    """The endpoint of one provider that requests usage for streams; other requests are sent unchanged."""
 
     def __init__(self, usage: StreamUsage, asking: Handler[Attempt], plain: Handler[Attempt]) -> None:
         self._usage = usage
@@ -88,7 +88,7 @@ class UsageEndpoint:
 
 
 class _Hiding:
-    """Empties the frames of events that tell nothing but the usage; observers see them all the same."""
+    """Empties the frames of events that carry only usage; observers still see them."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder

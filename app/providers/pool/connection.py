@@ -1,13 +1,13 @@
 """
 One connection to a provider: an `asyncio.Protocol` that carries one exchange at a time.
 
-It is in one of three states: *busy* from `exchange` until all of the answer has arrived, *resting* in between, and
-*closed*. Whatever goes wrong closes it; whatever arrives while it rests does, too.
+It is in one of three states: *busy* from `exchange` until the whole answer has arrived, *resting* (idle) between
+exchanges, and *closed*. Any failure closes it, and so does any data that arrives while it rests.
 
 A request in memory is handed to the transport as a whole. While the peer does not read, the transport keeps a reference
-to the body, which the caller holds anyway, and the caller waits for the answer, which is read all the while: an early
-refusal (413) is seen at once, and nobody needs to wait for a drain. An upload (`upload.py`) comes piece by piece and
-waits for the peer to read; until all of it is sent the connection is fit for nothing else.
+to the body, which the caller holds anyway. The answer is read meanwhile, so an early refusal (413) is seen at once and
+no drain is awaited. An upload (`upload.py`) is sent piece by piece with back-pressure; until all of it is sent, the
+connection cannot be reused.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _JOINED_MAX_BYTES: Final = 16 * 1024  # up to here one copy is cheaper than two 
 
 
 class Home(Protocol):
-    """Where a connection belongs."""
+    """The owner of a connection."""
 
     def ready(self, connection: Connection) -> None:
-        """Take it back: its exchange is over and it can carry another."""
+        """Take back a connection whose exchange is over and that can carry another."""
         ...
 
     def gone(self, connection: Connection, *, busy: bool) -> None:
-        """Forget it: it is closed; `busy` if it was in the middle of an exchange."""
+        """Forget a closed connection; `busy` if it was closed during an exchange."""
         ...
 
 
@@ -42,8 +42,8 @@ class Connection(asyncio.Protocol):
     """
     Sends requests and fills replies.
 
-    `answer` is done when the head of the present reply is there, or failed with why it will not come. `born` and
-    `rested_since` are moments of the loop's clock. `lost` is done when the socket is closed.
+    `answer` is done when the head of the current reply has arrived, or fails with the reason that it will not. `born`
+    and `rested_since` are times of the loop's clock. `lost` is done when the socket is closed.
     """
 
     __slots__ = ("_arrivals", "_busy", "_home", "_loop", "_options", "_parser", "_room", "_writing",
@@ -66,11 +66,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Ask the socket whether the peer has closed it, or sent what nobody asked for; the loop may not know yet."""
+        """Return whether the peer closed the socket or sent unrequested data; the loop may not have noticed yet."""
         return bool(self._arrivals.poll(0))
 
     def exchange(self, head: Head, body: bytes) -> PoolReply:
-        """Send a request and return the reply, which is good for nothing but to be closed before `answer` is done."""
+        """Send a request and return the reply, which can only be closed until `answer` is done."""
         reply = self._expect(head)
         size = len(body)
         if not size and head.may_lack_body:
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
         return reply
 
     def begin(self, head: Head, size: int | None) -> PoolReply:
-        """Send the head of a request whose body of `size` bytes (None: nobody knows) follows by `write`."""
+        """Send the head of a request whose body of `size` bytes (None: unknown) follows by `write`."""
         reply = self._expect(head)
         self._writing = True
         framing = b"transfer-encoding: chunked" if size is None else b"content-length: %d" % size
@@ -91,10 +91,10 @@ class Connection(asyncio.Protocol):
 
     async def write(self, data: bytes) -> None:
         """
-        Send a piece of the body that `begin` announced, framed already, and wait while the peer does not read.
+        Send an already framed piece of the body that `begin` announced, and wait while the peer does not read.
 
         Raises:
-            GatewayError: TIMEOUT_IDLE if it does not for too long.
+            GatewayError: TIMEOUT_IDLE if it does not read for `write_s`.
         """
         if not self.closed:
             self.transport.write(data)
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
             raise GatewayError(TIMEOUT_IDLE, message) from error
 
     def written(self) -> None:
-        """Take note that all of the body is out."""
+        """Mark the body as completely sent."""
         self._writing = False
 
     def drop(self) -> None:
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
             self._home.gone(self, busy=self._busy)
 
     def fail(self, failure: GatewayError) -> None:
-        """Close at once; who waits for an answer is told why."""
+        """Close at once and fail the current reply with `failure`."""
         reply = self._parser.reply
         self.drop()
         if reply is None:
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
             self.answer.set_exception(failure)
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         self.transport.resume_reading()
 
     # --- called by the transport ------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
         self._arrivals.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        """Fill the reply and wake who waits for it."""
+        """Fill the reply and wake its reader."""
         try:
             reply = self._parser.feed(data)
         except GatewayError as failure:
@@ -160,21 +160,21 @@ class Connection(asyncio.Protocol):
             self.answer.set_result(None)
 
     def pause_writing(self) -> None:
-        """Let who sends an upload wait: the peer does not keep up."""
+        """Make uploads wait: the peer does not keep up."""
         self._room = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """Let them go on."""
+        """Let uploads continue."""
         if self._room is not None:
             self._room.set_result(None)
             self._room = None
 
     def eof_received(self) -> None:
-        """Close: a peer that has finished sending is of no more use."""
+        """Close: a peer that has finished sending cannot answer again."""
         self._broken(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell everybody, unless it was closed from here."""
+        """Fail the current reply, unless this side closed the connection, and wake uploads."""
         self._broken(exc)
         self.resume_writing()
         self.lost.set_result(None)
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         return reply
 
     def _release(self) -> None:
-        """Rest, if the connection is in step: nothing left to send, and nothing behind the answer."""
+        """Give the connection back if nothing is left to send and nothing follows the answer; close it otherwise."""
         if self._parser.reusable and not self._writing and not self.transport.get_write_buffer_size():
             self._busy = False
             self._home.ready(self)

@@ -1,4 +1,4 @@
-"""Opening connections: names, addresses, sockets, TLS."""
+"""Opens connections: names, addresses, sockets, TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.providers.pool.connection import Connection
 from app.providers.pool.origin import Origin
 from app.providers.pool.tls import Trust
 
-_HEAD_START_S: Final = 0.25  # of one address before the next is tried beside it (RFC 8305, section 8)
+_HEAD_START_S: Final = 0.25  # of one address before the next is tried in parallel (RFC 8305, section 8)
 
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[aiohappyeyeballs.AddrInfoType]]]
@@ -27,7 +27,7 @@ async def resolve(host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoTyp
 
 
 class Dialer:
-    """Opens connections; those to `https` origins with the TLS context that is due."""
+    """Opens connections; those to `https` origins with the current TLS context."""
 
     def __init__(self, trust: Trust, resolve: Resolve = resolve) -> None:
         self._trust = trust

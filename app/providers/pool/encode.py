@@ -1,4 +1,4 @@
-"""The bytes of a request's head."""
+"""Encodes and validates the head of a request."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
 class Head(msgspec.Struct, frozen=True):
     """
-    The head of a request up to where `content-length` follows, or the empty line.
+    The head of a request, without `content-length` and the empty line.
 
-    `asks_for_head` says that the answer has no body, `may_lack_body` that the request needs no length without one.
+    `asks_for_head`: the answer has no body. `may_lack_body`: an empty body needs no `content-length`.
     """
 
     lines: bytes
@@ -34,9 +34,9 @@ def encode_head(method: str, address: Address, headers: tuple[tuple[str, str], .
     `host` is added unless it is among `headers`.
 
     Raises:
-        GatewayError: INVALID_REQUEST for a method, name or value that would be more than what it says it is (a line
-            break in a value is another header, or another request), and for headers that contradict the body's length.
-            Values are never part of the message: they may be secrets.
+        GatewayError: INVALID_REQUEST for a method, name or value with forbidden characters (a line break in a value
+            would inject a header or a request), and for headers that frame the body. The message never contains
+            values: they may be secrets.
     """
     if not _TOKEN.fullmatch(method):
         raise GatewayError(INVALID_REQUEST, f"{method!r} is no HTTP method.")

@@ -1,4 +1,4 @@
-"""Waiting in line."""
+"""A fair semaphore that hot paths can inline."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections import deque
 
 class Gate:
     """
-    Let so many in at a time; the others wait in the order in which they came.
+    Admits a bounded number at a time; the others wait in order of arrival.
 
-    While anybody is in `line`, `free` is 0: who leaves hands the place to the first, so nobody jumps the queue. Where
-    every call passes, and finds places and no line, it may as well count `free` down and up by itself.
+    While there is a `line`, `free` is 0: a place is handed to the first in line, so that nobody overtakes. Code on the
+    hot path that finds a free place and no line may count `free` down and up itself.
     """
 
     __slots__ = ("free", "line", "places")
@@ -23,11 +23,11 @@ class Gate:
 
     @property
     def used(self) -> int:
-        """Return how many are inside."""
+        """Return the number of taken places."""
         return self.places - self.free
 
     async def enter(self) -> None:
-        """Take a place, when there is one."""
+        """Take a place, as soon as there is one."""
         if self.free:
             self.free -= 1
             return

@@ -1,4 +1,4 @@
-"""The way to one origin: the connections that rest there, and the right to have one more busy."""
+"""The connections to one origin: idle ones, and the bound on busy ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from app.providers.pool.origin import Origin
 
 class Lane:
     """
-    Keeps resting connections, the latest used on top, and counts the busy ones against two gates.
+    Keeps idle connections as a stack, and counts the busy ones against two gates.
 
-    The latest used is the least likely to be closed by the peer, and those below may grow old and go: the lane shrinks
-    by itself to what its load needs. A place at both gates is held by each busy connection, and by who is opening one.
+    The most recently used one is the least likely to be closed by the peer, and the others expire, so the lane shrinks
+    to what its load needs. Each busy or opening connection holds a place at both gates.
     """
 
     def __init__(self, origin: Origin, options: PoolOptions, everyone: Gate) -> None:
@@ -30,21 +30,21 @@ class Lane:
 
     @property
     def resting(self) -> int:
-        """Return how many connections rest."""
+        """Return the number of idle connections."""
         return len(self._resting)
 
     @property
     def oldest(self) -> float:
-        """Return since when the longest resting connection does so; infinity if none rests."""
+        """Return since when the oldest idle connection is idle; infinity if there is none."""
         return self._resting[0].rested_since if self._resting else float("inf")
 
     @property
     def crowded(self) -> bool:
-        """Tell whether resting and busy connections are more than the origin may have."""
+        """Return whether idle and busy connections exceed the origin's bound."""
         return self._gate.used + len(self._resting) > self._gate.places
 
     def reuse(self) -> Connection | None:
-        """Return a resting connection, now busy, if there is one and nobody has to wait for it."""
+        """Return an idle connection, now busy, if there is one and nobody waits."""
         if not self._resting or not self._gate.free or not self._everyone.free:
             return None
         connection = self.take()
@@ -54,7 +54,7 @@ class Lane:
         return connection
 
     async def enter(self) -> None:
-        """Wait for the right to have one more busy connection."""
+        """Wait for a place for one more busy connection."""
         await self._gate.enter()
         try:
             await self._everyone.enter()
@@ -63,12 +63,12 @@ class Lane:
             raise
 
     def leave(self) -> None:
-        """Give the right back."""
+        """Give the place back."""
         self._everyone.leave()
         self._gate.leave()
 
     def take(self) -> Connection | None:
-        """Return the latest used of the resting connections that are still open, if any, to one who has entered."""
+        """Return the most recently used idle connection that is still open, if any; after `enter`."""
         while self._resting:
             connection = self._resting.pop()
             if not connection.ended:
@@ -77,7 +77,7 @@ class Lane:
         return None
 
     def ready(self, connection: Connection) -> None:
-        """Keep a connection whose exchange is over, unless it has grown old."""
+        """Keep a connection after its exchange, unless it is too old."""
         if self._gate.line or self._everyone.line:
             self.leave()
         else:
@@ -92,18 +92,18 @@ class Lane:
             self._timer = self._loop.call_later(self._options.idle_s, self._sweep)
 
     def gone(self, connection: Connection, *, busy: bool) -> None:
-        """Forget a closed connection."""
+        """Remove a closed connection."""
         if busy:
             self.leave()
         elif connection in self._resting:
             self._resting.remove(connection)
 
     def close_oldest(self) -> None:
-        """Close the connection that has rested longest; there must be one."""
+        """Close the connection that has been idle longest; there must be one."""
         self._resting[0].drop()
 
     def close(self) -> None:
-        """Close what rests and stop watching."""
+        """Close all idle connections, and stop the timer."""
         while self._resting:
             self._resting.pop().drop()
         if self._timer is not None:
@@ -111,7 +111,7 @@ class Lane:
             self._timer = None
 
     def _sweep(self) -> None:
-        """Close what has rested too long, and look again when the next one will have."""
+        """Close connections that were idle too long, and set the timer for the next one."""
         self._timer = None
         now = self._loop.time()
         while self._resting and now - self.oldest >= self._options.idle_s:

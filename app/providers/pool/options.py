@@ -1,4 +1,4 @@
-"""How the pool behaves; every number has one meaning and a default that suits providers of LLMs."""
+"""The settings of the pool, with defaults that suit LLM providers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 
 class TlsOptions(msgspec.Struct, frozen=True):
     """
-    Whom to trust and who to be. All are paths of PEM files.
+    The trusted CAs and the client certificate, as paths of PEM files.
 
     `ca_file` is trusted instead of the system's store. `certificate_file` is shown to servers that ask for a client
     certificate; its private key is in `key_file`, or in the same file if that is None.
@@ -23,11 +23,11 @@ class PoolOptions(msgspec.Struct, frozen=True):
     The bounds of one pool.
 
     Args:
-        connections_max: Open connections of all origins together, resting ones included.
+        connections_max: Open connections of all origins together, idle ones included.
 
         per_origin_max: The same for one origin: less than all, so that one slow provider leaves room for the others.
 
-        idle_s: How long a connection may rest before it is closed. Below the usual 60 s and more of load balancers,
+        idle_s: How long a connection may be idle before it is closed. Below the usual 60 s and more of load balancers,
             so that the pool nearly always closes first.
 
         age_s: No connection is used again when it is older than this, so that a change in DNS takes effect.
@@ -37,10 +37,10 @@ class PoolOptions(msgspec.Struct, frozen=True):
 
         headers_max: Headers in one answer.
 
-        buffer_max_bytes: Of a body that nobody has asked for yet. Beyond it the connection is not read, so that at
+        buffer_max_bytes: Of a received body that is not yet read. Beyond it the connection is not read, so that at
             most this and one read of the event loop (256 KiB) are held per answer.
 
-        write_s: How long a peer may take nothing of a body that is sent piece by piece.
+        write_s: How long a peer may read nothing of a body that is sent piece by piece.
 
         tls: For every `https` origin.
     """

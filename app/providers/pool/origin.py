@@ -1,4 +1,4 @@
-"""Where a URL points: the origin that owns connections, and what its requests say about it."""
+"""Splits a URL into the origin that owns connections, and what requests say about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A URL taken apart: who to connect to, the value of the `host` header, and the request's target."""
+    """A parsed URL: origin, value of the `host` header, and request target."""
 
     origin: Origin
     authority: str
@@ -34,7 +34,7 @@ class Address(msgspec.Struct, frozen=True):
 
 def locate(url: str) -> Address:
     """
-    Take `url` apart.
+    Parse `url`.
 
     The schemes are `http`, `https` and `http+unix`, whose host is the percent-encoded path of a socket, as in
     `http+unix://%2Frun%2Fmodel.sock/v1/models`. A fragment is not sent.

@@ -1,5 +1,5 @@
 """
-Where bytes become answers: httptools (llhttp), and the bounds that it does not set itself.
+Parses answers with httptools (llhttp), within bounds that llhttp does not have.
 
 Does no I/O. llhttp is strict by default, and left so: an answer with two lengths, with a length beside a transfer
 coding or with bare line feeds is refused, because two readers could see different ends in it.
@@ -25,8 +25,8 @@ class ReplyParser:
     """
     Fills one reply after the other from the bytes of one connection.
 
-    `reply` is the one that is due, `begun` says that some of its bytes have come, and `reusable`, once it is complete,
-    that another may follow on the same connection.
+    `reply` is the current one, `begun` whether any of its bytes have arrived, and `reusable`, once it is complete,
+    whether another may follow on the same connection.
     """
 
     __slots__ = ("_bodiless", "_headers", "_http", "_options", "_overhead",
@@ -43,7 +43,7 @@ class ReplyParser:
         self._http = httptools.HttpResponseParser(self)  # it calls the `on_` methods below
 
     def expect(self, reply: PoolReply, *, bodiless: bool) -> None:
-        """Fill `reply` next; `bodiless` as the answer to a HEAD is, whatever its headers say."""
+        """Fill `reply` next; `bodiless` for the answer to a HEAD, whatever its headers say."""
         self.reply = reply
         self._bodiless = bodiless
         self._overhead = 0
@@ -79,7 +79,7 @@ class ReplyParser:
         return reply
 
     def end(self) -> bool:
-        """Take note that no more bytes come; return whether that completes the reply."""
+        """Handle the end of the connection; return whether it completes the reply."""
         reply = self.reply
         if reply is None or not reply.status or _is_framed(reply):
             return False
@@ -89,7 +89,7 @@ class ReplyParser:
     # --- called by httptools ----------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """Start afresh; a message that nobody asked for makes the connection unfit for the next one."""
+        """Reset; an unrequested message makes the connection unusable."""
         if self.reply is None:
             self.reusable = False
         if self._headers:  # of a 1xx, or trailers
@@ -100,7 +100,7 @@ class ReplyParser:
         self._headers[name] = value
 
     def on_headers_complete(self) -> None:
-        """Hand the head over, unless its status is 1xx: then it only announces another."""
+        """Pass the head to the reply, unless its status is 1xx, which only precedes the final one."""
         reply = self.reply
         status = self._http.get_status_code()
         if reply is None or _INTERIM <= status < _FINAL:
@@ -118,7 +118,7 @@ class ReplyParser:
         reply.raw_headers, self._headers = self._headers, {}
 
     def on_body(self, body: bytes) -> None:
-        """Hand a piece of the body over."""
+        """Pass a piece of the body to the reply."""
         if self.reply is not None and not self._bodiless:
             self.reply.parts.append(body)
             self.reply.held_bytes += len(body)
@@ -148,14 +148,14 @@ class ReplyParser:
 
 
 def _named(error: Exception) -> GatewayError:
-    """Return what one of our own callbacks raised inside httptools, or else what httptools found."""
+    """Return the exception of one of our callbacks inside httptools, or else httptools' own."""
     if isinstance(error.__context__, GatewayError):
         return error.__context__
     return GatewayError(BAD_UPSTREAM_REPLY, "The provider's answer is not proper HTTP/1.1.")
 
 
 def _is_framed(reply: PoolReply) -> bool:
-    """Tell whether the head says where the body ends; if not, it ends with the connection."""
+    """Return whether the head determines the end of the body; otherwise it ends with the connection."""
     return any(
         name.lower() == b"content-length" or (name.lower() == b"transfer-encoding" and b"chunked" in value.lower())
         for name, value in reply.raw_headers.items()

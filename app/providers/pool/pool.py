@@ -1,4 +1,4 @@
-"""The `UpstreamClient` of the hot path: HTTP/1.1 over kept-alive connections, and nothing that a call does not need."""
+"""The `UpstreamClient` of the hot path: HTTP/1.1 over keep-alive connections, and no feature that calls do not need."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from app.providers.pool.reply import PoolReply
 from app.providers.pool.tls import Trust
 from app.providers.pool.upload import upload
 
-_REMEMBERED: Final = 512  # heads and URLs: providers times what one caller adds to the headers
+_REMEMBERED: Final = 512  # cached heads and URLs: providers times the variants of callers' headers
 
 
 class PoolClient:
     """
     Sends requests over connections that it opens, keeps and owns; close it with `aclose`.
 
-    Make and use it inside one event loop. See docs/upstream-pool.md for what it promises and what it leaves out.
+    Create and use it inside one event loop. docs/upstream-pool.md describes its guarantees and limits.
 
     Raises:
         GatewayError: TARGET_MISCONFIGURED for TLS files that cannot be used.
@@ -46,15 +46,15 @@ class PoolClient:
         """
         Send `request` and return once the head of the answer is there; see the port.
 
-        A kept connection that the peer has closed is not used. One that breaks after the request was sent is a failure
-        as any other, for the peer may have acted upon the request: nothing is ever sent twice.
+        A connection that the peer has closed is not used. A connection that breaks after the request was sent is an
+        ordinary failure, because the peer may have acted on the request: nothing is ever sent twice.
 
         Raises:
             GatewayError: TIMEOUT_CONNECT if there was no connection in time; TARGET_UNAVAILABLE or BAD_UPSTREAM_REPLY
                 for what the peer did; TARGET_MISCONFIGURED or INVALID_REQUEST for what cannot be sent.
         """
         lane, head = self._plan(request.method, request.url, request.headers)
-        if request.upload is not None:  # which no retry can send again, so not on a connection that may be closing
+        if request.upload is not None:  # cannot be sent again, so it does not use a connection that may be closing
             fresh = await self._obtain(lane, request.connect_s, fresh=True)
             return await upload(fresh, head, request.body, request.upload)
         connection = lane.reuse() or await self._obtain(lane, request.connect_s)
@@ -68,12 +68,12 @@ class PoolClient:
 
     async def warm(self, url: str, count: int, connect_s: float) -> int:
         """
-        Open connections until `count` rest at the origin of `url`, or as many as it may have, and return how many do.
+        Open connections until `count` are idle at the origin of `url`, or its bound is reached; return their number.
 
-        A connection that cannot be had within `connect_s` is left out: calls will find out why, if it matters.
+        Failures to connect within `connect_s` are ignored: calls will report them.
 
         Raises:
-            GatewayError: TARGET_MISCONFIGURED if `url` is none.
+            GatewayError: TARGET_MISCONFIGURED if `url` is invalid.
         """
         lane, _ = self._find(url)
         async with asyncio.TaskGroup() as group:
@@ -82,7 +82,7 @@ class PoolClient:
         return lane.resting
 
     async def aclose(self) -> None:
-        """Close every connection and wait until their sockets are; calls that are under way fail."""
+        """Close all connections and wait for their sockets; calls in progress fail."""
         self._closed = True
         for lane in self._lanes.values():
             lane.close()
@@ -104,7 +104,7 @@ class PoolClient:
         return lane, address
 
     async def _obtain(self, lane: Lane, connect_s: float, *, fresh: bool = False) -> Connection:
-        """Wait for the right to use a connection, and return one that rests or, if `fresh` or none does, a new one."""
+        """Wait for a place, and return an idle connection or, if `fresh` or there is none, a new one."""
         try:
             async with asyncio.timeout(connect_s):
                 await lane.enter()
@@ -128,7 +128,7 @@ class PoolClient:
         return connection
 
     def _make_room(self, lane: Lane) -> None:
-        """Close what rests longest where a connection more would be too many; the gates see to the busy ones."""
+        """Close the longest idle connection if one more would exceed the bounds; the gates bound the busy ones."""
         while lane.crowded:
             lane.close_oldest()
         while self._everyone.used + sum(each.resting for each in self._lanes.values()) > self._everyone.places:

@@ -1,8 +1,8 @@
 """
-One answer, from both sides: the connection fills it, the caller empties it.
+One answer: the connection fills it, the caller reads it.
 
-There is no queue and no event between the two, only a list of parts and at most one future: an answer that came whole
-wakes its caller once, and then everything is there.
+Between the two there is no queue and no event, only a list of parts and at most one future: an answer that arrives
+whole wakes its caller once.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from app.core.errors import GatewayError
 
 
 class Line(Protocol):
-    """What an answer may do to the connection that it arrives on."""
+    """The connection, as its answer uses it."""
 
     def resume(self) -> None:
-        """Read on: the caller has taken what was held."""
+        """Resume reading: the caller has taken the held parts."""
         ...
 
     def drop(self) -> None:
-        """Close at once: nobody wants the rest."""
+        """Close at once: the rest is not wanted."""
         ...
 
 
@@ -30,9 +30,8 @@ class PoolReply:
     """
     The `UpstreamReply` of the pool, and the iterator over its own body.
 
-    `status` is 0 until the head is there. Once `complete` it has nothing to do with a connection any more, but what was
-    received can still be read. The connection sets `status` and `raw_headers`, appends to `parts` and keeps count in
-    `held_bytes`.
+    `status` is 0 until the head is there. Once `complete` it is detached from the connection, and what was received can
+    still be read. The connection sets `status` and `raw_headers`, appends to `parts` and counts them in `held_bytes`.
     """
 
     __slots__ = ("_failure", "_headers", "_line", "_waiter", "complete", "held_bytes", "parts",
@@ -50,7 +49,7 @@ class PoolReply:
         self._failure: GatewayError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    # --- the caller's side ------------------------------------------------------------------------------------------
+    # --- for the caller ---------------------------------------------------------------------------------------------
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -63,7 +62,7 @@ class PoolReply:
         return self._headers
 
     def rest(self) -> bytes | None:
-        """Take all that is left, if it is there; see the port."""
+        """Return the whole rest, if it has arrived; see the port."""
         return self._taken() if self.complete else None
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -93,7 +92,7 @@ class PoolReply:
         return taken
 
     async def aclose(self) -> None:
-        """Let go of the answer; the connection is closed unless all of it had arrived."""
+        """Release the answer; the connection is closed unless all of it has arrived."""
         self.parts = []
         self.complete = True
         line, self._line = self._line, None
@@ -105,19 +104,19 @@ class PoolReply:
         self.held_bytes = 0
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    # --- the connection's side --------------------------------------------------------------------------------------
+    # --- for the connection -----------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Take note that this was all."""
+        """Mark the answer as complete."""
         self.complete = True
         self._line = None
 
     def fail(self, failure: GatewayError) -> None:
-        """Take note that the rest will not come; what came before is handed out first."""
+        """Mark the answer as broken; the caller gets the parts before it first."""
         self._failure = failure
         self._line = None
 
     def wake(self) -> None:
-        """Let the caller look again."""
+        """Wake the caller."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

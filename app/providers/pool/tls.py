@@ -1,4 +1,4 @@
-"""Trust: the TLS settings of a pool as OpenSSL takes them."""
+"""The TLS contexts of a pool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
     Return a context that verifies certificates and host names and speaks TLS 1.2 or later, HTTP/1.1 inside.
 
     Raises:
-        GatewayError: TARGET_MISCONFIGURED if a file cannot be read or is not what it should be.
+        GatewayError: TARGET_MISCONFIGURED if a file cannot be read or is invalid.
     """
     try:
         context = ssl.create_default_context(cafile=options.ca_file)
@@ -31,9 +31,9 @@ def client_context(options: TlsOptions) -> ssl.SSLContext:
 
 class Trust:
     """
-    The context that new connections are opened with; certificates that were renewed on disk are read again.
+    The context for new connections; reloads certificates that were renewed on disk.
 
-    Files that cannot be used at that moment, as while they are being written, leave the context as it is.
+    Files that are invalid at that moment, for instance while they are being written, leave the context unchanged.
 
     Raises:
         GatewayError: TARGET_MISCONFIGURED if they cannot be used at the beginning.
@@ -56,7 +56,7 @@ class Trust:
 
 
 def _written(options: TlsOptions) -> Iterator[tuple[int, int] | None]:
-    """Yield for each file when it was written, in nanoseconds, and its size; None for one that is gone."""
+    """Yield the modification time in nanoseconds and the size of each file; None for a missing one."""
     for path in (options.ca_file, options.certificate_file, options.key_file):
         if path is not None:
             try:

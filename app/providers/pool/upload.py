@@ -1,8 +1,7 @@
 """
 Send a request whose body is read while it is sent, and return the reply.
 
-Two things go on at the same time: pieces of the body go out, and the answer may come before they all did. A refusal
-ends the sending; an answer that is none waits for its end.
+The body is sent while the answer may already arrive. An error ends the sending; a successful answer waits for its end.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ async def upload(connection: Connection, head: Head, held: bytes, rest: Upload) 
         sending.cancel()
         await asyncio.wait((sending,))
         if not sending.cancelled():
-            sending.exception()  # it was raised above, or an answer came that matters more
+            sending.exception()  # raised above, or less important than the answer that came
     return reply
 
 

@@ -1,4 +1,4 @@
-"""The stored answers of this process and everything around them that outlives a configuration."""
+"""The cache's state in this process that outlives a configuration."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from app.state.vectors.redis import SharedVectors, VectorSets
 
 class Caching:
     """
-    What there is to the cache between configurations: the shelf, the flights under way, what was counted.
+    The state of the cache across reloads: stored answers, single-flight calls in progress, counts.
 
-    `shared` is what replicas have in common, if they have, and `vector_sets` where they can share vectors.
+    `shared` is the part that replicas share, if they do, and `vector_sets` where they can share vectors.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Caching:
         self._indexed = ("", 0)
 
     def stocked(self, bounds: ShelfBounds, clock: Clock) -> MemoryShelf:
-        """Return the shelf, with these bounds from now on."""
+        """Return the store of answers, with new bounds."""
         if self.shelf is None:
             self.shelf = MemoryShelf(bounds, clock)
             if self.shared is not None:
@@ -40,7 +40,7 @@ class Caching:
         return self.shelf
 
     def compared(self, model: str, vectors_max: int) -> VectorIndex:
-        """Return the index of questions; vectors of another model are nothing to compare with, so it is a new one."""
+        """Return the index of questions; a new one for another model, whose vectors are not comparable."""
         if self._index is None or self._indexed != (model, vectors_max):
             made: VectorIndex = import_module("app.state.vectors.memory").MemoryVectors(vectors_max)  # needs numpy
             if self.vector_sets is not None:
@@ -49,24 +49,24 @@ class Caching:
         return self._index
 
     def purge(self, selection: Selection) -> None:
-        """Forget questions by the keys of their answers; by what else is known of an answer, once one is missed."""
+        """Forget questions by the keys of their answers; other selections are noticed when an answer is missing."""
         if self._index is not None and selection.model is None and not selection.expired:
             self._index.purge(selection.key or selection.prefix or "")
 
     def view(self) -> ShelfView | None:
-        """Return how full the shelf is; None as long as there is none."""
+        """Return the size of the store; None if there is none yet."""
         return None if self.shelf is None else self.shelf.view()
 
 
 class LocalDesk:
-    """Shows and clears the cache, here and where it is shared."""
+    """Shows and clears the cache, local and shared."""
 
     def __init__(self, shelf: MemoryShelf, caching: Caching) -> None:
         self._shelf = shelf
         self._caching = caching
 
     async def view(self) -> CacheView:
-        """Return how full it is and how well it does."""
+        """Return its size and counts."""
         caching, shelf = self._caching, self._shelf
         shared = caching.shared
         seen = None if shared is None or shared.without is not None else await shared.view()

@@ -1,7 +1,7 @@
 """
-What replicas tell each other of an answer that is under way: entries of a list in Redis, read by those who follow.
+The entries of the Redis list by which one replica passes an answer in progress to others.
 
-The answer's origin and its frames as they come, then that it is complete or why it is not; or the whole of it at once.
+First the answer's origin, then its frames as they arrive, then its end or its error; or a whole answer at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.core.errors import INTERNAL, KINDS, GatewayError
 
 _PLAIN: Final = b"0"
 _SMALL: Final = b"1"
-_LEVEL: Final = 1  # a third of the size for a tenth of the time that the best level takes
+_LEVEL: Final = 1  # a third of the size, in a tenth of the time of the best level
 
 
 class Head(msgspec.Struct, frozen=True, tag=0, array_like=True):
@@ -42,11 +42,11 @@ class Whole(msgspec.Struct, frozen=True, tag=3, array_like=True):
 
 
 class Apart(msgspec.Struct, frozen=True, tag=5, array_like=True):
-    """There will be an answer, but it has a form or a size in which others cannot be told."""
+    """There will be an answer, but its form or size cannot be shared."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=4, array_like=True):
-    """There is no answer, or no more of it."""
+    """The call failed, before or during its answer."""
 
     code: str
     message: str
@@ -67,13 +67,13 @@ _STORED: Final = msgspec.msgpack.Decoder(Stored)
 
 
 def written(number: int, entry: Entry) -> bytes:
-    """Return an entry as it is written into the list; by its number it is known again if it is there twice."""
+    """Encode an entry for the list; its number reveals duplicates."""
     return msgspec.msgpack.encode((number, entry))
 
 
 def read(entry: bytes) -> tuple[int, Entry]:
     """
-    Understand an entry of the list.
+    Decode an entry of the list.
 
     Raises:
         msgspec.MsgspecError: It is of another version of the gateway.
@@ -82,13 +82,13 @@ def read(entry: bytes) -> tuple[int, Entry]:
 
 
 def packed(stored: Stored, compress_min_bytes: int) -> bytes:
-    """Return a stored answer as it is kept in Redis."""
+    """Encode a stored answer for Redis."""
     plain = msgspec.msgpack.encode(stored)
     return _PLAIN + plain if len(plain) < compress_min_bytes else _SMALL + zlib.compress(plain, _LEVEL)
 
 
 def unpacked(blob: bytes) -> Stored | None:
-    """Understand a stored answer; None if it is none, or of another version of the gateway."""
+    """Decode a stored answer; None if there is none, or it is of another version of the gateway."""
     try:
         return _STORED.decode(zlib.decompress(blob[1:]) if blob[:1] == _SMALL else blob[1:])
     except (msgspec.MsgspecError, zlib.error):
@@ -96,7 +96,7 @@ def unpacked(blob: bytes) -> Stored | None:
 
 
 def failed(error: GatewayError, origin: Origin | None = None) -> Failed:
-    """Return what others are told of a failure; and of the way to it, unless they know from the head of a stream."""
+    """Encode a failure, with the attempts before it unless the head of a stream had them."""
     return Failed(
         error.kind.code,
         error.message,
@@ -112,7 +112,7 @@ def failed(error: GatewayError, origin: Origin | None = None) -> Failed:
 
 
 def error_of(entry: Failed) -> GatewayError:
-    """Return the failure that was told."""
+    """Decode a failure."""
     kind = next((kind for kind in KINDS if kind.code == entry.code), INTERNAL)
     error = GatewayError(
         kind,

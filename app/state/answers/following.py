@@ -1,4 +1,4 @@
-"""An upstream call that another replica makes: ask it for its answer, and read that from Redis while it comes."""
+"""Follows an upstream call of another replica: asks for its answer, and reads that from Redis as it arrives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.state.link import StateLostError
 
 
 class FollowedCall:
-    """One call, by its key and the token of who makes it; see `app.core.caching.ports.Remote`."""
+    """One call, by its key and its leader's token; see `app.core.caching.ports.Remote`."""
 
     def __init__(self, key: str, token: str, means: Means) -> None:
         self._replica = token.partition(".")[0]
@@ -27,7 +27,7 @@ class FollowedCall:
         self.origin: Origin | None = None
 
     async def landing(self) -> Stored | RemoteStream:
-        """Wait for the answer, or its beginning."""
+        """Wait for the answer, or its first part."""
         while True:
             try:
                 news = await self._listen()
@@ -76,11 +76,11 @@ class FollowedCall:
 
     async def _listen(self) -> list[Entry]:
         """
-        Return what is new.
+        Return new entries.
 
         Raises:
-            LeaderGoneError: Nothing is, and nothing will be.
-            StateLostError: Redis cannot be asked.
+            LeaderGoneError: There are none, and there will be none.
+            StateLostError: Redis is out of reach.
         """
         if self._means.link.up:
             self._hearing.ask_for_more(self._replica)
@@ -88,7 +88,7 @@ class FollowedCall:
         news: list[Entry] = []
         try:
             for number, entry in map(read, entries):
-                if number > self._number:  # else it is there twice, because Redis was slow to confirm it
+                if number > self._number:  # a duplicate otherwise, sent again because Redis was slow to confirm it
                     self._number = number
                     news.append(entry)
         except msgspec.MsgspecError as error:

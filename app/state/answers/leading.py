@@ -1,4 +1,4 @@
-"""An upstream call that this replica makes for all: its lease, and what others are told of its answer."""
+"""Leads an upstream call for all replicas: holds the lease, and publishes the answer to followers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _COMPRESSED_BYTES: Final = 4096
 
 class HeldLease:
     """
-    A lease that Redis has granted, for the call that `flight` makes; see `app.core.caching.ports.Lease`.
+    A lease that Redis has granted for the call of `flight`; see `app.core.caching.ports.Lease`.
 
-    As long as somebody elsewhere follows, it is a passenger of the flight, so that the call goes on for them.
+    While other replicas follow, it takes part in the flight as a caller does, so that the call goes on for them.
     """
 
     def __init__(self, leaders: Leaders, key: str, token: str, flight: Flight) -> None:
@@ -39,14 +39,14 @@ class HeldLease:
         leaders.hold(self)
 
     def want(self, now: float) -> None:
-        """Note that somebody follows."""
+        """Note a follower."""
         if self._wanted is None:
             self._flight.board()
         self._wanted = now
         self._begin_to_tell()
 
     def keep(self, now: float) -> None:
-        """Stay alive; leave the flight if nobody elsewhere follows any more."""
+        """Renew the lease; leave the flight if it has no followers any more."""
         means = self._means
         if now - self._renewed >= means.rhythm.renewed_s and means.link.up:
             self._renewed = now
@@ -54,10 +54,10 @@ class HeldLease:
         if self._wanted is not None and now - self._wanted >= means.rhythm.lease_s:
             self._leave()
 
-    # --- the side of the flight --------------------------------------------------------------------------------------
+    # --- for the flight ----------------------------------------------------------------------------------------------
 
     def streams(self, broadcast: Broadcast) -> None:
-        """Let others have the stream, if any of them asks for it."""
+        """Offer the stream to followers."""
         self._broadcast = broadcast
         self._begin_to_tell()
 
@@ -91,7 +91,7 @@ class HeldLease:
             if closing is not None:
                 self._means.flights.finish(closing)
 
-    # --- the side of those who follow --------------------------------------------------------------------------------
+    # --- for followers -----------------------------------------------------------------------------------------------
 
     def _begin_to_tell(self) -> None:
         broadcast = self._broadcast
@@ -107,7 +107,7 @@ class HeldLease:
             unheeded(self._means.store.tell(self.key, self.token, self._written(entry)))
 
     async def _relay(self, origin: Origin, reader: Reader) -> None:
-        """Tell all of a stream, its usage too; who follows shows that to those who ask."""
+        """Publish a whole stream, with its usage; followers hide that from callers who did not ask for it."""
         shown = UsageShown()
         try:
             await self._told(Head(origin))
@@ -116,7 +116,7 @@ class HeldLease:
         except GatewayError as error:
             await self._told(failed(error))
         except StateLostError:
-            return  # those who follow have lost patience, too
+            return  # followers have given up by now, too
         else:
             await self._told(Done())
         finally:
@@ -124,7 +124,7 @@ class HeldLease:
 
     async def _told(self, entry: Entry) -> None:
         """
-        Tell one thing, as soon as Redis can be reached.
+        Publish an entry, as soon as Redis is in reach.
 
         Raises:
             StateLostError: It was out of reach for too long.

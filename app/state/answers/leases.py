@@ -1,8 +1,8 @@
 """
-What replicas hold for all, and how they hear of each other; calls that they share stand on it, and so do tapes.
+Leases that one replica holds for all, and the messages between replicas about them; used by shared calls and tapes.
 
-Whoever holds a lease is told nothing and tells nothing until somebody asks, by a letter to the replica; one task looks
-for letters and keeps the leases alive, as long as there are any. What is told is a list in Redis, which others hear.
+The holder of a lease publishes nothing until another replica asks for it by a *letter*. One task reads the letters and
+renews the leases, as long as there are any. What the holder publishes is a list in Redis, which followers read.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from app.state.link import Link, StateLostError, unheeded
 
 class Rhythm(msgspec.Struct, frozen=True):
     """
-    How often replicas hear of each other.
+    The intervals of leases and messages.
 
-    For `lease_s` others wait for a replica that died, and a replica goes on for others that died; it renews its lease
-    each `renewed_s`. Who follows says so each `letters_s`, and looks each `heard_s` for what has come; the other looks
-    each `looked_s` for letters. Both wait for `patience_s` for a Redis that is out of reach in the middle of an answer.
+    A lease lives for `lease_s` and is renewed every `renewed_s`: others wait that long for a dead holder, and the
+    holder continues that long for dead followers. Followers send a letter every `letters_s`, and poll for entries every
+    `heard_s`; the holder polls for letters every `looked_s`. Both wait `patience_s` for a lost Redis during an answer.
     """
 
     lease_s: float = 3.0
@@ -37,12 +37,12 @@ class Rhythm(msgspec.Struct, frozen=True):
 
     @property
     def lease_ms(self) -> int:
-        """Return the lease in the unit of Redis."""
+        """Return the lease's lifetime in milliseconds, for Redis."""
         return round(self.lease_s * 1000)
 
 
 class Means(msgspec.Struct, frozen=True):
-    """What both sides of a shared call need; `flights` is where tasks run."""
+    """Shared by both sides of a call; `flights` runs their tasks."""
 
     store: RedisAnswers
     link: Link
@@ -52,20 +52,20 @@ class Means(msgspec.Struct, frozen=True):
 
 
 class Held(Protocol):
-    """Something that others may ask this replica for, by a letter with its key, as long as it is held."""
+    """Something held by this replica, which others may request by a letter with its key."""
 
     key: str
     token: str
 
     def want(self, now: float) -> None:
-        """Take note that somebody elsewhere has asked."""
+        """Handle a request of another replica."""
 
     def keep(self, now: float) -> None:
-        """Do what is due; called each `looked_s`."""
+        """Do what is due; called every `looked_s`."""
 
 
 class Leaders:
-    """The leases that this replica holds; `replica` is its name, which no other has."""
+    """The leases that this replica holds; `replica` is its unique name."""
 
     def __init__(self, replica: str, means: Means) -> None:
         self.means = means
@@ -80,19 +80,19 @@ class Leaders:
         return f"{self._replica}.{self._count}"
 
     def hold(self, lease: Held) -> None:
-        """Hold a lease from now on."""
+        """Add a lease."""
         self._held[lease.key] = lease
         if self._keeper is None or self._keeper.done():
             self._keeper = self.means.flights.run(self._keep())
 
     def give_back(self, lease: Held) -> None:
-        """Hold a lease no longer."""
+        """Remove a lease."""
         if self._held.get(lease.key) is lease:
             del self._held[lease.key]
         self.release(lease.key, lease.token)
 
     def release(self, key: str, token: str) -> None:
-        """Let another replica have a lease."""
+        """Release a lease to another replica."""
         if self.means.link.up:
             unheeded(self.means.store.renew(key, token, 0))
 
@@ -117,7 +117,7 @@ class Leaders:
 
 
 class Hearing:
-    """What another replica tells of something under `key`, from the beginning, as long as `token` is its."""
+    """The entries that the holder of `token` publishes under `key`, from the first one."""
 
     def __init__(self, key: str, token: str, means: Means) -> None:
         self._key = key
@@ -128,10 +128,10 @@ class Hearing:
 
     async def news(self) -> tuple[bool, Sequence[bytes], bytes]:
         """
-        Return whether more may come, what has come since the last time, and the stored answer once all is over.
+        Return whether more may follow, the new entries, and the stored answer once it is complete.
 
         Raises:
-            StateLostError: Redis cannot be asked.
+            StateLostError: Redis is out of reach.
         """
         if not self._means.link.up:
             raise StateLostError("down")
@@ -140,7 +140,7 @@ class Hearing:
         return bool(alive), entries, stored
 
     def ask_for_more(self, replica: str) -> None:
-        """Let the other replica know, again and again, that somebody here follows."""
+        """Keep telling the holder that this replica follows."""
         now = self._means.clock.now()
         if self._asked is None or now - self._asked >= self._means.rhythm.letters_s:
             self._asked = now

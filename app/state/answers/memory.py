@@ -1,8 +1,8 @@
 """
 Stored answers in the memory of this process, bounded in number and in bytes.
 
-What has to go when there is no room is decided by the policies of cachetools, each of which takes the same time
-however many answers there are. Answers whose time is over go first, by a queue of their own.
+The policies of cachetools choose which answer is evicted, each in constant time. Expired answers are evicted first, by
+a queue of their own.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Eviction: TypeAlias = Literal["lru", "lfu", "fifo"]
 _POLICIES: Final[Mapping[Eviction, Callable[[float, Callable[[Stored], float]], Cache[str, Stored]]]] = (
     MappingProxyType({"lru": LRUCache, "lfu": LFUCache, "fifo": FIFOCache})
 )
-_QUEUE_SLACK: Final = 64  # entries of the queue that may be about answers that went another way
+_QUEUE_SLACK: Final = 64  # stale entries that the queue may have
 
 
 class ShelfBounds(msgspec.Struct, frozen=True):
-    """What may be kept, and which answer goes first."""
+    """Bounds, and the eviction policy."""
 
     entries_max: int
     bytes_max: int
@@ -36,17 +36,17 @@ class ShelfBounds(msgspec.Struct, frozen=True):
 
 
 class MemoryShelf:
-    """The shelf itself; keeps what it has when its bounds change. The time of day says what is over."""
+    """The store of answers; keeps its content when its bounds change. Expiry is by wall time."""
 
     def __init__(self, bounds: ShelfBounds, clock: Clock) -> None:
         self._clock = clock
         self._bounds = bounds
         self._answers = _empty(bounds)
-        self._queue: list[tuple[float, str]] = []  # when an answer is gone, soonest first
+        self._queue: list[tuple[float, str]] = []  # expiry of each answer, soonest first
         self._evicted = 0
 
     def renew(self, bounds: ShelfBounds) -> None:
-        """Take over other bounds, as after a reload; answers that still fit stay, in the order of their age."""
+        """Change the bounds, as after a reload; answers that still fit stay, in the order of their age."""
         if bounds == self._bounds:
             return
         self._bounds = bounds
@@ -56,7 +56,7 @@ class MemoryShelf:
             self.put(key, stored)
 
     def get(self, key: str) -> Stored | None:
-        """Return an answer that is still kept, fresh or stale."""
+        """Return a stored answer, fresh or stale."""
         stored = self._answers.get(key)
         if stored is not None and stored.gone_s <= self._clock.wall():
             del self._answers[key]
@@ -64,7 +64,7 @@ class MemoryShelf:
         return stored
 
     def put(self, key: str, stored: Stored) -> None:
-        """Keep an answer, and let others go for it where there is no room; one that is larger than all of it is not."""
+        """Store an answer, evicting others if necessary; one larger than the whole store is not stored."""
         if self._queue and self._queue[0][0] <= self._clock.wall():
             self._let_go()
         answers, bounds = self._answers, self._bounds
@@ -82,7 +82,7 @@ class MemoryShelf:
             heapq.heapify(self._queue)
 
     def remove(self, selection: Selection) -> int:
-        """Forget the selected answers and return how many they were."""
+        """Delete the selected answers and return their number."""
         now = self._clock.wall()
         found = [key for key in self._answers if selection.covers(key, self._peek(key).label, now)]
         for key in found:
@@ -90,18 +90,18 @@ class MemoryShelf:
         return len(found)
 
     def view(self) -> ShelfView:
-        """Return how full it is."""
+        """Return its size."""
         self._let_go()
         answers, bounds = self._answers, self._bounds
         return ShelfView(len(answers), bounds.entries_max, int(answers.currsize), bounds.bytes_max, self._evicted)
 
     def oldest_s(self) -> float | None:
-        """Return the age of the oldest answer; looks at all of them."""
+        """Return the age of the oldest answer; linear in the number of answers."""
         now = self._clock.wall()
         return max([self._peek(key).age_s(now) for key in self._answers], default=None)
 
     def _let_go(self) -> None:
-        """Drop what is over."""
+        """Evict expired answers."""
         now, queue, answers = self._clock.wall(), self._queue, self._answers
         while queue and queue[0][0] <= now:
             _, key = heapq.heappop(queue)
@@ -109,7 +109,7 @@ class MemoryShelf:
                 del answers[key]
 
     def _peek(self, key: str) -> Stored:
-        """Return an answer without taking that for a use of it."""
+        """Return an answer without counting that as a use."""
         return Cache.__getitem__(self._answers, key)
 
 

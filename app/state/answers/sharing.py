@@ -1,8 +1,8 @@
 """
-What replicas share through Redis: stored answers, upstream calls, and what an operator told one of them to forget.
+Stored answers, upstream calls and purges that replicas share through Redis.
 
-Copies in the memory of a process are good as long as the answer itself; what was deleted is gone from them with the
-next beat of the link, a second later at most.
+Copies in the memory of a process live as long as the answer itself. A purge reaches them with the next beat of the
+link, within a second.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class SharingOptions(msgspec.Struct, frozen=True):
     """
     How answers are shared.
 
-    `copies` says whether processes keep some, `compress_min_bytes` from which size answers are compressed, and `fail`
-    what to do while Redis is out of reach. `replica` is a name that no other replica has. For an operator, the sizes of
-    `counted_max` answers are added up.
+    `copies`: whether processes keep copies. `compress_min_bytes`: the size from which answers are compressed. `fail`:
+    the policy while Redis is out of reach. `replica`: the unique name of this replica. `counted_max`: how many answers
+    are measured for operators.
     """
 
     copies: bool
@@ -70,22 +70,22 @@ class ReplicatedAnswers(Follower):
 
     @property
     def without(self) -> Fail | None:
-        """Return what to do without Redis; None while it is there."""
+        """Return the policy to apply now; None while Redis is in reach."""
         return None if self._link.up else self.options.fail
 
     @property
     def copies(self) -> bool:
-        """Say whether each process keeps copies in its own memory."""
+        """Return whether each process keeps copies in its own memory."""
         return self.options.copies
 
     def watch(self, shelf: Shelf, tally: Tally) -> None:
-        """Take out of `shelf`, which has copies, what any replica was told to forget; add up what `tally` counts."""
+        """Apply purges to the copies in `shelf`, and add the counts of `tally` to those of all replicas."""
         self._shelf, self._tally = shelf, tally
 
     # --- for calls ---------------------------------------------------------------------------------------------------
 
     async def get(self, key: str) -> Stored | None:
-        """Return an answer that is still kept, fresh or stale."""
+        """Return a stored answer, fresh or stale."""
         try:
             blob = await self._link.ask(self._store.get(key))
         except StateLostError:
@@ -93,7 +93,7 @@ class ReplicatedAnswers(Follower):
         return unpacked(blob) if blob else None
 
     async def look(self, key: str, flight: Flight) -> Looked:
-        """Return an answer that is fresh, or else see to it that one replica asks for it."""
+        """Return a fresh answer, or let one replica make the call."""
         try:
             stored, leader, token = await self._look(key, stored_will_do=True)
             if stored is not None and stored.age_s(self._clock.wall()) >= stored.fresh_s:
@@ -107,7 +107,7 @@ class ReplicatedAnswers(Follower):
         return Looked(stored, remote=FollowedCall(key, leader, self._means))
 
     def put(self, key: str, stored: Stored) -> None:
-        """Keep an answer; does not wait for that."""
+        """Store an answer in the background."""
         if self._link.up:
             blob, known = packed(stored, self.options.compress_min_bytes), msgspec.msgpack.encode(stored.label)
             unheeded(self._store.put(key, blob, max(1, round(stored.kept_s * 1000)), known))
@@ -126,14 +126,14 @@ class ReplicatedAnswers(Follower):
         return stored, leader.decode(), token
 
     def _give_back(self, key: str, token: str, answer: asyncio.Future[Any]) -> None:
-        """Give back a lease that was granted after the call had been given up."""
+        """Give back a lease that was granted after the call was cancelled."""
         if arrived(answer) and answer.result()[1] == token.encode():
             self._leaders.release(key, token)
 
     # --- for operators -----------------------------------------------------------------------------------------------
 
     async def view(self) -> SharedView | None:
-        """Count what is there; None if it is out of reach."""
+        """Count the stored answers; None if Redis is out of reach."""
         store, now_ms = self._store.over(self._link.operate), round(self._clock.wall() * 1000)
         try:
             entries = sum([await store.count(shard, now_ms) for shard in range(SHARDS)])
@@ -145,10 +145,10 @@ class ReplicatedAnswers(Follower):
 
     async def remove(self, selection: Selection) -> int:
         """
-        Forget the selected answers, everywhere, and return how many they were.
+        Delete the selected answers everywhere, and return their number.
 
         Raises:
-            GatewayError: STATE_UNAVAILABLE, and some of them may be left.
+            GatewayError: STATE_UNAVAILABLE; some of them may be left.
         """
         if self._shelf is not None:
             self._shelf.remove(selection)
@@ -170,7 +170,7 @@ class ReplicatedAnswers(Follower):
     # --- for the link ------------------------------------------------------------------------------------------------
 
     async def beat(self) -> None:
-        """Tell what was counted, and forget copies of what others were told to forget."""
+        """Send counts, and apply the purges of other replicas."""
         now = msgspec.structs.replace(self._tally)
         counts = [(name, getattr(now, name) - getattr(self._reported, name)) for name in _ADDED_UP]
         purges: int = await self._store.beat([word for pair in counts for word in pair])
@@ -178,7 +178,7 @@ class ReplicatedAnswers(Follower):
         known, self._purges = self._purges, purges
         if known is None or known == purges or self._shelf is None:
             return
-        if not known < purges <= known + PURGES_KEPT:  # another Redis, or this one was away for too long
+        if not known < purges <= known + PURGES_KEPT:  # another Redis, or this replica missed too many purges
             self._shelf.remove(_ALL)
             return
         for selection in await self._store.purged(purges - known):
@@ -186,7 +186,7 @@ class ReplicatedAnswers(Follower):
 
 
 async def _labels(store: RedisAnswers, shards: Iterable[int], most: int = 2**62) -> AsyncIterator[tuple[str, Label]]:
-    """Iterate over what is known about the answers of some shards."""
+    """Iterate over the metadata of the answers of some shards."""
     seen = 0
     for shard in shards:
         cursor = 0

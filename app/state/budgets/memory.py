@@ -1,8 +1,7 @@
 """
-Accounts of what was spent, in the memory of this process. Nothing here waits, hence every decision is atomic.
+Accounts of spending in the memory of this process. Nothing here awaits, hence every decision is atomic.
 
-`scripts/spend_*.lua` say the same to Redis, and one contract suite keeps the two alike; whoever changes one changes
-both.
+`scripts/spend_*.lua` implement the same for Redis. One contract suite tests both: change them together.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from app.core.spending.budgets import reached
 NewId: TypeAlias = Callable[[], str]
 
 _HOLD_MS = round(HOLD_S * 1000)
-_SWEEP_EVERY = 1024  # decisions between two looks for accounts that nobody needs any more
+_SWEEP_EVERY = 1024  # decisions between two sweeps of unused accounts
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What was spent on an account before and after a settlement, in nano-dollars."""
+    """The spending of an account before and after a settlement, in nano-dollars."""
 
     account: Account
     before_nusd: int
@@ -34,15 +33,15 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def told_ms(account: Account) -> int:
-    """Return for how long it is no news that an account refuses calls; a calendar's next period has another account."""
+    """Return for how long an account's refusals are reported once; the next calendar period has another account."""
     return BUCKETS * account.width_ms or account.ttl_ms
 
 
 class _Sheet:
     """
-    One account: amounts by bucket, and holds by id with the time at which they are forgotten.
+    One account: amounts by bucket, and holds by id with their expiry.
 
-    Both are in the order of time, so what no longer counts stands in front.
+    Both are in order of time, so expired entries come first.
     """
 
     __slots__ = ("_held", "_holds", "_spent", "_total", "told_until", "until")
@@ -56,7 +55,7 @@ class _Sheet:
         self.until = 0
 
     def level(self, account: Account, now_ms: int) -> Level:
-        """Take out what no longer counts, and say what is left."""
+        """Remove expired entries, and return the level."""
         oldest = now_ms // account.width_ms - BUCKETS if account.width_ms else -1
         while self._spent and (first := next(iter(self._spent))) <= oldest:
             self._total -= self._spent.pop(first)
@@ -65,19 +64,19 @@ class _Sheet:
         return Level(self._total, self._held)
 
     def add(self, account: Account, now_ms: int, amount: int) -> None:
-        """Count an amount as spent."""
+        """Add an amount to the spending."""
         bucket = now_ms // account.width_ms if account.width_ms else 0
         self._spent[bucket] = self._spent.get(bucket, 0) + amount
         self._total += amount
 
     def hold(self, hold_id: str, amount: int, now_ms: int) -> None:
-        """Keep an amount for a call; two budgets of one name may name the same account."""
+        """Hold an amount for a call; two budgets of one name may share an account."""
         self.release(hold_id)
         self._holds[hold_id] = (amount, now_ms + _HOLD_MS)
         self._held += amount
 
     def release(self, hold_id: str) -> None:
-        """Keep it no longer; it may have been forgotten."""
+        """Release a hold; it may have expired."""
         amount, _ = self._holds.pop(hold_id, (0, 0))
         self._held -= amount
 
@@ -108,7 +107,7 @@ class MemoryAccounts:
         return Hold(hold_id, tuple(accounts), amount_nusd)
 
     def settle(self, hold: Hold, amount_nusd: int) -> list[Change]:
-        """Exchange a hold for what was really spent."""
+        """Replace a hold by the actual cost."""
         now_ms = self._now_ms()
         changes = []
         for account in hold.accounts:
@@ -120,12 +119,12 @@ class MemoryAccounts:
         return changes
 
     def read(self, accounts: Sequence[Account]) -> list[Level]:
-        """Look at accounts."""
+        """Return the levels of accounts."""
         now_ms = self._now_ms()
         return [self._sheets.get(account.id, _Sheet()).level(account, now_ms) for account in accounts]
 
     def adopt(self, account: Account, spent_nusd: int) -> None:
-        """Go on from what was spent elsewhere, if that is more."""
+        """Raise the spending to what was spent elsewhere, if that is more."""
         now_ms = self._now_ms()
         sheet = self._sheet(account, now_ms)
         missing = spent_nusd - sheet.level(account, now_ms).spent_nusd
@@ -133,7 +132,7 @@ class MemoryAccounts:
             sheet.add(account, now_ms, missing)
 
     def untold(self, account: Account) -> bool:
-        """Say whether nobody was told in this period, or window, that the account refuses calls; somebody is now."""
+        """Return whether this is the first report in this period, or window, that the account refuses calls."""
         now_ms = self._now_ms()
         self._sweep(now_ms)
         sheet = self._sheet(account, now_ms)
@@ -163,7 +162,7 @@ class LocalBudgets:
         self.new_id = new_id
 
     def ahead(self, charges: Sequence[Charge]) -> Ahead | None:  # noqa: ARG002 - the port's
-        """Ask nobody early: what is decided here takes no time."""
+        """Return None: decisions in memory take no time, so nothing is asked ahead."""
         return None
 
     async def reserve(self, charge: Charge) -> Hold:
@@ -174,24 +173,24 @@ class LocalBudgets:
         return held if isinstance(held, Hold) else self.refuse(held)
 
     def settle(self, hold: Hold, amount_nusd: int) -> None:
-        """Take note at once."""
+        """Settle at once."""
         self.tell(self._accounts.settle(hold, amount_nusd))
 
     async def levels(self, accounts: Sequence[Account]) -> list[Level]:
-        """Return what is known here."""
+        """Return the levels of this process."""
         return self._accounts.read(accounts)
 
     def untold(self, account: Account) -> bool:
-        """Say, once in a period or window, that this process has told nobody yet that an account refuses calls."""
+        """Return True once per period or window: this process has not reported yet that the account refuses calls."""
         return self._accounts.untold(account)
 
     def adopt(self, account: Account, spent_nusd: int) -> None:
-        """Go on from what was spent elsewhere."""
+        """Raise the spending to what was spent elsewhere."""
         self._accounts.adopt(account, spent_nusd)
 
     def refuse(self, refused: Refused) -> NoReturn:
         """
-        Say that a budget is spent.
+        Refuse a call for lack of budget.
 
         Raises:
             GatewayError: INSUFFICIENT_QUOTA, always.

@@ -1,5 +1,5 @@
 """
-Accounts of what was spent, in Redis: the decisions of `MemoryAccounts`, taken there, so that all replicas share them.
+Accounts of spending in Redis: the decisions of `MemoryAccounts` as scripts, so that all replicas share them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class RedisAccounts:
         self._prefix = f"{{{prefix}:spend}}:"
 
     def reservation(self, hold: Hold) -> Command:
-        """Return what asks to hold an amount on every account, or on none; `reserved` understands the answer."""
+        """Return the command that holds an amount on every account or none; `reserved` decodes the answer."""
         each = [
             word
             for account in hold.accounts
@@ -30,20 +30,20 @@ class RedisAccounts:
         return self._about("spend_reserve", hold.accounts, hold.id, round(HOLD_S * 1000), hold.amount_nusd, *each)
 
     def settling(self, accounts: Sequence[Account], amount_nusd: int, holds: Sequence[str]) -> asyncio.Future[Any]:
-        """Ask to exchange holds, by their ids, for what was really spent; `settled` understands the answer."""
+        """Replace holds, by their ids, by the actual cost; `settled` decodes the answer."""
         each = [word for account in accounts for word in (account.width_ms, account.ttl_ms)]
         return self._submit(self._about("spend_settle", accounts, amount_nusd, *each, *holds))
 
     def reading(self, accounts: Sequence[Account]) -> asyncio.Future[Any]:
-        """Ask for levels; `levels` understands the answer."""
+        """Ask for levels; `levels` decodes the answer."""
         return self._submit(self._about("spend_read", accounts, *[account.width_ms for account in accounts]))
 
     def telling(self, account: Account) -> asyncio.Future[Any]:
-        """Ask to be the one that tells that an account refuses calls; None says that another replica is."""
+        """Claim the report that an account refuses calls; the answer None means that another replica reports it."""
         return self._submit(Command(("SET", f"{self._prefix}told:{account.id}", 1, "NX", "PX", told_ms(account))))
 
     def beating(self) -> asyncio.Future[Any]:
-        """Ask for something that has to be written."""
+        """Send a command that needs a writable Redis."""
         return self._submit(Command(("SET", f"{self._prefix}beat", 1, "PX", 60_000)))
 
     def _about(self, name: str, accounts: Sequence[Account], *arguments: Argument) -> Command:
@@ -51,18 +51,18 @@ class RedisAccounts:
         return decision(name, keys, *arguments)
 
 
-def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as redis-py hands it over
-    """Understand what Redis says to a reservation."""
+def reserved(answer: Any, hold: Hold) -> Hold | Refused:  # noqa: ANN401 - as redis-py returns it
+    """Decode the answer to a reservation."""
     place, spent, held = answer
     return Refused(hold.accounts[place - 1], Level(spent, held)) if place else hold
 
 
 def settled(answer: Any, accounts: Sequence[Account]) -> list[Change]:  # noqa: ANN401
-    """Understand what Redis says to a settlement."""
+    """Decode the answer to a settlement."""
     pairs = zip(answer[::2], answer[1::2], strict=True)
     return [Change(account, before, now) for account, (before, now) in zip(accounts, pairs, strict=True)]
 
 
 def levels(answer: Any) -> list[Level]:  # noqa: ANN401
-    """Understand what Redis says to a look."""
+    """Decode the levels."""
     return [Level(spent, held) for spent, held in zip(answer[::2], answer[1::2], strict=True)]

@@ -1,9 +1,8 @@
 """
-Budgets: what may be spent, decided in this process or in Redis for all replicas.
+Budgets that replicas share: decided in Redis, or in this process while Redis is out of reach.
 
-While Redis is out of reach, `local` goes on from what was known to be spent, and lets at most `SHARE_ALONE` of each
-budget be spent on top. What was spent in the meantime, and which holds nobody needs any more, is told to Redis when it
-is back.
+Without Redis, the policy `local` continues from the last known spending and allows at most `SHARE_ALONE` of each budget
+on top. Redis gets the spending of that time, and the holds to release, when it is back.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from app.state.budgets.redis import RedisAccounts, levels, reserved, settled
 from app.state.link import Command, Fail, Follower, Link, StateLostError, arrived, out_of_reach
 
 SHARE_ALONE: Final = 0.01
-KNOWN_MAX: Final = 10_000  # accounts of which the last level is kept
-AHEAD_MAX: Final = 4  # sets of accounts that a call asks for ahead; more would hold much for nothing
+KNOWN_MAX: Final = 10_000  # accounts whose last level is kept
+AHEAD_MAX: Final = 4  # sets of accounts that a call reserves ahead; more would mostly hold amounts in vain
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """A hold that Redis is asked for, and what will have its answer."""
+    """A requested hold, and the future of its answer."""
 
     hold: Hold
     answer: asyncio.Future[Any]
 
 
 class AskedAhead:
-    """The `Ahead` of one call: reservations that ride to Redis, each on other accounts."""
+    """The `Ahead` of one call: reservations that ride with other commands, each on other accounts."""
 
     def __init__(self, budgets: SharedBudgets, link: Link, local: LocalBudgets, asked: Iterable[Reservation]) -> None:
         self._budgets = budgets
@@ -42,23 +41,23 @@ class AskedAhead:
         self._asked = {each.hold.accounts: each for each in asked}
 
     async def take(self, charge: Charge) -> Hold | None:
-        """Wait for the answer on these accounts, if it was asked for, and for no less than is needed."""
+        """Wait for the answer on these accounts, if at least the needed amount was requested."""
         hold, asked = None, self._asked.pop(charge.accounts, None)
         if asked is not None and not self._link.alight(asked.answer):
             if asked.hold.amount_nusd < charge.amount_nusd:
                 self._budgets.give_back(asked)
             else:
                 hold = await self._answer(asked, charge)
-        self.drop()  # of what was asked for other targets, nothing is in the way of a reservation
+        self.drop()  # reservations for other targets must not get in the way of this one
         return hold
 
     def drop(self) -> None:
-        """Give back what was not taken."""
+        """Give back the reservations that were not used."""
         while self._asked:
             self._budgets.give_back(self._asked.popitem()[1])
 
     async def _answer(self, asked: Reservation, charge: Charge) -> Hold | None:
-        """Return the hold; raise a refusal, unless it may be due to more than the charge."""
+        """Return the hold, or raise the refusal, unless the reserved amount was larger than the charge."""
         try:
             answer = await self._budgets.answer(asked)
         except StateLostError:
@@ -72,7 +71,7 @@ class AskedAhead:
 
 
 class _Owed(msgspec.Struct):
-    """What Redis has not been told about one account: an amount that was spent, and holds that it may still keep."""
+    """What Redis does not know yet about one account: spent amounts, and holds to release."""
 
     account: Account
     amount_nusd: int = 0
@@ -92,7 +91,7 @@ class SharedBudgets(Follower):
         link.follow(self)
 
     def ahead(self, charges: Sequence[Charge]) -> Ahead | None:
-        """Let reservations ride to Redis: one for each set of accounts, of the highest amount."""
+        """Reserve ahead with the next pipeline: one hold for each set of accounts, of the highest amount."""
         if not self._link.up:
             return None
         highest: dict[tuple[Account, ...], int] = {}
@@ -104,7 +103,7 @@ class SharedBudgets(Follower):
         return AskedAhead(self, self._link, self._local, asked)
 
     async def reserve(self, charge: Charge) -> Hold:
-        """Ask Redis; without it, go by the policy."""
+        """Ask Redis; without it, apply the policy."""
         if self._link.up:
             with suppress(StateLostError):
                 answer = await self.answer(self._ask(charge, self._link.submit))
@@ -113,7 +112,7 @@ class SharedBudgets(Follower):
 
     async def answer(self, asked: Reservation) -> Hold | Refused:
         """
-        Wait for what Redis says; what comes when nobody waits any more is given back.
+        Wait for the answer; a hold that arrives when nobody waits any more is given back.
 
         Raises:
             StateLostError: There is no answer.
@@ -126,14 +125,14 @@ class SharedBudgets(Follower):
 
     def refuse(self, refused: Refused) -> NoReturn:
         """
-        Refuse a call, as Redis says, and tell of it if no replica has in this period.
+        Refuse a call, and report that unless a replica did so in this period.
 
         Raises:
             GatewayError: INSUFFICIENT_QUOTA, always.
         """
 
         def answered(answer: asyncio.Future[Any]) -> None:
-            if not arrived(answer) or answer.result():  # rather twice than not at all
+            if not arrived(answer) or answer.result():  # rather reported twice than not at all
                 self._local.tell_exhausted(refused)
 
         if self._local.untold(refused.account):
@@ -141,7 +140,7 @@ class SharedBudgets(Follower):
         self._local.refuse(refused)
 
     def give_back(self, asked: Reservation) -> None:
-        """Hold nothing by a reservation, whether it has been made or not."""
+        """Undo a reservation, whether it has arrived or not."""
         if self._link.alight(asked.answer):
             return
 
@@ -152,7 +151,7 @@ class SharedBudgets(Follower):
                 self.settle(asked.hold, 0)
 
         if asked.answer.done():
-            answered(asked.answer)  # before whatever is asked next
+            answered(asked.answer)  # before the next command
         else:
             asked.answer.add_done_callback(answered)
 
@@ -161,7 +160,7 @@ class SharedBudgets(Follower):
         return Reservation(hold, send(self._store.reservation(hold)))
 
     def settle(self, hold: Hold, amount_nusd: int) -> None:
-        """Tell Redis in the background, or later if it is out of reach."""
+        """Settle in the background, or later if Redis is out of reach."""
         if not self._link.up:
             self._owe(hold, amount_nusd)
             return
@@ -181,7 +180,7 @@ class SharedBudgets(Follower):
         self._store.settling(hold.accounts, amount_nusd, [hold.id]).add_done_callback(answered)
 
     async def levels(self, accounts: Sequence[Account]) -> list[Level]:
-        """Return what Redis says, or else what is known here."""
+        """Return the levels from Redis, or else from this process."""
         if not self._link.up:
             return await self._local.levels(accounts)
         try:
@@ -190,7 +189,7 @@ class SharedBudgets(Follower):
             return await self._local.levels(accounts)
 
     async def beat(self) -> None:
-        """Tell Redis what happened without it, on all accounts together, and see that it takes writes at all."""
+        """Send Redis the pending changes of all accounts, and check that it accepts writes."""
         await self._store.beating()
         owed, self._owed = [*self._owed.values()], {}
         told = [self._store.settling([each.account], each.amount_nusd, each.holds) for each in owed]
@@ -214,7 +213,7 @@ class SharedBudgets(Follower):
                 return msgspec.structs.replace(hold, accounts=charge.accounts, alone=True)
 
     def _narrowed(self, account: Account) -> Account:
-        """Let no more be spent here than a small share of the budget on top of what is known."""
+        """Limit local spending to a small share of the budget on top of the known spending."""
         known, limit = self._known.get(account.id, 0), account.budget.limit_nusd
         self._local.adopt(account, known)
         alone = min(limit, known + round(SHARE_ALONE * limit))

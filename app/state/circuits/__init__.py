@@ -1,1 +1,1 @@
-"""When a target is left alone: decided by `circuit.py`, or by the same words in Lua where replicas share circuits."""
+"""Circuit breakers of targets: decided by `circuit.py`, or by the same logic in Lua if replicas share circuits."""

@@ -1,4 +1,4 @@
-"""Tells the listeners when a circuit's state is another than the one they heard of last, once for each change."""
+"""Reports each change of a circuit's state to the listeners, once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.core.signals import ELSEWHERE, CircuitChanged, Listener
 from app.state.circuits.circuit import Reading
 
 _CLOSED, _HALF_OPEN, _OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN
-# What it means that one state follows another, where nobody says better.
+# The default reason of each transition.
 _REASONS: Mapping[tuple[CircuitState, CircuitState], str] = MappingProxyType(
     {
         (_CLOSED, _OPEN): "failures",
@@ -27,21 +27,21 @@ FORGOTTEN: Final = "forgotten"
 
 
 class Announcer:
-    """Remembers which circuits the listeners take for something else than closed."""
+    """Remembers the circuits that were last reported as not closed."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._told: dict[str, CircuitState] = {}
 
     def told(self) -> list[str]:
-        """Return the targets whose circuits the listeners take for something else than closed."""
+        """Return the targets whose circuits were last reported as not closed."""
         return list(self._told)
 
     def changed(self, target: str, reading: Reading, cause: str | None = None, request_id: str = "") -> None:
         """
-        Report the state of the circuit of `target` if it is news.
+        Report the state of a target's circuit if it has changed.
 
-        `cause` says why, if it is not the usual; `request_id` names the call whose ending brought it about.
+        `cause` replaces the default reason; `request_id` names the call that caused the change.
         """
         now = reading.state
         before = self._told.get(target, _CLOSED)

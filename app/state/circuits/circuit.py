@@ -1,8 +1,8 @@
 """
-One circuit: the state machine and its sliding window. Pure: time and chance come in as numbers, nothing goes out.
+One circuit: the state machine and its sliding window. Pure: time and chance are arguments.
 
-`scripts/circuit_*.lua` say the same to Redis, and one contract suite keeps the two alike; whoever changes one changes
-both. All times are whole milliseconds of one clock, so that both compute the same numbers.
+`scripts/circuit_*.lua` implement the same for Redis. One contract suite tests both: change them together. All times are
+whole milliseconds of one clock, so that both compute the same numbers.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import msgspec
 
 from app.core.circuits import BUCKETS, CircuitPolicy, CircuitState, Force
 
-JITTER = 0.25  # share by which chance shortens an open time that has grown, so that targets do not probe in step
-LEAST_OPEN_MAX_S = 86_400.0  # a provider's wish beyond a day is a mistake of its
+JITTER = 0.25  # largest share by which chance shortens a grown open time, so that targets do not probe in step
+LEAST_OPEN_MAX_S = 86_400.0  # a longer Retry-After is considered a mistake of the provider
 DOUBLINGS_MAX = 30
 
 
 class Finding(msgspec.Struct, frozen=True):
     """
-    How calls of one generation ended: `completed` well and `failed`; a probe also gives its `slot` back.
+    The outcomes of calls of one generation: `completed` and `failed`; a probe also gives its `slot` back.
 
-    `least_open_s` is the target's own wish; `shrink` is what chance makes of an open time that has
-    grown, from 1 - JITTER to 1.
+    `least_open_s` is what the target asked for (Retry-After); `shrink` is the random factor on a grown open time, from
+    1 - JITTER to 1.
     """
 
     generation: int
@@ -86,13 +86,13 @@ class Circuit:
         self.forced = False
         self._since = now
         self._till = 0
-        self._openings = 0  # in a row, without a recovery in between
+        self._openings = 0  # consecutive, without a recovery in between
         self._window = Window()
         self._leases: dict[str, int] = {}
         self._leased = 0
 
     def admit(self, now: int, policy: CircuitPolicy) -> Reading:
-        """Let a call through, grant it one of the probes' places, or refuse it."""
+        """Admit a call, admit it as a probe, or refuse it."""
         if self.state is CircuitState.CLOSED:
             return self._reading(now, slot="")
         if self.state is CircuitState.OPEN and not self.forced and now >= self._till:
@@ -108,12 +108,12 @@ class Circuit:
         return self._reading(now, slot=slot)
 
     def succeeded(self, now: int, policy: CircuitPolicy, generation: int) -> None:
-        """Take note of one good answer to an ordinary call: the short way of `report`, and the usual one."""
+        """Count one success of an ordinary call: the common case of `report`, made fast."""
         if generation == self.generation and self.state is CircuitState.CLOSED:
             self._window.add(now, policy, 0, 1)
 
     def report(self, now: int, policy: CircuitPolicy, finding: Finding) -> Reading:
-        """Take note of how calls ended; those of another generation say nothing about this one."""
+        """Count outcomes; those of another generation are ignored."""
         if finding.generation != self.generation:
             return self._reading(now)
         self._leases.pop(finding.slot, None)
@@ -128,7 +128,7 @@ class Circuit:
         return self._reading(now)
 
     def force(self, now: int, action: Force) -> Reading:
-        """Do as an operator says."""
+        """Apply an operator's order."""
         if action == "reset":
             self._openings = 0
         self._enter(CircuitState.OPEN if action == "open" else CircuitState.CLOSED, now)
@@ -136,7 +136,7 @@ class Circuit:
         return self._reading(now)
 
     def read(self, now: int, policy: CircuitPolicy) -> Reading:
-        """Look without touching."""
+        """Read without changes."""
         failures, calls = self._window.sums(now, policy)
         return self._reading(now, failures=failures, calls=calls)
 

@@ -1,4 +1,4 @@
-"""Which calls are under way or answered: in the memory of this process, or in Redis for all replicas."""
+"""Idempotency keys of calls in progress and answered: in this process's memory, or in Redis for all replicas."""
 
 from __future__ import annotations
 

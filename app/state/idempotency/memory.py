@@ -12,7 +12,7 @@ from app.state.idempotency import RepeatLimits
 
 
 class _Running:
-    """A call that is being answered, and those who wait for it."""
+    """A call in progress, and those who wait for it."""
 
     def __init__(self, token: str, fingerprint: bytes) -> None:
         self.token = token
@@ -21,7 +21,7 @@ class _Running:
 
 
 class LocalRepeats:
-    """The `Repeats` of one process; where there are too many answers, the oldest go first."""
+    """The `Repeats` of one process; beyond the bounds the oldest answers are dropped."""
 
     def __init__(self, limits: RepeatLimits, clock: Clock, new_token: Callable[[], str]) -> None:
         self.limits = limits
@@ -45,20 +45,20 @@ class LocalRepeats:
         return Leading(name, token)
 
     async def wait(self, busy: Busy, looks: int) -> None:  # noqa: ARG002 - the port's
-        """Wait until the call under way has ended."""
+        """Wait until the call in progress has ended."""
         running = self._running.get(busy.name)
         if running is not None:
             await running.ended.wait()
 
     async def keep(self, leading: Leading, answered: Answered) -> None:
-        """Keep an answer at once."""
+        """Store an answer at once."""
         if self._end(leading) and answered.size <= self.limits.entry_max_bytes:
             self._answers[leading.name] = (self.clock.now() + self.limits.ttl_s, answered)
             self._bytes += answered.size
             self._forget_old()
 
     async def give_up(self, leading: Leading) -> None:
-        """Let go at once."""
+        """Release at once."""
         self._end(leading)
 
     def _end(self, leading: Leading) -> bool:

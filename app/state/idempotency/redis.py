@@ -1,9 +1,9 @@
 """
 Calls that repeat others, shared by replicas through Redis.
 
-A claim holds for a few seconds and is renewed with each beat of the link while its call is being answered, so that a
-replica that dies makes nobody wait for long. While Redis is out of reach each process goes by what it knows alone
-(`fail: local`), lets every call be its own (`open`), or refuses (`closed`).
+A claim lives for a few seconds and is renewed with each beat of the link while its call is in progress, so a dead
+replica delays nobody for long. While Redis is out of reach each process uses its own memory (`fail: local`), treats
+every call as new (`open`), or refuses (`closed`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.state.idempotency.memory import LocalRepeats
 from app.state.link import Argument, Command, Fail, Follower, Link, StateLostError, decision, out_of_reach
 
 CLAIM_S: Final = 6.0  # a dozen beats
-_FIRST_LOOK_S, _LOOK_MAX_S, _DOUBLINGS_MAX = 0.05, 0.5, 8  # pauses between looks at a call that another replica answers
+_FIRST_LOOK_S, _LOOK_MAX_S, _DOUBLINGS_MAX = 0.05, 0.5, 8  # pauses between looks at a call of another replica
 _UNSHARED: Final = Leading("", "")
 
 
@@ -53,12 +53,12 @@ class SharedRepeats(Follower):
                 return Busy(name)
 
     async def wait(self, busy: Busy, looks: int) -> None:
-        """Wait for a call of this process until it ends, for one of another a little, longer each time."""
+        """Wait until a call of this process ends; for a call of another one, wait a pause that grows."""
         await self._local.wait(busy, looks)
         await self._local.clock.sleep(min(_FIRST_LOOK_S * 2 ** min(looks, _DOUBLINGS_MAX), _LOOK_MAX_S))
 
     async def keep(self, leading: Leading, answered: Answered) -> None:
-        """Give the answer to Redis; what it does not take is given up."""
+        """Store the answer in Redis, if possible."""
         if self._held.get(leading.name) != leading.token:
             await self._local.keep(leading, answered)
         elif answered.size > self._local.limits.entry_max_bytes:
@@ -67,14 +67,14 @@ class SharedRepeats(Follower):
             await self._release(leading, "keep", _ms(self._local.limits.ttl_s), msgspec.msgpack.encode(answered))
 
     async def give_up(self, leading: Leading) -> None:
-        """Tell Redis; if it cannot be told, the claim ends by itself."""
+        """Release the claim in Redis; otherwise it expires."""
         if self._held.get(leading.name) != leading.token:
             await self._local.give_up(leading)
         else:
             await self._release(leading, "drop", 0, b"")
 
     async def beat(self) -> None:
-        """Hold the claims of calls that are being answered here."""
+        """Renew the claims of this process's calls."""
         holding = [self._command("repeat_end", *held, "hold", self._claim_ms, b"") for held in self._held.items()]
         await asyncio.gather(*map(self._link.submit, holding))
 

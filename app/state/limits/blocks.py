@@ -1,9 +1,9 @@
 """
-Blocks of work that this replica has taken from shared buckets, to hand them out without asking (`lease` of a rule).
+Leases: blocks of work that this replica has taken from shared buckets, and grants without asking Redis.
 
-A block is charged to its bucket when it is taken, and lives for `BLOCK_US`. So what all replicas let in within any
-window is at most `burst + rate * (window + BLOCK_US)`: a second's worth more than without leases, for any number of
-replicas. What is left of a block is given back.
+A block is charged to its bucket when it is taken, and lives for `BLOCK_US`. So all replicas together admit at most
+`burst + rate * (window + BLOCK_US)` within any window: one second's worth more than without leases, for any number of
+replicas. The rest of a block is given back.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ BLOCK_US = US_PER_S
 
 class _Block(msgspec.Struct):
     """
-    What is left of the work that was taken under `hold`, up to `till_us`; `used` is what was in the bucket then.
+    The rest of the work that was taken under `hold`, valid up to `till_us`; `used` was the bucket's level then.
 
-    While it is `filling`, one call is under way to take the next one.
+    While it is `filling`, one call is taking the next block.
     """
 
     slot: str
@@ -35,14 +35,14 @@ class _Block(msgspec.Struct):
 
 
 class Blocks:
-    """The blocks of one replica, by bucket; `now_us` is its own time."""
+    """The blocks of one replica, by bucket; `now_us` is the replica's own time."""
 
     def __init__(self) -> None:
         self._blocks: dict[str, _Block] = {}
         self._leftovers: list[tuple[str, Correction]] = []
 
     def serve(self, ask: Ask, now_us: int) -> Decision | None:
-        """Take everything that is asked for from blocks if they have it; else return None and touch nothing."""
+        """Take all claims from blocks, if these have enough; otherwise return None and change nothing."""
         found = []
         for claim in ask.claims:
             block = self._blocks.get(claim.bucket)
@@ -55,11 +55,11 @@ class Blocks:
         return Decision(standings, ask.slot, admitted=True)
 
     def wants(self, ask: Ask) -> list[Want]:
-        """Return what to ask of the buckets instead, new blocks included; `fill` or `give_up` has to follow."""
+        """Return the claims on the buckets instead, new blocks included; `fill` or `give_up` must follow."""
         wants = []
         for claim in ask.claims:
             block = self._blocks.setdefault(claim.bucket, _Block(ask.slot))
-            if block.filling:  # one call at a time takes a block, or a crowd would take a crowd of them
+            if block.filling:  # one call at a time takes a block, or a burst of calls would take a block each
                 wants.append(Want(claim.charge_us))
                 continue
             self._leave(claim.bucket, block)
@@ -69,7 +69,7 @@ class Blocks:
         return wants
 
     def fill(self, wants: Sequence[Want], decision: Decision, taken_us: Sequence[int], now_us: int) -> None:
-        """Make blocks of what was taken beyond the need of the call itself."""
+        """Make blocks of the work that was taken beyond the call's own need."""
         for standing, want, work_us in zip(decision.standings, wants, taken_us, strict=True):
             block = self._blocks[standing.claim.bucket]
             if want.more_us:
@@ -78,13 +78,13 @@ class Blocks:
                 block.hold, block.used = standing.hold, standing.used
 
     def give_up(self, ask: Ask, wants: Sequence[Want]) -> None:
-        """Take note that nothing was taken."""
+        """End the filling: nothing was taken."""
         for claim, want in zip(ask.claims, wants, strict=True):
             if want.more_us:
                 self._blocks[claim.bucket].filling = False
 
     def settle(self, standing: Standing, owed_us: int) -> int:
-        """Give to the block that a call was served from, or take from it; return what that leaves to be settled."""
+        """Settle a call with the block that it was served from; return what remains to be settled in buckets."""
         block, hold = self._blocks.get(standing.claim.bucket), standing.hold
         if block is None or hold is None or block.hold is None or block.hold.served_us != hold.served_us:
             return owed_us
@@ -93,7 +93,7 @@ class Blocks:
         return owed_us - paid_us
 
     def leftovers(self, now_us: int) -> list[tuple[str, Correction]]:
-        """Return what blocks did not need, with the slots of their buckets; blocks whose time is over end here."""
+        """Return the unused work of blocks, with the slots of their buckets; expired blocks end here."""
         for bucket, block in [each for each in self._blocks.items() if now_us >= each[1].till_us]:
             if not block.filling:
                 self._leave(bucket, block)
@@ -102,7 +102,7 @@ class Blocks:
         return found
 
     def drop(self) -> None:
-        """Forget all blocks: Redis, which they were taken from, is out of reach."""
+        """Forget all blocks: Redis is out of reach."""
         for block in self._blocks.values():
             block.left_us = 0
 
@@ -113,5 +113,5 @@ class Blocks:
 
 
 def leased(ask: Ask) -> bool:
-    """Say whether blocks can spare this ask its round trip: a single claim without a lease needs one anyway."""
+    """Return whether blocks can save a round trip: a single claim without a lease needs one anyway."""
     return all(claim.rule.lease for claim in ask.claims)

@@ -1,4 +1,4 @@
-"""How full shared buckets were when this process last heard of them, for the time when it is alone."""
+"""The last known levels of shared buckets, for the time when Redis is out of reach."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ LEVELS_MAX = 10_000  # some 2 MB
 
 
 class Levels:
-    """When each bucket will be empty, if nobody touches it."""
+    """The time at which each bucket will be empty, unless it is used."""
 
     def __init__(self) -> None:
         self._empty_at: dict[str, int] = {}
 
     def note(self, decision: Decision, now_us: int) -> None:
-        """Take note of the buckets of one call."""
+        """Remember the buckets of one call."""
         for standing in decision.standings:
             if standing.claim.rule.rate is not None:
                 self._empty_at[standing.claim.bucket] = now_us + standing.used
@@ -22,5 +22,5 @@ class Levels:
             del self._empty_at[next(iter(self._empty_at))]
 
     def take(self, bucket: str, now_us: int) -> int:
-        """Return how much work must be in a bucket by now, if nobody touched it; 0 once that was told."""
+        """Return the present level of a bucket, unless it was used elsewhere; 0 at the second call."""
         return max(0, self._empty_at.pop(bucket, now_us) - now_us)

@@ -11,19 +11,19 @@ from app.core.clock import Clock
 from app.core.gcra import US_PER_S, YEAR_US, Bucket, wait_us
 from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing, overlooked
 
-BUCKETS_MAX = 100_000  # some 30 MB; callers choose users and sessions themselves, so the table needs an end
+BUCKETS_MAX = 100_000  # about 30 MB; callers choose users and sessions, so the table must be bounded
 _SWEEP_MIN = 1024
-SEEN_MAX = 512  # any user or session has buckets of its own; an operator needs a glance, not all of them
+SEEN_MAX = 512  # buckets shown to operators; users and sessions have far more
 
 
 class _Places(msgspec.Struct):
-    """Places that are taken, by name, and when each is free again at the latest; none is before `first_us`."""
+    """Taken places by name, with the time at which each expires; none expires before `first_us`."""
 
     held: dict[str, int]
     first_us: int
 
     def at(self, now_us: int) -> dict[str, int]:
-        """Return what is held, having freed the places of calls that never came back."""
+        """Return the taken places, after freeing the expired ones of calls that never settled."""
         if self.first_us <= now_us:
             self.held = {place: till_us for place, till_us in self.held.items() if till_us > now_us}
             self.first_us = min(self.held.values(), default=now_us + YEAR_US)
@@ -35,9 +35,9 @@ class MemoryLimits:
     The buckets and places of any number of rules; `now_us` is the time of each decision, of one clock.
 
     Args:
-        alone: What its decisions say of themselves.
+        alone: The flag on its decisions.
 
-        buckets_max: Beyond that many, the oldest is forgotten although it may not be empty.
+        buckets_max: Beyond this number the oldest bucket is forgotten, even if it is not empty.
     """
 
     def __init__(self, *, alone: bool = False, buckets_max: int = BUCKETS_MAX) -> None:
@@ -50,11 +50,11 @@ class MemoryLimits:
 
     @property
     def held(self) -> int:
-        """Return how many buckets take memory."""
+        """Return the number of buckets in memory."""
         return len(self._buckets) + len(self._places)
 
     def acquire(self, ask: Ask, now_us: int) -> Decision:
-        """Take everything that is asked for, or nothing."""
+        """Take all claims, or none."""
         if len(self._buckets) >= self._sweep_at:
             self._sweep(now_us)
         till_us = now_us + round(ask.hold_s * US_PER_S)
@@ -68,19 +68,19 @@ class MemoryLimits:
         return Decision(tuple(taken), ask.slot, admitted=True, alone=self._alone)
 
     def fill(self, claim: Claim, work_us: int, now_us: int) -> None:
-        """Let there be at least so much work in the bucket of a claim."""
+        """Raise the level of a claim's bucket to this much work."""
         if work_us:
             bucket = self._buckets[claim.bucket]
             bucket.served_us = max(bucket.served_us, now_us + work_us)
 
     def hold(self, standing: Standing, till_us: int) -> None:
-        """Count a place that was granted elsewhere, until it is settled here."""
+        """Count a place that was granted elsewhere, until it is settled."""
         places = self._places.setdefault(standing.claim.bucket, _Places({}, till_us))
         places.held[standing.place] = till_us
         places.first_us = min(places.first_us, till_us)
 
     def settle(self, decision: Decision, tokens: int, now_us: int) -> None:
-        """Give back places, and replace reserved tokens by the true ones."""
+        """Give back places, and replace reserved tokens by actual ones."""
         for standing in decision.standings:
             if standing.place:
                 self._leave(standing)
@@ -88,7 +88,7 @@ class MemoryLimits:
                 self._buckets[standing.claim.bucket].settle(now_us, standing.hold, owed_us)
 
     def read(self, claim: Claim, now_us: int) -> Standing:
-        """Look without touching."""
+        """Read without changes."""
         rate = claim.rule.rate
         if rate is None:
             places = self._places.get(claim.bucket)
@@ -101,7 +101,7 @@ class MemoryLimits:
         return Standing(claim, wait_us(used, claim.charge_us, rate.room_us), used)
 
     def _acquire_some(self, ask: Ask, now_us: int, till_us: int) -> Decision:
-        """Decide about an ask of which something does not fit: rules in shadow do not refuse it."""
+        """Decide about an ask with claims that do not fit: rules in shadow mode do not refuse it."""
         standings = [self.read(claim, now_us) for claim in ask.claims]
         admitted = all(each.claim.rule.shadow for each in standings if each.wait_us)
         if admitted:
@@ -109,7 +109,7 @@ class MemoryLimits:
         return Decision(tuple(standings), ask.slot, admitted, overlooked(standings), alone=self._alone)
 
     def _take(self, claim: Claim, now_us: int, till_us: int) -> Standing | None:
-        """Take what is asked of one bucket; None if it does not fit."""
+        """Take one claim; return None if it does not fit."""
         rate = claim.rule.rate
         if rate is None:
             return self._take_place(claim, now_us, till_us)
@@ -137,7 +137,7 @@ class MemoryLimits:
                 self._buckets[standing.claim.bucket].undo(standing.claim.charge_us)
 
     def _new_bucket(self) -> Bucket:
-        """Return an empty one, born at another time than any before: their number says that as well as the time."""
+        """Return an empty bucket with a unique birth: a counter serves as well as the time."""
         self._made += 1
         return Bucket(0, 0, self._made)
 
@@ -150,20 +150,20 @@ class MemoryLimits:
                 del self._places[name]
 
     def _sweep(self, now_us: int) -> None:
-        """Forget buckets that are as good as new, and the oldest if there are still too many."""
+        """Forget empty buckets, and the oldest ones if there are still too many."""
         kept = [(name, bucket) for name, bucket in self._buckets.items() if bucket.served_us > now_us]
         self._buckets = defaultdict(self._new_bucket, kept[-self._buckets_max :])
         self._sweep_at = max(_SWEEP_MIN, min(2 * len(self._buckets), self._buckets_max + _SWEEP_MIN))
 
 
 class Seen:
-    """The newest of the buckets that were asked for, for the eyes of an operator."""
+    """The most recently used buckets, for operators."""
 
     def __init__(self) -> None:
         self._claims: dict[str, tuple[str, Claim]] = {}
 
     def note(self, ask: Ask) -> None:
-        """Take note of the buckets of one call."""
+        """Remember the buckets of one call."""
         for claim in ask.claims:
             if claim.bucket not in self._claims:
                 self._claims[claim.bucket] = (ask.slot, claim)
@@ -175,7 +175,7 @@ class Seen:
         yield from self._claims.values()
 
     def by_slot(self) -> dict[str, list[Claim]]:
-        """Return them by their slot."""
+        """Return the claims by their slot."""
         found: dict[str, list[Claim]] = {}
         for slot, claim in self._claims.values():
             found.setdefault(slot, []).append(claim)
@@ -183,9 +183,7 @@ class Seen:
 
 
 class LocalLimits:
-    """
-    The `Limits` of one process; with `parts`, of one of so many that cannot agree: it has its part of every limit.
-    """
+    """The `Limits` of one process; with `parts`, of one of several, which has its part of each limit."""
 
     def __init__(self, clock: Clock, parts: int = 1) -> None:
         self._clock = clock
@@ -205,7 +203,7 @@ class LocalLimits:
         self._limits.settle(decision, tokens, self._now_us())
 
     async def levels(self) -> list[Standing]:
-        """Return how the buckets stand that were used."""
+        """Return the standing of the buckets in use."""
         now_us = self._now_us()
         return [self._limits.read(claim, now_us) for _, claim in self._seen.all()]
 
@@ -215,9 +213,9 @@ class LocalLimits:
 
 def part_of(ask: Ask, parts: int) -> Ask:
     """
-    Return what one of several processes may grant of an ask while they cannot agree.
+    Return an ask scaled to one of several processes that cannot reach their shared state.
 
-    A single call that is larger than this part is taken for as large as the part: it is not impossible for good.
+    A single call that is larger than this part counts as large as the part: it is not impossible for good.
     """
     return Ask(tuple([_part_of(claim, parts) for claim in ask.claims]), ask.slot, ask.hold_s, ask.prompt)
 

@@ -1,8 +1,8 @@
 """
-Rate limits in Redis: the decisions of `MemoryLimits`, taken there, so that all replicas share them.
+Rate limits in Redis: the decisions of `MemoryLimits` as scripts, so that all replicas share them.
 
-All keys of one call carry the same hash tag, and with it share one slot of a cluster; the tag names what the buckets of
-these calls have in common, so that limits of single keys spread over a cluster.
+All keys of one call have the same hash tag, and so share one slot of a cluster. The tag is what the buckets of the call
+have in common, so limits per key spread over the cluster.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from app.core.rules import NEVER, PLACE_WAIT_US, Ask, Claim, Decision, Standing,
 from app.state.link import Argument, Submit, decision
 
 _RATE, _PLACE = "rate", "place"
-_NUMBERS = 6  # that a decision tells of each claim
+_NUMBERS = 6  # in a decision, for each claim
 
 
 class Want(msgspec.Struct, frozen=True):
-    """What is asked of one bucket: work that has to fit, and how much more is taken on top as far as it is there."""
+    """A claim on one bucket: work that has to fit, and how much more is taken if available."""
 
     charge_us: int
     more_us: int = 0
 
 
 class Correction(msgspec.Struct, frozen=True):
-    """What is to be settled in one bucket: the work that is owed under a hold, or (without) a place to be left."""
+    """A settlement of one bucket: the work that is owed under a hold or, without one, a place to give back."""
 
     bucket: str
     owed_us: int = 0
@@ -37,7 +37,7 @@ class Correction(msgspec.Struct, frozen=True):
 
 
 class RedisLimits:
-    """The decisions about any number of rules; `name` is that of this replica, unlike any other's."""
+    """The decisions about any number of rules; `name` is the unique name of this replica."""
 
     def __init__(self, submit: Submit, prefix: str, name: str) -> None:
         self._submit = submit
@@ -47,9 +47,9 @@ class RedisLimits:
 
     def acquiring(self, ask: Ask, wants: Sequence[Want]) -> tuple[str, asyncio.Future[Any]]:
         """
-        Ask for everything or nothing; `decision_of` understands what the future will hold.
+        Ask for all claims or none; `decision_of` decodes the future's answer.
 
-        `wants` are one for each claim. Returns the name under which places are held, if any are granted.
+        `wants` has one entry per claim. Also returns the name under which places are held, if any are granted.
         """
         self._granted += 1
         place = f"{self._name}:{self._granted}"
@@ -72,13 +72,13 @@ class RedisLimits:
         return self._submit(decision("limits_settle", keys, *arguments))
 
     async def read(self, slot: str, claims: Sequence[Claim]) -> list[Standing]:
-        """Look at the buckets of some claims of one slot."""
+        """Read the buckets of some claims of one slot."""
         kinds = [_PLACE if claim.rule.rate is None else _RATE for claim in claims]
         used = await self._submit(decision("limits_read", self._keys(slot, claims), *kinds))
         return [Standing(claim, 0, work) for claim, work in zip(claims, used, strict=True)]
 
     async def beat(self, alive_ms: int) -> int:
-        """Say that this replica is alive, and return how many are; those silent for `alive_ms` are not."""
+        """Report that this replica is alive, and return the number of replicas that did so within `alive_ms`."""
         alive: int = await self._submit(
             decision("replicas_beat", (f"{{{self._prefix}:limits}}:replicas",), self._name, alive_ms)
         )
@@ -92,7 +92,7 @@ class RedisLimits:
 
 
 def decision_of(ask: Ask, place: str, answer: Sequence[int]) -> tuple[Decision, tuple[int, ...]]:
-    """Understand what the script says about an ask; also return the work that was taken from each bucket."""
+    """Decode the script's answer; also return the work that was taken from each bucket."""
     standings, taken = [], []
     for position, claim in enumerate(ask.claims):
         at = 1 + position * _NUMBERS

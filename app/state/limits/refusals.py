@@ -1,4 +1,4 @@
-"""Refusals that still hold, so that a caller who is over a limit costs no round trip until it has passed."""
+"""Remembers recent refusals, so that a caller over a limit costs no round trip until it may fit again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.core.gcra import US_PER_S
 from app.core.rules import NEVER, Ask, Claim, Decision, Measure, Standing
 
 REFUSALS_MAX = 10_000
-# For how long a refusal is believed. Requests are given back by nobody, tokens and places by every replica.
+# How long a refusal is trusted. Requests are never given back; tokens and places are, by any replica.
 _BELIEVED_US: Final[Mapping[Measure, int]] = MappingProxyType(
     {Measure.REQUESTS: 5 * US_PER_S, Measure.TOKENS: US_PER_S // 2, Measure.CONCURRENCY: US_PER_S // 20}
 )
 
 
 class _Refused(msgspec.Struct, frozen=True):
-    """A claim that did not fit at `at_us`; believed until `till_us`."""
+    """A claim that did not fit at `at_us`; trusted until `till_us`."""
 
     standing: Standing
     at_us: int
@@ -27,13 +27,13 @@ class _Refused(msgspec.Struct, frozen=True):
 
 
 class Refusals:
-    """What shared buckets refused lately. Time is that of this process, in microseconds."""
+    """Recent refusals of shared buckets. Times are this process's own, in microseconds."""
 
     def __init__(self) -> None:
         self._refused: dict[str, _Refused] = {}
 
     def note(self, decision: Decision, now_us: int) -> None:
-        """Remember which claims kept a call out."""
+        """Remember the claims that refused a call."""
         for standing in decision.standings:
             claim = standing.claim
             if standing.wait_us <= 0 or claim.rule.shadow:
@@ -45,7 +45,7 @@ class Refusals:
             del self._refused[next(iter(self._refused))]
 
     def find(self, ask: Ask, now_us: int) -> Decision | None:
-        """Refuse an ask that is as large as one that was refused a moment ago, or return None."""
+        """Refuse an ask that is as large as one that was refused recently, or return None."""
         if not self._refused:
             return None
         for claim in ask.claims:
@@ -59,12 +59,12 @@ class Refusals:
         return None
 
     def forget(self, bucket: str) -> None:
-        """Take note that something was given back to a bucket."""
+        """Forget the refusals of a bucket to which something was given back."""
         self._refused.pop(bucket, None)
 
 
 def _by(known: _Refused, claim: Claim, now_us: int) -> Standing:
-    """Return what the bucket must look like by now, if nobody touched it."""
+    """Return the present standing of the bucket, unless it was used elsewhere."""
     standing, passed_us = known.standing, now_us - known.at_us
     if claim.rule.rate is None:
         return Standing(claim, standing.wait_us, standing.used)

@@ -1,9 +1,8 @@
 """
 Rate limits that replicas share: decided in Redis, all rules of a call in one round trip, and settled in the background.
 
-No round trip is made for a caller who was refused a moment ago, nor for one who is served from a lease. While Redis is
-out of reach this process decides by `fail`: alone with its share of every limit, or letting everything through, or
-refusing everything.
+A caller who was refused a moment ago, or is served from a lease, costs no round trip. While Redis is out of reach this
+process decides by `fail`: alone with its share of every limit, or it lets everything pass, or refuses everything.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from app.state.limits.redis import Correction, RedisLimits, Want, decision_of
 from app.state.limits.refusals import Refusals
 from app.state.link import Fail, Follower, Link, StateLostError, arrived, out_of_reach
 
-ALIVE_MS = 5_000  # a replica that has not been heard of for so long does not count any more
-PLACE_SOON_S = 0.02  # what another replica needs to give a place back whose call has just ended
-UNSETTLED_MAX = 10_000  # settlements kept for the time when Redis is back; the oldest go first
+ALIVE_MS = 5_000  # a replica silent for longer does not count any more
+PLACE_SOON_S = 0.02  # time that another replica needs to give back the place of a call that has just ended
+UNSETTLED_MAX = 10_000  # settlements kept until Redis is back; the oldest are dropped first
 
 
 class _Settlement(msgspec.Struct, frozen=True):
-    """What is to be settled of one call."""
+    """The settlement of one call."""
 
     slot: str
     place: str
@@ -55,10 +54,10 @@ class SharedLimits(Follower):
         self._unsettled: deque[_Settlement] = deque(maxlen=UNSETTLED_MAX)
         link.follow(self)
 
-    # --- the calls' side -----------------------------------------------------------------------------------------
+    # --- for calls -----------------------------------------------------------------------------------------------
 
     async def acquire(self, ask: Ask) -> Decision:
-        """Decide from what is known, or ask Redis, once."""
+        """Decide from leases and recent refusals, or ask Redis once."""
         now_us = self._now_us()
         self._seen.note(ask)
         if not self._link.up:
@@ -74,7 +73,7 @@ class SharedLimits(Follower):
             return self._decide_alone(ask, now_us)
 
     def settle(self, decision: Decision, tokens: int) -> None:
-        """Send what is to be settled, with whatever else leaves in this tick; never waits, never fails."""
+        """Send the settlement in the background; never waits, never fails."""
         if decision.alone:
             self._alone.settle(decision, tokens, self._now_us())
             return
@@ -93,10 +92,10 @@ class SharedLimits(Follower):
         if corrections:
             self._send(_Settlement(decision.slot, place, tuple(corrections)))
 
-    # --- the operator's side -------------------------------------------------------------------------------------
+    # --- for operators -------------------------------------------------------------------------------------------
 
     async def levels(self) -> list[Standing]:
-        """Return what Redis says of the buckets that this replica has seen; while it is out of reach, this process."""
+        """Return the standing of the buckets that this replica used, from Redis or else from this process."""
         found: list[Standing] = []
         if not self._link.up:
             return self._levels_alone()
@@ -107,17 +106,17 @@ class SharedLimits(Follower):
             return []
         return found
 
-    # --- the link's side -----------------------------------------------------------------------------------------
+    # --- for the link --------------------------------------------------------------------------------------------
 
     async def beat(self) -> None:
-        """Count the replicas, give leases back that were not used, and settle what could not be settled before."""
+        """Count the replicas, give back unused leases, and send the settlements that are still due."""
         self._replicas = max(self._replicas_least, await self._store.beat(ALIVE_MS))
         self._return_leases()
         for _ in range(len(self._unsettled)):
             self._send(self._unsettled.popleft(), up=True)
 
     def lost(self) -> None:
-        """Go on alone."""
+        """Continue without Redis."""
         self._blocks.drop()
 
     def _levels_alone(self) -> list[Standing]:
@@ -127,7 +126,7 @@ class SharedLimits(Follower):
     def _decide_alone(self, ask: Ask, now_us: int) -> Decision:
         match self._fail:
             case "local":
-                for claim in ask.claims:  # a bucket is as full for each part of its limit as it was for all together
+                for claim in ask.claims:  # the level of a bucket applies to each part of its limit as to the whole
                     self._alone.fill(claim, self._levels.take(claim.bucket, now_us), now_us)
                 return self._alone.acquire(part_of(ask, self._replicas), now_us)
             case "open":
@@ -153,14 +152,16 @@ class SharedLimits(Follower):
     async def _ask(self, ask: Ask, wants: Sequence[Want]) -> Decision:
         decision, _ = await self._put(ask, wants)
         refusal = decision.refusal
-        if refusal is not None and refusal.claim.rule.rate is None:  # the place of an ended call may be on its way back
+        if (
+            refusal is not None and refusal.claim.rule.rate is None
+        ):  # the place of an ended call may be about to be given back
             await self._clock.sleep(PLACE_SOON_S)
             decision, _ = await self._put(ask, wants)
         self._refusals.note(decision, self._now_us())
         return decision
 
     async def _put(self, ask: Ask, wants: Sequence[Want]) -> tuple[Decision, tuple[int, ...]]:
-        """Put an ask to Redis; an answer that comes when nobody waits for it any more is given back."""
+        """Ask Redis; a grant that arrives when nobody waits for it any more is given back."""
         place, answer = self._store.acquiring(ask, wants)
         try:
             decided = decision_of(ask, place, await self._link.ask(answer))
@@ -170,12 +171,12 @@ class SharedLimits(Follower):
         now_us = self._now_us()
         self._levels.note(decided[0], now_us)
         for standing in decided[0].standings:
-            if standing.place:  # counts for this process's part, should Redis get lost meanwhile
+            if standing.place:  # counts for this process's part if Redis is lost meanwhile
                 self._alone.hold(standing, now_us + round(ask.hold_s * US_PER_S))
         return decided
 
     def _give_back(self, ask: Ask, place: str, answer: asyncio.Future[Any]) -> None:
-        """Settle what was granted; places also where nobody knows, which are left whether they are held or not."""
+        """Settle what was granted. Places are given back even if the grant is unknown, which is harmless."""
         if arrived(answer):
             decision, _ = decision_of(ask, place, answer.result())
             if decision.admitted:

@@ -1,11 +1,11 @@
 """
-Sends commands to Redis: those that are asked for in the same tick of the loop leave as one pipeline.
+Sends commands to Redis in pipelines: all commands of the same tick of the event loop form one.
 
-What rides is asked for early: it leaves with the next pipeline, but none is sent for its sake.
+A command that *rides* is sent with the next pipeline, but causes none.
 
-While one pipeline is under way the next one gathers, so a busy gateway needs one connection and few packets. Each has
-the same short time, and no more commands than that is enough for; what it does not answer in time is lost, and so is
-whatever waited behind it.
+While one pipeline is in flight the next one collects commands, so a busy gateway needs one connection and few packets.
+Each pipeline has the same short timeout, and no more commands than fit into it. If it fails, its commands are lost, and
+so are those queued behind it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from app.state.link import Command, StateLostError
 from app.state.link.pipelines import Client, pipeline_to
 from app.state.scripts import Script
 
-# How redis-py tells that Redis cannot be used: ValueError where it reads bytes that are no answer of a Redis at all.
+# The errors of redis-py when Redis cannot be used; ValueError for bytes that are no answer of a Redis.
 LOSSES: Final = (RedisError, OSError, ValueError)
-TOGETHER_MAX = 250  # commands in one pipeline: what is done in a few milliseconds, here and in Redis
-WAITING_MAX = 10_000  # commands that may gather behind a slow pipeline, a few megabytes
+TOGETHER_MAX = 250  # commands in one pipeline; they take a few milliseconds here and in Redis
+WAITING_MAX = 10_000  # commands queued behind a slow pipeline; a few megabytes
 
 
 class Batch:
@@ -33,11 +33,11 @@ class Batch:
     A queue of commands and the task that sends them.
 
     Args:
-        client: Belongs to the caller, and so does its closing.
+        client: Belongs to the caller, who closes it.
 
-        timeout_s: What one pipeline may take, a reconnect included, a stall of this process not.
+        timeout_s: Limit for one pipeline, including a reconnect but not a stall of this process.
 
-        lost: Told of the error when a pipeline failed.
+        lost: Called with the error when a pipeline fails.
     """
 
     def __init__(self, client: Client, timeout_s: float, lost: Callable[[Exception], None]) -> None:
@@ -49,7 +49,7 @@ class Batch:
         self._sending: asyncio.Task[None] | None = None
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
-        """Return what will hold the answer of Redis, or `StateLostError`."""
+        """Queue a command; return the future of its answer, or of a `StateLostError`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         if len(self._waiting) >= WAITING_MAX:
@@ -61,18 +61,18 @@ class Batch:
         return answer
 
     def ride(self, command: Command) -> asyncio.Future[Any]:
-        """Return what will hold the answer once something else was sent."""
+        """Queue a command that is sent with the next one; return the future of its answer."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._riding[answer] = command
         return answer
 
     def alight(self, answer: asyncio.Future[Any]) -> bool:
-        """Do not send what rides; False if it has left."""
+        """Cancel a riding command; return False if it was sent."""
         return self._riding.pop(answer, None) is not None
 
     async def load(self, scripts: Sequence[Script]) -> None:
         """
-        Give Redis the texts of scripts.
+        Load scripts into Redis.
 
         Raises:
             RedisError: Or another of `LOSSES`.
@@ -80,7 +80,7 @@ class Batch:
         await self._pipeline.load([script.text for script in scripts])
 
     async def aclose(self) -> None:
-        """Drop what has not been sent."""
+        """Drop the queue."""
         if self._sending is not None:
             self._sending.cancel()
             with suppress(asyncio.CancelledError):
@@ -125,7 +125,7 @@ class Batch:
                 future.set_exception(_lost_by(answer))
             else:
                 future.set_result(answer)
-        if refusals:  # no writes, no memory, still loading: as good as gone
+        if refusals:  # read-only, out of memory, still loading: treated as lost
             self._lost(refusals[0])
 
     def _fail(self, error: Exception) -> None:

@@ -1,5 +1,5 @@
 """
-From an address to a client of redis-py that never retries by itself: one Redis, a Sentinel's master, or a cluster.
+Creates a redis-py client, without retries of its own, from a URL: one Redis, a Sentinel's master, or a cluster.
 
     redis://USER:PASSWORD@HOST:PORT/DB              rediss:// with TLS; valkey:// and valkeys:// mean the same
     redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB    NAME is that of the master
@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from app.state.link.pipelines import Client
 
 _SENTINEL_PORT, _PORT = 26379, 6379
-_CONNECTIONS_MAX = 4  # one is in use at a time; the others are being connected or let go
+_CONNECTIONS_MAX = 4  # one is in use at a time; the others are being opened or closed
 
 
 def connect(url: str, connect_s: float) -> Client:
@@ -30,7 +30,7 @@ def connect(url: str, connect_s: float) -> Client:
     Return a client for `url`; no connection is opened yet. The caller closes it, with `disconnect`.
 
     Raises:
-        ValueError: An option of the address means nothing.
+        ValueError: The URL has an unknown option.
     """
     scheme, _, rest = url.replace("valkey", "redis", 1).partition("://")
     scheme, _, kind = scheme.partition("+")
@@ -45,7 +45,7 @@ def connect(url: str, connect_s: float) -> Client:
 
 
 async def disconnect(client: Client) -> None:
-    """Close every connection of a client, those to Sentinels included, which redis-py leaves open."""
+    """Close all connections of a client, including those to Sentinels, which redis-py leaves open."""
     await client.aclose()
     pool = None if isinstance(client, RedisCluster) else client.connection_pool
     if isinstance(pool, SentinelConnectionPool):

@@ -1,9 +1,9 @@
 """
-Several commands to Redis at once, and their answers.
+Runs several Redis commands as one pipeline.
 
-redis-py opens connections, for it knows addresses, passwords, TLS, Sentinels and clusters. What it does afterwards is
-Python all the way, 1,300 instructions of bytecode a command and 2,300 a pipeline, and every call sends three pipelines:
-so to one Redis bytes are written and read here, on redis-py's connection, and hiredis packs and parses them.
+redis-py opens the connections, because it handles addresses, passwords, TLS, Sentinels and clusters. Its own pipelines
+are pure Python: 1,300 bytecode instructions per command and 2,300 per pipeline, of which every call sends three. For a
+single Redis this module therefore writes and reads on redis-py's connection, and hiredis packs and parses the bytes.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _NOT_YET: Final = object()
 
 
 class Pipeline(Protocol):
-    """The way of several commands to Redis."""
+    """Runs pipelines."""
 
     async def execute(self, commands: Sequence[Words]) -> list[Any]:
         """
-        Send commands and return their answers; that of a command which Redis refuses is an exception.
+        Send commands and return their answers; the answer of a refused command is an exception.
 
         Raises:
-            RedisError: Redis cannot be reached, or answers what is none. Also `OSError`, and `ValueError`.
+            RedisError: Redis is out of reach, or the answer is invalid. Also `OSError`, and `ValueError`.
         """
 
     async def load(self, texts: Sequence[str]) -> None:
         """
-        Give the texts of scripts to every Redis that there is.
+        Load scripts into every Redis.
 
         Raises:
             RedisError: Or another, as above.
@@ -47,12 +47,12 @@ class Pipeline(Protocol):
 
 
 def pipeline_to(client: Client) -> Pipeline:
-    """Return the way to what a client was made for; the client belongs to the caller, and so does its closing."""
+    """Return the pipelines of a client, which belongs to the caller, who closes it."""
     return _ToCluster(client) if isinstance(client, RedisCluster) else _ToOne(client)
 
 
 class _ToCluster:
-    """To the nodes of a cluster, among which redis-py shares the commands."""
+    """To the nodes of a cluster, to which redis-py distributes the commands."""
 
     def __init__(self, client: RedisCluster) -> None:
         self._client = client
@@ -65,12 +65,12 @@ class _ToCluster:
         return answers
 
     async def load(self, texts: Sequence[str]) -> None:
-        for text in texts:  # to each of the nodes, which pipelines of redis-py cannot do
+        for text in texts:  # to each node, which redis-py's pipelines cannot do
             await self._client.script_load(text)
 
 
 class _ToOne:
-    """To one Redis, over a connection that is kept; whatever leaves it in doubt what comes next ends the connection."""
+    """To one Redis, over a kept connection; it is closed whenever the next bytes on it would be uncertain."""
 
     def __init__(self, client: Redis) -> None:
         self._pool = client.connection_pool
@@ -88,7 +88,7 @@ class _ToOne:
         except BaseException:
             await self._let_go(wire)
             raise
-        if any(type(answer) is ReadOnlyError for answer in answers):  # a master no more: ask the Sentinels again
+        if any(type(answer) is ReadOnlyError for answer in answers):  # no longer the master: ask the Sentinels again
             await self._let_go(wire)
         return answers
 
@@ -101,12 +101,12 @@ class _ToOne:
         self._wire = None
         try:
             await wire.connection.disconnect(nowait=True)
-        finally:  # the pool has few, and one that is not given back is lost to it
+        finally:  # the pool has few connections, and loses one that is not returned
             await self._pool.release(wire.connection)
 
 
 class _Wire:
-    """A connection of redis-py's, from inside: its streams, and its exceptions for what Redis says in errors."""
+    """The internals of a redis-py connection: its streams, and its exceptions for Redis's errors."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self.connection = connection
@@ -118,7 +118,7 @@ class _Wire:
 
     @property
     def ended(self) -> bool:
-        """Say whether Redis has closed the connection, or sent what nobody asked for."""
+        """Return whether Redis has closed the connection, or sent unexpected bytes."""
         return self._source.at_eof() or self._answers.has_data()
 
     async def exchange(self, commands: Sequence[Words]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Find out whether Redis answers, is fit for what the gateway keeps there, and agrees about the time."""
+"""Probe whether Redis answers, is configured suitably, and agrees about the time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PROBE_S: Final = 5.0
 
 class ProbedRedis(msgspec.Struct, frozen=True):
     """
-    What Redis said.
+    The result of a probe.
 
-    `reason` is empty if it answers and takes writes; else it names the kind of error. `version` and `policy` (what it
-    does when its memory is full) are empty where it does not tell; `ahead_s` is how far its clock is before ours.
+    `reason` is empty if Redis answers and accepts writes; otherwise it names the kind of error. `version` and `policy`
+    (the eviction policy) are empty if Redis does not reveal them; `ahead_s` is how far its clock is ahead of ours.
     """
 
     reason: str
@@ -30,7 +30,7 @@ class ProbedRedis(msgspec.Struct, frozen=True):
 
 
 async def probe_redis(url: str, key_prefix: str, clock: Clock) -> ProbedRedis:
-    """Connect, read, and write one key that is gone a second later; never raises for what Redis does."""
+    """Connect, read, and write one key that expires after a second; errors of Redis are results, not exceptions."""
     client: Any = connect(url, PROBE_S)
     try:
         async with asyncio.timeout(PROBE_S):

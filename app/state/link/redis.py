@@ -1,9 +1,9 @@
 """
-Whether Redis can be asked, so that no call ever waits to find that out.
+The link to Redis. It knows whether Redis is in reach, so that no call has to wait to find out.
 
-The link is up or down. While it is down nothing is sent for a call: whoever shares state decides alone, by its own
-policy. A task of the link's own reconnects, at once after a loss and then with growing pauses, and looks twice a second
-whether Redis still takes writes; only that task ever waits for a connection.
+The link is up or down. While it is down calls send nothing, and each feature decides on its own, by its policy. A task
+reconnects, at once after a loss and then with growing pauses, and checks twice a second whether Redis accepts writes;
+only that task ever waits for a connection.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from app.state.link.batch import LOSSES, Batch
 from app.state.link.connecting import connect, disconnect
 from app.state.scripts import every
 
-OPERATE_S = 2.0  # what an operator's command may take; a busy machine must not look to him like a Redis that is gone
-BEAT_S = 0.5  # a change that another replica made is known here after this time: a revoked key, within a second
-_NONSENSE = (TypeError, IndexError, KeyError)  # of followers that were given the answer to another question
-PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between tries to get back; short, since nothing is lost by a refused connection
+OPERATE_S = 2.0  # limit for an operator's command, so that a busy machine is not reported as a lost Redis
+BEAT_S = 0.5  # changes of other replicas take effect here within this time: a revoked key within a second
+_NONSENSE = (TypeError, IndexError, KeyError)  # raised by followers that got an answer of the wrong shape
+PAUSE_S, PAUSE_MAX_S = 0.1, 5.0  # between attempts to reconnect; short, as a refused connection costs nothing
 
 
 class LinkOptions(msgspec.Struct, frozen=True):
     """
-    What Redis may take: `timeout_s` for a pipeline of decisions, `connect_s` for a connection.
+    Limits: `timeout_s` for a pipeline of decisions, `connect_s` for a connection.
 
-    `beat_s` is the pause between two looks at Redis, and every key begins with `key_prefix`.
+    `beat_s` is the pause between two checks of Redis; every key begins with `key_prefix`.
     """
 
     timeout_s: float
@@ -48,7 +48,7 @@ class RedisLink(BackgroundWork):
     """
     The `Link` itself, to the Redis at `url` (`connecting.py`).
 
-    Entering tries once to connect, for `connect_s` at most, and succeeds also if that fails.
+    Entering tries once to connect, for `connect_s` at most, and succeeds even if that fails.
     """
 
     def __init__(self, url: str, options: LinkOptions, chance: Chance, listener: Listener) -> None:
@@ -72,12 +72,12 @@ class RedisLink(BackgroundWork):
         self._closing = False
 
     def follow(self, follower: Follower) -> None:
-        """Let `follower` share the link's life; before the link is entered."""
+        """Register a follower; before the link is entered."""
         self._followers.append(follower)
 
-    async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py hands it over
-        """Wait for what was asked for, however long the pipelines before it take."""
-        unheeded(answer)  # a loss may come too late for whoever asked
+    async def ask(self, answer: asyncio.Future[Any]) -> Any:  # noqa: ANN401 - as redis-py returns it
+        """Wait for an answer, however long the pipelines before it take."""
+        unheeded(answer)  # the loss may come when nobody waits any more
         try:
             with FairLimit(within_s=self._options.timeout_s):
                 return await asyncio.shield(answer)
@@ -85,13 +85,13 @@ class RedisLink(BackgroundWork):
             raise StateLostError("timeout") from error
 
     async def decide(self, command: Command) -> Any:  # noqa: ANN401 - likewise
-        """Ask for one thing and wait, as `ask` does."""
+        """Send a command and wait, as `ask` does."""
         if not self.up:
             raise StateLostError("down")
         return await self.ask(self.submit(command))
 
     async def __aenter__(self) -> Self:
-        """Connect if that is possible, and keep at it."""
+        """Connect if possible, and start the task that keeps the link up."""
         await self._look()
         return await super().__aenter__()
 
@@ -124,13 +124,13 @@ class RedisLink(BackgroundWork):
             await self._look()
 
     async def _look(self) -> None:
-        """Connect if need be, and let the followers catch up."""
+        """Connect if necessary, and let the followers catch up."""
         try:
             if not self.up:
                 async with asyncio.timeout(self._options.connect_s):
                     await self._client.ping()
                     await self._batch.load(self._scripts)
-            await self.submit(self._trial)  # one that takes no writes is not taken for healthy
+            await self.submit(self._trial)  # a Redis that accepts no writes is not healthy
             for follower in self._followers:
                 await follower.beat()
         except (*LOSSES, *_NONSENSE, TimeoutError, StateLostError) as error:
@@ -140,7 +140,7 @@ class RedisLink(BackgroundWork):
 
     def _lose(self, error: Exception) -> None:
         if self.up:
-            self._wake.set()  # a short trouble is over with the first try
+            self._wake.set()  # short interruptions end with the first attempt
         self.up = False
         cause = error.__cause__ if isinstance(error, StateLostError) and error.__cause__ is not None else error
         if not self._told_degraded:

@@ -1,6 +1,6 @@
 """
-Where the request log is kept.
+Stores of the request log.
 
-`book.py` takes the entries and writes them in batches; a store per file keeps the newest: this process's memory, a file
-of SQLite that all workers of a machine share, or a stream of Redis that all replicas share.
+`book.py` collects entries and writes them in batches; each other file is a store of the newest ones: this process's
+memory, an SQLite file that all workers of a machine share, or a Redis stream that all replicas share.
 """

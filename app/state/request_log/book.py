@@ -1,4 +1,4 @@
-"""Takes the entries of the request log from the path of calls, and gives them to the store in batches."""
+"""Collects the entries of the request log, and writes them to the store in batches outside the request path."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from app.core.request_log import RequestEntry, RequestQuery
 from app.state.link import StateLostError
 
 FLUSH_S: Final = 0.5
-WAITING_MAX: Final = 10_000  # entries, about 10 MB; those that find no room are lost, and counted
-_BATCH: Final = 100  # one pipeline of Redis, in which calls may be waiting
+WAITING_MAX: Final = 10_000  # entries, about 10 MB; beyond that entries are dropped and counted
+_BATCH: Final = 100  # in one Redis pipeline, for which calls may be waiting
 
 
 class RequestStore(Protocol):
@@ -23,19 +23,19 @@ class RequestStore(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Say whether other workers can find them."""
+        """Return whether other workers can read them."""
 
     async def add(self, entries: Sequence[RequestEntry]) -> None:
         """
-        Keep `entries`, the last of which is the newest.
+        Store `entries`, oldest first.
 
         Raises:
-            StateLostError: It cannot be done now.
+            StateLostError: It failed.
         """
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
         """
-        Return the entries that are wanted, the newest first.
+        Return the matching entries, newest first.
 
         Raises:
             StateLostError: The store does not answer.
@@ -46,7 +46,7 @@ class RequestStore(Protocol):
 
 
 class RequestBook(BackgroundWork):
-    """A context manager whose task writes; leaving it writes what is left, and closes the store."""
+    """A context manager whose task writes; leaving it writes the rest and closes the store."""
 
     def __init__(self, store: RequestStore, clock: Clock) -> None:
         self._store = store
@@ -57,16 +57,16 @@ class RequestBook(BackgroundWork):
 
     @property
     def shared(self) -> bool:
-        """Say whether other workers can find the entries."""
+        """Return whether other workers can read the entries."""
         return self._store.shared
 
     @property
     def lost(self) -> int:
-        """Return how many entries found no room."""
+        """Return the number of dropped entries."""
         return self._lost
 
     def take(self, entry: RequestEntry) -> None:
-        """Take an entry, to be written soon."""
+        """Queue an entry."""
         if len(self._waiting) < WAITING_MAX:
             self._waiting.append(entry)
         else:
@@ -74,7 +74,7 @@ class RequestBook(BackgroundWork):
 
     async def find(self, query: RequestQuery) -> list[RequestEntry]:
         """
-        Return the entries that are wanted, the newest first; what has just happened is among them.
+        Return the matching entries up to this moment, newest first.
 
         Raises:
             GatewayError: STATE_UNAVAILABLE.
@@ -87,7 +87,7 @@ class RequestBook(BackgroundWork):
             raise GatewayError(STATE_UNAVAILABLE, message, retry_after_s=1.0) from error
 
     async def _finish(self) -> None:
-        """Write what is left, and close the store."""
+        """Write the rest, and close the store."""
         with suppress(StateLostError):
             await self._flush()
         await self._store.aclose()
@@ -99,7 +99,7 @@ class RequestBook(BackgroundWork):
                 await self._flush()
 
     async def _flush(self) -> None:
-        """Give the store what there is; what it does not take waits for the next time."""
+        """Write queued entries; those that the store does not accept wait for the next time."""
         async with self._lock:
             while self._waiting:
                 batch = self._waiting[:_BATCH]

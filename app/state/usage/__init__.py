@@ -1,6 +1,6 @@
 """
-Where it is kept what was used.
+Stores of usage totals.
 
-`book.py` listens and adds up; a store per file takes the sums: this process's memory, a file of SQLite that all workers
-of a machine share, or Redis.
+`book.py` listens and adds up; each other file is a store: this process's memory, an SQLite file that all workers of a
+machine share, or Redis.
 """

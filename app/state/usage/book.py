@@ -1,8 +1,8 @@
 """
-The ledger's listener: adds up what attempts used and gives it to the store, once a second, off the path of calls.
+The listener that adds up the usage of attempts, and writes it to the store once a second, outside the request path.
 
-What the store does not take is kept and offered again, so a store that is away for a while loses nothing; a process
-that is killed loses at most the last second.
+Rows that the store does not accept are kept and written again, so an unreachable store loses nothing; a killed process
+loses at most the last second.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class UsageStore(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Say whether other workers have the same sums."""
+        """Return whether other workers share the same sums."""
 
     async def add(self, batch: str, rows: Rows) -> None:
         """
-        Add `rows` to the sums; the same `batch` counts once, however often it is given.
+        Add `rows` to the sums; the same `batch` counts once, however often it is added.
 
         Raises:
-            StateLostError: It could not be done now; the same rows may be given again.
+            StateLostError: It failed; the same rows may be added again.
         """
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
@@ -57,7 +57,7 @@ class UsageStore(Protocol):
 
 class UsageBook(BackgroundWork):
     """
-    A listener, and a context manager whose task writes; leaving it writes what is left, and closes the store.
+    A listener, and a context manager whose task writes; leaving it writes the rest and closes the store.
 
     `new_id` names batches.
     """
@@ -68,12 +68,14 @@ class UsageBook(BackgroundWork):
         self._new_id = new_id
         self._retention_days = retention_days
         self._sums = Sums()
-        self._sent: tuple[str, dict[UsageKey, UsageRow]] | None = None  # a batch whose fate is not known
+        self._sent: tuple[str, dict[UsageKey, UsageRow]] | None = (
+            None  # a batch of which nobody knows whether it was stored
+        )
         self._lock = asyncio.Lock()
 
     @property
     def shared(self) -> bool:
-        """Say whether other workers have the same sums."""
+        """Return whether other workers share the same sums."""
         return self._store.shared
 
     def __call__(self, signal: Signal) -> None:
@@ -83,7 +85,7 @@ class UsageBook(BackgroundWork):
 
     async def read(self, first_day: str, last_day: str) -> list[tuple[UsageKey, UsageRow]]:
         """
-        Return the sums of some days, what has just happened included.
+        Return the sums of some days, up to this moment.
 
         Raises:
             GatewayError: STATE_UNAVAILABLE.
@@ -96,10 +98,10 @@ class UsageBook(BackgroundWork):
 
     async def flush(self) -> None:
         """
-        Give the store what there is.
+        Write pending rows to the store.
 
         Raises:
-            StateLostError: It does not take it; nothing is lost.
+            StateLostError: It failed; nothing is lost.
         """
         async with self._lock:
             while self._sent is not None or (rows := self._sums.take()):
@@ -109,7 +111,7 @@ class UsageBook(BackgroundWork):
                 self._sent = None
 
     async def _finish(self) -> None:
-        """Write what is left, and close the store."""
+        """Write the rest, and close the store."""
         with suppress(StateLostError):
             await self.flush()
         await self._store.aclose()

@@ -17,7 +17,7 @@ _DAYS_AT_ONCE: Final = 400  # that one report may ask for
 
 
 class RedisUsage:
-    """Keeps sums for `retention_days`; what is given while Redis is away is refused, and may be given again."""
+    """Keeps sums for `retention_days`; refuses rows while Redis is out of reach."""
 
     shared = True
 
@@ -27,7 +27,7 @@ class RedisUsage:
         self._ttl_s = (retention_days + 1) * _DAY_S
 
     async def add(self, batch: str, rows: Rows) -> None:
-        """Add day by day; a day that was added before is left alone, so that the whole may be repeated."""
+        """Add day by day; a day that this batch added before is skipped, so that the batch may be repeated."""
         days: dict[str, list[str | int]] = {}
         for key, row in rows.items():
             place = [key.key, key.team, key.route, key.provider, key.model]
@@ -54,10 +54,10 @@ class RedisUsage:
         return [(key, msgspec.convert(counts, UsageRow)) for key, counts in rows.items()]
 
     async def prune(self, first_day: str) -> None:
-        """Redis forgets by itself."""
+        """Do nothing: Redis expires the keys."""
 
     async def aclose(self) -> None:
-        """The link is not this store's."""
+        """Do nothing: the link belongs to the process."""
 
 
 def _days(first_day: str, last_day: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """
-Vectors of questions in the memory of this process, searched one after another by numpy.
+Vectors of questions in the memory of this process, searched linearly by numpy.
 
-A thousand vectors of 1536 numbers take half a millisecond and six megabytes. Imported only where they are wanted.
+A thousand vectors of 1536 numbers take half a millisecond and six megabytes. Imported only if they are used.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from app.core.caching.semantic import Near
 
 _Rows: TypeAlias = npt.NDArray[np.float32]
 
-_ROOM: Final = 8  # rows that a new space has
+_ROOM: Final = 8  # rows of a new space
 
 
 class MemoryVectors:
     """
-    An index of at most `vectors_max` vectors; whole spaces go first that nobody has asked about for the longest time.
+    An index of at most `vectors_max` vectors; the least recently used spaces are dropped first, as a whole.
     """
 
     def __init__(self, vectors_max: int) -> None:
@@ -31,7 +31,7 @@ class MemoryVectors:
         self._count = 0
 
     def add(self, space: str, key: str, vector: Sequence[float], kept_s: float) -> None:  # noqa: ARG002 - see `forget`
-        """Remember a question; one whose vector has another length than its neighbours begins the space anew."""
+        """Add a question; if its vector has another length than those before, the space starts anew."""
         row = _unit(vector)
         if row is None:
             return
@@ -57,7 +57,7 @@ class MemoryVectors:
         return found.nearest(row)
 
     def forget(self, space: str, key: str) -> None:
-        """Forget a question whose answer is gone."""
+        """Remove a question whose answer is gone."""
         found = self._spaces.get(space)
         if found is not None:
             self._count -= found.drop(key)
@@ -65,7 +65,7 @@ class MemoryVectors:
                 del self._spaces[space]
 
     def purge(self, prefix: str) -> None:
-        """Forget the questions whose answers have keys that begin so."""
+        """Remove the questions whose answers have keys with this prefix."""
         for space, found in list(self._spaces.items()):
             for key in [key for key in found.keys if key.startswith(prefix)]:
                 self.forget(space, key)
@@ -85,7 +85,7 @@ class _Space:
         self._rows: _Rows = np.empty((_ROOM, width), np.float32)
 
     def put(self, key: str, row: _Rows) -> int:
-        """Add a row or replace it; return by how many there are more."""
+        """Add or replace a row; return the growth in rows."""
         if key in self.keys:
             self._rows[self.keys.index(key)] = row
             return 0
@@ -104,7 +104,7 @@ class _Space:
         return Near(self.keys[best], min(1.0, float(similarities[best])))
 
     def drop(self, key: str) -> int:
-        """Remove a row; return by how many there are fewer."""
+        """Remove a row; return the number of removed rows."""
         if key not in self.keys:
             return 0
         place = self.keys.index(key)
@@ -118,7 +118,7 @@ class _Space:
 
 
 def _unit(vector: Sequence[float]) -> _Rows | None:
-    """Return a vector of length 1; None for one that points nowhere."""
+    """Normalize to length 1; return None for a vector of zeros."""
     row = np.asarray(vector, np.float32)
     length = float(np.linalg.norm(row))
     if not np.isfinite(length) or length == 0.0:

@@ -238,6 +238,19 @@ def test_a_key_brings_rules_of_its_own() -> None:
     assert [["all", "own"], ["all", "own"], ["all"], ["all", "new"]] == names
 
 
+def test_what_differs_from_call_to_call_is_asked_each_time() -> None:
+    """What is known of a caller holds for its next call only where that cannot be about another model or session."""
+    book = RuleBook([rule(models=("fast",), name="m"), rule(Scope.SESSION, name="s")], of_targets=False)
+    calls = [calling(ANN, session="1", model="slow"), calling(ANN, session="2", model="fast")]
+
+    found = [book.of_call(call, START_S) for call in calls]
+
+    buckets = [[] if ask is None else [(claim.rule.name, claim.bucket[-1]) for claim in ask.claims] for ask in found]
+    assert buckets[0] == [("s", "1")]
+    assert [name for name, _ in buckets[1]] == ["m", "s"]
+    assert buckets[1][1] == ("s", "2")
+
+
 def test_a_gateway_without_rules_has_those_of_keys() -> None:
     """Also if it is the only one."""
     ann = msgspec.structs.replace(ANN, limits=(rule(Scope.KEY, name="own"),))

@@ -90,6 +90,38 @@ def test_few_calls_teach_nothing() -> None:
     assert gradient.limit(MOST) == LIMIT_START
 
 
+def test_half_of_the_limit_is_enough_to_learn_from() -> None:
+    """From there on quick answers let in more."""
+    gradient = Gradient()
+
+    gradient.learn(0.5, stream=True, in_flight=LIMIT_START // 2, most=MOST)
+    steady(gradient, 0.5, 1)
+
+    assert gradient.limit(MOST) == LIMIT_START + 1  # by 0.8 each
+
+
+def test_one_slow_answer_takes_no_more_than_its_part() -> None:
+    """However slow it is, what is wanted is half of the limit and the headroom, of which a fifth is taken over."""
+    gradient = Gradient()
+    steady(gradient, 0.5, 400)
+
+    steady(gradient, 1000.0, 1)
+
+    assert gradient.limit(MOST) == 180  # 200 - (200 - 104) / 5
+
+
+@pytest.mark.parametrize(("before", "seconds", "limit"), [(1, 3.0, 187), (9, 2.0, 182), (10, 2.0, 180)])
+def test_what_is_usual_is_averaged(before: int, seconds: float, limit: int) -> None:
+    """Ten answers count alike; from then on each is one of some hundreds, so a slow one says more about the present."""
+    gradient = Gradient()
+    steady(gradient, 0.5, 400)  # which let in as many as there may be; whole answers are compared with each other
+    steady(gradient, 1.0, before, stream=False)
+
+    steady(gradient, seconds, 1, stream=False)
+
+    assert gradient.limit(MOST) == limit
+
+
 def test_first_tokens_are_not_compared_with_whole_answers() -> None:
     """A mixture of quick first tokens and slow whole answers is not congestion."""
     gradient = Gradient()

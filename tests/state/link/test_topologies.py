@@ -12,8 +12,9 @@ import pytest
 import trustme
 
 from app.core.circuits import CircuitState
+from app.core.errors import GatewayError
 from app.state.link.redis import LinkOptions
-from tests.state.sharing import POLICY, TARGET, replica, until
+from tests.state.sharing import POLICY, TARGET, Replica, replica, until
 from tests.support.certificates import serving_as
 from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_server import RedisServer, redis_server, servers
@@ -159,6 +160,14 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Redis
             yield master, spare, watching
 
 
+async def reset(one: Replica) -> bool:
+    """Reset the circuit, as an operator repeats it while a Sentinel on a busy machine doubts its new master."""
+    try:
+        return (await one.circuits.force(TARGET, "reset", POLICY)).state is CircuitState.CLOSED
+    except GatewayError:
+        return False
+
+
 async def test_a_master_that_dies_is_followed_to_its_successor(
     pair: tuple[RedisServer, RedisServer, RedisServer],
 ) -> None:
@@ -173,8 +182,7 @@ async def test_a_master_that_dies_is_followed_to_its_successor(
         alone = await one.ask()
         await until(lambda: one.troubles() == [True, False])
         after, state = await one.ask(), await one.state()
-        forced = await one.circuits.force(TARGET, "reset", POLICY)
+        await until(lambda: reset(one))
 
     assert (alone, after, state) == ("circuit_open", "circuit_open", CircuitState.OPEN)
-    assert forced.state is CircuitState.CLOSED
     assert spare.do("INFO", "replication")["role"] == "master"

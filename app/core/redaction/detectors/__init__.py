@@ -1,4 +1,4 @@
-"""The gateway's own detectors that need nothing but the standard library, one file each."""
+"""The built-in detectors that need nothing but the standard library, one file each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.core.redaction.finding import Detector, Patterns
 
 
 def own_detectors(patterns: Patterns) -> tuple[Detector, ...]:
-    """Return one of each; of two that find the same, the first one's name counts."""
+    """Return one of each, in order of precedence: of those with the same finding, the first one names it."""
     return (
         Secrets(patterns),
         Iban(patterns),

@@ -10,8 +10,8 @@ from app.core.redaction.checksums import luhn
 from app.core.redaction.finding import DIGIT, Patterns, Span
 
 _GROUP: Final = re.compile(r"\d+")
-_LEAST, _MOST = 12, 19  # ISO/IEC 7812-1; twelve digits have some cards of Maestro
-_MOST_GROUPS: Final = 5  # nobody writes a card in more
+_LEAST, _MOST = 12, 19  # digits; ISO/IEC 7812-1; some Maestro cards have twelve
+_MOST_GROUPS: Final = 5  # card numbers are not written in more
 
 # The first four digits that issuers of cards use, with the lengths of their numbers.
 _ISSUERS: Final = (
@@ -43,7 +43,7 @@ class CreditCard:
 
 
 def _in_run(groups: Sequence[Span], text: str) -> Iterator[Span]:
-    """Find cards among neighbouring groups, the longest first; the search goes on behind each."""
+    """Yield the cards in adjacent groups of digits: the longest at each place, without overlaps."""
     first = 0
     while first < len(groups):
         start = groups[first][0]
@@ -52,7 +52,7 @@ def _in_run(groups: Sequence[Span], text: str) -> Iterator[Span]:
             if end - start < _LEAST:
                 break
             number = text[start:end].replace(" ", "").replace("-", "")
-            alone = last - first == len(groups)  # so few digits are no card in the midst of others
+            alone = last - first == len(groups)  # twelve digits between others are not taken for a card
             if _is_card(number) and (alone or len(number) > _LEAST):
                 yield start, end
                 first = last - 1

@@ -1,4 +1,4 @@
-"""Dates of birth: a date is personal only where the words before it say so."""
+"""Dates of birth: dates shortly after a word for birth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DATE: Final = "|".join(
 
 
 class DateOfBirth:
-    """Finds a date close behind a word of birth, in the spellings of some European languages."""
+    """Finds dates shortly after a word for birth, in some European languages."""
 
     name = "date_of_birth"
     trigger = (

@@ -1,4 +1,4 @@
-"""Addresses of electronic mail."""
+"""Email addresses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LABEL: Final = r"[^\W_](?:[\w-]{0,62}[^\W_])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,10}}")
 _TOP_LEVEL: Final = re.compile(r"(?:xn--[A-Za-z0-9-]{2,59}|[^\W\d_]{2,24})")
 _VERSION: Final = re.compile(r"\d+\.\d")  # as in react@18.2.0
-_NO_PERSON: Final = frozenset({"git"})  # git@github.com is how a repository is reached
+_NO_PERSON: Final = frozenset({"git"})  # git@github.com is the address of repositories
 
 
 class Email:
-    """Finds `local@domain`, also with the sign as in an address of the web (`%40`)."""
+    """Finds `local@domain`, also with the sign encoded as in URLs (`%40`)."""
 
     name = "email"
     trigger = r"[^\s@](?:[@＠]|%40)[^\s@]"  # noqa: RUF001 - a full-width sign is meant
@@ -38,7 +38,7 @@ class Email:
 
 
 def _local_start(text: str, at: int) -> int | None:
-    """Return where the part before the sign begins; None if there is none."""
+    """Return where the local part begins; None if there is none."""
     window = max(0, at - _LOCAL_MAX)
     start = next((found.start() for found in _LOCAL.finditer(text, window, at) if found.end() == at), at)
     local = text[start:at].lstrip(".'-")

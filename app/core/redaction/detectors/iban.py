@@ -1,4 +1,4 @@
-"""Numbers of bank accounts (ISO 13616)."""
+"""International bank account numbers (ISO 13616)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.core.redaction.checksums import mod_97
 from app.core.redaction.finding import DIGIT, Patterns, Span, is_word
 
 _REST: Final = re.compile(r"(?:[ -]?[A-Za-z0-9])+")
-_MOST_CHARS: Final = 34 + 16  # the longest number, and a separator behind every second character or so
+_MOST_CHARS: Final = 34 + 16  # the longest number, with a separator after about every second character
 _RIGHT_REMAINDER: Final = 1
 
-# How long the number of each country is (SWIFT's IBAN registry, release 99).
+# The length of each country's numbers (SWIFT's IBAN registry, release 99).
 _LENGTHS: Final[Mapping[str, int]] = MappingProxyType(
     {
         country: length
@@ -31,7 +31,7 @@ _LENGTHS: Final[Mapping[str, int]] = MappingProxyType(
 
 
 class Iban:
-    """Finds numbers of their country's length whose check digits are right, in one piece or in groups."""
+    """Finds numbers with their country's length and valid check digits, in one piece or in groups."""
 
     name = "iban"
     trigger = rf"[A-Za-z]{{2}}{DIGIT}{{2}}[\p{{Zs}}\p{{Pd}}]?[A-Za-z0-9]{{2}}"

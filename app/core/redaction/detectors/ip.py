@@ -1,4 +1,4 @@
-"""Addresses of the internet protocol, version 4 and 6."""
+"""IP addresses, version 4 and 6."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from app.core.redaction.finding import DIGIT, Patterns, Span, stands_alone
 
 _VERSION: Final = re.compile(r"(?:version|release|build|chapter|section|ver\.?|\bv)[ :=]{0,3}v?$", re.IGNORECASE)
 _VERSION_CHARS: Final = 12
-_LEAST_GROUPS: Final = 3  # a::b is more often the name of something in a program
+_LEAST_GROUPS: Final = 3  # a::b is more often a name in source code
 
 
 class Ip:
-    """Finds addresses of machines; not those that are the same on every machine, nor netmasks and versions."""
+    """Finds addresses of hosts; not those that are the same on every host, nor netmasks and version numbers."""
 
     name = "ip"
     trigger = rf"{DIGIT}\.{DIGIT}{{1,3}}\.{DIGIT}{{1,3}}\.{DIGIT}|[0-9A-Fa-f]{{0,4}}:[0-9A-Fa-f]{{0,4}}:[0-9A-Fa-f]"

@@ -1,8 +1,8 @@
 """
-Numbers by which states other than the United States tell people apart: how they look, and how they are checked.
+National identification numbers of states other than the United States: their formats and check digits.
 
-A number without a check digit, or one that many other numbers pass, counts only in its usual groups or where it is
-called by its name.
+A number without a check digit, or with one that many other numbers pass, is found only in its usual groups or after its
+name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from app.core.redaction.checksums import letter_number, luhn, mod_11_10, verhoeff, weighted
 from app.core.redaction.finding import Patterns, Span, stands_alone
 
-_SEPARATORS: Final = re.compile(r"[ .+-]")  # a plus stands in numbers of people over a hundred (SE, FI)
+_SEPARATORS: Final = re.compile(r"[ .+-]")  # a plus is in numbers of people over a hundred (SE, FI)
 _BETWEEN_MAX: Final = 24  # characters between the name and the number
 Check = Callable[[str], bool]  # of a number without separators, in capitals
 
@@ -25,8 +25,7 @@ class NationalId(msgspec.Struct, frozen=True):
     """
     One kind of number.
 
-    `shape` is how it is written and `names` what it is called, both patterns; with `needs_name` the shape alone is not
-    enough.
+    `shape` and `names` are patterns of its format and of its names; with `needs_name` it is found only after a name.
     """
 
     country: str
@@ -45,7 +44,7 @@ def _divides(by: int, *weights: int) -> Check:
 
 
 def _mod_11(*weights: int) -> Check:
-    """Check the digit behind the weighted ones; a ten is written as a nought."""
+    """Return a check of the digit after the weighted ones; 10 is written as 0."""
     return lambda number: int(number[len(weights)]) == (11 - weighted(number, weights) % 11) % 11 % 10
 
 
@@ -175,7 +174,7 @@ NATIONAL_IDS: Final = (
 
 
 class NationalIds:
-    """Finds numbers of some thirty kinds that pass their check."""
+    """Finds numbers of some thirty kinds with valid check digits."""
 
     name = "national_id"
     # Either seven digits in groups, or capitals and digits as in PAN, CURP, codice fiscale, NRIC and NINO.
@@ -200,7 +199,7 @@ class NationalIds:
 
 
 def _apart(text: str, span: Span) -> bool:
-    """Say that a number is not the middle of a longer one."""
+    """Return whether a number is not part of a longer one."""
     return stands_alone(text, span) and "-" not in (text[span[0] - 1 : span[0]], text[span[1] : span[1] + 1])
 
 

@@ -1,4 +1,4 @@
-"""Secrets: keys, tokens, private keys, addresses with passwords, and what is called a secret."""
+"""Secrets: API keys, tokens, private keys, URLs with passwords, and values assigned to names of secrets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from app.core.redaction.finding import Match, Patterns, Span, is_word
 
 class Shape(msgspec.Struct, frozen=True):
     """
-    Secrets with one beginning.
+    Secrets with a known prefix.
 
-    `head` and `tail` are patterns in RE2's syntax; `random` says that the whole must look as if it had been drawn at
-    random, because the head is also the beginning of ordinary words.
+    `head` (the prefix) and `tail` are patterns in RE2's syntax. `random`: the whole must look random, because ordinary
+    words may have the same prefix.
     """
 
     head: str
@@ -58,7 +58,7 @@ SHAPES: Final = (
     Shape("eyJ", _WEB + "{8,}\\.eyJ" + _WEB + "{8,}\\." + _WEB + "*"),  # JSON web tokens
 )
 
-# What a secret without a mark of its own is called, where it is given a value.
+# Names of secrets without a known prefix, which are found where a value is assigned to the name.
 WORDS_FOR_PASSWORDS: Final = "pass(?:word|wd|phrase|code)|passw|pwd|passwort|kennwort|contraseña|mot de passe"
 WORDS_FOR_KEYS: Final = (
     "api[ _-]?(?:key|token|secret)|apikey|(?:access|account|auth|client|encryption|private|secret|shared|signing"
@@ -70,7 +70,7 @@ PEM_BEGIN: Final = "-----BEGIN"
 PEM_END: Final = re.compile(r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 PEM_MOST_CHARS: Final = 16_384  # ten times the longest key in use
 
-_LEAST_BITS: Final = 2.8  # a character; words have less, and sixteen random hexadecimal digits about 3.2
+_LEAST_BITS: Final = 2.8  # of entropy per character; words have less, 16 random hexadecimal digits about 3.2
 _LEAST_RUN: Final = re.compile(r"[A-Za-z0-9]{20}")  # no word of a language that hyphenates is as long
 _PASSWORD_SIGNS: Final = re.compile(r"[\d!@#$%^&*+~?]")
 _DOTTED_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
@@ -85,7 +85,7 @@ _BEARER: Final = r"(?i)\b(?:bearer|basic)\s{1,2}([A-Za-z0-9._~+/-]{16}[A-Za-z0-9
 
 
 class Secrets:
-    """Finds what grants access to something."""
+    """Finds secrets that grant access."""
 
     name = "secrets"
 
@@ -100,7 +100,7 @@ class Secrets:
 
     @property
     def trigger(self) -> str:
-        """Return all beginnings, and all names of secrets that are given a value."""
+        """Return a pattern for all prefixes, and for assignments to all names of secrets."""
         gap = r"(?:\s|\\[nrt]){0,2}"
         assign = rf"[\\\"'`\]]{{0,4}}(?:{gap}(?::=|=>|[:=])|\s(?:is|ist|es|est|to):?){gap}[\\\"'`]{{0,3}}"
         return "|".join(
@@ -115,7 +115,7 @@ class Secrets:
         )
 
     def find(self, text: str) -> Iterator[Span]:
-        """Yield each secret; of one that is called so, the value alone."""
+        """Yield each secret; of an assignment, only the value."""
         for begin in self._pem.finditer(text):
             yield begin.span()[0], _pem_end(text, begin.span()[1])
         for found in self._address.finditer(text):
@@ -129,15 +129,15 @@ class Secrets:
         yield from self._named(text)
 
     def _named(self, text: str) -> Iterator[Span]:
-        """Find values that are called a secret and look like one."""
+        """Yield values that follow a name of secrets and look like one."""
         for found in self._password.finditer(text):
             value, span = _value(text, found)
             if _PASSWORD_SIGNS.search(value) and not _NO_SECRET.match(value):
                 yield span
         for found in self._key.finditer(text):
             value, span = _value(text, found)
-            called = text[span[1] : span[1] + 1] == "(" or _DOTTED_NAME.fullmatch(value)  # a piece of a program
-            if _is_random(value) and not called and not _NO_SECRET.match(value):
+            is_code = text[span[1] : span[1] + 1] == "(" or _DOTTED_NAME.fullmatch(value)
+            if _is_random(value) and not is_code and not _NO_SECRET.match(value):
                 yield span
         for found in self._bearer.finditer(text):
             if _is_random(found[1]):
@@ -154,20 +154,20 @@ def _shape_trigger(shape: Shape) -> str:
 
 
 def _begins(text: str, found: Match) -> bool:
-    """Say that a match is not the rest of a word."""
+    """Return whether a match begins at the beginning of a word, or after an underscore."""
     start = found.span()[0]
     return not is_word(text[start - 1 : start]) or text[start - 1] == "_"
 
 
 def _value(text: str, found: Match) -> tuple[str, Span]:
-    """Return the value of a match, without the punctuation of the sentence if it stands in no quotation marks."""
+    """Return the value of a match, without trailing punctuation unless it is in quotation marks."""
     start, end = found.span(1)
     value = found[1] if text[end : end + 1] in _QUOTES else found[1].rstrip(_TRAILING)
     return value, (start, start + len(value))
 
 
 def _pem_end(text: str, position: int) -> int:
-    """Return where a key as PEM has them ends: at its last line, or where what follows cannot belong to one."""
+    """Return the end of a key in PEM: after its last line, or before the first character that cannot belong to it."""
     limit = position + PEM_MOST_CHARS
     end = PEM_END.search(text, position, limit)
     body = _PEM_BODY.match(text, position, limit)
@@ -175,11 +175,11 @@ def _pem_end(text: str, position: int) -> int:
 
 
 def _is_random(text: str) -> bool:
-    """Tell what was drawn at random from what somebody has thought up."""
+    """Return whether a text looks random, by its digits or length and its entropy."""
     return (any(map(str.isdigit, text)) or _LEAST_RUN.search(text) is not None) and _bits(text) >= _LEAST_BITS
 
 
 def _bits(text: str) -> float:
-    """Return the entropy of the characters of a text, in bits a character (C. Shannon, 1948)."""
+    """Return the entropy of a text in bits per character (C. Shannon, 1948)."""
     counts = Counter(text).values()
     return -sum(count / len(text) * math.log2(count / len(text)) for count in counts)

@@ -1,4 +1,4 @@
-"""Social security numbers of the United States, and the taxpayer numbers that stand in their place."""
+"""Social security numbers of the United States, and the taxpayer numbers used instead of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 
 from app.core.redaction.finding import DIGIT, Patterns, Span, is_word, stands_alone
 
-# Areas, groups and serials that were never given out (SSA), or in the nine hundreds only for taxpayers (IRS).
+# Without areas, groups and serials that were never issued (SSA); areas from 900 are those of taxpayer numbers (IRS).
 _ISSUED: Final = re.compile(r"(?:(?!000|666|9)\d{3}(?!00)\d{2}|9\d{2}(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9]))(?!0000)\d{4}")
 
 
 class Ssn:
-    """Finds numbers in three groups, and nine digits in a row where they are called one."""
+    """Finds numbers in three groups, and nine digits in a row after a name of such numbers."""
 
     name = "ssn"
     trigger = rf"{DIGIT}{{3}}[\p{{Zs}}\p{{Pd}}−]?{DIGIT}{{2}}[\p{{Zs}}\p{{Pd}}−]?{DIGIT}{{4}}"  # noqa: RUF001 - as written
@@ -24,7 +24,7 @@ class Ssn:
         self._named = patterns.compile(rf"{called}[^0-9\n]{{0,16}}([0-9]{{9}})")
 
     def find(self, text: str) -> Iterator[Span]:
-        """Yield each number that may have been given out."""
+        """Yield each number that may have been issued."""
         for grouped in self._grouped.finditer(text):
             start, end = grouped.span()
             around = text[start - 1 : start], text[end : end + 1]
