@@ -1,4 +1,4 @@
-"""The sections `providers` and `models`: providers and routes."""
+"""The sections `upstream`, `providers` and `models`: connections, providers and routes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from app.config.features.upstream import Tls
 from app.config.fields import (
     ApiKey,
     ApiKeys,
     BaseUrl,
     Count,
+    Expected,
     Headers,
     HttpUrl,
     Lifetime,
@@ -30,10 +30,32 @@ from app.config.fields import (
     StrategyName,
     Weight,
     Whole,
+    stripped,
 )
 from app.config.presets import PRESETS
 
+PemFile = Annotated[str | None, BeforeValidator(stripped), Expected("the path of a readable PEM file")]
 Capability = Literal["tools", "vision", "json_schema", "audio"]
+
+
+class Upstream(Section):
+    """Connections to providers, per process."""
+
+    connections_max: Count = Field(default=4096, description="Maximum open connections to all providers together.")
+    per_origin_max: Count = Field(default=2048, description="Maximum open connections to one address.")
+    idle_s: Seconds = Field(default=50, description="Seconds that a connection may rest before it is closed.")
+    age_s: Seconds = Field(default=900, description="Seconds after which a connection is used no more.")
+    warm: Annotated[Whole, Field(ge=0, le=1000)] = Field(
+        default=0, description="Connections that are opened to each provider at the start."
+    )
+
+
+class Tls(Section):
+    """Trusted authorities and the client certificate for a provider; renewed files are read again."""
+
+    ca_file: PemFile = Field(default=None, description="Authorities that are trusted instead of the system's.")
+    certificate_file: PemFile = Field(default=None, description="Certificate that is shown to the provider.")
+    key_file: PemFile = Field(default=None, description="Its private key, without a password; null: in the same file.")
 
 
 class HealthCheck(Section):

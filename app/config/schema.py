@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.config.features.admin import Admin
-from app.config.features.auth import Auth
+from app.config.features.auth import Admin, Auth
 from app.config.features.budgets import Alerts, Budget, ModelPrice, Usage
-from app.config.features.cache import Cache
-from app.config.features.catalogue import Catalogue
-from app.config.features.circuit_breaker import CircuitBreaker
+from app.config.features.cache import Cache, Idempotency
+from app.config.features.catalogue import Catalogue, Tokenizer
 from app.config.features.guards import Guards
-from app.config.features.idempotency import Idempotency
 from app.config.features.keys import Keys
 from app.config.features.limits import Limits
 from app.config.features.passthrough import Files, Passthrough
 from app.config.features.redaction import Redaction
 from app.config.features.redis import Redis
-from app.config.features.request_log import RequestLog
 from app.config.features.sessions import Sessions
-from app.config.features.tokenizer import Tokenizer
-from app.config.features.tracing import Tracing
-from app.config.features.upstream import Upstream
+from app.config.features.telemetry import Logging, Metrics, RequestLog, Tracing
 from app.config.fields import ModelName, ProviderName
-from app.config.routing import Provider, Route
-from app.config.sections import Admission, Fallback, Logging, Metrics, Retry, Server, Streaming, Timeouts, Validation
+from app.config.routing import Provider, Route, Upstream
+from app.config.sections import Admission, CircuitBreaker, Fallback, Retry, Server, Streaming, Timeouts, Validation
 
 
 class Settings(BaseSettings):

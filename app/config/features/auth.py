@@ -1,12 +1,12 @@
-"""The section `auth`."""
+"""The sections `auth` and `admin`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
-from app.config.fields import Expected, HttpUrl, ModelName, Number, SecretFile, Section, such_secret
+from app.config.fields import Expected, Host, HttpUrl, ModelName, Number, SecretFile, Section, Whole, such_secret
 
 PEPPER_MIN_CHARS: Final = 16
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -62,3 +62,16 @@ class Auth(Section):
     pepper: Pepper = Field(default=None, description="Secret that goes into the hashes of keys (hmac-sha256).")
     pepper_file: SecretFile = Field(default=None, description="Path of a file with the pepper, instead of pepper.")
     jwt: Jwt = Jwt()
+
+
+class Admin(Section):
+    """The administration endpoints."""
+
+    token: Annotated[SecretStr, BeforeValidator(lambda value: "" if value is None else value)] = Field(
+        default=SecretStr(""), description="Bearer token of /admin; empty means that /admin answers 404."
+    )
+    port: Annotated[Whole, Field(ge=0, le=65_535)] | None = Field(
+        default=None,
+        description="TCP port that alone has /admin and /metrics; 0: a free one, null: server.port.",
+    )
+    host: Host = Field(default="127.0.0.1", description="Address to listen on there.")
