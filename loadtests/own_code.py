@@ -36,8 +36,7 @@ from app.api.app import Api, Door
 from app.api.hot import Desk
 from app.assembly import Deps, build_gateway, make_deps
 from app.assembly.tracing import Tracers
-from app.config.load import Loaded
-from app.config.source import Source
+from app.config.load import Loaded, Source
 from app.core.clock import Clock, SystemClock
 from app.core.gateway import Gateway
 from app.core.ports import HttpRequest

@@ -29,8 +29,7 @@ from app.api.hot import Desk
 from app.assembly import Deps, attempt_stages, build_gateway, call_stages, make_deps, open_state
 from app.assembly.attempts import reading_options
 from app.assembly.providers import providers
-from app.config.load import Loaded
-from app.config.source import Source
+from app.config.load import Loaded, Source
 from app.core.call import Attempt, Call, Reply, Target
 from app.core.clock import SystemClock
 from app.core.gateway import Gateway

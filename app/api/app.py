@@ -23,7 +23,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from app.api.admin import admin_router
 from app.api.admin.gate import AdminGate
-from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
+from app.api.asgi import AsgiSink, DefaultHeaders, Receive, Scope, Send
 from app.api.cold import Exposition, Health, models_router, operations_router
 from app.api.dialects.anthropic.counting import CountDialect
 from app.api.dialects.anthropic.dialect import MessagesDialect
@@ -122,7 +122,7 @@ class Api(FastAPI):
                 return
             send = self._gate.watched(scope, send)
         request_id = request_id_of(headers_of(scope))
-        response = _DefaultHeaders(
+        response = DefaultHeaders(
             send, ((b"x-request-id", request_id.encode()), (b"x-wizard-config", self._digest()), _NOSNIFF)
         )
         try:
@@ -189,23 +189,6 @@ def _route(desk: Desk, dialect: Dialect) -> HotRoute:
     if dialect.endpoint == Operation.MODERATIONS.value:
         return ModerationsRoute(desk, dialect)
     return HotRoute(desk, dialect)
-
-
-class _DefaultHeaders:
-    """A `Send` that adds `headers` to an answer, except those that it sets itself."""
-
-    def __init__(self, send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> None:
-        self._send = send
-        self._headers = headers
-        self.begun = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begun = True
-            own = [*message.get("headers", ())]
-            names = {name for name, _ in own}
-            message["headers"] = [*own, *(header for header in self._headers if header[0] not in names)]
-        await self._send(message)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

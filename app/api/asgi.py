@@ -96,6 +96,24 @@ class AsgiSink:
         """Leave the response incomplete: the server then closes the connection without the final chunk."""
 
 
+class DefaultHeaders:
+    """A `Send` that adds `headers` to an answer, except those that it sets itself."""
+
+    def __init__(self, send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self._send = send
+        self._headers = headers
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        """Forward a message."""
+        if message["type"] == "http.response.start":
+            self.begun = True
+            own = [*message.get("headers", ())]
+            names = {name for name, _ in own}
+            message["headers"] = [*own, *(header for header in self._headers if header[0] not in names)]
+        await self._send(message)
+
+
 class ClientWatch:
     """
     Context manager that cancels the current task when the client disconnects, and raises `ClientGoneError`.

@@ -10,8 +10,8 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app.api.dialects.anthropic.models import ModelsRoute
-from app.api.inbound import credential_of, headers_of, request_id_of
+from app.api.dialects.anthropic.models import model_page, model_shown
+from app.api.json_routes import caller_of, json_answer
 from app.core.allow_list import AllowList
 from app.core.catalogue import ModelInfo
 from app.core.configuration import Configurations
@@ -34,30 +34,32 @@ Exposition: TypeAlias = Callable[[str], Awaitable[tuple[str, bytes]]]  # accept 
 
 def models_router(gateways: CurrentGateway, started_wall: float) -> APIRouter:
     """Return `GET /v1/models` and `/v1/models/{id}`; `started_wall` is shown as `created`."""
-    router = APIRouter(prefix="/v1", tags=["models"], route_class=ModelsRoute)
+    router = APIRouter(prefix="/v1", tags=["models"])
 
     def shown(listed: Listed) -> dict[str, object]:
         head = {"id": listed.id, "object": "model", "created": int(started_wall), "owned_by": listed.owner}
         return {**head, **model_details(listed, gateways.current)}
 
     async def allowed(request: Request) -> AllowList:
-        headers = headers_of(request.scope)
         gateway = gateways.current
-        caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
+        caller = await caller_of(request, gateway)
         return AllowList(("*",) if caller.models is None else map(gateway.routing.canonical, caller.models))
 
     @router.get("/models", summary="List the models that the caller's key may use")
     async def list_models(request: Request) -> Response:
         models = await allowed(request)
-        listed = [shown(each) for each in gateways.current.routing.listed() if models.allows(each.id)]
-        return _json({"object": "list", "data": listed})
+        listed = [each for each in gateways.current.routing.listed() if models.allows(each.id)]
+        if _is_anthropic(request):
+            return _json(model_page([each.id for each in listed], started_wall))
+        return _json({"object": "list", "data": [shown(each) for each in listed]})
 
     @router.get("/models/{model_id:path}", summary="Describe one model")
     async def get_model(model_id: str, request: Request) -> Response:
         models, routing = await allowed(request), gateways.current.routing
         if not models.allows(routing.canonical(model_id)):
             raise GatewayError(FORBIDDEN, f"This key may not use the model {model_id[:100]!r}.", param="model")
-        return _json(shown(routing.find(model_id)))
+        found = routing.find(model_id)
+        return _json(model_shown(found.id, started_wall) if _is_anthropic(request) else shown(found))
 
     return router
 
@@ -122,8 +124,7 @@ def operations_router(health: Health, exposition: Exposition | None) -> APIRoute
     @router.get("/health", summary="The same as /readyz", responses={**_UNREADY})
     async def readyz() -> Response:
         status, content = health.readiness()
-        body = msgspec.json.encode(content)
-        return Response(body, status, {"cache-control": "no-store"}, "application/json")
+        return json_answer(content, status)
 
     if exposition is not None:
 
@@ -133,6 +134,11 @@ def operations_router(health: Health, exposition: Exposition | None) -> APIRoute
             return Response(body, headers={"content-type": media_type})
 
     return router
+
+
+def _is_anthropic(request: Request) -> bool:
+    """Return whether a client of Anthropic's API asks; Claude Code discovers models so."""
+    return "anthropic-version" in request.headers
 
 
 def _json(content: object) -> Response:

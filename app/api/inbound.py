@@ -70,7 +70,7 @@ def require_json(headers: Headers) -> None:
     """
     if headers.get(b"content-type") == _JSON and b"content-encoding" not in headers:
         return  # the common case
-    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    media = media_type_of(headers)
     if media not in {_JSON, b""} and not media.endswith(b"+json"):
         shown = media[:80].decode("latin-1")
         raise GatewayError(UNSUPPORTED_MEDIA_TYPE, f"The content type {shown!r} is not JSON.")
@@ -78,8 +78,18 @@ def require_json(headers: Headers) -> None:
         raise GatewayError(
             UNSUPPORTED_MEDIA_TYPE, "A request from a web page must say 'content-type: application/json'."
         )
+    refuse_compressed(headers)
+
+
+def refuse_compressed(headers: Headers) -> None:
+    """Refuse a compressed body by an UNSUPPORTED_MEDIA_TYPE."""
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
+
+
+def media_type_of(headers: Headers) -> bytes:
+    """Return the media type of the body without its parameters, in lower case; empty if there is none."""
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
 
 
 def is_foreign_page(headers: Headers) -> bool:

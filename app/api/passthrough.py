@@ -19,7 +19,7 @@ from app.api.dialects.chat import ChatDialect, Verbatim
 from app.api.dialects.port import Style
 from app.api.headers import answer_headers
 from app.api.hot import Arrival, Desk, HotRoute
-from app.api.inbound import Headers, is_foreign_page
+from app.api.inbound import Headers, is_foreign_page, media_type_of, refuse_compressed
 from app.api.passthrough_places import Place, Places
 from app.api.request_options import NOTHING_ASKED
 from app.api.respond import NEVER_S, Ready, relay
@@ -29,7 +29,7 @@ from app.core.allow_list import AllowList
 from app.core.bodies import Upload
 from app.core.call import AnswerHead, Call
 from app.core.clock import Clock
-from app.core.errors import FORBIDDEN, UNSUPPORTED_MEDIA_TYPE, GatewayError
+from app.core.errors import FORBIDDEN, GatewayError
 from app.core.gateway import Gateway
 from app.core.model import Completion, Operation, PlainRequest
 from app.core.ports import Sink
@@ -90,8 +90,7 @@ class PassRoute(HotRoute):
             raise GatewayError(FORBIDDEN, "This key may only send messages of certain roles, and nothing else.")
         if is_foreign_page(headers):
             raise GatewayError(FORBIDDEN, "A web page of another origin may not use the gateway without a key.")
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
+        refuse_compressed(headers)
 
 
 class _PassDialect(ChatDialect):
@@ -165,5 +164,5 @@ async def _pass_on(ready: Ready, sink: Sink, style: Style, clock: Clock) -> None
 
 
 def _is_json(headers: Headers) -> bool:
-    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    media = media_type_of(headers)
     return media == b"application/json" or media.endswith(b"+json")

@@ -58,7 +58,7 @@ async def respond(ready: Ready, sink: Sink, style: Style, clock: Clock, listener
     """
     call, edge = ready.call, ready.edge
     reply = await ready.handler(call)
-    headers = answer_headers(call, clock.now()) + style.headers
+    headers = [*answer_headers(call, clock.now()), *style.headers]
     if isinstance(reply.body, Completion):
         media_type = reply.body.media_type.encode()
         await sink.whole(200, [(b"content-type", media_type), *headers], style.whole(reply.body))

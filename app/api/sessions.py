@@ -12,15 +12,15 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from app.api.asgi import read_body
-from app.api.inbound import credential_of, headers_of, request_id_of, require_json
-from app.api.openapi.bodies import takes
+from app.api.inbound import headers_of, require_json
+from app.api.json_routes import caller_of, json_answer, takes
+from app.api.openapi.parts import Json
 from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Gateway
 from app.core.session_manager import Branch, SessionSpec
 from app.core.sessions import Head, Session
 
-Json: TypeAlias = dict[str, object]
 LISTED_MAX: Final = 100
 _LISTED = "20"
 _Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -66,33 +66,33 @@ def sessions_router(gateways: CurrentGateway) -> APIRouter:
     async def begin(request: Request) -> Response:
         gateway, tenant = await _identified(request, gateways)
         spec = _spec(await _body(request, gateway))
-        return answer(whole(await gateway.sessions.begin(tenant, spec)))
+        return json_answer(whole(await gateway.sessions.begin(tenant, spec)))
 
     @router.get("", summary="List the sessions of the caller's key, those used last first")
     async def list_sessions(request: Request, limit: str = _LISTED) -> Response:
         gateway, tenant = await _identified(request, gateways)
         most = checked_limit(limit)
         heads = await gateway.sessions.store.listing(tenant, most + 1)
-        return answer(
+        return json_answer(
             {"object": "list", "data": [outline(head) for head in heads[:most]], "has_more": len(heads) > most}
         )
 
     @router.get("/{session_id}", summary="Show a session with its messages, in a form that can be imported")
     async def read(request: Request, session_id: str) -> Response:
         gateway, tenant = await _identified(request, gateways)
-        return answer(whole(await gateway.sessions.store.load(tenant, session_id)))
+        return json_answer(whole(await gateway.sessions.store.load(tenant, session_id)))
 
     @router.post("/{session_id}/fork", summary="Begin a session with what another has so far", openapi_extra=_FORKS)
     async def fork(request: Request, session_id: str) -> Response:
         gateway, tenant = await _identified(request, gateways)
         body = decode_as(_Fork, await _body(request, gateway))
-        return answer(whole(await gateway.sessions.fork(tenant, session_id, Branch(body.at, body.last))))
+        return json_answer(whole(await gateway.sessions.fork(tenant, session_id, Branch(body.at, body.last))))
 
     @router.delete("/{session_id}", summary="End a session and forget its messages")
     async def end(request: Request, session_id: str) -> Response:
         gateway, tenant = await _identified(request, gateways)
         await gateway.sessions.store.delete(tenant, session_id)
-        return answer({"id": session_id, "object": "session.deleted", "deleted": True})
+        return json_answer({"id": session_id, "object": "session.deleted", "deleted": True})
 
     return router
 
@@ -119,12 +119,6 @@ def whole(session: Session) -> Json:
     return {**outline(session.head), "messages": messages}
 
 
-def answer(content: Json) -> Response:
-    """Return a JSON response that must not be cached."""
-    body = msgspec.json.encode(content)
-    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
-
-
 def checked_limit(text: str) -> int:
     """
     Parse the `limit` of a listing.
@@ -139,9 +133,8 @@ def checked_limit(text: str) -> int:
 
 async def _identified(request: Request, gateways: CurrentGateway) -> tuple[Gateway, str]:
     """Return the current gateway, and the caller's tenant."""
-    gateway, headers = gateways.current, headers_of(request.scope)
-    caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
-    return gateway, caller.tenant
+    gateway = gateways.current
+    return gateway, (await caller_of(request, gateway)).tenant
 
 
 async def _body(request: Request, gateway: Gateway) -> bytes:

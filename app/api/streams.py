@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from app.api.asgi import AsgiSink, ClientGoneError, ClientWatch, Receive, Scope, Send
 from app.api.errors import stopping
-from app.api.inbound import credential_of, headers_of, request_id_of
+from app.api.json_routes import caller_of
 from app.api.respond import STREAM_HEADERS, KeepAlive
 from app.api.taping import STREAM_ID
 from app.core.errors import INVALID_REQUEST, STREAM_BROKEN, STREAM_NOT_FOUND, GatewayError
@@ -42,8 +42,8 @@ def streams_router(gateways: CurrentGateway, tapes: Tapes, listener: Listener, l
         },
     )
     async def resume(request: Request, stream_id: str, after: _After = None, last: _Last = None) -> Response:
-        headers, gateway = headers_of(request.scope), gateways.current
-        caller = await gateway.identities.identify(credential_of(headers), request_id_of(headers))
+        gateway = gateways.current
+        caller = await caller_of(request, gateway)
         name, seen = _seen(last, after)
         tape = await tapes.find(stream_id, caller.tenant, seen)
         if tape is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.config.catalogue.reading import read_catalogue
+from app.config.catalogue import read_catalogue
 from app.config.features.catalogue import ModelFacts
 from app.config.schema import Settings
 from app.core.allow_list import slashed

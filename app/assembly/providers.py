@@ -9,10 +9,10 @@ import msgspec
 
 from app import __version__
 from app.assembly.deps import Deps
-from app.config.features.upstream import Upstream
 from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
 from app.config.routing import Provider as ProviderSettings
+from app.config.routing import Upstream
 from app.config.schema import Settings
 from app.core.ports import Codec, HttpRequest, Signer, UpstreamClient
 from app.providers.canonical.stamps import Mint

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from app import __version__
-from app.config.features.tracing import Tracing
+from app.config.features.telemetry import Tracing
 from app.config.routing import Provider
 from app.config.schema import Settings
 from app.core.call import Attempt, Call

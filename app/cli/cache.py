@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from app.cli.output import print_facts, print_json
+from app.cli.output import print_answer
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import Verbs, add_json, add_verb
+from app.cli.verbs import Verbs, add_verb
 
 _EXAMPLES = """\
 wizard cache
@@ -24,26 +24,17 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     which.add_argument("--key", help="clear one answer only")
     which.add_argument("--expired", action="store_true", help="clear what is too old to be used only")
     add_remote(parser)
-    add_json(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Show the cache, or clear it.
-
-    Raises:
-        CommandError: The gateway refuses.
-    """
+    """Show the cache, or clear it."""
     remote = Remote.of(args)
     if args.action == "show":
         answer = remote.get("/admin/cache")
     else:
         answer = remote.send("DELETE", "/admin/cache", query=_conditions(args))
-    if args.json:
-        print_json(answer)
-    else:
-        print_facts(answer)
+    print_answer(answer, as_json=args.json)
     return 0
 
 

@@ -11,7 +11,7 @@ from app.assembly import Deps, attempt_stages, call_stages
 from app.assembly.passthrough import passes_on
 from app.assembly.recovery import recovering_routes
 from app.assembly.stages import passing_attempt_stages, passing_call_stages
-from app.cli.output import print_json
+from app.cli.output import print_answer, print_json
 from app.cli.reading import Offline
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
 from app.config.schema import Settings
@@ -32,12 +32,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print the routes and the pipeline of a valid configuration, without any network access.
-
-    Raises:
-        ConfigError: With every problem at once; with `--json` they are printed on standard output instead.
-    """
+    """Print the routes and the pipeline, or with `--json` also the problems; nothing is sent over the network."""
     try:
         offline = Offline(args.config)
     except ConfigError as error:
@@ -45,11 +40,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         print_json({"problems": [msgspec.structs.asdict(problem) for problem in error.problems]})
         return WRONG
-    meaning = _meaning(offline)
-    if args.json:
-        print_json(meaning)
-    else:
-        _show(meaning)
+    print_answer(_meaning(offline), _show, as_json=args.json)
     return 0
 
 

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from app.cli.output import Colour, painted, print_json, print_table
+from app.cli.output import Colour, painted, print_answer, print_table
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import CommandError, Verbs, add_json, add_verb
+from app.cli.verbs import CommandError, Verbs, add_verb
 
 _EXAMPLES = """\
 wizard circuits
@@ -27,33 +27,28 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     parser.add_argument("action", nargs="?", default="list", choices=("list", "open", "close", "reset"))
     parser.add_argument("target", nargs="?", metavar="TARGET", help="provider/model, for everything but list")
     add_remote(parser)
-    add_json(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    List the circuits, or force one and show it.
-
-    Raises:
-        CommandError: The target is missing, or the gateway refuses.
-    """
+    """List the circuits, or force one and show it."""
     if args.action == "list":
         answer = Remote.of(args).get("/admin/circuits")
-        circuits = answer["circuits"]
     elif args.target is None:
         raise CommandError(f"which target?\n  wizard circuits {args.action} provider/model")
     else:
         answer = Remote.of(args).send("POST", f"/admin/circuits/{quote(args.target)}/{args.action}")
-        circuits = [answer]
-    if args.json:
-        print_json(answer)
-    elif circuits:
+    print_answer(answer, _show, as_json=args.json)
+    return 0
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    circuits = answer.get("circuits", [answer])  # all, or the one that was forced
+    if circuits:
         heads = ("target", "state", "forced", "failures", "of calls", "since", "next probe")
         print_table(heads, [_row(circuit) for circuit in circuits])
     else:
         print("no circuit was ever anything but closed")
-    return 0
 
 
 def _row(circuit: Mapping[str, Any]) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.cli.output import Colour, painted, print_json
 from app.cli.verbs import Verbs, add_json, add_verb, complete_file
 from app.config.diff import changes
-from app.config.source import Source
+from app.config.load import load
 from app.core.configuration import Change
 
 DIFFERENT = 1
@@ -27,13 +27,8 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print the differences; return 0 if there are none, else 1.
-
-    Raises:
-        ConfigError: One of the two is invalid.
-    """
-    old, new = (Source(path, {}, {}).read() for path in (args.old, args.new))
+    """Print the differences; return 0 if there are none, else 1."""
+    old, new = (load(path) for path in (args.old, args.new))
     differences = changes(old.settings, new.settings)
     if args.json:
         print_json({"before": old.digest, "after": new.digest, "changes": differences})

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.config.load import Loaded, find
+from app.config.load import Loaded, Source, find
 from app.config.presets import PRESETS
-from app.config.source import Source
 from app.config.trees import merged
 from app.providers.discovery import discover
 from app.providers.local.wheels import missing

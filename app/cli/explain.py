@@ -14,10 +14,10 @@ import msgspec
 from app.api.admin.explaining import DEFAULT_ENDPOINT
 from app.api.app import dialects
 from app.api.hot import Arrival, Desk, HotRoute
-from app.cli.output import Colour, painted, print_facts, print_json, print_table, shown
+from app.cli.output import Colour, painted, print_answer, print_facts, print_table, shown
 from app.cli.reading import Offline
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import CommandError, UsageError, Verbs, add_json, add_verb, complete_file
+from app.cli.verbs import CommandError, UsageError, Verbs, add_verb, complete_file
 from app.core.errors import GatewayError
 from app.core.explain.port import explain
 from app.core.gateway import Gateway
@@ -37,7 +37,6 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     where = f"where it would be sent; default {DEFAULT_ENDPOINT}"
     parser.add_argument("--endpoint", default=DEFAULT_ENDPOINT, help=where)
     add_remote(parser)
-    add_json(parser)
     return parser
 
 
@@ -46,23 +45,13 @@ def run(args: argparse.Namespace) -> int:
     Print the explanation; return 0 if the request would reach a target, 1 if it would be refused.
 
     Without `--url` only the configuration is used: circuits are closed, and nothing has been spent.
-
-    Raises:
-        ConfigError: The configuration is invalid.
-
-        UsageError: There is no such endpoint.
-
-        CommandError: The request cannot be read, or the gateway refuses.
     """
     raw = _read(args.request)
     if args.url:
         explanation = Remote.of(args).send("POST", "/admin/explain", raw, {"endpoint": args.endpoint})
     else:
         explanation = _offline(args.config, args.endpoint, raw)
-    if args.json:
-        print_json(explanation)
-    else:
-        _show(explanation)
+    print_answer(explanation, _show, as_json=args.json)
     return REFUSED if explanation["refusal"] else 0
 
 

@@ -13,8 +13,7 @@ import yaml
 
 from app.cli.output import print_json
 from app.cli.verbs import Verbs, add_json, add_verb, complete_file
-from app.config.litellm.convert import Imported, convert
-from app.config.litellm.files import read_litellm
+from app.config.litellm.convert import Imported, convert, read_litellm
 
 _WIDTH: Final = 116
 _PLACES_MAX: Final = 3
@@ -41,12 +40,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print the result as YAML, below comments about what to check. Reads only the file and the files it includes.
-
-    Raises:
-        ConfigError: The file cannot be read, or is not a LiteLLM configuration.
-    """
+    """Print the result as YAML, below comments about what to check. Reads only the file and the files it includes."""
     imported = convert(read_litellm(args.file))
     if args.json:
         print_json({"settings": imported.settings, "notes": imported.notes})

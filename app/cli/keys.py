@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
 from typing import Any, Final
@@ -16,9 +17,9 @@ from urllib.parse import quote
 import msgspec
 from pydantic import ValidationError
 
-from app.cli.output import print_json, print_table
+from app.cli.output import print_answer, print_json, print_table
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import UsageError, Verbs, add_json, add_verb
+from app.cli.verbs import UsageError, Verbs, add_verb
 from app.config.features.keys import VirtualKey as KeySettings
 from app.config.load import find, load
 from app.config.schema import Settings
@@ -59,21 +60,11 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
         action.add_argument("id", metavar="ID", help="id of the key, or its name in the configuration file")
     for action in (making, listing, revoking, rotating):
         add_remote(action)
-        add_json(action)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Run the action.
-
-    Raises:
-        ConfigError: The configuration is invalid.
-
-        UsageError: A value would be refused in the configuration file.
-
-        CommandError: The gateway refuses.
-    """
+    """Run the action."""
     {"new": _new, "list": _list, "revoke": _revoke, "rotate": _rotate}[args.action](args)
     return 0
 
@@ -84,7 +75,8 @@ def _new(args: argparse.Namespace) -> None:
     if args.expires:
         spec["expires_at"] = args.expires.isoformat()
     if args.url:
-        _print_issued(args, Remote.of(args).send("POST", "/admin/keys", msgspec.json.encode(spec)))
+        issued = Remote.of(args).send("POST", "/admin/keys", msgspec.json.encode(spec))
+        print_answer(issued, _show_issued, as_json=args.json)
         return
     secret, fields = _new_key(_settings(args))
     spec.pop("expires_at", None)
@@ -101,10 +93,8 @@ def _rotate(args: argparse.Namespace) -> None:
     listed = next((key for key in settings.keys if key.name == args.id), None) if settings else None
     overlap_s = args.overlap.total_seconds()
     if listed is None:
-        path = f"/keys/{quote(args.id, safe='')}/rotate"
-        _print_issued(
-            args, Remote.of(args).send("POST", f"/admin{path}", msgspec.json.encode({"overlap_s": overlap_s}))
-        )
+        path, body = f"/admin/keys/{quote(args.id, safe='')}/rotate", msgspec.json.encode({"overlap_s": overlap_s})
+        print_answer(Remote.of(args).send("POST", path, body), _show_issued, as_json=args.json)
         return
     secret, fields = _new_key(settings)
     until = (datetime.now(UTC) + timedelta(seconds=overlap_s)).replace(microsecond=0)
@@ -113,18 +103,16 @@ def _rotate(args: argparse.Namespace) -> None:
 
 
 def _revoke(args: argparse.Namespace) -> None:
-    revoked = Remote.of(args).send("DELETE", f"/admin/keys/{quote(args.id, safe='')}")
-    if args.json:
-        print_json(revoked)
-    else:
-        print(f"{revoked['id']} is revoked, on every replica within a second")
+    answer = Remote.of(args).send("DELETE", f"/admin/keys/{quote(args.id, safe='')}")
+    text = f"{answer['id']} is revoked, on every replica within a second"
+    print_answer(answer, lambda _answer: print(text), as_json=args.json)
 
 
 def _list(args: argparse.Namespace) -> None:
-    answer = Remote.of(args).get("/admin/keys")
-    if args.json:
-        print_json(answer)
-        return
+    print_answer(Remote.of(args).get("/admin/keys"), _show_list, as_json=args.json)
+
+
+def _show_list(answer: Mapping[str, Any]) -> None:
     rows = [
         (
             *(key[name] for name in ("id", "name", "status", "source")),
@@ -167,10 +155,7 @@ def _require_good(entry: dict[str, Any]) -> None:
         raise UsageError("; ".join(problems)) from None
 
 
-def _print_issued(args: argparse.Namespace, issued: dict[str, Any]) -> None:
-    if args.json:
-        print_json(issued)
-        return
+def _show_issued(issued: Mapping[str, Any]) -> None:
     print(f"id   {issued['id']}\nkey  {issued['key']}\n\nThe key is shown this once. The gateway keeps only its hash.")
     if issued["source"] == "memory":
         print("Without Redis that is in its memory: the key ends when the gateway does.")

@@ -11,7 +11,7 @@ from app.assembly.catalogue import models
 from app.cli.banner import known_models
 from app.cli.embedded_default import read_here
 from app.cli.verbs import Verbs, add_config, add_json, add_verb
-from app.config.catalogue.reading import read_catalogue
+from app.config.catalogue import read_catalogue
 from app.config.schema import Settings
 from app.core.allow_list import slashed
 from app.core.catalogue import ModelInfo
@@ -36,12 +36,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print a line for each model, without any network access.
-
-    Raises:
-        ConfigError: With every problem at once.
-    """
+    """Print a line for each model, without any network access."""
     listed = _of_kind(args.kind) if args.kind else _configured(read_here(args.config).settings)
     if args.json:
         for name, info in listed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -51,6 +51,11 @@ def print_facts(facts: Mapping[str, Any], indent: str = "") -> None:
             print_facts(value, f"{indent}  ")
         else:
             print(f"{indent}{name:<24} {shown(value)}".rstrip())
+
+
+def print_answer(answer: Any, show: Callable[[Any], None] = print_facts, *, as_json: bool) -> None:  # noqa: ANN401 - JSON
+    """Print an answer as JSON, or by `show` for people."""
+    (print_json if as_json else show)(answer)
 
 
 def shown(value: object) -> str:

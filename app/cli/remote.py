@@ -10,9 +10,9 @@ from typing import Any, Final
 import httpx2
 
 from app.cli.progress import Progress
-from app.cli.verbs import CommandError, add_config
+from app.cli.verbs import CommandError, add_config, add_json
 from app.config.listening import places
-from app.config.source import Source
+from app.config.load import load
 from app.config.surroundings import TOKEN_VARIABLE, operator_token
 from app.core.errors import NOT_FOUND, UNAUTHORIZED
 
@@ -28,10 +28,11 @@ _CAUSES: Final[Mapping[type[Exception], str]] = MappingProxyType(
 
 
 def add_remote(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that select a gateway; by default that of the configuration, on this machine."""
+    """Add the flags that select a gateway, by default that of the configuration on this machine; and that for JSON."""
     add_config(parser)
     parser.add_argument("--url", help="address of the gateway; default that of the configuration")
     parser.add_argument("--token", help="admin token; default $WIZARD_ADMIN_TOKEN, or admin.token of the configuration")
+    add_json(parser)
 
 
 class Remote:
@@ -52,7 +53,7 @@ class Remote:
         token = operator_token() if args.token is None else args.token
         if args.url and token:
             return cls(args.url, token)
-        settings = Source(args.config, {}, {}).read().settings
+        settings = load(args.config).settings
         *_, admin_place = places(settings)
         return cls(args.url or admin_place.url, token or settings.admin.token.get_secret_value())
 

@@ -17,10 +17,9 @@ from app.cli.banner import banner
 from app.cli.embedded_default import found_here
 from app.cli.verbs import CommandError, Verbs, add_config, add_verb
 from app.config.listening import Place, places
-from app.config.load import find
+from app.config.load import Source, find
 from app.config.sections import Server
 from app.config.shapes import expectation, shape_at
-from app.config.source import Source
 from app.providers.local.wheels import missing
 from app.serving.process import listen, open_more_files, port_of
 from app.serving.start import start
@@ -42,14 +41,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Serve until a signal ends it, and return the exit code.
-
-    Raises:
-        ConfigError: With every problem at once.
-
-        CommandError: It cannot listen on a configured address.
-    """
+    """Serve until a signal ends it, and return the exit code."""
     for ending in (signal.SIGTERM, signal.SIGINT):  # until the server installs its own handlers
         signal.signal(ending, _exit)
     path = find(args.config)

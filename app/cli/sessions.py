@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
-from app.cli.output import print_json, print_table
+from app.cli.output import print_answer, print_json, print_table
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import Verbs, add_json, add_verb
+from app.cli.verbs import Verbs, add_verb
 
 _OUTLINE: Final = ("id", "owner", "model", "turns", "message_count", "bytes", "created_at", "expires_at", "metadata")
 
@@ -37,17 +38,11 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
         action.add_argument("id", metavar="ID")
     for action in (listing, showing, exporting, deleting):
         add_remote(action)
-        add_json(action)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Run the action.
-
-    Raises:
-        CommandError: The gateway refuses.
-    """
+    """Run the action."""
     {"list": _list, "show": _show, "export": _export, "delete": _delete}[args.action](args)
     return 0
 
@@ -55,9 +50,10 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> None:
     query = {"limit": str(args.limit), **({"owner": args.owner} if args.owner else {})}
     answer = Remote.of(args).send("GET", "/admin/sessions", query=query)
-    if args.json:
-        print_json(answer)
-        return
+    print_answer(answer, _show_list, as_json=args.json)
+
+
+def _show_list(answer: Mapping[str, Any]) -> None:
     rows = [
         (each["id"], each["owner"], each["turns"], each["bytes"], _time(each["expires_at"]))
         for each in answer["sessions"]
@@ -66,33 +62,28 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    session = _read(args)
-    outline = {name: session[name] for name in _OUTLINE}
-    if args.json:
-        print_json(outline)
-        return
+    session = _send("GET", args)
+    print_answer({name: session[name] for name in _OUTLINE}, _show_outline, as_json=args.json)
+
+
+def _show_outline(outline: Mapping[str, Any]) -> None:
     for name, value in outline.items():
         shown = _time(value) if name.endswith("_at") else msgspec.json.encode(value).decode().strip('"')
         print(f"{name:<14} {shown}")
 
 
 def _export(args: argparse.Namespace) -> None:
-    session = _read(args)
+    session = _send("GET", args)
     session.pop("owner")
     print_json(session)
 
 
 def _delete(args: argparse.Namespace) -> None:
-    deleted = Remote.of(args).send("DELETE", f"/admin/sessions/{quote(args.id, safe='')}")
-    if args.json:
-        print_json(deleted)
-    else:
-        print(f"{deleted['id']} is deleted")
+    print_answer(_send("DELETE", args), lambda deleted: print(f"{deleted['id']} is deleted"), as_json=args.json)
 
 
-def _read(args: argparse.Namespace) -> dict[str, Any]:
-    session: dict[str, Any] = Remote.of(args).get(f"/admin/sessions/{quote(args.id, safe='')}")
-    return session
+def _send(method: str, args: argparse.Namespace) -> Any:  # noqa: ANN401 - JSON
+    return Remote.of(args).send(method, f"/admin/sessions/{quote(args.id, safe='')}")
 
 
 def _time(seconds: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from app.cli.output import print_facts, print_json
+from app.cli.output import print_answer
 from app.cli.remote import Remote, add_remote
-from app.cli.verbs import Verbs, add_json, add_verb
+from app.cli.verbs import Verbs, add_verb
 
 _EXAMPLES = """\
 wizard stats
@@ -17,20 +17,10 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
     """Add `stats`."""
     parser = add_verb(verbs, "stats", "show what a running gateway has done lately", _EXAMPLES)
     add_remote(parser)
-    add_json(parser)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print the statistics.
-
-    Raises:
-        CommandError: The gateway refuses.
-    """
-    answer = Remote.of(args).get("/admin/stats")
-    if args.json:
-        print_json(answer)
-    else:
-        print_facts(answer)
+    """Print the statistics."""
+    print_answer(Remote.of(args).get("/admin/stats"), as_json=args.json)
     return 0

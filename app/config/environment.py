@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
@@ -14,7 +15,7 @@ from pydantic_settings.sources.utils import parse_env_vars
 from app.config.problems import did_you_mean, shown_key
 from app.config.schema import Settings
 from app.config.shapes import leaf_locs, secret_in_file, shape_at, shape_of_field
-from app.config.trees import Loc, Tree
+from app.config.trees import Loc, Tree, contains
 from app.core.configuration import Problem
 
 PREFIX: Final = "WIZARD_"
@@ -98,6 +99,30 @@ def plain(name: str) -> str:
 def variable_name(loc: Loc) -> str:
     """Return the variable that sets the value at `loc`; list entries have none."""
     return PREFIX + SEPARATOR.join(str(part).upper() for part in loc)
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The settings from the environment, and those from the file (or the embedded default) called `label`."""
+
+    environment: Tree
+    written: Tree
+    names: Mapping[str, str]  # real names of all environment variables, by their plain form
+    label: str
+
+    def of(self, loc: Loc) -> str:
+        """Return the origin of the value at `loc`, or of what surrounds it if it is missing."""
+        for depth in range(len(loc), 0, -1):
+            if contains(self.environment, loc[:depth]):
+                return self._variable(loc[:depth])
+            if contains(self.written, loc[:depth]):
+                break
+        return self.label
+
+    def _variable(self, loc: Loc) -> str:
+        candidates = (variable_name(loc[:depth]) for depth in range(len(loc), 0, -1))
+        exact = next((self.names[name] for name in map(plain, candidates) if name in self.names), None)
+        return f"environment variable {exact}" if exact else f"environment variables {variable_name(loc)}__…"
 
 
 def _loc(name: str) -> Loc:

@@ -8,7 +8,7 @@ from typing import get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from app.config.origins import Origins
+from app.config.environment import Origins
 from app.config.problems import MISSING, did_you_mean, dotted, kind_of, shown, shown_key
 from app.config.shapes import Shape, expectation, shape_at
 from app.config.trees import Loc

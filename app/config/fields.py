@@ -42,9 +42,6 @@ _FRAMING_HEADERS: Final = frozenset({"connection", "content-length", "content-ty
 
 UNIX: Final = "http+unix://"  # followed by the path of a socket, its slashes written as %2F
 
-# Keys are sent in a header.
-_SENDABLE: Final = re.compile(r"[\x21-\x7e]+").fullmatch
-
 T = TypeVar("T")
 
 
@@ -201,20 +198,17 @@ ProviderKind = Annotated[
     such(lambda kind: kind in PROVIDER_KINDS.own or kind in PROVIDER_KINDS.names),
     Choices(PROVIDER_KINDS.own),
 ]
+_WITHOUT_SLASH = AfterValidator(lambda url: url.rstrip("/"))
+_HTTP = "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
 HttpUrl = Annotated[
-    Annotated[str, such(_is_base_url), AfterValidator(lambda url: url.rstrip("/"))] | None,
+    Annotated[str, such(_is_base_url), _WITHOUT_SLASH] | None,
     BeforeValidator(stripped),
-    Expected(
-        "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1"
-    ),
+    Expected(_HTTP),
 ]
 BaseUrl = Annotated[
-    Annotated[str, such(_is_provider_url), AfterValidator(lambda url: url.rstrip("/"))] | None,
+    Annotated[str, such(_is_provider_url), _WITHOUT_SLASH] | None,
     BeforeValidator(stripped),
-    Expected(
-        "an http or https address with a host and without user, query, fragment and spaces, like https://example.com/v1,"
-        f" or a socket, like {UNIX}%2Frun%2Fmodel.sock/v1"
-    ),
+    Expected(f"{_HTTP}, or a socket, like {UNIX}%2Frun%2Fmodel.sock/v1"),
 ]
 Place = Annotated[
     Annotated[str, _form(r"[A-Za-z0-9][A-Za-z0-9_.-]*")] | None,
@@ -226,12 +220,13 @@ SecretFile = Annotated[
     BeforeValidator(stripped),
     Expected("the path of a file with nothing but the key in it"),
 ]
-ApiKey = Annotated[
-    SecretStr | None,
+_Key = Annotated[
+    SecretStr,
     BeforeValidator(stripped),
-    such_secret(_SENDABLE),
+    such_secret(re.compile(r"[\x21-\x7e]+").fullmatch),  # keys are sent in a header
     Expected("text of printable ASCII characters without spaces and line breaks"),
 ]
+ApiKey = _Key | None
 RedisUrl = Annotated[
     SecretStr | None,
     BeforeValidator(stripped),
@@ -253,15 +248,7 @@ KeyPrefix = Annotated[
     Expected("1 to 64 letters, digits, '_', '.', ':' and '-'"),
 ]
 ApiKeys = Annotated[
-    tuple[
-        Annotated[
-            SecretStr,
-            BeforeValidator(stripped),
-            such_secret(_SENDABLE),
-            Expected("text of printable ASCII characters without spaces and line breaks"),
-        ],
-        ...,
-    ],
+    tuple[_Key, ...],
     such(lambda keys: len(set(keys)) == len(keys)),
     Expected("a list of keys, each of them once"),
 ]

@@ -18,10 +18,9 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import InitSettingsSource
 
 from app.config.checks import Names, cross_check
-from app.config.environment import CONFIG_VARIABLE, as_written, plain, read_environment
+from app.config.environment import CONFIG_VARIABLE, Origins, as_written, plain, read_environment
 from app.config.explain import explain
 from app.config.files import Seen, read_file, seen
-from app.config.origins import Origins
 from app.config.placeholders import Filler
 from app.config.presets import PRESETS
 from app.config.schema import Settings
@@ -109,6 +108,29 @@ def load(
     if problems:
         raise ConfigError(sorted(problems.values(), key=lambda problem: problem.path))
     return Loaded(settings, label, digest(settings), files, seen(files))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    A configuration that can be read at any time, in any worker process.
+
+    `overrides` are environment variables set by command-line flags, with precedence over the real ones. `found` has
+    the lowest precedence: providers discovered on this machine if there was no file.
+    """
+
+    path: Path | None
+    overrides: Mapping[str, str]
+    found: Mapping[str, object]
+
+    def read(self) -> Loaded:
+        """
+        Read the current configuration.
+
+        Raises:
+            ConfigError: With every problem at once.
+        """
+        return load(self.path, {**os.environ, **self.overrides}, self.found)
 
 
 def digest(settings: Settings) -> str:

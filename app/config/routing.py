@@ -1,4 +1,4 @@
-"""The sections `providers` and `models`: providers and routes."""
+"""The sections `upstream`, `providers` and `models`: connections, providers and routes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from app.config.features.upstream import Tls
 from app.config.fields import (
     ApiKey,
     ApiKeys,
     BaseUrl,
     Count,
+    Expected,
     Headers,
     HttpUrl,
     Lifetime,
@@ -30,10 +30,32 @@ from app.config.fields import (
     StrategyName,
     Weight,
     Whole,
+    stripped,
 )
 from app.config.presets import PRESETS
 
+PemFile = Annotated[str | None, BeforeValidator(stripped), Expected("the path of a readable PEM file")]
 Capability = Literal["tools", "vision", "json_schema", "audio"]
+
+
+class Upstream(Section):
+    """Connections to providers, per process."""
+
+    connections_max: Count = Field(default=4096, description="Maximum open connections to all providers together.")
+    per_origin_max: Count = Field(default=2048, description="Maximum open connections to one address.")
+    idle_s: Seconds = Field(default=50, description="Seconds that a connection may rest before it is closed.")
+    age_s: Seconds = Field(default=900, description="Seconds after which a connection is used no more.")
+    warm: Annotated[Whole, Field(ge=0, le=1000)] = Field(
+        default=0, description="Connections that are opened to each provider at the start."
+    )
+
+
+class Tls(Section):
+    """Trusted authorities and the client certificate for a provider; renewed files are read again."""
+
+    ca_file: PemFile = Field(default=None, description="Authorities that are trusted instead of the system's.")
+    certificate_file: PemFile = Field(default=None, description="Certificate that is shown to the provider.")
+    key_file: PemFile = Field(default=None, description="Its private key, without a password; null: in the same file.")
 
 
 class HealthCheck(Section):
@@ -86,7 +108,7 @@ class Provider(Section):
     )
     proxy: HttpUrl = Field(default=None, description="HTTP proxy on the way to this provider; null goes straight.")
     http2: bool = Field(default=False, description="Whether it is spoken to by HTTP/2, if it agrees.")
-    tls: Tls = Field(default_factory=Tls, description="Certificates, where the usual ones do not do.")
+    tls: Tls = Tls()
     models: tuple[ModelName, ...] = Field(default=(), description="Model names that GET /v1/models lists for it.")
     discover: bool = Field(default=False, description="Whether the provider is asked for its models, to list them too.")
     discover_every_s: Seconds = Field(default=3600, description="Seconds between two such questions.")
@@ -95,7 +117,7 @@ class Provider(Section):
         default="auto", description="auto asks streams for their usage until the provider refuses that; never does not."
     )
 
-    health: HealthCheck = Field(default_factory=HealthCheck, description="Whether it is asked how it is.")
+    health: HealthCheck = HealthCheck()
     follow_limits: bool = Field(
         default=False,
         description="Whether it is skipped while its rate-limit headers report that nothing is left.",
@@ -205,11 +227,9 @@ class Route(Section):
     strict: bool | None = Field(
         default=None, description="Whether numbers out of range and unknown roles are refused; null as validation says."
     )
-    system: Instructions = Field(default_factory=Instructions, description="What every call of this route is told.")
-    hedge: Hedge = Field(default_factory=Hedge, description="A second target for calls whose first is slow.")
-    recovery: Recovery = Field(default_factory=Recovery, description="What becomes of streams that break off.")
-    streaming: RouteStreaming = Field(
-        default_factory=RouteStreaming, description="How answers of this route are relayed."
-    )
+    system: Instructions = Instructions()
+    hedge: Hedge = Hedge()
+    recovery: Recovery = Recovery()
+    streaming: RouteStreaming = RouteStreaming()
     cache: bool = Field(default=True, description="Whether calls of this route use the cache, if there is one.")
     cache_ttl_s: Lifetime | None = Field(default=None, description="Seconds instead of cache.ttl_s; null takes that.")

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.config.features.admin import Admin
-from app.config.features.auth import Auth
+from app.config.features.auth import Admin, Auth
 from app.config.features.budgets import Alerts, Budget, ModelPrice, Usage
-from app.config.features.cache import Cache
-from app.config.features.catalogue import Catalogue
-from app.config.features.circuit_breaker import CircuitBreaker
+from app.config.features.cache import Cache, Idempotency
+from app.config.features.catalogue import Catalogue, Tokenizer
 from app.config.features.guards import Guards
-from app.config.features.idempotency import Idempotency
 from app.config.features.keys import Keys
 from app.config.features.limits import Limits
 from app.config.features.passthrough import Files, Passthrough
 from app.config.features.redaction import Redaction
 from app.config.features.redis import Redis
-from app.config.features.request_log import RequestLog
 from app.config.features.sessions import Sessions
-from app.config.features.tokenizer import Tokenizer
-from app.config.features.tracing import Tracing
-from app.config.features.upstream import Upstream
+from app.config.features.telemetry import Logging, Metrics, RequestLog, Tracing
 from app.config.fields import ModelName, ProviderName
-from app.config.routing import Provider, Route
-from app.config.sections import Admission, Fallback, Logging, Metrics, Retry, Server, Streaming, Timeouts, Validation
+from app.config.routing import Provider, Route, Upstream
+from app.config.sections import Admission, CircuitBreaker, Fallback, Retry, Server, Streaming, Timeouts, Validation
 
 
 class Settings(BaseSettings):
@@ -46,43 +39,39 @@ class Settings(BaseSettings):
         env_parse_none_str="null",
     )
 
-    server: Server = Field(default_factory=Server, description="Where the gateway listens, and what it accepts.")
-    redis: Redis = Field(default_factory=Redis, description="The store that several processes share.")
-    auth: Auth = Field(default_factory=Auth, description="Who may call.")
-    keys: Keys = Field(default=(), description="Virtual keys.")
-    providers: dict[ProviderName, Provider] = Field(default_factory=dict, description="Where models answer, by name.")
-    models: dict[ModelName, Route] = Field(default_factory=dict, description="Routes, by the model name of callers.")
-    upstream: Upstream = Field(default_factory=Upstream, description="Connections to providers.")
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long each phase of a call may take.")
-    validation: Validation = Field(default_factory=Validation, description="Bounds of an accepted request.")
-    admission: Admission = Field(default_factory=Admission, description="How many calls are worked on at once.")
-    redaction: Redaction = Field(default_factory=Redaction, description="What is taken out of prompts.")
-    limits: Limits = Field(default=(), description="Rate limits.")
-    tokenizer: Tokenizer = Field(default_factory=Tokenizer, description="How tokens are counted near a limit.")
-    budgets: tuple[Budget, ...] = Field(default=(), description="What may be spent.")
-    prices: dict[ModelName, ModelPrice] = Field(
-        default_factory=dict, description="Prices by provider/model, before those that are known."
-    )
-    usage: Usage = Field(default_factory=Usage, description="What was used, for reports.")
-    alerts: Alerts = Field(default_factory=Alerts, description="Who is told at once.")
-    catalogue: Catalogue = Field(default_factory=Catalogue, description="What is known of models.")
-    guards: Guards = Field(default_factory=Guards, description="Checks on the meaning of a prompt.")
-    admin: Admin = Field(default_factory=Admin, description="The administration endpoints.")
-    cache: Cache = Field(default_factory=Cache, description="Stored answers.")
-    circuit_breaker: CircuitBreaker = Field(default_factory=CircuitBreaker, description="Leaving bad targets alone.")
-    retry: Retry = Field(default_factory=Retry, description="How one target is tried again.")
-    fallback: Fallback = Field(default_factory=Fallback, description="When the next target is tried.")
-    streaming: Streaming = Field(default_factory=Streaming, description="How answers are relayed.")
-    sessions: Sessions = Field(default_factory=Sessions, description="Where conversations are kept.")
-    idempotency: Idempotency = Field(default_factory=Idempotency, description="Calls that are sent again.")
-    passthrough: Passthrough = Field(
-        default_factory=Passthrough, description="Requests that are passed on as they are."
-    )
-    files: Files = Field(default_factory=Files, description="Files and batches, which providers keep.")
-    logging: Logging = Field(default_factory=Logging, description="What is logged, and how.")
-    metrics: Metrics = Field(default_factory=Metrics, description="Whether metrics are served.")
-    request_log: RequestLog = Field(default_factory=RequestLog, description="What is kept of calls that are over.")
-    tracing: Tracing = Field(default_factory=Tracing, description="OpenTelemetry spans.")
+    server: Server = Server()
+    redis: Redis = Redis()
+    auth: Auth = Auth()
+    keys: Keys = ()
+    providers: dict[ProviderName, Provider] = {}
+    models: dict[ModelName, Route] = {}
+    upstream: Upstream = Upstream()
+    timeouts: Timeouts = Timeouts()
+    validation: Validation = Validation()
+    admission: Admission = Admission()
+    redaction: Redaction = Redaction()
+    limits: Limits = ()
+    tokenizer: Tokenizer = Tokenizer()
+    budgets: tuple[Budget, ...] = ()
+    prices: dict[ModelName, ModelPrice] = {}
+    usage: Usage = Usage()
+    alerts: Alerts = Alerts()
+    catalogue: Catalogue = Catalogue()
+    guards: Guards = Guards()
+    admin: Admin = Admin()
+    cache: Cache = Cache()
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+    retry: Retry = Retry()
+    fallback: Fallback = Fallback()
+    streaming: Streaming = Streaming()
+    sessions: Sessions = Sessions()
+    idempotency: Idempotency = Idempotency()
+    passthrough: Passthrough = Passthrough()
+    files: Files = Files()
+    logging: Logging = Logging()
+    metrics: Metrics = Metrics()
+    request_log: RequestLog = RequestLog()
+    tracing: Tracing = Tracing()
 
     @property
     def may_have_keys(self) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from app.config.origins import Origins
+from app.config.environment import Origins
 from app.config.problems import dotted, shown
 from app.config.schema import Settings
 from app.config.shapes import FILE_SUFFIX, secret_in_file, shape_at
@@ -18,27 +17,6 @@ from app.core.configuration import Problem
 _MAX_CHARS: Final = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """A setting that names a file, and the setting that gets the contents."""
-
-    name: str
-    becomes: str
-    several: bool
-
-    @property
-    def expected(self) -> str:
-        """Describe what the file must contain."""
-        if self.several:
-            return "the path of a readable text file with a key on each line"
-        what = self.becomes.removeprefix("api_").replace("_", " ")
-        return f"the path of a readable text file with nothing but the {what} in it"
-
-    def contents(self, text: str) -> object:
-        """Return the secret, or the list of secrets, in the text of the file."""
-        return [line.strip() for line in text.splitlines() if line.strip()] if self.several else text.strip()
-
-
 def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree, dict[Loc, Problem]]:
     """Return a copy of `tree` with each `api_key_file` read into `api_key`, each `token_file` into `token`, and so on.
 
@@ -46,52 +24,47 @@ def with_secret_files(tree: Tree, folder: Path, origins: Origins) -> tuple[Tree,
     """
     problems: dict[Loc, Problem] = {}
     consumed: list[Loc] = []
-    for loc, kind, section in list(_places(tree, ())):
-        try:
-            read = _contents(kind, section, folder)
-        except _UnusableError as error:
-            value = error.value or shown(loc, section[kind.name])
-            problems[loc] = Problem(dotted(loc), value, error.expected, error.suggestion, origins.of(loc))
-        else:
-            for part in reversed(loc[:-1]):
-                read = {str(part): read}
-            tree = merged(tree, read)
-        if isinstance(section[kind.name], str | None) and shape_at(Settings, loc) is None:
+    for (*around, name), section, is_list in list(_places(tree, ())):
+        loc, path, becomes = (*around, name), section[name], name.removesuffix(FILE_SUFFIX)
+        if isinstance(path, str | None) and shape_at(Settings, loc) is None:
             consumed.append(loc)
+        if not isinstance(path, str) or not path.strip():  # null, or of a wrong type, which the schema reports
+            continue
+        if section.get(becomes):
+            value, expected = f"{becomes} is set as well", f"either {becomes} or {name}"
+            problems[loc] = Problem(dotted(loc), value, expected, "remove one of the two", origins.of(loc))
+            continue
+        try:
+            text = _read(folder / path.strip())
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            advice = f"check the path and its permissions: {reason}"
+            expected = _expected(becomes, is_list=is_list)
+            problems[loc] = Problem(dotted(loc), shown(loc, path), expected, advice, origins.of(loc))
+        else:
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            read: Tree = {becomes: lines if is_list else text}
+            for part in reversed(around):
+                read = {part: read}
+            tree = merged(tree, read)
     return without(tree, consumed), problems
 
 
-def _places(section: Mapping[str, object], around: Loc) -> Iterator[tuple[Loc, _Kind, Mapping[str, object]]]:
-    """Yield the location of each setting that names a file, its kind, and the section that contains it."""
+def _places(section: Tree, around: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Tree, bool]]:
+    """Yield each setting that names a file: its location, its section, and whether the file has a list of secrets."""
     for name, value in section.items():
         loc = (*around, name)
         if isinstance(value, dict):
             yield from _places(value, loc)
         elif (secret := secret_in_file(Settings, loc)) is not None:
-            yield loc, _Kind(name, name.removesuffix(FILE_SUFFIX), not secret.is_scalar), section
+            yield loc, section, not secret.is_scalar
 
 
-class _UnusableError(Exception):
-    def __init__(self, value: str, expected: str, suggestion: str) -> None:
-        super().__init__(expected)
-        self.value = value
-        self.expected = expected
-        self.suggestion = suggestion
-
-
-def _contents(kind: _Kind, provider: Mapping[str, object], folder: Path) -> Tree:
-    """Return the setting that the file provides; empty if none is named."""
-    path = provider.get(kind.name)
-    if not isinstance(path, str) or not path.strip():  # absent, or of a wrong type, which the schema reports
-        return {}
-    if provider.get(kind.becomes):
-        expected = f"either {kind.becomes} or {kind.name}"
-        raise _UnusableError(f"{kind.becomes} is set as well", expected, "remove one of the two")
-    try:
-        return {kind.becomes: kind.contents(_read(folder / path.strip()))}
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _UnusableError("", kind.expected, f"check the path and its permissions: {reason}") from None
+def _expected(becomes: str, *, is_list: bool) -> str:
+    if is_list:
+        return "the path of a readable text file with a key on each line"
+    what = becomes.removeprefix("api_").replace("_", " ")
+    return f"the path of a readable text file with nothing but the {what} in it"
 
 
 def _read(path: Path) -> str:

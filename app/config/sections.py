@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from app.config.fields import (
     Bytes,
@@ -18,7 +18,6 @@ from app.config.fields import (
     Seconds,
     Section,
     Whole,
-    lowered,
 )
 from app.core.errors import Trigger
 
@@ -64,7 +63,7 @@ class Server(Section):
         default=1, ge=0, le=600, description="Seconds after SIGTERM in which new calls are still taken, unready."
     )
     watch: bool = Field(default=True, description="Whether a changed file is taken over by itself.")
-    recycle: Recycle = Field(default_factory=Recycle, description="When a worker process is replaced.")
+    recycle: Recycle = Recycle()
 
 
 class Timeouts(Section):
@@ -127,6 +126,20 @@ class Retry(Section):
     )
 
 
+class CircuitBreaker(Section):
+    """When a target that keeps failing is skipped."""
+
+    enabled: bool = Field(default=True, description="Whether targets have circuits at all.")
+    failure_threshold: Count = Field(default=5, description="Failures inside the window that open the circuit.")
+    window_s: Seconds = Field(default=60, description="Length of the sliding window, in seconds.")
+    failure_ratio: Ratio = Field(default=0.5, description="Least share of failed calls that opens the circuit.")
+    open_s: Seconds = Field(default=30, description="Seconds before the first probe.")
+    open_max_s: Seconds = Field(default=300, description="Longest time between probes, in seconds.")
+    half_open_max_calls: Whole = Field(
+        default=1, ge=1, le=1000, description="Probes at the same time, over all replicas."
+    )
+
+
 class Fallback(Section):
     """When the next target of a route is tried."""
 
@@ -170,21 +183,4 @@ class Streaming(Section):
     drain_max: Annotated[Whole, Field(ge=0, le=100_000)] = Field(
         default=100, description="Maximum answers that are read to the end after a disconnect, per process."
     )
-    resume: Resume = Field(default_factory=Resume, description="Streams that clients can come back to.")
-
-
-class Logging(Section):
-    """What is logged, and how."""
-
-    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lowered)] = Field(
-        default="info", description="Least severe line that is kept."
-    )
-    format: Literal["json", "console"] = Field(
-        default="json", description="One JSON object a line, or text for people."
-    )
-
-
-class Metrics(Section):
-    """Whether Prometheus metrics are served."""
-
-    enabled: bool = Field(default=True, description="Whether GET /metrics answers.")
+    resume: Resume = Resume()

@@ -36,6 +36,6 @@ def operator_token(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get(TOKEN_VARIABLE, "")
 
 
-def wants_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+def wants_colour(stream: TextIO) -> bool:
     """Return whether to print colours: on a terminal, unless NO_COLOR (https://no-color.org) or TERM forbids it."""
-    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -22,9 +22,8 @@ from app.assembly import Deps, make_deps, open_state, prober_handler, probings, 
 from app.assembly.circuits import circuit_policy
 from app.assembly.providers import pool_options, warmed
 from app.assembly.tracing import Tracers
-from app.config.load import Loaded
+from app.config.load import Loaded, Source
 from app.config.schema import Settings
-from app.config.source import Source
 from app.core.clock import SystemClock
 from app.core.lifecycle import Lifecycle
 from app.main.telemetry import Telemetry

@@ -8,8 +8,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
-from app.config.load import Loaded
-from app.config.source import Source
+from app.config.load import Loaded, Source
 from app.serving.messages import Beat, Downwards, Ending, Reloaded, Started, Stop, Upwards, from_worker, say
 from app.serving.worker import WorkerSetup, work
 

@@ -6,8 +6,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from app.config.load import Loaded
-from app.config.source import Source
+from app.config.load import Loaded, Source
 from app.config.surroundings import supervision
 from app.core.clock import SystemClock
 from app.core.configuration import ConfigError, Problem

@@ -14,8 +14,7 @@ from typing import Final
 
 import msgspec
 
-from app.config.load import Loaded
-from app.config.source import Source
+from app.config.load import Loaded, Source
 from app.core.clock import Clock
 from app.core.configuration import ConfigError
 from app.core.signals import Signal

@@ -13,8 +13,7 @@ from types import FrameType
 
 import msgspec
 
-from app.config.load import Loaded
-from app.config.source import Source
+from app.config.load import Loaded, Source
 from app.core.clock import SystemClock
 from app.main import Service
 from app.serving.messages import Beat, Ending, Reload, Reloaded, Replaced, Started, Stop, from_parent, say

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from app.api.openapi.bodies import takes
+from app.api.json_routes import takes
 
 
 class _Inner(msgspec.Struct):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config.catalogue.reading import CatalogueError, read_catalogue
+from app.config.catalogue import CatalogueError, read_catalogue
 from app.config.presets import PRESETS
 from tests.config.cases import problem
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app.config.load import EMBEDDED, find, load
+from app.config.load import EMBEDDED, Source, find, load
 from app.config.presets import PRESETS
-from app.config.source import Source
 from app.core.configuration import ConfigError
 from tests.config.cases import loaded, problem
 

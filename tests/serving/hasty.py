@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from app.config.listening import Place
-from app.config.source import Source
+from app.config.load import Source
 from app.config.surroundings import supervision
 from app.core.clock import SystemClock
 from app.core.signals import Signal

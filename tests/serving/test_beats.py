@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import uvicorn
 
-from app.config.source import Source
+from app.config.load import Source
 from app.core.clock import SystemClock
 from app.main import Service
 from app.serving.server import GatewayServer

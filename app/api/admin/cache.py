@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import Json, admitted, json_answer
+from app.api.admin.gate import admitted
+from app.api.json_routes import json_answer
+from app.api.openapi.parts import Json
 from app.core.caching.ports import CacheView, Tally
 from app.core.caching.stored import Selection
 from app.core.errors import INVALID_REQUEST, GatewayError

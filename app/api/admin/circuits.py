@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import Json, admitted, json_answer
+from app.api.admin.gate import admitted
+from app.api.json_routes import json_answer
+from app.api.openapi.parts import Json
 from app.core.circuits import CircuitView, Force
 from app.core.gateway import CurrentGateway
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import Json, admitted, json_answer
+from app.api.admin.gate import admitted
 from app.api.errors import error_object
 from app.api.inbound import headers_of, request_id_of
+from app.api.json_routes import json_answer
+from app.api.openapi.parts import Json
 from app.core.configuration import ConfigError, Configurations
 from app.core.errors import UNPROCESSABLE, GatewayError
 from app.core.gateway import CurrentGateway

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import admitted, json_answer
+from app.api.admin.gate import admitted
 from app.api.asgi import ClientGoneError, read_body
 from app.api.hot import Arrival, HotRoute
 from app.api.inbound import credential_of, headers_of, request_id_of
+from app.api.json_routes import json_answer
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.explain.port import explain
 from app.core.gateway import CurrentGateway

@@ -6,18 +6,19 @@ It runs before the router, so no route can be left unprotected, and unknown path
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import Final
 
 from fastapi import Request
 from starlette.routing import Route
 
-from app.api.admin.access import admitted
-from app.api.asgi import AsgiSink, Message, Receive, Scope, Send
+from app.api.asgi import AsgiSink, DefaultHeaders, Message, Receive, Scope, Send
 from app.api.errors import error_response, nothing_at
 from app.api.inbound import headers_of, request_id_of
 from app.api.roles import ADMIN_PATH, is_administrative
 from app.core.errors import UNAUTHORIZED, GatewayError
-from app.core.gateway import CurrentGateway
+from app.core.gateway import AdminOptions, CurrentGateway, Gateway
 from app.core.signals import AdminActed, Listener
 
 # Every method but GET is audited, with these exceptions: reading a caller's messages is, a dry run is not.
@@ -31,6 +32,7 @@ _HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 _FAILED: Final = 400
+_BEARER: Final = "bearer "
 
 
 class AdminGate:
@@ -61,36 +63,30 @@ class AdminGate:
         except GatewayError as error:
             if error.kind is UNAUTHORIZED:  # else the admin API is disabled or on another port
                 self._listener(AdminActed(request_id, "", "", error.kind.status, admitted=False, peer=_peer(scope)))
-            await AsgiSink(Guarded(scope, send)).whole(*error_response(error, request_id))
+            await AsgiSink(DefaultHeaders(send, _HEADERS)).whole(*error_response(error, request_id))
             return True
         return False
 
     def watched(self, scope: Scope, send: Send) -> Send:
         """Return a `Send` for an answer to an operator, which audits the action."""
-        return Guarded(scope, send, self._listener)
+        return _Audited(scope, send, self._listener)
 
 
-class Guarded:
+class _Audited(DefaultHeaders):
     """A `Send` that adds security headers, and reports the action to `listener`."""
 
-    def __init__(self, scope: Scope, send: Send, listener: Listener | None = None) -> None:
+    def __init__(self, scope: Scope, send: Send, listener: Listener) -> None:
+        super().__init__(send, _HEADERS)
         self._scope = scope
-        self._send = send
         self._listener = listener
 
     async def __call__(self, message: Message) -> None:
         """Forward a message."""
         if message["type"] == "http.response.start":
-            own = dict(message.get("headers", ()))
-            message["headers"] = [
-                *message.get("headers", ()),
-                *(header for header in _HEADERS if header[0] not in own),
-            ]
-            if self._listener is not None:
-                self._audit(self._listener, message["status"], own.get(b"x-request-id", b""))
-        await self._send(message)
+            self._audit(message["status"], dict(message.get("headers", ())).get(b"x-request-id", b""))
+        await super().__call__(message)
 
-    def _audit(self, listener: Listener, status: int, request_id: bytes) -> None:
+    def _audit(self, status: int, request_id: bytes) -> None:
         route, method = self._scope.get("route"), self._scope["method"]
         if not isinstance(route, Route) or method not in (route.methods or ()):
             return  # no such route
@@ -99,7 +95,29 @@ class Guarded:
             return
         target = "" if status >= _FAILED else "/".join(map(str, self._scope.get("path_params", {}).values()))
         shown_id = request_id.decode() or request_id_of(headers_of(self._scope))
-        listener(AdminActed(shown_id, action, target, status, admitted=True, peer=_peer(self._scope)))
+        self._listener(AdminActed(shown_id, action, target, status, admitted=True, peer=_peer(self._scope)))
+
+
+def admitted(request: Request, gateway: Gateway) -> AdminOptions:
+    """
+    Return the options of the admin API, if the request has the token of the current configuration.
+
+    Raises:
+        GatewayError: UNAUTHORIZED, or NOT_FOUND if the admin API is disabled.
+    """
+    admin = gateway.admin
+    if admin is None:
+        raise nothing_at(request.url.path)
+    header = request.headers.get("authorization", "")
+    token = header[len(_BEARER) :].strip() if header[: len(_BEARER)].lower() == _BEARER else ""
+    # digests have equal lengths, so the comparison leaks neither the token's length nor a part of it
+    if not hmac.compare_digest(hashlib.sha256(token.encode("latin-1", "replace")).digest(), admin.token_sha256):
+        raise GatewayError(
+            UNAUTHORIZED,
+            "The administration needs its token.",
+            suggestion="Send 'authorization: Bearer TOKEN' with the value of 'admin.token'.",
+        )
+    return admin
 
 
 def _peer(scope: Scope) -> str:

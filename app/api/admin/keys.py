@@ -9,10 +9,11 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import Json, admitted, json_answer
+from app.api.admin.gate import admitted
 from app.api.asgi import read_body
 from app.api.inbound import headers_of
-from app.api.openapi.bodies import takes
+from app.api.json_routes import json_answer, takes
+from app.api.openapi.parts import Json
 from app.core.bodies import decode_as
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway

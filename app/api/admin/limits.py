@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import Json, admitted, json_answer
+from app.api.admin.gate import admitted
+from app.api.json_routes import json_answer
+from app.api.openapi.parts import Json
 from app.core.gateway import CurrentGateway
 from app.core.gcra import US_PER_S
 from app.core.limits.rulebook import owner_of

@@ -10,7 +10,8 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from app.api.admin.access import admitted, described, json_answer
+from app.api.admin.gate import admitted
+from app.api.json_routes import json_answer, query
 from app.core.errors import NOT_FOUND, GatewayError
 from app.core.gateway import AdminOptions, CurrentGateway
 from app.core.insight import EventsQuery, Insight
@@ -37,7 +38,7 @@ def live_router(gateways: CurrentGateway) -> APIRouter:
         "/events",
         summary="Watch events as they happen (server-sent events)",
         response_class=EventSourceResponse,
-        openapi_extra=described(_PARAMETERS),
+        openapi_extra=query(_PARAMETERS),
     )
     async def events(request: Request) -> Response:
         insight = _insight(admitted(request, gateways.current))

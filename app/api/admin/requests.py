@@ -9,7 +9,9 @@ from typing import Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import Json, admitted, described, json_answer
+from app.api.admin.gate import admitted
+from app.api.json_routes import json_answer, query
+from app.api.openapi.parts import Json
 from app.core.errors import INVALID_REQUEST, NOT_FOUND, GatewayError
 from app.core.gateway import AdminOptions, CurrentGateway
 from app.core.request_log import RequestEntry, RequestLog, RequestQuery
@@ -46,7 +48,7 @@ def requests_router(gateways: CurrentGateway) -> APIRouter:
     """Return the routes of the request log."""
     router = APIRouter()
 
-    @router.get("/requests", summary="List the last calls, the newest first", openapi_extra=described(_PARAMETERS))
+    @router.get("/requests", summary="List the last calls, the newest first", openapi_extra=query(_PARAMETERS))
     async def list_requests(request: Request) -> Response:
         log = _log(admitted(request, gateways.current))
         filters = dict(request.query_params)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import admitted, json_answer
+from app.api.admin.gate import admitted
+from app.api.json_routes import json_answer
 from app.api.sessions import checked_limit, outline, whole
 from app.core.gateway import CurrentGateway
 

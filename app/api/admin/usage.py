@@ -10,7 +10,9 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.admin.access import Json, admitted, json_answer
+from app.api.admin.gate import admitted
+from app.api.json_routes import json_answer
+from app.api.openapi.parts import Json
 from app.core.errors import INVALID_REQUEST, GatewayError
 from app.core.gateway import CurrentGateway, Spending
 from app.core.money import Budget, usd

@@ -6,11 +6,12 @@ It is the canonical format, so bytes are forwarded without re-encoding, and unkn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from app.api.dialects.port import Dialect, Style
 from app.api.errors import error_frame
-from app.api.headers import Headers as AnswerHeaders
 from app.api.inbound import Headers
 from app.api.request_options import NOTHING_ASKED, RequestOptions
 from app.core.bodies import decoded
@@ -42,14 +43,10 @@ class Verbatim:
     """Forwards what the provider sent, byte for byte."""
 
     __slots__ = ("_call",)
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
     def __init__(self, call: Call) -> None:
         self._call = call
-
-    @property
-    def headers(self) -> AnswerHeaders:
-        """Return no extra headers."""
-        return []
 
     def whole(self, completion: Completion) -> bytes:
         """Return the provider's body."""

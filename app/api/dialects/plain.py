@@ -12,12 +12,12 @@ import msgspec
 
 from app.api.dialects.chat import Verbatim
 from app.api.dialects.port import Dialect, Style
-from app.api.inbound import Headers, is_foreign_page, require_json
+from app.api.inbound import Headers, is_foreign_page, media_type_of, refuse_compressed, require_json
 from app.api.request_options import NOTHING_ASKED, RequestOptions
 from app.core.bodies import Upload, decode_as
 from app.core.call import Call
 from app.core.clock import Clock
-from app.core.errors import FORBIDDEN, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, GatewayError
+from app.core.errors import FORBIDDEN, INVALID_REQUEST, GatewayError
 from app.core.model import Operation, PlainRequest, Request, StreamOptions
 from app.core.multipart import FORM, Form
 
@@ -58,7 +58,7 @@ class PlainDialect(Dialect):
 
     def __init__(self, operation: Operation, path: str, *, form: bool = False) -> None:
         self._operation = operation
-        self._path = path
+        self.path = path
         self.endpoint = operation.value
         self.form = form
 
@@ -69,8 +69,8 @@ class PlainDialect(Dialect):
         elif is_foreign_page(headers):
             message = "A web page of another origin may not send forms to the gateway without a key."
             raise GatewayError(FORBIDDEN, message)
-        elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise GatewayError(UNSUPPORTED_MEDIA_TYPE, "Compressed request bodies are not accepted.")
+        else:
+            refuse_compressed(headers)
 
     def read(self, raw: bytes, headers: Headers) -> tuple[Request, RequestOptions]:
         """Read the few fields that the gateway needs; these formats have no gateway options."""
@@ -83,7 +83,7 @@ class PlainDialect(Dialect):
             fields.model,
             raw,
             stream=self._streams(stream=bool(fields.stream)),
-            path=self._path,
+            path=self.path,
             text=_prose(fields),
             user=fields.user,
             asks_for_usage=self._operation is not Operation.COMPLETIONS or bool(options and options.include_usage),
@@ -117,7 +117,7 @@ class PlainDialect(Dialect):
             model,
             raw,
             stream=stream,
-            path=self._path,
+            path=self.path,
             media_type=media_type,
             text=(prompt,) if prompt else (),
             user=form.value("user"),
@@ -127,19 +127,19 @@ class PlainDialect(Dialect):
 
 def plain_dialects() -> dict[str, Dialect]:
     """Return the dialect of each of these routes by its path."""
-    dialects = {
-        "completions": PlainDialect(Operation.COMPLETIONS, "completions"),
-        "embeddings": PlainDialect(Operation.EMBEDDINGS, "embeddings"),
-        "moderations": PlainDialect(Operation.MODERATIONS, "moderations"),
-        "rerank": PlainDialect(Operation.RERANK, "rerank"),
-        "images/generations": PlainDialect(Operation.IMAGES, "images/generations"),
-        "images/edits": PlainDialect(Operation.IMAGES, "images/edits", form=True),
-        "images/variations": PlainDialect(Operation.IMAGES, "images/variations", form=True),
-        "audio/speech": PlainDialect(Operation.SPEECH, "audio/speech"),
-        "audio/transcriptions": PlainDialect(Operation.TRANSCRIPTIONS, "audio/transcriptions", form=True),
-        "audio/translations": PlainDialect(Operation.TRANSLATIONS, "audio/translations", form=True),
-    }
-    return {f"/v1/{path}": dialect for path, dialect in dialects.items()}
+    dialects = (
+        PlainDialect(Operation.COMPLETIONS, "completions"),
+        PlainDialect(Operation.EMBEDDINGS, "embeddings"),
+        PlainDialect(Operation.MODERATIONS, "moderations"),
+        PlainDialect(Operation.RERANK, "rerank"),
+        PlainDialect(Operation.IMAGES, "images/generations"),
+        PlainDialect(Operation.IMAGES, "images/edits", form=True),
+        PlainDialect(Operation.IMAGES, "images/variations", form=True),
+        PlainDialect(Operation.SPEECH, "audio/speech"),
+        PlainDialect(Operation.TRANSCRIPTIONS, "audio/transcriptions", form=True),
+        PlainDialect(Operation.TRANSLATIONS, "audio/translations", form=True),
+    )
+    return {f"/v1/{dialect.path}": dialect for dialect in dialects}
 
 
 class _Bytes(Verbatim):
@@ -152,7 +152,7 @@ class _Bytes(Verbatim):
 
 def is_form(headers: Headers) -> bool:
     """Return whether a body is a multipart form."""
-    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _FORM
+    return media_type_of(headers) == _FORM
 
 
 def _prose(fields: _Fields) -> tuple[str, ...]:

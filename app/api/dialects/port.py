@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 from app.api.errors import error_response
@@ -20,7 +21,7 @@ class Style(Protocol):
     """Writes one answer. Created for each call."""
 
     @property
-    def headers(self) -> AnswerHeaders:
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """Return the response headers that are specific to this dialect."""
         ...
 

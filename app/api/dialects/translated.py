@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from app.api.dialects.events import EventWriter
-from app.api.headers import Headers
 from app.core.bodies import decoded
 from app.core.call import Call
 from app.core.dialects.absent import given_in
@@ -48,19 +47,23 @@ def chat_request(
     return ChatRequest(decoded(_FIELDS.decode, canonical), canonical, origin, translated=True)
 
 
+def simplest(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """Return a single plain text part as a string, which every server accepts."""
+    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
+        text: str = parts[0]["text"]
+        return text
+    return parts
+
+
 class TranslatedStyle(ABC):
     """Forwards the answer of a provider of the same dialect byte for byte, and translates all others."""
 
     dialect: ClassVar[str]
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._writer: EventWriter | None = None
-
-    @property
-    def headers(self) -> Headers:
-        """Return no extra headers."""
-        return []
 
     def whole(self, completion: Completion) -> bytes:
         """Return the body of a whole answer."""

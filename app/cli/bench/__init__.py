@@ -9,11 +9,11 @@ from typing import Final
 
 from app.cli.bench.figures import figures, show
 from app.cli.bench.load import Callers, Load, Tally
-from app.cli.output import print_json
+from app.cli.output import print_answer
 from app.cli.progress import Progress
 from app.cli.verbs import CommandError, Verbs, add_config, add_json, add_verb
 from app.config.listening import places
-from app.config.source import Source
+from app.config.load import load
 from app.core.clock import SystemClock
 from app.providers.pool import PoolClient, PoolOptions
 
@@ -46,16 +46,9 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Run the load test and print its results; return 1 if any request failed.
-
-    Raises:
-        ConfigError: `--url` is missing, and the configuration is invalid.
-
-        CommandError: No request succeeded.
-    """
-    url = args.url or f"{next(places(Source(args.config, {}, {}).read().settings)).url}/v1"
-    load = Load(
+    """Run the load test and print its results; return 1 if any request failed."""
+    url = args.url or f"{next(places(load(args.config).settings)).url}/v1"
+    work = Load(
         url=url.rstrip("/"),
         model=args.model,
         prompt=args.prompt,
@@ -66,15 +59,12 @@ def run(args: argparse.Namespace) -> int:
         max_tokens=args.max_tokens,
         key=args.key,
     )
-    with Progress(f"asking {load.model} at {load.url}, {load.concurrency} at a time") as progress:
-        results = figures(asyncio.run(_measured(load, progress)))
+    with Progress(f"asking {work.model} at {work.url}, {work.concurrency} at a time") as progress:
+        results = figures(asyncio.run(_measured(work, progress)))
     if not results.requests:
         causes = ", ".join(sorted(results.failures))
-        raise CommandError(f"nobody at {load.url} gave a good answer ({causes})\n  check --url, --key and --model")
-    if args.json:
-        print_json(results)
-    else:
-        show(results)
+        raise CommandError(f"nobody at {work.url} gave a good answer ({causes})\n  check --url, --key and --model")
+    print_answer(results, show, as_json=args.json)
     return FAILED if results.failed else 0
 
 

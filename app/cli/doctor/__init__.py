@@ -41,12 +41,7 @@ def add(verbs: Verbs) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """
-    Print each finding as soon as it is known; return 0 if nothing is wrong, else 1.
-
-    Raises:
-        ConfigError: The configuration is invalid, which must be fixed first.
-    """
+    """Print each finding as soon as it is known; return 0 if nothing is wrong, else 1."""
     offline = Offline(args.config)
     with Progress("asking the providers and Redis") as progress:
         return asyncio.run(_report(offline, progress, as_json=args.json))

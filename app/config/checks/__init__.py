@@ -19,7 +19,7 @@ from app.config.checks.passthrough import passthrough
 from app.config.checks.providers import health, tls, unusable_settings
 from app.config.checks.redaction import redaction
 from app.config.checks.routes import bounds, hedges, recoveries, references, strategies
-from app.config.origins import Origins
+from app.config.environment import Origins
 from app.config.problems import dotted
 from app.config.schema import Settings
 from app.config.trees import Loc

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from app.config.checks.complaint import Complaint, Names, repeated
+from app.config.checks.complaint import Complaint, Complaints, Names, repeated
 from app.config.checks.limits import contents
 from app.config.listening import places
 from app.config.problems import dotted, shown
 from app.config.schema import Settings
-from app.config.trees import Loc
 
 
-def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def keys(settings: Settings, names: Names) -> Complaints:
     """Find keys with the same name or hash, hashes that need a pepper, and invalid limits."""
     yield from _names_and_hashes(settings)
     for index, key in enumerate(settings.keys):
@@ -20,7 +17,7 @@ def keys(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
             yield from contents(("keys", index, "limits", position), limit, names)
 
 
-def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def callers(settings: Settings, _names: Names) -> Complaints:
     """Find a gateway that is open to other machines without `auth.allow_open`."""
     auth = settings.auth
     shared = next((place for place in places(settings) if place.shared), None)
@@ -34,7 +31,7 @@ def callers(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]
         yield ("auth", "required"), Complaint("false", expected, advice)
 
 
-def ports(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def ports(settings: Settings, _names: Names) -> Complaints:
     """Find an admin port that equals the port for calls."""
     port = settings.admin.port
     if port and port == settings.server.port:
@@ -42,7 +39,7 @@ def ports(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
         yield ("admin", "port"), Complaint(str(port), expected, "remove it, or choose one that only operators reach")
 
 
-def tokens(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def tokens(settings: Settings, _names: Names) -> Complaints:
     """Find a JWKS address without an issuer or an audience."""
     jwt = settings.auth.jwt
     if jwt.jwks_url is None:
@@ -54,7 +51,7 @@ def tokens(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]
             yield ("auth", "jwt", field), Complaint("(empty)", f"{kind}: jwks_url is set", advice)
 
 
-def _names_and_hashes(settings: Settings) -> Iterator[tuple[Loc, Complaint]]:
+def _names_and_hashes(settings: Settings) -> Complaints:
     for index in repeated([key.name for key in settings.keys]):
         yield (
             ("keys", index, "name"),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from app.config.catalogue.reading import CatalogueError, read_catalogue
-from app.config.checks.complaint import Complaint, Names, unknown_provider
+from app.config.catalogue import CatalogueError, read_catalogue
+from app.config.checks.complaint import Complaint, Complaints, Names, unknown_provider
 from app.config.problems import shown
 from app.config.schema import Settings
-from app.config.trees import Loc
 
 
-def catalogue(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def catalogue(settings: Settings, names: Names) -> Complaints:
     """Find facts and prices of models of unknown providers, and a file that cannot be read."""
     known = [("catalogue", "models", name) for name in settings.catalogue.models]
     prices = [("prices", name) for name in settings.prices]

@@ -39,7 +39,8 @@ class Complaint:
     because: Loc = ()
 
 
-Check: TypeAlias = Callable[[Settings, Names], Iterator[tuple[Loc, Complaint]]]
+Complaints: TypeAlias = Iterator[tuple[Loc, Complaint]]
+Check: TypeAlias = Callable[[Settings, Names], Complaints]
 
 
 def unknown_provider(value: str, provider: str, names: Names) -> Complaint:
@@ -48,15 +49,16 @@ def unknown_provider(value: str, provider: str, names: Names) -> Complaint:
     return Complaint(shown((), value), f"a configured provider ({listed(names.providers)})", suggestion)
 
 
-def no_route(name: str, names: Names) -> Complaint | None:
-    """Return a complaint if a name is neither a route nor `provider/model`."""
-    if name in names.routes:
-        return None
+def no_route(loc: Loc, name: str, names: Names) -> Complaints:
+    """Find a name that is neither a route nor `provider/model`."""
     provider, *model = re.split(r"[/:]", name, maxsplit=1)
-    if model and model[0]:
-        return None if provider in names.providers else unknown_provider(name, provider, names)
-    suggestion = did_you_mean(name, names.routes) or "add the route under models"
-    return Complaint(shown((), name), f"a route ({listed(names.routes)}), or provider/model", suggestion)
+    if name in names.routes:
+        return
+    if not model or not model[0]:
+        suggestion = did_you_mean(name, names.routes) or "add the route under models"
+        yield loc, Complaint(shown((), name), f"a route ({listed(names.routes)}), or provider/model", suggestion)
+    elif provider not in names.providers:
+        yield loc, unknown_provider(name, provider, names)
 
 
 def repeated(values: Iterable[str]) -> Iterator[int]:
@@ -68,21 +70,21 @@ def repeated(values: Iterable[str]) -> Iterator[int]:
         seen.add(value)
 
 
-def unusable(name: str, what: str, plugins: Plugins[object]) -> Complaint | None:
-    """Return a complaint if a plugin is not installed, or broken; `what` is the kind of plugin, for the message."""
+def unusable(loc: Loc, name: str, what: str, plugins: Plugins[object]) -> Complaints:
+    """Find a plugin that is not installed, or broken; `what` is the kind of plugin, for the message."""
     if name in plugins.own:
-        return None
+        return
     try:
         plugins.load(name)
     except PluginError as error:
         if not error.unknown:
-            return Complaint(repr(name), f"a {what} that works: {error}", "repair or reinstall its package")
+            yield loc, Complaint(repr(name), f"a {what} that works: {error}", "repair or reinstall its package")
+            return
         known = plugins.names
         expected = f"one of {', '.join(known)}" if known else f"an installed {what}"
         either = "choose one of these, or " if known else ""
         install = f"{either}install the package that offers it (entry points of {plugins.group})"
-        return Complaint(shown((), name), expected, did_you_mean(name, known) or install)
-    return None
+        yield loc, Complaint(shown((), name), expected, did_you_mean(name, known) or install)
 
 
 def listed(names: AbstractSet[str]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from app.config.checks.complaint import Complaint, Names, repeated
+from app.config.checks.complaint import Complaint, Complaints, Names, repeated
 from app.config.features.budgets import Budget
 from app.config.features.limits import KeyLimit, Limit
 from app.config.problems import did_you_mean, shown
@@ -15,7 +15,7 @@ from app.core.allow_list import slashed
 YEAR_S = 366 * 86_400  # longest time for a bucket to fill
 
 
-def limits(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def limits(settings: Settings, names: Names) -> Complaints:
     """Find problems of the gateway's limits, and budgets with the same name."""
     sections: tuple[tuple[str, Sequence[Limit | Budget]], ...] = (
         ("limits", settings.limits),
@@ -31,7 +31,7 @@ def limits(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
         yield from contents(loc, limit, names)
 
 
-def contents(loc: Loc, limit: KeyLimit, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def contents(loc: Loc, limit: KeyLimit, names: Names) -> Complaints:
     """Find problems within one limit, of the gateway or of a key."""
     rates = [each for each in (limit.requests, limit.tokens) if each is not None]
     if not rates and limit.concurrency is None:
@@ -43,7 +43,7 @@ def contents(loc: Loc, limit: KeyLimit, names: Names) -> Iterator[tuple[Loc, Com
         yield from _model((*loc, "models", position), model, names)
 
 
-def _scopes(loc: Loc, limit: Limit) -> Iterator[tuple[Loc, Complaint]]:
+def _scopes(loc: Loc, limit: Limit) -> Complaints:
     if len(set(limit.per)) < len(limit.per):
         yield (
             (*loc, "per"),
@@ -56,7 +56,7 @@ def _scopes(loc: Loc, limit: Limit) -> Iterator[tuple[Loc, Complaint]]:
         )
 
 
-def _ambiguous(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
+def _ambiguous(loc: Loc, limit: KeyLimit) -> Complaints:
     """Find numbers that cannot apply to both requests and tokens."""
     for name in ("burst", "lease"):
         if getattr(limit, name):
@@ -64,7 +64,7 @@ def _ambiguous(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
             yield (*loc, name), Complaint(str(getattr(limit, name)), expected, f"write two limits, or leave {name} out")
 
 
-def _excessive(loc: Loc, limit: KeyLimit, rates: Sequence[int]) -> Iterator[tuple[Loc, Complaint]]:
+def _excessive(loc: Loc, limit: KeyLimit, rates: Sequence[int]) -> Complaints:
     """Find bursts that take over a year to accumulate, and leases that leave nothing for other replicas."""
     for amount in rates:
         if limit.burst is not None and limit.burst / amount * limit.window_s > YEAR_S:
@@ -76,7 +76,7 @@ def _excessive(loc: Loc, limit: KeyLimit, rates: Sequence[int]) -> Iterator[tupl
             yield (*loc, "lease"), Complaint(str(limit.lease), expected, "lower it; a hundredth is usual")
 
 
-def _useless(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
+def _useless(loc: Loc, limit: KeyLimit) -> Complaints:
     """Find numbers that have no effect."""
     counts = limit.requests is not None or limit.tokens is not None
     for name in ("window_s", "burst", "lease"):
@@ -88,7 +88,7 @@ def _useless(loc: Loc, limit: KeyLimit) -> Iterator[tuple[Loc, Complaint]]:
         yield (*loc, "reserve"), Complaint(str(limit.reserve), "nothing, as only tokens are reserved", "remove it")
 
 
-def _model(loc: Loc, model: str, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def _model(loc: Loc, model: str, names: Names) -> Complaints:
     provider, slash, _ = slashed(model).partition("/")
     if "*" in (provider if slash else model) or model in names.routes or (slash and provider in names.providers):
         return

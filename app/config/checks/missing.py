@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.config.checks.complaint import REDIS_URL, Complaint, Names, no_route
+from app.config.checks.complaint import REDIS_URL, Complaint, Complaints, Names, no_route
 from app.config.problems import MISSING, shown
 from app.config.schema import Settings
-from app.config.trees import Loc
 from app.core.vocabularies import PACKAGE, VOCABULARIES
 
 _STORES = ("cache", "sessions", "usage", "request_log")
 
 
-def stores(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def stores(settings: Settings, _names: Names) -> Complaints:
     """Find file stores without a path, and Redis stores without Redis."""
     for section in _STORES:
         configured = getattr(settings, section)
@@ -29,7 +27,7 @@ def stores(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]
             yield (section, "store"), Complaint("'redis'", expected, advice, REDIS_URL)
 
 
-def semantic_cache(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def semantic_cache(settings: Settings, names: Names) -> Complaints:
     """Find a semantic cache without an embedding model or numpy."""
     semantic, loc = settings.cache.semantic, ("cache", "semantic")
     if not semantic.enabled:
@@ -37,21 +35,21 @@ def semantic_cache(settings: Settings, names: Names) -> Iterator[tuple[Loc, Comp
     if semantic.model is None:
         expected = "a model that turns texts into vectors, such as openai/text-embedding-3-small"
         yield (*loc, "model"), Complaint("null", expected, "name one, or set cache.semantic.enabled to false")
-    elif (complaint := no_route(semantic.model, names)) is not None:
-        yield (*loc, "model"), complaint
+    else:
+        yield from no_route((*loc, "model"), semantic.model, names)
     if find_spec("numpy") is None:
         advice = "install the extra 'semantic' (pip install 'wizard-gateway[semantic]')"
         yield (*loc, "enabled"), Complaint("true", "false, as numpy is not installed", advice)
 
 
-def adaptive_limit(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def adaptive_limit(settings: Settings, _names: Names) -> Complaints:
     """Find an adaptive limit without `max_in_flight`."""
     if settings.admission.adaptive and settings.admission.max_in_flight is None:
         expected = "false, as admission.max_in_flight is null: an adaptive limit moves below that one"
         yield ("admission", "adaptive"), Complaint("true", expected, "set admission.max_in_flight, or remove it")
 
 
-def resuming(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def resuming(settings: Settings, _names: Names) -> Complaints:
     """Find resumption with several workers but no Redis: a client may reach a worker that does not have its stream."""
     workers = settings.server.workers
     if settings.streaming.resume.enabled and workers > 1 and settings.redis.url is None:
@@ -60,7 +58,7 @@ def resuming(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint
         yield ("streaming", "resume", "enabled"), Complaint("true", expected, advice)
 
 
-def tokenizer(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def tokenizer(settings: Settings, _names: Names) -> Complaints:
     """Find a folder without tables, and tables without the package that reads them."""
     folder = settings.tokenizer.tables
     if folder is None:
@@ -75,7 +73,7 @@ def tokenizer(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complain
         yield loc, Complaint(value, expected, f"install {PACKAGE}, or remove it")
 
 
-def exporter(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def exporter(settings: Settings, _names: Names) -> Complaints:
     """Find a tracing protocol whose library is not installed."""
     if settings.tracing.enabled and settings.tracing.protocol == "grpc" and find_spec("grpc") is None:
         advice = (

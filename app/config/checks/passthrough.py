@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from app.config.checks.complaint import Complaint, Names, unknown_provider
+from app.config.checks.complaint import Complaint, Complaints, Names, unknown_provider
 from app.config.schema import Settings
-from app.config.trees import Loc
 
 _SECTIONS: Final = ("passthrough", "files")
 
 
-def passthrough(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def passthrough(settings: Settings, names: Names) -> Complaints:
     """Find unknown providers, and passthrough that bypasses redaction or guards without `unguarded`."""
     looked_at = is_looked_at(settings)
     for section in _SECTIONS:

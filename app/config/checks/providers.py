@@ -8,14 +8,13 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
-from app.config.checks.complaint import Complaint, Names, unusable
+from app.config.checks.complaint import Complaint, Complaints, Names, unusable
 from app.config.fields import UNIX
 from app.config.plugins import PROVIDER_KINDS
 from app.config.presets import PRESETS, dialect_of
 from app.config.problems import MISSING, shown
 from app.config.routing import Provider
 from app.config.schema import Settings
-from app.config.trees import Loc
 
 # Settings that in-process kinds do not use, and refuse.
 _UNUSED: Final = MappingProxyType(
@@ -32,11 +31,12 @@ _EXTRAS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 
-def unusable_settings(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def unusable_settings(settings: Settings, _names: Names) -> Complaints:
     """Find settings that a provider does not use, conflicting keys, and missing requirements."""
     for name, provider in settings.providers.items():
         for field, complaint in _provider(provider):
             yield ("providers", name, field), complaint
+        yield from unusable(("providers", name, "kind"), provider.kind, "kind", PROVIDER_KINDS)
 
 
 def _provider(provider: Provider) -> Iterator[tuple[str, Complaint]]:
@@ -55,7 +55,7 @@ def _provider(provider: Provider) -> Iterator[tuple[str, Complaint]]:
         yield from _responses(provider)
     yield from _way(provider)
     yield from _address(provider)
-    yield from _kind(provider)
+    yield from _extra(provider)
 
 
 def _responses(provider: Provider) -> Iterator[tuple[str, Complaint]]:
@@ -80,7 +80,7 @@ def _way(provider: Provider) -> Iterator[tuple[str, Complaint]]:
         yield "http2", Complaint("true", "false, as the package h2 is not installed", advice)
 
 
-def tls(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def tls(settings: Settings, _names: Names) -> Complaints:
     """Find certificates that have no effect or cannot be used."""
     for name, provider in settings.providers.items():
         for field, complaint in _tls(provider):
@@ -132,11 +132,8 @@ def _address(provider: Provider) -> Iterator[tuple[str, Complaint]]:
         yield "region", Complaint(MISSING, "the region that requests are signed for", "add region")
 
 
-def _kind(provider: Provider) -> Iterator[tuple[str, Complaint]]:
-    """Find kinds whose packages are not installed."""
-    complaint = unusable(provider.kind, "kind", PROVIDER_KINDS)
-    if complaint is not None:
-        yield "kind", complaint
+def _extra(provider: Provider) -> Iterator[tuple[str, Complaint]]:
+    """Find kinds whose authentication needs a package that is not installed."""
     module, extra = _EXTRAS.get(dialect_of(provider.kind, provider.base_url or ""), ("", ""))
     if module and not provider.api_key and not provider.api_keys and not _is_installed(module):
         expected = f"a key, or the package {module.replace('.', '-')}"
@@ -151,7 +148,7 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def health(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def health(settings: Settings, _names: Names) -> Complaints:
     """Find health checks without a model."""
     for name, provider in settings.providers.items():
         if provider.health.enabled and provider.health.model is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import get_args
 
-from app.config.checks.complaint import Complaint, Names, no_route
+from app.config.checks.complaint import Complaint, Complaints, Names, no_route
 from app.config.features.redaction import Detector, Redaction
 from app.config.problems import did_you_mean, shown, shown_key
 from app.config.schema import Settings
@@ -15,14 +15,14 @@ from app.config.trees import Loc
 _OWN: tuple[str, ...] = get_args(Detector)
 
 
-def redaction(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def redaction(settings: Settings, names: Names) -> Complaints:
     """Find invalid patterns, duplicate names, and actions for detectors that do not exist."""
     configured = settings.redaction
     for loc, complaint in (*_patterns(configured), *_actions(configured), *_routes(configured, names)):
         yield ("redaction", *loc), complaint
 
 
-def _patterns(configured: Redaction) -> Iterator[tuple[Loc, Complaint]]:
+def _patterns(configured: Redaction) -> Complaints:
     taken = set(_OWN)
     for index, pattern in enumerate(configured.patterns):
         if pattern.name in taken:
@@ -51,7 +51,7 @@ def _problem(pattern: str) -> tuple[str, str] | None:
     return None
 
 
-def _actions(configured: Redaction) -> Iterator[tuple[Loc, Complaint]]:
+def _actions(configured: Redaction) -> Complaints:
     entities = configured.presidio.entities if configured.presidio.url else ()
     known = (*_OWN, *[pattern.name for pattern in configured.patterns], *[entity.lower() for entity in entities])
     places: list[tuple[Loc, Mapping[str, str]]] = [
@@ -68,8 +68,6 @@ def _actions(configured: Redaction) -> Iterator[tuple[Loc, Complaint]]:
             yield (*loc, detector), Complaint(shown_key(detector), expected, suggestion)
 
 
-def _routes(configured: Redaction, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def _routes(configured: Redaction, names: Names) -> Complaints:
     for name in configured.routes:
-        complaint = no_route(name, names)
-        if complaint is not None:
-            yield ("routes", name), complaint
+        yield from no_route(("routes", name), name, names)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from app.config.checks.complaint import Complaint, Names, no_route, unknown_provider, unusable
+from app.config.checks.complaint import Complaint, Complaints, Names, no_route, unknown_provider, unusable
 from app.config.plugins import ROUTE_STRATEGIES
 from app.config.problems import shown_key
 from app.config.routing import Route
@@ -12,45 +10,39 @@ from app.config.schema import Settings
 from app.config.trees import Loc
 
 
-def references(settings: Settings, names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def references(settings: Settings, names: Names) -> Complaints:
     """Find targets and fallbacks that do not exist."""
     for name, route in settings.models.items():
-        for loc, complaint in _references(name, route, names):
-            yield ("models", name, *loc), complaint
+        for index, target in enumerate(route.targets):
+            if target.provider not in names.providers:
+                loc = ("models", name, "targets", index, "provider")
+                yield loc, unknown_provider(target.provider, target.provider, names)
+        for index, fallback in enumerate(route.fallbacks):
+            yield from _fallback(("models", name, "fallbacks", index), fallback, name, names)
 
 
-def _references(name: str, route: Route, names: Names) -> Iterator[tuple[Loc, Complaint]]:
-    for index, target in enumerate(route.targets):
-        if target.provider not in names.providers:
-            yield ("targets", index, "provider"), unknown_provider(target.provider, target.provider, names)
-    for index, fallback in enumerate(route.fallbacks):
-        complaint = _fallback(name, fallback, names)
-        if complaint is not None:
-            yield ("fallbacks", index), complaint
+def _fallback(loc: Loc, fallback: str, route: str, names: Names) -> Complaints:
+    if fallback == route:
+        advice = "remove it: a route cannot replace itself"
+        yield loc, Complaint(repr(fallback), "another route, or provider/model", advice)
+    else:
+        yield from no_route(loc, fallback, Names(names.providers, names.routes - {route}))
 
 
-def _fallback(name: str, fallback: str, names: Names) -> Complaint | None:
-    if fallback == name:
-        return Complaint(repr(fallback), "another route, or provider/model", "remove it: a route cannot replace itself")
-    return no_route(fallback, Names(names.providers, names.routes - {name}))
-
-
-def strategies(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def strategies(settings: Settings, _names: Names) -> Complaints:
     """Find routes whose strategy is unknown or broken."""
     for name, route in settings.models.items():
-        complaint = unusable(route.strategy, "strategy", ROUTE_STRATEGIES)
-        if complaint is not None:
-            yield ("models", name, "strategy"), complaint
+        yield from unusable(("models", name, "strategy"), route.strategy, "strategy", ROUTE_STRATEGIES)
 
 
-def hedges(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def hedges(settings: Settings, _names: Names) -> Complaints:
     """Find hedged routes with a single target, and contradictory bounds."""
     for name, route in settings.models.items():
         if route.hedge.enabled:
             yield from _hedge(("models", name, "hedge"), route)
 
 
-def _hedge(loc: Loc, route: Route) -> Iterator[tuple[Loc, Complaint]]:
+def _hedge(loc: Loc, route: Route) -> Complaints:
     if len({(target.provider, target.model) for target in route.targets}) == 1:
         expected = "false, as this route has one target: a hedge needs another one, and fallbacks are for failures"
         yield (*loc, "enabled"), Complaint("true", expected, "add a target that is as good, or leave hedge out")
@@ -59,7 +51,7 @@ def _hedge(loc: Loc, route: Route) -> Iterator[tuple[Loc, Complaint]]:
         yield (*loc, "min_s"), Complaint(f"{route.hedge.min_s:g}", f"at most max_s, which is {most}", "lower it")
 
 
-def recoveries(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def recoveries(settings: Settings, _names: Names) -> Complaints:
     """Find routes with recovery but no second target that can continue a text; fallbacks are assumed to be able."""
     for name, route in settings.models.items():
         if route.recovery.enabled and not route.fallbacks and not _goes_on(route, settings):
@@ -76,7 +68,7 @@ def _goes_on(route: Route, settings: Settings) -> bool:
     return any(provider is None or provider.goes_on(model) is not None for provider, model in known)
 
 
-def bounds(settings: Settings, _names: Names) -> Iterator[tuple[Loc, Complaint]]:
+def bounds(settings: Settings, _names: Names) -> Complaints:
     """Find targets with different bounds in several routes: the bound belongs to the target, not to the route."""
     first: dict[tuple[str, str], tuple[str, int]] = {}
     for name, route in settings.models.items():

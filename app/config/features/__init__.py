@@ -1,1 +1,1 @@
-"""The sections of single features, one file each."""
+"""The sections of features, a file per topic."""

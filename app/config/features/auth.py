@@ -1,4 +1,4 @@
-"""The section `auth`."""
+"""The sections `auth` and `admin`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from app.config.fields import Expected, HttpUrl, ModelName, Number, SecretFile, Section, such_secret
+from app.config.fields import Expected, Host, HttpUrl, ModelName, Number, SecretFile, Section, Whole, such_secret
 
 PEPPER_MIN_CHARS: Final = 16
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
-def _none_if_empty(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
 Pepper = Annotated[
     SecretStr | None,
-    BeforeValidator(_none_if_empty),
     such_secret(lambda text: len(text) >= PEPPER_MIN_CHARS),
     Expected(f"a secret text of at least {PEPPER_MIN_CHARS} characters"),
 ]
@@ -45,7 +40,7 @@ class Jwt(Section):
     algorithms: tuple[Algorithm, ...] = Field(
         default=("RS256", "ES256"), min_length=1, description="How tokens may be signed."
     )
-    claims: JwtClaims = Field(default_factory=JwtClaims, description="Which claim says what.")
+    claims: JwtClaims = JwtClaims()
     models: tuple[ModelName, ...] | None = Field(
         default=None, description="Patterns of models for tokens that have no claim about it; null allows all."
     )
@@ -66,4 +61,17 @@ class Auth(Section):
     )
     pepper: Pepper = Field(default=None, description="Secret that goes into the hashes of keys (hmac-sha256).")
     pepper_file: SecretFile = Field(default=None, description="Path of a file with the pepper, instead of pepper.")
-    jwt: Jwt = Field(default_factory=Jwt, description="Signed tokens in place of virtual keys.")
+    jwt: Jwt = Jwt()
+
+
+class Admin(Section):
+    """The administration endpoints."""
+
+    token: Annotated[SecretStr, BeforeValidator(lambda value: "" if value is None else value)] = Field(
+        default=SecretStr(""), description="Bearer token of /admin; empty means that /admin answers 404."
+    )
+    port: Annotated[Whole, Field(ge=0, le=65_535)] | None = Field(
+        default=None,
+        description="TCP port that alone has /admin and /metrics; 0: a free one, null: server.port.",
+    )
+    host: Host = Field(default="127.0.0.1", description="Address to listen on there.")

@@ -1,4 +1,4 @@
-"""The section `catalogue`."""
+"""The sections `catalogue` and `tokenizer`."""
 
 from __future__ import annotations
 
@@ -28,4 +28,12 @@ class Catalogue(Section):
     )
     filters: bool = Field(
         default=True, description="Whether calls pass by targets that, as the catalogue has it, cannot serve them."
+    )
+
+
+class Tokenizer(Section):
+    """The available vocabularies; tokens of models with other vocabularies are estimated."""
+
+    tables: str | None = Field(
+        default=None, description="Folder with tables of tiktoken, which has to be installed; null only estimates."
     )

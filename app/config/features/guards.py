@@ -39,7 +39,7 @@ class Injection(_Judging):
 
     threshold: Ratio = Field(default=0.5, description="Least score of a user's text that is complained of, 0 to 1.")
     tool_threshold: Ratio = Field(default=0.5, description="Least score of a tool's result, 0 to 1.")
-    classifier: Classifier = Field(default_factory=Classifier, description="A model that judges beside the heuristics.")
+    classifier: Classifier = Classifier()
 
 
 class TripwireGuard(_Judging):
@@ -114,18 +114,18 @@ class CustomGuard(Section):
 class GuardRoute(Section):
     """Overrides for one route; null inherits the general setting."""
 
-    injection: Injection | None = Field(default=None, description="Prompt injection.")
+    injection: Injection | None = None
     spotlight: Literal["none", "delimit", "mark", "encode"] | None = Field(
         default=None, description="How results of tools are marked."
     )
-    tripwire: TripwireGuard | None = Field(default=None, description="A mark in the system prompt.")
-    tools: ToolGuard | None = Field(default=None, description="Which tools may be used.")
-    terms: TermGuard | None = Field(default=None, description="Words that must not occur.")
-    length: LengthGuard | None = Field(default=None, description="How long answers may be.")
-    output_schema: SchemaGuard | None = Field(default=None, description="Whether JSON is what it has to be.")
-    refusal: RefusalGuard | None = Field(default=None, description="Whether the model refuses.")
-    leak: LeakGuard | None = Field(default=None, description="Personal things that are not from the prompt.")
-    moderation: ModerationGuard | None = Field(default=None, description="What a moderation model thinks.")
+    tripwire: TripwireGuard | None = None
+    tools: ToolGuard | None = None
+    terms: TermGuard | None = None
+    length: LengthGuard | None = None
+    output_schema: SchemaGuard | None = None
+    refusal: RefusalGuard | None = None
+    leak: LeakGuard | None = None
+    moderation: ModerationGuard | None = None
     custom: tuple[CustomGuard, ...] | None = Field(default=None, description="Guards of other packages.")
     streams: Literal["watch", "hold"] | None = Field(default=None, description="When streams are judged.")
 
@@ -133,18 +133,18 @@ class GuardRoute(Section):
 class Guards(Section):
     """Checks on the meaning of prompts and answers."""
 
-    injection: Injection = Field(default_factory=Injection, description="Prompt injection.")
+    injection: Injection = Injection()
     spotlight: Literal["none", "delimit", "mark", "encode"] = Field(
         default="none", description="How results of tools are marked, so that the model takes them for data."
     )
-    tripwire: TripwireGuard = Field(default_factory=TripwireGuard, description="A mark in the system prompt.")
-    tools: ToolGuard = Field(default_factory=ToolGuard, description="Which tools may be used.")
-    terms: TermGuard = Field(default_factory=TermGuard, description="Words that must not occur.")
-    length: LengthGuard = Field(default_factory=LengthGuard, description="How long answers may be.")
-    output_schema: SchemaGuard = Field(default_factory=SchemaGuard, description="Whether JSON is what it has to be.")
-    refusal: RefusalGuard = Field(default_factory=RefusalGuard, description="Whether the model refuses.")
-    leak: LeakGuard = Field(default_factory=LeakGuard, description="Personal things that are not from the prompt.")
-    moderation: ModerationGuard = Field(default_factory=ModerationGuard, description="What a moderation model thinks.")
+    tripwire: TripwireGuard = TripwireGuard()
+    tools: ToolGuard = ToolGuard()
+    terms: TermGuard = TermGuard()
+    length: LengthGuard = LengthGuard()
+    output_schema: SchemaGuard = SchemaGuard()
+    refusal: RefusalGuard = RefusalGuard()
+    leak: LeakGuard = LeakGuard()
+    moderation: ModerationGuard = ModerationGuard()
     custom: tuple[CustomGuard, ...] = Field(default=(), description="Guards of other packages.")
     streams: Literal["watch", "hold"] = Field(
         default="watch", description="watch judges a stream as it passes and at its end, hold before it is shown."

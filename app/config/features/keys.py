@@ -73,7 +73,7 @@ class VirtualKey(Section):
         default=None, description="Priority of its calls, which they may lower; null lets each call say its own."
     )
     limits: tuple[KeyLimit, ...] = Field(default=(), description="Rate limits of this key, besides those for all.")
-    budget: KeyBudget | None = Field(default=None, description="What it may spend; null bounds nothing.")
+    budget: KeyBudget | None = None
 
 
 Keys: TypeAlias = tuple[VirtualKey, ...]

@@ -73,7 +73,7 @@ class RedactionRoute(Section):
     detectors: tuple[Detector, ...] | None = Field(default=None, description="What is looked for.")
     action: Action | None = Field(default=None, description="What happens to a match.")
     actions: dict[FindName, Action] | None = Field(default=None, description="Actions for single detectors instead.")
-    output: RedactionAnswer | None = Field(default=None, description="What is taken out of its answers.")
+    output: RedactionAnswer | None = None
 
 
 class Redaction(Section):
@@ -98,8 +98,8 @@ class Redaction(Section):
     streaming_window_chars: Window = Field(
         default=128, description="Maximum characters held back of a streamed answer that is redacted."
     )
-    output: RedactionAnswer = Field(default_factory=RedactionAnswer, description="What is taken out of answers.")
-    presidio: Presidio = Field(default_factory=Presidio, description="Presidio's analyzer as one more detector.")
+    output: RedactionAnswer = RedactionAnswer()
+    presidio: Presidio = Presidio()
     routes: dict[ModelName, RedactionRoute] = Field(
         default_factory=dict, description="What single routes have otherwise, by the model name of callers."
     )

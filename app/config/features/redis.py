@@ -43,4 +43,4 @@ class Redis(Section):
         default=2, description="Seconds to open a connection to Redis, in the background."
     )
     key_prefix: KeyPrefix = Field(default="wizard", description="Beginning of every key; one for each gateway.")
-    fail: RedisFail = Field(default_factory=RedisFail, description="What happens while Redis is out of reach.")
+    fail: RedisFail = RedisFail()

@@ -1,11 +1,13 @@
-"""Convert a whole configuration, section by section."""
+"""Read LiteLLM's configuration file, with the files it includes, and convert it section by section."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from app.config.files import read_file
 from app.config.litellm.caching import caching
 from app.config.litellm.deployments import deployments
 from app.config.litellm.fallbacks import Fallbacks
@@ -15,6 +17,7 @@ from app.config.litellm.reliability import reliability, strategy
 from app.config.litellm.routes import Providers, Routes, Routing, limits, prices
 from app.config.sections import DEFAULT_TRIGGERS
 from app.config.trees import Tree, merged
+from app.core.configuration import ConfigError, Problem
 
 _ORDER: Final = ("server", "redis", "auth", "admin", "keys", "providers", "models", "timeouts", "admission", "retry")
 
@@ -25,6 +28,30 @@ class Imported:
 
     settings: Tree
     notes: tuple[Note, ...]
+
+
+def read_litellm(path: Path) -> Tree:
+    """
+    Read a LiteLLM configuration, and merge the lists and settings of the files under `include`.
+
+    Raises:
+        ConfigError: A file cannot be read, or none has a model_list.
+    """
+    tree = read_file(path)
+    included = tree.pop("include", None)
+    for name in included if isinstance(included, list) else []:
+        for key, value in read_file(path.parent / str(name)).items():
+            existing = tree.get(key)
+            if isinstance(existing, list) and isinstance(value, list):
+                tree[key] = [*existing, *value]
+            elif isinstance(existing, dict) and isinstance(value, dict):
+                tree[key] = {**existing, **value}
+            else:
+                tree[key] = value
+    if not isinstance(tree.get("model_list"), list):
+        expected = "a configuration of the LiteLLM proxy, which has a model_list"
+        raise ConfigError([Problem("model_list", "(missing)", expected, "name LiteLLM's own file", str(path))])
+    return tree
 
 
 def convert(tree: Mapping[str, object]) -> Imported:

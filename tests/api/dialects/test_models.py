@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
-from app.api.dialects.anthropic.models import in_anthropics_form
+from app.api.dialects.anthropic.models import model_page, model_shown
 
 
 def test_no_models_are_an_empty_page() -> None:
     """Where nothing can be called there is no first and no last."""
-    told = json.loads(in_anthropics_form(b'{"object":"list","data":[]}'))
+    told = model_page([], 1_800_000_000.5)
 
     assert told == {"data": [], "first_id": None, "last_id": None, "has_more": False}
 
 
 def test_times_are_rfc_3339() -> None:
-    """Seconds become a date; what else OpenAI's form says is left out."""
-    told = json.loads(in_anthropics_form(b'{"id":"a/b","object":"model","created":1800000000,"owned_by":"a","x":1}'))
+    """Seconds become a date, fractions left out."""
+    told = model_shown("a/b", 1_800_000_000.5)
 
     assert told == {
         "type": "model",

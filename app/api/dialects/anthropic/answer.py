@@ -51,7 +51,7 @@ def message_of(completion: Completion, message_id: str, model: str) -> bytes:
     return msgspec.json.encode(message)
 
 
-def stop_reason_of(finish_reason: str | None, *, called: bool, stop_text: str | None = None) -> str:
+def stop_reason_of(finish_reason: str | None, stop_text: str | None, *, called: bool) -> str:
     """Return Anthropic's stop reason; some servers send 'stop' even if tools were `called`."""
     reason = _STOPS.get(finish_reason or "", "end_turn")
     if reason == "end_turn":
@@ -145,4 +145,4 @@ def _stop_of(choice: AnswerChoice, stop_text: str | None) -> str:
     message = choice.message
     if message.refusal and not text_of(message.content):
         return "refusal"
-    return stop_reason_of(choice.finish_reason, called=bool(message.tool_calls), stop_text=stop_text)
+    return stop_reason_of(choice.finish_reason, stop_text, called=bool(message.tool_calls))

@@ -58,10 +58,9 @@ class MessagesStyle(TranslatedStyle):
 
     dialect = ANTHROPIC
 
-    @property
-    def headers(self) -> AnswerHeaders:
-        """Return the request id under the name that Anthropic's SDKs read."""
-        return [(b"request-id", self._call.id.encode())]
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self.headers = ((b"request-id", call.id.encode()),)  # the name that Anthropic's SDKs read
 
     def failure(self, error: GatewayError) -> bytes:
         """Return the error as an event."""

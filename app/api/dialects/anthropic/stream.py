@@ -143,7 +143,7 @@ class MessageEvents(EventWriter):
     def _end(self) -> None:
         self._leave()
         stop_text = stop_text_of(self._ending.stop_reason)
-        reason = stop_reason_of(self._ending.finish_reason, called=bool(self._tools), stop_text=stop_text)
+        reason = stop_reason_of(self._ending.finish_reason, stop_text, called=bool(self._tools))
         closing = {
             "type": "message_delta",
             "delta": {"stop_reason": "refusal" if self._refused else reason, "stop_sequence": stop_text},

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.api.dialects.translated import simplest
 from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.anthropic import ANTHROPIC, Block, MessagesBody, Source, Turn
 from app.core.dialects.reasoning import CLAUDE_FORMAT, ReasoningDetail, restore_extras, unsealed
@@ -51,7 +52,7 @@ def messages_of(body: MessagesBody, originals: Originals) -> list[Json]:
     """
     messages: list[Json] = []
     if body.system:
-        texts = body.system if isinstance(body.system, str) else _simplest([_text(block) for block in body.system])
+        texts = body.system if isinstance(body.system, str) else simplest([_text(block) for block in body.system])
         messages.append({"role": "system", "content": texts})
     for place, turn in enumerate(body.messages):
         if turn.role not in _ROLES:
@@ -75,7 +76,7 @@ def _user(turn: Turn, blocks: Sequence[Block], place: int, originals: Originals)
         else:
             parts += _parts(block) or [_foreign(block, originals.block(place, index))]
     if parts:
-        yield {"role": turn.role, "content": _simplest(parts)}
+        yield {"role": turn.role, "content": simplest(parts)}
 
 
 def _assistant(blocks: Sequence[Block], place: int, originals: Originals) -> Json:
@@ -94,7 +95,7 @@ def _assistant(blocks: Sequence[Block], place: int, originals: Originals) -> Jso
                 calls.append(_call(block))
             case _:
                 parts += _parts(block) or [_foreign(block, originals.block(place, index))]
-    message: Json = {"role": "assistant", "content": _simplest(parts) if parts else None}
+    message: Json = {"role": "assistant", "content": simplest(parts) if parts else None}
     if thoughts:
         message["reasoning_content"] = "".join([block.thinking or "" for block in blocks])
         message["reasoning_details"] = thoughts
@@ -140,7 +141,7 @@ def _nested(raw: msgspec.Raw, where: str) -> str | list[Json]:
     except msgspec.ValidationError as error:
         raise GatewayError(INVALID_REQUEST, f"{where!r} must be text or a list of blocks.", param=where) from error
     pairs = zip(content, originals, strict=True)
-    return _simplest([part for block, own in pairs for part in _parts(block) or [_foreign(block, own)]])
+    return simplest([part for block, own in pairs for part in _parts(block) or [_foreign(block, own)]])
 
 
 def _parts(block: Block) -> list[Json]:
@@ -213,14 +214,6 @@ def _marked(part: Json, block: Block) -> Json:
     if is_given(block.cache_control):
         part["cache_control"] = block.cache_control
     return part
-
-
-def _simplest(parts: Sequence[Json]) -> str | list[Json]:
-    """Return a single plain text part as a string, which every server accepts."""
-    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
-        text: str = parts[0]["text"]
-        return text
-    return list(parts)
 
 
 def citations_wanted(turns: Iterable[Turn]) -> bool:

@@ -164,7 +164,7 @@ def message_item(item_id: str, parts: Sequence[Json], status: str = "completed")
     return {"id": item_id, "type": "message", "status": status, "role": "assistant", "content": parts}
 
 
-def text_part(text: str, annotations: Sequence[object] = (), logprobs: Sequence[object] = ()) -> Json:
+def text_part(text: str, annotations: Sequence[object], logprobs: Sequence[object]) -> Json:
     """Return text as a part of a message."""
     return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": logprobs}
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from app.api.dialects.translated import simplest
 from app.core.dialects.absent import given_in, is_given
 from app.core.dialects.reasoning import RESPONSES_FORMAT, ReasoningDetail, restore_extras, unsealed
 from app.core.dialects.responses import RESPONSES, ContentPart, Item, ResponsesBody
@@ -163,11 +164,7 @@ def _text(raw: msgspec.Raw, param: str) -> str:
 def _content(content: str | Sequence[ContentPart], where: str) -> str | list[Json]:
     if isinstance(content, str):
         return content
-    parts = [_part(part, f"{where}.content[{index}]") for index, part in enumerate(content)]
-    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
-        text: str = parts[0]["text"]
-        return text
-    return parts
+    return simplest([_part(part, f"{where}.content[{index}]") for index, part in enumerate(content)])
 
 
 def _part(part: ContentPart, where: str) -> Json:

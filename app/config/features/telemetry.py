@@ -1,12 +1,46 @@
-"""The section `tracing`."""
+"""The sections `logging`, `metrics`, `request_log` and `tracing`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
-from app.config.fields import Expected, HeaderName, HeaderValue, HttpUrl, Ratio, Seconds, Section
+from app.config.fields import Expected, HeaderName, HeaderValue, HttpUrl, Ratio, Seconds, Section, Whole, lowered
+
+
+class Logging(Section):
+    """What is logged, and how."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lowered)] = Field(
+        default="info", description="Least severe line that is kept."
+    )
+    format: Literal["json", "console"] = Field(
+        default="json", description="One JSON object a line, or text for people."
+    )
+
+
+class Metrics(Section):
+    """Whether Prometheus metrics are served."""
+
+    enabled: bool = Field(default=True, description="Whether GET /metrics answers.")
+
+
+class RequestLog(Section):
+    """What is stored about finished calls: names, codes and numbers, never content."""
+
+    enabled: bool = Field(default=False, description="Whether the last calls are kept, for GET /admin/requests.")
+    max_entries: Annotated[Whole, Field(ge=1, le=10_000_000)] = Field(
+        default=10_000, description="Maximum calls that are kept; in memory, by each worker."
+    )
+    store: Literal["memory", "sqlite", "redis"] = Field(
+        default="memory", description="memory (until the process ends), sqlite (one machine) or redis (all replicas)."
+    )
+    path: str | None = Field(default=None, description="File of SQLite.")
+    debug: Literal["auto", "always", "never"] = Field(
+        default="auto", description="Who gets the story of its call with x-wizard-debug; see the page."
+    )
+
 
 SecretHeaders = Annotated[
     dict[HeaderName, SecretStr],
