@@ -29,14 +29,14 @@ class RateLimit(Generic[T]):
         self._limiter = limiter
         self._clock = clock
 
-    def __call__(self, travels: T, proceed: Handler[T]) -> Awaitable[Reply]:
+    def __call__(self, subject: T, proceed: Handler[T]) -> Awaitable[Reply]:
         """
         Go on if every rule that applies has room.
 
         Raises:
             GatewayError: As `Limiter.run` does.
         """
-        ask = self._asks(travels, self._clock.now())
+        ask = self._asks(subject, self._clock.now())
         if ask is None:
-            return proceed(travels)
-        return self._limiter.run(travels, proceed, ask)
+            return proceed(subject)
+        return self._limiter.run(subject, proceed, ask)

@@ -1,7 +1,7 @@
 """
 The events of every call: its start, its stream, its end.
 
-Their fields are structs, which msgspec encodes in one step and without empty fields (`rendering.quick_line`).
+Their fields are structs, which msgspec encodes in one step and without empty fields (`rendering.plain_line`).
 """
 
 from __future__ import annotations

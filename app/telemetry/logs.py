@@ -16,7 +16,7 @@ from app.core.signals import Listener, Signal
 from app.telemetry.event_spec import Event, fields_of
 from app.telemetry.events import SILENT, events, severity
 from app.telemetry.output import ByteFile, Output
-from app.telemetry.rendering import LineFormat, Renderer, iso, quick_line, renderer
+from app.telemetry.rendering import LineFormat, Renderer, iso, plain_line, renderer
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
@@ -119,16 +119,16 @@ class LogBook:
         self.flush()
         self._output.close()
 
-    def _write(self, told: list[tuple[float, Signal]]) -> None:
+    def _write(self, signals: list[tuple[float, Signal]]) -> None:
         lines: list[bytes] = []
-        for wall_s, signal in told:
+        for wall_s, signal in signals:
             stamp, level = iso(wall_s), _NAMES[severity(signal)]
             for name, fields in events(signal):
-                line = quick_line(stamp, level, name, fields) if self._is_json else None
-                lines.append(self._careful(stamp, level, (name, fields)) if line is None else line)
+                line = plain_line(stamp, level, name, fields) if self._is_json else None
+                lines.append(self._sanitized(stamp, level, (name, fields)) if line is None else line)
         if lines:
             lines.append(b"")  # ends the last line
             self._output.write(b"\n".join(lines), len(lines) - 1)
 
-    def _careful(self, stamp: str, level: str, event: Event) -> bytes:
+    def _sanitized(self, stamp: str, level: str, event: Event) -> bytes:
         return self._render({"timestamp": stamp, "level": level, "event": event[0], **fields_of(event)}).encode()

@@ -28,14 +28,14 @@ def renderer(line_format: LineFormat) -> Renderer:
     written, harmless = (_json, _is_harmless_json) if line_format == "json" else (_console(), str.isprintable)
 
     def render(fields: Fields) -> str:
-        said = {name: value for name, value in fields.items() if value is not None and value != ""}
+        filled = {name: value for name, value in fields.items() if value is not None and value != ""}
         try:
-            line = written(said)
+            line = written(filled)
         except UnicodeEncodeError:  # JSON has no unpaired surrogates
             line = ""
         if line and len(line) <= VALUE_MAX_BYTES and line.isascii() and harmless(line):
             return line  # nearly always: no value can be too long or harmful
-        tame = _tame(said)
+        tame = _tame(filled)
         line = written(tame)
         while len(line) > LINE_MAX_BYTES // _UTF8_MAX and len(line.encode()) > LINE_MAX_BYTES and _shorten(tame):
             line = written(tame)
@@ -44,15 +44,19 @@ def renderer(line_format: LineFormat) -> Renderer:
     return render
 
 
-def quick_line(stamp: str, level: str, event: str, fields: Fields | msgspec.Struct) -> bytes | None:
-    """Return a line of JSON, or None if something may have to be left out, cut or made harmless, as `renderer` does."""
+def plain_line(stamp: str, level: str, event: str, fields: Fields | msgspec.Struct) -> bytes | None:
+    """
+    Encode an event whose fields are a struct, of which one at least is not empty, as a line of JSON.
+
+    Returns None if fields have to be omitted, truncated or escaped first, which `renderer` does.
+    """
     if isinstance(fields, dict):
         return None
     try:
-        said = _encode(fields)
+        encoded = _encode(fields)
     except UnicodeEncodeError:  # JSON has no unpaired surrogates
         return None
-    line = f'{{"timestamp":"{stamp}","level":"{level}","event":"{event}",'.encode() + said[1:]
+    line = f'{{"timestamp":"{stamp}","level":"{level}","event":"{event}",'.encode() + encoded[1:]
     return line if len(line) <= VALUE_MAX_BYTES and line.isascii() and b"\x7f" not in line else None
 
 

@@ -37,7 +37,7 @@ class Limiter:
         self._listener = listener
         self._tokenizer = tokenizer
 
-    async def run(self, travels: T, proceed: Handler[T], ask: Ask) -> Reply:
+    async def run(self, subject: T, proceed: Handler[T], ask: Ask) -> Reply:
         """
         Proceed with a call, or an attempt, if all of `ask` is granted.
 
@@ -45,7 +45,7 @@ class Limiter:
             GatewayError: RATE_LIMITED, or if waiting would not help INVALID_REQUEST (of an attempt: CONTEXT_TOO_LONG,
                 since another target may accept the prompt); STATE_UNAVAILABLE.
         """
-        call, target = (travels, None) if isinstance(travels, Call) else (travels.call, travels.target)  # type: ignore[redundant-expr] # mypy takes one type of T at a time
+        call, target = (subject, None) if isinstance(subject, Call) else (subject.call, subject.target)  # type: ignore[redundant-expr] # mypy takes one type of T at a time
         decision = await self._limits.acquire(ask)
         if not decision.admitted:
             decision = await self._retry_counted(call, ask, target, decision)
@@ -56,7 +56,7 @@ class Limiter:
         if refusal is not None:
             self._refuse(call, ask, refusal, target)
         taken = Reservation(call, self._limits, decision, ask.prompt, call.journal.attempts)
-        return await settle(travels, proceed, taken.close, taken.watch)
+        return await settle(subject, proceed, taken.close, taken.watch)
 
     async def _retry_counted(self, call: Call, ask: Ask, target: Target | None, decision: Decision) -> Decision:
         """Retry with the exact number of tokens if the estimate was refused and a tokenizer finds it too high."""
